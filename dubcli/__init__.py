@@ -1,0 +1,1 @@
+"""dubcli: the same film, with mouths that speak the dubbed track."""

@@ -1,0 +1,144 @@
+"""What can be swapped: trackers, aligners and lip engines, listed without importing any of them.
+
+Other packages add engines through the entry-point group `dubcli.engines`: an entry point's object is an
+`EngineInfo`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from dubcli.errors import ConfigError, DependencyError
+
+KINDS = ("tracker", "aligner", "lips")
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What is known of an engine before it is imported.
+
+    Attributes:
+        kind: `tracker`, `aligner` or `lips`.
+        name: what presets and flags call it.
+        algorithm: bumped whenever the engine's results change; part of keys.
+        target: `module:attribute` of the engine's class or factory.
+        summary: one line for people.
+        licence: SPDX names of its code and of its model.
+        commercial: whether its model may be used commercially.
+        package: top-level package it needs, "" for none.
+        weights: files inside `package` whose digests are part of keys.
+    """
+
+    kind: str
+    name: str
+    algorithm: int
+    target: str
+    summary: str
+    licence: str
+    commercial: bool = True
+    package: str = ""
+    weights: tuple[str, ...] = ()
+
+    @property
+    def installed(self) -> bool:
+        """Whether the package it needs can be imported; nothing is imported to find out."""
+        return not self.package or importlib.util.find_spec(self.package) is not None
+
+    def digests(self) -> dict[str, str]:
+        """Weight file → sha256, for keys.
+
+        Raises:
+            DependencyError: the package or a weight file is not there.
+        """
+        return {name: _digest(self.package, name) for name in self.weights}
+
+    def load(self) -> Any:
+        """Import and make the engine.
+
+        Raises:
+            DependencyError: what it needs is not installed.
+        """
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)()
+        except ImportError as error:
+            raise DependencyError(
+                f"{self.kind} engine {self.name} cannot be loaded ({error}); type: dubcli doctor"
+            ) from error
+
+
+BUILTIN = (
+    EngineInfo(
+        "tracker", "mediapipe", 1, "dubcli.engines.trackers.mediapipe:MediapipeTracker",
+        "full-range detection on frame and tiles, then a 478-point mesh on a crop per face",
+        "Apache-2.0", package="mediapipe",
+        weights=(
+            "modules/face_detection/face_detection_full_range_sparse.tflite",
+            "modules/face_detection/face_detection_short_range.tflite",
+            "modules/face_landmark/face_landmark_with_attention.tflite",
+        ),
+    ),
+    EngineInfo(
+        "tracker", "passthrough", 1, "dubcli.engines.trackers.passthrough:PassthroughTracker",
+        "finds no face", "Apache-2.0",
+    ),
+    EngineInfo(
+        "aligner", "phones", 1, "dubcli.engines.aligners.phones:PhoneAligner",
+        "silero-vad regions and a PocketSphinx phone loop; needs no language",
+        "MIT (silero-vad), BSD-2-Clause (PocketSphinx and its model)", package="pocketsphinx",
+        weights=("model/en-us/en-us/mdef", "model/en-us/en-us/means", "model/en-us/en-us-phone.lm.bin"),
+    ),
+    EngineInfo(
+        "aligner", "passthrough", 1, "dubcli.engines.aligners.passthrough:PassthroughAligner",
+        "hears no speech", "Apache-2.0",
+    ),
+    EngineInfo(
+        "lips", "exemplar", 1, "dubcli.engines.lips.exemplar:ExemplarEngine",
+        "the film's own frames of the actor, chosen and warped to the wanted mouth", "Apache-2.0",
+    ),
+    EngineInfo(
+        "lips", "passthrough", 1, "dubcli.engines.lips.passthrough:PassthroughEngine",
+        "leaves every mouth alone", "Apache-2.0",
+    ),
+)  # fmt: skip
+
+
+@lru_cache
+def engines() -> Mapping[tuple[str, str], EngineInfo]:
+    """All engines by (kind, name), built in and from installed packages."""
+    found = {(info.kind, info.name): info for info in BUILTIN}
+    for point in importlib.metadata.entry_points(group="dubcli.engines"):
+        info = point.load()
+        found.setdefault((info.kind, info.name), info)
+    return found
+
+
+def engine(kind: str, name: str) -> EngineInfo:
+    """The engine of that kind and name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        return engines()[kind, name]
+    except KeyError:
+        names = ", ".join(sorted(n for k, n in engines() if k == kind))
+        raise ConfigError(f"no {kind} engine is called {name!r}; there are: {names}") from None
+
+
+@lru_cache
+def _digest(package: str, name: str) -> str:
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / name
+        if path.is_file():
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+    raise DependencyError(f"{package} lacks {name}; type: make venv")

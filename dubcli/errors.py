@@ -1,0 +1,125 @@
+"""Errors a user can meet, each carrying the exit code that scripts rely on.
+
+The text of an error is one line: what is wrong, then what to type next.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every `dubcli` command; the table stands in the README and in each man page."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    MEDIA = 3
+    CONFIG = 4
+    DEPENDENCY = 5
+    PARTIAL = 6
+    ENGINE = 7
+    CHECK = 8
+    STORE = 9
+    LOCKED = 11
+    TEMPORARY = 75
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.OK: "done, also when there was nothing to do",
+    ExitCode.BUG: "a bug; the traceback is in the log",
+    ExitCode.USAGE: "the command line is wrong",
+    ExitCode.MEDIA: "source media missing, undecodable or mismatched",
+    ExitCode.CONFIG: "preset, config, script or job file invalid",
+    ExitCode.DEPENDENCY: "missing dependency: ffmpeg, an extra, weights, a licence not accepted",
+    ExitCode.PARTIAL: "finished, but some shots failed",
+    ExitCode.ENGINE: "an engine or child process failed",
+    ExitCode.CHECK: "a result failed its own check",
+    ExitCode.STORE: "the store is damaged",
+    ExitCode.LOCKED: "another run holds the job",
+    ExitCode.TEMPORARY: "temporary: GPU memory or device busy, disk full",
+    ExitCode.INTERRUPTED: "stopped by Ctrl-C (INT); state saved",
+    ExitCode.TERMINATED: "stopped by TERM; state saved",
+}
+
+
+class DubError(Exception):
+    """Base of all errors that are the user's to mend; `exit_code` is what the command returns."""
+
+    exit_code = ExitCode.BUG
+
+
+class UsageError(DubError):
+    """The command line asks for something that cannot be."""
+
+    exit_code = ExitCode.USAGE
+
+
+class MediaError(DubError):
+    """A film or audio file is missing, cannot be decoded, or does not fit."""
+
+    exit_code = ExitCode.MEDIA
+
+
+class ConfigError(DubError):
+    """A preset, config, script, cast, cue or job file is invalid."""
+
+    exit_code = ExitCode.CONFIG
+
+
+class DependencyError(DubError):
+    """A program, package, weight file or licence acceptance is missing."""
+
+    exit_code = ExitCode.DEPENDENCY
+
+
+class PartialError(DubError):
+    """The run ended, but some units failed."""
+
+    exit_code = ExitCode.PARTIAL
+
+
+class EngineError(DubError):
+    """An engine or a child process crashed, hung or answered nonsense."""
+
+    exit_code = ExitCode.ENGINE
+
+
+class CheckError(DubError):
+    """A result failed its own check, such as a frame count."""
+
+    exit_code = ExitCode.CHECK
+
+
+class StoreError(DubError):
+    """An artifact in the store does not match its manifest."""
+
+    exit_code = ExitCode.STORE
+
+
+class LockedError(DubError):
+    """Another run holds this job."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class TemporaryError(DubError):
+    """Trying again later may work: memory, a busy device, a full disk."""
+
+    exit_code = ExitCode.TEMPORARY
+
+
+class StoppedError(DubError):
+    """The run was stopped by a signal after saving its state."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__("stopped; type the same command to continue")
+        self.exit_code = ExitCode(128 + signum)
+
+
+def by_code(code: int) -> type[DubError]:
+    """Error class for an exit code, for errors that crossed a process border."""
+    classes = {cls.exit_code: cls for cls in DubError.__subclasses__() if cls is not StoppedError}
+    return classes.get(ExitCode(code), DubError)

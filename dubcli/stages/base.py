@@ -1,0 +1,138 @@
+"""What a stage is: the units of work it plans, and the task a worker hands to it.
+
+A stage module has three functions, and imports nothing heavy at its top:
+
+- `units(job)` lists its units from upstream artifacts (runs in the main process, must be light);
+- `run(task)` does one unit in a worker and writes files into `task.out`;
+- `check(task)` raises `CheckError` where the files in `task.out` are not what they must be.
+
+and one constant, `STAGE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dubcli.config import Settings
+    from dubcli.engines.registry import EngineInfo
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A row of the pipeline.
+
+    Attributes:
+        name: the stage's name, also its module's.
+        version: bumped whenever the same inputs would give other results; part of every key.
+        after: stages that must be complete before this one can list its units.
+    """
+
+    name: str
+    version: int
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A user's file that takes part: where it is now, and the digest of its bytes."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A committed result in the store.
+
+    Attributes:
+        key: action key it was stored under.
+        path: its directory, read-only.
+        content: digest of the names and digests of its files; what downstream keys use.
+    """
+
+    key: str
+    path: Path
+    content: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work: a stage applied to one shot, one face or the whole film.
+
+    Attributes:
+        stage: the stage.
+        name: `film`, `dub`, a shot's name or `shot.track`; unique within the stage.
+        inputs: role → digest of what goes in; hashed.
+        paths: role → where it lies now; never hashed, handed to the worker.
+        params: settings that can change the result; hashed.
+        facts: small values taken from upstream artifacts (a range of frames, say); hashed.
+        engine: the engine that does it, if the stage has engines.
+        cost: frames of work, for longest-first order and the ETA; never hashed.
+    """
+
+    stage: Stage
+    name: str
+    inputs: Mapping[str, str]
+    paths: Mapping[str, Path]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    engine: EngineInfo | None = None
+    cost: float = 1.0
+
+    @property
+    def id(self) -> str:
+        """`stage/name`, the way people and events name the unit."""
+        return f"{self.stage.name}/{self.name}"
+
+
+@dataclass
+class JobView:
+    """What `units` may look at: sources, settings and the finished artifacts upstream.
+
+    Attributes:
+        sources: role → file: `film` and `dub`, later `script`, `stem:NAME`.
+        artifacts: stage → unit name → artifact; failed units are absent.
+    """
+
+    sources: Mapping[str, Source]
+    settings: Settings
+    artifacts: dict[str, dict[str, Artifact]] = field(default_factory=dict)
+
+    def one(self, stage: str, name: str = "film") -> Artifact:
+        """The artifact of a unit that must exist."""
+        return self.artifacts[stage][name]
+
+    def all(self, stage: str) -> dict[str, Artifact]:
+        """All artifacts of a stage by unit name, in name order."""
+        return dict(sorted(self.artifacts.get(stage, {}).items()))
+
+
+@dataclass
+class Task:
+    """A unit as the worker sees it.
+
+    Attributes:
+        unit: the unit's name.
+        inputs: role → path of an artifact directory or a source file.
+        params: the unit's settings.
+        facts: the unit's facts.
+        engine: registry name of the engine, or "".
+        out: an empty directory to write the result's files into.
+        batch: 1.0, or less on a retry after running out of memory: scale batches by it.
+        report: called as `report(done, total)`; every call also tells the watchdog that we live.
+        warn: called with one line for the user.
+    """
+
+    unit: str
+    inputs: Mapping[str, Path]
+    params: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    engine: str
+    out: Path
+    batch: float = 1.0
+    report: Callable[[int, int], None] = lambda done, total: None
+    warn: Callable[[str], None] = lambda line: None
