@@ -1,0 +1,43 @@
+"""The pipeline: one module per stage, in running order."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Protocol, cast
+
+from dubcli.stages.base import JobView, Stage, Task, Unit
+
+ORDER = (
+    "probe",
+    "split",
+    "track",
+    "cast",
+    "align",
+    "cue",
+    "learn",
+    "motion",
+    "lips",
+    "compose",
+    "remux",
+    "report",
+)
+
+
+class StageModule(Protocol):
+    """What every module here has."""
+
+    STAGE: Stage
+
+    def units(self, job: JobView) -> list[Unit]:
+        """The stage's units, from finished artifacts upstream."""
+
+    def run(self, task: Task) -> None:
+        """Do one unit."""
+
+    def check(self, task: Task) -> None:
+        """Raise `CheckError` where the result of `run` is not what it must be."""
+
+
+def module(name: str) -> StageModule:
+    """The module of a stage."""
+    return cast(StageModule, importlib.import_module(f"dubcli.stages.{name}"))

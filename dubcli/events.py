@@ -1,0 +1,49 @@
+"""Events: what happened, one JSON object a line, for machines and for the log.
+
+Every event has `v` (1), `time` (UTC, ISO 8601) and `type`; new types and new fields may be added at any time.
+The last event of a run is `{"type": "exit", "code": n}`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+Event = dict[str, Any]
+Listener = Callable[[Event], None]
+
+
+class Events:
+    """Sends every event to `events.jsonl` and to the listeners."""
+
+    def __init__(self, path: Path | None = None, *listeners: Listener) -> None:
+        self._file: TextIO | None = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115
+        self._listeners = listeners
+
+    def __call__(self, type: str, **fields: Any) -> None:
+        """Send one event; `progress` events are too many to keep and go to the listeners only."""
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        event = {"v": 1, "time": now, "type": type, **fields}
+        if self._file and type != "progress":
+            self._file.write(line(event))
+            self._file.flush()
+        for listener in self._listeners:
+            listener(event)
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file:
+            self._file.close()
+
+
+def line(event: Event) -> str:
+    """An event as one line of JSON."""
+    return json.dumps(event, ensure_ascii=False, sort_keys=False) + "\n"

@@ -1,0 +1,290 @@
+"""The job directory: where a film and a dub become a dubbed film, and what people find there.
+
+    film.dub_fr.dub/
+        job.json        the sources, the output and the settings (for people, and for `dubcli run JOB`)
+        store/          artifacts, unless another store was named
+        refs/           which artifact each unit last came to (pointers; never believed)
+        failed/         one file per unit that failed
+        logs/           what workers printed
+        events.jsonl    what happened
+        report.html     what was done, shot by shot (and report.json)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dubcli.config import Settings
+from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
+from dubcli.stages.base import Artifact, Source
+from dubcli.store import Store, sha256, write_atomically
+
+SCHEMA = 1
+SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
+"""Containers a film can come out in; a film in any other becomes an .mp4."""
+
+
+class JobFile(BaseModel):
+    """`job.json`. Paths below the directory that holds the job are kept relative to the job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = SCHEMA
+    film: str
+    dub: str
+    out: str
+    store: str = "store"
+    settings: Settings = Settings()
+
+
+@dataclass
+class Job:
+    """A film, a dub, and the directory where the one becomes the other."""
+
+    root: Path
+    film: Path
+    dub: Path
+    out: Path
+    store: Store
+    settings: Settings
+    sources: dict[str, Source] = field(default_factory=dict)
+
+    @classmethod
+    def create_or_open(
+        cls,
+        film: Path,
+        dub: Path,
+        settings: Settings,
+        *,
+        out: Path | None = None,
+        root: Path | None = None,
+        store: Path | None = None,
+    ) -> Job:
+        """The job of this film and dub: opened where it exists, else made.
+
+        Raises:
+            MediaError: a source is missing or is no file.
+            UsageError: the directory belongs to another film, is no job directory, or cannot be written.
+        """
+        for path, option in ((film, "the film"), (dub, "--audio")):
+            if not path.is_file():
+                raise MediaError(f"{option}: there is no file {path}; check the name")
+        out = out or default_out(film, dub)
+        root = root or out.with_suffix(".dub")
+        if out.resolve() in (film.resolve(), dub.resolve()):
+            raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
+        if out.suffix.lower() not in SUFFIXES:
+            raise UsageError(f"{out.name} is no film that can be written; use one of {', '.join(SUFFIXES)}")
+        if not out.parent.is_dir():
+            raise UsageError(f"there is no folder {out.parent}; make it, or choose another with -o FILE")
+        job = cls(root, film, dub, out, Store(store or root / "store"), settings)
+        if root.exists():
+            before = cls.open(root)
+            for role in ("film", "dub"):
+                if getattr(before, role).resolve() != getattr(job, role).resolve():
+                    raise UsageError(
+                        f"{root} is the job of {getattr(before, role)}; choose another directory with --job DIR"
+                    )
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            job.save()
+        except PermissionError as error:
+            raise UsageError(
+                f"cannot write to {error.filename or root}; choose other places with --job DIR and -o FILE"
+            ) from None
+        return job
+
+    @classmethod
+    def open(cls, root: Path, settings: Settings | None = None) -> Job:
+        """The job in an existing directory.
+
+        Raises:
+            UsageError: there is no such directory, or it is no job.
+            ConfigError: its `job.json` is not valid.
+        """
+        path = root / "job.json"
+        try:
+            data = JobFile.model_validate_json(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise UsageError(f"{root} is not a job directory; name one that dubcli run has made") from None
+        except (ValidationError, UnicodeDecodeError) as error:
+            first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise ConfigError(f"{path} is not valid ({first}); move it away and type the run again") from None
+        film, dub, out, store = (
+            Path(os.path.normpath(root / value)) for value in (data.film, data.dub, data.out, data.store)
+        )
+        return cls(root, film, dub, out, Store(store), settings or data.settings)
+
+    def save(self) -> None:
+        """Write `job.json`."""
+        file = JobFile(
+            film=self._relative(self.film),
+            dub=self._relative(self.dub),
+            out=self._relative(self.out),
+            store=self._relative(self.store.root),
+            settings=self.settings,
+        )
+        write_atomically(self.root / "job.json", (file.model_dump_json(indent=1) + "\n").encode())
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the job against a second run on the same machine; a courtesy, nothing relies on it.
+
+        Raises:
+            LockedError: another run holds it.
+        """
+        with open(self.root / "lock", "a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = file.read().strip() or "another run"
+                raise LockedError(f"{holder} holds {self.root}; wait for it, or stop it") from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)
+
+    def read_sources(self) -> dict[str, Source]:
+        """Digest the sources; a digest is remembered as long as a file's size and times stay.
+
+        Raises:
+            MediaError: a source is gone or cannot be read.
+        """
+        cache_path = self.root / "sources.json"
+        cache = _load_json(cache_path)
+        for role, path in (("film", self.film), ("dub", self.dub)):
+            try:
+                mark = _mark(path)
+                if cache.get(role, {}).get("mark") != mark:
+                    cache[role] = {"mark": mark, "sha256": sha256(path)}
+            except OSError as error:
+                raise MediaError(f"cannot read {path}: {error.strerror}; check the name and its rights") from None
+            self.sources[role] = Source(path, cache[role]["sha256"])
+        write_atomically(cache_path, json.dumps(cache, indent=1).encode())
+        return self.sources
+
+    def ref(self, unit_id: str) -> str | None:
+        """The key that a unit last came to, if any."""
+        return _load_json(self._unit_path("refs", unit_id)).get("key")
+
+    def set_ref(self, unit_id: str, key: str) -> None:
+        """Remember the key that a unit came to, and forget that it failed."""
+        path = self._unit_path("refs", unit_id)
+        if _load_json(path).get("key") != key:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"key": key}), "utf-8")
+        self._unit_path("failed", unit_id).unlink(missing_ok=True)
+
+    def refs(self) -> Iterator[tuple[str, str]]:
+        """All (unit id, key) pointers."""
+        for path in sorted((self.root / "refs").glob("*/*.json")):
+            if key := _load_json(path).get("key"):
+                yield f"{path.parent.name}/{path.stem}", key
+
+    def failure(self, unit_id: str) -> dict[str, Any]:
+        """What is known of a unit's last failure; empty if it did not fail."""
+        return _load_json(self._unit_path("failed", unit_id))
+
+    def failures(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """All (unit id, failure) of units whose last run failed."""
+        for path in sorted((self.root / "failed").glob("*/*.json")):
+            yield f"{path.parent.name}/{path.stem}", _load_json(path)
+
+    def set_failure(self, unit_id: str, failure: Mapping[str, Any]) -> None:
+        """Keep what is known of a unit's failure."""
+        path = self._unit_path("failed", unit_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(failure, indent=1), "utf-8")
+
+    def published(self) -> bool:
+        """Whether the output stands where it belongs, as this job left it."""
+        return _load_json(self.root / "published.json").get("mark") == _mark_or_none(self.out)
+
+    def publish(self, film: Artifact, report: Artifact | None) -> bool:
+        """Put the finished film at its place, whole or not at all, and the report into the job directory.
+
+        Returns:
+            Whether anything had to be done.
+
+        Raises:
+            StoreError: the artifact holds no film.
+            OSError: the disk is full or not writable.
+        """
+        if report:
+            for path in sorted(report.path.glob("report.*")):
+                target = self.root / path.name
+                if not target.exists() or target.read_bytes() != path.read_bytes():
+                    write_atomically(target, path.read_bytes())
+        note = self.root / "published.json"
+        if self.published() and _load_json(note).get("content") == film.content:
+            return False
+        made = next((p for p in film.path.iterdir() if p.stem == "film"), None)
+        if made is None:
+            raise StoreError(f"{film.path} holds no film; type: dubcli cache verify --repair {self.root}")
+        handle, name = tempfile.mkstemp(dir=self.out.parent, prefix=".dubcli-", suffix=self.out.suffix)
+        try:
+            with os.fdopen(handle, "wb") as target, open(made, "rb") as source:
+                shutil.copyfileobj(source, target, 1 << 22)
+                target.flush()
+                os.fsync(target.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, self.out)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+        write_atomically(note, json.dumps({"content": film.content, "mark": _mark(self.out)}).encode())
+        return True
+
+    def _unit_path(self, folder: str, unit_id: str) -> Path:
+        stage, _, name = unit_id.partition("/")
+        return self.root / folder / stage / f"{name}.json"
+
+    def _relative(self, path: Path) -> str:
+        here, there = self.root.resolve(), path.resolve()
+        if there.is_relative_to(here.parent):
+            return os.path.relpath(there, here)
+        return str(there)
+
+
+def default_out(film: Path, dub: Path) -> Path:
+    """`film.mp4` and `dub_fr.wav` make `film.dub_fr.mp4`, beside the film."""
+    suffix = film.suffix if film.suffix.lower() in SUFFIXES else ".mp4"
+    return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
+
+
+def _mark(path: Path) -> list[int | str]:
+    status = path.stat()
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def _mark_or_none(path: Path) -> list[int | str] | None:
+    try:
+        return _mark(path)
+    except OSError:
+        return None
+
+
+def _load_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file that nobody relies on: empty where it is missing or damaged."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,65 @@
+"""Action keys: what a unit's result depends on, as canonical JSON and its sha256.
+
+A key never sees a path, a time, a host, a device, a batch size or a package version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dubcli.stages.base import Unit
+
+SCHEMA = 1
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON form of a value: sorted keys, no spaces, UTF-8.
+
+    Raises:
+        TypeError: the value holds something that has no single JSON form (a path, bytes, a set, NaN).
+    """
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(value: Any) -> str:
+    """sha256 of a value's canonical JSON, in hex."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def preimage(unit: Unit, salt: str = "") -> dict[str, Any]:
+    """All that a unit's result depends on; its digest is the unit's key.
+
+    Raises:
+        DependencyError: the weights of the unit's engine are not there.
+    """
+    engine = unit.engine
+    return {
+        "schema": SCHEMA,
+        "stage": unit.stage.name,
+        "version": unit.stage.version,
+        "engine": [engine.name, engine.algorithm] if engine else None,
+        "weights": engine.digests() if engine else {},
+        "params": _plain(unit.params),
+        "facts": _plain(unit.facts),
+        "inputs": dict(unit.inputs),
+        "salt": salt,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("a key's mappings are named by strings")
+        return {key: _plain(item) for key, item in value.items()}
+    raise TypeError(f"{type(value).__name__} has no place in a key: {value!r}")

@@ -1,0 +1,110 @@
+"""What must run, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from dubcli import keys, stages
+from dubcli.job import Job
+from dubcli.stages.base import Artifact, JobView, Unit
+
+DONE, RUN, WAITING = "done", "run", "waiting"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A unit of the plan.
+
+    Attributes:
+        unit: the unit; None for a stage whose units are not known yet.
+        stage: the stage's name.
+        key: the unit's key, "" if not known.
+        state: `done`, `run`, or `waiting` for stages upstream.
+        reasons: why it would run: `new`, `params`, `facts`, `engine`, `weights`, `input:<role>`, `version`,
+            `forced`, `failed-before`, `lost`.
+    """
+
+    stage: str
+    unit: Unit | None = None
+    key: str = ""
+    state: str = WAITING
+    reasons: tuple[str, ...] = ()
+    artifact: Artifact | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which units a run may do: all, or those of a stage and of a range of shots.
+
+    Attributes:
+        stage: only this stage, "" for all.
+        shots: first and last shot name, inclusive; None for all.
+        redo: stages whose units are done again although the store holds them.
+    """
+
+    stage: str = ""
+    shots: tuple[str, str] | None = None
+    redo: Collection[str] = ()
+
+    def __contains__(self, unit: Unit) -> bool:
+        if self.stage and unit.stage.name != self.stage:
+            return False
+        shot = unit.name.split(".")[0]
+        return not (self.shots and shot.isdigit()) or self.shots[0] <= shot <= self.shots[1]
+
+    def forced(self, unit: Unit) -> bool:
+        """Whether the unit is to be done again."""
+        return unit.stage.name in self.redo and unit in self
+
+
+def view(job: Job) -> JobView:
+    """The job as stages see it, before any artifact is known."""
+    return JobView(sources=job.sources, settings=job.settings)
+
+
+def rows(job: Job, seen: JobView, stage: str, selection: Selection, *, salt: str = "") -> list[Row]:
+    """The rows of one stage whose upstream stages are complete in `seen`."""
+    return [_row(job, unit, selection, salt) for unit in stages.module(stage).units(seen)]
+
+
+def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Iterator[Row]:
+    """Every unit that can be known now, in running order; a stage that must wait is one row without a unit.
+
+    Raises:
+        DubError: a source, an engine or the store is not as it must be.
+    """
+    selection = selection or Selection()
+    seen = view(job)
+    complete: set[str] = set()
+    for name in stages.ORDER:
+        if not complete.issuperset(stages.module(name).STAGE.after):
+            yield Row(name)
+            continue
+        found = rows(job, seen, name, selection, salt=salt)
+        yield from found
+        seen.artifacts[name] = {row.unit.name: row.artifact for row in found if row.unit and row.artifact}
+        if all(row.state == DONE for row in found):
+            complete.add(name)
+
+
+def _row(job: Job, unit: Unit, selection: Selection, salt: str) -> Row:
+    image = keys.preimage(unit, salt)
+    key = keys.digest(image)
+    artifact = job.store.get(key)
+    if artifact and not selection.forced(unit):
+        return Row(unit.stage.name, unit, key, DONE, (), artifact)
+    reasons: list[str] = ["forced"] if selection.forced(unit) else []
+    before_key = job.ref(unit.id)
+    before = job.store.preimage(before_key) if before_key else None
+    if before and before_key != key:
+        for field in ("stage", "version", "engine", "weights", "params", "facts", "salt"):
+            if before.get(field) != image[field]:
+                reasons.append(field)
+        roles = sorted({*before.get("inputs", {}), *image["inputs"]})
+        reasons += [f"input:{r}" for r in roles if before["inputs"].get(r) != image["inputs"].get(r)]
+    elif not reasons:
+        reasons.append("lost" if before_key else "new")
+    if job.failure(unit.id):
+        reasons.append("failed-before")
+    return Row(unit.stage.name, unit, key, RUN, tuple(reasons), None)

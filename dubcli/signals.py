@@ -1,0 +1,46 @@
+"""Stopping: the first INT or TERM asks, the second kills.
+
+The first is a wish, tested between units: the unit in hand is finished and committed. The second ends every
+child process at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop:
+    """Installs the handlers for the length of a `with` block.
+
+    Attributes:
+        signum: the first signal that came, 0 for none.
+    """
+
+    def __init__(self, kill: Callable[[], None], notice: Callable[[str], None]) -> None:
+        self.signum = 0
+        self._kill = kill
+        self._notice = notice
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Stop:
+        self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.signum:
+            self._kill()
+            os._exit(128 + number)
+        self.signum = number
+        self._notice("stopping after the unit in hand; once more to stop at once")
