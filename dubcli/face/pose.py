@@ -1,0 +1,150 @@
+"""Head pose: a mesh's place in the picture, told by the skull alone, and the way back.
+
+The model is scaled orthography: `pixels = scale * points @ rotation + shift`, with one similarity per frame. It is
+fitted to the points in `face.mesh.RIGID`, which the jaw and the lips do not move, against the track's own mean
+head: a person's own head fits far more tightly than any average one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.face import mesh as regions
+
+Floats = NDArray[np.floating]
+Array = NDArray[np.float64]
+
+_RIGID = list(regions.RIGID)
+_SAMPLE = 400  # frames that a mean head is computed from; more change it by less than a thousandth
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Where the canonical head lies in each of T pictures.
+
+    Attributes:
+        scale: (T,) pixels per outer-eye distance.
+        rotation: (T, 3, 3) orthonormal; a canonical row vector times it is in the picture's axes.
+        shift: (T, 3) pixels, where the canonical origin (between the eyes) lies; z in the scale of x.
+    """
+
+    scale: Array
+    rotation: Array
+    shift: Array
+
+    def __len__(self) -> int:
+        return len(self.scale)
+
+    def __getitem__(self, index: slice | NDArray[np.integer] | NDArray[np.bool_]) -> Transform:
+        return Transform(self.scale[index], self.rotation[index], self.shift[index])
+
+
+def mean_head(meshes: Floats | Sequence[Floats]) -> Array:
+    """A person's own canonical head, (478, 3), from meshes (T, 478, 3) of any frames and sizes.
+
+    Generalised Procrustes analysis (Gower 1975) on the skull points: fit, take the median, repeat. The result is
+    turned and scaled to the average head, with an outer-eye distance of 1, so pose angles mean the same for all.
+    """
+    pool = meshes if isinstance(meshes, np.ndarray) else np.concatenate(list(meshes))
+    pool = pool[np.isfinite(pool[:, 0, 0])]
+    if not len(pool):
+        return np.asarray(regions.head(), np.float64)
+    pool = np.asarray(pool[:: -(-len(pool) // _SAMPLE)], np.float64)
+    average = np.asarray(regions.head(), np.float64)
+    head = average
+    for _ in range(4):
+        head = np.median(_inverse(pool, _fit(pool, head)), axis=0)
+        head = _inverse(head[None], _fit(head[None], average))[0]
+    left, right = head[regions.EYE_LEFT], head[regions.EYE_RIGHT]
+    return np.asarray((head - (left + right) / 2) / np.linalg.norm(left - right))
+
+
+def canonical_transform(mesh: Floats, head: Floats | None = None, smooth: float = 0.0) -> Transform:
+    """Similarity per frame that lays the canonical head over the skull points of `mesh` (T, 478, 3).
+
+    Args:
+        mesh: raster pixels.
+        head: canonical head (478, 3); the mesh's own `mean_head` where it is None. Pass one head for
+            all tracks of a person to make their canonical shapes comparable.
+        smooth: frames (standard deviation) of zero-phase smoothing over consecutive frames; 0 for none.
+    """
+    fitted = _fit(
+        np.asarray(mesh, np.float64), mean_head(mesh) if head is None else np.asarray(head, np.float64)
+    )
+    return _smoothed(fitted, smooth) if smooth > 0 and len(fitted) > 2 else fitted
+
+
+def to_canonical(mesh: Floats, transform: Transform | None = None) -> NDArray[np.float32]:
+    """Mesh (T, N, 3) in raster pixels to canonical units; `transform` needs N = 478 where it is None."""
+    fitted = canonical_transform(mesh) if transform is None else transform
+    return _inverse(np.asarray(mesh, np.float64), fitted).astype(np.float32)
+
+
+def from_canonical(points: Floats, transform: Transform) -> NDArray[np.float32]:
+    """Canonical points (T, N, 3), or (N, 3) for all frames, to raster pixels (T, N, 3)."""
+    turned = np.asarray(points, np.float64) @ transform.rotation
+    return (transform.scale[:, None, None] * turned + transform.shift[:, None]).astype(np.float32)
+
+
+def angles(transform: Transform) -> NDArray[np.float32]:
+    """Yaw, pitch and roll in degrees, (T, 3).
+
+    Yaw is positive when the face looks to the picture's right, pitch when it looks down, roll when the head
+    leans clockwise as seen. All are 0 for the average head.
+    """
+    axes = transform.rotation  # row k: the head's k-th axis (right, down, into the scene) in picture axes
+    facing = -axes[:, 2]  # out of the face, towards the viewer
+    yaw = np.arctan2(facing[:, 0], np.hypot(facing[:, 1], facing[:, 2]))
+    pitch = np.arctan2(facing[:, 1], -facing[:, 2])
+    roll = np.arctan2(axes[:, 0, 1], np.hypot(axes[:, 0, 0], axes[:, 0, 2]))
+    return np.degrees(np.stack([yaw, pitch, roll], axis=1)).astype(np.float32)
+
+
+def _fit(mesh: Array, head: Array) -> Transform:
+    """Least-squares similarities (Umeyama 1991) from the head's skull points to those of (T, 478, 3)."""
+    model = head[_RIGID]
+    centre = model.mean(axis=0)
+    model = model - centre
+    seen = mesh[:, _RIGID]
+    middle = seen.mean(axis=1)
+    seen = seen - middle[:, None]
+    u, s, vt = np.linalg.svd(np.einsum("ni,tnj->tij", model, seen))
+    sign = np.sign(np.linalg.det(u @ vt))  # never a reflection
+    u[:, :, 2] *= sign[:, None]
+    s[:, 2] *= sign
+    rotation = u @ vt
+    scale = s.sum(axis=1) / (model**2).sum()
+    return Transform(scale, rotation, middle - scale[:, None] * (centre @ rotation))
+
+
+def _inverse(mesh: Array, transform: Transform) -> Array:
+    moved = (mesh - transform.shift[:, None]) @ transform.rotation.transpose(0, 2, 1)
+    return np.asarray(moved / transform.scale[:, None, None])
+
+
+def _smoothed(transform: Transform, sigma: float) -> Transform:
+    """Zero-phase local quadratic smoothing (Savitzky & Golay 1964): noise goes, the peak of a nod stays."""
+    reach = min(int(np.ceil(3 * sigma)), len(transform) - 1)
+    offset = np.arange(-reach, reach + 1, dtype=np.float64)
+    weight = np.exp(-0.5 * (offset / sigma) ** 2)
+    m0, m2, m4 = (float((weight * offset**k).sum()) for k in (0, 2, 4))
+    kernel = weight * (m4 - m2 * offset**2) / (m0 * m4 - m2 * m2)
+
+    anchor = np.array(
+        (0.0, 0.5, -0.2)
+    )  # between nose and mouth: an error of rotation must not swing the mouth
+    place = transform.scale[:, None] * (anchor @ transform.rotation) + transform.shift
+    columns = np.hstack([np.log(transform.scale)[:, None], place, transform.rotation.reshape(-1, 9)])
+    # Mirrored through the end points, so that a steady movement stays one at the ends.
+    head = 2 * columns[:1] - columns[reach:0:-1]
+    tail = 2 * columns[-1:] - columns[-2 : -reach - 2 : -1]
+    padded = np.vstack([head, columns, tail])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
+    even = windows @ kernel
+    u, _, vt = np.linalg.svd(even[:, 4:].reshape(-1, 3, 3))
+    rotation, scale = u @ vt, np.exp(even[:, 0])
+    return Transform(scale, rotation, even[:, 1:4] - scale[:, None] * (anchor @ rotation))
