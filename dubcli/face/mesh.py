@@ -1,8 +1,8 @@
 """The 478-point face mesh: which points move with speech, which sit on the skull, and how they join.
 
 The numbering is MediaPipe's (468 surface points and 10 iris points). "Left" and "right" are the picture's.
-The sets were chosen on real speech: after a rigid alignment, the points in `RIGID` move least with the opening
-of the mouth, and the brows and eyelids, which move with expression, are left out.
+The sets were chosen on real speech: after a rigid alignment, the points in `RIGID` move least with the
+opening of the mouth; brows and eyelids, which move with expression, are left out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EYE_RING_LEFT = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 1
 EYE_RING_RIGHT = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
 
 RIGID = (
-    8, 168, 6, 197, 195, 193, 417, 122, 351, 188, 412, 196, 419, 174, 399, 245, 465, 114, 343,  # bridge of the nose
+    8, 168, 6, 197, 195, 193, 417, 122, 351, 188, 412, 196, 419, 174, 399, 245, 465, 114, 343,  # nose bridge
     33, 263, 133, 362, 130, 359, 226, 446, 113, 342,  # corners of the eyes
     10, 151, 108, 337, 109, 338, 69, 299, 67, 297, 104, 333, 103, 332,  # forehead
     68, 298, 71, 301, 54, 284, 21, 251, 139, 368, 162, 389, 34, 264, 127, 356,  # temples

@@ -1,21 +1,22 @@
 """Head pose: a mesh's place in the picture, told by the skull alone, and the way back.
 
-The model is scaled orthography: `pixels = scale * points @ rotation + shift`, with one similarity per frame. It is
-fitted to the points in `face.mesh.RIGID`, which the jaw and the lips do not move, against the track's own mean
-head: a person's own head fits far more tightly than any average one.
+The model is scaled orthography: `pixels = scale * points @ rotation + shift`, one similarity per frame. It is
+fitted to the points in `face.mesh.RIGID`, which the jaw and the lips do not move, against the person's own
+mean head, which fits far more tightly than any average one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
 
-Floats = NDArray[np.floating]
+Floats = NDArray[np.floating[Any]]
 Array = NDArray[np.float64]
 
 _RIGID = list(regions.RIGID)
@@ -39,15 +40,15 @@ class Transform:
     def __len__(self) -> int:
         return len(self.scale)
 
-    def __getitem__(self, index: slice | NDArray[np.integer] | NDArray[np.bool_]) -> Transform:
+    def __getitem__(self, index: slice | NDArray[np.integer[Any]] | NDArray[np.bool_]) -> Transform:
         return Transform(self.scale[index], self.rotation[index], self.shift[index])
 
 
 def mean_head(meshes: Floats | Sequence[Floats]) -> Array:
     """A person's own canonical head, (478, 3), from meshes (T, 478, 3) of any frames and sizes.
 
-    Generalised Procrustes analysis (Gower 1975) on the skull points: fit, take the median, repeat. The result is
-    turned and scaled to the average head, with an outer-eye distance of 1, so pose angles mean the same for all.
+    Generalised Procrustes analysis (Gower 1975) on the skull points: fit, take the median, repeat. The result
+    is turned to the average head and has an outer-eye distance of 1, so pose angles mean the same for all.
     """
     pool = meshes if isinstance(meshes, np.ndarray) else np.concatenate(list(meshes))
     pool = pool[np.isfinite(pool[:, 0, 0])]
@@ -87,7 +88,7 @@ def to_canonical(mesh: Floats, transform: Transform | None = None) -> NDArray[np
 def from_canonical(points: Floats, transform: Transform) -> NDArray[np.float32]:
     """Canonical points (T, N, 3), or (N, 3) for all frames, to raster pixels (T, N, 3)."""
     turned = np.asarray(points, np.float64) @ transform.rotation
-    return (transform.scale[:, None, None] * turned + transform.shift[:, None]).astype(np.float32)
+    return np.asarray(transform.scale[:, None, None] * turned + transform.shift[:, None], np.float32)
 
 
 def angles(transform: Transform) -> NDArray[np.float32]:
@@ -101,7 +102,7 @@ def angles(transform: Transform) -> NDArray[np.float32]:
     yaw = np.arctan2(facing[:, 0], np.hypot(facing[:, 1], facing[:, 2]))
     pitch = np.arctan2(facing[:, 1], -facing[:, 2])
     roll = np.arctan2(axes[:, 0, 1], np.hypot(axes[:, 0, 0], axes[:, 0, 2]))
-    return np.degrees(np.stack([yaw, pitch, roll], axis=1)).astype(np.float32)
+    return np.asarray(np.degrees(np.stack([yaw, pitch, roll], axis=1)), np.float32)
 
 
 def _fit(mesh: Array, head: Array) -> Transform:

@@ -55,7 +55,7 @@ class FaceTrack:
     @property
     def eligible(self) -> NDArray[np.bool_]:
         """(T,) bool: frames whose mouth may be changed."""
-        return self.reason == Reason.OK
+        return np.asarray(self.reason == Reason.OK)
 
 
 def save(path: Path, tracks: Iterable[FaceTrack]) -> int:
