@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class SplitSettings(_Section):
@@ -60,10 +60,14 @@ class RemuxSettings(_Section):
 class RunSettings(_Section):
     """How to run; never part of a key."""
 
-    workers: int = 0
-    timeout: float = 600.0
-    retries: int = 2
-    fallback: Literal["none", "original"] = "none"
+    workers: int = Field(default=0, ge=0, description="worker processes at once; 0 = by cores and memory")
+    timeout: float = Field(
+        default=600.0, gt=0, description="seconds without progress until a worker is given up"
+    )
+    retries: int = Field(default=2, ge=0, description="how often a failed unit is tried again")
+    fallback: Literal["none", "original"] = Field(
+        default="none", description="`original`: finish the film with the source's picture over failed shots"
+    )
 
 
 class Settings(_Section):

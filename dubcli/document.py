@@ -1,0 +1,230 @@
+"""YAML and TOML files into strict models; errors name file, line and column, and what may have been meant."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import sys
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from dubcli.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Model = TypeVar("Model", bound=BaseModel)
+Keys = tuple[str | int, ...]
+
+LARGEST_BYTES = 4_000_000  # far above any file a person writes; keeps a wrong path from filling memory
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed file: plain data, and where in the file each value stands.
+
+    Attributes:
+        name: how errors call the file.
+        data: mappings, sequences, strings, numbers, booleans and None.
+        places: keys from the top → (line, column), both from 1; empty where the format does not tell.
+    """
+
+    name: str
+    data: Any
+    places: Mapping[Keys, tuple[int, int]] = field(default_factory=dict)
+
+    def at(self, keys: Keys) -> str:
+        """`file:line:column` of a value, or of the nearest value around it that has a place."""
+        for size in range(len(keys), -1, -1):
+            if keys[:size] in self.places:
+                line, column = self.places[keys[:size]]
+                return f"{self.name}:{line}:{column}"
+        return self.name
+
+    def model(self, model: type[Model]) -> Model:
+        """The document as a strict model.
+
+        Raises:
+            ConfigError: one line per problem, each with its place.
+        """
+        problems = problems_of(self.data, model)
+        if problems:
+            raise ConfigError("\n".join(f"{self.at(keys)}: {text}" for keys, text in problems))
+        return validated(self.data, model)
+
+
+def read(path: Path) -> Document:
+    """A YAML file, or a TOML file by its suffix.
+
+    Raises:
+        ConfigError: it cannot be read, or is not well formed.
+    """
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise ConfigError(f"{path}: too large for a settings file ({path.stat().st_size} bytes)")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    return parse_toml(text, str(path)) if path.suffix == ".toml" else parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, name: str) -> Document:
+    """YAML text: the safe subset, without aliases and without the same key twice.
+
+    Raises:
+        ConfigError: it is not well formed.
+    """
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return Document(name, {}, {(): (1, 1)})
+        places: dict[Keys, tuple[int, int]] = {}
+        _walk(node, (), places, name, set())
+        return Document(name, loader.construct_document(node), places)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise ConfigError(f"{place}: {error.problem or error.context}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from error
+    except RecursionError:
+        raise ConfigError(f"{name}: nested too deeply") from None
+
+
+def parse_toml(text: str, name: str) -> Document:
+    """TOML text; the place of a key is found by looking for it, since the parser does not tell.
+
+    Raises:
+        ConfigError: it is not well formed.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = re.fullmatch(r"(.*?) \(at line (\d+), column (\d+)\)", str(error))
+        place = f"{name}:{match[2]}:{match[3]}: {match[1]}" if match else f"{name}: {error}"
+        raise ConfigError(place) from error
+    places: dict[Keys, tuple[int, int]] = {(): (1, 1)}
+    table: Keys = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if head := re.match(r"\s*\[([^\[\]]+)\]", line):
+            table = tuple(part.strip(" \"'") for part in head[1].split("."))
+            places[table] = (number, head.start(1) + 1)
+        elif key := re.match(r"\s*([\w.\"'-]+)\s*=", line):
+            path = table + tuple(part.strip(" \"'") for part in key[1].split("."))
+            places[path] = (number, key.start(1) + 1)
+    return Document(name, data, places)
+
+
+def validated(data: Any, model: type[Model]) -> Model:
+    """Plain data as a strict model, under JSON's rules: a list may fill a tuple, a string a path.
+
+    Raises:
+        pydantic.ValidationError: it does not fit.
+    """
+    return model.model_validate_json(json.dumps(data, default=str, ensure_ascii=False))
+
+
+def problems_of(data: Any, model: type[BaseModel]) -> list[tuple[Keys, str]]:
+    """What keeps plain data from being the model: (keys from the top, one line) each; [] where it fits."""
+    try:
+        validated(data, model)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=True)
+        return [(tuple(item["loc"]), _explained(item, model)) for item in found]
+    except RecursionError:
+        return [((), "nested too deeply")]
+    return []
+
+
+def fields_at(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:
+    """Names that may stand at a place in the model; [] where any name or none may."""
+    here: Any = model
+    for key in keys:
+        here = _inside(here, key)
+        if here is None:
+            return []
+    models = [part for part in _parts(here) if isinstance(part, type) and issubclass(part, BaseModel)]
+    return list(models[0].model_fields) if models else []
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` for a mistyped word, or the whole list where nothing is near."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are: {', '.join(names)}" if names else ""
+
+
+def _explained(item: Mapping[str, Any], model: type[BaseModel]) -> str:
+    keys = tuple(item["loc"])
+    dotted = ".".join(str(key) for key in keys)
+    if item["type"] == "extra_forbidden":
+        return f"unknown key {dotted!r}{suggestion(str(keys[-1]), fields_at(model, keys[:-1]))}"
+    if item["type"] == "missing":
+        return f"{dotted!r} is missing"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    message = message.replace("valid dictionary", "mapping of keys").replace("an object", "a mapping of keys")
+    message = message[:1].lower() + message[1:]
+    if not keys:
+        return message
+    given = item.get("input")
+    shown = f", not {given!r}" if isinstance(given, str | int | float | bool) or given is None else ""
+    return f"{dotted}: {message}{shown}"
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """The alternatives of an annotation without `Annotated` and `None`."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _parts(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [part for option in typing.get_args(annotation) for part in _parts(option)]
+    return [] if annotation is type(None) else [annotation]
+
+
+def _inside(annotation: Any, key: str | int) -> Any:
+    for part in _parts(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            if key in part.model_fields:
+                return part.model_fields[str(key)].annotation
+        elif typing.get_args(part):
+            return typing.get_args(part)[-1] if isinstance(key, str) else typing.get_args(part)[0]
+    return None
+
+
+def _walk(
+    node: yaml.Node, keys: Keys, places: dict[Keys, tuple[int, int]], name: str, seen: set[int]
+) -> None:
+    """Note the place of every value; refuse what YAML allows and a settings file does not need."""
+    mark = node.start_mark
+    if id(node) in seen:
+        raise ConfigError(f"{name}:{mark.line + 1}:{mark.column + 1}: aliases (*name) are not supported")
+    seen.add(id(node))
+    places.setdefault(keys, (mark.line + 1, mark.column + 1))
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _walk(item, (*keys, index), places, name, seen)
+    elif isinstance(node, yaml.MappingNode):
+        for key_node, value in node.value:
+            key, mark = str(key_node.value), key_node.start_mark
+            here, place = (*keys, key), (mark.line + 1, mark.column + 1)
+            if key_node.tag != "tag:yaml.org,2002:str":
+                raise ConfigError(f"{name}:{place[0]}:{place[1]}: the key {key!r} is no name; quote it")
+            if here in places:
+                raise ConfigError(f"{name}:{place[0]}:{place[1]}: {key!r} stands here twice")
+            places[here] = place
+            _walk(value, here, places, name, seen)

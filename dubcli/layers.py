@@ -1,0 +1,246 @@
+"""Where settings come from: flag > environment > dubcli.toml by the job > user config > preset > default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, Field
+
+from dubcli.config import Settings
+from dubcli.document import Document, fields_at, problems_of, read, suggestion, validated
+from dubcli.errors import ConfigError, DubError, UsageError
+
+DEFAULT_PRESET = "film"
+PREFIX = "DUBCLI_"
+
+
+class Preset(Settings):
+    """A preset: a name for a set of settings; whatever it does not say keeps its default."""
+
+    summary: str = Field(default="", description="one line that says when to use it")
+
+
+class ConfigFile(Settings):
+    """`dubcli.toml` by the job, or the user's own: settings, and which preset and store to use."""
+
+    preset: str | None = Field(default=None, description="name or file of the preset to start from")
+    store: str | None = Field(default=None, description="folder of a store that jobs share")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Settings with the origin of every value.
+
+    Attributes:
+        settings: the result.
+        origins: `section.field` → where its value came from, in words.
+        preset: name or path of the preset at the bottom.
+        store: the shared store that a flag, the environment or a config file names.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+    preset: str
+    store: Path | None = None
+
+    def rows(self) -> list[tuple[str, Any, str]]:
+        """(`section.field`, value, origin) of every setting, in the order of the sections."""
+        values = flatten(self.settings.model_dump(mode="json"), Settings)
+        return [(name, values[name], self.origins.get(name, "default")) for name in values]
+
+
+@dataclass
+class _Stack:
+    """Values laid over each other, from the weakest layer up."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def put(self, values: Mapping[str, Any], origin: str) -> None:
+        self.values.update(values)
+        self.origins.update(dict.fromkeys(values, origin))
+
+
+def resolve(
+    *,
+    preset: str | None = None,
+    store: Path | None = None,
+    folder: Path | None = None,
+    flags: Mapping[str, tuple[str, Any]] | None = None,
+    assignments: tuple[str, ...] = (),
+    base: Settings | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Resolved:
+    """Settings from every layer.
+
+    Args:
+        preset: `--preset`, a name or a file.
+        store: `--store`.
+        folder: where the job lies; its `dubcli.toml` takes part.
+        flags: `section.field` → (flag as typed, value) of options that stand for one setting.
+        assignments: `--set` values, `section.field=value`.
+        base: settings of an existing job; they take the place of the layers below the environment,
+            unless a preset is named.
+        environ: the environment, for tests.
+
+    Raises:
+        ConfigError: a preset, config file or environment variable is invalid.
+        UsageError: a flag is.
+    """
+    environ = os.environ if environ is None else environ
+    stack = _Stack()
+    named, shared = preset or environ.get(f"{PREFIX}PRESET"), store
+    if base is not None and named is None:
+        values = flatten(base.model_dump(mode="json", exclude_unset=True), Settings)
+        stack.put(values, "the job")
+        name = ""
+    else:
+        files = list(_config_files(folder))
+        name = named or next((data.preset for _, data, _ in files if data.preset), None) or DEFAULT_PRESET
+        path = preset_path(name)
+        chosen = read(path)
+        chosen.model(Preset)
+        label = f"preset {name}" if path.parent == shipped() else f"preset {path}"
+        stack.put(flatten(chosen.data, Settings), label)
+        for document, data, label in reversed(files):
+            stack.put(flatten(document.data, Settings), label)
+            if data.store and store is None:
+                shared = Path(document.name).parent / Path(data.store).expanduser()
+    if store is None and environ.get(f"{PREFIX}STORE"):
+        shared = Path(environ[f"{PREFIX}STORE"])
+    for name_of, variable, text in _from_environment(environ):
+        stack.put({name_of: _read_value(name_of, text, variable, ConfigError)}, variable)
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set {assignment}: write it as SECTION.FIELD=VALUE")
+        if key not in names():
+            raise UsageError(f"--set {assignment}: there is no setting {key!r}{suggestion(key, _near(key))}")
+        stack.put({key: _read_value(key, text, f"--set {key}", UsageError)}, "--set")
+    for key, (flag, value) in (flags or {}).items():
+        stack.put({key: value}, flag)
+    return Resolved(_settings(stack), stack.origins, name, shared)
+
+
+def names() -> list[str]:
+    """Every setting as `section.field`."""
+    return list(flatten(Settings().model_dump(mode="json"), Settings))
+
+
+def flatten(data: Mapping[str, Any], model: type[BaseModel], above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Nested settings → `section.field`: value; keys of the file that are no settings are left out."""
+    known = fields_at(model, above)
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        path = (*above, key)
+        if key not in known:
+            continue
+        if isinstance(value, Mapping) and fields_at(model, path):
+            flat |= flatten(value, model, path)
+        else:
+            flat[".".join(path)] = value
+    return flat
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """`section.field`: value → nested settings."""
+    data: dict[str, Any] = {}
+    for dotted, value in flat.items():
+        *above, last = dotted.split(".")
+        here = data
+        for key in above:
+            here = here.setdefault(key, {})
+        here[last] = value
+    return data
+
+
+def shipped() -> Path:
+    """The folder of the presets that come with the package."""
+    return Path(str(resources.files("dubcli"))) / "presets"
+
+
+def presets() -> dict[str, Path]:
+    """Name → file of every preset that comes with the package."""
+    return {path.stem: path for path in sorted(shipped().glob("*.yaml"))}
+
+
+def preset_path(name: str) -> Path:
+    """The file of a preset given by name or by path.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name in presets():
+        return presets()[name]
+    path = Path(name).expanduser()
+    if path.suffix in {".yaml", ".yml"} or path.is_file():
+        return path
+    raise ConfigError(f"no preset is called {name!r}{suggestion(name, presets())}")
+
+
+def user_config() -> Path:
+    """The user's own config file, which need not exist."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_path("dubcli")) / "config.toml"
+
+
+def variable(dotted: str) -> str:
+    """The environment variable that sets `section.field`."""
+    return PREFIX + dotted.replace(".", "_").upper()
+
+
+def _config_files(folder: Path | None) -> Iterator[tuple[Document, ConfigFile, str]]:
+    """The config files that exist, strongest first."""
+    places = [(folder / "dubcli.toml", "")] if folder is not None else []
+    for path, label in [*places, (user_config(), "user config ")]:
+        if path.is_file():
+            document = read(path)
+            yield document, document.model(ConfigFile), f"{label}{path}"
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    known = {variable(name): name for name in names()}
+    sections = tuple(f"{PREFIX}{section.upper()}_" for section in Settings.model_fields)
+    for key in sorted(environ):
+        if key in known:
+            yield known[key], key, environ[key]
+        elif key.startswith(sections):
+            raise ConfigError(f"{key}: no such setting{suggestion(key, known)}")
+
+
+def _read_value(dotted: str, text: str, origin: str, error: type[DubError]) -> Any:
+    """A value typed as text: read as YAML, or taken as it stands where the setting is text."""
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError):
+        value = text
+    problems = problems_of(nest({dotted: value}), Settings)
+    if not problems:
+        return value
+    if not problems_of(nest({dotted: text}), Settings):
+        return text
+    raise error(f"{origin}: {problems[0][1]}")
+
+
+def _near(key: str) -> list[str]:
+    """Settings to suggest for a mistyped one: those of its section, or with its last word, or all."""
+    section, _, last = key.rpartition(".")
+    same = [name for name in names() if section and name.startswith(f"{section}.")]
+    return same or [name for name in names() if name.endswith(f".{last}")] or names()
+
+
+def _settings(stack: _Stack) -> Settings:
+    data = nest(stack.values)
+    problems = problems_of(data, Settings)
+    if problems:
+        keys, text = problems[0]
+        origin = stack.origins.get(".".join(map(str, keys)), "settings")
+        raise ConfigError(f"{origin}: {text}")
+    return validated(data, Settings)
