@@ -176,11 +176,11 @@ def _explained(item: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"unknown key {dotted!r}{suggestion(str(keys[-1]), fields_at(model, keys[:-1]))}"
     if item["type"] == "missing":
         return f"{dotted!r} is missing"
-    message = str(item["msg"]).removeprefix("Value error, ")
-    message = message.replace("valid dictionary", "mapping of keys").replace("an object", "a mapping of keys")
+    message = str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    message = message.replace("an object", "a mapping of keys")
     message = message[:1].lower() + message[1:]
     if not keys:
-        return message
+        return f"the file {message}"
     given = item.get("input")
     shown = f", not {given!r}" if isinstance(given, str | int | float | bool) or given is None else ""
     return f"{dotted}: {message}{shown}"
@@ -223,7 +223,7 @@ def _walk(
             key, mark = str(key_node.value), key_node.start_mark
             here, place = (*keys, key), (mark.line + 1, mark.column + 1)
             if key_node.tag != "tag:yaml.org,2002:str":
-                raise ConfigError(f"{name}:{place[0]}:{place[1]}: the key {key!r} is no name; quote it")
+                raise ConfigError(f"{name}:{place[0]}:{place[1]}: a key must be a word, in quotes if need be")
             if here in places:
                 raise ConfigError(f"{name}:{place[0]}:{place[1]}: {key!r} stands here twice")
             places[here] = place

@@ -1,13 +1,13 @@
 """The job directory: where a film and a dub become a dubbed film, and what people find there.
 
-    film.dub_fr.dub/
-        job.json        the sources, the output and the settings (for people, and for `dubcli run JOB`)
-        store/          artifacts, unless another store was named
-        refs/           which artifact each unit last came to (pointers; never believed)
-        failed/         one file per unit that failed
-        logs/           what workers printed
-        events.jsonl    what happened
-        report.html     what was done, shot by shot (and report.json)
+film.dub_fr.dub/
+    job.json        the sources, the output and the settings (for people, and for `dubcli run JOB`)
+    store/          artifacts, unless another store was named
+    refs/           which artifact each unit last came to (pointers; never believed)
+    failed/         one file per unit that failed
+    logs/           what workers printed
+    events.jsonl    what happened
+    report.html     what was done, shot by shot (and report.json)
 """
 
 from __future__ import annotations
@@ -94,9 +94,8 @@ class Job:
             before = cls.open(root)
             for role in ("film", "dub"):
                 if getattr(before, role).resolve() != getattr(job, role).resolve():
-                    raise UsageError(
-                        f"{root} is the job of {getattr(before, role)}; choose another directory with --job DIR"
-                    )
+                    other = getattr(before, role)
+                    raise UsageError(f"{root} is the job of {other}; choose another directory with --job DIR")
         try:
             root.mkdir(parents=True, exist_ok=True)
             job.save()
@@ -170,11 +169,13 @@ class Job:
         cache = _load_json(cache_path)
         for role, path in (("film", self.film), ("dub", self.dub)):
             try:
-                mark = _mark(path)
+                mark = [str(path.resolve()), *_mark(path)]
                 if cache.get(role, {}).get("mark") != mark:
                     cache[role] = {"mark": mark, "sha256": sha256(path)}
             except OSError as error:
-                raise MediaError(f"cannot read {path}: {error.strerror}; check the name and its rights") from None
+                raise MediaError(
+                    f"cannot read {path}: {error.strerror}; check the name and its rights"
+                ) from None
             self.sources[role] = Source(path, cache[role]["sha256"])
         write_atomically(cache_path, json.dumps(cache, indent=1).encode())
         return self.sources
@@ -214,7 +215,7 @@ class Job:
 
     def published(self) -> bool:
         """Whether the output stands where it belongs, as this job left it."""
-        return _load_json(self.root / "published.json").get("mark") == _mark_or_none(self.out)
+        return _mark_or_none(self.out) in _load_json(self.root / "published.json").get("marks", [])
 
     def publish(self, film: Artifact, report: Artifact | None) -> bool:
         """Put the finished film at its place, whole or not at all, and the report into the job directory.
@@ -232,24 +233,30 @@ class Job:
                 if not target.exists() or target.read_bytes() != path.read_bytes():
                     write_atomically(target, path.read_bytes())
         note = self.root / "published.json"
-        if self.published() and _load_json(note).get("content") == film.content:
+        before = _load_json(note)
+        if before.get("content") == film.content and before.get("marks", [None])[0] == _mark_or_none(
+            self.out
+        ):
             return False
         made = next((p for p in film.path.iterdir() if p.stem == "film"), None)
         if made is None:
             raise StoreError(f"{film.path} holds no film; type: dubcli cache verify --repair {self.root}")
         handle, name = tempfile.mkstemp(dir=self.out.parent, prefix=".dubcli-", suffix=self.out.suffix)
         try:
-            with os.fdopen(handle, "wb") as target, open(made, "rb") as source:
-                shutil.copyfileobj(source, target, 1 << 22)
-                target.flush()
-                os.fsync(target.fileno())
+            with os.fdopen(handle, "wb") as copy, open(made, "rb") as source:
+                shutil.copyfileobj(source, copy, 1 << 22)
+                copy.flush()
+                os.fsync(copy.fileno())
             os.chmod(name, 0o644)
+            # The note goes first and knows both films, so that a crash on either side of the rename
+            # never makes us take our own output for somebody else's file.
+            marks = [_mark(Path(name)), *([_mark(self.out)] if self.published() else [])]
+            write_atomically(note, json.dumps({"content": film.content, "marks": marks}).encode())
             os.replace(name, self.out)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
             raise
-        write_atomically(note, json.dumps({"content": film.content, "mark": _mark(self.out)}).encode())
         return True
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:
@@ -269,12 +276,13 @@ def default_out(film: Path, dub: Path) -> Path:
     return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
 
 
-def _mark(path: Path) -> list[int | str]:
+def _mark(path: Path) -> list[int]:
+    """What tells a file from a changed or another one without reading it; a rename keeps it."""
     status = path.stat()
-    return [str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino]
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
-def _mark_or_none(path: Path) -> list[int | str] | None:
+def _mark_or_none(path: Path) -> list[int] | None:
     try:
         return _mark(path)
     except OSError:

@@ -143,7 +143,7 @@ def flatten(data: Mapping[str, Any], model: type[BaseModel], above: tuple[str, .
             continue
         if isinstance(value, Mapping) and fields_at(model, path):
             flat |= flatten(value, model, path)
-        else:
+        elif value != {}:
             flat[".".join(path)] = value
     return flat
 

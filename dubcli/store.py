@@ -165,7 +165,7 @@ class Store:
         return gone
 
     def sweep(self, *, private: bool) -> None:
-        """Remove what killed runs left in `tmp/`: all of it in a private store, day-old entries in a shared one."""
+        """Remove what killed runs left in `tmp/`; in a shared store only what is a day old."""
         if self.temporary.is_dir():
             for path in self.temporary.iterdir():
                 if private or time.time() - path.stat().st_mtime > STALE_SECONDS:
@@ -181,7 +181,7 @@ def sha256(path: Path) -> str:
     """sha256 of a file's bytes, in hex."""
     with open(path, "rb") as file:
         if hasattr(hashlib, "file_digest"):
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return str(hashlib.file_digest(file, "sha256").hexdigest())
         state = hashlib.sha256()
         while block := file.read(1 << 20):
             state.update(block)

@@ -96,11 +96,13 @@ class JobView:
     Attributes:
         sources: role → file: `film` and `dub`, later `script`, `stem:NAME`.
         artifacts: stage → unit name → artifact; failed units are absent.
+        failures: id of a failed unit → what was wrong with it.
     """
 
     sources: Mapping[str, Source]
     settings: Settings
     artifacts: dict[str, dict[str, Artifact]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
     def one(self, stage: str, name: str = "film") -> Artifact:
         """The artifact of a unit that must exist."""

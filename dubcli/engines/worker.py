@@ -1,0 +1,210 @@
+"""Workers: processes that run units, so that a crash, a hang or a chatty library costs one unit.
+
+A worker reads one JSON request a line from its standard input and answers on a private copy of its standard
+output; descriptor 1 itself is turned to standard error before any engine is loaded, because libraries print.
+
+Request: `{"stage", "unit", "inputs", "params", "facts", "engine", "out", "batch"}`.
+Answers: `{"type": "progress", "done", "total"}`, `{"type": "warning", "text"}`, and at the end either
+`{"type": "done"}` or `{"type": "error", "code", "text"}`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from dubcli import stages
+from dubcli.errors import DubError, EngineError, ExitCode, TemporaryError
+from dubcli.stages.base import Task, Unit
+
+Message = dict[str, Any]
+
+_START = (
+    # `-c` puts the current directory on the path; a folder of films is no place to import from.
+    "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.engines.worker import main; main(%d)"
+)
+_PR_SET_PDEATHSIG = 1
+_PROGRESS_SECONDS = 0.2
+
+
+class Worker:
+    """A worker process, seen from the runner.
+
+    Attributes:
+        unit: the unit it is doing, None while idle.
+        heard: monotonic time in seconds at which it last said anything.
+    """
+
+    def __init__(self, number: int, log: Path, threads: int) -> None:
+        self.number = number
+        self.log = log
+        self.unit: Unit | None = None
+        self.heard = time.monotonic()
+        self._buffer = b""
+        environment = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)} | dict(
+            os.environ
+        )
+        # These keep the libraries' start-up chatter out of the log.
+        environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "2", "PYTHONFAULTHANDLER": "1"}
+        with open(log, "ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", _START % os.getpid()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                start_new_session=True,
+            )
+        assert self.process.stdout
+        os.set_blocking(self.process.stdout.fileno(), False)
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        assert self.process.stdout
+        return self.process.stdout.fileno()
+
+    def send(self, unit: Unit, out: Path, batch: float) -> None:
+        """Give it a unit to do."""
+        request = {
+            "stage": unit.stage.name,
+            "unit": unit.name,
+            "inputs": {role: str(path) for role, path in unit.paths.items()},
+            "params": dict(unit.params),
+            "facts": dict(unit.facts),
+            "engine": [unit.engine.kind, unit.engine.name] if unit.engine else None,
+            "out": str(out),
+            "batch": batch,
+        }
+        self.unit, self.heard = unit, time.monotonic()
+        assert self.process.stdin
+        with contextlib.suppress(BrokenPipeError):  # a dead worker is noticed when its answer is read
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+            self.process.stdin.flush()
+
+    def receive(self) -> Iterator[Message]:
+        """What it has said by now; the end of its output is an error message of its own."""
+        assert self.process.stdout
+        data = self.process.stdout.read()
+        if data is None:
+            return
+        self.heard = time.monotonic()
+        if data == b"":
+            code = self.process.wait()
+            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+            yield {"type": "died", "code": ExitCode.ENGINE, "text": f"its process ended ({how})"}
+            return
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for text in lines:
+            yield json.loads(text)
+
+    def kill(self) -> None:
+        """End it and every child of it at once."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def close(self) -> None:
+        """Let it end: it has nothing in hand."""
+        assert self.process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+def main(parent: int) -> None:
+    """Serve requests until standard input ends or the parent process dies."""
+    _die_with_parent(parent)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+    os.dup2(2, 1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the runner decides when to stop
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    lock = threading.Lock()
+
+    def say(message: Message) -> None:
+        with lock:
+            answers.write(json.dumps(message) + "\n")
+            answers.flush()
+
+    while True:
+        say(serve(json.loads(requests.get()), say))
+
+
+def serve(request: Message, say: Callable[[Message], None]) -> Message:
+    """Do one request; returns the closing answer."""
+    last = 0.0
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > _PROGRESS_SECONDS or done == total:
+            last = time.monotonic()
+            say({"type": "progress", "done": done, "total": total})
+
+    task = Task(
+        unit=request["unit"],
+        inputs={role: Path(path) for role, path in request["inputs"].items()},
+        params=request["params"],
+        facts=request["facts"],
+        engine=request["engine"][1] if request["engine"] else "",
+        out=Path(request["out"]),
+        batch=request["batch"],
+        report=report,
+        warn=lambda text: say({"type": "warning", "text": text}),
+    )
+    try:
+        module = stages.module(request["stage"])
+        module.run(task)
+        module.check(task)
+    except Exception as error:  # whatever an engine raises must become an answer
+        told = explain(error, engine=bool(request["engine"]))
+        traceback.print_exc()
+        return {"type": "error", "code": int(told.exit_code), "text": str(told)}
+    return {"type": "done"}
+
+
+def explain(error: BaseException, *, engine: bool) -> DubError:
+    """The error a user should see for what a unit raised."""
+    if isinstance(error, DubError):
+        return error
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return TemporaryError("out of memory; close other programs, or use fewer workers (--workers 1)")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return TemporaryError(
+            f"the disk is full ({error.filename or 'job directory'}); free some space and type the same again"
+        )
+    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    if engine:
+        return EngineError(f"the engine raised {what}; see the job's logs, or choose another with --engine")
+    bug = DubError(f"{what} (a bug; the traceback is in the job's logs)")
+    bug.exit_code = ExitCode.BUG
+    return bug
+
+
+def _listen(requests: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        requests.put(line)
+    os._exit(0)
+
+
+def _die_with_parent(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we could ask
+        os._exit(1)

@@ -1,0 +1,371 @@
+"""Runs a plan: workers, retries, stopping.
+
+A stage's units are planned when all stages before it are complete; units that the store holds are done by
+definition, the others wait in one queue, earlier stages first and long shots before short ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import selectors
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dubcli
+from dubcli import devices, keys, plan, stages
+from dubcli.engines.worker import Message, Worker
+from dubcli.errors import (
+    DubError,
+    ExitCode,
+    LockedError,
+    PartialError,
+    StoppedError,
+    TemporaryError,
+    UsageError,
+    by_code,
+)
+from dubcli.events import Events
+from dubcli.job import Job
+from dubcli.plan import Row, Selection
+from dubcli.signals import Stop
+from dubcli.stages.base import Artifact, Unit
+
+FATAL = {ExitCode.USAGE, ExitCode.MEDIA, ExitCode.CONFIG, ExitCode.DEPENDENCY, ExitCode.STORE}
+"""Failures that would only come again."""
+WAIT_SECONDS = 0.25
+
+
+@dataclass
+class _Work:
+    """A unit waiting or in hand."""
+
+    row: Row
+    unit: Unit
+    attempt: int = 0
+    out: Path | None = None
+    began: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+class Runner:
+    """One run of a job."""
+
+    def __init__(self, job: Job, events: Events, selection: Selection, *, salt: str = "") -> None:
+        self.job = job
+        self.events = events
+        self.selection = selection
+        self.salt = salt
+        self.count = devices.workers(job.settings.run.workers)
+        self.view = plan.view(job)
+        self.planned: dict[str, int] = {}
+        self.queue: list[_Work] = []
+        self.workers: dict[Worker, _Work | None] = {}
+        self.failed: dict[str, DubError] = {}
+        self.fatal: DubError | None = None
+        self.ran = 0
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> None:
+        """Do all that the selection asks for.
+
+        Raises:
+            DubError: as the exit-code table says; what was finished is in the store.
+        """
+        with Stop(self._kill_all, lambda text: self.events("notice", text=text)) as stop:
+            try:
+                while True:
+                    if not (self.fatal or stop.signum):
+                        self._plan_ready()
+                        self._dispatch()
+                    if not any(self.workers.values()):
+                        break
+                    self._wait()
+            finally:
+                self._close_all(hurry=self.fatal is not None)
+        if self.fatal:
+            raise self.fatal
+        if stop.signum:
+            raise StoppedError(stop.signum)
+        if self.failed:
+            self._raise_failures()
+
+    def _plan_ready(self) -> None:
+        """Plan every stage whose upstream is complete, until nothing more is done without work."""
+        for name in self._ready():
+            self.events("stage.start", stage=name)
+            try:
+                found = plan.rows(self.job, self.view, name, self.selection, salt=self.salt)
+            except DubError as error:
+                self.fatal = error
+                return
+            self.view.artifacts[name] = {}
+            self.planned[name] = 0
+            for row in found:
+                assert row.unit
+                if row.artifact:
+                    self._finish(row.unit, row.artifact, cached=True)
+                elif row.unit in self.selection and not self._given_up(row.unit):
+                    self.planned[name] += 1
+                    self.queue.append(_Work(row, row.unit))
+            self.queue.sort(key=lambda work: (stages.ORDER.index(work.unit.stage.name), -work.unit.cost))
+            self.events("stage.plan", stage=name, units=len(found), run=self.planned[name])
+            if not self.planned[name]:
+                self.events("stage.done", stage=name)
+
+    def _ready(self) -> Iterator[str]:
+        for name in stages.ORDER:
+            if name in self.planned or self.fatal:
+                continue
+            after = stages.module(name).STAGE.after
+            if any(self.planned.get(stage, 1) for stage in after):
+                continue
+            if name == "remux" and self.failed and not self._fall_back:
+                continue
+            if self.selection.stage and stages.ORDER.index(name) > stages.ORDER.index(self.selection.stage):
+                continue
+            yield name
+
+    def _dispatch(self) -> None:
+        busy = {work.row.key for work in self.workers.values() if work}
+        for work in list(self.queue):
+            if work.row.key in busy:
+                continue
+            worker = self._idle_worker(fresh=work.attempt > 0)
+            if worker is None:
+                return
+            self.queue.remove(work)
+            # A unit with the same inputs may have been finished since, here or on another machine.
+            if not self.selection.forced(work.unit) and (artifact := self.job.store.get(work.row.key)):
+                self._done(work, artifact, cached=True)
+                continue
+            work.out = self.job.store.workspace()
+            work.began = time.monotonic()
+            work.attempt += 1
+            busy.add(work.row.key)
+            self.workers[worker] = work
+            if work.attempt == 1:
+                self.events(
+                    "unit.start", **_name(work.unit), reasons=list(work.row.reasons), cost=work.unit.cost
+                )
+            worker.send(work.unit, work.out, batch=1.0 if work.attempt <= 2 else 0.5)
+
+    def _idle_worker(self, *, fresh: bool) -> Worker | None:
+        for worker, work in self.workers.items():
+            if work is None:
+                if not fresh:
+                    return worker
+                self._drop(worker)
+                break
+        if len(self.workers) >= self.count:
+            return None
+        logs = self.job.root / "logs"
+        logs.mkdir(exist_ok=True)
+        number = min(set(range(1, self.count + 1)) - {worker.number for worker in self.workers})
+        worker = Worker(number, logs / f"worker-{number}.log", max(1, devices.cores() // self.count))
+        self._selector.register(worker, selectors.EVENT_READ)
+        self.workers[worker] = None
+        return worker
+
+    def _wait(self) -> None:
+        for chosen, _ in self._selector.select(WAIT_SECONDS):
+            worker = chosen.fileobj
+            assert isinstance(worker, Worker)
+            for message in worker.receive():
+                self._hear(worker, message)
+        limit = self.job.settings.run.timeout
+        for worker, work in list(self.workers.items()):
+            if work and time.monotonic() - worker.heard > limit:
+                text = f"nothing heard for {limit:g} s; raise run.timeout if it needs longer"
+                self._hear(worker, {"type": "died", "code": ExitCode.ENGINE, "text": text})
+
+    def _hear(self, worker: Worker, message: Message) -> None:
+        work = self.workers.get(worker)
+        kind = message["type"]
+        if kind == "died":
+            self._drop(worker)
+        if work is None:
+            return
+        if kind == "progress":
+            self.events("progress", **_name(work.unit), done=message["done"], total=message["total"])
+        elif kind == "warning":
+            work.notes.append(message["text"])
+            self.events("warning", **_name(work.unit), text=message["text"])
+        elif kind == "done":
+            self.workers[worker] = None
+            self._commit(work)
+        else:
+            if kind == "error":
+                self.workers[worker] = None
+            self._fail(work, by_code(message["code"])(message["text"]))
+
+    def _commit(self, work: _Work) -> None:
+        assert work.out
+        provenance = {"unit": work.unit.id, "dubcli": dubcli.__version__, "warnings": work.notes}
+        try:
+            if self.selection.forced(work.unit):
+                self.job.store.remove(work.row.key)
+            artifact = self.job.store.put(keys.preimage(work.unit, self.salt), work.out, provenance)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            what = "the disk is full" if full else f"cannot write to the store ({error.strerror})"
+            self.fatal = TemporaryError(
+                f"{what}; free some space or name another with --store DIR, then type the same again"
+            )
+        except DubError as error:
+            self.fatal = error
+        else:
+            self.ran += 1
+            self._done(work, artifact, cached=False)
+
+    def _done(self, work: _Work, artifact: Artifact, *, cached: bool) -> None:
+        seconds = round(time.monotonic() - work.began, 3) if work.began else 0.0
+        self._finish(work.unit, artifact, cached=cached, seconds=seconds)
+        self._count_down(work.unit)
+
+    def _finish(self, unit: Unit, artifact: Artifact, *, cached: bool, seconds: float = 0.0) -> None:
+        self.view.artifacts[unit.stage.name][unit.name] = artifact
+        self.job.set_ref(unit.id, artifact.key)
+        kind = "unit.cached" if cached else "unit.done"
+        self.events(kind, **_name(unit), key=artifact.key, seconds=seconds, cost=unit.cost)
+
+    def _count_down(self, unit: Unit) -> None:
+        name = unit.stage.name
+        self.planned[name] -= 1
+        if not self.planned[name]:
+            self.events("stage.done", stage=name)
+
+    def _fail(self, work: _Work, error: DubError) -> None:
+        disk = isinstance(error, TemporaryError) and "disk is full" in str(error)
+        final = error.exit_code in FATAL or disk
+        if not final and work.attempt <= self.job.settings.run.retries:
+            self.events("unit.retry", **_name(work.unit), attempt=work.attempt + 1, text=str(error))
+            self.queue.insert(0, work)
+            return
+        text = f"{work.unit.id}: {error}"
+        self.job.set_failure(
+            work.unit.id, {"code": int(error.exit_code), "error": str(error), "attempts": work.attempt}
+        )
+        self.events("unit.failed", **_name(work.unit), code=int(error.exit_code), text=str(error))
+        told = by_code(error.exit_code)(str(error) if final else text)
+        if final or not self._shot(work.unit):
+            self.fatal = told
+            return
+        self.failed[work.unit.id] = told
+        self.view.failures[work.unit.id] = str(error)
+        self._count_down(work.unit)
+
+    def _raise_failures(self) -> None:
+        """The exit code of a run some of whose shots failed."""
+        unit_id, first = next(iter(self.failed.items()))
+        stage_name = unit_id.split("/")[0]
+        if not self.view.artifacts.get(stage_name) and not self._fall_back:
+            raise first
+        muxed = bool(self.view.artifacts.get("remux"))
+        end = (
+            "they show the original picture"
+            if muxed
+            else "type the same to try them again, or add --fallback original"
+        )
+        raise PartialError(f"{len(self._failed_shots())} of the shots failed ({first}); {end}")
+
+    def _given_up(self, unit: Unit) -> bool:
+        """Whether a unit's shot failed upstream, so that there is no use in going on with it."""
+        return not self._fall_back and self._shot(unit) in self._failed_shots()
+
+    def _failed_shots(self) -> set[str]:
+        return {unit_id.split("/")[1].split(".")[0] for unit_id in self.failed}
+
+    @staticmethod
+    def _shot(unit: Unit) -> str:
+        """The shot a unit belongs to, "" for units of the whole film."""
+        shot = unit.name.split(".")[0]
+        return shot if shot.isdigit() else ""
+
+    @property
+    def _fall_back(self) -> bool:
+        return self.job.settings.run.fallback == "original"
+
+    def _drop(self, worker: Worker) -> None:
+        self._selector.unregister(worker)
+        del self.workers[worker]
+        worker.kill()
+
+    def _kill_all(self) -> None:
+        for worker in list(self.workers):
+            worker.kill()
+
+    def _close_all(self, *, hurry: bool) -> None:
+        for worker, work in list(self.workers.items()):
+            self._selector.unregister(worker)
+            if work or hurry:
+                worker.kill()
+            else:
+                worker.close()
+        self.workers.clear()
+        self._selector.close()
+
+
+def run(
+    job: Job, events: Events, selection: Selection | None = None, *, overwrite: bool = False, salt: str = ""
+) -> None:
+    """Run a job and put the film at its place.
+
+    Args:
+        job: the job.
+        events: where to tell what happens; the caller ends the stream with the `exit` event.
+        selection: which units; all by default.
+        overwrite: replace an output that this job did not make.
+        salt: a word that makes all keys different.
+
+    Raises:
+        DubError: as the exit-code table says.
+    """
+    selection = selection or Selection()
+    with job.lock(), _plain_errors(job):
+        if job.out.exists() and not job.published() and not overwrite:
+            raise UsageError(
+                f"{job.out} exists and is not this job's; add --force, or choose another with -o FILE"
+            )
+        job.store.sweep(private=job.store.root.parent == job.root)
+        job.read_sources()
+        began = time.monotonic()
+        events("run.start", film=job.film.name, dub=job.dub.name, out=str(job.out), job=str(job.root))
+        runner = Runner(job, events, selection, salt=salt)
+        try:
+            runner.run()
+        finally:
+            film = runner.view.artifacts.get("remux", {}).get("film")
+            if film:
+                report = runner.view.artifacts.get("report", {}).get("film")
+                moved = job.publish(film, report)
+                events("published", path=str(job.out), new=moved)
+            events("run.stop", units=runner.ran, seconds=round(time.monotonic() - began, 3))
+
+
+@contextlib.contextmanager
+def _plain_errors(job: Job) -> Iterator[None]:
+    try:
+        yield
+    except LockedError:
+        raise
+    except OSError as error:
+        where = error.filename or job.root
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise TemporaryError(
+                f"the disk is full ({where}); free some space and type the same again"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise UsageError(
+                f"cannot write to {where}; choose other places with --job DIR and -o FILE"
+            ) from error
+        raise
+
+
+def _name(unit: Unit) -> dict[str, Any]:
+    """How events name a unit."""
+    shot = Runner._shot(unit)
+    return {"stage": unit.stage.name, "unit": unit.name, **({"shot": shot} if shot else {})}
