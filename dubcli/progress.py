@@ -1,0 +1,205 @@
+"""Progress for people and schedulers: listeners to the events of a run, all writing to one text stream."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from dubcli.events import Event, Listener, line
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+KINDS = ("auto", "bar", "plain", "json", "openjd", "none")
+QUIET_SECONDS = 60.0
+"""Plain progress says something at least this often."""
+
+SHARES = {
+    "probe": 1,
+    "split": 5,
+    "track": 30,
+    "cast": 1,
+    "align": 6,
+    "cue": 1,
+    "learn": 15,
+    "motion": 2,
+    "lips": 25,
+    "compose": 10,
+    "remux": 3,
+    "report": 1,
+}
+"""Usual share of each stage in a run's time, per cent; measured on the sample film."""
+
+
+class Tally:
+    """How far a run is."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self._total: dict[str, float] = {}
+        self._done: dict[str, float] = {}
+        self._partial: dict[tuple[str, str], float] = {}
+        self._skipped = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Take an event into account."""
+        stage, unit = event.get("stage", ""), event.get("unit", "")
+        match event["type"]:
+            case "stage.plan":
+                self._total[stage] = max(self._total.get(stage, 0.0), float(event["run"]))
+                if not event["run"]:
+                    self._skipped += SHARES[stage]
+            case "progress":
+                self._partial[stage, unit] = event["done"] / max(1, event["total"])
+            case "unit.done" | "unit.failed":
+                self._partial.pop((stage, unit), None)
+                self._done[stage] = self._done.get(stage, 0.0) + 1
+
+    @property
+    def fraction(self) -> float:
+        """Part of the run's own work that is done, 0–1."""
+        done = 0.0
+        for stage, total in self._total.items():
+            if total:
+                partial = sum(part for (name, _), part in self._partial.items() if name == stage)
+                done += SHARES[stage] * min(1.0, (self._done.get(stage, 0.0) + partial) / total)
+        return min(1.0, done / max(1.0, sum(SHARES.values()) - self._skipped))
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds left, None while nobody can know."""
+        fraction = self.fraction
+        elapsed = time.monotonic() - self.began
+        return elapsed * (1 - fraction) / fraction if fraction > 0.02 else None
+
+
+class Plain:
+    """One line per finished shot, per stage of the whole film, and at least one a minute."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.tally = Tally()
+        self._said = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Write a line where the event deserves one."""
+        self.tally(event)
+        text = describe(event)
+        if text is None and time.monotonic() - self._said > QUIET_SECONDS:
+            text = f"{event.get('stage', '')} {event.get('unit', '')} …"
+        if text is not None:
+            self._said = time.monotonic()
+            left = self.tally.remaining
+            clock = f"{100 * self.tally.fraction:3.0f} %" + (f", {duration(left)} left" if left else "")
+            self.stream.write(f"[{clock}] {text}\n")
+            self.stream.flush()
+
+
+class Bar:
+    """A bar that redraws itself, for a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self.tally = Tally()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=Console(file=stream),
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Redraw; warnings and failures stay above the bar."""
+        self.tally(event)
+        if self._task is None and event["type"] == "run.start":
+            self._task = self._progress.add_task("starting", total=1.0, left="")
+            self._progress.start()
+        if self._task is None:
+            return
+        left = self.tally.remaining
+        fields = {"completed": self.tally.fraction, "left": f"{duration(left)} left" if left else ""}
+        if "stage" in event:
+            fields["description"] = f"{event['stage']:8}{event.get('shot', '')}".ljust(18)
+        self._progress.update(self._task, **fields)  # type: ignore[arg-type]
+        text = describe(event)
+        if text and event["type"] not in ("unit.done", "stage.done"):
+            self._progress.console.print(text, highlight=False, markup=False)
+        if event["type"] in ("run.stop", "exit"):
+            self._progress.stop()
+
+
+class OpenJD:
+    """Lines that Open Job Description agents read: `openjd_progress` and `openjd_status`."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.tally = Tally()
+
+    def __call__(self, event: Event) -> None:
+        """Write progress after each unit, and what is being said."""
+        self.tally(event)
+        if event["type"] in ("unit.done", "unit.failed", "progress", "run.stop"):
+            self.stream.write(f"openjd_progress: {100 * self.tally.fraction:.1f}\n")
+        if text := describe(event):
+            self.stream.write(f"openjd_status: {text}\n")
+        self.stream.flush()
+
+
+class Json:
+    """Every event as a line of JSON."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __call__(self, event: Event) -> None:
+        """Write the event."""
+        self.stream.write(line(event))
+        self.stream.flush()
+
+
+def listener(kind: str, stream: TextIO) -> Listener | None:
+    """The listener of a kind; `auto` is a bar on a terminal and plain lines elsewhere."""
+    if kind == "auto":
+        kind = "bar" if stream.isatty() else "plain"
+    makers: dict[str, type[Plain | Bar | OpenJD | Json]] = {
+        "bar": Bar,
+        "plain": Plain,
+        "openjd": OpenJD,
+        "json": Json,
+    }
+    return makers[kind](stream) if kind in makers else None
+
+
+def describe(event: Event) -> str | None:
+    """An event in words, None where a person need not hear of it."""
+    name = f"{event.get('stage', '')} {event.get('unit', '')}"
+    match event["type"]:
+        case "unit.done":
+            return f"{name} done in {event['seconds']:.1f} s"
+        case "unit.retry":
+            return f"{name} again (attempt {event['attempt']}): {event['text']}"
+        case "unit.failed":
+            return f"{name} failed: {event['text']}"
+        case "warning":
+            return f"{name} warning: {event['text']}"
+        case "notice":
+            return str(event["text"])
+        case "published" if event["new"]:
+            return f"wrote {event['path']}"
+    return None
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `1 h 02 min`, `3 min 20 s` or `12 s`."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole >= 60:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole} s"
