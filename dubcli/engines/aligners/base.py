@@ -1,0 +1,41 @@
+"""What an aligner is: it hears a wave and says where speech, words and phones are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.speech.record import Record
+
+Report = Callable[[int, int], None]
+
+
+def silent(done: int, total: int) -> None:
+    """A report that nobody reads."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an aligner heard.
+
+    Attributes:
+        record: regions, words and phones.
+        speech: (F,) float32 speech probability at 100 Hz, F = S // 160.
+        viseme: (F, V) float32 soft viseme classes at 100 Hz, rows sum to 1.
+    """
+
+    record: Record
+    speech: NDArray[np.float32]
+    viseme: NDArray[np.float32]
+
+
+class Aligner(Protocol):
+    """An engine of kind `aligner`."""
+
+    def hear(self, wave: NDArray[np.float32], report: Report = silent) -> Heard:
+        """Hear a levelled mono wave (S,) at 16 kHz; `report(done, total)` is called as it goes on."""
+        ...

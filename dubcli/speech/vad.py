@@ -1,0 +1,72 @@
+"""Where there is speech: silero-vad (MIT), whose model is inside its package."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.errors import DependencyError
+from dubcli.speech.record import Region
+
+RATE = 16000
+_CHUNK = 512  # samples the model takes at a time, 32 ms
+_ON, _OFF = 0.5, 0.35  # hysteresis, the model's own defaults
+_SHORTEST_S, _GAP_S, _PAD_S = 0.1, 0.1, 0.03
+
+
+def probability(wave: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Speech probability at 100 Hz.
+
+    Args:
+        wave: (S,) mono at 16 kHz, at a usual level (see `features.levelled`).
+
+    Returns:
+        (F,) float32 in 0–1, F = S // 160; row f is centred on `(f + 0.5) / 100` s.
+    """
+    import torch
+
+    count = len(wave) // 160
+    if not count or not np.any(wave):
+        return np.zeros(count, np.float32)
+    model = _model()
+    model.reset_states()
+    # Without the optimiser, whose kernels differ from call to call in the last bits.
+    with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        chunks = model.audio_forward(torch.from_numpy(np.ascontiguousarray(wave))[None], RATE)[0].numpy()
+    at = (np.arange(len(chunks)) + 0.5) * _CHUNK / RATE
+    return np.interp((np.arange(count) + 0.5) / 100, at, chunks).astype(np.float32)
+
+
+def regions(speech: NDArray[np.float32]) -> tuple[Region, ...]:
+    """Stretches of speech in a 100 Hz probability, by hysteresis; short gaps are bridged, clicks dropped."""
+    found: list[list[float]] = []
+    start: int | None = None
+    for f, p in enumerate([*speech.tolist(), 0.0]):
+        if start is None and p >= _ON:
+            start = f
+        elif start is not None and p < _OFF:
+            begin, end = max(0.0, start / 100 - _PAD_S), min(len(speech) / 100, f / 100 + _PAD_S)
+            if found and begin - found[-1][1] < _GAP_S:
+                found[-1][1] = end
+            else:
+                found.append([begin, end])
+            start = None
+    shortest = _SHORTEST_S + 2 * _PAD_S
+    return tuple(Region(start=round(a, 3), end=round(b, 3)) for a, b in found if b - a >= shortest)
+
+
+@lru_cache
+def _model() -> Any:
+    # The package's own loader would also change torch's thread count for the whole process.
+    import torch
+
+    spec = importlib.util.find_spec("silero_vad")
+    path = Path(spec.origin).parent / "data" / "silero_vad.jit" if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise DependencyError("the speech detector silero-vad is not installed; type: make venv")
+    return torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]

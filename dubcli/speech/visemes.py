@@ -1,0 +1,128 @@
+"""Visemes: the fifteen mouth classes of MPEG-4 facial animation, and the phones in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+SILENCE = "SIL"
+
+
+@dataclass(frozen=True)
+class Viseme:
+    """A mouth class and its target.
+
+    Attributes:
+        name: the class's name.
+        opening: inner-lip gap, 0 closed to 1 as wide as this class of sound ever is.
+        width: mouth corners, -1 drawn together to 1 spread; 0 at rest.
+        rounding: lips pushed forward and rounded, 0–1.
+        closed: how surely the lips meet, 0–1.
+        teeth: how surely the lower lip touches the upper teeth, 0–1.
+        tongue: how visible the tongue is, 0–1.
+        dominance: how firmly the target is held against its neighbours, 0–1 (Cohen & Massaro 1993).
+    """
+
+    name: str
+    opening: float
+    width: float = 0.0
+    rounding: float = 0.0
+    closed: float = 0.0
+    teeth: float = 0.0
+    tongue: float = 0.0
+    dominance: float = 0.5
+
+
+VISEMES = (
+    Viseme("sil", 0.0, closed=0.6, dominance=0.3),
+    Viseme("PP", 0.0, closed=1.0, dominance=1.0),
+    Viseme("FF", 0.08, width=0.1, teeth=1.0, dominance=0.95),
+    Viseme("TH", 0.25, tongue=1.0, dominance=0.6),
+    Viseme("DD", 0.25, width=0.1, tongue=0.6, dominance=0.35),
+    Viseme("kk", 0.30, dominance=0.2),
+    Viseme("CH", 0.25, width=-0.5, rounding=0.6, dominance=0.7),
+    Viseme("SS", 0.15, width=0.3, dominance=0.6),
+    Viseme("nn", 0.28, tongue=0.5, dominance=0.3),
+    Viseme("RR", 0.30, width=-0.3, rounding=0.4, dominance=0.4),
+    Viseme("aa", 0.90, dominance=0.8),
+    Viseme("E", 0.60, width=0.4, dominance=0.6),
+    Viseme("ih", 0.35, width=0.6, dominance=0.5),
+    Viseme("oh", 0.60, width=-0.5, rounding=0.7, dominance=0.8),
+    Viseme("ou", 0.22, width=-0.9, rounding=1.0, dominance=0.9),
+)
+INDEX = {v.name: k for k, v in enumerate(VISEMES)}
+PROPERTIES = ("opening", "width", "rounding", "closed", "teeth", "tongue", "dominance")
+
+# A phone passes through one class or, for diphthongs and affricates, two.
+PHONES: dict[str, tuple[str, ...]] = {
+    SILENCE: ("sil",),
+    "AA": ("aa",), "AE": ("E",), "AH": ("aa",), "AO": ("oh",), "AW": ("aa", "ou"), "AY": ("aa", "ih"),
+    "B": ("PP",), "CH": ("DD", "CH"), "D": ("DD",), "DH": ("TH",), "EH": ("E",), "ER": ("RR",),
+    "EY": ("E", "ih"), "F": ("FF",), "G": ("kk",), "HH": ("kk",), "IH": ("ih",), "IY": ("ih",),
+    "JH": ("DD", "CH"), "K": ("kk",), "L": ("nn",), "M": ("PP",), "N": ("nn",), "NG": ("kk",),
+    "OW": ("oh", "ou"), "OY": ("oh", "ih"), "P": ("PP",), "R": ("RR",), "S": ("SS",), "SH": ("CH",),
+    "T": ("DD",), "TH": ("TH",), "UH": ("ou",), "UW": ("ou",), "V": ("FF",), "W": ("ou",), "Y": ("ih",),
+    "Z": ("SS",), "ZH": ("CH",),
+}  # fmt: skip
+
+
+class Timed(Protocol):
+    """A phone with its times in seconds."""
+
+    @property
+    def phone(self) -> str: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+
+
+def table(name: str) -> NDArray[np.float32]:
+    """One property over all classes, (V,), for `rows @ table(name)`."""
+    return np.array([getattr(v, name) for v in VISEMES], np.float32)
+
+
+def passage(phone: str) -> NDArray[np.float32]:
+    """Classes a phone passes through in its beginning, middle and end, (3, V) rows summing to 1."""
+    first, last = PHONES[phone][0], PHONES[phone][-1]
+    out = np.zeros((3, len(VISEMES)), np.float32)
+    out[0, INDEX[first]] = 1
+    out[1, INDEX[first]] += 0.5
+    out[1, INDEX[last]] += 0.5
+    out[2, INDEX[last]] = 1
+    return out
+
+
+def from_phones(phones: Iterable[Timed], count: int, rate: float = 100.0) -> NDArray[np.float32]:
+    """Soft rows of classes from timed phones.
+
+    Args:
+        phones: in order; times not covered are silence.
+        count: rows F.
+        rate: rows per second; row f stands for `(f + 0.5) / rate` seconds.
+
+    Returns:
+        (F, V) float32, rows sum to 1.
+    """
+    rows = np.zeros((count, len(VISEMES)), np.float32)
+    rows[:, INDEX["sil"]] = 1
+    for phone in phones:
+        start, stop = (int(np.clip(round(t * rate), 0, count)) for t in (phone.start, phone.end))
+        if stop > start:
+            thirds = (3 * (np.arange(stop - start) + 0.5) / (stop - start)).astype(int)
+            rows[start:stop] = passage(phone.phone)[thirds]
+    return soften(rows)
+
+
+def soften(rows: NDArray[np.float32], seconds: float = 0.02, rate: float = 100.0) -> NDArray[np.float32]:
+    """Blur rows over time by a Gaussian of that deviation: lips are on their way before the sound is."""
+    from scipy.ndimage import gaussian_filter1d
+
+    if not len(rows):
+        return rows
+    out = gaussian_filter1d(rows.astype(np.float64), seconds * rate, axis=0, mode="nearest")
+    return np.asarray(out / out.sum(1, keepdims=True), np.float32)
