@@ -70,9 +70,8 @@ def test_what_cannot_be_is_said(job: Job, tmp_path: Path) -> None:
 
 
 def test_a_second_holder_is_refused_and_told_who_holds(job: Job) -> None:
-    with job.lock():
-        with pytest.raises(LockedError, match=f"process {os.getpid()} on"), job.lock():
-            pass
+    with job.lock(), pytest.raises(LockedError, match=f"process {os.getpid()} on"), job.lock():
+        pass
     with job.lock():
         pass
 

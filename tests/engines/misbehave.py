@@ -1,0 +1,137 @@
+"""Engines that misbehave on purpose, found by dubcli through their entry points like anybody's."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from dubcli.engines.registry import EngineInfo
+from dubcli.face.tracks import FaceTrack
+
+MARK = "DUBCLI_TEST_MARK"
+"""Names a directory in which engines leave one file per call, so that tests can count the calls."""
+
+
+def _info(kind: str, name: str, target: str) -> EngineInfo:
+    return EngineInfo(kind, name, 1, f"misbehave:{target}", "misbehaves", "Apache-2.0")
+
+
+crash = _info("tracker", "crash", "Crash")
+hang = _info("tracker", "hang", "Hang")
+polluter = _info("tracker", "polluter", "Polluter")
+raises = _info("tracker", "raises", "Raises")
+hungry = _info("tracker", "hungry", "Hungry")
+hungry_once = _info("tracker", "hungry-once", "HungryOnce")
+missing = _info("tracker", "missing", "NotThere")
+short = _info("lips", "short", "Short")
+
+ENTRY_POINTS = """[dubcli.engines]
+crash = misbehave:crash
+hang = misbehave:hang
+polluter = misbehave:polluter
+raises = misbehave:raises
+hungry = misbehave:hungry
+hungry-once = misbehave:hungry_once
+missing = misbehave:missing
+short = misbehave:short
+"""
+
+
+def install(folder: Path) -> Path:
+    """Make a folder for PYTHONPATH in which these engines are an installed distribution."""
+    made = folder / "misbehave-1.0.dist-info"
+    made.mkdir(parents=True)
+    (made / "METADATA").write_text("Metadata-Version: 2.1\nName: misbehave\nVersion: 1.0\n")
+    (made / "entry_points.txt").write_text(ENTRY_POINTS)
+    return folder
+
+
+def _mark() -> int:
+    """Leave a mark of this call; returns how many came before."""
+    folder = Path(os.environ[MARK])
+    count = len(list(folder.iterdir()))
+    (folder / f"call-{count}-{os.getpid()}").touch()
+    return count
+
+
+class _Tracker:
+    def track(
+        self,
+        pictures: Iterable[Any],
+        *,
+        turn: int = 0,
+        views: int = 4,
+        done: Callable[[int], None] = lambda count: None,
+    ) -> list[FaceTrack]:
+        _mark()
+        for count, _ in enumerate(pictures, 1):
+            done(count)
+        self.misbehave()
+        return []
+
+    def misbehave(self) -> None:
+        """What is wrong with it."""
+
+
+class Crash(_Tracker):
+    """Takes its process down."""
+
+    def misbehave(self) -> None:
+        os.abort()
+
+
+class Hang(_Tracker):
+    """Never answers."""
+
+    def misbehave(self) -> None:
+        time.sleep(10_000)
+
+
+class Polluter(_Tracker):
+    """Prints where the protocol is spoken, from Python and from below it."""
+
+    def misbehave(self) -> None:
+        print('{"type": "done"}')
+        sys.stdout.flush()
+        os.write(1, b'{"type": "error", "code": 1, "text": "not me"}\n')
+
+
+class Raises(_Tracker):
+    """Raises what nobody expects."""
+
+    def misbehave(self) -> None:
+        raise ValueError("tensor of shape (0,)\nand a second line")
+
+
+class Hungry(_Tracker):
+    """Needs more memory than there is."""
+
+    def misbehave(self) -> None:
+        raise MemoryError
+
+
+class HungryOnce(_Tracker):
+    """Runs out of memory the first time only."""
+
+    def misbehave(self) -> None:
+        if len(list(Path(os.environ[MARK]).iterdir())) == 1:
+            raise MemoryError
+
+
+class Short:
+    """A lip engine that leaves out the last frame."""
+
+    def __getattr__(self, name: str) -> Any:
+        from dubcli.engines.lips.exemplar import ExemplarEngine
+
+        whole = getattr(ExemplarEngine(), name)
+
+        def shortened(*args: Any, **kwargs: Any) -> Any:
+            *patches, _ = whole(*args, **kwargs)
+            return iter(patches)
+
+        return shortened if name == "render" else whole
