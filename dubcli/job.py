@@ -159,6 +159,17 @@ class Job:
             finally:
                 file.truncate(0)
 
+    def holder(self) -> str:
+        """The run that holds the job now, "" for none; read from the lock file, so that asking takes no lock."""
+        try:
+            text = (self.root / "lock").read_text("utf-8").strip()
+        except OSError:
+            return ""
+        words = text.split()
+        if words[-1:] == [socket.gethostname()] and not _alive(int(words[1])):
+            return ""  # killed before it could clear the file
+        return text
+
     def read_sources(self) -> dict[str, Source]:
         """Digest the sources; a digest is remembered as long as a file's size and times stay.
 
@@ -274,6 +285,16 @@ def default_out(film: Path, dub: Path) -> Path:
     """`film.mp4` and `dub_fr.wav` make `film.dub_fr.mp4`, beside the film."""
     suffix = film.suffix if film.suffix.lower() in SUFFIXES else ".mp4"
     return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _mark(path: Path) -> list[int]:

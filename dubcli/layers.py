@@ -244,3 +244,14 @@ def _settings(stack: _Stack) -> Settings:
         origin = stack.origins.get(".".join(map(str, keys)), "settings")
         raise ConfigError(f"{origin}: {text}")
     return validated(data, Settings)
+
+
+def describe(dotted: str) -> str:
+    """What a setting means, from its model; "" if that does not say."""
+    model: type[BaseModel] = Settings
+    *above, last = dotted.split(".")
+    for key in above:
+        annotation = model.model_fields[key].annotation
+        assert isinstance(annotation, type)
+        model = annotation
+    return model.model_fields[last].description or ""

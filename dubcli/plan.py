@@ -88,6 +88,15 @@ def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Ite
             complete.add(name)
 
 
+def needed(job: Job) -> set[str]:
+    """Keys of the artifacts that the job is made of; while it is unfinished, also of those it last came to."""
+    found = list(plan(job))
+    keep = {row.key for row in found if row.key}
+    if any(row.state != DONE for row in found):
+        keep |= {key for _, key in job.refs()}
+    return keep
+
+
 def _row(job: Job, unit: Unit, selection: Selection, salt: str) -> Row:
     image = keys.preimage(unit, salt)
     key = keys.digest(image)

@@ -139,13 +139,16 @@ class Store:
             for folder in sorted(self.objects.iterdir()):
                 yield from sorted(path.name for path in folder.iterdir())
 
-    def size(self) -> int:
-        """Bytes of all artifacts."""
-        total = 0
+    def sizes(self) -> Iterator[tuple[str, str, int]]:
+        """(key, stage, bytes) of every artifact; damaged ones are left out."""
         for key in self.keys():
             with contextlib.suppress(StoreError, FileNotFoundError):
-                total += sum(entry["size"] for entry in _read_manifest(self.path(key))["files"].values())
-        return total
+                manifest = _read_manifest(self.path(key))
+                yield key, manifest["preimage"]["stage"], sum(f["size"] for f in manifest["files"].values())
+
+    def size(self) -> int:
+        """Bytes of all artifacts."""
+        return sum(size for _, _, size in self.sizes())
 
     def remove(self, key: str) -> None:
         """Drop an artifact: renamed out of the way first, so that nobody sees half of one."""

@@ -1,0 +1,92 @@
+"""The command line's declaration: commands in the order and under the headings in which help shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+import dubcli
+from dubcli.cli import batch, cache, demo, doctor, engine, explain, plan, preset, report, run, status
+from dubcli.cli.declaration import declare
+from dubcli.cli.help import render
+from dubcli.cli.output import out
+
+
+class Command(TyperCommand):
+    """A command whose help is ours: sections, plain text, the exit codes at the end."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help page."""
+        formatter.write(render(declare(self, ctx.command_path)))
+
+
+class Group(TyperGroup):
+    """Several commands under one word."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help page."""
+        formatter.write(render(declare(self, ctx.command_path)))
+
+
+def _group(help_text: str) -> typer.Typer:
+    return typer.Typer(
+        cls=Group,
+        help=help_text,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+HELP = """
+Dub the picture of a film: the same film comes out with mouths that speak the dubbed track, and nothing else
+changed.
+
+  dubcli run film.mp4 --audio dub_fr.wav   writes film.dub_fr.mp4
+  dubcli demo                              tries it on a film made here
+
+Work is kept in film.dub_fr.dub beside the film: after a crash, a reboot or Ctrl-C, type the same command
+again and it goes on where it was. A file name that begins with a dash is written ./-name.
+"""
+
+app = _group(HELP)
+
+
+def _version(value: bool) -> None:
+    if value:
+        out.data(f"dubcli {dubcli.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def dubcli_(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The top of the command line; its help is `HELP`."""
+
+
+def _add(to: typer.Typer, name: str, panel: str, function: Callable[..., None]) -> None:
+    to.command(name, cls=Command, rich_help_panel=panel)(function)
+
+
+DUB, LOOK, SET_UP = "Dub", "Look at a job", "Set up"
+_add(app, "run", DUB, run.run)
+_add(app, "batch", DUB, batch.batch)
+_add(app, "demo", DUB, demo.demo)
+_add(app, "plan", LOOK, plan.plan)
+_add(app, "status", LOOK, status.status)
+_add(app, "explain", LOOK, explain.explain)
+_add(app, "report", LOOK, report.report)
+for word, module in (("preset", preset), ("engine", engine), ("cache", cache)):
+    group = _group(str(module.HELP))
+    for name, function in module.COMMANDS.items():
+        _add(group, name, "Commands", function)
+    app.add_typer(group, name=word, rich_help_panel=SET_UP)
+_add(app, "doctor", SET_UP, doctor.doctor)

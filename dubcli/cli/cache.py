@@ -1,0 +1,149 @@
+"""`dubcli cache size|verify|prune`."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dubcli.cli import options
+from dubcli.cli.output import out
+from dubcli.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from dubcli.store import Store
+
+HELP = """
+Look after a store, where finished work is kept.
+
+A store lies in a job directory, or is shared by many jobs. Deleting a store is always safe: the work is done again when it is needed.
+"""
+
+Place = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="DIR", help="A store, or a job directory. Without it: the job in this folder.",
+    ),
+]  # fmt: skip
+Jobs = Annotated[list[Path], typer.Argument(metavar="JOB", help="Job directories.", show_default=False)]
+Repair = Annotated[
+    bool,
+    typer.Option(
+        "--repair", help="Remove what is damaged; the next run makes it again.", rich_help_panel="Running"
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", "-n", help="Remove nothing; say what would go.", rich_help_panel="Running"),
+]
+
+
+def size(
+    place: Place = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show how much a store holds, stage by stage."""
+    store = _store(place)
+    stages: dict[str, list[int]] = {}
+    for _, stage, size_bytes in store.sizes():
+        stages.setdefault(stage, []).append(size_bytes)
+    if json:
+        by_stage = {stage: {"units": len(sizes), "bytes": sum(sizes)} for stage, sizes in stages.items()}
+        out.document({"store": str(store.root), "stages": by_stage})
+        return
+    rows = [(stage, len(sizes), megabytes(sum(sizes))) for stage, sizes in stages.items()]
+    total = [size_bytes for sizes in stages.values() for size_bytes in sizes]
+    out.table(("stage", "units", "MB"), [*rows, ("all", len(total), megabytes(sum(total)))])
+
+
+def verify(
+    place: Place = None,
+    repair: Repair = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Read every byte of a store and compare it with what was written.
+
+    Ends with 9 if something is damaged, or with 0 if --repair has removed it.
+    """
+    store = _store(place)
+    damaged: dict[str, str] = {}
+    count = 0
+    for key in store.keys():  # noqa: SIM118 - a store is no mapping
+        count += 1
+        try:
+            store.verify(key)
+        except StoreError as error:
+            damaged[key] = str(error).partition("; type:")[0]
+            if repair:
+                store.remove(key)
+    if json:
+        out.document({"store": str(store.root), "checked": count, "damaged": damaged, "repaired": repair})
+    for text in damaged.values():
+        out.warn(text)
+    if damaged and not repair:
+        where = place or Path()
+        raise StoreError(
+            f"{len(damaged)} of {count} results are damaged; type: dubcli cache verify --repair {where}"
+        )
+    if not json:
+        end = f", {len(damaged)} removed; the next run makes them again" if damaged else ", all as written"
+        out.note(f"{count} results checked{end}")
+
+
+def prune(
+    jobs: Jobs,
+    dry_run: DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Remove from a store what the named jobs no longer need, such as results of earlier settings.
+
+    Where jobs share a store, name every job that uses it: what none of them needs is removed.
+    """
+    from dubcli.job import Job
+    from dubcli.plan import needed
+
+    opened = [Job.open(path) for path in jobs]
+    stores = {job.store.root.resolve(): job.store for job in opened}
+    if len(stores) > 1:
+        raise UsageError("these jobs do not share one store; prune them one by one")
+    store = opened[0].store
+    with contextlib.ExitStack() as locks:
+        keep: set[str] = set()
+        for job in opened:
+            locks.enter_context(job.lock())
+            job.read_sources()
+            keep |= needed(job)
+        sizes = {key: size_bytes for key, _, size_bytes in store.sizes()}
+        gone = [key for key in store.keys() if key not in keep] if dry_run else store.collect(keep)  # noqa: SIM118
+    before, freed = sum(sizes.values()), sum(sizes.get(key, 0) for key in gone)
+    if json:
+        out.document({"store": str(store.root), "removed": gone, "bytes": freed, "dry_run": dry_run})
+        return
+    would = "would remove" if dry_run else "removed"
+    out.data(f"{would} {len(gone)} results, {megabytes(freed)} of {megabytes(before)} MB")
+
+
+def megabytes(count: int) -> float:
+    """Bytes as megabytes, to two digits after the point."""
+    return round(count / 1e6, 2)
+
+
+def _store(place: Path | None) -> Store:
+    from dubcli.cli.jobs import find_job
+    from dubcli.job import Job
+    from dubcli.store import Store
+
+    if place is not None and (place / "objects").is_dir():
+        return Store(place)
+    return Job.open(find_job(place)).store
+
+
+COMMANDS = {"size": size, "verify": verify, "prune": prune}

@@ -1,0 +1,59 @@
+"""One place that turns an exception into an exit code and one line."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from datetime import datetime, timezone
+from pathlib import Path
+
+from dubcli.cli.output import out
+from dubcli.errors import DubError, ExitCode
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def explain(error: BaseException) -> tuple[ExitCode, str]:
+    """The exit code of an exception, and what to tell the user."""
+    if isinstance(error, DubError):
+        return error.exit_code, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED, "stopped; type the same command to continue"
+    if isinstance(error, MemoryError):
+        return ExitCode.TEMPORARY, "out of memory; close other programs, or add --workers 1"
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        if error.errno in FULL:
+            return ExitCode.TEMPORARY, f"the disk is full{where}; free some space and type the same again"
+        if error.errno in DENIED:
+            reason = (error.strerror or "").lower()
+            return ExitCode.USAGE, f"cannot use {error.filename or 'a file'}: {reason}; choose another place"
+    first = (str(error).splitlines() or [""])[0]
+    return ExitCode.BUG, f"a bug in dubcli: {type(error).__name__}: {first}"
+
+
+def report(error: BaseException) -> ExitCode:
+    """Tell the user, keep the traceback of a bug, and say which exit code it is."""
+    code, text = explain(error)
+    if code == ExitCode.BUG:
+        trace = "".join(traceback.format_exception(error))
+        log = _keep(trace)
+        text += f"; please report it with {log}" if log else "; -v shows the traceback"
+        for line in trace.splitlines():
+            out.detail(line)
+    out.error(text)
+    return code
+
+
+def _keep(trace: str) -> Path | None:
+    """Append a traceback to the user's log file; None where that cannot be written."""
+    try:
+        import platformdirs
+
+        path = Path(platformdirs.user_log_path("dubcli", ensure_exists=True)) / "dubcli.log"
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{datetime.now(timezone.utc).isoformat(timespec='seconds')}\n{trace}\n")
+    except OSError:
+        return None
+    return path

@@ -1,0 +1,149 @@
+"""From the words of a command line to a job."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dubcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dubcli.job import Job
+    from dubcli.layers import Resolved
+
+ENGINE_SETTINGS = {"tracker": "track.engine", "aligner": "align.engine", "lips": "lips.engine"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `run` and `plan` were asked for; paths as typed, None where not given."""
+
+    source: Path
+    audio: Path | None = None
+    out: Path | None = None
+    job: Path | None = None
+    store: Path | None = None
+    preset: str | None = None
+    assignments: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    workers: int | None = None
+    fallback: str | None = None
+
+    def flags(self) -> dict[str, tuple[str, Any]]:
+        """Settings that have a flag of their own → (the flag, its value).
+
+        Raises:
+            UsageError: an engine is not written as KIND=NAME, or does not exist.
+        """
+        found: dict[str, tuple[str, Any]] = {}
+        for text in self.engines:
+            kind, equals, name = text.partition("=")
+            if not equals or kind not in ENGINE_SETTINGS:
+                kinds = ", ".join(ENGINE_SETTINGS)
+                raise UsageError(f"--engine {text}: write it as KIND=NAME; kinds are {kinds}")
+            _check_engine(kind, name)
+            found[ENGINE_SETTINGS[kind]] = ("--engine", name)
+        if self.workers is not None:
+            found["run.workers"] = ("--workers", self.workers)
+        if self.fallback is not None:
+            found["run.fallback"] = ("--fallback", self.fallback)
+        return found
+
+
+def open_job(request: Request) -> tuple[Job, Resolved]:
+    """The job that a command is about, made where it does not exist, and the origin of its settings.
+
+    Raises:
+        DubError: a file is missing, a setting is wrong, or the options do not go together.
+    """
+    from dubcli.job import Job
+
+    if request.source.is_dir():
+        given = {"--audio": request.audio, "-o": request.out, "--job": request.job, "--store": request.store}
+        for flag, value in given.items():
+            if value is not None:
+                raise UsageError(f"{flag} goes with a film; {request.source} is a job and has its own")
+        stored = Job.open(request.source)
+        resolved = _resolve(request, stored.root.parent, base=stored.settings)
+        return Job.open(request.source, resolved.settings), resolved
+    if request.audio is None:
+        raise UsageError(f"which dub? type: dubcli run {request.source} --audio FILE")
+    folder = (request.job or request.out or request.source).parent
+    resolved = _resolve(request, folder)
+    job = Job.create_or_open(
+        request.source,
+        request.audio,
+        resolved.settings,
+        out=request.out,
+        root=request.job,
+        store=resolved.store,
+    )
+    return job, resolved
+
+
+@contextlib.contextmanager
+def look_at(request: Request) -> Iterator[tuple[Job, Resolved]]:
+    """`open_job` that leaves nothing behind: a job that does not exist yet is made in a temporary folder."""
+    from dataclasses import replace
+
+    from dubcli.job import default_out
+
+    if not request.source.is_dir() and request.audio is not None:
+        out = request.out or default_out(request.source, request.audio)
+        root = request.job or out.with_suffix(".dub")
+        if not root.exists():
+            with tempfile.TemporaryDirectory(prefix="dubcli-plan-") as folder:
+                yield open_job(replace(request, out=out, job=Path(folder) / root.name))
+            return
+    yield open_job(request)
+
+
+def find_job(place: Path | None) -> Path:
+    """The job directory that was named, or else this folder, or else the only job in it.
+
+    Raises:
+        UsageError: none or several could be meant.
+    """
+    if place is not None:
+        return place
+    here = Path()
+    if (here / "job.json").is_file():
+        return here
+    found = sorted(path.parent for path in here.glob("*/job.json"))
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(str(path) for path in found[:5])
+    several = f"this folder holds {len(found)} jobs ({names}); name one"
+    raise UsageError(several if found else "this folder is no job and holds none; name a job directory")
+
+
+def _resolve(request: Request, folder: Path, base: Any = None) -> Resolved:
+    from dubcli.layers import resolve
+
+    return resolve(
+        preset=request.preset,
+        store=request.store,
+        folder=folder,
+        flags=request.flags(),
+        assignments=request.assignments,
+        base=base,
+    )
+
+
+def _check_engine(kind: str, name: str) -> None:
+    from dubcli.engines.registry import engine
+    from dubcli.errors import ConfigError
+
+    try:
+        engine(kind, name)
+    except ConfigError as error:
+        raise UsageError(f"--engine {kind}={name}: {error}") from None
+
+
+def as_json(resolved: Resolved) -> Mapping[str, Any]:
+    """Settings with origins, for JSON documents."""
+    return {name: {"value": value, "from": origin} for name, value, origin in resolved.rows()}

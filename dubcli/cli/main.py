@@ -1,0 +1,62 @@
+"""`dubcli`: run the command line and end with an exit code from the table."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from dubcli.cli import failures
+from dubcli.cli.output import out, prepare
+from dubcli.errors import ExitCode
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script.
+
+    Args:
+        arguments: words after `dubcli`; those of the process by default.
+
+    Raises:
+        SystemExit: always, with the exit code.
+    """
+    prepare()
+    sys.exit(int(_run(sys.argv[1:] if arguments is None else list(arguments))))
+
+
+def _run(arguments: list[str]) -> int:
+    from dubcli.cli.app import app
+
+    command = typer.main.get_command(app)
+    try:
+        try:
+            code = command.main(arguments, prog_name="dubcli", standalone_mode=False)
+            sys.stdout.flush()
+        except typer.TyperException as error:
+            return _usage(error)
+        except typer.Abort:
+            return ExitCode.INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read our answer has heard enough; nothing is left to say, at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.OK
+        except (Exception, KeyboardInterrupt) as error:
+            return failures.report(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        return ExitCode.OK
+    return int(code or ExitCode.OK)
+
+
+def _usage(error: typer.TyperException) -> ExitCode:
+    """Tell what is wrong with the command line."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "dubcli"
+    text = error.format_message().rstrip(".")
+    if context and type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(context.get_help())
+    else:
+        out.error(f"{text[:1].lower()}{text[1:]}; type: {path} --help")
+    return ExitCode.USAGE

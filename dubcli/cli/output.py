@@ -1,0 +1,121 @@
+"""The only printer: data to stdout, everything else to stderr; no colour where nobody wants it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+
+class Output:
+    """Where a command's words go.
+
+    Attributes:
+        quiet: notes are dropped; warnings and errors stay.
+        verbose: details are shown.
+    """
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self.verbose = False
+
+    def data(self, text: str = "") -> None:
+        """A line of the answer, on stdout."""
+        _write(sys.stdout, printable(text))
+
+    def raw(self, text: str) -> None:
+        """Text for another program, on stdout, character for character."""
+        _write(sys.stdout, text)
+
+    def styled(self, mark: str, text: str) -> None:
+        """A line of the answer that begins with a mark from `colour`, on stdout."""
+        _write(sys.stdout, f"{mark} {printable(text)}")
+
+    def document(self, value: Any) -> None:
+        """The answer as one JSON document, on stdout."""
+        _write(sys.stdout, json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Aligned columns on stdout, under a head; numbers stand at the right."""
+        cells = [[printable(_shown(value)) for value in row] for row in rows]
+        widths = [max(len(text) for text in column) for column in zip(head, *cells, strict=True)]
+        right = [
+            bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(head))
+        ]
+        bold = colour(sys.stdout, "1", _columns(head, widths, right))
+        for line in [bold, *(_columns(row, widths, right) for row in cells)]:
+            _write(sys.stdout, line)
+
+    def note(self, text: str) -> None:
+        """A line about what happens, on stderr, unless quiet."""
+        if not self.quiet:
+            _write(sys.stderr, printable(text))
+
+    def detail(self, text: str) -> None:
+        """A line that only `-v` shows, on stderr."""
+        if self.verbose:
+            _write(sys.stderr, printable(text))
+
+    def warn(self, text: str) -> None:
+        """A warning on stderr."""
+        _write(sys.stderr, f"dubcli: {colour(sys.stderr, '33', 'warning:')} {printable(text)}")
+
+    def error(self, text: str) -> None:
+        """An error on stderr; further lines of the text are indented below the first."""
+        head, *rest = text.splitlines() or [""]
+        _write(sys.stderr, f"dubcli: {colour(sys.stderr, '31', 'error:')} {printable(head)}")
+        for line in rest:
+            _write(sys.stderr, f"  {printable(line)}")
+
+
+out = Output()
+
+
+def prepare() -> None:
+    """Make both streams take any file name, whatever the locale; odd bytes come out as they were."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether escape codes may go to the stream (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def colour(stream: TextIO, code: str, text: str) -> str:
+    """The text in an ANSI style, or as it is."""
+    return f"\x1b[{code}m{text}\x1b[0m" if wants_colour(stream) else text
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelt out: a file name cannot move the cursor or start a line."""
+    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else _spelt(c) for c in text)
+
+
+def _spelt(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _columns(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    padded = [
+        text.rjust(width) if at_right else text.ljust(width)
+        for text, width, at_right in zip(cells, widths, right, strict=True)
+    ]
+    return "  ".join(padded).rstrip()
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(f"{text}\n")
+    stream.flush()

@@ -1,0 +1,100 @@
+"""`dubcli plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dubcli.cli import options
+from dubcli.cli.output import out
+
+if TYPE_CHECKING:
+    from dubcli.cli.jobs import Request
+    from dubcli.plan import Row, Selection
+
+
+def plan(
+    film: options.Source,
+    audio: options.Audio = None,
+    out_file: options.Out = None,
+    job_dir: options.JobOption = None,
+    store: options.StoreOption = None,
+    preset: options.PresetOption = None,
+    assignments: options.Assignments = None,
+    engines: options.Engines = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show what run would do and why; nothing is written.
+
+    A unit is a stage applied to one shot, one face or the whole film. It is done, would run, or waits for
+    stages before it, since later units are known only when shots and faces are. Reasons to run: new; params,
+    engine, weights or version changed; input:ROLE has other content; facts (such as a cue) changed; lost (gone
+    from the store); failed-before; forced.
+
+    With -v every unit has a line of its own, and the origin of every setting is shown.
+    """
+    from dubcli.cli.jobs import Request
+    from dubcli.plan import Selection
+
+    request = Request(
+        film, audio, out_file, job_dir, store, preset, tuple(assignments or ()), tuple(engines or ())
+    )
+    show(request, Selection(), json=json)
+
+
+def show(request: Request, selection: Selection, *, json: bool) -> None:
+    """Print the plan of a job."""
+    from dubcli.cli.jobs import as_json, look_at
+    from dubcli.plan import plan as rows_of
+
+    with look_at(request) as (job, resolved):
+        job.read_sources()
+        rows = list(rows_of(job, selection))
+        if json:
+            out.document(
+                {
+                    "film": str(job.film),
+                    "dub": str(job.dub),
+                    "out": str(job.out),
+                    "store": str(job.store.root),
+                    "preset": resolved.preset,
+                    "settings": as_json(resolved),
+                    "units": [as_row(row) for row in rows],
+                }
+            )
+            return
+        if out.verbose:
+            out.table(("setting", "value", "from"), resolved.rows())
+            out.data()
+            lines = [(row.stage, row.unit.name if row.unit else "?", row.state, _why(row)) for row in rows]
+            out.table(("stage", "unit", "state", "why"), lines)
+        else:
+            out.table(("stage", "units", "state", "why"), _grouped(rows))
+
+
+def as_row(row: Row) -> dict[str, Any]:
+    """A row of a plan, for JSON."""
+    return {
+        "stage": row.stage,
+        "unit": row.unit.name if row.unit else None,
+        "state": row.state,
+        "reasons": list(row.reasons),
+        "key": row.key or None,
+    }
+
+
+def _why(row: Row) -> str:
+    return ", ".join(row.reasons)
+
+
+def _grouped(rows: Iterable[Row]) -> list[tuple[str, str, str, str]]:
+    """Units of a stage with the same state and reasons on one line: a film has thousands of shots."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        groups.setdefault((row.stage, row.state, _why(row)), []).append(row.unit.name if row.unit else "?")
+    return [
+        (stage, names[0] if len(names) == 1 else f"{len(names)}: {names[0]} … {names[-1]}", state, why)
+        for (stage, state, why), names in groups.items()
+    ]

@@ -1,0 +1,187 @@
+"""`dubcli run`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dubcli.cli import failures, options
+from dubcli.cli.output import out
+from dubcli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from dubcli.events import Event, Listener
+    from dubcli.plan import Selection
+
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", "-f", rich_help_panel=options.FILES,
+        help="Replace an output file that this job did not make; without it that is refused.",
+    ),
+]  # fmt: skip
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", "-n", rich_help_panel=options.RUNNING, help="Show what would run and why; write nothing."
+    ),
+]
+StageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stage", metavar="STAGE", rich_help_panel=options.RUNNING,
+        help="Do this stage only, of those whose inputs are ready: probe, split, track, cast, align, cue, "
+        "learn, motion, lips, compose, remux or report.",
+    ),
+]  # fmt: skip
+Shots = Annotated[
+    str | None,
+    typer.Option(
+        "--shots", metavar="FIRST-LAST", rich_help_panel=options.RUNNING,
+        help="Of stages that go shot by shot, these shots only, by the names that dubcli plan shows "
+        "(the number of a shot's first frame), such as 120-180.",
+    ),
+]  # fmt: skip
+Redo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--redo", metavar="STAGE", rich_help_panel=options.RUNNING,
+        help="Do the units of this stage again although they are done.",
+    ),
+]  # fmt: skip
+JsonLines = Annotated[
+    bool,
+    typer.Option(
+        "--json", rich_help_panel=options.OUTPUT,
+        help='Events on stdout, one JSON object a line; the last is {"type":"exit","code":N}.',
+    ),
+]  # fmt: skip
+
+
+def run(
+    film: options.Source,
+    audio: options.Audio = None,
+    out_file: options.Out = None,
+    job_dir: options.JobOption = None,
+    store: options.StoreOption = None,
+    force: Force = False,
+    preset: options.PresetOption = None,
+    assignments: options.Assignments = None,
+    engines: options.Engines = None,
+    workers: options.Workers = None,
+    fallback: options.Fallback = None,
+    stage: StageOption = None,
+    shots: Shots = None,
+    redo: Redo = None,
+    dry_run: DryRun = False,
+    progress: options.Progress = "auto",
+    json: JsonLines = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Dub a film: the same film, with mouths that speak the dub.
+
+      dubcli run film.mp4 --audio dub_fr.wav   writes film.dub_fr.mp4
+      dubcli run film.dub_fr.dub               goes on with that job
+
+    Everything done is kept in the job directory, so the same command typed again goes on where the last one
+    stopped, and does nothing where all is done. Changing a setting runs again only what it touches. Ctrl-C
+    finishes the shot in hand and stops; a second Ctrl-C stops at once. Either way nothing finished is lost.
+
+    On stdout comes the path of the dubbed film, or with --json the events; progress goes to stderr.
+    """
+    from dubcli.cli.jobs import Request
+
+    request = Request(
+        film, audio, out_file, job_dir, store, preset, tuple(assignments or ()), tuple(engines or ()),
+        workers, fallback,
+    )  # fmt: skip
+    if dry_run:
+        from dubcli.cli.plan import show
+
+        show(request, selection(stage, shots, redo), json=json)
+        return
+    execute(
+        request,
+        selection(stage, shots, redo),
+        force=force,
+        listeners=listeners(progress, json=json),
+        json=json,
+    )
+
+
+def execute(
+    request: object, chosen: Selection, *, force: bool, listeners: list[Listener], json: bool
+) -> None:
+    """Run a job and end its events with the exit code, whatever happens."""
+    from dubcli import runner
+    from dubcli.cli.jobs import Request, open_job
+    from dubcli.events import Events
+
+    assert isinstance(request, Request)
+    events, code, text = Events(None, *listeners), ExitCode.BUG, ""
+    try:
+        job, resolved = open_job(request)
+        for name, value, origin in resolved.rows():
+            if origin != "default":
+                out.detail(f"{name} = {value} ({origin})")
+        job.save()
+        events = Events(job.root / "events.jsonl", *listeners)
+        runner.run(job, events, chosen, overwrite=force)
+        code = ExitCode.OK
+    except BaseException as error:
+        code, text = failures.explain(error)
+        raise
+    finally:
+        events("exit", code=int(code), **({"text": text} if text else {}))
+    if not json and job.published():
+        out.data(str(job.out))
+
+
+def listeners(progress: str, *, json: bool) -> list[Listener]:
+    """Who hears the events of a run: stdout for machines, stderr for people."""
+    from dubcli.progress import Json, listener
+
+    found: list[Listener] = [Json(sys.stdout)] if json else []
+    shown = listener("none" if out.quiet else progress, sys.stderr)
+    found.append(shown or _warnings)
+    if out.verbose:
+        found.append(_details)
+    return found
+
+
+def selection(stage: str | None, shots: str | None, redo: list[str] | None) -> Selection:
+    """What `--stage`, `--shots` and `--redo` ask for.
+
+    Raises:
+        UsageError: there is no such stage, or the range is not one.
+    """
+    from dubcli.document import suggestion
+    from dubcli.plan import Selection
+    from dubcli.stages import ORDER
+
+    for name in [stage, *(redo or ())]:
+        if name is not None and name not in ORDER:
+            raise UsageError(f"there is no stage {name!r}{suggestion(name, ORDER)}")
+    span = None
+    if shots is not None:
+        first, dash, last = shots.partition("-")
+        last = last if dash else first
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+            raise UsageError(f"--shots {shots}: write it as FIRST-LAST, such as 120-180")
+        span = (f"{int(first):08d}", f"{int(last):08d}")
+    return Selection(stage or "", span, tuple(redo or ()))
+
+
+def _warnings(event: Event) -> None:
+    from dubcli.progress import describe
+
+    if event["type"] in ("warning", "unit.failed", "unit.retry"):
+        out.warn(describe(event) or "")
+
+
+def _details(event: Event) -> None:
+    if event["type"] == "unit.start":
+        out.detail(f"{event['stage']} {event['unit']} runs: {', '.join(event['reasons'])}")
