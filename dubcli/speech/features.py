@@ -55,7 +55,8 @@ def features(wave: Floats, heard: Heard | None = None) -> dict[str, Floats]:
     Returns:
         For F = S // 160: `logmel` (F, 80) in bels relative to the file's average speech, from -4 (silence)
         to about 2; `loudness` (F,) dB relative to the speech level, from -60; `pitch` (F,) Hz, 0 where
-        unvoiced; `speech` (F,) 0–1; `viseme` (F, V) soft classes of `speech.visemes`. All float32.
+        unvoiced; `speech` (F,) 0–1; `viseme` (F, V) soft classes of `speech.visemes`, `phone` (F, 40) how
+        like each phone of `speech.visemes.PHONES` each frame sounds by itself. All float32.
     """
     wave = levelled(wave)
     if heard is None:
@@ -71,6 +72,7 @@ def features(wave: Floats, heard: Heard | None = None) -> dict[str, Floats]:
         "pitch": _pitch(wave, gate),
         "speech": np.round(heard.speech, 4),
         "viseme": np.round(heard.viseme, 4),
+        "phone": np.round(heard.phone, 4),
     }
 
 
