@@ -41,6 +41,7 @@ LINES: dict[str, tuple[str, list[tuple[float, int, str]]]] = {
 }
 
 _SYNCHRONOUS, _PHONEME_EVENTS_IN_IPA, _UTF8, _RATE, _PHONEME = 2, 3, 1, 1, 7
+_GLIDE_SECONDS = 0.06  # what has no name and is shorter is a glide out of the phone before it, not a pause
 
 
 class _Value(ctypes.Union):
@@ -120,7 +121,9 @@ def make(speaker: Speaker, language: str) -> None:
         for here in np.flatnonzero(np.diff(bounds) <= 0):  # two phones in one breath, such as /ɪl/: share it
             bounds[here] = (bounds[here - 1] + bounds[here]) / 2
         for (_, name), at, stop in zip(starts, bounds, bounds[1:], strict=False):
-            if name:
+            if not name and stop - at < _GLIDE_SECONDS and phones:
+                phones[-1][2] = round(start + stop, 3)
+            elif name:
                 phones.append([name, round(start + at, 3), round(min(start + stop, end), 3)])
     with av.open(str(FOLDER / f"speech_{language}.flac"), "w", options={"fflags": "+bitexact"}) as box:
         stream = box.add_stream("flac", rate=speaker.rate, layout="mono")

@@ -1,0 +1,60 @@
+"""Films and footage that tests share."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dubcli.demo import film
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A film that the project makes itself, and its dub. Copy them before changing anything beside them."""
+
+    film: Path
+    dub: Path
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """The folder of real clips, which are no part of the project; tests that need it are skipped without."""
+    folder = Path(os.environ.get("DUBCLI_FOOTAGE") or Path(__file__).parents[2] / "shared" / "footage")
+    if not folder.is_dir():
+        pytest.skip("no footage: set DUBCLI_FOOTAGE to a folder of clips")
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def sample(shared: Path) -> Sample:
+    """The sample film: 345 frames of 640x480 in three shots, 23.976 fps; takes about 12 s to make, once."""
+    return _once(shared / "sample", lambda folder: film.make(folder))
+
+
+@pytest.fixture(scope="session")
+def tiny(shared: Path) -> Sample:
+    """A part of the sample film for tests that run the whole job often: 76 frames of 320x240, one cut."""
+    return _once(shared / "tiny", lambda folder: film.make(folder, span=(104, 180), height=240))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of one test session see."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+def _once(folder: Path, make: Callable[[Path], tuple[Path, Path]]) -> Sample:
+    """Let the first worker make the films and the others wait for it."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder.with_suffix(".done")
+        if not done.exists():
+            make(folder)
+            done.touch()
+    return Sample(folder / "film.mp4", folder / "dub_fr.wav")

@@ -1,0 +1,97 @@
+"""The sample film is a real film whose mouth says what its first sound track says."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dubcli.demo import film, speech
+from tests.conftest import Sample
+
+
+def test_sample_film_is_23_976_with_two_sounds_and_subtitles(sample: Sample) -> None:
+    with av.open(str(sample.film), "r") as box:
+        picture = box.streams.video[0]
+        assert picture.average_rate == Fraction(24000, 1001)
+        assert (picture.width, picture.height) == (640, 480)
+        assert picture.frames == film.FRAMES
+        assert [stream.language for stream in box.streams.audio] == ["eng", "zxx"]
+        assert [stream.language for stream in box.streams.subtitles] == ["eng"]
+        assert len(box.chapters()) == 3
+
+
+def test_dub_is_as_long_as_the_film(sample: Sample) -> None:
+    with av.open(str(sample.dub), "r") as box:
+        sound = box.streams.audio[0]
+        assert sound.duration == round(film.FRAMES / film.RATE * 48000)
+
+
+def test_same_bytes_every_time(tiny: Sample, tmp_path: Path) -> None:
+    again = film.make(tmp_path / "again", span=(104, 180), height=240)
+    assert [_digest(path) for path in again] == [_digest(tiny.film), _digest(tiny.dub)]
+
+
+def test_dub_fits_the_cuts() -> None:
+    """No line is spoken over a cut, in either language."""
+    cuts = [float(frame / film.RATE) for frame in film.CUTS]
+    for language in ("en", "fr"):
+        for line in speech.load(language).lines:
+            assert not any(line.start < cut < line.end for cut in cuts), line
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_speech_is_loud_where_phones_are_and_still_elsewhere(language: str) -> None:
+    said = speech.load(language)
+    rate = 16000
+    sound = speech.sound(language, rate)
+    spoken = np.zeros(len(sound), bool)
+    for phone in said.phones:
+        spoken[int(phone.start * rate) : int(phone.end * rate)] = True
+    assert np.square(sound[spoken]).mean() > 100 * np.square(sound[~spoken]).mean()
+
+
+def test_lips_meet_at_every_bilabial() -> None:
+    said = speech.load("en")
+    middles = np.array(
+        [(phone.start + phone.end) / 2 for phone in said.phones if phone.name in ("m", "b", "p")]
+    )
+    assert len(middles) >= 8
+    assert speech.mouth(said.phones, middles).open.max() < 0.05
+
+
+def test_mouth_of_the_picture_follows_its_speech(tiny: Sample) -> None:
+    """An independent tracker sees the opening that was asked for, and no face in the rocket's shot."""
+    with av.open(str(tiny.film), "r") as box:
+        frames = [frame.to_ndarray(format="rgb24") for frame in box.decode(video=0)]
+    cut = film.CUTS[0] - 104
+    seen = _opening(frames)
+    asked = speech.mouth(speech.load("en").phones, np.arange(104, 180) / float(film.RATE)).open
+    assert not np.isnan(seen[:cut]).any()
+    assert np.isnan(seen[cut:]).all()
+    assert np.corrcoef(seen[:cut], asked[:cut])[0, 1] > 0.9
+
+
+def _opening(frames: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """Inner-lip gap over the distance between the outer eye corners, NaN where no face was found, (T,)."""
+    import mediapipe
+
+    mesh = mediapipe.solutions.face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True)
+    height, width = frames[0].shape[:2]
+    seen = np.full(len(frames), np.nan)
+    for index, frame in enumerate(frames):
+        for face in mesh.process(frame).multi_face_landmarks or []:
+            top, bottom, left, right = (
+                np.array([face.landmark[k].x * width, face.landmark[k].y * height]) for k in (13, 14, 33, 263)
+            )
+            seen[index] = np.linalg.norm(top - bottom) / np.linalg.norm(left - right)
+    return seen
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
