@@ -1,0 +1,300 @@
+"""Pictures by frame number and sound by sample, streamed.
+
+A frame's number is its place in `pts`, the film's authoritative timestamps (`split` makes them).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.errors import MediaError
+from dubcli.media import layout, source
+from dubcli.media.colour import Colour, Rect
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream as AvVideoStream
+
+    from dubcli.media.probe import VideoStream
+
+log = logging.getLogger(__name__)
+
+_GAP_SECONDS = 0.05  # sound that jumps by more is padded or cut; less is rounding of timestamps
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded picture.
+
+    Attributes:
+        index: its number in the film.
+        pts: its timestamp in ticks of the video stream.
+        frame: the picture itself.
+        colour: how its samples are colours.
+    """
+
+    index: int
+    pts: int
+    frame: VideoFrame
+    colour: Colour
+
+    @property
+    def planes(self) -> layout.Planes:
+        """Read-only views of its samples."""
+        return layout.planes(self.frame)
+
+    def rgb(self, rect: Rect | None = None) -> NDArray[Any]:
+        """The picture, or a rectangle of it, as RGB: (h, w, 3), uint8 for 8-bit films, uint16 above.
+
+        A rectangle is converted by the film's exact equations, with interpolated chroma. The whole picture
+        is converted by swscale with the same matrix and range: a few code values less exact, much faster.
+
+        Args:
+            rect: (x, y, width, height) inside the picture.
+        """
+        if rect is not None:
+            return self.colour.rgb(self.planes, rect)
+        return whole(self.frame, self.colour)
+
+
+def whole(frame: VideoFrame, colour: Colour, width: int = 0, height: int = 0) -> NDArray[np.uint8]:
+    """A whole picture as RGB by swscale, (h, w, 3), uint8 or uint16 as the film's depth asks; also made smaller.
+
+    Args:
+        frame: the picture.
+        colour: how its samples are colours.
+        width, height: the size wanted, 0 for the picture's own; a given size is always uint8.
+    """
+    matrices = {"bt709": "ITU709", "fcc": "FCC", "smpte240m": "SMPTE240M", "bt2020nc": 9, "bt2020c": 9}
+    deep = colour.layout.bits > 8 and not width
+    out = frame.reformat(
+        width=width or None,
+        height=height or None,
+        format="rgb48le" if deep else "rgb24",
+        src_colorspace=None if colour.layout.rgb else matrices.get(colour.matrix, "ITU601"),
+        src_color_range="JPEG" if colour.full else "MPEG",
+        dst_color_range="JPEG",
+        interpolation="AREA" if width else None,
+    )
+    return out.to_ndarray()
+
+
+def frames(path: Path, video: VideoStream, pts: NDArray[np.int64], start: int, stop: int) -> Iterator[Frame]:
+    """Decode the frames `start` … `stop − 1` of a film.
+
+    Args:
+        path: the film.
+        video: its picture, as probed.
+        pts: (N,) timestamps of all frames.
+        start, stop: frame numbers.
+
+    Raises:
+        MediaError: the file cannot be read, or is not the film that `pts` came from.
+    """
+    if not 0 <= start <= stop <= len(pts):
+        raise MediaError(f"{path} has no frames {start} to {stop}; type: dubcli run again to read it anew")
+    colour = Colour.of(video)
+    wanted = start
+    for frame in _from(path, video, pts, start):
+        if wanted == stop:
+            return
+        where = int(np.searchsorted(pts, frame.pts)) if frame.pts is not None else len(pts)
+        if where < wanted:
+            continue
+        if where != wanted or pts[where] != frame.pts:
+            break
+        yield Frame(wanted, int(pts[wanted]), frame, colour)
+        wanted += 1
+    if wanted == stop:
+        return
+    # Timestamps do not lead there (damaged index, none at all): count from the film's first picture.
+    with source.opened(path) as container:
+        stream = prepared(container, path, video.index)
+        number = -1
+        for number, frame in enumerate(pictures(container, stream, path, video)):
+            if number >= stop:
+                return
+            if number >= wanted:
+                yield Frame(number, int(pts[number]), frame, colour)
+    if number + 1 < stop:
+        raise MediaError(f"{path} ends after frame {number}, but had {len(pts)}; it changed since it was read")
+
+
+def _from(path: Path, video: VideoStream, pts: NDArray[np.int64], start: int) -> Iterator[VideoFrame]:
+    """Pictures from a point of entry at or before frame `start`; nothing where none can be found."""
+    ahead = 0
+    while True:
+        with source.opened(path) as container:
+            stream = prepared(container, path, video.index)
+            target = max(0, start - ahead)
+            if target > 0:
+                try:
+                    container.seek(int(pts[target]), stream=stream)
+                except av.error.FFmpegError:
+                    return
+            found = pictures(container, stream, path, video)
+            first = next(found, None)
+            if first is None or first.pts is None:
+                return
+            if target == 0 or first.pts <= pts[start]:
+                yield first
+                yield from found
+                return
+        ahead = max(50, 2 * ahead)  # the point of entry lies after the frame: enter earlier
+
+
+def prepared(container: InputContainer, path: Path, index: int | None = None) -> AvVideoStream:
+    """The film's video stream, set to decode on several cores."""
+    stream = source.picture(container, path, index)
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def pictures(
+    container: InputContainer,
+    stream: AvVideoStream,
+    path: Path,
+    video: VideoStream,
+    damaged: Callable[[], None] = lambda: None,
+) -> Iterator[VideoFrame]:
+    """Decode on from where the container stands, as a player would: damaged packets are passed over.
+
+    Args:
+        container, stream: from `source.opened` and `prepared`.
+        path: the film, for messages.
+        video: the picture as probed.
+        damaged: called for every packet that could not be decoded.
+
+    Raises:
+        MediaError: the picture changes its size or its pixel format midway.
+    """
+    for packet in container.demux(stream):
+        try:
+            decoded = packet.decode()
+        except av.error.InvalidDataError:
+            damaged()
+            continue
+        for frame in decoded:
+            if (frame.width, frame.height, frame.format.name) != (video.width, video.height, video.pix_fmt):
+                raise MediaError(
+                    f"{path}: the picture changes from {video.width}×{video.height} {video.pix_fmt} to "
+                    f"{frame.width}×{frame.height} {frame.format.name} midway; conform the film first"
+                )
+            yield frame
+
+
+def digest(frame: VideoFrame) -> bytes:
+    """First 16 bytes of the sha256 of a picture's samples."""
+    hasher = hashlib.sha256()
+    for view in layout.planes(frame):
+        hasher.update(np.ascontiguousarray(view))
+    return hasher.digest()[:16]
+
+
+def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDArray[np.float32], float]:
+    """Decode a sound track to one channel.
+
+    Where the track has a centre channel that carries sound, it is taken alone: dialogue stands there.
+
+    Args:
+        path: a film or a sound file.
+        rate: samples per second wanted.
+        stream: index of the sound track, or the default one.
+
+    Returns:
+        (S,) float32 samples, and the time of the first one in seconds after the film's first picture
+        (0 for a file without a picture).
+
+    Raises:
+        MediaError: unreadable, or no sound.
+    """
+    with source.opened(path) as container:
+        track = _track(container, path, stream)
+        film = next((s for s in container.streams.video if not source.is_cover(s)), None)
+        zero = Fraction(0)
+        if film is not None and film.start_time is not None and film.time_base is not None:
+            zero = film.start_time * film.time_base
+        centre, everything, begin = _mono(container, track, rate)
+    loud = np.sqrt(np.mean(centre**2)) if len(centre) else 0.0
+    # A centre 30 dB below the whole mix carries no dialogue.
+    mono = centre if len(centre) and loud > 0.03 * np.sqrt(np.mean(everything**2)) else everything
+    if not len(mono):
+        raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
+    return mono, float(begin - zero) if film is not None else 0.0
+
+
+def _track(container: InputContainer, path: Path, index: int | None) -> AudioStream:
+    tracks = [s for s in container.streams.audio if s.codec_context is not None]
+    if index is not None:
+        tracks = [s for s in tracks if s.index == index]
+    if not tracks:
+        raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
+    return max(tracks, key=lambda s: (bool(s.disposition & 1), -s.index))
+
+
+def _mono(
+    container: InputContainer, track: AudioStream, rate: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Fraction]:
+    """The centre channel (empty where there is none), the mix of all, and the time of the first sample."""
+    mixer: av.AudioResampler | None = None
+    splitter: av.AudioResampler | None = None
+    mixed: list[NDArray[np.float32]] = []
+    middle: list[NDArray[np.float32]] = []
+    begin: Fraction | None = None
+    count, shape = 0, None
+    for frame in _sound(container, track):
+        at = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
+        if begin is None:
+            begin = at if at is not None else Fraction(0)
+        elif at is not None:
+            missing = float(at - begin) - count / frame.sample_rate
+            if missing > _GAP_SECONDS:
+                silence = np.zeros(round(missing * rate), np.float32)
+                mixed.append(silence)
+                middle.append(silence)
+                count += round(missing * frame.sample_rate)
+        if shape != (frame.layout.name, frame.format.name, frame.sample_rate):
+            shape = (frame.layout.name, frame.format.name, frame.sample_rate)
+            names = [channel.name for channel in frame.layout.channels]
+            mixer = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+            has_centre = "FC" in names and len(names) > 2
+            splitter = av.AudioResampler(format="fltp", layout=frame.layout, rate=rate) if has_centre else None
+            centre = names.index("FC") if has_centre else 0
+        count += frame.samples
+        frame.pts = None
+        assert mixer is not None
+        mixed += [out.to_ndarray()[0] for out in mixer.resample(frame)]
+        if splitter is not None:
+            middle += [out.to_ndarray()[centre] for out in splitter.resample(frame)]
+    if mixer is not None:
+        mixed += [out.to_ndarray()[0] for out in mixer.resample(None)]
+    if splitter is not None:
+        middle += [out.to_ndarray()[centre] for out in splitter.resample(None)]
+    empty = np.zeros(0, np.float32)
+    return (
+        np.concatenate(middle) if middle and splitter is not None else empty,
+        np.concatenate(mixed) if mixed else empty,
+        begin or Fraction(0),
+    )
+
+
+def _sound(container: InputContainer, track: AudioStream) -> Iterator[AudioFrame]:
+    for packet in container.demux(track):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            continue

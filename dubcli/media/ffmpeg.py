@@ -1,0 +1,156 @@
+"""The ffmpeg program, and how files are named to it and to its libraries.
+
+Every command runs in its own process group and talks to us through a pipe, so that it ends by itself
+when we are gone. File names are data: they always carry the `file:` protocol, and no other may be used.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from dubcli.errors import DependencyError, EngineError, TemporaryError
+
+# Formats that hold media; playlists and scripts that name other files (concat, hls, dash) stay out.
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,mpegvideo,avi,mxf,nut,asf,flv,ogg,wav,w64,aiff,caf,au,flac,mp3,"
+    "aac,ac3,eac3,dts,truehd,amr,ape,tta,wv,dv,gxf,lxf,ivf,m4v,h264,hevc,obu,av1,yuv4mpegpipe,rm,wtv,srt,webvtt,ass"
+)
+_STDERR_BYTES = 8192  # what is kept of a child's last words
+
+
+@lru_cache
+def binary() -> str:
+    """Path of `ffmpeg`: the system's, or the one that imageio-ffmpeg carries.
+
+    Raises:
+        DependencyError: there is neither.
+    """
+    found = shutil.which("ffmpeg")
+    if found:
+        return found
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError) as error:
+        raise DependencyError("there is no ffmpeg; type: pip install imageio-ffmpeg") from error
+
+
+def url(path: Path) -> str:
+    """A path as FFmpeg takes it: never an option, a pattern or another protocol."""
+    return f"file:{path}"
+
+
+def input_options(**extra: str) -> dict[str, str]:
+    """Options under which a file of unknown origin is opened."""
+    return {"protocol_whitelist": "file,pipe", "format_whitelist": CONTAINERS, **extra}
+
+
+class Process:
+    """A running ffmpeg: bytes go into `stdin` or come from `stdout`; leaving the context waits for it.
+
+    Args:
+        arguments: what stands after the program's name.
+        reads: whether its standard output is read by us.
+
+    Raises:
+        TemporaryError: on leaving, when the disk is full.
+        EngineError: on leaving, when it failed.
+    """
+
+    def __init__(self, arguments: Sequence[str], reads: bool = False) -> None:
+        self._child = subprocess.Popen(
+            [binary(), "-hide_banner", "-loglevel", "error", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE if reads else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._words = bytearray()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        assert self._child.stdin is not None
+        self.stdin: IO[bytes] = self._child.stdin
+        self.stdout: IO[bytes] | None = self._child.stdout
+
+    def _listen(self) -> None:
+        assert self._child.stderr is not None
+        for line in self._child.stderr:
+            self._words += line
+            del self._words[:-_STDERR_BYTES]
+
+    def write(self, data: Any) -> None:
+        """Hand it bytes, or any buffer.
+
+        Raises:
+            EngineError, TemporaryError: it is gone.
+        """
+        try:
+            self.stdin.write(data)
+        except (BrokenPipeError, OSError):
+            self.finish()
+            raise EngineError("ffmpeg stopped taking frames; type: dubcli doctor") from None
+
+    def finish(self) -> None:
+        """Close its input and wait for the end; see the class for what is raised."""
+        try:
+            self.stdin.close()
+        except OSError:
+            pass  # it is gone: its exit code tells why
+        code = self._child.wait()
+        self._listener.join()
+        if code:
+            raise failure(bytes(self._words), code)
+
+    def kill(self) -> None:
+        """End it and everything it started."""
+        try:
+            os.killpg(self._child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._child.wait()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.kill()
+
+
+def failure(words: bytes, code: int) -> EngineError | TemporaryError:
+    """The error for an ffmpeg that ended with `code` after saying `words`."""
+    lines = [line for line in words.decode(errors="replace").splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else f"exit code {code}"
+    if any("No space left on device" in line for line in lines):
+        return TemporaryError("the disk is full; make room and type the same command again")
+    return EngineError(f"ffmpeg failed: {last}")
+
+
+def arguments(stream: Any) -> list[str]:
+    """Arguments of a command built with ffmpeg-python."""
+    return list(stream.get_args())
+
+
+def run(args: Sequence[str]) -> None:
+    """Run a command to its end; see `Process` for what is raised."""
+    with Process(args):
+        pass
+
+
+def flags(options: Mapping[str, object]) -> str:
+    """`key=value:key=value` as `-x264-params` and its like take it."""
+    return ":".join(f"{key}={value}" for key, value in options.items())

@@ -1,0 +1,34 @@
+"""FFmpeg's numbers and names for colour and fields (libavutil/pixfmt.h, libavcodec/codec_par.h)."""
+
+from __future__ import annotations
+
+PRIMARIES = {
+    1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020",
+    10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "jedec-p22",
+}  # fmt: skip
+TRANSFERS = {
+    1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100",
+    10: "log316", 11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12",
+    16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
+}  # fmt: skip
+MATRICES = {
+    0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco",
+    9: "bt2020nc", 10: "bt2020c", 14: "ictcp",
+}  # fmt: skip
+RANGES = {1: "tv", 2: "pc"}
+
+# What `av_dump_format` calls a field order → the name of the option.
+FIELD_ORDERS = {
+    "progressive": "progressive",
+    "top first": "tt",
+    "bottom first": "bb",
+    "top coded first (swapped)": "tb",
+    "bottom coded first (swapped)": "bt",
+}
+
+# Per-frame metadata that no encoder here writes.
+DYNAMIC = {
+    "DOVI_RPU_BUFFER": "Dolby Vision",
+    "DYNAMIC_HDR_PLUS": "HDR10+",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid",
+}

@@ -1,0 +1,358 @@
+"""What a film is made of: streams, exact time, colour description, and a digest of its picture."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from dubcli.errors import MediaError
+from dubcli.media import names
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.stream import Stream
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream as AvVideoStream
+
+Rational = tuple[int, int]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class MasteringDisplay(_Model):
+    """SMPTE ST 2086: the display a film was graded on.
+
+    Attributes:
+        red, green, blue, white: CIE 1931 (x, y) in steps of 0.00002.
+        luminance: (lowest, highest) in steps of 0.0001 cd/m².
+    """
+
+    red: Rational
+    green: Rational
+    blue: Rational
+    white: Rational
+    luminance: Rational
+
+
+class VideoStream(_Model):
+    """The film's picture.
+
+    Attributes:
+        index: stream number in the file.
+        codec: FFmpeg's name of the codec.
+        tag: four-character code in the container, "" for none.
+        profile: the codec's profile as FFmpeg names it, "" for none.
+        width, height: of the decoded raster, before rotation and sample aspect ratio, in pixels.
+        pix_fmt: FFmpeg's name of the layout of decoded samples.
+        bit_depth: bits of a luma sample.
+        time_base: seconds per tick of `pts`.
+        average_rate: frames per second over the film.
+        start_pts: ticks of the first picture in presentation order.
+        sar: sample aspect ratio, (1, 1) for square or unknown.
+        rotation: degrees counter-clockwise to show it, a display flag.
+        primaries, transfer, matrix, range: FFmpeg's names, "unknown" where untagged (`range`: `tv`, `pc`).
+        chroma_location: `left`, `center`, `topleft`, …; "unspecified" where untagged.
+        field_order: `progressive`, `tt`, `bb`, `tb`, `bt` or `unknown`.
+        mastering: display metadata of HDR10, if any.
+        light: (MaxCLL, MaxFALL) in cd/m², if any.
+        dynamic: names of per-frame metadata that encoding cannot keep (Dolby Vision, HDR10+).
+        delay: pictures by which decoding runs ahead of showing (reorder depth of the packets).
+        packets: number of packets.
+        digest: sha256 of all packet payloads in order; the same film in another container keeps it.
+    """
+
+    index: int
+    codec: str
+    tag: str
+    profile: str
+    width: int
+    height: int
+    pix_fmt: str
+    bit_depth: int
+    time_base: Rational
+    average_rate: Rational
+    start_pts: int
+    sar: Rational
+    rotation: int
+    primaries: str
+    transfer: str
+    matrix: str
+    range: str
+    chroma_location: str
+    field_order: Literal["progressive", "tt", "bb", "tb", "bt", "unknown"]
+    mastering: MasteringDisplay | None
+    light: Rational | None
+    dynamic: tuple[str, ...]
+    delay: int
+    packets: int
+    digest: str
+
+    @property
+    def rate(self) -> Fraction:
+        """Average frames per second."""
+        return Fraction(*self.average_rate)
+
+    @property
+    def tick(self) -> Fraction:
+        """Seconds per unit of `pts`."""
+        return Fraction(*self.time_base)
+
+
+class AudioStream(_Model):
+    """A sound track; `start` is in ticks of `time_base`, as all times of streams are."""
+
+    index: int
+    codec: str
+    rate: int
+    channels: int
+    layout: str
+    time_base: Rational
+    start: int
+    language: str
+    default: bool
+    tags: dict[str, str]
+
+
+class SubtitleStream(_Model):
+    """A subtitle track."""
+
+    index: int
+    codec: str
+    language: str
+    default: bool
+    tags: dict[str, str]
+
+
+class OtherStream(_Model):
+    """A data stream, timecode, attachment, attached picture or a second video."""
+
+    index: int
+    kind: str
+    codec: str
+    tag: str
+    tags: dict[str, str]
+
+
+class MediaInfo(_Model):
+    """Everything `probe` finds in a file.
+
+    Attributes:
+        format: FFmpeg's names of the container format, comma-separated.
+        start: seconds of the earliest stream's start.
+        video: the film's picture, None for an audio file.
+        chapters: number of chapters.
+        tags: metadata of the file.
+    """
+
+    format: str
+    start: Rational
+    video: VideoStream | None
+    audio: tuple[AudioStream, ...]
+    subtitles: tuple[SubtitleStream, ...]
+    other: tuple[OtherStream, ...]
+    chapters: int
+    tags: dict[str, str]
+
+    @property
+    def film(self) -> VideoStream:
+        """The picture of a film.
+
+        Raises:
+            MediaError: it has none.
+        """
+        if self.video is None:
+            raise MediaError("the file has no video; name a film")
+        return self.video
+
+
+def probe(path: Path) -> MediaInfo:
+    """Look into a film or an audio file; a film's video packets are all read for their digest.
+
+    Raises:
+        MediaError: missing or unreadable, or nothing in it can be decoded.
+    """
+    from dubcli.media import source
+
+    with source.opened(path) as container:
+        film = next((s for s in container.streams.video if not source.is_cover(s)), None)
+        if film is None and not container.streams.audio:
+            raise MediaError(f"{path} has neither picture nor sound; name a film or a sound file")
+        start = Fraction(container.start_time or 0, 1_000_000)
+        facts = {
+            "format": container.format.name,
+            "start": _rational(start),
+            "audio": tuple(_audio(s) for s in container.streams.audio),
+            "subtitles": tuple(_subtitle(s) for s in container.streams.subtitles),
+            "other": tuple(
+                _other(s)
+                for s in container.streams
+                if s is not film and s.type not in ("audio", "subtitle")
+            ),
+            "chapters": len(container.chapters()),
+            "tags": dict(container.metadata),
+        }
+        video = _video(container, film, path) if film is not None else None
+        return MediaInfo.model_validate({**facts, "video": video})
+
+
+def _video(container: InputContainer, stream: AvVideoStream, path: Path) -> VideoStream:
+    """Describe the picture: from the headers, the first decoded frame, and one reading of all packets."""
+    context = stream.codec_context
+    dump = _dumped(container.dumps_format(), stream.index)
+    described = {
+        "index": stream.index,
+        "codec": stream.codec_context.codec.canonical_name,
+        "tag": context.codec_tag.strip("\0"),
+        "profile": context.profile or "",
+        "field_order": names.FIELD_ORDERS.get(dump, "unknown"),
+        "sar": _rational(stream.sample_aspect_ratio or Fraction(1)),
+        "time_base": _rational(stream.time_base or Fraction(1, 1000)),
+    }
+    hasher, order, first, dynamic = hashlib.sha256(), [], None, False
+    context.thread_type = "AUTO"
+    for packet in container.demux(stream):
+        if packet.size:
+            hasher.update(packet)
+            if not packet.is_discard:
+                order.append(packet.pts)
+        if first is None:
+            first = next(iter(_decoded(packet)), None)
+    if first is None:
+        raise MediaError(f"{path}: no picture can be decoded; check that the film is whole")
+    times = [t for t in order if t is not None]
+    if first.width < 16 or first.height < 16:
+        raise MediaError(f"{path} is {first.width}×{first.height} pixels; that is too small for a film")
+    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    side = {item.type.name: bytes(item) for item in first.side_data}
+    colour = _colour(first, context)
+    return VideoStream(
+        **described,
+        **colour,
+        width=first.width,
+        height=first.height,
+        pix_fmt=first.format.name,
+        bit_depth=max(c.bits for c in first.format.components),
+        average_rate=_rational(rate),
+        start_pts=min(times, default=0),
+        rotation=round(first.rotation) % 360,
+        mastering=_mastering(side.get("MASTERING_DISPLAY_METADATA", b"")),
+        light=_light(side.get("CONTENT_LIGHT_LEVEL", b"")),
+        dynamic=tuple(sorted(label for name, label in names.DYNAMIC.items() if name in side)),
+        delay=reorder_depth(times),
+        packets=len(order),
+        digest=hasher.hexdigest(),
+    )
+
+
+def _decoded(packet: object) -> Iterator[VideoFrame]:
+    import av.error
+
+    try:
+        yield from packet.decode()  # type: ignore[attr-defined]
+    except av.error.InvalidDataError:
+        return  # a damaged packet before the first whole picture
+
+
+def reorder_depth(times: list[int]) -> int:
+    """How many packets early a picture is stored at most: times in decoding order → pictures."""
+    rank = {t: k for k, t in enumerate(sorted(times))}
+    return max((k - rank[t] for k, t in enumerate(times)), default=0)
+
+
+def _colour(frame: VideoFrame, context: object) -> dict[str, str]:
+    """Colour tags of the first frame, or of the headers where the frame has none."""
+
+    def pick(table: dict[int, str], attribute: str, stream_attribute: str) -> str:
+        found = table.get(int(getattr(frame, attribute)), "unknown")
+        return found if found != "unknown" else table.get(int(getattr(context, stream_attribute)), "unknown")
+
+    name = frame.format.name
+    return {
+        "primaries": pick(names.PRIMARIES, "color_primaries", "color_primaries"),
+        "transfer": pick(names.TRANSFERS, "color_trc", "color_trc"),
+        "matrix": pick(names.MATRICES, "colorspace", "colorspace"),
+        "range": "pc" if name.startswith("yuvj") else pick(names.RANGES, "color_range", "color_range"),
+        "chroma_location": "unspecified",
+    }
+
+
+def _mastering(raw: bytes) -> MasteringDisplay | None:
+    """Read an `AVMasteringDisplayMetadata` (libavutil/mastering_display_metadata.h)."""
+    if len(raw) < 88:
+        return None
+    values = struct.unpack("22i", raw[:88])
+    if not (values[20] and values[21]):
+        return None
+
+    def steps(k: int, per_unit: int) -> int:
+        return round(Fraction(values[2 * k], values[2 * k + 1] or 1) * per_unit)
+
+    red, green, blue, white = ((steps(2 * k, 50_000), steps(2 * k + 1, 50_000)) for k in range(4))
+    luminance = (steps(8, 10_000), steps(9, 10_000))
+    return MasteringDisplay(red=red, green=green, blue=blue, white=white, luminance=luminance)
+
+
+def _light(raw: bytes) -> Rational | None:
+    """Read an `AVContentLightMetadata`."""
+    if len(raw) < 8:
+        return None
+    highest, average = struct.unpack("2I", raw[:8])
+    return int(highest), int(average)
+
+
+def _dumped(text: str, index: int) -> str:
+    """Field order in FFmpeg's own description of a stream, "" where it does not say."""
+    line = next((s for s in text.splitlines() if re.match(rf"\s*Stream #0:{index}\D.*Video:", s)), "")
+    found = re.search(r"progressive|(top|bottom) (coded )?first( \(swapped\))?", line)
+    return found.group() if found else ""
+
+
+def _audio(stream: Stream) -> AudioStream:
+    context = stream.codec_context
+    return AudioStream(
+        index=stream.index,
+        codec=_codec(stream),
+        rate=getattr(context, "sample_rate", 0) or 0,
+        channels=getattr(context, "channels", 0) or 0,
+        layout=context.layout.name if context is not None else "",  # type: ignore[attr-defined]
+        time_base=_rational(stream.time_base or Fraction(1, 1000)),
+        start=stream.start_time or 0,
+        language=stream.metadata.get("language", "und"),
+        default=bool(stream.disposition & 1),
+        tags=dict(stream.metadata),
+    )
+
+
+def _subtitle(stream: Stream) -> SubtitleStream:
+    return SubtitleStream(
+        index=stream.index,
+        codec=_codec(stream),
+        language=stream.metadata.get("language", "und"),
+        default=bool(stream.disposition & 1),
+        tags=dict(stream.metadata),
+    )
+
+
+def _other(stream: Stream) -> OtherStream:
+    tag = getattr(stream, "codec_tag", None) or ""
+    return OtherStream(
+        index=stream.index, kind=stream.type, codec=_codec(stream), tag=tag.strip("\0"), tags=dict(stream.metadata)
+    )
+
+
+def _codec(stream: Stream) -> str:
+    context = stream.codec_context
+    return context.codec.canonical_name if context is not None else ""
+
+
+def _rational(value: Fraction) -> Rational:
+    return value.numerator, value.denominator

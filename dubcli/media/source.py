@@ -1,0 +1,62 @@
+"""Opening a media file of unknown origin, and turning what FFmpeg says about it into our errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import av.error
+import av.logging
+
+from dubcli.errors import MediaError
+from dubcli.media.ffmpeg import input_options, url
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+av.logging.set_level(None)  # FFmpeg's chatter about odd files is not for the user
+
+
+@contextmanager
+def opened(path: Path, **options: str) -> Iterator[InputContainer]:
+    """Open a file for reading; whatever FFmpeg finds wrong with it inside the block is a `MediaError`.
+
+    Raises:
+        MediaError: missing, unreadable, or no format we know.
+    """
+    if not path.exists():
+        raise MediaError(f"{path} does not exist; check the name")
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder; name a media file")
+    try:
+        with av.open(url(path), options=input_options(**options), metadata_errors="replace") as container:
+            yield container
+    except PermissionError:
+        raise MediaError(f"{path} may not be read; check its permissions") from None
+    except (av.error.FFmpegError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"{path} cannot be read ({reason}); check that it is a whole media file") from None
+
+
+def picture(container: InputContainer, path: Path, index: int | None = None) -> VideoStream:
+    """The film's video stream: `index`, or the first that is not an attached picture.
+
+    Raises:
+        MediaError: there is none.
+    """
+    for stream in container.streams.video:
+        if index is None and not is_cover(stream):
+            return stream
+        if stream.index == index:
+            return stream
+    raise MediaError(f"{path} has no video; name a film")
+
+
+def is_cover(stream: VideoStream) -> bool:
+    """Whether a video stream is a cover or a thumbnail rather than the film."""
+    disposition = av.stream.Disposition
+    return bool(stream.disposition & (disposition.attached_pic | disposition.timed_thumbnails))
