@@ -16,7 +16,7 @@ from pathlib import Path
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 PACKAGES = (
-    "av", "mediapipe", "numpy", "opencv-python-headless", "pocketsphinx", "pydantic", "PyYAML", "rich",
+    "av", "mediapipe", "numpy", "pocketsphinx", "pydantic", "PyYAML", "rich",
     "scenedetect", "scikit-image", "scipy", "silero-vad", "torch", "typer",
 )  # fmt: skip
 ENCODERS = ("libx264", "libx265", "prores_ks", "dnxhd", "ffv1", "aac", "flac")

@@ -41,8 +41,8 @@ def batch(
     """Dub many films into many languages, over one store.
 
     Jobs run one after another and share the store, so the shots, faces and mouth model of a film are computed
-    once for all its languages. The manifest is checked as a whole before work starts. Typed again, the command
-    goes on where it stopped. A job that fails does not stop the others.
+    once for all its languages. The manifest is checked as a whole before work starts. Typed again, the
+    command goes on where it stopped. A job that fails does not stop the others.
 
       presets: [film]
       films:

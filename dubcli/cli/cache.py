@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 HELP = """
 Look after a store, where finished work is kept.
 
-A store lies in a job directory, or is shared by many jobs. Deleting a store is always safe: the work is done again when it is needed.
+A store lies in a job directory, or is shared by many jobs. Deleting a store is always safe: the work
+is done again when it is needed.
 """
 
 Place = Annotated[
@@ -103,9 +104,9 @@ def prune(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Remove from a store what the named jobs no longer need, such as results of earlier settings.
+    """Remove what the named jobs no longer need.
 
-    Where jobs share a store, name every job that uses it: what none of them needs is removed.
+    Results of earlier settings stay in a store until they are pruned. Where jobs share a store, name every job that uses it: what none of them needs is removed.
     """
     from dubcli.job import Job
     from dubcli.plan import needed
@@ -122,7 +123,7 @@ def prune(
             job.read_sources()
             keep |= needed(job)
         sizes = {key: size_bytes for key, _, size_bytes in store.sizes()}
-        gone = [key for key in store.keys() if key not in keep] if dry_run else store.collect(keep)  # noqa: SIM118
+        gone = [key for key in sizes if key not in keep] if dry_run else store.collect(keep)
     before, freed = sum(sizes.values()), sum(sizes.get(key, 0) for key in gone)
     if json:
         out.document({"store": str(store.root), "removed": gone, "bytes": freed, "dry_run": dry_run})

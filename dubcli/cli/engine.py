@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dubcli.cli import options
-from dubcli.cli.output import out
+from dubcli.cli.output import out, shown
 
 if TYPE_CHECKING:
     from dubcli.engines.registry import EngineInfo
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 HELP = """
 Look at engines, the parts of the work that can be swapped.
 
-Kinds are tracker (finds faces), aligner (hears speech) and lips (makes mouths). Choose one with
---engine KIND=NAME or in a preset. The engines named passthrough do nothing, so the whole chain runs without any model.
+Kinds are tracker (finds faces), aligner (hears speech) and lips (makes mouths). Choose one with --engine
+KIND=NAME or in a preset. The engines named passthrough do nothing, so the whole chain runs without any model.
 """
 
 Name = Annotated[str, typer.Argument(metavar="ENGINE", help="An engine's name, or KIND=NAME.")]
@@ -60,7 +60,7 @@ def show(
         if number:
             out.data()
         for key, value in _facts(info).items():
-            out.data(f"{key}: {value if not isinstance(value, bool) else 'yes' if value else 'no'}")
+            out.data(f"{key}: {shown(value)}")
         for file, digest in _weights(info).items():
             out.data(f"weights: {file} sha256 {digest or 'missing'}")
 

@@ -54,9 +54,10 @@ def _usage(error: typer.TyperException) -> ExitCode:
     """Tell what is wrong with the command line."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "dubcli"
-    text = error.format_message().rstrip(".")
+    text = error.format_message().replace("Value error, ", "").rstrip(".")
     if context and type(error).__name__ == "NoArgsIsHelpError":
-        sys.stderr.write(context.get_help())
+        sys.stderr.write(f"{context.get_help()}\n")
     else:
-        out.error(f"{text[:1].lower()}{text[1:]}; type: {path} --help")
+        text = text[:1].lower() + text[1:] + ("" if text.endswith("?") else ";")
+        out.error(f"{text} type: {path} --help")
     return ExitCode.USAGE

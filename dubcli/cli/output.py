@@ -39,11 +39,9 @@ class Output:
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Aligned columns on stdout, under a head; numbers stand at the right."""
-        cells = [[printable(_shown(value)) for value in row] for row in rows]
+        cells = [[printable(shown(value)) for value in row] for row in rows]
         widths = [max(len(text) for text in column) for column in zip(head, *cells, strict=True)]
-        right = [
-            bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(head))
-        ]
+        right = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(head))]
         bold = colour(sys.stdout, "1", _columns(head, widths, right))
         for line in [bold, *(_columns(row, widths, right) for row in cells)]:
             _write(sys.stdout, line)
@@ -100,12 +98,17 @@ def _spelt(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as a cell of a table."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _columns(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

@@ -30,8 +30,8 @@ def plan(
 
     A unit is a stage applied to one shot, one face or the whole film. It is done, would run, or waits for
     stages before it, since later units are known only when shots and faces are. Reasons to run: new; params,
-    engine, weights or version changed; input:ROLE has other content; facts (such as a cue) changed; lost (gone
-    from the store); failed-before; forced.
+    engine, weights or version changed; input:ROLE has other content; facts (such as a cue) changed; lost
+    (gone from the store); failed-before; forced.
 
     With -v every unit has a line of its own, and the origin of every setting is shown.
     """

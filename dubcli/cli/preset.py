@@ -13,8 +13,9 @@ from dubcli.cli.output import out
 HELP = """
 Look at presets, named sets of settings.
 
-A preset is a YAML file. A setting is taken from the first of these that has it: a flag, a DUBCLI_* variable (DUBCLI_LIPS_ENGINE for
-lips.engine), dubcli.toml in the folder that holds the job, your own config file, the preset, the default.
+A preset is a YAML file. A setting is taken from the first of these that has it: a flag, a DUBCLI_* variable
+(DUBCLI_LIPS_ENGINE for lips.engine), dubcli.toml in the folder that holds the job, your own config file, the
+preset, the default.
 """
 
 Name = Annotated[
