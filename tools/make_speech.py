@@ -105,7 +105,8 @@ def make(speaker: Speaker, language: str) -> None:
     """Write the sound and the timings of one language."""
     voice, lines = LINES[language]
     track = np.zeros(round(SECONDS * speaker.rate), np.int16)
-    said, phones = [], []
+    said: list[dict[str, str | float]] = []
+    phones: list[list[str | float]] = []
     for number, (start, speed, text) in enumerate(lines):
         sound, starts = speaker.say(voice, speed, text)
         first = round(start * speaker.rate)

@@ -68,7 +68,7 @@ def test_lips_meet_at_every_bilabial() -> None:
 def test_mouth_of_the_picture_follows_its_speech(tiny: Sample) -> None:
     """An independent tracker sees the opening that was asked for, and no face in the rocket's shot."""
     with av.open(str(tiny.film), "r") as box:
-        frames = [frame.to_ndarray(format="rgb24") for frame in box.decode(video=0)]
+        frames = [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in box.decode(video=0)]
     cut = film.CUTS[0] - 104
     seen = _opening(frames)
     asked = speech.mouth(speech.load("en").phones, np.arange(104, 180) / float(film.RATE)).open
