@@ -108,9 +108,10 @@ class VideoStream(_Model):
 
 
 class AudioStream(_Model):
-    """A sound track; `start` is in ticks of `time_base`, as all times of streams are."""
+    """A sound track; `start` is in ticks of `time_base`, `digest` the sha256 of its packets in order."""
 
     index: int
+    digest: str
     codec: str
     rate: int
     channels: int
@@ -187,10 +188,10 @@ def probe(path: Path) -> MediaInfo:
         if film is None and not container.streams.audio:
             raise MediaError(f"{path} has neither picture nor sound; name a film or a sound file")
         start = Fraction(container.start_time or 0, 1_000_000)
+        sound = {s.index: hashlib.sha256() for s in container.streams.audio}
         facts = {
             "format": container.format.name,
             "start": _rational(start),
-            "audio": tuple(_audio(s) for s in container.streams.audio),
             "subtitles": tuple(_subtitle(s) for s in container.streams.subtitles),
             "other": tuple(
                 _other(s)
@@ -200,12 +201,23 @@ def probe(path: Path) -> MediaInfo:
             "chapters": len(container.chapters()),
             "tags": dict(container.metadata),
         }
-        video = _video(container, film, path) if film is not None else None
-        return MediaInfo.model_validate({**facts, "video": video})
+        if film is not None:
+            video = _video(container, film, path, sound)
+        else:
+            video = None
+            for packet in container.demux(container.streams.audio):
+                sound[packet.stream.index].update(packet)
+        audio = tuple(_audio(s, sound[s.index].hexdigest()) for s in container.streams.audio)
+        return MediaInfo.model_validate({**facts, "audio": audio, "video": video})
 
 
-def _video(container: InputContainer, stream: AvVideoStream, path: Path) -> VideoStream:
-    """Describe the picture: from the headers, the first decoded frame, and one reading of all packets."""
+def _video(
+    container: InputContainer, stream: AvVideoStream, path: Path, sound: dict[int, hashlib._Hash]
+) -> VideoStream:
+    """Describe the picture: from the headers, the first decoded frame, and one reading of all packets.
+
+    Packets of sound go into the hashes of `sound`, by stream, on the way.
+    """
     context = stream.codec_context
     dump = _dumped(container.dumps_format(), stream.index)
     described = {
@@ -219,7 +231,10 @@ def _video(container: InputContainer, stream: AvVideoStream, path: Path) -> Vide
     }
     hasher, order, first, dynamic = hashlib.sha256(), [], None, False
     context.thread_type = "AUTO"
-    for packet in container.demux(stream):
+    for packet in container.demux(stream, *container.streams.audio):
+        if packet.stream.index in sound:
+            sound[packet.stream.index].update(packet)
+            continue
         if packet.size:
             hasher.update(packet)
             if not packet.is_discard:
@@ -316,10 +331,11 @@ def _dumped(text: str, index: int) -> str:
     return found.group() if found else ""
 
 
-def _audio(stream: Stream) -> AudioStream:
+def _audio(stream: Stream, digest: str) -> AudioStream:
     context = stream.codec_context
     return AudioStream(
         index=stream.index,
+        digest=digest,
         codec=_codec(stream),
         rate=getattr(context, "sample_rate", 0) or 0,
         channels=getattr(context, "channels", 0) or 0,
