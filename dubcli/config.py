@@ -14,11 +14,22 @@ class _Section(BaseModel):
 class SplitSettings(_Section):
     """Shot detection."""
 
+    threshold: float = Field(
+        default=3.0, gt=0, description="a cut is a change this many times the change around it (PySceneDetect)"
+    )
+    min_frames: int = Field(default=8, ge=1, description="frames a shot has at least")
+
 
 class TrackSettings(_Section):
     """Face tracking."""
 
-    engine: str = "mediapipe"
+    engine: str = Field(default="mediapipe", description="tracker engine")
+    views: int = Field(default=4, ge=1, le=4, description="looks averaged for each mesh; fewer is faster")
+    min_size: float = Field(default=24.0, ge=0, description="pixels between the outer eye corners")
+    max_yaw: float = Field(default=45.0, gt=0, le=90, description="degrees a head may turn to the side")
+    max_pitch: float = Field(default=40.0, gt=0, le=90, description="degrees a head may look up or down")
+    min_sharp: float = Field(default=0.35, ge=0, le=1, description="sharpness over the track's median")
+    max_occlusion: float = Field(default=0.5, gt=0, le=1, description="share of the lower face covered")
 
 
 class CastSettings(_Section):
@@ -52,9 +63,18 @@ class LipsSettings(_Section):
 class ComposeSettings(_Section):
     """Encoding of changed spans."""
 
+    crf: float = Field(default=15.0, ge=0, le=51, description="quality of H.264 and HEVC: lower is better and larger")
+    preset: Literal[
+        "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
+    ] = Field(default="medium", description="speed of H.264 and HEVC: slower is smaller")
+
 
 class RemuxSettings(_Section):
     """Streams of the dubbed film."""
+
+    language: str = Field(
+        default="", pattern="^([a-z]{3})?$", description="ISO 639-2 language of the dub; empty: from its file name"
+    )
 
 
 class RunSettings(_Section):

@@ -1,0 +1,41 @@
+"""Face trackers: follow every face of a shot, one `FaceTrack` each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.face.tracks import FaceTrack
+
+
+class Picture(Protocol):
+    """A decoded frame, as `media.decode.frames` yields them."""
+
+    index: int
+
+    def rgb(self) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """(H, W, 3), the whole raster."""
+
+
+class Tracker(Protocol):
+    """What a tracker engine must do."""
+
+    def track(
+        self,
+        pictures: Iterable[Picture],
+        *,
+        turn: int = 0,
+        views: int = 4,
+        done: Callable[[int], None] = lambda count: None,
+    ) -> list[FaceTrack]:
+        """Faces of one shot, the longest track first; frames of a track are consecutive.
+
+        Args:
+            pictures: the shot's frames in order; streamed, never held.
+            turn: clockwise quarter turns (0–3) that bring the raster upright.
+            views: slightly shifted, turned and mirrored looks that are averaged for each mesh.
+            done: called after each frame with the number of frames seen.
+        """

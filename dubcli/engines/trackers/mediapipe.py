@@ -1,0 +1,293 @@
+"""The default tracker: full-range BlazeFace on picture and tiles, FaceMesh with attention on each face.
+
+FaceMesh runs in a graph of our own, on a square that we cut out, and tells its score with the mesh. It keeps
+no state, so a mesh depends on nothing but the frame and the square. The square is brought to the network's
+192 pixels by area averaging (a plain bilinear warp aliases on large faces), and the mesh is the mean over
+several views of it, slightly moved, turned, scaled and mirrored: that halves the noise of the lips.
+
+BlazeFace: Bazarevsky et al. 2019; attention mesh: Grishchenko et al. 2020; both Apache-2.0 inside mediapipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import cv2
+import mediapipe as mp
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.engines.trackers import Picture
+from dubcli.face import follow
+from dubcli.face import mesh as regions
+from dubcli.face.condition import finished
+from dubcli.face.follow import Image, Look, Sight
+from dubcli.face.tracks import FaceTrack
+
+SIDE = 192  # pixels that both networks see
+DETECTED = 0.5  # detector score
+TILE = 0.5  # a tile's side over the short side of the picture
+TILE_MIN = 160  # pixels; faces under a tenth of that are not worth finding
+
+# Views of one face: moved right, moved down (in sides), scaled, turned (radians), mirrored.
+VIEWS = (
+    (0.03, 0.02, 1.05, 0.05, False),
+    (-0.03, -0.02, 0.95, -0.05, True),
+    (0.02, -0.03, 1.10, -0.05, False),
+    (-0.02, 0.03, 0.90, 0.05, True),
+)
+
+_GRAPH = """
+input_stream: "image"
+output_stream: "landmarks"
+output_stream: "score"
+node { calculator: "TfLiteCustomOpResolverCalculator" output_side_packet: "OP_RESOLVER:ops" }
+node {
+  calculator: "ConstantSidePacketCalculator"
+  output_side_packet: "PACKET:attention"
+  options { [mediapipe.ConstantSidePacketCalculatorOptions.ext] { packet { bool_value: true } } }
+}
+node {
+  calculator: "FaceLandmarksModelLoader"
+  input_side_packet: "WITH_ATTENTION:attention"
+  output_side_packet: "MODEL:model"
+}
+node {
+  calculator: "ImageToTensorCalculator"
+  input_stream: "IMAGE:image"
+  output_stream: "TENSORS:input"
+  options {
+    [mediapipe.ImageToTensorCalculatorOptions.ext] {
+      output_tensor_width: 192
+      output_tensor_height: 192
+      output_tensor_float_range { min: 0.0 max: 1.0 }
+    }
+  }
+}
+node {
+  calculator: "InferenceCalculator"
+  input_stream: "TENSORS:input"
+  input_side_packet: "MODEL:model"
+  input_side_packet: "OP_RESOLVER:ops"
+  output_stream: "TENSORS:output"
+  options { [mediapipe.InferenceCalculatorOptions.ext] { delegate { xnnpack { num_threads: 1 } } } }
+}
+node {
+  calculator: "SplitTensorVectorCalculator"
+  input_stream: "output"
+  output_stream: "points"
+  output_stream: "flag"
+  options {
+    [mediapipe.SplitVectorCalculatorOptions.ext] { ranges { begin: 0 end: 6 } ranges { begin: 6 end: 7 } }
+  }
+}
+node {
+  calculator: "TensorsToFloatsCalculator"
+  input_stream: "TENSORS:flag"
+  output_stream: "FLOAT:score"
+  options { [mediapipe.TensorsToFloatsCalculatorOptions.ext] { activation: SIGMOID } }
+}
+node {
+  calculator: "TensorsToFaceLandmarksWithAttention"
+  input_stream: "TENSORS:points"
+  output_stream: "LANDMARKS:landmarks"
+}
+"""
+
+
+class MediapipeTracker:
+    """Tracks faces with the models inside the mediapipe package."""
+
+    def track(
+        self,
+        pictures: Iterable[Picture],
+        *,
+        turn: int = 0,
+        views: int = 4,
+        done: Callable[[int], None] = lambda count: None,
+    ) -> list[FaceTrack]:
+        """Faces of one shot; see `Tracker.track`."""
+        with Finder(turn, VIEWS[:views]) as finder:
+            follower = follow.Follower(finder)
+            shape = (0, 0)
+            for count, picture in enumerate(pictures, 1):
+                rgb = _eight_bit(picture.rgb())
+                shape = (rgb.shape[0], rgb.shape[1])
+                follower.feed(picture.index, rgb)
+                done(count)
+            return finished(follower.traces(), shape, turn)
+
+
+class Finder:
+    """BlazeFace and FaceMesh as a `follow.Finder`; a context manager, since both hold native memory."""
+
+    def __init__(
+        self, turn: int = 0, views: tuple[tuple[float, float, float, float, bool], ...] = VIEWS
+    ) -> None:
+        self._turn = turn
+        self._views = views
+        self._detector = mp.solutions.face_detection.FaceDetection(
+            min_detection_confidence=DETECTED, model_selection=1
+        )
+        self._answer: dict[str, Any] = {}
+        self._graph = mp.CalculatorGraph(graph_config=_GRAPH)
+        self._graph.observe_output_stream("landmarks", self._take)
+        self._graph.observe_output_stream("score", self._take)
+        self._graph.start_run()
+        self._clock = 0
+
+    def __enter__(self) -> Finder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._detector.close()
+        self._graph.close()
+
+    def detect(self, rgb: Image, tiles: bool) -> list[Look]:
+        """Faces on the whole picture and, where `tiles`, on half-size tiles that overlap by a third."""
+        upright = np.rot90(rgb, -self._turn) if self._turn else rgb
+        height, width = upright.shape[:2]
+        found = self._detections(upright, 0, 0)
+        if tiles:
+            side = max(round(TILE * min(height, width)), min(TILE_MIN, height, width))
+            for top in _starts(height, side):
+                for left in _starts(width, side):
+                    found += self._detections(upright[top : top + side, left : left + side], left, top, side)
+        return [self._to_raster(look, width, height) for _, look in _without_overlap(found)]
+
+    def sight(self, rgb: Image, look: Look) -> Sight | None:
+        """The mesh of the face in that square, or None where there is none."""
+        meshes = []
+        scores = []
+        for right, down, scale, turned, mirrored in self._views:
+            x, y = np.cos(look.angle), np.sin(look.angle)
+            moved = look.centre + look.side * np.array((right * x - down * y, right * y + down * x))
+            view = Look(moved, look.side * scale, look.angle + turned)
+            crop, to_crop = cut(rgb, view, SIDE)
+            points, score = self._mesh(np.ascontiguousarray(crop[:, ::-1]) if mirrored else crop)
+            if score < follow.PRESENT / 2:
+                return None
+            if mirrored:
+                points = points[regions.mirror()]
+                points[:, 0] = SIDE - points[:, 0]
+            points[:, :2] = (points[:, :2] - to_crop[:, 2]) @ np.linalg.inv(to_crop[:, :2]).T
+            points[:, 2] *= view.side / SIDE
+            meshes.append(points)
+            scores.append(score)
+        if np.mean(scores) < follow.PRESENT:
+            return None
+        stack = np.stack(meshes)
+        mesh = stack.mean(axis=0)
+        lips = list(regions.LIPS_INNER)
+        eyes = follow.eye_distance(mesh.astype(np.float32))
+        spread = float(stack[:, lips, :2].std(axis=0).mean() / max(eyes, 1e-6))
+        return sight_of(rgb, mesh.astype(np.float32), float(np.mean(scores)), spread)
+
+    def _mesh(self, crop: Image) -> tuple[NDArray[np.float64], float]:
+        """FaceMesh on a 192-pixel crop: points (478, 3) in its pixels, and the face score."""
+        self._clock += 1
+        self._answer.clear()
+        packet = mp.packet_creator.create_image_frame(crop, image_format=mp.ImageFormat.SRGB)
+        self._graph.add_packet_to_input_stream("image", packet.at(self._clock))
+        self._graph.wait_until_idle()
+        marks = mp.packet_getter.get_proto(self._answer["landmarks"]).landmark
+        points = np.array([(mark.x, mark.y, mark.z) for mark in marks], np.float64) * SIDE
+        return points, float(mp.packet_getter.get_float(self._answer["score"]))
+
+    def _take(self, stream: str, packet: Any) -> None:
+        self._answer[stream] = packet
+
+    def _detections(self, rgb: Image, left: int, top: int, side: int = 0) -> list[tuple[float, Look]]:
+        """Detector on one picture; faces cut by a tile's border are left to its neighbours."""
+        height, width = rgb.shape[:2]
+        scale = SIDE / max(height, width)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        found = []
+        for detection in self._detector.process(small).detections or []:
+            box = detection.location_data.relative_bounding_box
+            eyes = [(p.x * width, p.y * height) for p in detection.location_data.relative_keypoints[:2]]
+            x, y = box.xmin * width, box.ymin * height
+            w, h = box.width * width, box.height * height
+            if side and (min(x, y) < 0.02 * side or max(x + w, y + h) > 0.98 * side):
+                continue
+            angle = float(np.arctan2(eyes[1][1] - eyes[0][1], eyes[1][0] - eyes[0][0]))
+            # The box spans brows to chin; the mesh wants half as much again around the whole face.
+            centre = np.array((left + x + w / 2, top + y + h / 2 - 0.1 * h))
+            found.append((float(detection.score[0]), Look(centre, 1.3 * follow.ROOM * max(w, h), angle)))
+        return found
+
+    def _to_raster(self, look: Look, width: int, height: int) -> Look:
+        """From the upright picture, `width` by `height`, to the raster."""
+        x, y = look.centre
+        turned = ((x, y), (y, width - x), (width - x, height - y), (height - y, x))[self._turn]
+        return Look(np.array(turned), look.side, look.angle - self._turn * np.pi / 2)
+
+
+def cut(rgb: Image, look: Look, side: int) -> tuple[Image, NDArray[np.float64]]:
+    """The square as an upright picture of `side` pixels, and the (2, 3) map from raster to its pixels.
+
+    Shrinks by area averaging, so large faces do not alias; outside the picture it is black.
+    """
+    k = side / look.side
+    c, s = np.cos(look.angle) * k, np.sin(look.angle) * k
+    to_crop = np.array(((c, s, 0.0), (-s, c, 0.0)))
+    to_crop[:, 2] = side / 2 - to_crop[:, :2] @ look.centre
+    source: Any = rgb
+    from_source = to_crop.copy()
+    if k < 0.75:
+        reach = 0.75 * look.side
+        height, width = rgb.shape[:2]
+        low = np.clip(np.floor(look.centre - reach), 0, (width - 1, height - 1)).astype(int)
+        high = np.clip(np.ceil(look.centre + reach), low + 1, (width, height)).astype(int)
+        size = np.maximum(np.round((high - low) * k), 1).astype(int)
+        part = rgb[low[1] : high[1], low[0] : high[0]]
+        source = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+        from_source[:, 2] = to_crop[:, 2] + to_crop[:, :2] @ low
+        from_source[:, :2] = to_crop[:, :2] * ((high - low) / size)
+    # OpenCV counts from the centre of the first pixel.
+    from_source[:, 2] += from_source[:, :2] @ (0.5, 0.5) - 0.5
+    crop: Any = cv2.warpAffine(source, from_source, (side, side), flags=cv2.INTER_LINEAR)
+    return crop, to_crop
+
+
+def sight_of(rgb: Image, mesh: NDArray[np.float32], score: float, spread: float) -> Sight:
+    """What is remembered of a face beside its mesh: skin colours, sharpness, an upright picture."""
+    look = follow.look_at(mesh)
+    thumb, to_thumb = cut(rgb, Look(look.centre, look.side / 1.25, look.angle), 96)
+    soft = cv2.blur(thumb, (3, 3))
+    place = np.clip((mesh[:468, :2] @ to_thumb[:, :2].T + to_thumb[:, 2]).astype(int), 0, 95)
+    return Sight(mesh, score, spread, soft[place[:, 1], place[:, 0]], _sharpness(rgb, mesh), thumb)
+
+
+def _sharpness(rgb: Image, mesh: NDArray[np.float32]) -> float:
+    """Energy of the finest detail around the mouth over its contrast, at the picture's own resolution."""
+    lips = mesh[list(regions.LIPS_OUTER), :2]
+    low, high = lips.min(axis=0), lips.max(axis=0)
+    room = 0.3 * (high - low).max()
+    height, width = rgb.shape[:2]
+    x0, y0 = np.clip(low - room, 0, (width - 3, height - 3)).astype(int)
+    x1, y1 = np.clip(high + room, (x0 + 3, y0 + 3), (width, height)).astype(int)
+    grey = cv2.cvtColor(rgb[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)).mean() / (grey.std() + 4.0))
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Starts of tiles of `side` that cover `length` and overlap by at least a third."""
+    count = max(1, int(np.ceil((length - side) / (side * 2 / 3))) + 1)
+    return [round(k * (length - side) / max(count - 1, 1)) for k in range(count)] if length > side else [0]
+
+
+def _without_overlap(found: list[tuple[float, Look]]) -> list[tuple[float, Look]]:
+    """Non-maximum suppression: of looks at one face the surest stays."""
+    kept: list[tuple[float, Look]] = []
+    for score, look in sorted(found, key=lambda pair: (-pair[0], pair[1].centre[0], pair[1].centre[1])):
+        apart = [np.abs(look.centre - other.centre).max() / max(look.side, other.side) for _, other in kept]
+        if all(d > 0.3 for d in apart):
+            kept.append((score, look))
+    return kept
+
+
+def _eight_bit(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
+    return np.asarray(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)

@@ -1,0 +1,118 @@
+"""What state a followed face is in, frame by frame, and whether its mouth may be changed there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.face import mesh as regions
+from dubcli.face import pose
+from dubcli.face.follow import Sight, Trace
+from dubcli.face.identity import describe
+from dubcli.face.tracks import FaceTrack, Reason
+
+THUMBS = 8  # pictures kept of a track
+TINY = 10.0  # pixels between the outer eye corners: below, a mesh is guesswork, and the face is dropped
+SURE = 0.2  # share of the detector's looks that must have seen the face too, or it is dropped
+
+
+def finished(traces: Iterable[Trace], shape: Sequence[int], turn: int) -> list[FaceTrack]:
+    """Tracks of what was followed, without false faces; `judge` then says where they are eligible.
+
+    Args:
+        traces: what `follow.Follower` found.
+        shape: height and width of the raster.
+        turn: clockwise quarter turns that bring the raster upright.
+    """
+    tracks = (_finish(trace, shape, turn) for trace in traces if _believed(trace))
+    return [track for track in tracks if np.median(track.size) >= TINY]
+
+
+def judge(track: FaceTrack, limits: Mapping[str, float]) -> None:
+    """Fill in `reason` from the track's measures.
+
+    Args:
+        track: with `reason` telling gaps and borders already; the first reason found stays.
+        limits: `min_size` pixels, `max_yaw` and `max_pitch` degrees, `min_sharp` and `max_occlusion` 0–1.
+    """
+    yaw, pitch = np.abs(track.pose[:, 0]), np.abs(track.pose[:, 1])
+    for bad, reason in (
+        ((yaw > limits["max_yaw"]) | (pitch > limits["max_pitch"]), Reason.PROFILE),
+        (track.size < limits["min_size"], Reason.SMALL),
+        (track.occlusion > limits["max_occlusion"], Reason.OCCLUDED),
+        (track.sharp < limits["min_sharp"], Reason.BLURRED),
+    ):
+        track.reason[(track.reason == Reason.OK) & bad] = reason
+
+
+def _believed(trace: Trace) -> bool:
+    return True
+
+
+def _finish(trace: Trace, shape: Sequence[int], turn: int) -> FaceTrack:
+    frames = np.arange(trace.first, trace.stop, dtype=np.int32)
+    there = np.array([sight is not None for sight in trace.sights])
+    sights = [sight for sight in trace.sights if sight is not None]
+    position = np.arange(len(frames))
+
+    def filled(values: list[float]) -> NDArray[np.float64]:
+        return np.interp(position, position[there], values)
+
+    mesh = _interpolated(np.stack([sight.mesh for sight in sights]), there)
+    fitted = pose.canonical_transform(_upright(mesh, shape, turn))
+    sharp = filled([sight.sharp for sight in sights])
+    reason = np.where(there, Reason.OK, Reason.NO_MESH).astype(np.uint8)
+    reason[(reason == Reason.OK) & _at_border(mesh, shape)] = Reason.EDGE
+    thumbs, chosen = _thumbs(sights)
+    angles = pose.angles(fitted)
+    return FaceTrack(
+        frames=frames,
+        mesh=mesh,
+        pose=angles,
+        size=fitted.scale.astype(np.float32),
+        sharp=(sharp / max(float(np.median(sharp)), 1e-6)).astype(np.float32),
+        occlusion=occlusion(sights, there),
+        reason=reason,
+        thumbs=thumbs,
+        descriptor=describe(thumbs, [sight.mesh for sight in chosen], pose.mean_head(mesh)),
+    )
+
+
+def occlusion(sights: list[Sight], there: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """How much of the lower face something covers, (T,) 0–1."""
+    return np.zeros(len(there), np.float32)
+
+
+def _interpolated(mesh: NDArray[np.float32], there: NDArray[np.bool_]) -> NDArray[np.float32]:
+    position = np.arange(len(there))
+    known = position[there]
+    after = np.clip(np.searchsorted(known, position), 0, len(known) - 1)
+    before = np.maximum(after - (known[after] > position), 0)
+    span = np.maximum(known[after] - known[before], 1)
+    weight = ((position - known[before]) / span).astype(np.float32)[:, None, None]
+    return np.asarray(mesh[before] * (1 - weight) + mesh[after] * weight, np.float32)
+
+
+def _upright(mesh: NDArray[np.float32], shape: Sequence[int], turn: int) -> NDArray[np.float32]:
+    """The mesh as it is in the upright picture."""
+    height, width = shape[:2]
+    x, y, z = mesh[..., 0], mesh[..., 1], mesh[..., 2]
+    turned = ((x, y), (height - y, x), (width - x, height - y), (y, width - x))[turn]
+    return np.stack([*turned, z], axis=-1)
+
+
+def _at_border(mesh: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.bool_]:
+    """Frames in which the moving part of the face reaches over the picture's border, (T,)."""
+    height, width = shape[:2]
+    mouth = mesh[:, list(regions.MOUTH), :2]
+    return np.asarray(((mouth < 0) | (mouth > (width, height))).any(axis=(1, 2)))
+
+
+def _thumbs(sights: list[Sight]) -> tuple[NDArray[np.uint8], list[Sight]]:
+    """Up to `THUMBS` pictures spread over the track."""
+    pictured = [sight for sight in sights if sight.thumb is not None]
+    pick = np.unique(np.linspace(0, len(pictured) - 1, THUMBS).round().astype(int))
+    chosen = [pictured[k] for k in pick]
+    return np.stack([sight.thumb for sight in chosen if sight.thumb is not None]), chosen

@@ -1,0 +1,284 @@
+"""Following faces through a shot, whatever finds them: forwards, backwards, over short gaps, never twice.
+
+A finder answers two questions: where are faces in this picture, and where is the mesh of the face near here.
+Faces are looked for now and then (`LOOK_EVERY`, `SEARCH_EVERY`); between those frames each face is followed
+by its own mesh, from one frame to the next. A face that is found late is followed backwards through the last
+few pictures, which are kept for that.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.face import mesh as regions
+from dubcli.face import pose
+
+LOOK_EVERY = 6  # frames between detections on the whole picture
+SEARCH_EVERY = 24  # frames between detections on tiles too
+THUMB_EVERY = 12  # frames between kept pictures of a face
+BRIDGE = 12  # longest gap, in frames, that is filled: half a second of film
+PRESENT = 0.5  # face score under which a mesh is not believed
+ALIKE = 0.6  # correlation of skin colours from frame to frame under which it is another face
+SAME = 0.4  # mean distance in outer-eye distances under which two meshes are one face
+ROOM = 1.5  # side of the square looked at, over the extent of the face: what MediaPipe's mesh was trained on
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A turned square in the picture where a face should be.
+
+    Attributes:
+        centre: (2,) pixels.
+        side: pixels.
+        angle: radians, clockwise as seen; the direction of the face's own x axis.
+    """
+
+    centre: NDArray[np.float64]
+    side: float
+    angle: float
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One face in one picture.
+
+    Attributes:
+        mesh: (478, 3) float32 raster pixels.
+        score: 0–1, how surely this is a face.
+        spread: how far the views disagree on the lips, in outer-eye distances.
+        colour: (468, 3) uint8 skin colours at the mesh points.
+        sharp: energy of fine detail around the mouth over its contrast.
+        thumb: (96, 96, 3) uint8 upright picture of the face, kept now and then only.
+    """
+
+    mesh: NDArray[np.float32]
+    score: float
+    spread: float
+    colour: NDArray[np.uint8]
+    sharp: float
+    thumb: Image | None = None
+
+
+class Finder(Protocol):
+    """What knows faces."""
+
+    def detect(self, rgb: Image, tiles: bool) -> list[Look]:
+        """Faces in a picture, on the whole of it and, where `tiles`, on overlapping tiles; no face twice."""
+
+    def sight(self, rgb: Image, look: Look) -> Sight | None:
+        """The face near there, or None."""
+
+
+@dataclass
+class Trace:
+    """A face over consecutive frames, while it is being followed.
+
+    Attributes:
+        first: number of its first frame.
+        sights: one per frame; None in a bridged gap.
+        confirmed: numbers of the frames in which the detector saw it as well.
+    """
+
+    first: int
+    sights: deque[Sight | None] = field(default_factory=deque)
+    confirmed: set[int] = field(default_factory=set)
+
+    @property
+    def stop(self) -> int:
+        """Number of the frame after its last."""
+        return self.first + len(self.sights)
+
+    def at(self, index: int) -> Sight | None:
+        """The sight in that frame, if there is one."""
+        return self.sights[index - self.first] if self.first <= index < self.stop else None
+
+
+def look_at(mesh: NDArray[np.float32], before: NDArray[np.float32] | None = None) -> Look:
+    """Where the face is looked for in the next picture, from its mesh in this one and the one before.
+
+    Only the skull tells, so an opening mouth does not change the look.
+    """
+    average = regions.head()
+    fitted = pose.canonical_transform(mesh[None], average)
+    posed = pose.from_canonical(average, fitted)[0, :, :2].astype(np.float64)
+    axis = fitted.rotation[0, 0]
+    angle = float(np.arctan2(axis[1], axis[0]))
+    turn = np.array(((np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))))
+    flat = posed @ turn
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    centre = turn @ ((low + high) / 2)
+    if before is not None:
+        skull = list(regions.RIGID)
+        centre = centre + (mesh[skull, :2] - before[skull, :2]).mean(axis=0)
+    return Look(centre, ROOM * float((high - low).max()), angle)
+
+
+def distance(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
+    """Mean distance of two meshes in the picture, over the larger outer-eye distance."""
+    apart = np.linalg.norm(one[:468, :2] - two[:468, :2], axis=1).mean()
+    return float(apart / max(eye_distance(one), eye_distance(two), 1e-6))
+
+
+def eye_distance(mesh: NDArray[np.float32]) -> float:
+    """Distance between the outer eye corners in pixels, with depth: a turned head keeps its size."""
+    return float(np.linalg.norm(mesh[regions.EYE_LEFT] - mesh[regions.EYE_RIGHT]))
+
+
+def alike(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:
+    """Correlation of two sets of skin colours (468, 3): near 1 for one face in successive frames."""
+    a = one.astype(np.float64) - one.mean(axis=0)
+    b = two.astype(np.float64) - two.mean(axis=0)
+    return float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-6))
+
+
+class Follower:
+    """Follows all faces of one shot; feed it the pictures in order, then take `traces()`."""
+
+    def __init__(self, finder: Finder) -> None:
+        self._finder = finder
+        self._past: deque[tuple[int, Image]] = deque(maxlen=SEARCH_EVERY)
+        self._active: list[Trace] = []
+        self._ended: list[Trace] = []
+        self._count = 0
+
+    def feed(self, index: int, rgb: Image) -> None:
+        """The next picture of the shot."""
+        lost = self._step(index, rgb)
+        if lost or self._count % LOOK_EVERY == 0:
+            self._search(index, rgb, tiles=self._count % SEARCH_EVERY == 0)
+        self._past.append((index, rgb))
+        self._count += 1
+
+    def traces(self) -> list[Trace]:
+        """All faces, gaps bridged, those seen longest first."""
+        done = bridged(self._ended + self._active)
+        return sorted(done, key=lambda trace: (-len(trace.sights), trace.first, _place(trace)))
+
+    def _step(self, index: int, rgb: Image) -> bool:
+        """Follow every active face into this picture; whether one was lost."""
+        seen: list[tuple[Trace, Sight]] = []
+        for trace in self._active:
+            sight = self._next(rgb, trace.sights[-1], trace.sights[-2] if len(trace.sights) > 1 else None)
+            if sight is not None:
+                seen.append((trace, sight))
+        kept = _without_twins(seen)
+        for trace, sight in kept:
+            pictured = index % THUMB_EVERY == 0
+            trace.sights.append(sight if pictured else replace(sight, thumb=None))
+        alive = [trace for trace, _ in kept]
+        lost = [trace for trace in self._active if not any(trace is other for other in alive)]
+        self._ended += lost
+        self._active = alive
+        return bool(lost)
+
+    def _next(self, rgb: Image, last: Sight | None, before: Sight | None) -> Sight | None:
+        assert last is not None
+        sight = self._finder.sight(rgb, look_at(last.mesh, before.mesh if before else None))
+        return sight if sight is not None and alike(last.colour, sight.colour) >= ALIKE else None
+
+    def _search(self, index: int, rgb: Image, tiles: bool) -> None:
+        """Look for faces afresh; follow new ones backwards to where they came in."""
+        for look in self._finder.detect(rgb, tiles):
+            known = [trace for trace in self._active if _covers(trace.sights[-1], look)]
+            if known:
+                for trace in known:
+                    trace.confirmed.add(index)
+                continue
+            sight = self._finder.sight(rgb, look)
+            if sight is None:
+                continue
+            sight = self._finder.sight(rgb, look_at(sight.mesh))
+            if sight is None or self._twin(index, sight):
+                continue
+            trace = Trace(index, deque([sight]), {index})
+            self._back(trace)
+            self._active.append(trace)
+
+    def _back(self, trace: Trace) -> None:
+        for index, rgb in reversed(self._past):
+            first, second = trace.sights[0], trace.sights[1] if len(trace.sights) > 1 else None
+            sight = self._next(rgb, first, second)
+            if sight is None or self._twin(index, sight):
+                return
+            trace.sights.appendleft(replace(sight, thumb=None))
+            trace.first = index
+
+    def _twin(self, index: int, sight: Sight) -> bool:
+        others = (trace.at(index) for trace in (*self._active, *self._ended))
+        return any(other is not None and distance(other.mesh, sight.mesh) < SAME for other in others)
+
+
+def bridged(traces: list[Trace]) -> list[Trace]:
+    """Traces joined over gaps of up to `BRIDGE` frames where place, size and skin agree."""
+    waiting = sorted(traces, key=lambda trace: (trace.first, _place(trace)))
+    done: list[Trace] = []
+    for trace in waiting:
+        fits = [(_misfit(old, trace), k) for k, old in enumerate(done)]
+        best = min(fits, default=(np.inf, -1))
+        if best[0] < 1.0:
+            old = done[best[1]]
+            old.sights.extend([None] * (trace.first - old.stop))
+            old.sights.extend(trace.sights)
+            old.confirmed |= trace.confirmed
+        else:
+            done.append(trace)
+    return done
+
+
+def runs(trace: Trace) -> Iterator[tuple[int, int]]:
+    """Gaps of a trace as half-open ranges of positions in its `sights`."""
+    start = None
+    for position, sight in enumerate(trace.sights):
+        if sight is None and start is None:
+            start = position
+        if sight is not None and start is not None:
+            yield start, position
+            start = None
+
+
+def _misfit(old: Trace, new: Trace) -> float:
+    """How badly `new` continues `old`: under 1 it does."""
+    gap = new.first - old.stop
+    last, first = old.sights[-1], new.sights[0]
+    if not 0 <= gap <= BRIDGE or last is None or first is None:
+        return np.inf
+    if alike(last.colour, first.colour) < ALIKE:
+        return np.inf
+    size = eye_distance(first.mesh) / max(eye_distance(last.mesh), 1e-6)
+    return distance(last.mesh, first.mesh) / (SAME + 0.1 * gap) + abs(float(np.log(size))) / 0.5
+
+
+def _without_twins(seen: list[tuple[Trace, Sight]]) -> list[tuple[Trace, Sight]]:
+    """Where two traces ran onto one face, the one that moved less to get there keeps it."""
+    kept: list[tuple[Trace, Sight]] = []
+    for trace, sight in sorted(seen, key=lambda pair: _step_size(*pair)):
+        if all(distance(sight.mesh, other.mesh) >= SAME for _, other in kept):
+            kept.append((trace, sight))
+    return kept
+
+
+def _step_size(trace: Trace, sight: Sight) -> tuple[float, int]:
+    last = trace.sights[-1]
+    return (distance(last.mesh, sight.mesh) if last else np.inf, trace.first)
+
+
+def _covers(sight: Sight | None, look: Look) -> bool:
+    if sight is None:
+        return False
+    low, high = sight.mesh[:468, :2].min(axis=0), sight.mesh[:468, :2].max(axis=0)
+    centre, size = (low + high) / 2, float((high - low).max())
+    near = float(np.abs(centre - look.centre).max()) < 0.5 * max(size, look.side / ROOM)
+    return near and 0.4 < size * ROOM / look.side < 2.5
+
+
+def _place(trace: Trace) -> tuple[float, float]:
+    first = trace.sights[0]
+    return (float(first.mesh[:, 0].mean()), float(first.mesh[:, 1].mean())) if first else (0.0, 0.0)
