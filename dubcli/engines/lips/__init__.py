@@ -1,0 +1,77 @@
+"""Lip engines: from wanted mouth shapes to pictures.
+
+An engine is any object with `patches(work)`. It yields one `Patch` per changed frame, in frame order, all of
+one size and with even origins; frames it yields nothing for stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dubcli.face.tracks import FaceTrack
+    from dubcli.media.probe import VideoStream
+
+
+@dataclass(frozen=True)
+class LipWork:
+    """What a lip engine is given: one face in one shot.
+
+    Attributes:
+        film: the film.
+        video: its picture stream.
+        pts: (frames of the film,) int64 presentation times.
+        track: the face.
+        frames: (T,) int32 film-wide numbers of consecutive frames, all within the track.
+        shape: (T, P, 3) float32 wanted canonical mouth at each of them.
+        weight: (T,) float32 how much to change, 0–1.
+        gallery: the file with the actor's footage.
+        settings: the stage's settings.
+        batch: 1.0, or less when memory was short: scale batches by it.
+        report: called with the number of frames done and their total.
+    """
+
+    film: Path
+    video: VideoStream
+    pts: NDArray[np.int64]
+    track: FaceTrack
+    frames: NDArray[np.int32]
+    shape: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    gallery: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    batch: float = 1.0
+    report: Callable[[int, int], None] = lambda done, total: None
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A changed piece of a frame.
+
+    Attributes:
+        frame: film-wide number.
+        origin: raster position (x, y) of its first pixel, both even; may lie outside the picture.
+        rgb: (h, w, 3) uint8 or uint16 as the film's depth asks, h and w even.
+        mask: (h, w) of the same type; full scale is the patch, 0 the source.
+        confidence: 0–1, how well the actor's footage fits what was wanted.
+    """
+
+    frame: int
+    origin: tuple[int, int]
+    rgb: NDArray[Any]
+    mask: NDArray[Any]
+    confidence: float
+
+
+class LipEngine(Protocol):
+    """Makes mouth patches."""
+
+    def patches(self, work: LipWork) -> Iterator[Patch]:
+        """Patches of the frames it changes, in frame order."""
+        ...

@@ -1,0 +1,179 @@
+"""The default lip engine: learnt shape in, the actor's own pixels out.
+
+Per frame it shows a lower face from the actor's own footage, chosen by `retrieval`, drawn by `render` where the
+target's head is and with the mouth that is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from dubcli.engines.lips import LipWork, Patch, render, retrieval
+from dubcli.face import gallery as footage
+from dubcli.face import mask, pose, warp
+from dubcli.face import mesh as regions
+
+Floats = NDArray[np.floating[Any]]
+
+NOTHING = -1  # no row of the gallery
+CHUNK_BYTES = 128_000_000  # target pixels held at once
+_MOUTH = list(regions.MOUTH)
+_STEADY = 0.8  # frames of smoothing: the mesh's jitter goes, the flick of a closing lip stays
+_FADE = 0.3  # share of the weight's ramp in which pixels fade in, before the shape moves
+_BORDER = 4  # pixels around what may change
+_DOUBT = 8.0  # cost of footage at which confidence is 1/e
+_LIGHT_MEMORY = 0.6  # share of the last frame's light kept while a piece of footage runs on
+
+
+class ExemplarEngine:
+    """Shows the actor's own footage, warped to the wanted mouth."""
+
+    def patches(self, work: LipWork) -> Iterator[Patch]:
+        """Patches of all frames whose weight is above 0."""
+        from dubcli.media.decode import frames as decode
+
+        plan = _Plan(work)
+        shown, light = NOTHING, None
+        for start, stop in plan.chunks():
+            first = int(work.frames[start])
+            decoded = decode(work.film, work.video, work.pts, first, first + stop - start)
+            pictures = [
+                footage.cut(frame, work.video, plan.corner(t), plan.size)
+                for t, frame in zip(range(start, stop), decoded, strict=True)
+            ]
+            rows, cost = plan.choose(start, pictures, shown)
+            for t, picture, row, price in zip(range(start, stop), pictures, rows, cost, strict=True):
+                drawn = render.layers(plan.target(t, picture), plan.wanted[t] - plan.origin[t], plan.face(row))
+                runs_on = light is not None and row == shown + 1
+                light = drawn.light if not runs_on else _LIGHT_MEMORY * light + (1 - _LIGHT_MEMORY) * drawn.light
+                shown = int(row)
+                yield plan.finish(t, *render.join(drawn, light, plan.size_at[t]), float(price))
+
+
+class _Plan:
+    """Everything about a unit that is known before its pixels are read."""
+
+    def __init__(self, work: LipWork) -> None:
+        self.work = work
+        self.gallery = footage.load(work.gallery)
+        track = work.track
+        rows = work.frames - track.frames[0]
+        place = pose.canonical_transform(track.mesh, self.gallery.head, _STEADY)[rows]
+        mesh = track.mesh[rows]
+        own = pose.to_canonical(mesh, place)
+        own = steady(own, _STEADY)
+        weight = work.weight.astype(np.float32)
+        self.pixels = mask.smoothstep(weight / _FADE)
+        toward = mask.smoothstep((weight - _FADE) / (1 - _FADE))[:, None, None]
+        shape = own[:, _MOUTH] + toward * (work.shape - own[:, _MOUTH])
+        reach = _reach()[None, :, None]
+        canonical = own.copy()
+        canonical[:, _MOUTH] += reach * (shape - own[:, _MOUTH])
+        self.mesh = pose.from_canonical(own, place)
+        self.wanted = pose.from_canonical(canonical, place)[:, :, :2]
+        self.shape, self.angles, self.size_at = canonical[:, _MOUTH], pose.angles(place), place.scale
+        self.gallery_mesh, self.gallery_size = _steady_runs(self.gallery)
+        self.size, self.origin = self._boxes()
+
+    def chunks(self) -> list[tuple[int, int]]:
+        """Half-open ranges of frames to change, each small enough to hold."""
+        each = self.size[0] * self.size[1] * 3 * (2 if self.work.video.bit_depth > 8 else 1)
+        most = max(1, int(CHUNK_BYTES * self.work.batch) // each)
+        return [
+            (a, min(a + most, stop))
+            for start, stop in footage.stretches(self.pixels > 0, 1)
+            for a in range(start, stop, most)
+        ]
+
+    def choose(
+        self, start: int, pictures: list[NDArray[Any]], before: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Row of the gallery for each picture from frame `start` on, and what it costs."""
+        now = slice(start, start + len(pictures))
+        faces = (self.target(t, picture) for t, picture in enumerate(pictures, start))
+        light = np.stack([footage.skin_light(f.picture, f.mesh[:, :2]) for f in faces])
+        wanted = retrieval.Wanted(self.shape[now], self.angles[now], self.size_at[now], light)
+        cost = retrieval.mismatch(wanted, self.gallery, self.gallery_size)
+        rows = retrieval.choose(cost, self.gallery, before)
+        return rows, cost[np.arange(len(rows)), rows]
+
+    def corner(self, t: int) -> tuple[int, int]:
+        """Raster position of the first pixel of frame t's patch."""
+        return int(self.origin[t, 0]), int(self.origin[t, 1])
+
+    def target(self, t: int, picture: NDArray[Any]) -> render.Face:
+        """The face to change, in pixels of its patch."""
+        return render.Face(picture, self.mesh[t] - (*self.origin[t], 0))
+
+    def face(self, row: int) -> render.Face:
+        """A face of the gallery, in pixels of its crop."""
+        return render.Face(self.gallery.crop[row], self.gallery_mesh[row] - (*self.gallery.origin[row], 0))
+
+    def finish(self, t: int, picture: NDArray[np.float32], alpha: NDArray[np.float32], cost: float) -> Patch:
+        """The patch of frame t in the film's own depth, with nothing shown outside the picture."""
+        kind = np.uint16 if self.work.video.bit_depth > 8 else np.uint8
+        full = np.float32(np.iinfo(kind).max)
+        x, y = self.corner(t)
+        shown = np.zeros_like(alpha)
+        inside = (slice(max(0, -y), max(0, self.work.video.height - y)), slice(max(0, -x), max(0, self.work.video.width - x)))
+        shown[inside] = alpha[inside] * self.pixels[t]
+        return Patch(
+            frame=int(self.work.frames[t]),
+            origin=(x, y),
+            rgb=np.rint(picture * full).astype(kind),
+            mask=np.rint(shown * full).astype(kind),
+            confidence=float(np.exp(-cost / _DOUBT)),
+        )
+
+    def _boxes(self) -> tuple[tuple[int, int], NDArray[np.int32]]:
+        """One even patch size, and an even origin per frame, that hold all that may change."""
+        nodes = np.concatenate([warp.moved(self.mesh, to) for to in (self.mesh, self.wanted)], axis=1)
+        span = np.concatenate([_span(), _span() + warp.lattice().nodes])
+        low, high = nodes[:, span].min(axis=1) - _BORDER, nodes[:, span].max(axis=1) + _BORDER
+        width, height = (int(v) for v in np.ceil((high - low).max(axis=0) / 2) * 2 + 2)
+        origin = np.floor((low + high - (width, height)) / 4).astype(np.int32) * 2
+        return (width, height), origin
+
+
+def steady(shapes: Floats, frames: float) -> NDArray[np.float32]:
+    """Points (T, N, 3) without the jitter of the mesh: zero-phase local quadratic smoothing over frames."""
+    reach = int(np.ceil(3 * frames))
+    offset = np.arange(-reach, reach + 1)
+    weight = np.exp(-0.5 * (offset / frames) ** 2)
+    m0, m2, m4 = (float((weight * offset**k).sum()) for k in (0, 2, 4))
+    kernel = weight * (m4 - m2 * offset**2) / (m0 * m4 - m2**2)
+    return np.asarray(ndimage.correlate1d(np.asarray(shapes, np.float32), kernel, axis=0, mode="nearest"))
+
+
+def _steady_runs(gallery: footage.Gallery) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Meshes of the gallery without jitter, (N, 478, 3), and their sizes (N,) in pixels."""
+    mesh = np.array(gallery.mesh)
+    size = np.zeros(len(mesh))
+    for number in np.unique(gallery.run):
+        rows = np.flatnonzero(gallery.run == number)
+        place = pose.canonical_transform(mesh[rows], gallery.head, _STEADY)
+        mesh[rows] = pose.from_canonical(steady(pose.to_canonical(mesh[rows], place), _STEADY), place)
+        size[rows] = place.scale
+    return mesh, size
+
+
+@lru_cache(maxsize=1)
+def _reach() -> NDArray[np.float32]:
+    """Share (P,) of the wanted movement that each mouth point makes: less and less towards the ears."""
+    side = np.abs(regions.head()[_MOUTH, 0])
+    return 1 - mask.smoothstep((side - 0.50) / (0.72 - 0.50))
+
+
+@lru_cache(maxsize=1)
+def _span() -> NDArray[np.int64]:
+    """Nodes of the lattice that can move, or that share a triangle with one that can, or bound the mask."""
+    free = {m for m, r in zip(_MOUTH, _reach(), strict=True) if r > 0}
+    free |= {regions.POINTS + j for j, point in enumerate(regions.JAW) if point in free}
+    near = {int(n) for t in warp.lattice().triangles for n in t if free & set(map(int, t))}
+    return np.array(sorted(near | set(mask.EDGE)))

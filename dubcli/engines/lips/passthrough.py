@@ -1,0 +1,15 @@
+"""The lip engine that leaves every mouth alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dubcli.engines.lips import LipWork, Patch
+
+
+class PassthroughEngine:
+    """Makes no patches, so the film's picture stays as it is."""
+
+    def patches(self, work: LipWork) -> Iterator[Patch]:
+        """Nothing."""
+        return iter(())

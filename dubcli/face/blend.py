@@ -1,0 +1,71 @@
+"""Joining two pictures of one face: light matched by its low frequencies, detail mixed band by band."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+Picture = NDArray[np.float32]
+
+GRID = 16  # cells of the light field along its longer side
+_FLOOR = 0.02  # of full scale: keeps ratios of near-black pixels tame
+_LIMIT = 1.6  # largest correction of light
+
+
+def light_field(base: Picture, other: Picture, skin: Picture, reach: float) -> Picture:
+    """Gain per coarse cell that gives `other` the light of `base`.
+
+    Both pictures are compared where `skin` is set only; from there the gain spreads into the rest, as a
+    membrane would.
+
+    Args:
+        base: (h, w, 3), 0–1.
+        other: (h, w, 3), 0–1, already in place.
+        skin: (h, w) weight of pixels that show the same skin in both.
+        reach: pixels over which light is taken to vary.
+
+    Returns:
+        (rows, columns, 3) gains.
+    """
+    h, w = skin.shape
+    cell = max(h, w) / GRID
+    size = (max(2, round(w / cell)), max(2, round(h / cell)))
+    sigma = max(reach / cell, 0.8)
+
+    def low(picture: Picture) -> Picture:
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT))
+
+    weight = low(skin) + np.float32(1e-4)
+    masked = skin[..., None]
+    a, b = low(base * masked) / weight[..., None], low(other * masked) / weight[..., None]
+    gain = (a + _FLOOR) / (b + _FLOOR)
+    # Far from any skin there is no evidence: there, the mean of what there is.
+    mean = (gain * weight[..., None]).sum(axis=(0, 1)) / weight.sum()
+    sure = np.clip(weight / 0.02, 0, 1)[..., None]
+    return np.asarray(np.clip(gain * sure + mean * (1 - sure), 1 / _LIMIT, _LIMIT), np.float32)
+
+
+def relight(picture: Picture, gain: Picture) -> Picture:
+    """Picture (h, w, 3) under the gains of a light field."""
+    full = cv2.resize(gain, (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray((picture + _FLOOR) * full - _FLOOR, np.float32)
+
+
+def bands(base: Picture, other: Picture, mask: Picture, levels: int) -> Picture:
+    """`other` over `base` (h, w, 3) inside `mask` (h, w), each band over its own width (Burt & Adelson 1983)."""
+    lows, masks = [other - base], [mask]
+    for _ in range(levels):
+        lows.append(cv2.pyrDown(lows[-1]))
+        masks.append(cv2.pyrDown(masks[-1]))
+    # Blending is linear, so the pyramid of the difference is enough.
+    out = lows[-1] * masks[-1][..., None]
+    for k in range(levels - 1, -1, -1):
+        size = (lows[k].shape[1], lows[k].shape[0])
+        detail = lows[k] - cv2.pyrUp(lows[k + 1], dstsize=size)
+        out = cv2.pyrUp(out, dstsize=size) + detail * masks[k][..., None]
+    return np.asarray(base + out, np.float32)

@@ -1,0 +1,321 @@
+"""The film as footage of its own actors: runs of consecutive lower faces of one person, ready to be shown again."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.face import mesh as regions
+from dubcli.face import pose
+from dubcli.face.tracks import FaceTrack
+
+if TYPE_CHECKING:
+    from dubcli.media.decode import Frame
+    from dubcli.media.probe import VideoStream
+
+Floats = NDArray[np.floating[Any]]
+Integers = NDArray[np.integer[Any]]
+
+RUN_SECONDS = 2  # longest run chosen as one piece where not all footage fits
+SHORTEST_RUN = 5  # frames; shorter ones are mostly trouble around an occlusion or a turn
+LOOK = (24, 16)  # width and height of the mouth's thumbnail
+_MARGIN = 0.12  # outer-eye distances around the lower face
+_BLURRED = 0.5  # of the track's median sharpness
+_COVERED = 0.15  # occlusion
+_LOWER = [i for i in range(468) if regions.head()[i, 1] > 0.10]
+_MOUTH = list(regions.MOUTH)
+_BESIDE = [207, 427, 216, 436, 214, 434, 199, 200, 428, 208, 92, 322]  # skin around the mouth
+
+
+@dataclass
+class Gallery:
+    """Footage of one person's lower face, N frames in runs.
+
+    Attributes:
+        frames: (N,) int32 film-wide frame numbers.
+        origin: (N, 2) int32 raster position (x, y) of the crop's first pixel.
+        crop: (N, h, w, 3) uint8 or uint16 RGB, the picture's edge replicated outside it; may be memory-mapped.
+        mesh: (N, 478, 3) float32 raster pixels.
+        shape: (N, P, 3) float32 canonical mouth.
+        pose: (N, 3) float32 degrees.
+        run: (N,) int32; equal numbers are consecutive footage.
+        light: (N, 3) float32 mean colour of the skin around the mouth, 0–1.
+        look: (N, 16, 24) uint8 grey thumbnail of the mouth.
+        head: (478, 3) float32 the canonical head that `shape` and `pose` refer to.
+    """
+
+    frames: NDArray[np.int32]
+    origin: NDArray[np.int32]
+    crop: NDArray[np.uint8] | NDArray[np.uint16]
+    mesh: NDArray[np.float32]
+    shape: NDArray[np.float32]
+    pose: NDArray[np.float32]
+    run: NDArray[np.int32]
+    light: NDArray[np.float32]
+    look: NDArray[np.uint8]
+    head: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+def save(path: Path, gallery: Gallery) -> None:
+    """Write a gallery as an uncompressed `.npz`, so that its pictures can be mapped and not read."""
+    np.savez(path, **{f.name: getattr(gallery, f.name) for f in fields(Gallery)})
+
+
+def load(path: Path) -> Gallery:
+    """Read what `save` wrote; `crop` stays on disk until its frames are looked at."""
+    with np.load(path, allow_pickle=False) as box:
+        rest = {f.name: box[f.name] for f in fields(Gallery) if f.name != "crop"}
+    return Gallery(crop=_mapped(path, "crop"), **rest)
+
+
+def build(
+    film: Path,
+    video: VideoStream,
+    pts: NDArray[np.int64],
+    tracks: Sequence[FaceTrack],
+    cap: int,
+    head: Floats | None = None,
+) -> Gallery:
+    """Choose and cut out a person's footage, reading only the parts of the film that are kept.
+
+    Args:
+        film: the film.
+        video: its picture stream.
+        pts: (frames of the film,) presentation times.
+        tracks: all tracks of the person.
+        cap: bytes of pixels to keep at most; everything eligible is kept while it fits.
+        head: the person's canonical head; by default the mean of the tracks' meshes.
+    """
+    from dubcli.media.decode import frames as decode
+
+    head = pose.mean_head([t.mesh for t in tracks]) if head is None else head
+    pieces = [_Piece(track, a, b) for track in tracks for a, b in stretches(usable(track))]
+    size = crop_size([p.mesh for p in pieces])
+    depth = 2 if video.bit_depth > 8 else 1
+    room = cap // (size[0] * size[1] * 3 * depth)
+    pieces = choose(pieces, head, room, round(RUN_SECONDS * video.rate))
+    count = sum(len(p) for p in pieces)
+    crop = np.zeros((count, size[1], size[0], 3), np.uint16 if depth == 2 else np.uint8)
+    origins = [crop_origin(p.mesh, size) for p in pieces]
+    row = 0
+    for piece, origin in zip(pieces, origins, strict=True):
+        first = int(piece.frames[0])
+        for frame, (x, y) in zip(decode(film, video, pts, first, first + len(piece)), origin, strict=True):
+            crop[row] = cut(frame, video, (int(x), int(y)), size)
+            row += 1
+    return assemble(pieces, origins, crop, head)
+
+
+def cut(frame: Frame, video: VideoStream, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
+    """A rectangle (h, w, 3) of a decoded frame that may reach beyond the picture, whose edge is replicated."""
+    near = [min(max(at, 0), full - 1) for at, full in zip(origin, (video.width, video.height), strict=True)]
+    far = [
+        max(min(at + span, full), start + 1)
+        for at, span, full, start in zip(origin, size, (video.width, video.height), near, strict=True)
+    ]
+    picture = frame.rgb((near[0], near[1], far[0] - near[0], far[1] - near[1]))
+    if picture.shape[:2] == (size[1], size[0]):
+        return picture
+    rows = np.clip(np.arange(origin[1], origin[1] + size[1]), near[1], far[1] - 1) - near[1]
+    columns = np.clip(np.arange(origin[0], origin[0] + size[0]), near[0], far[0] - 1) - near[0]
+    return picture[rows][:, columns]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Frames [start, stop) of a track."""
+
+    track: FaceTrack
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def frames(self) -> NDArray[np.int32]:
+        return self.track.frames[self.start : self.stop]
+
+    @property
+    def mesh(self) -> NDArray[np.float32]:
+        return self.track.mesh[self.start : self.stop]
+
+
+def usable(track: FaceTrack) -> NDArray[np.bool_]:
+    """(T,) bool: frames whose mouth is worth showing again: eligible, sharp, not covered."""
+    return track.eligible & (track.sharp > _BLURRED) & (track.occlusion < _COVERED)
+
+
+def stretches(good: NDArray[np.bool_], shortest: int = SHORTEST_RUN) -> list[tuple[int, int]]:
+    """Half-open ranges of consecutive true values, at least `shortest` long."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2) if b - a >= shortest]
+
+
+def lower_box(mesh: Floats) -> NDArray[np.float64]:
+    """Box (T, 4: x0, y0, x1, y1) of the lower face with its margin, from meshes (T, 478, 3)."""
+    points = np.asarray(mesh, np.float64)[:, _LOWER, :2]
+    eyes = np.linalg.norm(mesh[:, regions.EYE_LEFT] - mesh[:, regions.EYE_RIGHT], axis=1)[:, None]
+    return np.concatenate([points.min(axis=1) - _MARGIN * eyes, points.max(axis=1) + _MARGIN * eyes], axis=1)
+
+
+def crop_size(meshes: Sequence[Floats]) -> tuple[int, int]:
+    """Even width and height in pixels that hold the lower face of every mesh."""
+    spans = [np.zeros((1, 2)), *(box[:, 2:] - box[:, :2] for box in map(lower_box, meshes))]
+    width, height = np.ceil(np.concatenate(spans).max(axis=0) / 2).astype(int) * 2 + 2
+    return int(width), int(height)
+
+
+def crop_origin(mesh: Floats, size: tuple[int, int]) -> NDArray[np.int32]:
+    """Raster position (T, 2) of the crop of that size centred on each lower face."""
+    box = lower_box(mesh)
+    return np.floor((box[:, :2] + box[:, 2:] - size) / 2).astype(np.int32)
+
+
+def choose(pieces: Sequence[_Piece], head: Floats, room: int, longest: int) -> list[_Piece]:
+    """Pieces of at most `room` frames together that cover the most mouth shapes and poses, in film order.
+
+    Every cell of shape × pose × shot counts for the square root of its frames, so the tenth picture of a
+    closed mouth is worth less than the first of an open one; pieces are taken greedily.
+    """
+    if sum(map(len, pieces)) <= room:
+        return list(pieces)
+    parts = [
+        _Piece(p.track, a, min(a + longest, p.stop)) for p in pieces for a in range(p.start, p.stop, longest)
+    ]
+    counts = _cells(parts, head)
+    have = np.zeros(counts.shape[1])
+    lengths = np.array([len(p) for p in parts], np.float64)
+    left = np.ones(len(parts), bool)
+    chosen: list[int] = []
+    while (left & (lengths <= room)).any():
+        worth = np.sqrt(have + counts).sum(axis=1) - np.sqrt(have).sum()
+        worth = np.where(left & (lengths <= room), worth / lengths, -1)
+        best = int(worth.argmax())
+        chosen.append(best)
+        left[best] = False
+        have += counts[best]
+        room -= len(parts[best])
+    return [parts[k] for k in sorted(chosen)]
+
+
+def _cells(parts: Sequence[_Piece], head: Floats) -> NDArray[np.float64]:
+    """How many frames of each piece (rows) fall into each cell of mouth, pose and track (columns)."""
+    rows = []
+    tracks: dict[int, int] = {}
+    for part in parts:
+        fit = pose.canonical_transform(part.mesh, head)
+        canonical = pose.to_canonical(part.mesh, fit)
+        gap = np.linalg.norm(canonical[:, regions.UPPER_LIP] - canonical[:, regions.LOWER_LIP], axis=1)
+        width = np.linalg.norm(canonical[:, regions.CORNER_LEFT] - canonical[:, regions.CORNER_RIGHT], axis=1)
+        angles = pose.angles(fit)
+        number = tracks.setdefault(id(part.track), len(tracks))
+        mouth = np.floor(gap / 0.05).clip(0, 7) * 8 + np.floor((width - 0.4) / 0.05).clip(0, 7)
+        turn = np.floor(angles[:, 0] / 12).clip(-4, 4) * 9 + np.floor(angles[:, 1] / 12).clip(-4, 4)
+        # Two sets of cells: each mouth at each pose, and each mouth in each track, for its own light.
+        rows.append(
+            (
+                np.stack([np.zeros_like(mouth), mouth, turn], 1),
+                np.stack([np.full_like(mouth, number + 1), mouth, 0 * turn], 1),
+            )
+        )
+    keys = np.concatenate([np.concatenate(pair) for pair in rows]).astype(np.int64)
+    _, cell = np.unique(keys, axis=0, return_inverse=True)
+    owner = np.concatenate([np.full(2 * len(part), k) for k, part in enumerate(parts)])
+    counts = np.zeros((len(parts), int(cell.max()) + 1))
+    np.add.at(counts, (owner, cell.ravel()), 1.0)
+    return counts
+
+
+def assemble(
+    pieces: Sequence[_Piece],
+    origins: Sequence[NDArray[np.int32]],
+    crop: NDArray[np.uint8] | NDArray[np.uint16],
+    head: Floats,
+) -> Gallery:
+    """The gallery of pieces whose pixels are cut out already."""
+    head = np.asarray(head, np.float32)
+    empty = [np.zeros((0, 478, 3), np.float32)]
+    mesh = np.concatenate([*empty, *(p.mesh for p in pieces)])
+    origin = np.concatenate([np.zeros((0, 2), np.int32), *origins])
+    fit = pose.canonical_transform(mesh, head) if len(mesh) else None
+    shape = pose.to_canonical(mesh, fit)[:, _MOUTH] if fit else np.zeros((0, len(_MOUTH), 3), np.float32)
+    light = np.zeros((len(mesh), 3), np.float32)
+    look = np.zeros((len(mesh), LOOK[1], LOOK[0]), np.uint8)
+    for k, (picture, points) in enumerate(zip(crop, mesh[:, :, :2] - origin[:, None], strict=True)):
+        light[k], look[k] = skin_light(picture, points), mouth_look(picture, points)
+    return Gallery(
+        frames=np.concatenate([np.zeros(0, np.int32), *(p.frames for p in pieces)]).astype(np.int32),
+        origin=origin,
+        crop=crop,
+        mesh=mesh,
+        shape=shape,
+        pose=pose.angles(fit) if fit else np.zeros((0, 3), np.float32),
+        run=np.repeat(np.arange(len(pieces), dtype=np.int32), [len(p) for p in pieces]),
+        light=light,
+        look=look,
+        head=head,
+    )
+
+
+def skin_light(picture: NDArray[Any], points: Floats) -> NDArray[np.float32]:
+    """Mean colour (3,), 0–1, of the skin around the mouth; `points` (478, 2) are pixels of `picture`."""
+    h, w = picture.shape[:2]
+    eyes = float(np.linalg.norm(points[regions.EYE_LEFT] - points[regions.EYE_RIGHT]))
+    r = max(1, round(0.05 * eyes))
+    means = []
+    for x, y in points[_BESIDE]:
+        c, d = int(np.clip(x, r, w - r - 1)), int(np.clip(y, r, h - r - 1))
+        means.append(picture[d - r : d + r + 1, c - r : c + r + 1].reshape(-1, 3).mean(axis=0))
+    return np.asarray(np.median(means, axis=0) / np.iinfo(picture.dtype).max, np.float32)
+
+
+def mouth_look(picture: NDArray[Any], points: Floats) -> NDArray[np.uint8]:
+    """Grey thumbnail (16, 24) of the mouth, upright, of fixed size in eye distances."""
+    left, right = points[regions.EYE_LEFT], points[regions.EYE_RIGHT]
+    along = np.asarray(right - left, np.float64) * (0.75 / LOOK[0])  # one thumbnail pixel
+    down = np.array([-along[1], along[0]])
+    lips = points[list(regions.LIPS_OUTER)].mean(axis=0) - 0.5
+    start = lips - along * (LOOK[0] - 1) / 2 - down * (LOOK[1] - 1) / 2
+    matrix = np.stack([along, down, start], axis=1)
+    blur = max(0.1, 0.4 * float(np.linalg.norm(along)))
+    x, y = np.clip(lips, 0, [picture.shape[1] - 1, picture.shape[0] - 1])
+    half = int(np.ceil(np.linalg.norm(along) * LOOK[0] * 0.75)) + 2
+    x0, y0 = max(0, int(x) - half), max(0, int(y) - half)
+    part = picture[y0 : y0 + 2 * half, x0 : x0 + 2 * half]
+    grey = cv2.GaussianBlur(np.asarray(part, np.float32) @ np.full(3, 1 / 3, np.float32), (0, 0), blur)
+    matrix[:, 2] -= (x0, y0)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    small = cv2.warpAffine(grey, matrix, LOOK, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(np.clip(small * (255 / np.iinfo(picture.dtype).max), 0, 255), np.uint8)
+
+
+def _mapped(path: Path, member: str) -> NDArray[Any]:
+    """Memory-map one array of an uncompressed `.npz`."""
+    with zipfile.ZipFile(path) as box:
+        info = box.getinfo(f"{member}.npy")
+    if info.compress_type != zipfile.ZIP_STORED:
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.asarray(arrays[member])
+    with path.open("rb") as file:
+        file.seek(info.header_offset + 26)
+        name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+        file.seek(info.header_offset + 30 + name + extra)
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(file)
+        if 0 in shape:
+            return np.zeros(shape, dtype)
+        return np.memmap(path, dtype, "r", file.tell(), shape)
