@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import Protocol, cast
+import typing
+from typing import Protocol
 
 from dubcli.stages.base import JobView, Stage, Task, Unit
 
@@ -40,4 +41,5 @@ class StageModule(Protocol):
 
 def module(name: str) -> StageModule:
     """The module of a stage."""
-    return cast(StageModule, importlib.import_module(f"dubcli.stages.{name}"))
+    # Not `from typing import cast`: the name is that of a stage here.
+    return typing.cast(StageModule, importlib.import_module(f"dubcli.stages.{name}"))
