@@ -1,0 +1,94 @@
+"""Mixing patches into a film's frames and encoding them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.errors import MediaError
+from dubcli.media import decode, layout
+from dubcli.media.encode import Encoder, encoding, verified
+from dubcli.media.patches import Patches
+
+if TYPE_CHECKING:
+    from dubcli.config import ComposeSettings
+    from dubcli.media.probe import VideoStream
+
+Span = tuple[int, int]
+
+
+def composed(
+    film: Path,
+    video: VideoStream,
+    pts: NDArray[np.int64],
+    digest: NDArray[np.uint8],
+    spans: Sequence[Span],
+    patches: Sequence[Patches],
+) -> Iterator[tuple[int, layout.Planes]]:
+    """The frames of `spans` with patches mixed in, as writable planes in the film's own pixel format.
+
+    Args:
+        film: the film.
+        video: its picture.
+        pts: (N,) timestamps of all its frames.
+        digest: (N, 16) digests of all its frames, as `split` saw them.
+        spans: ranges of frames, rising.
+        patches: of every face.
+
+    Raises:
+        MediaError: a frame is not what it was when the film was read.
+    """
+    for start, stop in spans:
+        for frame in decode.frames(film, video, pts, start, stop):
+            if decode.digest(frame.frame) != digest[frame.index].tobytes():
+                frame = _again(film, video, pts, digest, frame.index)
+            planes = layout.copied(frame.planes)
+            for face in patches:
+                patch = face.at(frame.index)
+                if patch is not None:
+                    frame.colour.blend(planes, *patch)
+            yield frame.index, planes
+
+
+def _again(
+    film: Path, video: VideoStream, pts: NDArray[np.int64], digest: NDArray[np.uint8], index: int
+) -> decode.Frame:
+    """A frame that came out otherwise after a seek, decoded from the film's beginning."""
+    for frame in decode.frames(film, video, pts, 0, index + 1):
+        if frame.index == index and decode.digest(frame.frame) == digest[index].tobytes():
+            return frame
+    raise MediaError(f"{film}: frame {index} is not what it was; the film changed since it was read")
+
+
+def encode_spans(
+    film: Path,
+    video: VideoStream,
+    pts: NDArray[np.int64],
+    digest: NDArray[np.uint8],
+    spans: Sequence[Span],
+    patches: Sequence[Patches],
+    out: Path,
+    settings: ComposeSettings,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Encode `spans`, with patches, into one file whose spans each begin with a closed group.
+
+    Returns:
+        The reorder depth of the packets.
+
+    Raises:
+        CheckError: the file does not hold as many pictures as the spans.
+        MediaError, EngineError, TemporaryError: it cannot be done.
+    """
+    count = sum(stop - start for start, stop in spans)
+    starts = np.cumsum([0] + [stop - start for start, stop in spans[:-1]]).tolist()
+    with Encoder(out, video, encoding(video, settings), starts) as encoder:
+        for done, (_, planes) in enumerate(composed(film, video, pts, digest, spans, patches)):
+            encoder.write(planes)
+            if done % 10 == 9:
+                report(done + 1, count)
+    return verified(out, count, f"frames {spans[0][0]} to {spans[-1][1]}")

@@ -1,0 +1,252 @@
+"""Encoding pictures in the film's own codec, depth and colour, through the ffmpeg program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import ffmpeg
+
+from dubcli.errors import CheckError, MediaError
+from dubcli.media.ffmpeg import Process, arguments, flags, url
+from dubcli.media.layout import Planes
+
+if TYPE_CHECKING:
+    from dubcli.config import ComposeSettings
+    from dubcli.media.probe import VideoStream
+
+# x264's output depends on the number of threads: a fixed one gives the same bytes on every machine.
+_THREADS = 4
+_GOP_SECONDS = 2
+
+# Pixel formats that an encoder does not take → one with the same samples that it does.
+_SAME_SAMPLES = {"nv12": "yuv420p", "nv16": "yuv422p", "nv24": "yuv444p", "p010le": "yuv420p10le"}
+
+# FFmpeg's names of profiles → the encoders' own.
+_X264_PROFILES = {
+    "Constrained Baseline": "baseline", "Baseline": "baseline", "Main": "main", "High": "high",
+    "High 10": "high10", "High 4:2:2": "high422", "High 4:4:4 Predictive": "high444",
+}  # fmt: skip
+_PRORES_PROFILES = {
+    "apco": "proxy", "apcs": "lt", "apcn": "standard", "apch": "hq", "ap4h": "4444", "ap4x": "4444xq",
+}  # fmt: skip
+_DNX_PROFILES = {
+    "DNXHD": "dnxhd", "DNXHR LB": "dnxhr_lb", "DNXHR SQ": "dnxhr_sq", "DNXHR HQ": "dnxhr_hq",
+    "DNXHR HQX": "dnxhr_hqx", "DNXHR 444": "dnxhr_444",
+}  # fmt: skip
+
+_FAMILIES = {"h264": "h264", "hevc": "hevc", "prores": "prores", "dnxhd": "dnxhd", "ffv1": "ffv1", "mjpeg": "mjpeg"}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a film's picture is encoded.
+
+    Attributes:
+        codec: FFmpeg's name of the codec, as probing the result will show it.
+        pix_fmt: pixel format the encoder gets.
+        options: output options for ffmpeg.
+    """
+
+    codec: str
+    pix_fmt: str
+    options: Mapping[str, object]
+
+
+def encoding(video: VideoStream, settings: ComposeSettings) -> Encoding:
+    """Choose an encoder: the source's own codec where one exists, H.264 otherwise.
+
+    Raises:
+        MediaError: no encoder can keep the picture's depth or chroma.
+    """
+    codec = _FAMILIES.get(video.codec, "h264")
+    make = {"h264": _h264, "hevc": _hevc, "prores": _prores, "dnxhd": _dnxhd, "ffv1": _ffv1, "mjpeg": _mjpeg}[codec]
+    pix_fmt = _SAME_SAMPLES.get(video.pix_fmt, video.pix_fmt)
+    options, allowed = make(video, pix_fmt, settings)
+    plain = pix_fmt.replace("yuvj", "yuv")
+    if plain not in allowed:
+        raise MediaError(
+            f"no {codec} encoder keeps {video.pix_fmt} pictures; convert the film to ProRes, DNxHR or FFV1 first"
+        )
+    return Encoding(codec, plain, options)
+
+
+def _gop(video: VideoStream) -> int:
+    return max(1, round(video.rate * _GOP_SECONDS))
+
+
+def _interlaced(video: VideoStream) -> str:
+    """`tff`, `bff` or "" for pictures in frames."""
+    return {"tt": "tff", "tb": "tff", "bb": "bff", "bt": "bff"}.get(video.field_order, "")
+
+
+def _h264(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
+    rgb = pix_fmt in ("gbrp", "bgr0", "bgr24", "rgb24")
+    extra: dict[str, object] = {"threads": _THREADS, "lookahead-threads": 1, "stitchable": 1}
+    if _interlaced(video):
+        extra[_interlaced(video)] = 1
+    options: dict[str, object] = {
+        "c:v": "libx264rgb" if rgb else "libx264",
+        "preset": settings.preset,
+        "crf": settings.crf,
+        "g": _gop(video),
+        "forced-idr": 1,
+        "x264-params": flags(extra),
+    }
+    profile = _X264_PROFILES.get(video.profile)
+    if profile and video.codec == "h264":
+        options["profile:v"] = profile
+    allowed = ["yuv420p", "yuv422p", "yuv444p", "gray", "yuv420p10le", "yuv422p10le", "yuv444p10le", "gray10le"]
+    return options, [*allowed, "bgr0", "bgr24", "rgb24"]
+
+
+def _hevc(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
+    extra: dict[str, object] = {
+        "log-level": "error",
+        "pools": _THREADS,
+        "frame-threads": 2,
+        "open-gop": 0,
+        "info": 0,
+    }
+    if video.mastering is not None:
+        m = video.mastering
+        extra["master-display"] = (
+            f"G({m.green[0]},{m.green[1]})B({m.blue[0]},{m.blue[1]})R({m.red[0]},{m.red[1]})"
+            f"WP({m.white[0]},{m.white[1]})L({m.luminance[1]},{m.luminance[0]})"
+        )
+    if video.light is not None:
+        extra["max-cll"] = f"{video.light[0]},{video.light[1]}"
+    if video.transfer == "smpte2084":
+        extra.update({"hdr10": 1, "repeat-headers": 1})
+    if _interlaced(video):
+        raise MediaError("interlaced HEVC cannot be encoded; deinterlace the film first")
+    options: dict[str, object] = {
+        "c:v": "libx265",
+        "preset": settings.preset,
+        "crf": settings.crf,
+        "g": _gop(video),
+        "forced-idr": 1,
+        "x265-params": flags(extra),
+    }
+    depths = ("", "10le", "12le")
+    allowed = [f"{base}{depth}" for base in ("yuv420p", "yuv422p", "yuv444p", "gbrp", "gray") for depth in depths]
+    return options, allowed
+
+
+def _prores(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
+    profile = _PRORES_PROFILES.get(video.tag, "hq")
+    options: dict[str, object] = {"c:v": "prores_ks", "profile:v": profile, "vendor": "apl0"}
+    if _interlaced(video):
+        options["flags:v"] = "+bitexact+ildct"
+    return options, ["yuv422p10le", "yuv444p10le", "yuva444p10le"]
+
+
+def _dnxhd(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
+    options: dict[str, object] = {"c:v": "dnxhd", "profile:v": _DNX_PROFILES.get(video.profile.upper(), "dnxhr_hq")}
+    return options, ["yuv422p", "yuv422p10le", "yuv444p10le", "gbrp10le"]
+
+
+def _ffv1(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
+    return {"c:v": "ffv1", "level": 3, "g": 1, "slicecrc": 1, "slices": 4}, [pix_fmt]
+
+
+def _mjpeg(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
+    return {"c:v": "mjpeg", "q:v": 1, "qmin": 1, "huffman": "optimal"}, ["yuv420p", "yuv422p", "yuv444p"]
+
+
+class Encoder:
+    """Encodes pictures into a NUT file: frame k gets the time k / average rate; real times come at the mux.
+
+    Args:
+        out: the file to write.
+        video: the film's picture.
+        how: from `encoding`.
+        starts: frames, counted from 0, at which a new closed group must begin.
+
+    Raises:
+        MediaError, EngineError, TemporaryError: it cannot be encoded.
+    """
+
+    def __init__(self, out: Path, video: VideoStream, how: Encoding, starts: Sequence[int] = (0,)) -> None:
+        rate = f"{video.average_rate[0]}/{video.average_rate[1]}"
+        self._written = 0
+        options = dict(how.options)
+        if len(starts) > 1:
+            options["force_key_frames"] = ",".join(_seconds(k / video.rate) for k in starts)
+        pipe = ffmpeg.input(
+            "pipe:0",
+            f="rawvideo",
+            pix_fmt=how.pix_fmt,
+            s=f"{video.width}x{video.height}",
+            framerate=rate,
+        )
+        command = ffmpeg.output(
+            pipe,
+            url(out),
+            f="nut",
+            vf=_tags(video, how.pix_fmt),
+            pix_fmt=how.pix_fmt,
+            threads=_THREADS,
+            fflags="+bitexact",
+            map_metadata=-1,
+            **{"flags:v": "+bitexact+cgop", **options},
+        )
+        self._process = Process([*arguments(command), "-y"])
+
+    def write(self, planes: Planes) -> None:
+        """Encode one picture."""
+        for plane in planes:
+            self._process.write(plane)
+        self._written += 1
+
+    def __enter__(self) -> Encoder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.__exit__(kind, error, trace)
+
+
+def _seconds(time: Fraction) -> str:
+    # ffmpeg forces the first frame at or after the time; half a microsecond early is the frame itself.
+    return f"{float(time) - 5e-7:.7f}" if time else "0"
+
+
+def _tags(video: VideoStream, pix_fmt: str) -> str:
+    """Filters that put the film's tags on raw pictures without touching a sample."""
+    rgb = pix_fmt.startswith(("gbr", "rgb", "bgr"))
+    named = {
+        "color_primaries": video.primaries,
+        "color_trc": video.transfer,
+        "colorspace": "gbr" if rgb else video.matrix,
+        "range": {"unknown": "pc" if rgb else "unknown"}.get(video.range, video.range),
+        "field_mode": _interlaced(video) or "prog",
+    }
+    params = ":".join(f"{key}={value}" for key, value in named.items() if value != "unknown")
+    return f"setparams={params},setsar={video.sar[0]}/{video.sar[1]}"
+
+
+def verified(path: Path, count: int, what: str) -> int:
+    """Read an encoded file back.
+
+    Returns:
+        The reorder depth in pictures.
+
+    Raises:
+        CheckError: it does not hold `count` pictures.
+    """
+    from dubcli.media import source
+    from dubcli.media.probe import reorder_depth
+
+    with source.opened(path) as container:
+        stream = source.picture(container, path)
+        times = [p.pts for p in container.demux(stream) if p.size and p.pts is not None]
+    if len(times) != count:
+        raise CheckError(f"{what}: {len(times)} pictures were encoded instead of {count}; type: dubcli run again")
+    return reorder_depth(times)
+

@@ -1,0 +1,97 @@
+"""`split`: shots, the digest of each one's pictures, and the time of every frame, in one decoding pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from dubcli.errors import CheckError, MediaError
+from dubcli.stages.base import JobView, Stage, Task, Unit
+
+STAGE = Stage("split", version=1, after=("probe",))
+
+
+def units(job: JobView) -> Iterable[Unit]:
+    """One unit: the film."""
+    media = job.one("probe")
+    video = json.loads((media.path / "media.json").read_text())["video"]
+    yield Unit(
+        STAGE,
+        "film",
+        {"video": video["digest"]},
+        {"film": job.sources["film"].path, "probe": media.path},
+        params=job.settings.split.model_dump(),
+        # The same packets in another container may be timed otherwise.
+        facts={"film": media.content},
+        cost=float(video["packets"]),
+    )
+
+
+def run(task: Task) -> None:
+    """Write `shots.json` and `frames.npz`."""
+    import hashlib
+
+    import numpy as np
+
+    from dubcli.config import SplitSettings
+    from dubcli.media import decode, source
+    from dubcli.media.colour import Colour
+    from dubcli.media.probe import MediaInfo
+    from dubcli.media.shots import WIDTH, Cutter
+
+    video = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_bytes()).film
+    film = task.inputs["film"]
+    colour = Colour.of(video)
+    cutter = Cutter(SplitSettings(**task.params), float(video.rate))
+    size = (WIDTH, max(16, round(WIDTH * video.height / video.width)))
+    pts: list[int] = []
+    digests: list[bytes] = []
+    damaged = 0
+
+    def count_damage() -> None:
+        nonlocal damaged
+        damaged += 1
+
+    with source.opened(film) as container:
+        stream = decode.prepared(container, film, video.index)
+        step = max(1, round(1 / (video.rate * video.tick)))
+        for frame in decode.pictures(container, stream, film, video, count_damage):
+            time = frame.pts if frame.pts is not None else (pts[-1] + step if pts else video.start_pts)
+            pts.append(max(time, pts[-1] + 1) if pts else time)
+            digests.append(decode.digest(frame))
+            cutter.add(decode.whole(frame, colour, *size)[..., ::-1])
+            if len(pts) % 25 == 0:
+                task.report(len(pts), max(video.packets, len(pts)))
+    if not pts:
+        raise MediaError(f"{film}: no picture can be decoded; check that the film is whole")
+    if damaged:
+        task.warn(f"{damaged} damaged packets of the film's picture were passed over")
+    kind = video.model_dump(include={"width", "height", "pix_fmt", "average_rate", "sar", "rotation", "field_order"})
+    kind["colour"] = [video.primaries, video.transfer, video.matrix, video.range, video.chroma_location]
+    head = json.dumps(kind, sort_keys=True).encode()
+    shots = []
+    for shot in cutter.shots():
+        hasher = hashlib.sha256(head)
+        for one in digests[shot.start : shot.stop]:
+            hasher.update(one)
+        shots.append({"name": shot.name, "start": shot.start, "stop": shot.stop, "picture": hasher.hexdigest()})
+    (task.out / "shots.json").write_text(json.dumps(shots, indent=1) + "\n")
+    np.savez_compressed(
+        task.out / "frames.npz",
+        pts=np.array(pts, np.int64),
+        digest=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16),
+    )
+
+
+def check(task: Task) -> None:
+    """Shots must cover all frames once, and time must go forward."""
+    import numpy as np
+
+    shots = json.loads((task.out / "shots.json").read_text())
+    with np.load(task.out / "frames.npz", allow_pickle=False) as box:
+        pts, digest = box["pts"], box["digest"]
+    edges = [shot["start"] for shot in shots] + [len(pts)]
+    if edges != [0] + [shot["stop"] for shot in shots]:
+        raise CheckError("the shots do not cover the film; type: dubcli run again")
+    if len(digest) != len(pts) or not (np.diff(pts) > 0).all():
+        raise CheckError("the film's frames are not in order; type: dubcli run again")
