@@ -106,7 +106,8 @@ def prune(
 ) -> None:
     """Remove what the named jobs no longer need.
 
-    Results of earlier settings stay in a store until they are pruned. Where jobs share a store, name every job that uses it: what none of them needs is removed.
+    Results of earlier settings stay in a store until they are pruned. Where jobs share a store, name every
+    job that uses it: what none of them needs is removed.
     """
     from dubcli.job import Job
     from dubcli.plan import needed

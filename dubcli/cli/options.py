@@ -106,8 +106,8 @@ Fallback = Annotated[
     Literal["none", "original"] | None,
     typer.Option(
         "--fallback", metavar="none|original", rich_help_panel=RUNNING,
-        help="What to do when shots have failed: leave the film unfinished (none), or finish it with the "
-        "source's picture there and say so in the report (original). [default: none]",
+        help="What to do when shots have failed: leave the film unfinished (none, the default), or finish "
+        "it with the source's picture there and say so in the report (original).",
     ),
 ]  # fmt: skip
 Progress = Annotated[

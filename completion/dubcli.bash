@@ -1,0 +1,126 @@
+_dubcli_words() { mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$1" -- "$current"); }
+_dubcli_files() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")
+}
+
+_dubcli() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} path=dubcli word
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        case "${path}_$word" in
+        dubcli_run|dubcli_batch|dubcli_demo|dubcli_plan|dubcli_status|dubcli_explain|dubcli_report|dubcli_doctor|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune) path="${path}_$word" ;;
+        esac
+    done
+    COMPREPLY=()
+    case "$path" in
+        dubcli)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-V --version -h --help"; else _dubcli_words "run batch demo plan status explain report doctor preset engine cache"; fi ;;
+        dubcli_run)
+        case "$previous" in
+            -a|--audio) _dubcli_files; return ;;
+            -o|--out) _dubcli_files; return ;;
+            --job) _dubcli_files; return ;;
+            --store) _dubcli_files; return ;;
+            -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= align.engine= lips.engine= compose.crf= compose.preset= remux.language= run.workers= run.timeout= run.retries= run.fallback="; return ;;
+            --engine) _dubcli_words "tracker=mediapipe tracker=passthrough aligner=phones aligner=passthrough lips=exemplar lips=passthrough"; return ;;
+            --workers) return; return ;;
+            --fallback) _dubcli_words "none original"; return ;;
+            --stage) _dubcli_words "probe split track cast align cue learn motion lips compose remux report"; return ;;
+            --shots) return; return ;;
+            --redo) _dubcli_words "probe split track cast align cue learn motion lips compose remux report"; return ;;
+            --progress) _dubcli_words "auto bar plain json openjd none"; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-a --audio -o --out --job --store -f --force -p --preset --set --engine --workers --fallback --stage --shots --redo -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_batch)
+        case "$previous" in
+            --workers) return; return ;;
+            --fallback) _dubcli_words "none original"; return ;;
+            --progress) _dubcli_words "auto bar plain json openjd none"; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-f --force --workers --fallback -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_demo)
+        case "$previous" in
+            -o|--out) _dubcli_files; return ;;
+            --workers) return; return ;;
+            --progress) _dubcli_words "auto bar plain json openjd none"; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-o --out --workers --progress -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_plan)
+        case "$previous" in
+            -a|--audio) _dubcli_files; return ;;
+            -o|--out) _dubcli_files; return ;;
+            --job) _dubcli_files; return ;;
+            --store) _dubcli_files; return ;;
+            -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= align.engine= lips.engine= compose.crf= compose.preset= remux.language= run.workers= run.timeout= run.retries= run.fallback="; return ;;
+            --engine) _dubcli_words "tracker=mediapipe tracker=passthrough aligner=phones aligner=passthrough lips=exemplar lips=passthrough"; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-a --audio -o --out --job --store -p --preset --set --engine --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_status)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_explain)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_report)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--open --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_doctor)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_preset)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "list show check"; fi ;;
+        dubcli_preset_list)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_preset_show)
+        case "$previous" in
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= align.engine= lips.engine= compose.crf= compose.preset= remux.language= run.workers= run.timeout= run.retries= run.fallback="; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--set --yaml --json -q --quiet -v --verbose -h --help"; else _dubcli_words "draft film series"; _dubcli_files; fi ;;
+        dubcli_preset_check)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_engine)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "list show"; fi ;;
+        dubcli_engine_list)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_engine_show)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words "mediapipe passthrough phones exemplar"; _dubcli_files; fi ;;
+        dubcli_cache)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "size verify prune"; fi ;;
+        dubcli_cache_size)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_cache_verify)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--repair --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_cache_prune)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-n --dry-run --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+    esac
+}
+
+complete -F _dubcli dubcli
