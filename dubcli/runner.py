@@ -67,6 +67,7 @@ class Runner:
         self.failed: dict[str, DubError] = {}
         self.fatal: DubError | None = None
         self.ran = 0
+        self.left_out: set[str] = set()
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> None:
@@ -92,6 +93,11 @@ class Runner:
             raise StoppedError(stop.signum)
         if self.failed:
             self._raise_failures()
+        if self.selection.stage and self.selection.stage not in self.planned:
+            waits = ", ".join(sorted(self.left_out, key=stages.ORDER.index))
+            raise UsageError(
+                f"{self.selection.stage} waits for {waits}; type the same with --stage {waits.split(', ')[0]}"
+            )
 
     def _plan_ready(self) -> None:
         """Plan every stage whose upstream is complete, until nothing more is done without work."""
@@ -108,7 +114,9 @@ class Runner:
                 assert row.unit
                 if row.artifact:
                     self._finish(row.unit, row.artifact, cached=True)
-                elif row.unit in self.selection and not self._given_up(row.unit):
+                elif row.unit not in self.selection:
+                    self.left_out.add(name)
+                elif not self._given_up(row.unit):
                     self.planned[name] += 1
                     self.queue.append(_Work(row, row.unit))
             self.queue.sort(key=lambda work: (stages.ORDER.index(work.unit.stage.name), -work.unit.cost))
@@ -117,15 +125,14 @@ class Runner:
                 self.events("stage.done", stage=name)
 
     def _ready(self) -> Iterator[str]:
-        for name in stages.ORDER:
+        last = self.selection.stage or stages.ORDER[-1]
+        for name in stages.ORDER[: stages.ORDER.index(last) + 1]:
             if name in self.planned or self.fatal:
                 continue
             after = stages.module(name).STAGE.after
-            if any(self.planned.get(stage, 1) for stage in after):
+            if any(self.planned.get(stage, 1) or stage in self.left_out for stage in after):
                 continue
             if name == "remux" and self.failed and not self._fall_back:
-                continue
-            if self.selection.stage and stages.ORDER.index(name) > stages.ORDER.index(self.selection.stage):
                 continue
             yield name
 
