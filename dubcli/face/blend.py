@@ -57,11 +57,15 @@ def relight(picture: Picture, gain: Picture) -> Picture:
 
 
 def bands(base: Picture, other: Picture, mask: Picture, levels: int) -> Picture:
-    """`other` over `base` (h, w, 3) inside `mask` (h, w), each band over its own width (Burt & Adelson 1983)."""
-    lows, masks = [other - base], [mask]
+    """`other` over `base` (h, w, 3) inside `mask` (h, w), each band over its own width.
+
+    Burt & Adelson, A multiresolution spline (1983).
+    """
+    lows: list[Picture] = [np.asarray(other - base)]
+    masks: list[Picture] = [mask]
     for _ in range(levels):
-        lows.append(cv2.pyrDown(lows[-1]))
-        masks.append(cv2.pyrDown(masks[-1]))
+        lows.append(np.asarray(cv2.pyrDown(lows[-1]), np.float32))
+        masks.append(np.asarray(cv2.pyrDown(masks[-1]), np.float32))
     # Blending is linear, so the pyramid of the difference is enough.
     out = lows[-1] * masks[-1][..., None]
     for k in range(levels - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""The film as footage of its own actors: runs of consecutive lower faces of one person, ready to be shown again."""
+"""The film as footage of its own actors: runs of consecutive lower faces of one person."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Gallery:
     Attributes:
         frames: (N,) int32 film-wide frame numbers.
         origin: (N, 2) int32 raster position (x, y) of the crop's first pixel.
-        crop: (N, h, w, 3) uint8 or uint16 RGB, the picture's edge replicated outside it; may be memory-mapped.
+        crop: (N, h, w, 3) uint8 or uint16 RGB, its edge replicated outside; may be memory-mapped.
         mesh: (N, 478, 3) float32 raster pixels.
         shape: (N, P, 3) float32 canonical mouth.
         pose: (N, 3) float32 degrees.
@@ -53,7 +53,7 @@ class Gallery:
 
     frames: NDArray[np.int32]
     origin: NDArray[np.int32]
-    crop: NDArray[np.uint8] | NDArray[np.uint16]
+    crop: NDArray[Any]
     mesh: NDArray[np.float32]
     shape: NDArray[np.float32]
     pose: NDArray[np.float32]
@@ -105,7 +105,7 @@ def build(
     room = cap // (size[0] * size[1] * 3 * depth)
     pieces = choose(pieces, head, room, round(RUN_SECONDS * video.rate))
     count = sum(len(p) for p in pieces)
-    crop = np.zeros((count, size[1], size[0], 3), np.uint16 if depth == 2 else np.uint8)
+    crop: NDArray[Any] = np.zeros((count, size[1], size[0], 3), np.uint16 if depth == 2 else np.uint8)
     origins = [crop_origin(p.mesh, size) for p in pieces]
     row = 0
     for piece, origin in zip(pieces, origins, strict=True):
@@ -117,18 +117,18 @@ def build(
 
 
 def cut(frame: Frame, video: VideoStream, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
-    """A rectangle (h, w, 3) of a decoded frame that may reach beyond the picture, whose edge is replicated."""
+    """A rectangle (h, w, 3) of a decoded frame whose edge is replicated beyond the picture."""
     near = [min(max(at, 0), full - 1) for at, full in zip(origin, (video.width, video.height), strict=True)]
     far = [
         max(min(at + span, full), start + 1)
         for at, span, full, start in zip(origin, size, (video.width, video.height), near, strict=True)
     ]
-    picture = frame.rgb((near[0], near[1], far[0] - near[0], far[1] - near[1]))
+    picture = np.asarray(frame.rgb((near[0], near[1], far[0] - near[0], far[1] - near[1])))
     if picture.shape[:2] == (size[1], size[0]):
         return picture
     rows = np.clip(np.arange(origin[1], origin[1] + size[1]), near[1], far[1] - 1) - near[1]
     columns = np.clip(np.arange(origin[0], origin[0] + size[0]), near[0], far[0] - 1) - near[0]
-    return picture[rows][:, columns]
+    return np.asarray(picture[rows][:, columns])
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def crop_size(meshes: Sequence[Floats]) -> tuple[int, int]:
 def crop_origin(mesh: Floats, size: tuple[int, int]) -> NDArray[np.int32]:
     """Raster position (T, 2) of the crop of that size centred on each lower face."""
     box = lower_box(mesh)
-    return np.floor((box[:, :2] + box[:, 2:] - size) / 2).astype(np.int32)
+    return np.asarray(np.floor((box[:, :2] + box[:, 2:] - size) / 2), np.int32)
 
 
 def choose(pieces: Sequence[_Piece], head: Floats, room: int, longest: int) -> list[_Piece]:
@@ -240,7 +240,7 @@ def _cells(parts: Sequence[_Piece], head: Floats) -> NDArray[np.float64]:
 def assemble(
     pieces: Sequence[_Piece],
     origins: Sequence[NDArray[np.int32]],
-    crop: NDArray[np.uint8] | NDArray[np.uint16],
+    crop: NDArray[Any],
     head: Floats,
 ) -> Gallery:
     """The gallery of pieces whose pixels are cut out already."""
@@ -308,14 +308,10 @@ def _mapped(path: Path, member: str) -> NDArray[Any]:
         with np.load(path, allow_pickle=False) as arrays:
             return np.asarray(arrays[member])
     with path.open("rb") as file:
-        file.seek(info.header_offset + 26)
+        file.seek(info.header_offset + 26)  # lengths of name and extra field (APPNOTE 4.3.7)
         name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
         file.seek(info.header_offset + 30 + name + extra)
-        version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read(file)
-        if 0 in shape:
-            return np.zeros(shape, dtype)
-        return np.memmap(path, dtype, "r", file.tell(), shape)
+        np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
+        start = file.tell()
+    return np.zeros(shape, dtype) if 0 in shape else np.memmap(path, dtype, "r", start, shape)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 Plane = NDArray[np.float32]
 
-# Mesh points around the borrowed pixels: under the nose, outside the folds beside the mouth, above the jaw line.
+# Mesh points around the borrowed pixels: under the nose, outside the folds beside the mouth, over the jaw.
 EDGE = (2, 326, 423, 427, 434, 430, 394, 395, 369, 396, 175, 171, 140, 170, 169, 210, 214, 207, 203, 97)
 
 
@@ -19,13 +19,13 @@ def polygon(points: Floats, size: tuple[int, int]) -> Plane:
     """Filled polygon (n, 2) of continuous pixels as (h, w) float32: 1 inside, 0 outside, antialiased."""
     plane = np.zeros((size[1], size[0]), np.uint8)
     fixed = np.round((np.asarray(points, np.float64) - 0.5) * 16).astype(np.int32)
-    cv2.fillPoly(plane, [fixed.reshape(-1, 1, 2)], 255, cv2.LINE_AA, 4)
+    cv2.fillPoly(plane, [fixed.reshape(-1, 1, 2)], (255,), cv2.LINE_AA, 4)
     return plane.astype(np.float32) / np.float32(255)
 
 
 def soften(plane: Plane, radius: float) -> Plane:
     """Let a region (h, w) rise smoothly from 0 at its own edge to 1 at `radius` pixels inside it."""
-    inside = cv2.copyMakeBorder((plane > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    inside = cv2.copyMakeBorder((plane > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
     distance = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
     return smoothstep(distance / np.float32(max(radius, 1.0)))
 

@@ -33,7 +33,7 @@ class Lattice:
     """What joins the nodes.
 
     Attributes:
-        triangles: (K, 3) int32 indices of nodes; the mouth's fan comes first.
+        triangles: (K, 3) int32 indices of nodes, clockwise as seen; the mouth's fan comes first.
         mouth: number of triangles in the mouth's fan.
         nodes: number of nodes: the mesh's points, then the rings'.
     """
@@ -63,12 +63,20 @@ def lattice() -> Lattice:
             joined += [(inside[j], inside[j + 1], outside[j + 1]), (inside[j], outside[j + 1], outside[j])]
         inside = outside
     triangles = np.array([*fan, *skin, *joined], np.int32)
-    return Lattice(triangles, len(fan), regions.POINTS + len(RINGS) * len(jaw))
+    nodes = rest(regions.head()).astype(np.float64)  # the average head, whose mouth is open
+    away = _area(nodes[triangles]) < 0
+    triangles[away] = triangles[away][:, ::-1]
+    return Lattice(triangles, len(fan), len(nodes))
 
 
 @dataclass(frozen=True)
 class Maps:
-    """Backward maps for `cv2.remap`, one pair (h, w) float32 per source, and (h, w) bool: what the lattice covers."""
+    """Backward maps for `cv2.remap`.
+
+    Attributes:
+        pairs: x and y, (h, w) float32 each, per source.
+        covered: (h, w) bool, what the lattice covers.
+    """
 
     pairs: tuple[tuple[Points, Points], ...]
     covered: NDArray[np.bool_]
@@ -82,7 +90,7 @@ def rest(mesh: Floats) -> Points:
 
 
 def moved(mesh: Floats, wanted: Floats) -> Points:
-    """Nodes when the mesh's points move to `wanted` (..., 478, 2): the rings follow the jaw part of the way."""
+    """Nodes when the mesh's points move to `wanted` (..., 478, 2): the rings follow in part."""
     nodes = rest(mesh)
     nodes[..., : regions.POINTS, :] = wanted[..., :2]
     jaw = list(regions.JAW)
@@ -105,8 +113,8 @@ def maps(to: Points, sources: Sequence[Points], size: tuple[int, int], depth: Fl
     grid = lattice()
     corners = to[grid.triangles].astype(np.float64)
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    shown = area * _facing() > _THIN
+    area = _area(corners)
+    shown = area > _THIN
     order = np.flatnonzero(shown)
     if depth is not None:
         far = np.append(depth, np.full(grid.nodes - len(depth), np.inf))[grid.triangles].mean(axis=1)
@@ -115,7 +123,7 @@ def maps(to: Points, sources: Sequence[Points], size: tuple[int, int], depth: Fl
     labels = np.full((size[1], size[0]), -1, np.int32)
     fixed = np.round((to - 0.5) * (1 << _FIXED_BITS)).astype(np.int32)[grid.triangles]
     for k in order:
-        cv2.fillConvexPoly(labels, fixed[k], int(k), cv2.LINE_8, _FIXED_BITS)
+        cv2.fillConvexPoly(labels, fixed[k], (int(k),), cv2.LINE_8, _FIXED_BITS)
     # Affine maps by barycentric weights: picture point p = a + u (b - a) + v (c - a).
     safe = np.where(shown, area, 1.0)
     ub = np.stack([c[:, 1] - a[:, 1], a[:, 0] - c[:, 0]], axis=1) / safe[:, None]
@@ -138,10 +146,7 @@ def maps(to: Points, sources: Sequence[Points], size: tuple[int, int], depth: Fl
     return Maps(tuple(result), covered)
 
 
-@lru_cache(maxsize=1)
-def _facing() -> NDArray[np.float64]:
-    """Sign of each triangle's area when it faces the viewer, from the average head, whose mouth is open."""
-    nodes = rest(regions.head())
-    t = nodes[lattice().triangles].astype(np.float64)
-    a, b, c = t[:, 0], t[:, 1], t[:, 2]
-    return np.sign((b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]))
+def _area(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Twice the signed area of triangles (K, 3, 2), positive where they face the viewer."""
+    ab, ac = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return np.asarray(ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0])

@@ -1,7 +1,7 @@
 """The default lip engine: learnt shape in, the actor's own pixels out.
 
-Per frame it shows a lower face from the actor's own footage, chosen by `retrieval`, drawn by `render` where the
-target's head is and with the mouth that is wanted.
+Per frame it shows a lower face from the actor's own footage, chosen by `retrieval`, drawn by `render` where
+the target's head is and with the mouth that is wanted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STEADY = 0.8  # frames of smoothing: the mesh's jitter goes, the flick of a clo
 _FADE = 0.3  # share of the weight's ramp in which pixels fade in, before the shape moves
 _BORDER = 4  # pixels around what may change
 _DOUBT = 8.0  # cost of footage at which confidence is 1/e
-_LIGHT_MEMORY = 0.6  # share of the last frame's light kept while a piece of footage runs on
+_LIGHT_GAIN = 0.4  # share of a frame's own light while a piece of footage runs on
 
 
 class ExemplarEngine:
@@ -39,7 +39,8 @@ class ExemplarEngine:
         from dubcli.media.decode import frames as decode
 
         plan = _Plan(work)
-        shown, light = NOTHING, None
+        shown = NOTHING
+        light: NDArray[np.float32] | None = None
         for start, stop in plan.chunks():
             first = int(work.frames[start])
             decoded = decode(work.film, work.video, work.pts, first, first + stop - start)
@@ -49,9 +50,15 @@ class ExemplarEngine:
             ]
             rows, cost = plan.choose(start, pictures, shown)
             for t, picture, row, price in zip(range(start, stop), pictures, rows, cost, strict=True):
-                drawn = render.layers(plan.target(t, picture), plan.wanted[t] - plan.origin[t], plan.face(row))
-                runs_on = light is not None and row == shown + 1
-                light = drawn.light if not runs_on else _LIGHT_MEMORY * light + (1 - _LIGHT_MEMORY) * drawn.light
+                drawn = render.layers(
+                    plan.target(t, picture), plan.wanted[t] - plan.origin[t], plan.face(row)
+                )
+                runs_on = row in (shown, shown + 1)
+                light = (
+                    drawn.light
+                    if light is None or not runs_on
+                    else light + _LIGHT_GAIN * (drawn.light - light)
+                )
                 shown = int(row)
                 yield plan.finish(t, *render.join(drawn, light, plan.size_at[t]), float(price))
 
@@ -121,7 +128,10 @@ class _Plan:
         full = np.float32(np.iinfo(kind).max)
         x, y = self.corner(t)
         shown = np.zeros_like(alpha)
-        inside = (slice(max(0, -y), max(0, self.work.video.height - y)), slice(max(0, -x), max(0, self.work.video.width - x)))
+        inside = (
+            slice(max(0, -y), max(0, self.work.video.height - y)),
+            slice(max(0, -x), max(0, self.work.video.width - x)),
+        )
         shown[inside] = alpha[inside] * self.pixels[t]
         return Patch(
             frame=int(self.work.frames[t]),

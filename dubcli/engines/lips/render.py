@@ -80,7 +80,9 @@ def join(drawn: Layers, light: Picture, eyes: float) -> tuple[Picture, Picture]:
     levels = int(np.clip(round(np.log2(max(eyes, 1) / 10)), 1, 6))
     inner = mask.soften(drawn.region, _FEATHER * eyes)
     picture = blend.bands(drawn.base, blend.relight(drawn.other, light), inner, levels)
-    alpha = np.maximum(mask.spread(drawn.region, 0.5 * _FEATHER * eyes), mask.smoothstep(drawn.movement / _VISIBLE))
+    alpha = np.maximum(
+        mask.spread(drawn.region, 0.5 * _FEATHER * eyes), mask.smoothstep(drawn.movement / _VISIBLE)
+    )
     return np.clip(picture, 0, 1), alpha
 
 
