@@ -7,7 +7,6 @@ given to the public by SpaceX), from the speech in this folder and from arithmet
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 import wave
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from scipy.signal import butter, sosfilt
 
 from dubcli.demo import speech
 from dubcli.demo.portrait import Camera, Portrait, Pose
-from dubcli.errors import EngineError
+from dubcli.media.ffmpeg import Process, url
 
 RATE = Fraction(24000, 1001)
 FRAMES = 345
@@ -183,75 +182,29 @@ def _chapters(start: int, stop: int) -> str:
 
 def _encode(frames: Iterator[NDArray[np.uint8]], size: tuple[int, int], work: Path, out: Path) -> None:
     """H.264 in MP4 from frames and from what `make` put into `work`."""
-    import imageio_ffmpeg
-
-    rate = f"{RATE.numerator}/{RATE.denominator}"
-    command = [shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"]
-    command += [
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "rgb24",
-        "-video_size",
-        f"{size[0]}x{size[1]}",
-        "-framerate",
-        rate,
-    ]
-    command += ["-i", "pipe:0"]
+    rate, (width, height) = f"{RATE.numerator}/{RATE.denominator}", size
+    command = (
+        f"-y -f rawvideo -pix_fmt rgb24 -video_size {width}x{height} -framerate {rate} -i pipe:0".split()
+    )
     for name in ("mix.wav", "bed.wav", "lines.srt", "chapters.txt"):
-        command += ["-i", str(work / name)]
-    command += [arg for stream in ("0:v", "1:a", "2:a", "3:s") for arg in ("-map", stream)]
-    command += ["-map_metadata", "4", "-map_chapters", "4"]
-    command += [
-        "-vf",
-        "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int,format=yuv420p,setparams=color_primaries=bt709:color_trc=bt709",
-    ]
-    command += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "17", "-threads", "2"]
-    command += [
-        "-color_primaries",
-        "bt709",
-        "-color_trc",
-        "bt709",
-        "-colorspace",
-        "bt709",
-        "-color_range",
-        "tv",
-    ]
-    command += [
-        "-c:a",
-        "aac",
-        "-b:a",
-        "128k",
-        "-c:s",
-        "mov_text",
-        "-video_track_timescale",
-        str(RATE.numerator),
-    ]
+        command += ["-i", url(work / name)]
+    command += "-map 0:v -map 1:a -map 2:a -map 3:s -map_metadata 4 -map_chapters 4".split()
+    scale = "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int"
+    command += ["-vf", f"{scale},format=yuv420p,setparams=color_primaries=bt709:color_trc=bt709"]
+    command += "-color_primaries bt709 -color_trc bt709 -colorspace bt709 -color_range tv".split()
+    command += (
+        f"-c:v libx264 -preset veryfast -crf 17 -threads 2 -video_track_timescale {RATE.numerator}".split()
+    )
+    command += "-c:a aac -b:a 128k -c:s mov_text -disposition:a:0 default -disposition:a:1 0".split()
     for stream, language, title in (
-        ("v:0", "zxx", ""),
+        ("v:0", "zxx", "Picture"),
         ("a:0", "eng", "Original"),
         ("a:1", "zxx", "Music and effects"),
         ("s:0", "eng", "English"),
     ):
-        command += [
-            f"-metadata:s:{stream}",
-            f"language={language}",
-            f"-metadata:s:{stream}",
-            f"handler_name={title}",
-        ]
-    command += ["-disposition:a:0", "default", "-disposition:a:1", "0"]
-    command += ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact", str(out)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin
-        assert process.stderr
-        try:
-            for frame in frames:
-                process.stdin.write(frame.tobytes())
-            process.stdin.close()
-        except BrokenPipeError:
-            pass
-        words = process.stderr.read().decode(errors="replace").strip()
-    if process.returncode:
-        raise EngineError(
-            f"ffmpeg could not make the sample film ({words or process.returncode}); type: dubcli doctor"
-        )
+        for tag in (f"language={language}", f"handler_name={title}"):
+            command += [f"-metadata:s:{stream}", tag]
+    command += ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact", url(out)]
+    with Process(command) as process:
+        for frame in frames:
+            process.write(frame.tobytes())
