@@ -30,6 +30,14 @@ SOUND_RATE = 48000
 _BLINKS_SECONDS = (1.25, 3.0, 5.35, 10.1, 12.15)
 _GRAIN = 0.011
 _DIALOGUE_LEVEL, _BED_LEVEL = 0.7, 0.012
+_TO_YUV = "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int,format=yuv420p"
+_OPTIONS = f"""
+-map 0:v -map 1:a -map 2:a -map 3:s -map_metadata 4 -map_chapters 4
+-vf {_TO_YUV},setparams=color_primaries=bt709:color_trc=bt709
+-color_primaries bt709 -color_trc bt709 -colorspace bt709 -color_range tv
+-c:v libx264 -preset veryfast -crf 17 -threads 2 -video_track_timescale {RATE.numerator}
+-c:a aac -b:a 128k -c:s mov_text -disposition:a:0 default -disposition:a:1 0
+"""
 
 Samples = NDArray[np.float32]
 
@@ -188,14 +196,7 @@ def _encode(frames: Iterator[NDArray[np.uint8]], size: tuple[int, int], work: Pa
     )
     for name in ("mix.wav", "bed.wav", "lines.srt", "chapters.txt"):
         command += ["-i", url(work / name)]
-    command += "-map 0:v -map 1:a -map 2:a -map 3:s -map_metadata 4 -map_chapters 4".split()
-    scale = "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int"
-    command += ["-vf", f"{scale},format=yuv420p,setparams=color_primaries=bt709:color_trc=bt709"]
-    command += "-color_primaries bt709 -color_trc bt709 -colorspace bt709 -color_range tv".split()
-    command += (
-        f"-c:v libx264 -preset veryfast -crf 17 -threads 2 -video_track_timescale {RATE.numerator}".split()
-    )
-    command += "-c:a aac -b:a 128k -c:s mov_text -disposition:a:0 default -disposition:a:1 0".split()
+    command += _OPTIONS.split()
     for stream, language, title in (
         ("v:0", "zxx", "Picture"),
         ("a:0", "eng", "Original"),
