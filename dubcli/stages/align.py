@@ -19,7 +19,7 @@ def units(job: JobView) -> list[Unit]:
     info = json.loads((job.one("probe").path / "media.json").read_bytes())
     tracks = [a for a in info["audio"] if a["channels"]]
     if tracks:
-        track = max(tracks, key=lambda a: (a["default"], -a["index"]))
+        track = max(tracks, key=lambda a: ("default" in a["disposition"], -a["index"]))
         found.append(
             Unit(
                 STAGE,
