@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-import dubcli
 from dubcli.cli import batch, cache, demo, doctor, engine, explain, plan, preset, report, run, status
 from dubcli.cli.declaration import declare
 from dubcli.cli.help import render
-from dubcli.cli.output import out
 
 
 class Command(TyperCommand):
@@ -57,18 +55,8 @@ again and it goes on where it was. A file name that begins with a dash is writte
 app = _group(HELP)
 
 
-def _version(value: bool) -> None:
-    if value:
-        out.data(f"dubcli {dubcli.__version__}")
-        raise typer.Exit
-
-
 @app.callback()
-def dubcli_(
-    version: Annotated[
-        bool, typer.Option("--version", "-V", help="Show the version.", callback=_version, is_eager=True)
-    ] = False,
-) -> None:
+def dubcli_() -> None:
     """The top of the command line; its help is `HELP`."""
 
 

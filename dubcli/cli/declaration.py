@@ -94,6 +94,8 @@ def declare(command: Any, path: str, group: str = "") -> Declaration:
     text = inspect.cleandoc(command.help or "")
     parameters = [_parameter(param) for param in command.params if not getattr(param, "hidden", False)]
     options = [parameter for parameter in parameters if parameter.names[0].startswith("-")]
+    if path == "dubcli":
+        options.append(Parameter(("-V", "--version"), "", "Show the version.", "Other", False, False, ""))
     options.append(Parameter(("-h", "--help"), "", "Show this help.", "Other", False, False, ""))
     below = getattr(command, "commands", {})
     return Declaration(

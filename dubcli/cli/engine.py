@@ -42,7 +42,10 @@ def show(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Show what is known of an engine: licences, what it needs, and the digests of its weights."""
+    """Show what is known of an engine.
+
+    That is its licences, the package it needs, and the digests of its weights.
+    """
     from dubcli.document import suggestion
     from dubcli.engines.registry import engines
     from dubcli.errors import UsageError

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
+import dubcli
 from dubcli.cli import failures
+from dubcli.cli.declaration import declare
+from dubcli.cli.help import render
 from dubcli.cli.output import out, prepare
 from dubcli.errors import ExitCode
 
@@ -32,6 +36,9 @@ def _run(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
         try:
+            if page := _page(command, arguments):
+                out.raw(page)
+                return ExitCode.OK
             code = command.main(arguments, prog_name="dubcli", standalone_mode=False)
             sys.stdout.flush()
         except typer.TyperException as error:
@@ -48,6 +55,25 @@ def _run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
         return ExitCode.OK
     return int(code or ExitCode.OK)
+
+
+def _page(command: Any, arguments: list[str]) -> str:
+    """Help or version, if asked for; found without Typer's parser, which imports pydantic."""
+    if arguments[:1] in (["-V"], ["--version"]):
+        return f"dubcli {dubcli.__version__}"
+    words = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if not {"-h", "--help"} & set(words):
+        return ""
+    path = "dubcli"
+    for word in words:
+        below = getattr(command, "commands", {})
+        if word in below:
+            command, path = below[word], f"{path} {word}"
+        elif not word.startswith("-") and below:
+            return ""  # a mistyped command: the parser says so
+        else:
+            break
+    return render(declare(command, path)).rstrip()
 
 
 def _usage(error: typer.TyperException) -> ExitCode:

@@ -60,9 +60,9 @@ def show(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Show every setting with its value and where it comes from, as a job in this folder would have it.
+    """Show every setting, its value and where that comes from.
 
-    With -v what each setting means is shown too.
+    What is shown is what a job in this folder would have. With -v what each setting means is shown too.
     """
     from dubcli.cli.jobs import as_json
     from dubcli.layers import describe, nest, resolve
@@ -86,9 +86,9 @@ def show(
 def check(
     files: File, json: options.Json = False, quiet: options.Quiet = False, verbose: options.Verbose = False
 ) -> None:
-    """Check preset files and dubcli.toml files; every problem is named with its line and column.
+    """Check preset files and dubcli.toml files.
 
-    Ends with 4 if there is any.
+    Every problem is named with its line and column. Ends with 4 if there is any.
     """
     from dubcli.document import read
     from dubcli.errors import ConfigError

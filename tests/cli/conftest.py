@@ -1,0 +1,42 @@
+"""The command as users meet it: a process of its own, with a home and a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Result = subprocess.CompletedProcess[str]
+Dubcli = Callable[..., Result]
+COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment without the developer's own settings."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("DUBCLI_", "XDG_"))}
+    clean.pop("NO_COLOR", None)
+    return {**clean, "HOME": str(tmp_path / "home"), "COLUMNS": "80"}
+
+
+@pytest.fixture
+def dubcli(tmp_path: Path, environment: dict[str, str]) -> Dubcli:
+    """Run `dubcli WORDS...` in a temporary folder."""
+
+    def run(*words: object, cwd: Path = tmp_path, **variables: str) -> Result:
+        return subprocess.run(
+            [*COMMAND, *map(str, words)],
+            cwd=cwd,
+            env={**environment, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=300,
+        )
+
+    return run

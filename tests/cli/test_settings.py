@@ -1,0 +1,209 @@
+"""Settings: every value from the strongest layer that has it, every mistake with its place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dubcli.config import Settings
+from dubcli.document import parse_toml, parse_yaml, read
+from dubcli.errors import ConfigError, UsageError
+from dubcli.layers import ConfigFile, Preset, describe, names, presets, resolve
+from tests.cli.conftest import Dubcli
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user config folder of the test's own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "config" / "dubcli"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_layers_in_order(home: Path, tmp_path: Path) -> None:
+    """Each layer sets one setting more than the one above it, so each must show through once."""
+    job = tmp_path / "films"
+    job.mkdir()
+    preset = tmp_path / "mine.yaml"
+    preset.write_text(
+        "run: {workers: 1, timeout: 1, retries: 1, fallback: original}\nlips: {engine: passthrough}"
+    )
+    (home / "config.toml").write_text("[run]\nworkers = 2\ntimeout = 2\nretries = 2\nfallback = 'none'")
+    (job / "dubcli.toml").write_text("[run]\nworkers = 3\ntimeout = 3\nretries = 3")
+    resolved = resolve(
+        preset=str(preset),
+        folder=job,
+        environ={"DUBCLI_RUN_WORKERS": "4", "DUBCLI_RUN_TIMEOUT": "4"},
+        assignments=("run.workers=5",),
+    )
+    run = resolved.settings.run
+    assert (run.workers, run.timeout, run.retries, run.fallback) == (5, 4, 3, "none")
+    assert resolved.settings.lips.engine == "passthrough"
+    origins = resolved.origins
+    assert origins["run.workers"] == "--set"
+    assert origins["run.timeout"] == "DUBCLI_RUN_TIMEOUT"
+    assert origins["run.retries"] == str(job / "dubcli.toml")
+    assert origins["run.fallback"] == f"user config {home / 'config.toml'}"
+    assert origins["lips.engine"] == f"preset {preset}"
+    assert {name: origin for name, _, origin in resolved.rows()}["track.engine"] == "default"
+
+
+def test_which_preset_and_store(home: Path, tmp_path: Path) -> None:
+    assert resolve(environ={}).preset == "film"
+    (home / "config.toml").write_text("preset = 'series'\nstore = 'shared'")
+    assert resolve(environ={}).preset == "series"
+    assert resolve(environ={}).store == home / "shared"
+    (tmp_path / "dubcli.toml").write_text("preset = 'draft'\nstore = 'here'")
+    assert resolve(folder=tmp_path, environ={}).preset == "draft"
+    assert resolve(folder=tmp_path, environ={}).store == tmp_path / "here"
+    environ = {"DUBCLI_PRESET": "film", "DUBCLI_STORE": "/mnt/store"}
+    assert resolve(folder=tmp_path, environ=environ).preset == "film"
+    assert resolve(folder=tmp_path, environ=environ).store == Path("/mnt/store")
+    assert resolve(folder=tmp_path, environ=environ, preset="draft", store=Path("x")).preset == "draft"
+    assert resolve(folder=tmp_path, environ=environ, store=Path("x")).store == Path("x")
+
+
+def test_a_job_keeps_its_settings_unless_told_otherwise(home: Path) -> None:
+    (home / "config.toml").write_text("[run]\nretries = 7")
+    base = Settings.model_validate({"run": {"retries": 5, "workers": 3}})
+    resolved = resolve(base=base, environ={"DUBCLI_RUN_WORKERS": "1"})
+    assert (resolved.settings.run.retries, resolved.settings.run.workers) == (5, 1)
+    assert resolved.origins["run.retries"] == "the job"
+    assert resolve(base=base, preset="film", environ={}).settings.run.retries == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("run:\n  wrkers: 3", "2:3", "unknown key 'run.wrkers'; did you mean 'workers'?"),
+        ("lip: {}", "1:1", "unknown key 'lip'; did you mean 'lips'?"),
+        ("run:\n  workers: many", "2:3", "run.workers: must be a valid integer, not 'many'"),
+        ("run:\n  workers: true", "2:3", "must be a valid integer"),
+        ("run:\n  workers: -1", "2:3", "greater than or equal to 0"),
+        ("run:\n  timeout: .nan", "2:3", "finite"),
+        ("run:\n  fallback: maybe", "2:3", "'none' or 'original'"),
+        ("run: 3", "1:1", "mapping of keys"),
+        ("- run", "1:1", "mapping of keys"),
+        ("run: {workers: 1,\n  workers: 2}", "2:3", "'workers' stands here twice"),
+        ("run: &a {workers: 1}\nlips: *a", "1:6", "aliases"),
+        ("run: [", "1:7", "expected the node content"),
+        ("run:\n\tworkers: 1", "2:1", "cannot start any token"),
+        ("1: 2", "1:1", "a key must be a word"),
+        ("lips: !!python/object/apply:os.getcwd []", "1:7", "could not determine a constructor"),
+    ],
+)
+def test_yaml_mistakes_have_a_place(text: str, place: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml(text, "my.yaml").model(Preset)
+    assert str(caught.value).startswith(f"my.yaml:{place}: ")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("[run]\nwrkers = 3", "2:1", "did you mean 'workers'?"),
+        ("presets = 'x'", "1:1", "did you mean 'preset'?"),
+        ("run.workers = 'x'", "1:1", "must be a valid integer"),
+        ("[run\n", "1:5", "Expected"),
+    ],
+)
+def test_toml_mistakes_have_a_place(text: str, place: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_toml(text, "dubcli.toml").model(ConfigFile)
+    assert str(caught.value).startswith(f"dubcli.toml:{place}: ")
+    assert words in str(caught.value)
+
+
+def test_all_mistakes_of_a_file_are_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml("run: {wrkers: 1, retries: x}\nlps: {}", "my.yaml").model(Preset)
+    assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x00", b"[" * 5000, b"run: {" * 3000])
+def test_files_that_are_no_settings(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError):
+        read(path).model(Preset)
+
+
+def test_an_empty_preset_says_nothing() -> None:
+    assert parse_yaml("# nothing\n", "my.yaml").model(Preset) == Preset()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("lips.engin=x", "did you mean 'lips.engine'?"),
+        ("engine=x", "did you mean"),
+        ("run.workers", "SECTION.FIELD=VALUE"),
+        ("run.workers=two", "must be a valid integer, not 'two'"),
+        ("run.workers=[1", "must be a valid integer"),
+    ],
+)
+def test_set_is_checked_as_usage(assignment: str, words: str) -> None:
+    with pytest.raises(UsageError, match="--set") as caught:
+        resolve(assignments=(assignment,), environ={})
+    assert words in str(caught.value)
+
+
+def test_text_settings_take_text_as_it_stands() -> None:
+    for text in ("yes", "1", "1.5", "null", "[x"):
+        assert resolve(assignments=(f"lips.engine={text}",), environ={}).settings.lips.engine == text
+
+
+def test_a_mistyped_variable_is_not_ignored() -> None:
+    with pytest.raises(ConfigError, match=r"DUBCLI_RUN_WORKER.*did you mean 'DUBCLI_RUN_WORKERS'"):
+        resolve(environ={"DUBCLI_RUN_WORKER": "1"})
+    resolve(environ={"DUBCLI_FOOTAGE": "/x", "DUBCLI_UNRELATED": "1"})
+
+
+def test_presets_that_ship() -> None:
+    assert set(presets()) == {"draft", "film", "series"}
+    for name, path in presets().items():
+        assert read(path).model(Preset).summary
+        resolve(preset=name, environ={})
+    schema = json.loads((presets()["film"].parent / "schema.json").read_text())
+    assert set(schema["properties"]) == set(Preset.model_fields)
+    assert schema["additionalProperties"] is False
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert [name for name in names() if not describe(name)] == []
+
+
+def test_preset_command(dubcli: Dubcli, tmp_path: Path) -> None:
+    listed = json.loads(dubcli("preset", "list", "--json").stdout)
+    assert {item["name"] for item in listed} == {"draft", "film", "series"}
+    shown = json.loads(dubcli("preset", "show", "series", "--json", DUBCLI_RUN_RETRIES="9").stdout)
+    assert shown["settings"]["run.fallback"] == {"value": "original", "from": "preset series"}
+    assert shown["settings"]["run.retries"] == {"value": 9, "from": "DUBCLI_RUN_RETRIES"}
+    missing = dubcli("preset", "show", "flim")
+    assert missing.returncode == 4
+    assert "did you mean 'film'?" in missing.stderr
+
+
+def test_a_preset_made_from_another_is_valid(dubcli: Dubcli, tmp_path: Path) -> None:
+    text = dubcli("preset", "show", "--yaml").stdout
+    (tmp_path / "mine.yaml").write_text(text)
+    assert yaml.safe_load(text)["run"]["fallback"] == "none"
+    assert dubcli("preset", "check", "mine.yaml").returncode == 0
+    shown = json.loads(dubcli("preset", "show", "mine.yaml", "--json").stdout)
+    assert {item["from"] for item in shown["settings"].values()} == {"preset mine.yaml"}
+
+
+def test_check_names_every_problem(dubcli: Dubcli, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("run:\n  wrkers: 3\nlps: {}\n")
+    (tmp_path / "dubcli.toml").write_text("preset = 3\n")
+    done = dubcli("preset", "check", "bad.yaml", "dubcli.toml")
+    assert (done.returncode, done.stdout) == (4, "")
+    for place in ("bad.yaml:2:3", "bad.yaml:3:1", "dubcli.toml:1:1"):
+        assert place in done.stderr
+    found = json.loads(dubcli("preset", "check", "bad.yaml", "--json").stdout)
+    assert len(found[0]["problems"]) == 2
