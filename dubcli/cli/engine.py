@@ -25,7 +25,7 @@ Name = Annotated[str, typer.Argument(metavar="ENGINE", help="An engine's name, o
 def list_engines(
     json: options.Json = False, quiet: options.Quiet = False, verbose: options.Verbose = False
 ) -> None:
-    """List all engines, those that come with dubcli and those of installed packages."""
+    """List all engines, those of installed packages too."""
     from dubcli.engines.registry import engines
 
     found = list(engines().values())
