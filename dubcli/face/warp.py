@@ -8,7 +8,6 @@ other, and continuous everywhere else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,6 +24,7 @@ Points = NDArray[np.float32]
 TOP = 0.10  # canonical height of the lattice's upper edge: just under the eyes
 RINGS = ((1.25, 0.45), (1.55, 0.0))  # (distance from the nose over the jaw's, share of the jaw's movement)
 _FIXED_BITS = 4  # sub-pixel bits of OpenCV's polygon filling
+_FOLD = 1024
 _THIN = 0.05  # square pixels (twice the area) under which a triangle shows nothing
 
 
@@ -69,19 +69,6 @@ def lattice() -> Lattice:
     return Lattice(triangles, len(fan), len(nodes))
 
 
-@dataclass(frozen=True)
-class Maps:
-    """Backward maps for `cv2.remap`.
-
-    Attributes:
-        pairs: x and y, (h, w) float32 each, per source.
-        covered: (h, w) bool, what the lattice covers.
-    """
-
-    pairs: tuple[tuple[Points, Points], ...]
-    covered: NDArray[np.bool_]
-
-
 def rest(mesh: Floats) -> Points:
     """Nodes of a face as it is: (..., 478, 2 or 3) to (..., nodes, 2)."""
     flat = np.asarray(mesh[..., :2], np.float32)
@@ -101,49 +88,72 @@ def moved(mesh: Floats, wanted: Floats) -> Points:
     return nodes
 
 
-def maps(to: Points, sources: Sequence[Points], size: tuple[int, int], depth: Floats | None = None) -> Maps:
-    """Backward maps that draw the faces at `sources` (nodes, 2) where the lattice lies at `to` (nodes, 2).
+def footprint(nodes: Points, size: tuple[int, int], depth: Floats | None = None) -> NDArray[np.int32]:
+    """Which triangle shows at each pixel of a picture of that width and height: (h, w), -1 for none.
 
     Args:
-        to: nodes in continuous pixels of the picture to draw.
-        sources: nodes in continuous pixels of the pictures to take from.
-        size: width and height of the picture to draw.
+        nodes: (nodes, 2) continuous pixels of the picture.
+        size: its width and height.
         depth: (478,) distance into the scene of the mesh's points; nearer triangles cover farther ones.
     """
     grid = lattice()
-    corners = to[grid.triangles].astype(np.float64)
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    area = _area(corners)
-    shown = area > _THIN
-    order = np.flatnonzero(shown)
+    order = np.flatnonzero(_area(nodes[grid.triangles].astype(np.float64)) > _THIN)
     if depth is not None:
         far = np.append(depth, np.full(grid.nodes - len(depth), np.inf))[grid.triangles].mean(axis=1)
         far[: grid.mouth] = np.inf  # the mouth lies behind the lips
         order = order[np.argsort(-far[order], kind="stable")]
     labels = np.full((size[1], size[0]), -1, np.int32)
-    fixed = np.round((to - 0.5) * (1 << _FIXED_BITS)).astype(np.int32)[grid.triangles]
-    for k in order:
-        cv2.fillConvexPoly(labels, fixed[k], (int(k),), cv2.LINE_8, _FIXED_BITS)
-    # Affine maps by barycentric weights: picture point p = a + u (b - a) + v (c - a).
-    safe = np.where(shown, area, 1.0)
-    ub = np.stack([c[:, 1] - a[:, 1], a[:, 0] - c[:, 0]], axis=1) / safe[:, None]
-    vc = np.stack([a[:, 1] - b[:, 1], b[:, 0] - a[:, 0]], axis=1) / safe[:, None]
-    covered = labels >= 0
-    x = np.arange(size[0], dtype=np.float32)[None] + 0.5
-    y = np.arange(size[1], dtype=np.float32)[:, None] + 0.5
-    result = []
-    for source in sources:
-        s = source[grid.triangles].astype(np.float64)
-        du, dv = s[:, 1] - s[:, 0], s[:, 2] - s[:, 0]
-        linear = du[:, :, None] * ub[:, None, :] + dv[:, :, None] * vc[:, None, :]  # (K, 2 out, 2 in)
-        offset = s[:, 0] - np.einsum("koi,ki->ko", linear, a)
-        table = np.concatenate([linear.reshape(-1, 4), offset], axis=1).astype(np.float32)
-        table = np.vstack([table, np.array([[1, 0, 0, 1, 0, 0]], np.float32)])  # label -1: stay
-        part = table[labels]
-        map_x = part[..., 0] * x + part[..., 1] * y + part[..., 4] - np.float32(0.5)
-        map_y = part[..., 2] * x + part[..., 3] * y + part[..., 5] - np.float32(0.5)
-        result.append((map_x, map_y))
-    return Maps(tuple(result), covered)
+    fixed = np.round((nodes - 0.5) * (1 << _FIXED_BITS)).astype(np.int32)[grid.triangles]
+    for k in order.tolist():
+        cv2.fillConvexPoly(labels, fixed[k], (k,), cv2.LINE_8, _FIXED_BITS)
+    return labels
+
+
+def affine(nodes: Points, source: Points) -> NDArray[np.float32]:
+    """Per triangle the map from a picture with the lattice at `nodes` back to one with it at `source`.
+
+    Returns:
+        (K + 1, 6) float32 rows xx, xy, yx, yy, x, y in OpenCV's pixel-centre coordinates; the last row, which
+        label -1 picks, stays in place.
+    """
+    triangles = lattice().triangles
+    to, back = (points[triangles].astype(np.float64) - 0.5 for points in (nodes, source))
+    a, b, c = to[:, 0], to[:, 1], to[:, 2]
+    area = _area(to)
+    safe = np.where(area > _THIN, area, 1.0)[:, None]
+    # Barycentric weights: p = a + u (b - a) + v (c - a).
+    u = np.stack([c[:, 1] - a[:, 1], a[:, 0] - c[:, 0]], axis=1) / safe
+    v = np.stack([a[:, 1] - b[:, 1], b[:, 0] - a[:, 0]], axis=1) / safe
+    linear = (back[:, 1] - back[:, 0])[:, :, None] * u[:, None] + (back[:, 2] - back[:, 0])[:, :, None] * v[
+        :, None
+    ]
+    offset = back[:, 0] - (linear @ a[:, :, None])[:, :, 0]
+    stay = np.array([[1, 0, 0, 1, 0, 0]], np.float64)
+    return np.concatenate([np.hstack([linear.reshape(-1, 4), offset]), stay]).astype(np.float32)
+
+
+def pull(
+    picture: NDArray[Any],
+    table: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    where: NDArray[np.bool_],
+    kernel: int = cv2.INTER_CUBIC,
+) -> tuple[NDArray[Any], Points]:
+    """Take the pixels of `where` (h, w) from a picture, through the affine maps that `labels` (h, w) name.
+
+    Returns:
+        (n, 3) colours in the picture's type, and (n, 2) float32 how far each came, in pixels (x, y).
+    """
+    y, x = (axis.astype(np.float32) for axis in np.nonzero(where))
+    rows = np.take(table, labels[where], axis=0)
+    map_x = rows[:, 0] * x + rows[:, 1] * y + rows[:, 4]
+    map_y = rows[:, 2] * x + rows[:, 3] * y + rows[:, 5]
+    # OpenCV takes maps of less than 32768 columns, so the list is folded.
+    count = len(x)
+    fold = (-(-max(count, 1) // _FOLD), _FOLD)
+    folded = [np.resize(part, fold) if count else np.zeros(fold, np.float32) for part in (map_x, map_y)]
+    taken = cv2.remap(picture, folded[0], folded[1], kernel, borderMode=cv2.BORDER_REPLICATE)
+    return taken.reshape(-1, 3)[:count], np.stack([map_x - x, map_y - y], axis=1)
 
 
 def _area(corners: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,7 +25,6 @@ NOTHING = -1  # no row of the gallery
 CHUNK_BYTES = 128_000_000  # target pixels held at once
 _MOUTH = list(regions.MOUTH)
 _STEADY = 0.8  # frames of smoothing: the mesh's jitter goes, the flick of a closing lip stays
-_FADE = 0.3  # share of the weight's ramp in which pixels fade in, before the shape moves
 _BORDER = 4  # pixels around what may change
 _DOUBT = 8.0  # cost of footage at which confidence is 1/e
 _LIGHT_GAIN = 0.4  # share of a frame's own light while a piece of footage runs on
@@ -75,13 +74,9 @@ class _Plan:
         mesh = track.mesh[rows]
         own = pose.to_canonical(mesh, place)
         own = steady(own, _STEADY)
-        weight = work.weight.astype(np.float32)
-        self.pixels = mask.smoothstep(weight / _FADE)
-        toward = mask.smoothstep((weight - _FADE) / (1 - _FADE))[:, None, None]
-        shape = own[:, _MOUTH] + toward * (work.shape - own[:, _MOUTH])
-        reach = _reach()[None, :, None]
+        self.pixels = work.weight.astype(np.float32)
         canonical = own.copy()
-        canonical[:, _MOUTH] += reach * (shape - own[:, _MOUTH])
+        canonical[:, _MOUTH] += _reach()[:, None] * (work.shape - own[:, _MOUTH])
         self.mesh = pose.from_canonical(own, place)
         self.wanted = pose.from_canonical(canonical, place)[:, :, :2]
         self.shape, self.angles, self.size_at = canonical[:, _MOUTH], pose.angles(place), place.scale
@@ -177,7 +172,7 @@ def _steady_runs(gallery: footage.Gallery) -> tuple[NDArray[np.float32], NDArray
 def _reach() -> NDArray[np.float32]:
     """Share (P,) of the wanted movement that each mouth point makes: less and less towards the ears."""
     side = np.abs(regions.head()[_MOUTH, 0])
-    return 1 - mask.smoothstep((side - 0.50) / (0.72 - 0.50))
+    return 1 - mask.smoothstep((side - 0.42) / (0.65 - 0.42))
 
 
 @lru_cache(maxsize=1)

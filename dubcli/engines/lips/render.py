@@ -20,6 +20,7 @@ _LIPS = list(regions.LIPS_OUTER)
 _FEATHER = 0.14  # outer-eye distances over which borrowed pixels fade in at their edge
 _BESIDE_LIPS = 0.10  # outer-eye distances around the lips where skin is no measure of light
 _LIGHT_REACH = 0.25  # outer-eye distances over which light is taken to vary
+_STILL = 0.02  # pixels
 _VISIBLE = 0.25  # pixels of movement from which the target's own skin is replaced
 
 
@@ -38,59 +39,83 @@ class Face:
 
 @dataclass(frozen=True)
 class Layers:
-    """Two pictures of the wanted face, (h, w, 3) float32 0–1, not yet joined.
+    """Two pictures of the wanted face, not yet joined.
 
     Attributes:
-        base: the target's own pixels with cheeks, jaw and neck moved.
-        other: the borrowed pixels in place.
-        region: (h, w) where borrowed pixels may show, hard-edged.
-        movement: (h, w) pixels that the target's own skin has moved.
+        base: (H, W, 3) float32 0–1, the target's own pixels with cheeks, jaw and neck moved.
+        movement: (H, W) pixels that the target's own skin has moved.
+        box: part (rows, columns) of the picture where borrowed pixels may show.
+        other: (h, w, 3) the borrowed pixels in place, in that part.
+        region: (h, w) where they may show, hard-edged.
         light: coarse gains that give `other` the light of `base`.
     """
 
     base: Picture
+    movement: Picture
+    box: tuple[slice, slice]
     other: Picture
     region: Picture
-    movement: Picture
     light: Picture
 
 
 def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
-    """Put both faces where the lattice of `wanted` (478, 2) lies."""
+    """Put both faces where `wanted` (478, 2) lies."""
     h, w = target.picture.shape[:2]
-    nodes = warp.moved(target.mesh, wanted)
-    sources = [warp.rest(target.mesh), warp.rest(footage.mesh)]
-    drawn = warp.maps(nodes, sources, (w, h), target.mesh[:, 2])
-    own, borrowed = drawn.pairs
-    base = _sample(target.picture, own)
-    other = _sample(footage.picture, borrowed)
+    nodes, still = warp.moved(target.mesh, wanted), warp.rest(target.mesh)
+    labels = warp.footprint(nodes, (w, h), target.mesh[:, 2])
     eyes = _eyes(target.mesh)
-    region = mask.polygon(wanted[_EDGE], (w, h))
-    lips = mask.spread(mask.polygon(wanted[_LIPS], (w, h)), _BESIDE_LIPS * eyes)
-    skin = region * (1 - lips)
-    x = np.arange(w, dtype=np.float32)[None]
-    y = np.arange(h, dtype=np.float32)[:, None]
-    movement = np.hypot(own[0] - x, own[1] - y)
-    light = blend.light_field(base, other, skin, _LIGHT_REACH * eyes)
-    return Layers(base, other, region, movement, light)
+
+    base = _unit(target.picture)
+    movement = np.zeros((h, w), np.float32)
+    free = np.append(
+        (np.abs(nodes - still) > _STILL).any(axis=1)[warp.lattice().triangles].any(axis=1), False
+    )
+    where = np.take(free, labels)
+    colours, path = warp.pull(target.picture, warp.affine(nodes, still), labels, where)
+    base[where] = _unit(colours)
+    movement[where] = np.hypot(path[:, 0], path[:, 1])
+
+    box = _around(wanted[_EDGE], _levels(eyes), (h, w))
+    corner = (box[1].start, box[0].start)
+    size = (box[1].stop - corner[0], box[0].stop - corner[1])
+    region = mask.polygon(wanted[_EDGE] - corner, size)
+    lips = mask.spread(mask.polygon(wanted[_LIPS] - corner, size), _BESIDE_LIPS * eyes)
+    other = base[box].copy()
+    shown = region > 0
+    table = warp.affine(nodes - np.float32(corner), warp.rest(footage.mesh))
+    colours, _ = warp.pull(footage.picture, table, labels[box], shown, cv2.INTER_LANCZOS4)
+    other[shown] = _unit(colours)
+    light = blend.light_field(base[box], other, region * (1 - lips), _LIGHT_REACH * eyes)
+    return Layers(base, movement, box, other, region, light)
 
 
 def join(drawn: Layers, light: Picture, eyes: float) -> tuple[Picture, Picture]:
-    """Final picture (h, w, 3) and mask (h, w), both 0–1, under the given light."""
-    levels = int(np.clip(round(np.log2(max(eyes, 1) / 10)), 1, 6))
+    """Final picture (H, W, 3) and mask (H, W), both 0–1, under the given light."""
     inner = mask.soften(drawn.region, _FEATHER * eyes)
-    picture = blend.bands(drawn.base, blend.relight(drawn.other, light), inner, levels)
-    alpha = np.maximum(
-        mask.spread(drawn.region, 0.5 * _FEATHER * eyes), mask.smoothstep(drawn.movement / _VISIBLE)
+    picture, alpha = drawn.base.copy(), mask.smoothstep(drawn.movement / _VISIBLE)
+    picture[drawn.box] = blend.bands(
+        drawn.base[drawn.box], blend.relight(drawn.other, light), inner, _levels(eyes)
     )
+    alpha[drawn.box] = np.maximum(alpha[drawn.box], mask.spread(drawn.region, 0.5 * _FEATHER * eyes))
     return np.clip(picture, 0, 1), alpha
 
 
-def _sample(picture: NDArray[Any], at: tuple[Picture, Picture]) -> Picture:
-    full = np.float32(np.iinfo(picture.dtype).max)
-    moved = cv2.remap(picture, at[0], at[1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.float32) / full
+def _around(points: Floats, levels: int, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a picture of that shape that hold the points and room for the widest band."""
+    room = 1 << levels
+    low = np.floor(points.min(axis=0) - room).astype(int)
+    high = np.ceil(points.max(axis=0) + room).astype(int)
+    (left, top), (right, bottom) = np.maximum(low, 0).tolist(), np.minimum(high, shape[::-1]).tolist()
+    return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
+
+
+def _levels(eyes: float) -> int:
+    return int(np.clip(round(np.log2(max(eyes, 1) / 10)), 1, 6))
+
+
+def _unit(values: NDArray[Any]) -> Picture:
+    return np.asarray(values, np.float32) * np.float32(1 / np.iinfo(values.dtype).max)
 
 
 def _eyes(mesh: Floats) -> float:
-    return float(np.linalg.norm(mesh[regions.EYE_LEFT, :3] - mesh[regions.EYE_RIGHT, :3]))
+    return float(np.linalg.norm(mesh[regions.EYE_LEFT] - mesh[regions.EYE_RIGHT]))
