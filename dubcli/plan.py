@@ -60,7 +60,7 @@ class Selection:
 
 def view(job: Job) -> JobView:
     """The job as stages see it, before any artifact is known."""
-    return JobView(sources=job.sources, settings=job.settings)
+    return JobView(sources=job.sources, settings=job.settings, suffix=job.out.suffix.lower())
 
 
 def rows(job: Job, seen: JobView, stage: str, selection: Selection, *, salt: str = "") -> list[Row]:

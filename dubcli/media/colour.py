@@ -71,11 +71,18 @@ class Colour:
         if matrix in ("unknown", "gbr") and not form.rgb:
             matrix = "bt709" if video.height >= _HD_HEIGHT else "smpte170m"
         if not form.rgb and matrix not in (*_WEIGHTS, "ycgco"):
-            raise MediaError(f"pictures in {matrix} colour cannot be dubbed; convert the film to bt2020nc first")
+            raise MediaError(
+                f"pictures in {matrix} colour cannot be dubbed; convert the film to bt2020nc first"
+            )
         full = video.range == "pc" or video.pix_fmt.startswith("yuvj") or (form.rgb and video.range != "tv")
         default = "center" if video.codec in ("mpeg1video", "mjpeg", "vp8") else "left"
         site = _SITES.get(video.chroma_location, _SITES[default])
-        return cls(form, matrix, full, (site[0] if form.factor[0] > 1 else 0.0, site[1] if form.factor[1] > 1 else 0.0))
+        return cls(
+            form,
+            matrix,
+            full,
+            (site[0] if form.factor[0] > 1 else 0.0, site[1] if form.factor[1] > 1 else 0.0),
+        )
 
     @property
     def _coder(self) -> NDArray[np.float64]:
@@ -85,7 +92,11 @@ class Colour:
         red, blue = _WEIGHTS[self.matrix]
         luma = np.array([red, 1 - red - blue, blue])
         return np.stack(
-            [luma, (np.array([0, 0, 1]) - luma) / (2 - 2 * blue), (np.array([1, 0, 0]) - luma) / (2 - 2 * red)]
+            [
+                luma,
+                (np.array([0, 0, 1]) - luma) / (2 - 2 * blue),
+                (np.array([1, 0, 0]) - luma) / (2 - 2 * red),
+            ]
         )
 
     def _levels(self, k: int) -> tuple[float, float]:
@@ -154,7 +165,9 @@ class Colour:
             values = colour[..., k] * np.float32(span) + np.float32(zero)
             samples = form.view(planes, k)
             if k and form.factor != (1, 1):
-                (a, b), (c, d), small, mean = _lowered(values, weight, (x, y), (width, height), form.factor, self.site)
+                (a, b), (c, d), small, mean = _lowered(
+                    values, weight, (x, y), (width, height), form.factor, self.site
+                )
                 _mix(samples[c:d, a:b], mean, small, part.shift, form.bits)
             else:
                 h, w = weight.shape
@@ -197,12 +210,16 @@ def _raised(
         # Luma sample x lies at (x + 0.5) / factor of the chroma pitch, chroma sample k at k + 0.5 when centred.
         where = (np.arange(start, start + count) - place * (factor - 1)) / factor
         low = np.floor(where).astype(int)
-        grids.append((np.clip(low, 0, size - 1), np.clip(low + 1, 0, size - 1), (where - low).astype(np.float32)))
+        grids.append(
+            (np.clip(low, 0, size - 1), np.clip(low + 1, 0, size - 1), (where - low).astype(np.float32))
+        )
     (left, right, fx), (up, low_, fy) = grids
     a, b = int(left.min()), int(right.max()) + 1
     c, d = int(up.min()), int(low_.max()) + 1
     part = _floats(samples[c:d, a:b], shift)
-    rows = part[up - c] if form.factor[1] == 1 else part[up - c] + fy[:, None] * (part[low_ - c] - part[up - c])
+    rows = (
+        part[up - c] if form.factor[1] == 1 else part[up - c] + fy[:, None] * (part[low_ - c] - part[up - c])
+    )
     if form.factor[0] == 1:
         return rows
     return rows[:, left - a] + fx * (rows[:, right - a] - rows[:, left - a])

@@ -24,12 +24,12 @@ from dubcli.media.colour import Colour, Rect
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
-    from av.audio.stream import AudioStream
+    from av.audio.stream import AudioStream as AvAudioStream
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream as AvVideoStream
 
-    from dubcli.media.probe import VideoStream
+    from dubcli.media.probe import AudioStream, MediaInfo, VideoStream
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,9 @@ def frames(path: Path, video: VideoStream, pts: NDArray[np.int64], start: int, s
             if number >= wanted:
                 yield Frame(number, int(pts[number]), frame, colour)
     if number + 1 < stop:
-        raise MediaError(f"{path} ends after frame {number}, but had {len(pts)}; it changed since it was read")
+        raise MediaError(
+            f"{path} ends after frame {number}, but had {len(pts)}; it changed since it was read"
+        )
 
 
 def _from(path: Path, video: VideoStream, pts: NDArray[np.int64], start: int) -> Iterator[VideoFrame]:
@@ -237,7 +239,7 @@ def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDA
     return mono, float(begin - zero) if film is not None else 0.0
 
 
-def _track(container: InputContainer, path: Path, index: int | None) -> AudioStream:
+def _track(container: InputContainer, path: Path, index: int | None) -> AvAudioStream:
     tracks = [s for s in container.streams.audio if s.codec_context is not None]
     if index is not None:
         tracks = [s for s in tracks if s.index == index]
@@ -247,7 +249,7 @@ def _track(container: InputContainer, path: Path, index: int | None) -> AudioStr
 
 
 def _mono(
-    container: InputContainer, track: AudioStream, rate: int
+    container: InputContainer, track: AvAudioStream, rate: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], Fraction]:
     """The centre channel (empty where there is none), the mix of all, and the time of the first sample."""
     mixer: av.AudioResampler | None = None
@@ -272,7 +274,9 @@ def _mono(
             names = [channel.name for channel in frame.layout.channels]
             mixer = av.AudioResampler(format="fltp", layout="mono", rate=rate)
             has_centre = "FC" in names and len(names) > 2
-            splitter = av.AudioResampler(format="fltp", layout=frame.layout, rate=rate) if has_centre else None
+            splitter = (
+                av.AudioResampler(format="fltp", layout=frame.layout, rate=rate) if has_centre else None
+            )
             centre = names.index("FC") if has_centre else 0
         count += frame.samples
         frame.pts = None
@@ -292,9 +296,30 @@ def _mono(
     )
 
 
-def _sound(container: InputContainer, track: AudioStream) -> Iterator[AudioFrame]:
+def _sound(container: InputContainer, track: AvAudioStream) -> Iterator[AudioFrame]:
     for packet in container.demux(track):
         try:
             yield from packet.decode()
         except av.error.InvalidDataError:
             continue
+
+
+def main_track(info: MediaInfo) -> AudioStream:
+    """The sound track that is meant: the default one, else the first that can be decoded.
+
+    Raises:
+        MediaError: there is none.
+    """
+    tracks = [track for track in info.audio if track.codec]
+    if not tracks:
+        raise MediaError("the dub has no sound that can be decoded; name a file with sound")
+    return max(tracks, key=lambda track: ("default" in track.disposition, -track.index))
+
+
+def duration(path: Path, index: int) -> float:
+    """Seconds of sound in a track, from its container; 0 where that does not say."""
+    with source.opened(path) as container:
+        track = container.streams[index]
+        if track.duration is not None and track.time_base is not None:
+            return float(track.duration * track.time_base)
+        return (container.duration or 0) / 1_000_000

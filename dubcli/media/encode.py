@@ -39,7 +39,14 @@ _DNX_PROFILES = {
     "DNXHR HQX": "dnxhr_hqx", "DNXHR 444": "dnxhr_444",
 }  # fmt: skip
 
-_FAMILIES = {"h264": "h264", "hevc": "hevc", "prores": "prores", "dnxhd": "dnxhd", "ffv1": "ffv1", "mjpeg": "mjpeg"}
+_FAMILIES = {
+    "h264": "h264",
+    "hevc": "hevc",
+    "prores": "prores",
+    "dnxhd": "dnxhd",
+    "ffv1": "ffv1",
+    "mjpeg": "mjpeg",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,9 @@ def encoding(video: VideoStream, settings: ComposeSettings) -> Encoding:
         MediaError: no encoder can keep the picture's depth or chroma.
     """
     codec = _FAMILIES.get(video.codec, "h264")
-    make = {"h264": _h264, "hevc": _hevc, "prores": _prores, "dnxhd": _dnxhd, "ffv1": _ffv1, "mjpeg": _mjpeg}[codec]
+    make = {"h264": _h264, "hevc": _hevc, "prores": _prores, "dnxhd": _dnxhd, "ffv1": _ffv1, "mjpeg": _mjpeg}[
+        codec
+    ]
     pix_fmt = _SAME_SAMPLES.get(video.pix_fmt, video.pix_fmt)
     options, allowed = make(video, pix_fmt, settings)
     plain = pix_fmt.replace("yuvj", "yuv")
@@ -84,7 +93,9 @@ def _interlaced(video: VideoStream) -> str:
     return {"tt": "tff", "tb": "tff", "bb": "bff", "bt": "bff"}.get(video.field_order, "")
 
 
-def _h264(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
+def _h264(
+    video: VideoStream, pix_fmt: str, settings: ComposeSettings
+) -> tuple[dict[str, object], Sequence[str]]:
     rgb = pix_fmt in ("gbrp", "bgr0", "bgr24", "rgb24")
     extra: dict[str, object] = {"threads": _THREADS, "lookahead-threads": 1, "stitchable": 1}
     if _interlaced(video):
@@ -100,11 +111,22 @@ def _h264(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[
     profile = _X264_PROFILES.get(video.profile)
     if profile and video.codec == "h264":
         options["profile:v"] = profile
-    allowed = ["yuv420p", "yuv422p", "yuv444p", "gray", "yuv420p10le", "yuv422p10le", "yuv444p10le", "gray10le"]
+    allowed = [
+        "yuv420p",
+        "yuv422p",
+        "yuv444p",
+        "gray",
+        "yuv420p10le",
+        "yuv422p10le",
+        "yuv444p10le",
+        "gray10le",
+    ]
     return options, [*allowed, "bgr0", "bgr24", "rgb24"]
 
 
-def _hevc(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
+def _hevc(
+    video: VideoStream, pix_fmt: str, settings: ComposeSettings
+) -> tuple[dict[str, object], Sequence[str]]:
     extra: dict[str, object] = {
         "log-level": "error",
         "pools": _THREADS,
@@ -133,11 +155,15 @@ def _hevc(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[
         "x265-params": flags(extra),
     }
     depths = ("", "10le", "12le")
-    allowed = [f"{base}{depth}" for base in ("yuv420p", "yuv422p", "yuv444p", "gbrp", "gray") for depth in depths]
+    allowed = [
+        f"{base}{depth}" for base in ("yuv420p", "yuv422p", "yuv444p", "gbrp", "gray") for depth in depths
+    ]
     return options, allowed
 
 
-def _prores(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
+def _prores(
+    video: VideoStream, pix_fmt: str, settings: ComposeSettings
+) -> tuple[dict[str, object], Sequence[str]]:
     profile = _PRORES_PROFILES.get(video.tag, "hq")
     options: dict[str, object] = {"c:v": "prores_ks", "profile:v": profile, "vendor": "apl0"}
     if _interlaced(video):
@@ -145,16 +171,25 @@ def _prores(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tupl
     return options, ["yuv422p10le", "yuv444p10le", "yuva444p10le"]
 
 
-def _dnxhd(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
-    options: dict[str, object] = {"c:v": "dnxhd", "profile:v": _DNX_PROFILES.get(video.profile.upper(), "dnxhr_hq")}
+def _dnxhd(
+    video: VideoStream, pix_fmt: str, settings: ComposeSettings
+) -> tuple[dict[str, object], Sequence[str]]:
+    options: dict[str, object] = {
+        "c:v": "dnxhd",
+        "profile:v": _DNX_PROFILES.get(video.profile.upper(), "dnxhr_hq"),
+    }
     return options, ["yuv422p", "yuv422p10le", "yuv444p10le", "gbrp10le"]
 
 
-def _ffv1(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
+def _ffv1(
+    video: VideoStream, pix_fmt: str, settings: ComposeSettings
+) -> tuple[dict[str, object], Sequence[str]]:
     return {"c:v": "ffv1", "level": 3, "g": 1, "slicecrc": 1, "slices": 4}, [pix_fmt]
 
 
-def _mjpeg(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> tuple[dict[str, object], Sequence[str]]:
+def _mjpeg(
+    video: VideoStream, pix_fmt: str, settings: ComposeSettings
+) -> tuple[dict[str, object], Sequence[str]]:
     return {"c:v": "mjpeg", "q:v": 1, "qmin": 1, "huffman": "optimal"}, ["yuv420p", "yuv422p", "yuv444p"]
 
 
@@ -247,6 +282,7 @@ def verified(path: Path, count: int, what: str) -> int:
         stream = source.picture(container, path)
         times = [p.pts for p in container.demux(stream) if p.size and p.pts is not None]
     if len(times) != count:
-        raise CheckError(f"{what}: {len(times)} pictures were encoded instead of {count}; type: dubcli run again")
+        raise CheckError(
+            f"{what}: {len(times)} pictures were encoded instead of {count}; type: dubcli run again"
+        )
     return reorder_depth(times)
-

@@ -88,7 +88,7 @@ class Process:
             self._words += line
             del self._words[:-_STDERR_BYTES]
 
-    def write(self, data: Any) -> None:
+    def write(self, data: Any, /) -> None:
         """Hand it bytes, or any buffer.
 
         Raises:

@@ -120,7 +120,9 @@ def planes(frame: VideoFrame) -> Planes:
         chroma = any(part.plane == k for part in form.components[1:]) and not form.rgb and k > 0
         across = frame.width if not chroma else -(-frame.width // form.factor[0])
         down = frame.height if not chroma else -(-frame.height // form.factor[1])
-        wide = 2 * (frame.width + frame.width % 2) if "422" in form.name and steps[:1] == [2] and k == 0 else 0
+        wide = (
+            2 * (frame.width + frame.width % 2) if "422" in form.name and steps[:1] == [2] and k == 0 else 0
+        )
         data = np.frombuffer(plane, dtype=form.dtype)
         stride = abs(plane.line_size) // data.itemsize
         samples = wide or across * (steps[0] if steps else 1)
@@ -130,4 +132,24 @@ def planes(frame: VideoFrame) -> Planes:
 
 def copied(views: Planes) -> Planes:
     """Contiguous copies that may be written to."""
-    return [np.ascontiguousarray(v).copy() if v.flags.c_contiguous else np.ascontiguousarray(v) for v in views]
+    return [
+        np.ascontiguousarray(v).copy() if v.flags.c_contiguous else np.ascontiguousarray(v) for v in views
+    ]
+
+
+def with_alpha(frame: VideoFrame) -> tuple[NDArray[Any], NDArray[Any]]:
+    """A picture in an RGB format with alpha as (h, w, 3) RGB and (h, w) alpha, copied.
+
+    Raises:
+        MediaError: it has no alpha.
+    """
+    name = frame.format.name
+    form = layout(name)
+    views = planes(frame)
+    if not form.rgb or not any(c.is_alpha for c in frame.format.components):
+        raise MediaError(f"a picture stored as {name} has no mask; store patches as bgra or gbrap16le")
+    rgb = np.stack([form.view(views, k) for k in range(3)], axis=-1)
+    if form.components[0].step == 4:
+        offset = 6 - sum(part.offset for part in form.components)
+        return rgb, np.array(views[0][:, offset::4])
+    return rgb, np.array(views[3])

@@ -52,7 +52,6 @@ class Patches:
         path, count = self._folder / "patch.mkv", 0
         with source.opened(path) as container:
             for frame in container.decode(source.picture(container, path)):
-                green, blue, red, alpha = layout.planes(frame)
                 count += 1
-                yield np.stack([red, green, blue], axis=-1), np.array(alpha)
+                yield layout.with_alpha(frame)
         raise MediaError(f"{path} holds {count} patches but {len(self.frames)} are listed")

@@ -59,6 +59,7 @@ class VideoStream(_Model):
         start_pts: ticks of the first picture in presentation order.
         sar: sample aspect ratio, (1, 1) for square or unknown.
         rotation: degrees counter-clockwise to show it, a display flag.
+        display: the nine numbers of the display matrix behind `rotation`, if any.
         primaries, transfer, matrix, range: FFmpeg's names, "unknown" where untagged (`range`: `tv`, `pc`).
         chroma_location: `left`, `center`, `topleft`, …; "unspecified" where untagged.
         field_order: `progressive`, `tt`, `bb`, `tb`, `bt` or `unknown`.
@@ -83,6 +84,7 @@ class VideoStream(_Model):
     start_pts: int
     sar: Rational
     rotation: int
+    display: tuple[int, ...] | None
     primaries: str
     transfer: str
     matrix: str
@@ -119,7 +121,7 @@ class AudioStream(_Model):
     time_base: Rational
     start: int
     language: str
-    default: bool
+    disposition: tuple[str, ...]
     tags: dict[str, str]
 
 
@@ -129,7 +131,7 @@ class SubtitleStream(_Model):
     index: int
     codec: str
     language: str
-    default: bool
+    disposition: tuple[str, ...]
     tags: dict[str, str]
 
 
@@ -140,6 +142,7 @@ class OtherStream(_Model):
     kind: str
     codec: str
     tag: str
+    disposition: tuple[str, ...]
     tags: dict[str, str]
 
 
@@ -194,9 +197,7 @@ def probe(path: Path) -> MediaInfo:
             "start": _rational(start),
             "subtitles": tuple(_subtitle(s) for s in container.streams.subtitles),
             "other": tuple(
-                _other(s)
-                for s in container.streams
-                if s is not film and s.type not in ("audio", "subtitle")
+                _other(s) for s in container.streams if s is not film and s.type not in ("audio", "subtitle")
             ),
             "chapters": len(container.chapters()),
             "tags": dict(container.metadata),
@@ -218,8 +219,12 @@ def _video(
 
     Packets of sound go into the hashes of `sound`, by stream, on the way.
     """
+    import av.logging
+
     context = stream.codec_context
+    av.logging.set_level(av.logging.INFO)  # without it there is nothing to dump
     dump = _dumped(container.dumps_format(), stream.index)
+    av.logging.set_level(None)
     described = {
         "index": stream.index,
         "codec": stream.codec_context.codec.canonical_name,
@@ -259,6 +264,7 @@ def _video(
         average_rate=_rational(rate),
         start_pts=min(times, default=0),
         rotation=round(first.rotation) % 360,
+        display=struct.unpack("9i", side["DISPLAYMATRIX"][:36]) if "DISPLAYMATRIX" in side else None,
         mastering=_mastering(side.get("MASTERING_DISPLAY_METADATA", b"")),
         light=_light(side.get("CONTENT_LIGHT_LEVEL", b"")),
         dynamic=tuple(sorted(label for name, label in names.DYNAMIC.items() if name in side)),
@@ -343,7 +349,7 @@ def _audio(stream: Stream, digest: str) -> AudioStream:
         time_base=_rational(stream.time_base or Fraction(1, 1000)),
         start=stream.start_time or 0,
         language=stream.metadata.get("language", "und"),
-        default=bool(stream.disposition & 1),
+        disposition=_disposition(stream),
         tags=dict(stream.metadata),
     )
 
@@ -353,7 +359,7 @@ def _subtitle(stream: Stream) -> SubtitleStream:
         index=stream.index,
         codec=_codec(stream),
         language=stream.metadata.get("language", "und"),
-        default=bool(stream.disposition & 1),
+        disposition=_disposition(stream),
         tags=dict(stream.metadata),
     )
 
@@ -361,8 +367,17 @@ def _subtitle(stream: Stream) -> SubtitleStream:
 def _other(stream: Stream) -> OtherStream:
     tag = getattr(stream, "codec_tag", None) or ""
     return OtherStream(
-        index=stream.index, kind=stream.type, codec=_codec(stream), tag=tag.strip("\0"), tags=dict(stream.metadata)
+        index=stream.index,
+        kind=stream.type,
+        codec=_codec(stream),
+        tag=tag.strip("\0"),
+        disposition=_disposition(stream),
+        tags=dict(stream.metadata),
     )
+
+
+def _disposition(stream: Stream) -> tuple[str, ...]:
+    return tuple(flag.name for flag in type(stream.disposition) if flag & stream.disposition and flag.name)
 
 
 def _codec(stream: Stream) -> str:

@@ -49,7 +49,9 @@ class Cutter:
 
     def add(self, small: NDArray[np.uint8]) -> None:
         """Take the next picture, (h, w, 3) BGR, `WIDTH` across."""
-        self._cuts += self._numbers(self._detector.process_frame(self._timecode(self._count, self._rate), small))
+        self._cuts += self._numbers(
+            self._detector.process_frame(self._timecode(self._count, self._rate), small)
+        )
         self._count += 1
 
     def _numbers(self, found: list[Any]) -> list[int]:

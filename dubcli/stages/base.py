@@ -97,12 +97,14 @@ class JobView:
         sources: role → file: `film` and `dub`, later `script`, `stem:NAME`.
         artifacts: stage → unit name → artifact; failed units are absent.
         failures: id of a failed unit → what was wrong with it.
+        suffix: file name suffix of the film to make, which says its container.
     """
 
     sources: Mapping[str, Source]
     settings: Settings
     artifacts: dict[str, dict[str, Artifact]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    suffix: str = ".mp4"
 
     def one(self, stage: str, name: str = "film") -> Artifact:
         """The artifact of a unit that must exist."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from dubcli.errors import CheckError
@@ -53,6 +52,7 @@ def run(task: Task) -> None:
 
     from dubcli.config import ComposeSettings
     from dubcli.media.compose import encode_spans
+    from dubcli.media.encode import encoding
     from dubcli.media.patches import Patches
     from dubcli.media.probe import MediaInfo
 
@@ -60,6 +60,7 @@ def run(task: Task) -> None:
     with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
         pts, digest = box["pts"], box["digest"]
     faces = [Patches(path) for role, path in sorted(task.inputs.items()) if role.startswith("patch/")]
+    settings = ComposeSettings(**task.params)
     spans = [(task.facts["start"], task.facts["stop"])]
     delay = encode_spans(
         task.inputs["film"],
@@ -69,11 +70,11 @@ def run(task: Task) -> None:
         spans,
         faces,
         task.out / "video.nut",
-        ComposeSettings(**task.params),
+        settings,
         task.report,
     )
     changed = sum(len(face.frames) for face in faces)
-    note = {"spans": spans, "delay": delay, "changed": changed}
+    note = {"spans": spans, "delay": delay, "changed": changed, "codec": encoding(video, settings).codec}
     (task.out / "compose.json").write_text(json.dumps(note, indent=1) + "\n")
 
 

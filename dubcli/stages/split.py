@@ -66,7 +66,9 @@ def run(task: Task) -> None:
         raise MediaError(f"{film}: no picture can be decoded; check that the film is whole")
     if damaged:
         task.warn(f"{damaged} damaged packets of the film's picture were passed over")
-    kind = video.model_dump(include={"width", "height", "pix_fmt", "average_rate", "sar", "rotation", "field_order"})
+    kind = video.model_dump(
+        include={"width", "height", "pix_fmt", "average_rate", "sar", "rotation", "field_order"}
+    )
     kind["colour"] = [video.primaries, video.transfer, video.matrix, video.range, video.chroma_location]
     head = json.dumps(kind, sort_keys=True).encode()
     shots = []
@@ -74,7 +76,9 @@ def run(task: Task) -> None:
         hasher = hashlib.sha256(head)
         for one in digests[shot.start : shot.stop]:
             hasher.update(one)
-        shots.append({"name": shot.name, "start": shot.start, "stop": shot.stop, "picture": hasher.hexdigest()})
+        shots.append(
+            {"name": shot.name, "start": shot.start, "stop": shot.stop, "picture": hasher.hexdigest()}
+        )
     (task.out / "shots.json").write_text(json.dumps(shots, indent=1) + "\n")
     np.savez_compressed(
         task.out / "frames.npz",

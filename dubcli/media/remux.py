@@ -1,0 +1,251 @@
+"""Putting the film together: its new picture, the dub, and every other stream of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.errors import MediaError
+from dubcli.media import picture, source
+from dubcli.media.containers import VIDEO, audio_codec, format_of, subtitle_codec
+from dubcli.media.ffmpeg import CONTAINERS, Process, url
+from dubcli.media.probe import AudioStream, MediaInfo, OtherStream
+
+_AAC_RATE = 160_000  # bits per second and channel: beyond audible difference
+_SLACK_SECONDS = 0.05  # a dub longer by less than a frame or so needs no word
+_SAFE = ["-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS]
+
+# Tags that MP4 and MOV have boxes for, or write themselves; any other needs their free-form list.
+_PLAIN_TAGS = {
+    "title", "artist", "album_artist", "author", "album", "grouping", "composer", "date", "comment", "genre",
+    "copyright", "description", "synopsis", "show", "episode_id", "network", "lyrics", "keywords", "season_number",
+    "episode_sort", "media_type", "hd_video", "gapless_playback", "encoder", "track", "disc", "creation_time",
+    "major_brand", "minor_version", "compatible_brands", "timecode",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Dub:
+    """The dubbed track.
+
+    Attributes:
+        path: its file.
+        sound: the stream taken from it.
+        seconds: its length, 0 where unknown.
+        language: ISO 639-2 code, "" where unknown.
+    """
+
+    path: Path
+    sound: AudioStream
+    seconds: float
+    language: str
+
+
+@dataclass
+class Plan:
+    """What goes into the film, in order, and what has to stay out.
+
+    Attributes:
+        streams: (`video`, `dub` or `film`, index in it) of each stream.
+        tags: (stream of the result, index in the film) whose tags it takes.
+        options: output options.
+        left_out: one line each, what could not be kept and why.
+    """
+
+    streams: list[tuple[str, int]] = field(default_factory=list)
+    tags: list[tuple[str, int]] = field(default_factory=list)
+    options: list[tuple[str, str]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
+    """Decide what becomes of every stream.
+
+    Args:
+        info: the film.
+        codec: of the picture that will be written.
+        dub: the dubbed track.
+        container: FFmpeg's name of the output format.
+
+    Raises:
+        MediaError: the container cannot hold the picture.
+    """
+    if codec not in VIDEO[container]:
+        raise MediaError(
+            f"{codec} pictures cannot stand in {container}; name the output film.mov or film.mkv"
+        )
+    out = Plan([("video", 0), ("dub", dub.sound.index)], [("v:0", info.film.index)])
+    out.options = [
+        ("c:v", "copy"),
+        ("c:d", "copy"),
+        ("c:t", "copy"),
+        *_sound("a:0", dub.sound, container),
+        ("disposition:v:0", "default"),
+        ("disposition:a:0", "default"),
+        ("metadata:s:a:0", f"language={dub.language or 'und'}"),
+    ]
+    count = 1
+    for track in info.audio:
+        if not track.codec:
+            out.left_out.append(f"sound track {track.index}: of a kind that cannot be read")
+            continue
+        name = f"a:{count}"
+        count += 1
+        _add(out, name, track.index, [flag for flag in track.disposition if flag != "default"])
+        out.options += _sound(name, track, container)
+    count = 0
+    for subtitle in info.subtitles:
+        way = subtitle_codec(subtitle.codec, container)
+        if not way:
+            out.left_out.append(f"subtitle {subtitle.index}: {subtitle.codec} cannot stand in {container}")
+            continue
+        name = f"s:{count}"
+        count += 1
+        _add(out, name, subtitle.index, subtitle.disposition)
+        out.options.append((f"c:{name}", way))
+    for other in info.other:
+        reason = _unkept(other, container, bool(info.chapters))
+        if reason is None:
+            _add(out, str(len(out.streams)), other.index, other.disposition)
+        elif reason:
+            out.left_out.append(f"{other.kind} stream {other.index} ({other.codec or other.tag}): {reason}")
+    return out
+
+
+def _add(out: Plan, name: str, index: int, disposition: Sequence[str]) -> None:
+    out.streams.append(("film", index))
+    out.tags.append((name, index))
+    out.options.append((f"disposition:{name}", "+".join(disposition) or "0"))
+
+
+def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str]]:
+    way = audio_codec(track.codec, container)
+    rate = [(f"b:{name}", str(_AAC_RATE * max(1, track.channels)))] if way == "aac" else []
+    return [(f"c:{name}", way), *rate]
+
+
+def _unkept(stream: OtherStream, container: str, chapters: bool) -> str | None:
+    """Why a stream that is neither sound nor subtitle stays out: None where it is kept, "" where it is made anew."""
+    if stream.kind == "attachment":
+        return None if container == "matroska" else f"{container} has no attachments"
+    if stream.kind == "video":
+        cover = "attached_pic" in stream.disposition and stream.codec in {"png", "mjpeg"}
+        return (
+            None
+            if cover or stream.codec in VIDEO[container]
+            else f"{stream.codec} cannot stand in {container}"
+        )
+    if stream.kind == "data" and stream.tag == "text" and chapters:
+        return ""  # the track that QuickTime keeps chapter names in
+    if stream.kind == "data" and stream.tag == "tmcd" and container != "matroska":
+        return ""  # made from the timecode tag
+    return f"{container} cannot carry it"
+
+
+def mux(
+    film: Path,
+    info: MediaInfo,
+    pts: NDArray[np.int64],
+    last: int,
+    segments: Sequence[picture.Segment],
+    codec: str,
+    dub: Dub,
+    out: Path,
+    warn: Callable[[str], None] = lambda line: None,
+) -> list[str]:
+    """Write the film.
+
+    Args:
+        film: the source.
+        info: what is in it.
+        pts: (N,) timestamps of its frames.
+        last: ticks that its last frame is shown.
+        segments: its new picture; empty to copy the source's own.
+        codec: of the picture.
+        dub: the dubbed track.
+        out: the file to write, in the format its suffix says.
+        warn: called with what the user should know.
+
+    Returns:
+        What could not be kept, one line each.
+
+    Raises:
+        MediaError, EngineError, TemporaryError, CheckError: it cannot be written.
+    """
+    video = info.film
+    container = format_of(out.suffix)
+    what = plan(info, codec, dub, container)
+    for line in what.left_out:
+        warn(f"left out: {line}")
+    begin, length = int(pts[0]) * video.tick, (int(pts[-1]) + last - int(pts[0])) * video.tick
+    # The dub's first sample belongs to the film's first picture.
+    shift = begin - dub.sound.start * Fraction(*dub.sound.time_base)
+    command = ["-y", "-copyts"]
+    if segments:
+        command += ["-protocol_whitelist", "pipe", "-f", "mov", "-i", "pipe:0"]
+    number = {"film": 1 if segments else 0, "dub": 2 if segments else 1, "video": 0}
+    command += [*_SAFE, "-i", url(film)]
+    command += ["-itsoffset", f"{float(shift):.9f}", *_SAFE, "-i", url(dub.path)]
+    for name, index in what.streams:
+        command += ["-map", f"{number[name]}:{video.index if name == 'video' and not segments else index}"]
+    command += ["-map_metadata", str(number["film"]), "-map_chapters", str(number["film"])]
+    for specifier, index in what.tags:
+        command += [f"-map_metadata:s:{specifier}", f"{number['film']}:s:{index}"]
+    for key, value in what.options:
+        command += [f"-{key}", value]
+    if dub.seconds > length + _SLACK_SECONDS:
+        warn(f"the dub is {dub.seconds - float(length):.2f} s longer than the film; its end is cut off")
+        command += _cut(dub, begin, length, container)
+    elif 0 < dub.seconds < length - 1:
+        warn(f"the dub ends {float(length) - dub.seconds:.2f} s before the film does; the rest is silent")
+    if container != "matroska":
+        command += _mov_options(info, codec)
+    command += [
+        "-copy_unknown",
+        "-fflags",
+        "+bitexact",
+        "-max_interleave_delta",
+        "0",
+        "-f",
+        container,
+        url(out),
+    ]
+    with Process(command) as process:
+        if segments:
+            picture.write(process, video, segments, pts, last)
+    return what.left_out
+
+
+def _cut(dub: Dub, begin: Fraction, length: Fraction, container: str) -> list[str]:
+    """Options that end the dub with the film: on the sample where it is decoded, else on a packet."""
+    way = audio_codec(dub.sound.codec, container)
+    if way == "copy" and not dub.sound.codec.startswith("pcm_"):
+        return ["-frames:a:0", str(_packets_until(dub, length))]
+    codec = dub.sound.codec if way == "copy" else way
+    return ["-c:a:0", codec, "-filter:a:0", f"atrim=end={float(begin + length):.9f}"]
+
+
+def _packets_until(dub: Dub, length: Fraction) -> int:
+    with source.opened(dub.path) as container:
+        track = container.streams[dub.sound.index]
+        assert track.time_base is not None
+        end = length / track.time_base + dub.sound.start
+        return sum(p.pts < end for p in container.demux(track) if p.size and p.pts is not None)
+
+
+def _mov_options(info: MediaInfo, codec: str) -> list[str]:
+    """The film's own time scale and four-character code, and all its tags."""
+    video = info.film
+    options: list[str] = []
+    if video.time_base[0] == 1:
+        options += ["-video_track_timescale", str(video.time_base[1])]
+    if any(key not in _PLAIN_TAGS for key in info.tags):
+        options += ["-movflags", "+use_metadata_tags"]
+    if video.codec == codec and video.tag.isalnum() and "mov" in info.format:
+        options += ["-tag:v:0", video.tag]
+    return options

@@ -1,0 +1,127 @@
+"""`remux`: the film, with the new picture, the dub and everything else the source has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from dubcli.errors import CheckError
+from dubcli.stages.base import JobView, Stage, Task, Unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dubcli.media.picture import Segment
+
+STAGE = Stage("remux", version=1, after=("compose",))
+
+
+def units(job: JobView) -> Iterable[Unit]:
+    """One unit: the film."""
+    from dubcli.media.language import guess
+
+    media, split = job.one("probe"), job.one("split")
+    film, dub = job.sources["film"], job.sources["dub"]
+    parts = {f"video/{name}": artifact for name, artifact in job.all("compose").items()}
+    settings = job.settings.remux
+    yield Unit(
+        STAGE,
+        "film",
+        {
+            "film": film.sha256,
+            "dub": dub.sha256,
+            "media": media.content,
+            "frames": split.content,
+            **{role: artifact.content for role, artifact in parts.items()},
+        },
+        {
+            "film": film.path,
+            "dub": dub.path,
+            "probe": media.path,
+            "split": split.path,
+            **{role: artifact.path for role, artifact in parts.items()},
+        },
+        params={
+            **settings.model_dump(),
+            "language": settings.language or guess(dub.path.stem),
+            "compose": job.settings.compose.model_dump(),
+        },
+        facts={"suffix": job.suffix},
+        cost=float(
+            sum(shot["stop"] - shot["start"] for shot in json.loads((split.path / "shots.json").read_text()))
+        ),
+    )
+
+
+def run(task: Task) -> None:
+    """Write `film.<suffix>` and `remux.json`."""
+    import tempfile
+    from pathlib import Path
+
+    import numpy as np
+
+    from dubcli.config import ComposeSettings
+    from dubcli.media import compose, decode, encode, verify
+    from dubcli.media.picture import Segment, gaps
+    from dubcli.media.probe import MediaInfo, probe
+    from dubcli.media.remux import Dub, mux
+
+    film = task.inputs["film"]
+    info = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_bytes())
+    video = info.film
+    with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
+        pts, digest = box["pts"], box["digest"]
+    track = decode.main_track(probe(task.inputs["dub"]))
+    seconds = decode.duration(task.inputs["dub"], track.index)
+    dub = Dub(task.inputs["dub"], track, seconds, task.params["language"])
+    settings = ComposeSettings(**task.params["compose"])
+    segments = [_segment(path) for role, path in sorted(task.inputs.items()) if role.startswith("video/")]
+    out = task.out / f"film{task.facts['suffix']}"
+    last = max(1, round(1 / (video.rate * video.tick)))
+    why = ""
+
+    def write() -> list[str]:
+        codec = encode.encoding(video, settings).codec if segments else video.codec
+        left_out = mux(film, info, pts, last, segments, codec, dub, out, task.warn)
+        verify.times(out, video, pts)
+        return left_out
+
+    with tempfile.TemporaryDirectory(dir=task.out) as scratch:
+        left_out = None
+        if not segments:
+            try:
+                left_out = write()
+            except CheckError as error:
+                why = str(error)
+                task.warn(f"the film's picture is encoded anew: {why}")
+        if left_out is None:
+            # Shots that failed, or a picture that could not be copied as it is.
+            for k, span in enumerate(gaps(segments, len(pts))):
+                part = Path(scratch) / f"{k}.nut"
+                delay = compose.encode_spans(
+                    film, video, pts, digest, [span], [], part, settings, task.report
+                )
+                segments.append(Segment(part, (span,), delay))
+            segments.sort(key=lambda segment: segment.spans[0])
+            left_out = write()
+    note = {
+        "encoded": sum(b - a for segment in segments for a, b in segment.spans),
+        "why_encoded": why,
+        "left_out": left_out,
+    }
+    (task.out / "remux.json").write_text(json.dumps(note, indent=1) + "\n")
+
+
+def _segment(folder: Path) -> Segment:
+    from dubcli.media.picture import Segment
+
+    note = json.loads((folder / "compose.json").read_text())
+    return Segment(folder / "video.nut", tuple((a, b) for a, b in note["spans"]), note["delay"])
+
+
+def check(task: Task) -> None:
+    """The film's frames and times were compared while it was made; it must be there."""
+    for name in (f"film{task.facts['suffix']}", "remux.json"):
+        if not (task.out / name).is_file():
+            raise CheckError(f"remux left no {name}; type: dubcli run again")
