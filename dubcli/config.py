@@ -39,7 +39,7 @@ class CastSettings(_Section):
 class AlignSettings(_Section):
     """Speech and phones."""
 
-    engine: str = "phones"
+    engine: str = Field(default="phones", description="aligner engine")
 
 
 class CueSettings(_Section):
@@ -49,15 +49,24 @@ class CueSettings(_Section):
 class LearnSettings(_Section):
     """The mouth model."""
 
+    prior: str = Field(default="", description="another prior.safetensors to start from than the one that ships")
+    least_speech: float = Field(
+        default=2.0, gt=0, description="seconds of own speech that a person's mouth is learnt from at least"
+    )
+    gallery_mb: int = Field(default=400, ge=1, description="megabytes of footage kept per person at most")
+
 
 class MotionSettings(_Section):
     """Speech to mouth shapes."""
+
+    ramp: int = Field(default=6, ge=4, description="frames over which a change fades in and out")
+    amplitude: float = Field(default=1.0, gt=0, le=3, description="how far mouths move; 1 is as in the film")
 
 
 class LipsSettings(_Section):
     """Mouth pixels."""
 
-    engine: str = "exemplar"
+    engine: str = Field(default="exemplar", description="lips engine")
 
 
 class ComposeSettings(_Section):

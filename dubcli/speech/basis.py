@@ -1,0 +1,134 @@
+"""The mouths one person makes: a mean, a few orthogonal directions, and the shapes seen in the film.
+
+Shapes are canonical points (P, 3) of `face.mesh.MOUTH` in outer-eye distances, x to the picture's right,
+y down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.face import mesh as regions
+
+Floats = NDArray[np.float32]
+
+POINTS = len(regions.MOUTH)
+DIRECTIONS = 12  # of the mouth's shape; on real speech more explain under 1 % of what is left
+KEPT = 4000  # observed shapes kept per person; a quarter of an hour of film at most is told apart
+_ROW = {point: row for row, point in enumerate(regions.MOUTH)}
+_UPPER, _LOWER = _ROW[regions.UPPER_LIP], _ROW[regions.LOWER_LIP]
+_LEFT, _RIGHT = _ROW[regions.CORNER_LEFT], _ROW[regions.CORNER_RIGHT]
+LIPS = [_ROW[p] for p in dict.fromkeys((*regions.LIPS_OUTER, *regions.LIPS_INNER))]
+
+
+def opening(shape: Floats) -> Floats:
+    """Signed inner-lip gap, (..., P, 3) to (...): negative where the lips are pressed past each other."""
+    return np.asarray(shape[..., _LOWER, 1] - shape[..., _UPPER, 1], np.float32)
+
+
+def width(shape: Floats) -> Floats:
+    """Distance between the mouth's corners, (..., P, 3) to (...)."""
+    return np.asarray(np.linalg.norm(shape[..., _RIGHT, :] - shape[..., _LEFT, :], axis=-1), np.float32)
+
+
+def protrusion(shape: Floats) -> Floats:
+    """How far the lips stand out before the corners, (..., P, 3) to (...)."""
+    lips = (shape[..., _UPPER, 2] + shape[..., _LOWER, 2]) / 2
+    return np.asarray((shape[..., _LEFT, 2] + shape[..., _RIGHT, 2]) / 2 - lips, np.float32)
+
+
+def measures(shape: Floats) -> Floats:
+    """Opening, width and protrusion, (..., P, 3) to (..., 3)."""
+    return np.stack([opening(shape), width(shape), protrusion(shape)], axis=-1)
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person's space of mouth shapes.
+
+    Attributes:
+        head: (478, 3) canonical head that the shapes refer to.
+        mean: (P*3,) mean shape.
+        basis: (K, P*3) orthonormal rows, widest first.
+        coefficients: (N, K) of observed shapes, in order of time.
+        closed: (P, 3) the person's own shape at rest, lips together.
+    """
+
+    head: Floats
+    mean: Floats
+    basis: Floats
+    coefficients: Floats
+    closed: Floats
+
+    def encode(self, shape: Floats) -> Floats:
+        """(T, P, 3) to (T, K)."""
+        return np.asarray((shape.reshape(len(shape), -1) - self.mean) @ self.basis.T, np.float32)
+
+    def decode(self, coefficients: Floats) -> Floats:
+        """(T, K) to (T, P, 3)."""
+        return np.asarray(coefficients @ self.basis + self.mean, np.float32).reshape(-1, POINTS, 3)
+
+
+def person(head: Floats, shape: Floats) -> Person:
+    """The space that observed shapes (N, P, 3) span; N may be 0, then it is that of the head alone."""
+    if not len(shape):
+        shape = head[None, list(regions.MOUTH)]
+    flat = shape.reshape(len(shape), -1).astype(np.float64)
+    mean = flat.mean(0)
+    # Lips count more than cheeks, which are many and hardly tell sounds apart.
+    weight = np.ones((POINTS, 3))
+    weight[LIPS] = 2.0
+    weight = weight.ravel()
+    _, _, rows = np.linalg.svd((flat - mean)[_spread(len(flat), KEPT)] * weight, full_matrices=False)
+    rows = rows[:DIRECTIONS] / weight
+    rows *= np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])[:, None]
+    # Orthonormal again after the weights are taken out, directions kept in order (Gram-Schmidt by QR).
+    q, r = np.linalg.qr(rows.T)
+    basis = (q * np.sign(np.diag(r))).T.astype(np.float32)
+    known = Person(
+        np.asarray(head, np.float32),
+        mean.astype(np.float32),
+        basis,
+        np.zeros((0, len(basis)), np.float32),
+        shape[0],
+    )
+    coefficients = known.encode(shape)
+    return Person(known.head, known.mean, basis, coefficients, _closed(known.decode(coefficients)))
+
+
+def _closed(shape: Floats) -> Floats:
+    """The typical shape among the tenth that opens least, (N, P, 3) to (P, 3)."""
+    gap = opening(shape)
+    low = np.argsort(gap, kind="stable")[: max(1, len(gap) // 10)]
+    return np.asarray(np.median(shape[low], axis=0), np.float32)
+
+
+def _spread(count: int, most: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def save(people: Mapping[str, Person]) -> dict[str, Floats]:
+    """Members of `persons.npz`, named `<id>/<field>`; of observed shapes an even `KEPT` are kept."""
+    out: dict[str, Floats] = {}
+    for name, one in sorted(people.items()):
+        kept = one.coefficients[_spread(len(one.coefficients), KEPT)]
+        out |= {
+            f"{name}/head": one.head,
+            f"{name}/mean": one.mean,
+            f"{name}/basis": one.basis,
+            f"{name}/coefficients": kept,
+            f"{name}/closed": one.closed,
+        }
+    return out
+
+
+def load(box: Mapping[str, Any], name: str) -> Person:
+    """One person out of `persons.npz`."""
+    return Person(
+        *(np.asarray(box[f"{name}/{f}"]) for f in ("head", "mean", "basis", "coefficients", "closed"))
+    )

@@ -1,0 +1,87 @@
+"""What is done to predicted mouths: lips meet where they must, pauses close, changes fade in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.speech.basis import Person
+
+Floats = NDArray[np.float32]
+Array = NDArray[np.float64]
+
+_RATE = 100
+_PAUSE_S = 0.3  # silence this far from any speech is a pause in which the mouth closes
+_CLOSING_S = 0.15  # over which it does
+
+
+def speak(
+    person: Person, shape: Floats, features: Mapping[str, Any], seconds: Array, amplitude: float = 1.0
+) -> tuple[Floats, Floats]:
+    """Finish predicted mouths.
+
+    Args:
+        person: whose mouth.
+        shape: (T, P, 3) as predicted.
+        features: of the dub.
+        seconds: (T,) times in the dub.
+        amplitude: how far the mouth moves, 1 as predicted.
+
+    Returns:
+        Shapes (T, P, 3) and how surely the lips meet (T,) 0–1.
+    """
+    mean = person.mean.reshape(-1, 3)
+    shape = mean + amplitude * (shape - mean)
+    rest = pauses(np.asarray(features["speech"], np.float32), seconds)
+    shape = shape + rest[:, None, None] * (person.closed - shape)
+    return np.asarray(shape, np.float32), np.maximum(rest, meeting(features, seconds))
+
+
+def pauses(speech: Floats, seconds: Array) -> Floats:
+    """How much of a pause each time lies in, (T,) 0–1, from speech probability at 100 Hz."""
+    from scipy.ndimage import distance_transform_edt
+
+    if not (speech > 0.5).any():
+        return np.ones(len(seconds), np.float32)
+    rows = np.pad(speech <= 0.5, (0, 1000), constant_values=True)
+    away = distance_transform_edt(rows) / _RATE
+    at = np.clip((seconds * _RATE).astype(int), 0, len(away) - 1)
+    return np.asarray(np.clip((away[at] - _PAUSE_S) / _CLOSING_S, 0, 1), np.float32)
+
+
+def meeting(features: Mapping[str, Any], seconds: Array) -> Floats:
+    """How surely a sound asks the lips to meet, (T,) 0–1."""
+    from dubcli.speech.visemes import INDEX
+
+    rows = np.asarray(features["viseme"], np.float32)
+    if not len(rows):
+        return np.ones(len(seconds), np.float32)
+    at = np.clip((seconds * _RATE).astype(int), 0, len(rows) - 1)
+    return np.asarray(rows[at, INDEX["PP"]], np.float32)
+
+
+def ramps(change: NDArray[np.bool_], length: int, open_start: bool, open_stop: bool) -> tuple[Floats, Floats]:
+    """How much of the picture and how much of the shape is new, (T,) 0–1 each.
+
+    A change fades in over `length` frames: first the picture with the mouth as it was, so that no mouth is
+    seen double, then the mouth moves. At a cut nothing fades.
+
+    Args:
+        change: (T,) frames to change.
+        length: frames.
+        open_start, open_stop: the first or last frame lies at a cut.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    rows = np.concatenate([np.full(length + 1, open_start), change, np.full(length + 1, open_stop)])
+    inside = (
+        distance_transform_edt(rows)[length + 1 : -length - 1]
+        if not rows.all()
+        else np.full(len(change), length + 1.0)
+    )
+    part = np.clip(inside / (length + 1), 0, 1)
+    picture, morph = np.clip(3 * part, 0, 1), np.clip((3 * part - 1) / 2, 0, 1)
+    return picture.astype(np.float32), (morph * morph * (3 - 2 * morph)).astype(np.float32)

@@ -1,0 +1,174 @@
+"""`learn`: the mouth model of a film's people, and the footage that shows them again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dubcli.errors import CheckError, ConfigError
+from dubcli.stages.base import JobView, Stage, Task, Unit
+from dubcli.store import sha256
+
+if TYPE_CHECKING:
+    from dubcli.face.tracks import FaceTrack
+    from dubcli.speech.basis import Person
+    from dubcli.speech.model import Stretch
+
+STAGE = Stage("learn", 1, after=("cast", "align"))
+
+_PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
+
+
+def units(job: JobView) -> list[Unit]:
+    """One unit for the film."""
+    shots, split = job.all("track"), job.one("split")
+    inputs = {f"tracks/{shot}": artifact.content for shot, artifact in shots.items()}
+    paths = {f"tracks/{shot}": artifact.path for shot, artifact in shots.items()}
+    inputs |= {"cast": job.one("cast").content, "picture": split.content}
+    paths |= {"cast": job.one("cast").path, "picture": split.path}
+    paths |= {"film": job.sources["film"].path, "probe": job.one("probe").path}
+    heard = job.artifacts.get("align", {}).get("film")
+    if heard:
+        inputs["speech/film"], paths["speech/film"] = heard.content, heard.path
+    settings = job.settings.learn
+    paths["prior"] = Path(settings.prior) if settings.prior else _PRIOR
+    if not paths["prior"].is_file():
+        raise ConfigError(
+            f"learn.prior: {settings.prior} is not there; name a prior.safetensors or leave it out"
+        )
+    inputs["prior"] = sha256(paths["prior"])
+    params = settings.model_dump(exclude={"prior"})
+    frames = json.loads((split.path / "shots.json").read_bytes())[-1]["stop"]
+    return [Unit(STAGE, "film", inputs=inputs, paths=paths, params=params, cost=frames)]
+
+
+def run(task: Task) -> None:
+    """Write `model.json`, `model.safetensors`, `persons.npz` and a `gallery-<id>.npz` for each person."""
+    import numpy as np
+
+    from dubcli.speech import basis, model
+
+    faces = _faces(task)
+    people = {name: _person(own) for name, own in faces.items()}
+    kind, why = "prior", "the film has no sound to learn from"
+    facts: dict[str, dict[str, float]] = {}
+    learnt = model.MouthModel(model.load_prior(task.inputs["prior"]), 0.0, {})
+    if "speech/film" in task.inputs:
+        with np.load(task.inputs["speech/film"] / "features.npz", allow_pickle=False) as box:
+            features = {name: box[name] for name in box.files}
+        stretches = _stretches(task, faces, people)
+        learnt, facts = model.fit(learnt.prior, people, stretches, features, task.params["least_speech"])
+        kind, why = ("film", "learnt from the film's own speech") if facts else ("prior", _why(features))
+    learnt.save(task.out / "model.safetensors")
+    np.savez_compressed(task.out / "persons.npz", **basis.save(people))
+    record = {
+        "kind": kind,
+        "why": why,
+        "lag": round(learnt.lag, 3),
+        "people": {n: facts.get(n, {}) for n in people},
+    }
+    text = json.dumps(record, indent=1, sort_keys=True)
+    (task.out / "model.json").write_text(text + "\n", encoding="utf-8")
+    _galleries(task, faces, people)
+
+
+def check(task: Task) -> None:
+    """Every person has shapes, weights are finite, and a gallery is there for each.
+
+    Raises:
+        CheckError: it is not so.
+    """
+    import numpy as np
+    from safetensors.numpy import load_file
+
+    record = json.loads((task.out / "model.json").read_bytes())
+    weights = load_file(task.out / "model.safetensors")
+    if not all(np.isfinite(w).all() for w in weights.values()):
+        raise CheckError("the mouth model holds values that are no numbers; run it again")
+    with np.load(task.out / "persons.npz", allow_pickle=False) as box:
+        for name in record["people"]:
+            if not np.isfinite(box[f"{name}/basis"]).all() or not np.isfinite(box[f"{name}/mean"]).all():
+                raise CheckError(f"the mouth shapes of {name} are no numbers; run it again")
+            if not (task.out / f"gallery-{name}.npz").is_file():
+                raise CheckError(f"the footage of {name} is missing; run it again")
+
+
+def _faces(task: Task) -> dict[str, list[FaceTrack]]:
+    """Tracks of each person of the cast."""
+    from dubcli.face import tracks
+
+    cast = json.loads((task.inputs["cast"] / "cast.json").read_bytes())["persons"]
+    shots = {role[7:]: path for role, path in task.inputs.items() if role.startswith("tracks/")}
+    found = {shot: tracks.load(path / "tracks.npz") for shot, path in sorted(shots.items())}
+    return {p["id"]: [found[shot][int(track)] for shot, track in p["faces"]] for p in cast}
+
+
+def _person(own: list[FaceTrack]) -> Person:
+    import numpy as np
+
+    from dubcli.face import pose
+    from dubcli.speech import basis
+
+    head = np.asarray(pose.mean_head([t.mesh for t in own]), np.float32)
+    shapes = [_shape(t, head)[t.eligible] for t in own]
+    return basis.person(head, np.concatenate(shapes))
+
+
+def _shape(track: FaceTrack, head: Any) -> Any:
+    """Canonical mouths of a track, (T, P, 3)."""
+    from dubcli.face import mesh, pose
+
+    fitted = pose.canonical_transform(track.mesh, head)
+    return pose.to_canonical(track.mesh, fitted)[:, list(mesh.MOUTH)]
+
+
+def _stretches(
+    task: Task, faces: Mapping[str, list[FaceTrack]], people: Mapping[str, Person]
+) -> list[Stretch]:
+    """Runs of consecutive eligible frames with their times in the film's own sound."""
+    from dubcli.face.gallery import stretches
+    from dubcli.speech.model import Stretch
+
+    seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])
+    offset = json.loads((task.inputs["speech/film"] / "speech.json").read_bytes()).get("offset", 0.0)
+    out = []
+    for name, own in faces.items():
+        for track in own:
+            shape = _shape(track, people[name].head)
+            for a, b in stretches(track.eligible):
+                out.append(Stretch(name, seconds[track.frames[a:b]] - offset, shape[a:b]))
+    return out
+
+
+def frame_seconds(split: Path, probe: Path) -> Any:
+    """Time of every frame of the film after its first, (N,) float64."""
+    import numpy as np
+
+    video = json.loads((probe / "media.json").read_bytes())["video"]
+    with np.load(split / "frames.npz", allow_pickle=False) as box:
+        pts = box["pts"]
+    return (pts - pts[0]) * (video["time_base"][0] / video["time_base"][1])
+
+
+def _why(features: Mapping[str, Any]) -> str:
+    if not (features["speech"] > 0.5).any():
+        return "there is no speech in the film's sound"
+    return "no one is seen speaking long enough to learn from"
+
+
+def _galleries(task: Task, faces: Mapping[str, list[FaceTrack]], people: Mapping[str, Person]) -> None:
+    import numpy as np
+
+    from dubcli.face import gallery
+    from dubcli.media.probe import MediaInfo
+
+    video = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_bytes()).film
+    with np.load(task.inputs["picture"] / "frames.npz", allow_pickle=False) as box:
+        pts = box["pts"]
+    cap = task.params["gallery_mb"] * 1_000_000
+    for done, (name, own) in enumerate(sorted(faces.items()), 1):
+        built = gallery.build(task.inputs["film"], video, pts, own, cap, people[name].head)
+        gallery.save(task.out / f"gallery-{name}.npz", built)
+        task.report(done, len(faces))

@@ -1,0 +1,129 @@
+"""`motion`: the mouth shapes that one face takes in one shot, frame by frame."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dubcli.errors import CheckError
+from dubcli.stages.base import JobView, Stage, Task, Unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STAGE = Stage("motion", 1, after=("cue", "learn"))
+
+
+def units(job: JobView) -> list[Unit]:
+    """One unit per face that has a cue, named `shot.track`."""
+    cues = json.loads((job.one("cue").path / "cues.json").read_bytes())["cues"]
+    shots = json.loads((job.one("split").path / "shots.json").read_bytes())
+    ranges = {shot["name"]: [shot["start"], shot["stop"]] for shot in shots}
+    rows: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for cue in sorted(cues, key=lambda c: (c["shot"], int(c["track"]), c["start"])):
+        row = {name: cue[name] for name in ("person", "start", "stop", "kind")}
+        rows.setdefault((cue["shot"], int(cue["track"])), []).append(row)
+    out = []
+    for (shot, track), own in rows.items():
+        used = {
+            "track": job.one("track", shot),
+            "speech/dub": job.one("align", "dub"),
+            "model": job.one("learn"),
+            "picture": job.one("split"),
+        }
+        out.append(
+            Unit(
+                STAGE,
+                f"{shot}.{track}",
+                inputs={role: artifact.content for role, artifact in used.items()},
+                paths={role: artifact.path for role, artifact in used.items()}
+                | {"probe": job.one("probe").path},
+                params=job.settings.motion.model_dump(),
+                facts={"track": track, "shot": ranges[shot], "cues": own},
+                cost=sum(row["stop"] - row["start"] for row in own),
+            )
+        )
+    return out
+
+
+def run(task: Task) -> None:
+    """Write `motion.npz` and `motion.csv`."""
+    import numpy as np
+
+    from dubcli.face import pose, tracks
+    from dubcli.face.mesh import MOUTH
+    from dubcli.speech import basis, model
+    from dubcli.speech import motion as curves
+    from dubcli.stages.learn import frame_seconds
+
+    track = tracks.load(task.inputs["track"] / "tracks.npz")[task.facts["track"]]
+    seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])[track.frames]
+    features = _arrays(task.inputs["speech/dub"] / "features.npz")
+    name = task.facts["cues"][0]["person"]
+    person = basis.load(_arrays(task.inputs["model"] / "persons.npz"), name)
+    fitted = pose.canonical_transform(track.mesh, person.head)
+    own = pose.to_canonical(track.mesh, fitted)[:, list(MOUTH)]
+
+    learnt = model.load(task.inputs["model"] / "model.safetensors")
+    speaking, still = _kinds(track.frames, task.facts["cues"])
+    spoken = learnt.predict(name, person, features, seconds)
+    wanted, closed = curves.speak(person, spoken, features, seconds, task.params["amplitude"])
+    wanted[still], closed[still] = person.closed, 1.0
+    first, last = task.facts["shot"]
+    change = (speaking | still) & track.eligible
+    picture, morph = curves.ramps(
+        change, task.params["ramp"], bool(track.frames[0] == first), bool(track.frames[-1] == last - 1)
+    )
+    shape = own + morph[:, None, None] * (wanted - own)
+    keep = np.flatnonzero(picture > 0)
+    a, b = (int(keep[0]), int(keep[-1]) + 1) if len(keep) else (0, 0)
+    result = {
+        "frames": track.frames[a:b].astype(np.int32),
+        "shape": shape[a:b].astype(np.float32),
+        "weight": picture[a:b].astype(np.float32),
+        "opening": basis.opening(shape[a:b]),
+        "closed": closed[a:b].astype(np.float32),
+    }
+    np.savez_compressed(task.out / "motion.npz", **result)
+    _table(task.out / "motion.csv", result, seconds[a:b], basis.width(shape[a:b]))
+
+
+def check(task: Task) -> None:
+    """Frames are consecutive, all numbers finite, weights within 0–1.
+
+    Raises:
+        CheckError: it is not so.
+    """
+    import numpy as np
+
+    box = _arrays(task.out / "motion.npz")
+    frames, weight = box["frames"], box["weight"]
+    whole = len({len(rows) for rows in box.values()}) == 1 and (np.diff(frames) == 1).all()
+    if not whole or not all(np.isfinite(rows).all() for rows in box.values()):
+        raise CheckError(f"the motion of {task.unit} is not whole; type: dubcli run again")
+    if len(weight) and (weight.min() < 0 or weight.max() > 1):
+        raise CheckError(f"the weights of {task.unit} are not between 0 and 1; type: dubcli run again")
+
+
+def _kinds(frames: Any, cues: list[dict[str, Any]]) -> tuple[Any, Any]:
+    """(T,) bool each: frames that speak, frames that are to be still."""
+    import numpy as np
+
+    speaking, still = np.zeros(len(frames), bool), np.zeros(len(frames), bool)
+    for cue in cues:
+        inside = (frames >= cue["start"]) & (frames < cue["stop"])
+        (speaking if cue["kind"] == "speak" else still)[inside] = True
+    return speaking, still & ~speaking
+
+
+def _table(path: Path, result: dict[str, Any], seconds: Any, width: Any) -> None:
+    rows = zip(result["frames"], seconds, result["opening"], width, result["weight"], strict=True)
+    lines = [f"{f},{s:.3f},{o:.4f},{w:.4f},{a:.3f}" for f, s, o, w, a in rows]
+    path.write_text("\n".join(["frame,seconds,opening,width,weight", *lines]) + "\n", encoding="ascii")
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as box:
+        return {name: box[name] for name in box.files}

@@ -1,0 +1,79 @@
+"""Speech and mouths of clips, by the pipeline's own stages, kept in a folder between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli import stages
+from dubcli.config import Settings
+from dubcli.face import mesh as regions
+from dubcli.face import pose, tracks
+from dubcli.stages.base import Artifact, JobView, Source, Task
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One person speaking.
+
+    Attributes:
+        name: the file's stem.
+        seconds: (T,) time of each eligible frame in the sound.
+        shape: (T, P, 3) canonical mouths.
+        head: (478, 3) canonical head.
+        features: of the sound, see `speech.features`.
+    """
+
+    name: str
+    seconds: NDArray[np.float64]
+    shape: NDArray[np.float32]
+    head: NDArray[np.float32]
+    features: dict[str, NDArray[np.float32]]
+
+
+def gather(path: Path, cache: Path) -> Clip:
+    """Track and hear a clip; what `cache` holds already is not done again."""
+    folder = cache / path.stem
+    view = JobView({"film": Source(path, ""), "dub": Source(path, "")}, Settings())
+    for name in ("probe", "split", "track", "align"):
+        module = stages.module(name)
+        for unit in module.units(view):
+            out = folder / f"{name}-{unit.name}"
+            if unit.name != "dub" and not (out / "done").exists():
+                out.mkdir(parents=True, exist_ok=True)
+                engine = unit.engine.name if unit.engine else ""
+                module.run(Task(unit.name, unit.paths, unit.params, unit.facts, engine, out))
+                (out / "done").touch()
+            view.artifacts.setdefault(name, {})[unit.name] = Artifact("", out, _digest(name, unit.name))
+    return _clip(path.stem, view)
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256("/".join(words).encode()).hexdigest()
+
+
+def _clip(name: str, view: JobView) -> Clip:
+    video = json.loads((view.one("probe").path / "media.json").read_text(encoding="utf-8"))["video"]
+    tick = video["time_base"][0] / video["time_base"][1]
+    pts = _arrays(view.one("split").path / "frames.npz")["pts"]
+    record = json.loads((view.one("align").path / "speech.json").read_text(encoding="utf-8"))
+    found = [t for a in view.all("track").values() for t in tracks.load(a.path / "tracks.npz")]
+    longest = max(found, key=lambda t: float(t.eligible.sum()))
+    good = longest.eligible
+    head = pose.mean_head(longest.mesh[good])
+    fit = pose.canonical_transform(longest.mesh[good], head)
+    shape = pose.to_canonical(longest.mesh[good], fit)[:, list(regions.MOUTH)]
+    seconds = (pts[longest.frames[good]] - pts[0]) * tick - record["offset"]
+    features = _arrays(view.one("align").path / "features.npz")
+    return Clip(name, seconds, shape, np.asarray(head, np.float32), features)
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as box:
+        return {name: box[name] for name in box.files}
