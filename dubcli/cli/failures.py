@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from dubcli.cli.output import out
-from dubcli.errors import DubError, ExitCode
+from dubcli.errors import ConfigError, DubError, ExitCode
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -42,7 +42,8 @@ def report(error: BaseException) -> ExitCode:
         text += f"; please report it with {log}" if log else "; -v shows the traceback"
         for line in trace.splitlines():
             out.detail(line)
-    out.error(text)
+    # Only a settings file has several things wrong at once; elsewhere a line break belongs to a file's name.
+    out.error(*(text.splitlines() if isinstance(error, ConfigError) else [text]))
     return code
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -35,25 +34,16 @@ def _run(arguments: list[str]) -> int:
 
     command = typer.main.get_command(app)
     try:
-        try:
-            if page := _page(command, arguments):
-                out.raw(page)
-                return ExitCode.OK
-            code = command.main(arguments, prog_name="dubcli", standalone_mode=False)
-            sys.stdout.flush()
-        except typer.TyperException as error:
-            return _usage(error)
-        except typer.Abort:
-            return ExitCode.INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read our answer has heard enough; nothing is left to say, at exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if page := _page(command, arguments):
+            out.raw(page)
             return ExitCode.OK
-        except (Exception, KeyboardInterrupt) as error:
-            return failures.report(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-        return ExitCode.OK
+        code = command.main(arguments, prog_name="dubcli", standalone_mode=False)
+    except typer.TyperException as error:
+        return _usage(error)
+    except typer.Abort:
+        return ExitCode.INTERRUPTED
+    except (Exception, KeyboardInterrupt) as error:
+        return failures.report(error)
     return int(code or ExitCode.OK)
 
 

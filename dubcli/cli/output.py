@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
 
@@ -60,23 +62,47 @@ class Output:
         """A warning on stderr."""
         _write(sys.stderr, f"dubcli: {colour(sys.stderr, '33', 'warning:')} {printable(text)}")
 
-    def error(self, text: str) -> None:
-        """An error on stderr; further lines of the text are indented below the first."""
-        head, *rest = text.splitlines() or [""]
-        _write(sys.stderr, f"dubcli: {colour(sys.stderr, '31', 'error:')} {printable(head)}")
-        for line in rest:
+    def error(self, text: str, *more: str) -> None:
+        """An error on stderr; further lines are indented below the first."""
+        _write(sys.stderr, f"dubcli: {colour(sys.stderr, '31', 'error:')} {printable(text)}")
+        for line in more:
             _write(sys.stderr, f"  {printable(line)}")
 
 
 out = Output()
 
 
+class _Stream(io.TextIOWrapper):
+    """A standard stream that takes any file name, and falls silent when its reader goes away."""
+
+    def write(self, text: str) -> int:
+        with self._forgiving():
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._forgiving():
+            super().flush()
+
+    @contextlib.contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            # Nobody listens any more; a run goes on all the same, and writes into the void.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+
+
 def prepare() -> None:
-    """Make both streams take any file name, whatever the locale; odd bytes come out as they were."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
-            stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+    """Make both streams take any file name, whatever the locale, and outlive their readers."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if type(stream) is io.TextIOWrapper:  # and not what a test or a notebook has put there
+            utf8 = stream.encoding.lower().replace("-", "") == "utf8"
+            buffered = stream.line_buffering
+            errors = "surrogateescape" if utf8 else "backslashreplace"
+            patient = _Stream(stream.detach(), stream.encoding, errors, line_buffering=buffered)
+            setattr(sys, name, patient)
 
 
 def wants_colour(stream: TextIO) -> bool:

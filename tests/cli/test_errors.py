@@ -1,0 +1,206 @@
+"""Errors: one line that says what to do, the right code, and nothing on stdout."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dubcli.cli import failures
+from dubcli.cli.main import main
+from dubcli.cli.output import printable
+from dubcli.errors import MEANINGS, DubError, ExitCode, StoppedError
+from tests.cli.conftest import COMMAND, Dubcli
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 75, "the disk is full (/x/y)"),
+        (OSError(errno.EDQUOT, "Quota exceeded"), 75, "the disk is full"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x/y"), 2, "cannot use /x/y: permission denied"),
+        (OSError(errno.EROFS, "Read-only file system", "/x/y"), 2, "choose another place"),
+        (MemoryError(), 75, "out of memory"),
+        (KeyboardInterrupt(), 130, "type the same command to continue"),
+        (StoppedError(15), 143, "type the same command to continue"),
+        (ValueError("odd\nthing"), 1, "a bug in dubcli: ValueError: odd"),
+    ],
+)
+def test_any_exception_has_a_code_and_a_line(error: BaseException, code: int, words: str) -> None:
+    found, text = failures.explain(error)
+    assert found == code
+    assert words in text
+    assert "\n" not in text
+
+
+def test_every_error_class_has_a_code_of_the_table() -> None:
+    assert {kind.exit_code for kind in DubError.__subclasses__()} <= set(MEANINGS) == set(ExitCode)
+
+
+def test_readme_has_the_same_table() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for code, meaning in MEANINGS.items():
+        assert f"| {int(code)} | {meaning} |" in readme
+
+
+def test_a_bug_leaves_its_traceback_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> dict[str, Path]:
+        raise ValueError("not foreseen")
+
+    monkeypatch.setattr("dubcli.layers.presets", broken)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with pytest.raises(SystemExit) as ended:
+        main(["preset", "list"])
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out) == (1, "")
+    assert told.err.count("\n") == 1
+    log = Path(told.err.split()[-1])
+    assert "Traceback" in log.read_text()
+    assert "ValueError: not foreseen" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "hint"),
+    [
+        (["run", "none.mp4", "--audio", "none.wav"], 3, "there is no file none.mp4"),
+        (["run", "none.mp4"], 2, "--audio FILE"),
+        (["run", "film.mp4", "--audio", "none.wav"], 3, "none.wav"),
+        (["run", "film.mp4", "-a", "dub.wav", "-p", "flim"], 4, "did you mean 'film'?"),
+        (["run", "film.mp4", "-a", "dub.wav", "-p", "bad.yaml"], 4, "bad.yaml:2:3: unknown key 'run.wrkers'"),
+        (["run", "film.mp4", "-a", "dub.wav", "--set", "run.wrkers=1"], 2, "did you mean 'run.workers'?"),
+        (["run", "film.mp4", "-a", "dub.wav", "--engine", "lips=wave"], 2, "exemplar, passthrough"),
+        (["run", "film.mp4", "-a", "dub.wav", "--engine", "exemplar"], 2, "KIND=NAME"),
+        (["run", "film.mp4", "-a", "dub.wav", "--progress", "loud"], 2, "'auto', 'bar'"),
+        (["run", "film.mp4", "-a", "dub.wav", "--workers", "0"], 2, "--workers"),
+        (["run", "film.mp4", "-a", "dub.wav", "--stage", "lip"], 2, "did you mean 'lips'?"),
+        (["run", "film.mp4", "-a", "dub.wav", "--shots", "9-3"], 2, "FIRST-LAST"),
+        (["run", "film.mp4", "-a", "dub.wav", "-o", "out.txt"], 2, "out.txt"),
+        (["run", "film.mp4", "-a", "dub.wav", "-o", "film.mp4"], 2, "overwrite"),
+        (["run", "film.mp4", "-a", "dub.wav", "-o", "nowhere/out.mp4"], 2, "there is no folder nowhere"),
+        (["run", "empty"], 2, "empty is not a job directory"),
+        (["run", "empty", "-a", "dub.wav"], 2, "--audio goes with a film"),
+        (["run", "torn.dub"], 4, "job.json"),
+        (["status"], 4, "torn.dub/job.json"),
+        (["report", "empty"], 2, "empty is not a job directory"),
+        (["explain", "empty", "lips/0"], 2, "empty is not a job directory"),
+        (["cache", "verify", "empty"], 2, "empty is not a job directory"),
+        (["engine", "show", "exemplr"], 2, "did you mean 'exemplar'?"),
+        (["preset", "check", "none.yaml"], 4, "none.yaml: No such file"),
+        (["batch", "none.yaml"], 4, "none.yaml: No such file"),
+    ],
+)
+def test_what_goes_wrong_is_said_in_one_line(
+    words: list[str], code: int, hint: str, dubcli: Dubcli, tmp_path: Path
+) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"no film")
+    (tmp_path / "dub.wav").write_bytes(b"no sound")
+    (tmp_path / "bad.yaml").write_text("run:\n  wrkers: 3\n")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "torn.dub").mkdir()
+    (tmp_path / "torn.dub" / "job.json").write_text('{"film":')
+    before = sorted(tmp_path.rglob("*"))
+    done = dubcli(*words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith("dubcli: error: ")
+    assert done.stderr.count("\n") == 1
+    assert hint in done.stderr
+    assert sorted(path for path in tmp_path.rglob("*") if path.name != "home") == before
+
+
+def test_run_ends_its_events_even_where_it_could_not_begin(dubcli: Dubcli) -> None:
+    done = dubcli("run", "none.mp4", "--audio", "none.wav", "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 3
+    assert (events[-1]["type"], events[-1]["code"]) == ("exit", 3)
+    assert "none.mp4" in events[-1]["text"]
+
+
+@pytest.mark.parametrize(
+    "name", ["two\nlines.mp4", "\x1b[31mred.mp4", "bell\x07.mp4", os.fsdecode(b"\xff.mp4")]
+)
+def test_file_names_cannot_write_on_the_terminal(name: str, dubcli: Dubcli) -> None:
+    done = dubcli("run", name, "--audio", "dub.wav")
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert not {"\x1b", "\x07"} & set(done.stderr)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_any_locale_will_do(encoding: str, dubcli: Dubcli) -> None:
+    done = dubcli("run", "фильм.mp4", "--audio", "dub.wav", PYTHONIOENCODING=encoding)
+    assert done.returncode == 3
+    assert dubcli("run", "--help", PYTHONIOENCODING=encoding).returncode == 0
+
+
+def test_printable_leaves_text_alone() -> None:
+    assert printable("Größe 字 \udcff") == "Größe 字 \udcff"
+    assert printable("a\tb\x1b[0m") == "a\\tb\\x1b[0m"
+
+
+def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str]) -> None:
+    child = subprocess.Popen(
+        [*COMMAND, "engine", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+    assert child.stdout
+    assert child.stderr
+    child.stdout.close()
+    assert child.stderr.read() == b""
+    assert child.wait() == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_below_stdout_is_told(environment: dict[str, str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, "engine", "list"], stdout=full, stderr=subprocess.PIPE, env=environment, check=False
+        )
+    assert done.returncode == 75
+    assert b"the disk is full" in done.stderr
+
+
+def _on_terminal(words: list[str], environment: dict[str, str]) -> str:
+    leader, follower = pty.openpty()
+    child = subprocess.Popen(
+        [*COMMAND, *words], stdin=follower, stdout=follower, stderr=follower, env=environment
+    )
+    os.close(follower)
+    text = b""
+    try:
+        while block := os.read(leader, 65536):
+            text += block
+    except OSError:  # how Linux ends a terminal whose other side is closed
+        pass
+    os.close(leader)
+    child.wait()
+    return text.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_colour_is_for_terminals_that_want_it(environment: dict[str, str], dubcli: Dubcli) -> None:
+    for words in (["preset", "list"], ["run", "none.mp4", "-a", "none.wav"]):
+        assert "\x1b[" in _on_terminal(words, {**environment, "TERM": "xterm"})
+        assert "\x1b[" not in _on_terminal(words, {**environment, "TERM": "xterm", "NO_COLOR": "1"})
+        assert "\x1b[" not in _on_terminal(words, {**environment, "TERM": "dumb"})
+        done = dubcli(*words)
+        assert "\x1b[" not in done.stdout + done.stderr
+
+
+def test_doctor_finds_what_this_environment_has(dubcli: Dubcli) -> None:
+    done = dubcli("doctor", "--json")
+    findings = json.loads(done.stdout)
+    assert done.returncode == 0, [item for item in findings if item["state"] == "fail"]
+    assert {"python", "cv2", "ffmpeg", "encoders", "tracker mediapipe", "disk"} <= {
+        i["check"] for i in findings
+    }
+    assert all(item["remedy"] for item in findings if item["state"] != "ok")
