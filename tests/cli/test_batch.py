@@ -1,0 +1,86 @@
+"""Batch: the manifest is right as a whole, or nothing begins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dubcli.batch import entries
+from dubcli.errors import ConfigError
+from tests.cli.conftest import Dubcli
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    """A folder with files of the right names; what is in them does not matter here."""
+    for name in ("one.mp4", "two.mkv", "one_fr.wav", "one_de.wav", "two_fr.wav"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "delivery").mkdir()
+    return tmp_path
+
+
+def write(folder: Path, text: str) -> Path:
+    """A manifest in the folder."""
+    path = folder / "series.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_films_times_dubs_times_presets(media: Path) -> None:
+    path = write(
+        media,
+        "presets: [draft, film]\n"
+        "films:\n"
+        "  - film: one.mp4\n"
+        "    dubs: [one_fr.wav, one_de.wav]\n"
+        "  - film: two.mkv\n"
+        "    presets: [series]\n"
+        "    dubs:\n"
+        "      - {audio: two_fr.wav, out: delivery/two.mov}\n",
+    )
+    found = entries(path, {})
+    assert [(e.film.name, e.dub.name, e.preset, str(e.out.relative_to(media))) for e in found] == [
+        ("one.mp4", "one_fr.wav", "draft", "one.one_fr.draft.mp4"),
+        ("one.mp4", "one_fr.wav", "film", "one.one_fr.film.mp4"),
+        ("one.mp4", "one_de.wav", "draft", "one.one_de.draft.mp4"),
+        ("one.mp4", "one_de.wav", "film", "one.one_de.film.mp4"),
+        ("two.mkv", "two_fr.wav", "series", "delivery/two.mov"),
+    ]
+    assert {entry.store for entry in found} == {media / "series.store"}
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("films: []", ["series.yaml:1:1: films: "]),
+        ("film: one.mp4", ["'films' is missing", "unknown key 'film'; did you mean 'films'?"]),
+        ("films:\n  - film: one.mp4", ["series.yaml:2:5: 'films.0.dubs' is missing"]),
+        ("films:\n  - film: on.mp4\n    dubs: [one_fr.wav]", ["series.yaml:2:5: there is no file"]),
+        ("films:\n  - film: one.mp4\n    dubs: [x.wav]", ["series.yaml:3:12: there is no file"]),
+        ("films:\n  - {film: one.mp4, dubs: [one_fr.wav, one_fr.wav]}", ["is written twice"]),
+        ("presets: [flim]\nfilms:\n  - {film: one.mp4, dubs: [one_fr.wav]}", ["did you mean 'film'?"]),
+        ("films:\n  - film: one.mp4\n    dubs: [{audio: one_fr.wav, out: no/x.mp4}]", ["there is no folder"]),
+        (
+            "films:\n  - {film: a.mp4, dubs: [b.wav]}\n  - {film: one.mp4, dubs: [c.wav]}",
+            ["3 problems; nothing was begun", "a.mp4", "b.wav", "c.wav"],
+        ),
+    ],
+)
+def test_every_problem_is_named_before_work_starts(text: str, problems: list[str], media: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        entries(write(media, text), {})
+    for problem in problems:
+        assert problem in str(caught.value)
+
+
+def test_dry_run_lists_and_writes_nothing(media: Path, dubcli: Dubcli) -> None:
+    write(media, "films:\n  - {film: one.mp4, dubs: [one_fr.wav, one_de.wav]}")
+    before = sorted(media.iterdir())
+    listed = dubcli("batch", "series.yaml", "-n")
+    assert listed.returncode == 0
+    assert listed.stdout.count("one.mp4") == 2
+    jobs = json.loads(dubcli("batch", "series.yaml", "-n", "--json").stdout)["jobs"]
+    assert [job["dub"] for job in jobs] == ["one_fr.wav", "one_de.wav"]
+    assert sorted(path for path in media.iterdir() if path.name != "home") == before
