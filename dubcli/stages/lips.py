@@ -177,7 +177,7 @@ def _stream(container: Any, patch: Patch, deep: bool) -> Track:
     """An FFV1 stream for patches of this size whose bytes depend on nothing but them."""
     stream: Track = container.add_stream("ffv1", rate=25)
     stream.height, stream.width = patch.rgb.shape[:2]
-    stream.pix_fmt = "gbrap16le" if deep else "gbrap"
+    stream.pix_fmt = "gbrap16le" if deep else "bgra"
     # Version 3 with checksums per slice; slices and threads are fixed, so are the bytes.
     stream.options = {"level": "3", "slices": "4", "slicecrc": "1", "context": "0", "flags": "+bitexact"}
     stream.codec_context.thread_count = 1
@@ -188,8 +188,11 @@ def _picture(patch: Patch, number: int, deep: bool) -> Any:
     import av
     import numpy as np
 
-    rgba = np.dstack([patch.rgb, patch.mask])
-    frame = av.VideoFrame.from_ndarray(rgba, format="gbrap16le" if deep else "gbrap")
+    if deep:
+        frame = av.VideoFrame.from_ndarray(np.dstack([patch.rgb, patch.mask]), format="gbrap16le")
+    else:
+        # FFV1 has no planar RGB of 8 bits.
+        frame = av.VideoFrame.from_ndarray(np.dstack([patch.rgb[..., ::-1], patch.mask]), format="bgra")
     frame.pts = number
     return frame
 
