@@ -1,0 +1,97 @@
+"""How good a dubbed face is, and what a person should look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.quality import curves
+from dubcli.report.gather import Curve, Subject, Work
+from dubcli.report.model import Measure, Measures
+
+_SPOKEN = 0.02  # opening by rule above which the film's own speech counts as speech
+_LIMITS = (  # measure, least and most of the source's own, what to say below and above
+    ("articulation", 0.4, 2.5, "the mouth moves far less", "the mouth moves far more"),
+    ("sharpness", 0.6, 1.8, "the mouth is softer", "the mouth is harsher"),
+    ("flicker", 0.0, 1.8, "", "the mouth's picture flickers more"),
+)
+
+
+def measures(work: Work, subject: Subject, dubbed: Curve, window: tuple[int, int]) -> Measures:
+    """Figures that the curves alone tell; those of pixels are the caller's to add.
+
+    Args:
+        work: the speech of film and dub.
+        subject: the face.
+        dubbed: (T,) opening measured in the finished film over the face's frames, NaN where it was not.
+        window: frames [start, stop) that were looked at.
+    """
+    frames = subject.track.frames
+    looked = (frames >= window[0]) & (frames < window[1])
+    speak, still = subject.during("speak") & looked, subject.during("still") & looked
+    got = np.where(speak, dubbed, np.nan)
+    dub, film = work.called_for("dub", frames), work.called_for("film", frames)
+    source = subject.source
+    if film is not None:
+        talking = np.where(film[0] > _SPOKEN, source, np.nan)
+    return Measures(
+        frames=int(np.isfinite(dubbed).sum()),
+        offset=_pair(
+            curves.offset(got, dub[0]) if dub else None, curves.offset(source, film[0]) if film else None
+        ),
+        correlation=_pair(
+            curves.correlation(got, dub[0]) if dub else None,
+            curves.correlation(source, film[0]) if film else None,
+        ),
+        follows=_pair(curves.correlation(got, subject.wanted), None),
+        articulation=_pair(_deviation(got), _deviation(talking) if film else None, 100),
+        closure_hits=_pair(
+            curves.closure_hits(got, np.where(speak, subject.closed, 0)),
+            curves.closure_hits(source, film[1]) if film else None,
+        ),
+        still_motion=_pair(
+            curves.motion(np.where(still, dubbed, np.nan)),
+            curves.motion(np.where(still, source, np.nan)),
+            1000,
+        ),
+    )
+
+
+def _deviation(curve: NDArray[Any]) -> float | None:
+    known = curve[np.isfinite(curve)]
+    return float(known.std()) if len(known) >= curves.FEWEST_FRAMES else None
+
+
+def _pair(dubbed: float | None, source: float | None, scale: float = 1) -> Measure:
+    def rounded(value: float | None) -> float | None:
+        return None if value is None else round(scale * value, 3)
+
+    return Measure(dubbed=rounded(dubbed), source=rounded(source))
+
+
+def warnings(found: Measures | None, confidence: float | None) -> Iterator[str]:
+    """What a person should look at; the limits are lenient, to catch what is wrong and not what is fair."""
+    if confidence is not None and confidence < 0.2:
+        yield f"little of this person's footage fits what was wanted (confidence {confidence:.2f})"
+    if found is None:
+        return
+    if found.changed_outside:
+        yield f"{found.changed_outside} samples were changed outside the mask"
+    late, sure = found.offset.dubbed, found.correlation.dubbed
+    if late is not None and abs(late) > 1 and sure is not None and sure > 0.3:
+        yield f"the mouth comes {abs(late):.0f} frames {'after' if late > 0 else 'before'} the dub"
+    if found.follows.dubbed is not None and found.follows.dubbed < 0.5:
+        yield f"the picture does not follow what was wanted (correlation {found.follows.dubbed:.2f})"
+    if found.closure_hits.dubbed is not None and found.closure_hits.dubbed < 0.5:
+        yield f"the lips meet at only {found.closure_hits.dubbed:.0%} of the closures in the dub"
+    for name, low, high, less, more in _LIMITS:
+        pair: Measure = getattr(found, name)
+        if pair.dubbed is not None and pair.source:
+            ratio = pair.dubbed / pair.source
+            if not low <= ratio <= high:
+                yield f"{less if ratio < low else more} than in the source ({ratio:.2f} of it)"
+    if found.seam.dubbed is not None and found.seam.dubbed > 1:
+        yield f"the edge of the mask may show (seam {found.seam.dubbed:.2f})"

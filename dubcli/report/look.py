@@ -1,0 +1,294 @@
+"""Looking at the finished film beside its source: mouths measured again, and pictures of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.face import mesh as regions
+from dubcli.face.follow import Look, look_at
+from dubcli.media import decode, layout, source
+from dubcli.media.patches import Patches
+from dubcli.media.probe import probe
+from dubcli.quality import pixels
+from dubcli.report.model import Measure
+
+if TYPE_CHECKING:
+    from dubcli.engines.trackers.mediapipe import Finder
+    from dubcli.face.tracks import FaceTrack
+    from dubcli.media.patches import Patch
+    from dubcli.media.probe import VideoStream
+
+Image = NDArray[np.uint8]
+Mask = NDArray[np.float32]
+
+PICTURE_SIDE = 176  # pixels of a face's picture on the page
+_POSTER_WIDTH = 160
+_JPEG_QUALITY = 82
+_PIXELS_EVERY = 3  # changed frames between those whose pixels are measured
+_OUTSIDE_FRAMES = 6  # per face; the same arithmetic does them all
+_CHEEKS = ((117, 118, 101, 36, 205, 187, 123), (346, 347, 330, 266, 425, 411, 352))
+_SKIN = 0.95  # of the mask: what is all patch
+_STEADY_SIZE = (72, 48)  # of the steadied mouth, pixels
+_STEADY_BOX = (-0.45, 0.50, 0.45, 1.10)  # left, top, right, bottom in eye distances from between the eyes
+
+
+@dataclass(frozen=True)
+class Version:
+    """A film that can be read by frame number: its file, its picture stream, its timestamps."""
+
+    path: Path
+    video: VideoStream
+    pts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, path: Path) -> Version:
+        """A film not seen before; its timestamps are taken from its packets."""
+        video = probe(path).film
+        with source.opened(path) as container:
+            stream = source.picture(container, path, video.index)
+            pts = [packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size]
+        return cls(path, video, np.array(sorted(pts), np.int64))
+
+    def frames(self, start: int, stop: int) -> Iterator[decode.Frame]:
+        """Frames [start, stop) in order."""
+        return decode.frames(self.path, self.video, self.pts, start, stop)
+
+
+@dataclass
+class Seen:
+    """What was seen of one face.
+
+    Attributes:
+        opening: (T,) float32 measured mouth opening of the finished film over the frames looked at.
+        pictures: (frame, JPEG of the source, JPEG of the finished film).
+        measures: flicker, sharpness, grain and seam, as in `Measures`.
+        changed_outside: samples changed outside the mask; None where no patch was looked at.
+    """
+
+    opening: NDArray[np.float32]
+    pictures: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    measures: dict[str, Measure] = field(default_factory=dict)
+    changed_outside: int | None = None
+
+
+def face(
+    before: Version,
+    after: Version,
+    track: FaceTrack,
+    window: tuple[int, int],
+    patches: Patches,
+    finder: Finder | None,
+    pictured: Sequence[int],
+) -> Seen:
+    """Look at a face in frames [start, stop) of both films.
+
+    Args:
+        before, after: the source and the finished film.
+        track: the face in the source.
+        window: frames to look at, inside the track.
+        patches: of this face.
+        finder: measures mouths; None to take pictures only.
+        pictured: frames to take pictures of.
+    """
+    start, stop = window
+    seen = Seen(np.full(stop - start, np.nan, np.float32))
+    mouth = _Mouth()
+    pairs = zip(before.frames(start, stop), after.frames(start, stop), strict=True)
+    for was, now in pairs:
+        mesh = track.mesh[was.index - track.frames[0]]
+        old, new = eight_bit(was.rgb()), eight_bit(now.rgb())
+        look = look_at(mesh)
+        if was.index in pictured:
+            seen.pictures.append((was.index, _upright(old, look), _upright(new, look)))
+        if finder is None:
+            continue
+        sight = finder.sight(new, look)
+        if sight is not None:
+            seen.opening[was.index - start] = regions.opening(sight.mesh)
+        patch = patches.at(was.index)
+        mouth.add(was, old, new, mesh, mesh if sight is None else sight.mesh, patch)
+    mouth.tell(seen)
+    return seen
+
+
+def poster(version: Version, frame: int) -> bytes:
+    """A small JPEG of a whole frame."""
+    (picture,) = version.frames(frame, frame + 1)
+    height = max(2, round(_POSTER_WIDTH * version.video.height / version.video.width))
+    return _jpeg(decode.whole(picture.frame, picture.colour, _POSTER_WIDTH, height))
+
+
+def eight_bit(rgb: NDArray[Any]) -> Image:
+    """RGB at 8 bits a sample."""
+    return np.asarray(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)
+
+
+class _Mouth:
+    """Gathers what the pixels of a mouth tell, frame by frame."""
+
+    def __init__(self) -> None:
+        self._steady: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
+        self._found: dict[str, list[tuple[float, float]]] = {"sharpness": [], "grain": [], "seam": []}
+        self._outside: list[int] = []
+        self._count = 0
+
+    def add(
+        self,
+        was: decode.Frame,
+        old: Image,
+        new: Image,
+        mesh: NDArray[np.float32],
+        new_mesh: NDArray[np.float32],
+        patch: Patch | None,
+    ) -> None:
+        """Take in one frame: source and result as RGB, the face in both, and the patch between them."""
+        if patch is None:
+            return
+        for pile, picture in zip(self._steady, (old, new), strict=True):
+            pile.append(_steadied(picture, mesh))
+        if len(self._outside) < _OUTSIDE_FRAMES:
+            self._outside.append(_changed_outside(was, patch))
+        if self._count % _PIXELS_EVERY == 0:
+            self._measure(old, new, mesh, new_mesh, patch)
+        self._count += 1
+
+    def tell(self, seen: Seen) -> None:
+        """Fill in the figures."""
+        source_flicker, flicker = (pixels.flicker(np.array(pile)) for pile in self._steady)
+        seen.measures["flicker"] = Measure(
+            dubbed=_rounded(flicker, 1000), source=_rounded(source_flicker, 1000)
+        )
+        for name, pairs in self._found.items():
+            if pairs:
+                was, now = np.median(np.array(pairs), axis=0)
+                seen.measures[name] = Measure(dubbed=round(float(now), 3), source=round(float(was), 3))
+        seen.changed_outside = sum(self._outside) if self._outside else None
+
+    def _measure(
+        self, old: Image, new: Image, mesh: NDArray[np.float32], new_mesh: NDArray[np.float32], patch: Patch
+    ) -> None:
+        low, high = mesh[:468, :2].min(axis=0), mesh[:468, :2].max(axis=0)
+        height, width = old.shape[:2]
+        x0, y0 = np.clip(low, 0, (width, height)).astype(int)
+        x1, y1 = np.clip(np.ceil(high), 0, (width, height)).astype(int)
+        if x1 - x0 < 16 or y1 - y0 < 16:
+            return
+        was, now = (pixels.luma(np.ascontiguousarray(p[y0:y1, x0:x1])) for p in (old, new))
+        mask = _placed(patch, (width, height))[y0:y1, x0:x1]
+        shape, corner = (y1 - y0, x1 - x0), (x0, y0)
+        lips, new_lips = (_hull(m[list(regions.LIPS_OUTER), :2] - corner, shape) for m in (mesh, new_mesh))
+        cheek = np.zeros(shape, bool)
+        for ring in _CHEEKS:
+            cheek |= _hull(mesh[list(ring), :2] - corner, shape)
+        cheek &= mask <= 0
+        wide = max(3, round(0.15 * float(np.linalg.norm(mesh[regions.EYE_LEFT] - mesh[regions.EYE_RIGHT]))))
+        around = cv2.dilate((lips | new_lips).astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
+        skin = (mask >= _SKIN) & ~around
+        views = ((was, lips), (now, new_lips))
+        self._note(
+            "sharpness", [_ratio(pixels.sharpness(p, r), pixels.sharpness(p, cheek)) for p, r in views]
+        )
+        self._note("grain", [_ratio(pixels.grain(p, skin), pixels.grain(p, cheek)) for p in (was, now)])
+        self._note("seam", [0.0, pixels.seam(was, now, mask)])
+
+    def _note(self, name: str, pair: list[float | None]) -> None:
+        was, now = pair
+        if was is not None and now is not None:
+            self._found[name].append((was, now))
+
+
+def _rounded(value: float | None, scale: float) -> float | None:
+    return None if value is None else round(scale * value, 3)
+
+
+def _ratio(value: float | None, over: float | None) -> float | None:
+    return value / over if value is not None and over else None
+
+
+def _hull(points: NDArray[np.floating[Any]], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels inside the convex hull of points given in continuous coordinates."""
+    canvas = np.zeros(shape, np.uint8)
+    corners = cv2.convexHull(np.round(points - 0.5).astype(np.int32))
+    cv2.fillConvexPoly(canvas, corners, (1,))
+    return canvas > 0
+
+
+def _placed(patch: Patch, size: tuple[int, int]) -> Mask:
+    """The mask of a patch on the whole raster, 0-1; `size` is (width, height)."""
+    _, mask, x, y = patch
+    full = np.zeros((size[1], size[0]), np.float32)
+    left, top = max(0, -x), max(0, -y)
+    right, bottom = min(mask.shape[1], size[0] - x), min(mask.shape[0], size[1] - y)
+    if left < right and top < bottom:
+        part = mask[top:bottom, left:right].astype(np.float32) / np.iinfo(mask.dtype).max
+        full[y + top : y + bottom, x + left : x + right] = part
+    return full
+
+
+def _changed_outside(was: decode.Frame, patch: Patch) -> int:
+    """Samples that mixing the patch in changes where its mask is 0."""
+    form = was.colour.layout
+    planes = layout.copied(was.planes)
+    was.colour.blend(planes, *patch)
+    height, width = form.view(was.planes, 0).shape
+    mask = _placed(patch, (width, height))
+    count = 0
+    for k in range(len(form.components)):
+        before, after = form.view(was.planes, k), form.view(planes, k)
+        touched = mask
+        if before.shape != mask.shape:  # a chroma sample stands for its neighbourhood
+            across, down = form.factor
+            wide = cv2.dilate(mask, np.ones((2 * down + 1, 2 * across + 1), np.uint8))
+            touched = np.asarray(wide, np.float32)[::down, ::across]
+        count += pixels.changed_outside(before, after, touched)
+    return count
+
+
+def _steadied(picture: Image, mesh: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Luma of the mouth, with the head's own movement taken out by the skull's points."""
+    rigid = list(regions.RIGID)
+    model, place = _flat_head()[rigid], mesh[rigid, 0] + 1j * mesh[rigid, 1]
+    centre, middle = model.mean(), place.mean()
+    turn = np.vdot(model - centre, place - middle) / np.vdot(model - centre, model - centre)
+    shift = middle - turn * centre
+    left, top, right, bottom = _STEADY_BOX
+    width, height = _STEADY_SIZE
+    x = left + (np.arange(width) + 0.5) / width * (right - left)
+    y = top + (np.arange(height) + 0.5) / height * (bottom - top)
+    points = turn * (x[None, :] + 1j * y[:, None]) + shift - (0.5 + 0.5j)
+    maps = points.real.astype(np.float32), points.imag.astype(np.float32)
+    return pixels.luma(np.asarray(cv2.remap(picture, *maps, cv2.INTER_LINEAR)))
+
+
+@lru_cache(maxsize=1)
+def _flat_head() -> NDArray[np.complex128]:
+    head = regions.head().astype(np.float64)
+    return np.asarray(head[:, 0] + 1j * head[:, 1])
+
+
+def _upright(picture: Image, look: Look) -> bytes:
+    """A JPEG of the face, turned upright."""
+    scale = PICTURE_SIDE / (look.side / 1.25)
+    cosine, sine = np.cos(look.angle) * scale, np.sin(look.angle) * scale
+    move = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0]])
+    move[:, 2] = PICTURE_SIDE / 2 - move[:, :2] @ (look.centre - 0.5)
+    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    side = (PICTURE_SIDE, PICTURE_SIDE)
+    return _jpeg(
+        np.asarray(cv2.warpAffine(picture, move, side, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+    )
+
+
+def _jpeg(rgb: Image) -> bytes:
+    good, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    if not good:
+        raise ValueError("a picture could not be written")
+    return data.tobytes()

@@ -1,0 +1,232 @@
+"""`report.json` as strict models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA = 1
+State = Literal["changed", "untouched", "failed"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Film(_Model):
+    """The film that was dubbed.
+
+    Attributes:
+        name: its file name.
+        seconds: its length.
+        frames: number of its pictures.
+        rate: pictures per second, (numerator, denominator).
+        width, height: of the raster, pixels.
+        codec, pix_fmt: FFmpeg's names.
+        audio, subtitles: number of such streams.
+    """
+
+    name: str
+    seconds: float
+    frames: int
+    rate: tuple[int, int]
+    width: int
+    height: int
+    codec: str
+    pix_fmt: str
+    audio: int
+    subtitles: int
+
+
+class Dub(_Model):
+    """The dub: its file name, its length and how much of it is speech, in seconds."""
+
+    name: str
+    seconds: float
+    speech_seconds: float
+
+
+class Span(_Model):
+    """A stretch of time in seconds."""
+
+    start: float
+    stop: float
+
+
+class Cue(_Model):
+    """Frames [start, stop) in which a face speaks the dub, or is kept still because the dub is silent."""
+
+    start: int
+    stop: int
+    kind: Literal["speak", "still"]
+    confidence: float
+
+
+class Skip(_Model):
+    """Frames [start, stop) that were left alone, and why."""
+
+    start: int
+    stop: int
+    reason: str
+
+
+class Measure(_Model):
+    """A figure of the dubbed film, and the same figure of the source; null where it cannot be taken."""
+
+    dubbed: float | None = None
+    source: float | None = None
+
+
+class Measures(_Model):
+    """Quality of one face in one shot, taken from the finished film.
+
+    Attributes:
+        frames: how many frames were measured.
+        offset: frames by which the mouth comes after its speech (negative: before it).
+        correlation: of the mouth's opening with what its speech calls for by rule, -1 to 1.
+        follows: of the mouth's opening with the one that was wanted, -1 to 1.
+        articulation: standard deviation of the opening while speaking, in hundredths of the eye distance.
+        closure_hits: share of the closures that its speech asks for in which the lips meet.
+        still_motion: movement of the lips from frame to frame where they are to be still, in
+            thousandths of the eye distance.
+        flicker: second difference over three frames of the mouth's picture, in thousandths of full scale.
+        sharpness: detail of the mouth over that of the cheek.
+        grain: grain of the skin around the mouth over that of the cheek.
+        seam: strength of the mask's edge over the picture's own slopes there; 0 is none.
+        changed_outside: samples changed outside the mask before encoding, over the frames looked at.
+    """
+
+    frames: int = 0
+    offset: Measure = Measure()
+    correlation: Measure = Measure()
+    follows: Measure = Measure()
+    articulation: Measure = Measure()
+    closure_hits: Measure = Measure()
+    still_motion: Measure = Measure()
+    flicker: Measure = Measure()
+    sharpness: Measure = Measure()
+    grain: Measure = Measure()
+    seam: Measure = Measure()
+    changed_outside: int | None = None
+
+
+class Curves(_Model):
+    """Mouth opening per frame from `start` on, over the eye distance; null where it is not known.
+
+    Attributes:
+        start: first frame.
+        source: in the source film.
+        wanted: as it should become; null where nothing is changed.
+        dubbed: as measured in the finished film; null where it was not measured.
+    """
+
+    start: int
+    source: tuple[float | None, ...]
+    wanted: tuple[float | None, ...]
+    dubbed: tuple[float | None, ...]
+
+
+class Face(_Model):
+    """One face in one shot.
+
+    Attributes:
+        name: `shot.track`.
+        person: who it is.
+        start, stop: its frames [start, stop).
+        state: what became of it.
+        frames_changed: number of frames whose mouth was changed.
+        confidence: 0-1, mean of the lip engine's own.
+        cues: where it speaks or is kept still.
+        skipped: where it was left alone, and why.
+        curves: mouth opening; null for a face that was never to be changed.
+        measures: quality; null where nothing was measured.
+        warnings: what to look at.
+    """
+
+    name: str
+    person: str
+    start: int
+    stop: int
+    state: State
+    frames_changed: int
+    confidence: float | None
+    cues: tuple[Cue, ...]
+    skipped: tuple[Skip, ...]
+    curves: Curves | None = None
+    measures: Measures | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Shot(_Model):
+    """One shot: frames [start, stop), when it begins in seconds, what became of it, and its faces."""
+
+    name: str
+    start: int
+    stop: int
+    seconds: float
+    state: State
+    what: str
+    faces: tuple[Face, ...]
+
+
+class Totals(_Model):
+    """Sums over the film.
+
+    Attributes:
+        shots, shots_changed: number of shots.
+        faces, faces_changed, faces_failed: number of faces, each shot's counted anew.
+        frames, frames_changed: number of frames of the film.
+        frames_encoded: frames that were encoded anew; the others' packets are the source's own.
+        offscreen_seconds: dub speech that no visible face says.
+        skipped: frames of faces that were left alone, by reason.
+    """
+
+    shots: int
+    shots_changed: int
+    faces: int
+    faces_changed: int
+    faces_failed: int
+    frames: int
+    frames_changed: int
+    frames_encoded: int | None
+    offscreen_seconds: float
+    skipped: dict[str, int]
+
+
+class Engine(_Model):
+    """An engine that was used, and under which terms."""
+
+    kind: str
+    name: str
+    licence: str
+    commercial: bool
+    summary: str
+
+
+class Report(_Model):
+    """`report.json`."""
+
+    schema_version: int = SCHEMA
+    film: Film
+    dub: Dub
+    totals: Totals
+    speech: tuple[Span, ...]
+    offscreen: tuple[Span, ...]
+    warnings: tuple[str, ...]
+    engines: tuple[Engine, ...]
+    shots: tuple[Shot, ...]
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON, the same bytes for the same content."""
+        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> Report:
+    """Read what `save` wrote.
+
+    Raises:
+        pydantic.ValidationError: it is no report.
+    """
+    return Report.model_validate_json(path.read_bytes())

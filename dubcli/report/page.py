@@ -1,0 +1,55 @@
+"""`report.html`: one page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+from importlib import resources
+
+import jinja2
+
+from dubcli.report import plot
+from dubcli.report.assemble import Pictures
+from dubcli.report.model import Measure, Report
+
+# Measure, heading, how it is written, what it says.
+_ROWS = (
+    ("correlation", "fits speech", "{:.2f}", "correlation of the opening with what speech calls for by rule"),
+    ("offset", "offset", "{:+.0f}", "frames by which the mouth comes after its speech"),
+    ("follows", "fits the plan", "{:.2f}", "correlation of the opening with the one that was wanted"),
+    ("articulation", "articulation", "{:.1f}", "spread of the opening in speech, in 1/100 of the eye distance"),
+    ("closure_hits", "closures met", "{:.0%}", "share of /p b m/ at which the lips meet within a frame"),
+    ("still_motion", "motion at rest", "{:.1f}", "movement a frame at rest, in 1/1000 of the eye distance"),
+    ("sharpness", "sharpness", "{:.2f}", "detail of the mouth over that of the cheek"),
+    ("grain", "grain", "{:.2f}", "grain around the mouth over that of the cheek"),
+    ("flicker", "flicker", "{:.1f}", "change within three frames, thousandths of full scale"),
+    ("seam", "seam", "{:.2f}", "strength of the mask's edge; from about 1 it may show"),
+)  # fmt: skip
+
+
+def page(report: Report, pictures: Pictures) -> str:
+    """The report as HTML; every text in it is escaped."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"clock": plot.clock, "jpeg": _jpeg, "written": _written, "empty": _empty}
+    template = environment.from_string(resources.files(__package__).joinpath("page.html").read_text("utf-8"))
+    return template.render(
+        report=report,
+        pictures=pictures,
+        rows=_ROWS,
+        timeline=plot.timeline(report),
+        curve=lambda face: plot.curve(report, face, face.curves),
+        seconds=lambda frame: plot.frame_seconds(report, frame),
+    )
+
+
+def _jpeg(data: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+
+
+def _written(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
+
+
+def _empty(measure: Measure) -> bool:
+    return measure.dubbed is None and measure.source is None

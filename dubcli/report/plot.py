@@ -1,0 +1,173 @@
+"""Plots of the report as inline SVG: the film's timeline, and the mouth-opening curves of a face."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
+
+from markupsafe import Markup
+
+from dubcli.report.model import Curves, Face, Report
+
+_WIDTH = 960
+_CURVE_HEIGHT = 170
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 22
+_MOST_POINTS = 480  # of a curve: more would not be seen
+_LANE = 18
+_MOST_PEOPLE = 8
+_NAMES = 80  # room for the names of lanes
+_STEPS_SECONDS = (0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 3600)
+
+Block = tuple[float, float, str, str]  # start and stop in seconds, kind, title
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `1:02:03.4`, hours only where there are any."""
+    tenths = round(seconds * 10)
+    hours, minutes, rest = tenths // 36000, tenths // 600 % 60, tenths % 600
+    return f"{hours}:{minutes:02}:{rest / 10:04.1f}" if hours else f"{minutes}:{rest / 10:04.1f}"
+
+
+def frame_seconds(report: Report, frame: int) -> float:
+    """Time of a frame; within a shot, frames are taken as evenly spaced."""
+    rate = report.film.rate[0] / report.film.rate[1]
+    index = bisect_right(report.shots, frame, key=lambda shot: shot.start) - 1
+    if index < 0:
+        return frame / rate
+    shot = report.shots[index]
+    return shot.seconds + (frame - shot.start) / rate
+
+
+def timeline(report: Report) -> Markup:
+    """The film from left to right: its shots, the dub's speech, and whose mouth says it."""
+    length = max(report.film.seconds, 1e-6)
+    edges = [shot.seconds for shot in report.shots] + [length]
+    spoken: dict[str, list[Block]] = {}
+    for face in (face for shot in report.shots for face in shot.faces):
+        for cue in face.cues:
+            start, stop = (frame_seconds(report, frame) for frame in (cue.start, cue.stop))
+            kind = "failed" if face.state == "failed" else str(cue.kind)
+            spoken.setdefault(face.person, []).append((start, stop, kind, f"{face.person}: {kind}"))
+    people = sorted(spoken, key=lambda name: -sum(b - a for a, b, _, _ in spoken[name]))[:_MOST_PEOPLE]
+    lanes: dict[str, list[Block]] = {
+        "shots": [
+            (start, stop, str(shot.state), f"shot {shot.name}: {shot.what}")
+            for shot, (start, stop) in zip(report.shots, pairwise(edges), strict=True)
+        ],
+        "dub": [(span.start, span.stop, "speech", "dub speech") for span in report.speech],
+    }
+    lanes |= {name: spoken[name] for name in people}
+    if report.offscreen:
+        lanes["off screen"] = [(span.start, span.stop, "off", "off screen") for span in report.offscreen]
+    parts: list[Markup] = []
+    for number, (name, blocks) in enumerate(lanes.items()):
+        y = _TOP + number * (_LANE + 6)
+        parts.append(Markup('<text x="0" y="{}" class="name">{}</text>').format(y + 13, _short(name)))
+        for start, stop, kind, title in blocks:
+            left, right = (_across(min(at, length) / length, _NAMES) for at in (start, stop))
+            words = f"{title} {clock(start)}–{clock(stop)}"
+            parts.append(_rect(kind, left, y, max(0.8, right - left - 0.8), _LANE, words))
+    bottom = _TOP + len(lanes) * (_LANE + 6)
+    parts += _time_axis(0, length, bottom, _NAMES)
+    return _svg("Timeline of the film", bottom + _BOTTOM, parts, "timeline")
+
+
+def curve(report: Report, face: Face, curves: Curves) -> Markup:
+    """Mouth opening of one face over time: source, wanted, and measured in the finished film."""
+    lines = {"source": curves.source, "wanted": curves.wanted, "dubbed": curves.dubbed}
+    values = [value for line in lines.values() for value in line if value is not None]
+    top = max(0.1, max(values, default=0.0) * 1.08)
+    last = max(face.start + 1, face.stop - 1)
+    floor = _CURVE_HEIGHT - _BOTTOM
+
+    def x(frame: float) -> float:
+        return _across((min(max(frame, face.start), last) - face.start) / (last - face.start), _LEFT)
+
+    def y(value: float) -> float:
+        return _TOP + (1 - value / top) * (floor - _TOP)
+
+    bands = [(cue.start, cue.stop, f"band {cue.kind}", str(cue.kind)) for cue in face.cues]
+    bands += [(skip.start, skip.stop, "band skip", skip.reason) for skip in face.skipped]
+    parts = [
+        _rect(kind, x(start), _TOP, max(1.0, x(stop) - x(start)), floor - _TOP, title)
+        for start, stop, kind, title in bands
+    ]
+    for value in _ticks(top, 4):
+        at = _number(y(value))
+        parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(_LEFT, at, _WIDTH - _RIGHT))
+        parts.append(_tick(_LEFT - 6, y(value) + 4, f"{value:g}", "end"))
+    parts += _time_axis(frame_seconds(report, face.start), frame_seconds(report, last), floor, _LEFT)
+    for name, line in lines.items():
+        path = _path([(x(curves.start + k), None if v is None else y(v)) for k, v in _thinned(line)])
+        if path:
+            parts.append(Markup('<path class="{}" d="{}"/>').format(name, path))
+    return _svg(f"Mouth opening of {face.person} in {face.name}", _CURVE_HEIGHT, parts, "curve")
+
+
+def _across(part: float, left: float) -> float:
+    return left + part * (_WIDTH - left - _RIGHT)
+
+
+def _time_axis(begin: float, end: float, y: float, left: float) -> Iterator[Markup]:
+    span = max(end - begin, 1e-6)
+    step = next((s for s in _STEPS_SECONDS if span / s <= 12), _STEPS_SECONDS[-1])
+    for k in range(math.ceil(begin / step - 1e-9), math.floor(end / step + 1e-9) + 1):
+        x = _across((k * step - begin) / span, left)
+        yield Markup('<path class="grid" d="M{} {}v4"/>').format(_number(x), _number(y))
+        yield _tick(x, y + 16, clock(k * step), "middle")
+
+
+def _rect(kind: str, x: float, y: float, width: float, height: float, title: str) -> Markup:
+    size = Markup('x="{}" y="{}" width="{}" height="{}"').format(*map(_number, (x, y, width, height)))
+    return Markup('<rect class="{}" {} rx="1.5"><title>{}</title></rect>').format(kind, size, title)
+
+
+def _tick(x: float, y: float, text: str, anchor: str) -> Markup:
+    return Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(
+        _number(x), _number(y), anchor, text
+    )
+
+
+def _ticks(top: float, most: int) -> list[float]:
+    step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 1e9) if top / s <= most)
+    return [k * step for k in range(int(top / step) + 1)]
+
+
+def _thinned(line: Sequence[float | None]) -> list[tuple[int, float | None]]:
+    """Points of a curve; of a long one, the lowest and highest of each small stretch."""
+    points = list(enumerate(line))
+    size = -(-2 * len(points) // _MOST_POINTS)
+    if size <= 2:
+        return points
+    kept: list[tuple[int, float | None]] = []
+    for start in range(0, len(points), size):
+        known = [(k, v) for k, v in points[start : start + size] if v is not None]
+        if known:
+            kept += sorted({min(known, key=lambda p: p[1]), max(known, key=lambda p: p[1])})
+        else:
+            kept.append((start, None))
+    return kept
+
+
+def _path(points: Iterable[tuple[float, float | None]]) -> str:
+    pieces = []
+    for known, run in groupby(points, key=lambda point: point[1] is not None):
+        if known:
+            pieces.append("M" + "L".join(f"{_number(px)} {_number(py)}" for px, py in run if py is not None))
+    return "".join(pieces)
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".rstrip("0").rstrip(".")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 11 else name[:10] + "…"
+
+
+def _svg(title: str, height: int, parts: Iterable[Markup], kind: str) -> Markup:
+    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        kind, _WIDTH, height, title, Markup("").join(parts)
+    )

@@ -1,0 +1,82 @@
+"""`report`: what was done to each shot, what was left alone and why, with figures and pictures."""
+
+from __future__ import annotations
+
+import json
+
+from dubcli.errors import CheckError
+from dubcli.stages.base import Artifact, JobView, Stage, Task, Unit
+
+STAGE = Stage("report", version=1, after=("remux",))
+
+
+def units(job: JobView) -> list[Unit]:
+    """One unit: the film."""
+    used: dict[str, Artifact] = {
+        "probe": job.one("probe"),
+        "split": job.one("split"),
+        "cast": job.one("cast"),
+        "cue": job.one("cue"),
+        "learn": job.one("learn"),
+        "remux": job.one("remux"),
+    }
+    for stage, role in (("track", "tracks"), ("align", "speech"), ("motion", "motion"), ("lips", "patch")):
+        used |= {f"{role}/{name}": artifact for name, artifact in job.all(stage).items()}
+    settings, film, dub = job.settings, job.sources["film"], job.sources["dub"]
+    shots = json.loads((used["split"].path / "shots.json").read_text("utf-8"))
+    return [
+        Unit(
+            STAGE,
+            "film",
+            inputs={"film": film.sha256, **{role: artifact.content for role, artifact in used.items()}},
+            paths={"film": film.path, **{role: artifact.path for role, artifact in used.items()}},
+            params={**settings.report.model_dump(), "views": settings.track.views},
+            facts={
+                # The names stand in the report, so they are part of it.
+                "film": film.path.name,
+                "dub": dub.path.name,
+                "suffix": job.suffix,
+                "engines": [
+                    ["tracker", settings.track.engine],
+                    ["aligner", settings.align.engine],
+                    ["lips", settings.lips.engine],
+                ],
+            },
+            cost=len(shots),
+        )
+    ]
+
+
+def run(task: Task) -> None:
+    """Write `report.json` and `report.html`."""
+    from dubcli.report.assemble import assemble
+    from dubcli.report.gather import Work
+    from dubcli.report.page import page
+
+    work = Work(task.inputs, task.facts)
+    report, pictures = assemble(work, task.params["measure"], task.params["views"], task.report)
+    report.save(task.out / "report.json")
+    (task.out / "report.html").write_text(page(report, pictures), encoding="utf-8")
+
+
+def check(task: Task) -> None:
+    """The report is valid and knows every shot.
+
+    Raises:
+        CheckError: it is not so.
+    """
+    from pydantic import ValidationError
+
+    from dubcli.report.model import load
+
+    try:
+        report = load(task.out / "report.json")
+    except (OSError, ValidationError) as error:
+        raise CheckError(
+            f"the report is not valid ({error.__class__.__name__}); type: dubcli run again"
+        ) from error
+    shots = json.loads((task.inputs["split"] / "shots.json").read_text("utf-8"))
+    if [shot.name for shot in report.shots] != [shot["name"] for shot in shots]:
+        raise CheckError("the report does not know every shot; type: dubcli run again")
+    if not (task.out / "report.html").stat().st_size:
+        raise CheckError("the report's page is empty; type: dubcli run again")
