@@ -25,7 +25,7 @@ class TrackSettings(_Section):
 
     engine: str = Field(default="mediapipe", description="tracker engine")
     views: int = Field(default=4, ge=1, le=4, description="looks averaged for each mesh; fewer is faster")
-    min_size: float = Field(default=24.0, ge=0, description="pixels between the outer eye corners")
+    min_size: float = Field(default=20.0, ge=0, description="pixels between the outer eye corners")
     max_yaw: float = Field(default=45.0, gt=0, le=90, description="degrees a head may turn to the side")
     max_pitch: float = Field(default=40.0, gt=0, le=90, description="degrees a head may look up or down")
     min_sharp: float = Field(default=0.35, ge=0, le=1, description="sharpness over the track's median")
@@ -44,6 +44,13 @@ class AlignSettings(_Section):
 
 class CueSettings(_Section):
     """Which face says what."""
+
+    threshold: float = Field(
+        default=0.5, gt=0, lt=1, description="probability of talking in the original from which a face did"
+    )
+    gap: float = Field(default=0.4, ge=0, description="seconds; cues closer than this are one")
+    pad: float = Field(default=0.25, ge=0, description="seconds of a cue around its speech, to fade in")
+    shortest: int = Field(default=6, ge=1, description="frames a changed stretch has at least")
 
 
 class LearnSettings(_Section):
@@ -86,6 +93,14 @@ class RemuxSettings(_Section):
     )
 
 
+class ReportSettings(_Section):
+    """What is measured for the report."""
+
+    measure: int = Field(
+        default=240, ge=0, description="frames of each face measured again in the finished film; 0 for none"
+    )
+
+
 class RunSettings(_Section):
     """How to run; never part of a key."""
 
@@ -112,4 +127,5 @@ class Settings(_Section):
     lips: LipsSettings = LipsSettings()
     compose: ComposeSettings = ComposeSettings()
     remux: RemuxSettings = RemuxSettings()
+    report: ReportSettings = ReportSettings()
     run: RunSettings = RunSettings()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from dubcli.face import mesh as regions
 from dubcli.face import pose
@@ -15,7 +17,11 @@ from dubcli.face.tracks import FaceTrack, Reason
 
 THUMBS = 8  # pictures kept of a track
 TINY = 10.0  # pixels between the outer eye corners: below, a mesh is guesswork, and the face is dropped
-SURE = 0.2  # share of the detector's looks that must have seen the face too, or it is dropped
+SURE = 0.9  # face score under which the typical mesh of a track is no face: shoulders, hair, blurred crowds
+AGREED = 0.045  # spread over which it is none; faces have 0.003–0.02, profiles up to 0.04
+FLASH = 4  # frames; what is seen for less is no face, or no loss
+SPREAD_USUAL = (0.003, 0.01)  # bounds of a track's usual spread
+SPAN = 8  # frames over which an occlusion is one event
 
 
 def finished(traces: Iterable[Trace], shape: Sequence[int], turn: int) -> list[FaceTrack]:
@@ -48,7 +54,11 @@ def judge(track: FaceTrack, limits: Mapping[str, float]) -> None:
 
 
 def _believed(trace: Trace) -> bool:
-    return True
+    """Whether it was a face at all: sure, agreed upon by all views, and more than a flash."""
+    sights = [sight for sight in trace.sights if sight is not None]
+    sure = np.median([sight.score for sight in sights]) >= SURE
+    agreed = np.median([sight.spread for sight in sights]) <= AGREED
+    return bool(sure and agreed) and len(sights) >= FLASH
 
 
 def _finish(trace: Trace, shape: Sequence[int], turn: int) -> FaceTrack:
@@ -81,8 +91,45 @@ def _finish(trace: Trace, shape: Sequence[int], turn: int) -> FaceTrack:
 
 
 def occlusion(sights: list[Sight], there: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """How much of the lower face something covers, (T,) 0–1."""
-    return np.zeros(len(there), np.float32)
+    """How much something covers the lower face, (T,): about 0 where it is free, over 0.5 where it is not.
+
+    Two signs: skin around the mouth has another colour than this face has there in most frames, and the views
+    disagree on the lips more than they do elsewhere in the track.
+    """
+    strange = _strange([sight.colour for sight in sights])
+    spread = np.array([sight.spread for sight in sights])
+    usual = np.clip(np.quantile(spread, 0.2), *SPREAD_USUAL)
+    # Slopes and offsets lie between what free and what covered faces of real clips show.
+    signs = np.clip((strange - 0.1) / 0.5, 0, 1) + np.clip((spread / usual - 1.8) / 3.2, 0, 1)
+    position = np.arange(len(there))
+    covered = ndimage.median_filter(np.interp(position, position[there], signs), 5, mode="nearest")
+    # A hand that passes is one event: fill the moments in which it is not noticed, and its beginning and end.
+    covered = ndimage.grey_closing(covered, 2 * SPAN + 1, mode="nearest")
+    return np.asarray(np.minimum(ndimage.maximum_filter1d(covered, 5), 1), np.float32)
+
+
+def _strange(colours: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """Share of the strangest patch of skin around the mouth that is unlike its usual self, (T,) 0–1."""
+    upper, around, near = _places()
+    tint = np.log(np.stack(colours).astype(np.float32) + 16)
+    tint -= np.median(tint[:, upper], axis=1, keepdims=True)  # the light on the face
+    skin = tint[:, around]
+    usual = np.median(skin, axis=0)
+    varied = 1.48 * np.median(np.abs(skin - usual), axis=0)
+    unlike = (np.abs(skin - usual) / np.maximum(varied, 0.12)).max(axis=2)
+    return np.asarray(np.clip(unlike - 3, 0, 1)[:, near].mean(axis=2).max(axis=1), np.float64)
+
+
+@lru_cache(maxsize=1)
+def _places() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Points of the upper face (U,), of the lower without the mouth's opening (L,), patches of those (L, 14)."""
+    head = regions.head()[:468]
+    x, y = np.abs(head[:, 0]), head[:, 1]
+    oval, jaw = np.isin(np.arange(468), regions.FACE_OVAL), np.isin(np.arange(468), regions.JAW)
+    upper = np.flatnonzero((y < 0.3) & ~oval)
+    around = np.flatnonzero((y > 0.45) & ~jaw & ~((x < 0.3) & (y > 0.74) & (y < 0.9)))
+    apart = np.linalg.norm(head[around][:, None] - head[around][None], axis=2)
+    return upper, around, np.argsort(apart, axis=1, kind="stable")[:, :14]
 
 
 def _interpolated(mesh: NDArray[np.float32], there: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -104,9 +151,9 @@ def _upright(mesh: NDArray[np.float32], shape: Sequence[int], turn: int) -> NDAr
 
 
 def _at_border(mesh: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.bool_]:
-    """Frames in which the moving part of the face reaches over the picture's border, (T,)."""
+    """Frames in which the lips reach over the picture's border, (T,)."""
     height, width = shape[:2]
-    mouth = mesh[:, list(regions.MOUTH), :2]
+    mouth = mesh[:, list(regions.LIPS_OUTER), :2]
     return np.asarray(((mouth < 0) | (mouth > (width, height))).any(axis=(1, 2)))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -19,12 +20,13 @@ from numpy.typing import NDArray
 from dubcli.face import mesh as regions
 from dubcli.face import pose
 
-LOOK_EVERY = 6  # frames between detections on the whole picture
+LOOK_EVERY = 12  # frames between detections on the whole picture
 SEARCH_EVERY = 24  # frames between detections on tiles too
+PAST_BYTES = 256 << 20  # memory for the pictures that a new face is followed back through
 THUMB_EVERY = 12  # frames between kept pictures of a face
 BRIDGE = 12  # longest gap, in frames, that is filled: half a second of film
 PRESENT = 0.5  # face score under which a mesh is not believed
-ALIKE = 0.6  # correlation of skin colours from frame to frame under which it is another face
+ALIKE = 0.6  # correlation of skin colours; of successive frames 0.8 and more, of two people 0.7 and less
 SAME = 0.4  # mean distance in outer-eye distances under which two meshes are one face
 ROOM = 1.5  # side of the square looked at, over the extent of the face: what MediaPipe's mesh was trained on
 
@@ -75,6 +77,9 @@ class Finder(Protocol):
 
     def sight(self, rgb: Image, look: Look) -> Sight | None:
         """The face near there, or None."""
+
+    def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
+        """Upright picture (96, 96, 3) of a face."""
 
 
 @dataclass
@@ -133,10 +138,25 @@ def eye_distance(mesh: NDArray[np.float32]) -> float:
 
 
 def alike(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:
-    """Correlation of two sets of skin colours (468, 3): near 1 for one face in successive frames."""
-    a = one.astype(np.float64) - one.mean(axis=0)
-    b = two.astype(np.float64) - two.mean(axis=0)
+    """Correlation of two sets of skin colours (468, 3) over the upper face: near 1 from frame to frame.
+
+    The lower face does not tell: hands and microphones come and go there.
+    """
+    upper = _upper()
+    a = one[upper] - one[upper].mean(axis=0)
+    b = two[upper] - two[upper].mean(axis=0)
     return float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-6))
+
+
+def continues(last: Sight, sight: Sight) -> bool:
+    """Whether `sight`, one frame after `last`, is the same face: it looks alike, or hardly moved."""
+    step = distance(last.mesh, sight.mesh)
+    return alike(last.colour, sight.colour) >= ALIKE * min(1.0, 0.5 + 2.5 * step)
+
+
+@lru_cache(maxsize=1)
+def _upper() -> NDArray[np.bool_]:
+    return np.asarray(regions.head()[:468, 1] < 0.3)
 
 
 class Follower:
@@ -144,7 +164,7 @@ class Follower:
 
     def __init__(self, finder: Finder) -> None:
         self._finder = finder
-        self._past: deque[tuple[int, Image]] = deque(maxlen=SEARCH_EVERY)
+        self._past: deque[tuple[int, Image]] = deque()
         self._active: list[Trace] = []
         self._ended: list[Trace] = []
         self._count = 0
@@ -155,6 +175,8 @@ class Follower:
         if lost or self._count % LOOK_EVERY == 0:
             self._search(index, rgb, tiles=self._count % SEARCH_EVERY == 0)
         self._past.append((index, rgb))
+        while len(self._past) > max(2, min(SEARCH_EVERY, PAST_BYTES // rgb.nbytes)):
+            self._past.popleft()
         self._count += 1
 
     def traces(self) -> list[Trace]:
@@ -172,7 +194,7 @@ class Follower:
         kept = _without_twins(seen)
         for trace, sight in kept:
             pictured = index % THUMB_EVERY == 0
-            trace.sights.append(sight if pictured else replace(sight, thumb=None))
+            trace.sights.append(self._pictured(rgb, sight) if pictured else sight)
         alive = [trace for trace, _ in kept]
         lost = [trace for trace in self._active if not any(trace is other for other in alive)]
         self._ended += lost
@@ -182,7 +204,7 @@ class Follower:
     def _next(self, rgb: Image, last: Sight | None, before: Sight | None) -> Sight | None:
         assert last is not None
         sight = self._finder.sight(rgb, look_at(last.mesh, before.mesh if before else None))
-        return sight if sight is not None and alike(last.colour, sight.colour) >= ALIKE else None
+        return sight if sight is not None and continues(last, sight) else None
 
     def _search(self, index: int, rgb: Image, tiles: bool) -> None:
         """Look for faces afresh; follow new ones backwards to where they came in."""
@@ -198,7 +220,7 @@ class Follower:
             sight = self._finder.sight(rgb, look_at(sight.mesh))
             if sight is None or self._twin(index, sight):
                 continue
-            trace = Trace(index, deque([sight]), {index})
+            trace = Trace(index, deque([self._pictured(rgb, sight)]), {index})
             self._back(trace)
             self._active.append(trace)
 
@@ -208,8 +230,11 @@ class Follower:
             sight = self._next(rgb, first, second)
             if sight is None or self._twin(index, sight):
                 return
-            trace.sights.appendleft(replace(sight, thumb=None))
+            trace.sights.appendleft(sight)
             trace.first = index
+
+    def _pictured(self, rgb: Image, sight: Sight) -> Sight:
+        return replace(sight, thumb=self._finder.thumb(rgb, sight.mesh))
 
     def _twin(self, index: int, sight: Sight) -> bool:
         others = (trace.at(index) for trace in (*self._active, *self._ended))

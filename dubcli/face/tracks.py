@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+THUMB = 96  # pixels of a side of the pictures kept of a face
+
 
 class Reason(IntEnum):
     """Why a frame of a track is not eligible for dubbing."""

@@ -11,6 +11,7 @@ BlazeFace: Bazarevsky et al. 2019; attention mesh: Grishchenko et al. 2020; both
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -23,12 +24,13 @@ from dubcli.face import follow
 from dubcli.face import mesh as regions
 from dubcli.face.condition import finished
 from dubcli.face.follow import Image, Look, Sight
-from dubcli.face.tracks import FaceTrack
+from dubcli.face.tracks import THUMB, FaceTrack
 
 SIDE = 192  # pixels that both networks see
 DETECTED = 0.5  # detector score
-TILE = 0.5  # a tile's side over the short side of the picture
-TILE_MIN = 160  # pixels; faces under a tenth of that are not worth finding
+TILE = 480  # pixels; the detector finds faces from about a tenth of what it is shown, and 50 pixels is enough
+
+SOFT = 48  # pixels of a side of the picture that skin colours are read from
 
 # Views of one face: moved right, moved down (in sides), scaled, turned (radians), mirrored.
 VIEWS = (
@@ -42,6 +44,7 @@ _GRAPH = """
 input_stream: "image"
 output_stream: "landmarks"
 output_stream: "score"
+executor { type: "ApplicationThreadExecutor" }
 node { calculator: "TfLiteCustomOpResolverCalculator" output_side_packet: "OP_RESOLVER:ops" }
 node {
   calculator: "ConstantSidePacketCalculator"
@@ -145,12 +148,12 @@ class Finder:
         self._graph.close()
 
     def detect(self, rgb: Image, tiles: bool) -> list[Look]:
-        """Faces on the whole picture and, where `tiles`, on half-size tiles that overlap by a third."""
+        """Faces on the whole picture and, where `tiles`, on tiles that overlap by a third."""
         upright = np.rot90(rgb, -self._turn) if self._turn else rgb
         height, width = upright.shape[:2]
         found = self._detections(upright, 0, 0)
-        if tiles:
-            side = max(round(TILE * min(height, width)), min(TILE_MIN, height, width))
+        side = min(TILE, height, width)
+        if tiles and max(height, width) > 1.2 * side:
             for top in _starts(height, side):
                 for left in _starts(width, side):
                     found += self._detections(upright[top : top + side, left : left + side], left, top, side)
@@ -158,31 +161,41 @@ class Finder:
 
     def sight(self, rgb: Image, look: Look) -> Sight | None:
         """The mesh of the face in that square, or None where there is none."""
-        meshes = []
-        scores = []
+        source = reduced(rgb, look, SIDE)
+        meshes, scores = [], []
+        colour = None
         for right, down, scale, turned, mirrored in self._views:
             x, y = np.cos(look.angle), np.sin(look.angle)
             moved = look.centre + look.side * np.array((right * x - down * y, right * y + down * x))
             view = Look(moved, look.side * scale, look.angle + turned)
-            crop, to_crop = cut(rgb, view, SIDE)
+            crop, to_crop = source.cut(view, SIDE)
             points, score = self._mesh(np.ascontiguousarray(crop[:, ::-1]) if mirrored else crop)
             if score < follow.PRESENT / 2:
                 return None
             if mirrored:
                 points = points[regions.mirror()]
                 points[:, 0] = SIDE - points[:, 0]
-            points[:, :2] = (points[:, :2] - to_crop[:, 2]) @ np.linalg.inv(to_crop[:, :2]).T
-            points[:, 2] *= view.side / SIDE
+            if colour is None:
+                colour = _colours(crop, points)
+            shrink = SIDE / view.side
+            points[:, :2] = (
+                (points[:, :2] - to_crop[:, 2]) @ to_crop[:, :2] / shrink**2
+            )  # a similarity's inverse
+            points[:, 2] /= shrink
             meshes.append(points)
             scores.append(score)
-        if np.mean(scores) < follow.PRESENT:
+        if colour is None or np.mean(scores) < follow.PRESENT:
             return None
         stack = np.stack(meshes)
-        mesh = stack.mean(axis=0)
-        lips = list(regions.LIPS_INNER)
-        eyes = follow.eye_distance(mesh.astype(np.float32))
-        spread = float(stack[:, lips, :2].std(axis=0).mean() / max(eyes, 1e-6))
-        return sight_of(rgb, mesh.astype(np.float32), float(np.mean(scores)), spread)
+        mesh = stack.mean(axis=0).astype(np.float32)
+        apart = stack[:, list(regions.LIPS_INNER), :2].std(axis=0).mean()
+        spread = float(apart / max(follow.eye_distance(mesh), 1e-6))
+        return Sight(mesh, float(np.mean(scores)), spread, colour, _sharpness(rgb, mesh))
+
+    def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
+        """Upright picture of a face, (96, 96, 3)."""
+        look = follow.look_at(mesh)
+        return reduced(rgb, look, THUMB).cut(Look(look.centre, look.side / 1.25, look.angle), THUMB)[0]
 
     def _mesh(self, crop: Image) -> tuple[NDArray[np.float64], float]:
         """FaceMesh on a 192-pixel crop: points (478, 3) in its pixels, and the face score."""
@@ -225,40 +238,51 @@ class Finder:
         return Look(np.array(turned), look.side, look.angle - self._turn * np.pi / 2)
 
 
-def cut(rgb: Image, look: Look, side: int) -> tuple[Image, NDArray[np.float64]]:
-    """The square as an upright picture of `side` pixels, and the (2, 3) map from raster to its pixels.
+@dataclass(frozen=True)
+class Reduced:
+    """A part of a picture, made smaller by area averaging: `pixels * factor + low` is in the picture."""
 
-    Shrinks by area averaging, so large faces do not alias; outside the picture it is black.
-    """
+    image: Any
+    low: NDArray[np.float64]
+    factor: NDArray[np.float64]
+
+    def cut(self, look: Look, side: int) -> tuple[Image, NDArray[np.float64]]:
+        """The square as an upright picture of `side` pixels, and the (2, 3) map from raster to its pixels.
+
+        Outside the picture it is black.
+        """
+        k = side / look.side
+        c, s = np.cos(look.angle) * k, np.sin(look.angle) * k
+        to_crop = np.array(((c, s, 0.0), (-s, c, 0.0)))
+        to_crop[:, 2] = side / 2 - to_crop[:, :2] @ look.centre
+        here = to_crop.copy()
+        here[:, 2] += to_crop[:, :2] @ self.low
+        here[:, :2] *= self.factor
+        here[:, 2] += here[:, :2] @ (0.5, 0.5) - 0.5  # OpenCV counts from the centre of the first pixel
+        crop: Any = cv2.warpAffine(self.image, here, (side, side), flags=cv2.INTER_LINEAR)
+        return crop, to_crop
+
+
+def reduced(rgb: Image, look: Look, side: int) -> Reduced:
+    """The surroundings of a look, at a resolution from which `side` pixels can be cut without aliasing."""
     k = side / look.side
-    c, s = np.cos(look.angle) * k, np.sin(look.angle) * k
-    to_crop = np.array(((c, s, 0.0), (-s, c, 0.0)))
-    to_crop[:, 2] = side / 2 - to_crop[:, :2] @ look.centre
-    source: Any = rgb
-    from_source = to_crop.copy()
-    if k < 0.75:
-        reach = 0.75 * look.side
-        height, width = rgb.shape[:2]
-        low = np.clip(np.floor(look.centre - reach), 0, (width - 1, height - 1)).astype(int)
-        high = np.clip(np.ceil(look.centre + reach), low + 1, (width, height)).astype(int)
-        size = np.maximum(np.round((high - low) * k), 1).astype(int)
-        part = rgb[low[1] : high[1], low[0] : high[0]]
-        source = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
-        from_source[:, 2] = to_crop[:, 2] + to_crop[:, :2] @ low
-        from_source[:, :2] = to_crop[:, :2] * ((high - low) / size)
-    # OpenCV counts from the centre of the first pixel.
-    from_source[:, 2] += from_source[:, :2] @ (0.5, 0.5) - 0.5
-    crop: Any = cv2.warpAffine(source, from_source, (side, side), flags=cv2.INTER_LINEAR)
-    return crop, to_crop
+    if k > 0.75:
+        return Reduced(rgb, np.zeros(2), np.ones(2))
+    height, width = rgb.shape[:2]
+    reach = 0.9 * look.side  # half a diagonal of the largest view, moved
+    low = np.clip(np.floor(look.centre - reach), 0, (width - 1, height - 1)).astype(int)
+    high = np.clip(np.ceil(look.centre + reach), low + 1, (width, height)).astype(int)
+    size = np.maximum(np.round((high - low) * k), 1).astype(int)
+    part = rgb[low[1] : high[1], low[0] : high[0]]
+    image = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+    return Reduced(image, low.astype(np.float64), (high - low) / size)
 
 
-def sight_of(rgb: Image, mesh: NDArray[np.float32], score: float, spread: float) -> Sight:
-    """What is remembered of a face beside its mesh: skin colours, sharpness, an upright picture."""
-    look = follow.look_at(mesh)
-    thumb, to_thumb = cut(rgb, Look(look.centre, look.side / 1.25, look.angle), 96)
-    soft = cv2.blur(thumb, (3, 3))
-    place = np.clip((mesh[:468, :2] @ to_thumb[:, :2].T + to_thumb[:, 2]).astype(int), 0, 95)
-    return Sight(mesh, score, spread, soft[place[:, 1], place[:, 0]], _sharpness(rgb, mesh), thumb)
+def _colours(crop: Image, points: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Skin colours at the mesh points, (468, 3), each the mean of some pixels."""
+    soft = cv2.resize(crop, (SOFT, SOFT), interpolation=cv2.INTER_AREA)
+    x, y = (points[:468, :2] * (SOFT / SIDE) - 0.5).astype(np.float32).T
+    return np.asarray(cv2.remap(soft, x[None], y[None], cv2.INTER_LINEAR)[0], np.uint8)
 
 
 def _sharpness(rgb: Image, mesh: NDArray[np.float32]) -> float:
