@@ -129,7 +129,8 @@ def affine(nodes: Points, source: Points) -> NDArray[np.float32]:
     ]
     offset = back[:, 0] - (linear @ a[:, :, None])[:, :, 0]
     stay = np.array([[1, 0, 0, 1, 0, 0]], np.float64)
-    return np.concatenate([np.hstack([linear.reshape(-1, 4), offset]), stay]).astype(np.float32)
+    rows = np.concatenate([np.hstack([linear.reshape(-1, 4), offset]), stay])
+    return np.asarray(rows, np.float32)
 
 
 def pull(
