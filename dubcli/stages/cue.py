@@ -1,0 +1,95 @@
+"""`cue`: which face says which stretch of the dub; everything else is left alone."""
+
+from __future__ import annotations
+
+import json
+
+from dubcli.errors import CheckError
+from dubcli.stages.base import JobView, Stage, Task, Unit
+
+STAGE = Stage("cue", version=1, after=("cast", "align"))
+
+
+def units(job: JobView) -> list[Unit]:
+    """One unit for the film."""
+    used = {f"tracks/{shot}": artifact for shot, artifact in job.all("track").items()}
+    used |= {f"speech/{name}": artifact for name, artifact in job.all("align").items()}
+    used |= {"cast": job.one("cast"), "split": job.one("split")}
+    probe = job.one("probe")
+    video = json.loads((probe.path / "media.json").read_bytes())["video"]
+    return [
+        Unit(
+            STAGE,
+            "film",
+            inputs={role: artifact.content for role, artifact in used.items()},
+            paths={role: artifact.path for role, artifact in used.items()},
+            params=job.settings.cue.model_dump(),
+            facts={"time_base": video["time_base"]},
+            cost=len(used),
+        )
+    ]
+
+
+def run(task: Task) -> None:
+    """Write `cues.json`."""
+    import numpy as np
+
+    from dubcli.face import tracks
+    from dubcli.speech import floor, record
+    from dubcli.speech.cues import Cue, Cues, Skip, Span
+    from dubcli.speech.speaker import Sound
+
+    with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
+        ticks = box["pts"] - box["pts"][0]
+    seconds = ticks * task.facts["time_base"][0] / task.facts["time_base"][1]
+    dub = floor.spoken(record.load(task.inputs["speech/dub"] / "speech.json").regions, seconds)
+    film, sound = np.zeros(len(seconds), bool), None
+    if "speech/film" in task.inputs:
+        heard = record.load(task.inputs["speech/film"] / "speech.json")
+        film = floor.spoken(heard.regions, seconds, heard.offset)
+        if film.any():
+            with np.load(task.inputs["speech/film"] / "features.npz", allow_pickle=False) as box:
+                sound = Sound({name: box[name] for name in ("loudness", "speech", "viseme")}, heard.offset)
+
+    cast = json.loads((task.inputs["cast"] / "cast.json").read_bytes())
+    person = {(shot, track): one["id"] for one in cast["persons"] for shot, track in one["faces"]}
+    shots = json.loads((task.inputs["split"] / "shots.json").read_bytes())
+    limits = floor.Limits(**task.params)
+    cues: list[Cue] = []
+    skipped: list[Skip] = []
+    onscreen = np.zeros(len(seconds), bool)
+    for done, row in enumerate(shots):
+        task.report(done, len(shots))
+        role = f"tracks/{row['name']}"
+        faces = tracks.load(task.inputs[role] / "tracks.npz") if role in task.inputs else []
+        if not faces:
+            continue
+        whose = [person.get((row["name"], k), "") for k in range(len(faces))]
+        shot = floor.Shot(row["name"], row["start"], row["stop"], faces, whose)
+        own, left, says = floor.cues(shot, seconds, film, dub, sound, limits)
+        cues += own
+        skipped += left
+        onscreen[row["start"] : row["stop"]] = says
+    edges = np.append(seconds, seconds[-1] + (np.median(np.diff(seconds)) if len(seconds) > 1 else 0.04))
+    off = [
+        Span(start=round(float(edges[a]), 3), end=round(float(edges[b]), 3))
+        for a, b in floor.runs(dub & ~onscreen)
+        if edges[b] - edges[a] >= 0.2
+    ]
+    Cues(cues=tuple(cues), offscreen=tuple(off), skipped=tuple(skipped)).save(task.out / "cues.json")
+
+
+def check(task: Task) -> None:
+    """The cues are valid, inside their shots and ordered.
+
+    Raises:
+        CheckError: they are not.
+    """
+    from dubcli.speech import cues
+
+    shots = {s["name"]: s for s in json.loads((task.inputs["split"] / "shots.json").read_bytes())}
+    found = cues.load(task.out / "cues.json")
+    for row in (*found.cues, *found.skipped):
+        shot = shots.get(row.shot)
+        if shot is None or row.start < shot["start"] or row.stop > shot["stop"]:
+            raise CheckError(f"a cue leaves shot {row.shot} at frame {row.start}; run it again")
