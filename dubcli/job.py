@@ -71,8 +71,9 @@ class Job:
         out: Path | None = None,
         root: Path | None = None,
         store: Path | None = None,
+        save: bool = True,
     ) -> Job:
-        """The job of this film and dub: opened where it exists, else made.
+        """The job of this film and dub: opened where it exists, else made; without `save` nothing is written.
 
         Raises:
             MediaError: a source is missing or is no file.
@@ -97,8 +98,9 @@ class Job:
                     other = getattr(before, role)
                     raise UsageError(f"{root} is the job of {other}; choose another directory with --job DIR")
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            job.save()
+            if save:
+                root.mkdir(parents=True, exist_ok=True)
+                job.save()
         except PermissionError as error:
             raise UsageError(
                 f"cannot write to {error.filename or root}; choose other places with --job DIR and -o FILE"
@@ -160,7 +162,7 @@ class Job:
                 file.truncate(0)
 
     def holder(self) -> str:
-        """The run that holds the job now, "" for none; read from the lock file, so that asking takes no lock."""
+        """The run that holds the job now, "" for none; asking takes no lock."""
         try:
             text = (self.root / "lock").read_text("utf-8").strip()
         except OSError:
@@ -188,7 +190,8 @@ class Job:
                     f"cannot read {path}: {error.strerror}; check the name and its rights"
                 ) from None
             self.sources[role] = Source(path, cache[role]["sha256"])
-        write_atomically(cache_path, json.dumps(cache, indent=1).encode())
+        with contextlib.suppress(OSError):  # a job that may only be looked at
+            write_atomically(cache_path, json.dumps(cache, indent=1).encode())
         return self.sources
 
     def ref(self, unit_id: str) -> str | None:

@@ -48,8 +48,10 @@ def size(
     verbose: options.Verbose = False,
 ) -> None:
     """Show how much a store holds, stage by stage."""
+    from dubcli.stages import ORDER
+
     store = _store(place)
-    stages: dict[str, list[int]] = {}
+    stages: dict[str, list[int]] = {stage: [] for stage in ORDER}
     for _, stage, size_bytes in store.sizes():
         stages.setdefault(stage, []).append(size_bytes)
     if json:

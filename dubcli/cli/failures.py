@@ -36,7 +36,7 @@ def explain(error: BaseException) -> tuple[ExitCode, str]:
 def report(error: BaseException) -> ExitCode:
     """Tell the user, keep the traceback of a bug, and say which exit code it is."""
     code, text = explain(error)
-    if code == ExitCode.BUG:
+    if code == ExitCode.BUG and not isinstance(error, DubError):  # a worker's bug is in the job's logs
         trace = "".join(traceback.format_exception(error))
         log = _keep(trace)
         text += f"; please report it with {log}" if log else "; -v shows the traceback"

@@ -54,8 +54,12 @@ class Request:
         return found
 
 
-def open_job(request: Request) -> tuple[Job, Resolved]:
+def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
     """The job that a command is about, made where it does not exist, and the origin of its settings.
+
+    Args:
+        request: the command line's words.
+        save: keep the settings in the job; without it nothing is written.
 
     Raises:
         DubError: a file is missing, a setting is wrong, or the options do not go together.
@@ -69,11 +73,13 @@ def open_job(request: Request) -> tuple[Job, Resolved]:
                 raise UsageError(f"{flag} goes with a film; {request.source} is a job and has its own")
         stored = Job.open(request.source)
         resolved = _resolve(request, stored.root.parent, base=stored.settings)
-        return Job.open(request.source, resolved.settings), resolved
+        job = Job.open(request.source, resolved.settings)
+        if save:
+            job.save()
+        return job, resolved
     if request.audio is None:
         raise UsageError(f"which dub? type: dubcli run {request.source} --audio FILE")
-    folder = (request.job or request.out or request.source).parent
-    resolved = _resolve(request, folder)
+    resolved = _resolve(request, (request.job or request.out or request.source).parent)
     job = Job.create_or_open(
         request.source,
         request.audio,
@@ -81,25 +87,21 @@ def open_job(request: Request) -> tuple[Job, Resolved]:
         out=request.out,
         root=request.job,
         store=resolved.store,
+        save=save,
     )
     return job, resolved
 
 
 @contextlib.contextmanager
 def look_at(request: Request) -> Iterator[tuple[Job, Resolved]]:
-    """`open_job` that leaves nothing behind: a job that does not exist yet is made in a temporary folder."""
-    from dataclasses import replace
-
-    from dubcli.job import default_out
-
-    if not request.source.is_dir() and request.audio is not None:
-        out = request.out or default_out(request.source, request.audio)
-        root = request.job or out.with_suffix(".dub")
-        if not root.exists():
-            with tempfile.TemporaryDirectory(prefix="dubcli-plan-") as folder:
-                yield open_job(replace(request, out=out, job=Path(folder) / root.name))
-            return
-    yield open_job(request)
+    """`open_job` that leaves nothing behind; a job that does not exist yet lives in a temporary folder."""
+    job, resolved = open_job(request, save=False)
+    if job.root.is_dir():
+        yield job, resolved
+        return
+    with tempfile.TemporaryDirectory(prefix="dubcli-plan-") as folder:
+        job.root = Path(folder)
+        yield job, resolved
 
 
 def find_job(place: Path | None) -> Path:

@@ -127,7 +127,6 @@ def execute(
         for name, value, origin in resolved.rows():
             if origin != "default":
                 out.detail(f"{name} = {value} ({origin})")
-        job.save()
         events = Events(job.root / "events.jsonl", *listeners)
         runner.run(job, events, chosen, overwrite=force)
         code = ExitCode.OK
