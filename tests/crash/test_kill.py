@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from dubcli import stages
+from tests.conftest import Sample
 from tests.crash.harness import Place, streams
 
 KILLS = 20
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tiny: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Place:
-    place = Place.make(tmp_path_factory.mktemp("undisturbed"), *tiny)
+def undisturbed(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = Place.make(tmp_path_factory.mktemp("undisturbed"), tiny.film, tiny.dub)
     done = place.run()
     assert done.returncode == 0, done.stderr
     return place
