@@ -23,14 +23,15 @@ def status(
     from dubcli.job import Job
     from dubcli.plan import DONE, RUN, WAITING
     from dubcli.plan import plan as rows_of
+    from dubcli.stages import ORDER
 
     job = Job.open(find_job(job_dir))
     job.read_sources()
     failures = dict(job.failures())
-    counts: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[str]] = {stage: Counter() for stage in ORDER}
     for row in rows_of(job):
         failed = row.unit is not None and row.state == RUN and row.unit.id in failures
-        counts.setdefault(row.stage, Counter())["failed" if failed else row.state] += 1
+        counts[row.stage]["failed" if failed else row.state] += 1
     holder = job.holder()
     if json:
         out.document(

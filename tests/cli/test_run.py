@@ -1,0 +1,174 @@
+"""Running jobs from the command line; engines that do nothing keep it short, all else is real."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Dubcli
+from tests.conftest import Sample
+
+PASS = [word for kind in ("tracker", "aligner", "lips") for word in ("--engine", f"{kind}=passthrough")]
+
+
+@pytest.fixture
+def place(tmp_path: Path, tiny: Sample) -> Path:
+    """A folder with the tiny film and its dub."""
+    shutil.copy(tiny.film, tmp_path / "film.mp4")
+    shutil.copy(tiny.dub, tmp_path / "dub_fr.wav")
+    return tmp_path
+
+
+def events_of(job: Path) -> list[dict[str, Any]]:
+    """All events that the runs of a job have left."""
+    return [json.loads(line) for line in (job / "events.jsonl").read_text().splitlines()]
+
+
+def test_a_job_from_start_to_end(place: Path, dubcli: Dubcli) -> None:
+    """One job, looked at by every command; steps follow each other, as they would at a desk."""
+    words = ("film.mp4", "--audio", "dub_fr.wav", *PASS)
+    before = sorted(place.iterdir())
+    planned = dubcli("run", *words, "-n")
+    assert planned.returncode == 0
+    assert "probe" in planned.stdout
+    assert sorted(path for path in place.iterdir() if path.name != "home") == before
+
+    done = dubcli("run", *words)
+    assert (done.returncode, done.stdout) == (0, "film.dub_fr.mp4\n")
+    assert "remux film done" in done.stderr
+    job = place / "film.dub_fr.dub"
+    first = events_of(job)
+    assert (first[-1]["type"], first[-1]["code"]) == ("exit", 0)
+
+    again = dubcli("run", job.name, "--json")
+    events = [json.loads(line) for line in again.stdout.splitlines()]
+    assert again.returncode == 0
+    assert not [event for event in events if event["type"] == "unit.start"]
+    assert all(event["v"] == 1 and event["time"].endswith("Z") for event in events)
+    assert (events[-1]["type"], events[-1]["code"]) == ("exit", 0)
+    assert [e["type"] for e in events] == [e["type"] for e in events_of(job)[len(first) :]]
+
+    status = json.loads(dubcli("status", "--json").stdout)
+    assert status["written"] is True
+    assert status["running"] is None
+    assert all(set(counts) <= {"done"} for counts in status["stages"].values())
+    assert set(status["stages"]) >= {"probe", "lips", "report"}
+    assert "written" in dubcli("status", job.name).stdout
+
+    report = dubcli("report", job.name)
+    assert (place / report.stdout.strip()).is_file()
+    assert isinstance(json.loads(dubcli("report", "--json").stdout), dict)
+
+    explained = json.loads(dubcli("explain", job.name, "split/film", "--json").stdout)
+    assert explained["state"] == "done"
+    assert (place / explained["result"] / "artifact.json").is_file()
+    unknown = dubcli("explain", job.name, "split/flim")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "did you mean 'split/film'?" in unknown.stderr
+
+    settings = (job / "job.json").read_text()
+    changed = json.loads(dubcli("plan", *words, "--set", "split.threshold=9", "--json").stdout)
+    assert [unit["reasons"] for unit in changed["units"] if unit["stage"] == "split"] == [["params"]]
+    assert changed["settings"]["split.threshold"] == {"value": 9.0, "from": "--set"}
+    assert (job / "job.json").read_text() == settings
+
+    assert dubcli("cache", "verify", job.name).returncode == 0
+    size = json.loads(dubcli("cache", "size", job.name, "--json").stdout)
+    assert size["stages"]["probe"]["units"] == 1
+    kept = json.loads(dubcli("cache", "prune", job.name, "--json").stdout)
+    assert kept["removed"] == []
+    assert dubcli("run", *words, "--redo", "split", "-q").returncode == 0
+    redone = [e["stage"] for e in events_of(job) if e["type"] == "unit.start" and "forced" in e["reasons"]]
+    assert redone == ["split"]
+
+
+def test_damage_is_found_and_mended(place: Path, dubcli: Dubcli) -> None:
+    dubcli("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--progress", "none")
+    job = place / "film.dub_fr.dub"
+    victim = next(job.rglob("shots.json"))
+    victim.chmod(0o644)
+    victim.write_text(victim.read_text().replace("0", "1"))
+    found = dubcli("cache", "verify", job.name)
+    assert found.returncode == 9
+    assert "shots.json" in found.stderr
+    assert "--repair" in found.stderr
+    assert dubcli("cache", "verify", "--repair", job.name).returncode == 0
+    assert dubcli("cache", "verify", job.name).returncode == 0
+    assert dubcli("run", job.name).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("film", "dub"),
+    [
+        ("-v film %03d.mp4", "-o.wav"),
+        ("a 'b' \"c\" [d] $HOME;e.mp4", "два 字 é.wav"),
+        ("concat:a|b.mp4", "two\nlines.wav"),
+    ],
+)
+def test_file_names_are_data(film: str, dub: str, place: Path, dubcli: Dubcli) -> None:
+    (place / "film.mp4").rename(place / film)
+    (place / "dub_fr.wav").rename(place / dub)
+    done = dubcli("run", *PASS, f"--audio={dub}", "--progress", "none", "--", film)
+    assert done.returncode == 0, done.stderr
+    out = place / f"{Path(film).stem}.{Path(dub).stem}.mp4"
+    assert out.stat().st_size > 10_000
+
+
+def test_an_output_that_is_not_ours_is_kept(place: Path, dubcli: Dubcli) -> None:
+    words = ("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--progress", "none")
+    other = place / "film.dub_fr.mp4"
+    other.write_bytes(b"somebody's work")
+    refused = dubcli(*words)
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    assert other.read_bytes() == b"somebody's work"
+    assert dubcli(*words, "--force").returncode == 0
+    assert other.stat().st_size > 10_000
+    assert dubcli(*words).returncode == 0  # ours now
+
+
+def test_a_job_that_runs_is_left_alone(place: Path, dubcli: Dubcli) -> None:
+    words = ("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--stage", "probe", "-q")
+    assert dubcli(*words).returncode == 0
+    with open(place / "film.dub_fr.dub" / "lock", "a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("process 1 on elsewhere")
+        lock.flush()
+        refused = dubcli(*words)
+        held = json.loads(dubcli("status", "--json").stdout)["running"]
+    assert refused.returncode == 11
+    assert "process 1 on elsewhere" in refused.stderr
+    assert held == "process 1 on elsewhere"
+
+
+def test_batch_computes_a_film_once(place: Path, dubcli: Dubcli) -> None:
+    shutil.copy(place / "dub_fr.wav", place / "dub_de.wav")
+    (place / "torn.mp4").write_bytes((place / "film.mp4").read_bytes()[:3000])
+    (place / "dubcli.toml").write_text(
+        "[track]\nengine='passthrough'\n[align]\nengine='passthrough'\n[lips]\nengine='passthrough'\n"
+    )
+    (place / "all.yaml").write_text(
+        "films:\n- {film: torn.mp4, dubs: [dub_fr.wav]}\n- {film: film.mp4, dubs: [dub_fr.wav, dub_de.wav]}\n"
+    )
+    done = dubcli("batch", "all.yaml", "--progress", "none")
+    assert done.returncode == 6
+    assert "failed (3)" in done.stdout
+    assert done.stdout.count("done") == 2
+    assert "1 of 3 jobs are not done" in done.stderr
+    assert (place / "film.dub_fr.mp4").is_file()
+    assert (place / "film.dub_de.mp4").is_file()
+    ran = {(e["stage"], e["unit"]) for e in events_of(place / "film.dub_de.dub") if e["type"] == "unit.start"}
+    assert not {stage for stage, _ in ran} & {"probe", "split", "track", "cast", "learn"}
+
+    again = dubcli("batch", "all.yaml", "--json")
+    events = [json.loads(line) for line in again.stdout.splitlines()]
+    assert again.returncode == 6
+    assert not [e for e in events if e["type"] == "unit.start" and "torn" not in e["job"]]
+    assert [event["type"] for event in events[-2:]] == ["batch", "exit"]
+    assert events[-1]["code"] == 6
+    assert [job["code"] for job in events[-2]["jobs"]] == [3, 0, 0]
