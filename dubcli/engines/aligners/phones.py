@@ -19,6 +19,7 @@ _LONGEST_S = 20.0  # of a piece that is decoded at a time: bounds memory
 _MARGIN_S = 0.3  # of sound around a piece, so that its first and last phone have a beginning and an end
 _FADE_S = 0.05  # silence takes over from the phones this long outside a region
 _NEAR_S = 0.2  # a mouth moves this long before and after it sounds
+_SEQUENCE_SCALE = 0.3  # of log-likelihoods: gave the fewest wrong phones (bench/align.py)
 _LIKENESS_SCALE = 0.3  # of log-likelihoods: what told most about mouths (docs/quality.md)
 
 
@@ -104,7 +105,7 @@ def _phones(
     """Phones of the best path within a piece's regions; score = mean probability over their frames."""
     sure = likely.sum(2)
     out: list[Phone] = []
-    for phone, first, stop in phoneloop.best(scores):
+    for phone, first, stop in phoneloop.best(scores, _SEQUENCE_SCALE):
         if names[phone] in sphinx.NOISES or names[phone] == visemes.SILENCE:
             continue
         for region in piece:
