@@ -86,7 +86,8 @@ def curve(report: Report, face: Face, curves: Curves) -> Markup:
         return _across((min(max(frame, face.start), last) - face.start) / (last - face.start), _LEFT)
 
     def y(value: float) -> float:
-        return _TOP + (1 - value / top) * (floor - _TOP)
+        # Lips that are wanted pressed are below zero; a picture cannot show that.
+        return _TOP + (1 - max(0.0, value) / top) * (floor - _TOP)
 
     bands = [(cue.start, cue.stop, f"band {cue.kind}", str(cue.kind)) for cue in face.cues]
     bands += [(skip.start, skip.stop, "band skip", skip.reason) for skip in face.skipped]

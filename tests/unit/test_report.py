@@ -1,0 +1,311 @@
+"""The report says what was done, what was not and why, and measures the finished film beside its source."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from dubcli.demo import film as demo
+from dubcli.demo import speech
+from dubcli.engines.trackers.mediapipe import MediapipeTracker
+from dubcli.face import mesh, tracks
+from dubcli.face.tracks import FaceTrack, Reason
+from dubcli.media import decode
+from dubcli.media.probe import probe
+from dubcli.report import model, page, plot
+from dubcli.report.assemble import Pictures
+from dubcli.speech import visemes
+from dubcli.stages import report as stage
+from dubcli.stages.base import Task
+from tests.conftest import Sample
+
+FIRST = 104  # frame of the sample film that the tiny film begins with
+CUT = demo.CUTS[0] - FIRST
+FRAMES = 180 - FIRST
+VOWELS = dict.fromkeys("aɑæʌɐəɜ", "aa") | dict.fromkeys("ɛeɪi", "ih") | dict.fromkeys("ɔouʊ", "oh")
+
+
+@pytest.fixture(scope="module")
+def face(tiny: Sample) -> FaceTrack:
+    """The face of the tiny film's first shot, as the default tracker sees it."""
+    info, pts = probe(tiny.film), _pts(tiny.film)
+    pictures: Any = decode.frames(tiny.film, info.film, pts, 0, CUT)
+    (found,) = MediapipeTracker().track(pictures, views=2)
+    return found
+
+
+@pytest.fixture
+def job(tiny: Sample, face: FaceTrack, tmp_path: Path) -> Callable[..., dict[str, Path]]:
+    """Folders as the stages leave them: the tiny film dubbed with its own speech, finished as it was."""
+
+    def made(result: Path = tiny.film, track: FaceTrack = face, **cues: Any) -> dict[str, Path]:
+        return _job(tmp_path / "job", tiny.film, result, track, cues)
+
+    return made
+
+
+def _job(root: Path, film: Path, result: Path, face: FaceTrack, cues: dict[str, Any]) -> dict[str, Path]:
+    def folder(role: str, **files: Any) -> Path:
+        path = root / role
+        path.mkdir(parents=True)
+        for name, content in files.items():
+            stem, _, suffix = name.rpartition("_")
+            if suffix == "npz":
+                np.savez_compressed(path / f"{stem}.npz", **content)
+            else:
+                (path / f"{stem}.json").write_text(json.dumps(content), "utf-8")
+        return path
+
+    said = speech.load("en")
+    rows = np.zeros((round(100 * FRAMES / float(demo.RATE)), len(visemes.VISEMES)), np.float32)
+    rows[:, visemes.INDEX["sil"]] = 1
+    begin = FIRST / float(demo.RATE)
+    for phone in said.phones:
+        kind = "PP" if phone.name[0] in "pbm" else VOWELS.get(phone.name[0], "DD")
+        here = slice(max(0, round(100 * (phone.start - begin))), max(0, round(100 * (phone.end - begin))))
+        rows[here] = 0
+        rows[here, visemes.INDEX[kind]] = 1
+    heard = {"engine": "phones", "seconds": 3.17, "regions": [{"start": 0.0, "end": 2.1}]}
+    shots = [
+        {"name": "00000000", "start": 0, "stop": CUT, "picture": "a"},
+        {"name": f"{CUT:08}", "start": CUT, "stop": FRAMES, "picture": "b"},
+    ]
+    cue = {
+        "shot": "00000000",
+        "track": 0,
+        "start": 0,
+        "stop": CUT,
+        "kind": "speak",
+        "confidence": 0.9,
+        "person": "p01",
+    }
+    said_cues = {"cues": [cue], "offscreen": [{"start": 2.7, "end": 3.1}], "skipped": []} | cues
+    folder("probe")
+    (root / "probe" / "media.json").write_text(probe(film).model_dump_json(), "utf-8")
+    opening = mesh.opening(face.mesh)
+    motion = {
+        "frames": face.frames,
+        "opening": opening,
+        "closed": (opening < 0.02).astype(np.float32),
+        "weight": np.ones(len(face.frames), np.float32),
+    }
+    paths = {
+        "film": film,
+        "probe": root / "probe",
+        "split": folder("split", shots_json=shots, frames_npz={"pts": _pts(film)}),
+        "cast": folder("cast", cast_json={"persons": [{"id": "p01", "faces": [["00000000", 0]]}]}),
+        "cue": folder("cue", cues_json=said_cues),
+        "learn": folder("learn"),
+        "speech/film": folder("speech-film", speech_json=heard, features_npz={"viseme": rows}),
+        "speech/dub": folder("speech-dub", speech_json=heard, features_npz={"viseme": rows}),
+        "motion/00000000.0": folder("motion", motion_npz=motion),
+        "patch/00000000.0": _patches(folder("patch"), film, face),
+        "remux": folder("remux", remux_json={"codec": "h264", "encoded": FRAMES, "left_out": []}),
+    }
+    (root / "learn" / "gallery-p01.npz").touch()
+    shutil.copy(result, root / "remux" / "film.mp4")
+    for shot, found in ((shots[0], [face]), (shots[1], [])):
+        tracks.save(folder(f"tracks-{shot['name']}") / "tracks.npz", found)
+        paths[f"tracks/{shot['name']}"] = root / f"tracks-{shot['name']}"
+    return paths
+
+
+def _patches(folder: Path, film: Path, face: FaceTrack) -> Path:
+    """Patches that show the source itself inside a soft disc over the mouth."""
+    info, pts = probe(film), _pts(film)
+    y, x = np.mgrid[:96, :96]
+    mask = np.clip((46 - np.hypot(x - 48, y - 48)) / 10, 0, 1)
+    origins = []
+    with av.open(str(folder / "patch.mkv"), "w") as box:
+        stream = box.add_stream("ffv1", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width = stream.height = 96
+        stream.pix_fmt = "bgra"
+        for frame, points in zip(decode.frames(film, info.film, pts, 0, CUT), face.mesh, strict=True):
+            left, top = (2 * round(float(v) / 2) for v in points[mesh.UPPER_LIP, :2] - 48)
+            crop = frame.rgb((left, top, 96, 96))
+            picture = np.dstack([crop[..., ::-1], (255 * mask).astype(np.uint8)])
+            box.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgra")))
+            origins.append((left, top))
+        box.mux(stream.encode(None))
+    confidence = np.full(len(face.frames), 0.8, np.float32)
+    np.savez(
+        folder / "patch.npz", frames=face.frames, origin=np.array(origins, np.int32), confidence=confidence
+    )
+    return folder
+
+
+def _pts(film: Path) -> Any:
+    with av.open(str(film), "r") as box:
+        return np.array(sorted(p.pts for p in box.demux(video=0) if p.pts is not None and p.size), np.int64)
+
+
+def _run(inputs: dict[str, Path], out: Path, measure: int = 240) -> model.Report:
+    out.mkdir()
+    facts = {
+        "film": "film.mp4",
+        "dub": "dub_fr.wav",
+        "suffix": ".mp4",
+        "engines": [["tracker", "mediapipe"], ["lips", "exemplar"]],
+    }
+    task = Task("film", inputs, {"measure": measure, "views": 2}, facts, "", out)
+    stage.run(task)
+    stage.check(task)
+    return model.load(out / "report.json")
+
+
+def test_a_film_dubbed_with_itself_measures_as_its_source(
+    job: Callable[..., dict[str, Path]], tmp_path: Path
+) -> None:
+    report = _run(job(), tmp_path / "out")
+    assert [(shot.state, len(shot.faces)) for shot in report.shots] == [("changed", 1), ("untouched", 0)]
+    assert report.totals.frames_changed == CUT
+    assert report.totals.offscreen_seconds == pytest.approx(0.4)
+    found = report.shots[0].faces[0].measures
+    assert found is not None
+    assert found.frames == CUT
+    assert found.changed_outside == 0
+    assert found.offset.dubbed == found.offset.source
+    assert found.follows.dubbed is not None
+    assert found.follows.dubbed > 0.97
+    for name in ("correlation", "flicker", "sharpness", "grain"):
+        pair = getattr(found, name)
+        assert pair.dubbed == pytest.approx(pair.source, rel=0.05), name
+    assert found.seam.dubbed == 0
+    assert report.shots[0].faces[0].warnings == ()
+
+
+def test_a_mouth_that_comes_late_is_told(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
+    late, _ = demo.make(tmp_path / "late", span=(FIRST - 3, FIRST - 3 + FRAMES), height=240)
+    face = _run(job(result=late), tmp_path / "out").shots[0].faces[0]
+    assert face.measures is not None
+    assert face.measures.offset.dubbed is not None
+    assert face.measures.offset.source is not None
+    assert face.measures.offset.dubbed - face.measures.offset.source == 3
+    assert any("frames after the dub" in line for line in face.warnings)
+
+
+def test_same_bytes_every_time(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
+    inputs = job()
+    for name in ("one", "two"):
+        _run(inputs, tmp_path / name, measure=12)
+    for name in ("report.json", "report.html"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_reasons_stand_where_frames_were_left_alone(
+    job: Callable[..., dict[str, Path]], face: FaceTrack, tmp_path: Path
+) -> None:
+    reason = np.array(face.reason)
+    reason[10:20] = Reason.PROFILE
+    report = _run(job(track=dataclasses.replace(face, reason=reason)), tmp_path / "out", measure=0)
+    skipped = report.shots[0].faces[0].skipped
+    assert [(skip.start, skip.stop, skip.reason) for skip in skipped] == [(10, 20, "the head is turned away")]
+    assert report.totals.skipped == {"the head is turned away": 10}
+
+
+def test_a_face_without_a_line_is_untouched_and_says_so(
+    job: Callable[..., dict[str, Path]], tmp_path: Path
+) -> None:
+    inputs = job(cues=[])
+    del inputs["patch/00000000.0"], inputs["motion/00000000.0"]
+    report = _run(inputs, tmp_path / "out")
+    face = report.shots[0].faces[0]
+    assert (face.state, face.measures) == ("untouched", None)
+    assert face.skipped[0].reason == "no line of the dub is this face's"
+
+
+def test_a_face_that_failed_is_told(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
+    inputs = job()
+    del inputs["patch/00000000.0"]
+    report = _run(inputs, tmp_path / "out")
+    assert report.shots[0].state == "failed"
+    assert report.totals.faces_failed == 1
+    assert "the source's picture is kept there" in report.warnings[0]
+
+
+def test_a_film_without_faces_is_told(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
+    inputs = job(cues=[])
+    for role in ("patch/00000000.0", "motion/00000000.0"):
+        del inputs[role]
+    tracks.save(inputs["tracks/00000000"] / "tracks.npz", [])
+    report = _run(inputs, tmp_path / "out")
+    assert report.warnings == ("there is no face in the film; its picture is unchanged",)
+
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;{{ 7*7 }}"
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
+        assert not any(name.startswith("on") for name, _ in attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def _hostile() -> model.Report:
+    cue = model.Cue(start=0, stop=5, kind="speak", confidence=1.0)
+    skip = model.Skip(start=5, stop=9, reason=HOSTILE)
+    curves = model.Curves(start=0, source=(0.1,) * 9, wanted=(None,) * 9, dubbed=(0.2,) * 9)
+    face = model.Face(
+        name="0.0", person=HOSTILE, start=0, stop=9, state="changed", frames_changed=5, confidence=0.5,
+        cues=(cue,), skipped=(skip,), curves=curves, warnings=(HOSTILE,),
+    )  # fmt: skip
+    shot = model.Shot(
+        name=HOSTILE, start=0, stop=9, seconds=0.0, state="changed", what=HOSTILE, faces=(face,)
+    )
+    return model.Report(
+        film=model.Film(
+            name=HOSTILE, seconds=0.4, frames=9, rate=(24, 1), width=64, height=48, codec="x", pix_fmt="y",
+            audio=0, subtitles=0,
+        ),
+        dub=model.Dub(name=HOSTILE, seconds=1.0, speech_seconds=0.5),
+        totals=model.Totals(
+            shots=1, shots_changed=1, faces=1, faces_changed=1, faces_failed=0, frames=9, frames_changed=5,
+            frames_encoded=None, offscreen_seconds=0.0, skipped={HOSTILE: 4},
+        ),
+        speech=(), offscreen=(), warnings=(HOSTILE,), engines=(), shots=(shot,),
+    )  # fmt: skip
+
+
+def test_names_are_text_on_the_page_and_nothing_is_loaded() -> None:
+    text = page.page(_hostile(), Pictures(posters={HOSTILE: b"x"}, faces={"0.0": [(3, b"y", b"z")]}))
+    seen = _Tags()
+    seen.feed(text)
+    assert seen.tags.isdisjoint({"script", "iframe", "object", "embed", "link", "base", "form"})
+    assert all(link.startswith("data:image/jpeg;base64,") for link in seen.links)
+    assert HOSTILE in seen.text
+    assert "url(" not in text
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_peaks() -> None:
+    line = [0.1] * 50_000
+    line[31_234] = 0.3
+    report = _hostile()
+    face = report.shots[0].faces[0].model_copy(update={"stop": 50_000, "cues": (), "skipped": ()})
+    curves = model.Curves(start=0, source=tuple(line), wanted=(), dubbed=())
+    drawn = str(plot.curve(report, face, curves))
+    assert len(drawn) < 30_000
+    assert "0.3" in drawn
+
+
+def test_clock() -> None:
+    assert [plot.clock(s) for s in (0, 59.97, 61.25, 3725.5)] == ["0:00.0", "1:00.0", "1:01.2", "1:02:05.5"]
