@@ -13,6 +13,7 @@ from dubcli.face import mesh as regions
 from dubcli.face import pose
 from dubcli.face.follow import Sight, Trace
 from dubcli.face.identity import describe
+from dubcli.face.steady import steadied
 from dubcli.face.tracks import FaceTrack, Reason
 
 THUMBS = 8  # pictures kept of a track
@@ -20,7 +21,7 @@ TINY = 10.0  # pixels between the outer eye corners: below, a mesh is guesswork,
 SURE = 0.9  # face score under which the typical mesh of a track is no face: shoulders, hair, blurred crowds
 AGREED = 0.045  # spread over which it is none; faces have 0.003–0.02, profiles up to 0.04
 FLASH = 4  # frames; what is seen for less is no face, or no loss
-SPREAD_USUAL = (0.003, 0.01)  # bounds of a track's usual spread
+SPREAD_USUAL = (0.004, 0.01)  # bounds of a track's usual spread
 SPAN = 8  # frames over which an occlusion is one event
 
 
@@ -71,6 +72,7 @@ def _finish(trace: Trace, shape: Sequence[int], turn: int) -> FaceTrack:
         return np.interp(position, position[there], values)
 
     mesh = _interpolated(np.stack([sight.mesh for sight in sights]), there)
+    mesh = steadied(mesh, np.stack(trace.slips))
     fitted = pose.canonical_transform(_upright(mesh, shape, turn))
     sharp = filled([sight.sharp for sight in sights])
     reason = np.where(there, Reason.OK, Reason.NO_MESH).astype(np.uint8)
@@ -83,24 +85,28 @@ def _finish(trace: Trace, shape: Sequence[int], turn: int) -> FaceTrack:
         pose=angles,
         size=fitted.scale.astype(np.float32),
         sharp=(sharp / max(float(np.median(sharp)), 1e-6)).astype(np.float32),
-        occlusion=occlusion(sights, there),
+        occlusion=occlusion(sights, there, angles),
         reason=reason,
         thumbs=thumbs,
         descriptor=describe(thumbs, [sight.mesh for sight in chosen], pose.mean_head(mesh)),
     )
 
 
-def occlusion(sights: list[Sight], there: NDArray[np.bool_]) -> NDArray[np.float32]:
+def occlusion(
+    sights: list[Sight], there: NDArray[np.bool_], angles: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """How much something covers the lower face, (T,): about 0 where it is free, over 0.5 where it is not.
 
-    Two signs: skin around the mouth has another colour than this face has there in most frames, and the views
-    disagree on the lips more than they do elsewhere in the track.
+    Two signs: skin around the mouth has another colour than this face has there at this pose, and the views
+    disagree on the lips more than they usually do, allowing for a turned head.
     """
-    strange = _strange([sight.colour for sight in sights])
-    spread = np.array([sight.spread for sight in sights])
+    turned = angles[there].astype(np.float64)
+    strange = _strange(np.stack([sight.colour for sight in sights]), turned)
+    spread = np.array([sight.spread for sight in sights]) / (1 + (turned[:, 0] / 20) ** 2)
     usual = np.clip(np.quantile(spread, 0.2), *SPREAD_USUAL)
     # Slopes and offsets lie between what free and what covered faces of real clips show.
-    signs = np.clip((strange - 0.1) / 0.5, 0, 1) + np.clip((spread / usual - 1.8) / 3.2, 0, 1)
+    # Disagreement alone is not enough: views also disagree on lips that are round or blurred.
+    signs = np.clip((strange - 0.1) / 0.45, 0, 1) + np.clip((spread / usual - 2) / 5, 0, 0.4)
     position = np.arange(len(there))
     covered = ndimage.median_filter(np.interp(position, position[there], signs), 5, mode="nearest")
     # A hand that passes is one event: fill the moments in which it is not noticed, and its beginning and end.
@@ -108,21 +114,33 @@ def occlusion(sights: list[Sight], there: NDArray[np.bool_]) -> NDArray[np.float
     return np.asarray(np.minimum(ndimage.maximum_filter1d(covered, 5), 1), np.float32)
 
 
-def _strange(colours: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Share of the strangest patch of skin around the mouth that is unlike its usual self, (T,) 0–1."""
+def _strange(colours: NDArray[np.uint8], angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the strangest patch of skin around the mouth that is unlike itself at this pose, (T,) 0–1."""
     upper, around, near = _places()
-    tint = np.log(np.stack(colours).astype(np.float32) + 16)
+    tint = np.log(colours.astype(np.float32) + 16)
     tint -= np.median(tint[:, upper], axis=1, keepdims=True)  # the light on the face
     skin = tint[:, around]
-    usual = np.median(skin, axis=0)
-    varied = 1.48 * np.median(np.abs(skin - usual), axis=0)
-    unlike = (np.abs(skin - usual) / np.maximum(varied, 0.12)).max(axis=2)
-    return np.asarray(np.clip(unlike - 3, 0, 1)[:, near].mean(axis=2).max(axis=1), np.float64)
+    yaw, pitch = angles[:, 0] / 30, angles[:, 1] / 30
+    causes = np.stack([np.ones_like(yaw), yaw, yaw**2, pitch], axis=1).astype(np.float32)
+    usual = np.broadcast_to(np.median(skin, axis=0), skin.shape)
+    strange = np.zeros(len(skin))
+    for _ in range(3):
+        rest = np.abs(skin - usual)
+        unlike = (rest / np.maximum(1.48 * np.median(rest, axis=0), 0.12)).max(axis=2)
+        strange = np.clip(unlike - 3, 0, 1)[:, near].mean(axis=2).max(axis=1)
+        # What the pose explains, fitted to the frames that are not strange.
+        weighted = causes * (1 - strange)[:, None].astype(np.float32)
+        ridge = np.diag([1e-3, 1, 1, 1]).astype(np.float32)
+        normal = weighted.T @ causes + ridge
+        usual = (causes @ np.linalg.solve(normal, weighted.T @ skin.reshape(len(skin), -1))).reshape(
+            skin.shape
+        )
+    return np.asarray(strange, np.float64)
 
 
 @lru_cache(maxsize=1)
 def _places() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Points of the upper face (U,), of the lower without the mouth's opening (L,), patches of those (L, 14)."""
+    """Points of the upper face (U,), the lower without the mouth's opening (L,), patches of those (L, 14)."""
     head = regions.head()[:468]
     x, y = np.abs(head[:, 0]), head[:, 1]
     oval, jaw = np.isin(np.arange(468), regions.FACE_OVAL), np.isin(np.arange(468), regions.JAW)

@@ -9,7 +9,6 @@ few pictures, which are kept for that.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
-from dubcli.face import pose
+from dubcli.face import pose, steady
 
 LOOK_EVERY = 12  # frames between detections on the whole picture
 SEARCH_EVERY = 24  # frames between detections on tiles too
@@ -89,11 +88,13 @@ class Trace:
     Attributes:
         first: number of its first frame.
         sights: one per frame; None in a bridged gap.
+        slips: (4,) per frame, what `steady.slip` says of it and the frame before; zeros where there is none.
         confirmed: numbers of the frames in which the detector saw it as well.
     """
 
     first: int
     sights: deque[Sight | None] = field(default_factory=deque)
+    slips: deque[steady.Slip] = field(default_factory=deque)
     confirmed: set[int] = field(default_factory=set)
 
     @property
@@ -193,6 +194,7 @@ class Follower:
                 seen.append((trace, sight))
         kept = _without_twins(seen)
         for trace, sight in kept:
+            trace.slips.append(_slip(self._past[-1][1], rgb, trace.sights[-1], sight))
             pictured = index % THUMB_EVERY == 0
             trace.sights.append(self._pictured(rgb, sight) if pictured else sight)
         alive = [trace for trace, _ in kept]
@@ -220,18 +222,21 @@ class Follower:
             sight = self._finder.sight(rgb, look_at(sight.mesh))
             if sight is None or self._twin(index, sight):
                 continue
-            trace = Trace(index, deque([self._pictured(rgb, sight)]), {index})
-            self._back(trace)
+            trace = Trace(index, deque([self._pictured(rgb, sight)]), deque([steady.NONE]), {index})
+            self._back(trace, rgb)
             self._active.append(trace)
 
-    def _back(self, trace: Trace) -> None:
+    def _back(self, trace: Trace, later: Image) -> None:
         for index, rgb in reversed(self._past):
             first, second = trace.sights[0], trace.sights[1] if len(trace.sights) > 1 else None
             sight = self._next(rgb, first, second)
             if sight is None or self._twin(index, sight):
                 return
+            trace.slips[0] = _slip(rgb, later, sight, first)
+            trace.slips.appendleft(steady.NONE)
             trace.sights.appendleft(sight)
             trace.first = index
+            later = rgb
 
     def _pictured(self, rgb: Image, sight: Sight) -> Sight:
         return replace(sight, thumb=self._finder.thumb(rgb, sight.mesh))
@@ -250,23 +255,15 @@ def bridged(traces: list[Trace]) -> list[Trace]:
         best = min(fits, default=(np.inf, -1))
         if best[0] < 1.0:
             old = done[best[1]]
-            old.sights.extend([None] * (trace.first - old.stop))
+            gap = trace.first - old.stop
+            old.sights.extend([None] * gap)
+            old.slips.extend([steady.NONE] * gap)
             old.sights.extend(trace.sights)
+            old.slips.extend(trace.slips)
             old.confirmed |= trace.confirmed
         else:
             done.append(trace)
     return done
-
-
-def runs(trace: Trace) -> Iterator[tuple[int, int]]:
-    """Gaps of a trace as half-open ranges of positions in its `sights`."""
-    start = None
-    for position, sight in enumerate(trace.sights):
-        if sight is None and start is None:
-            start = position
-        if sight is not None and start is not None:
-            yield start, position
-            start = None
 
 
 def _misfit(old: Trace, new: Trace) -> float:
@@ -288,6 +285,10 @@ def _without_twins(seen: list[tuple[Trace, Sight]]) -> list[tuple[Trace, Sight]]
         if all(distance(sight.mesh, other.mesh) >= SAME for _, other in kept):
             kept.append((trace, sight))
     return kept
+
+
+def _slip(before: Image, now: Image, last: Sight | None, sight: Sight | None) -> steady.Slip:
+    return steady.slip(before, now, last.mesh, sight.mesh) if last and sight else steady.NONE
 
 
 def _step_size(trace: Trace, sight: Sight) -> tuple[float, int]:
