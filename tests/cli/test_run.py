@@ -74,6 +74,7 @@ def test_a_job_from_start_to_end(place: Path, dubcli: Dubcli) -> None:
     settings = (job / "job.json").read_text()
     changed = json.loads(dubcli("plan", *words, "--set", "split.threshold=9", "--json").stdout)
     assert [unit["reasons"] for unit in changed["units"] if unit["stage"] == "split"] == [["params"]]
+    assert changed["settings"]["track.engine"] == {"value": "passthrough", "from": "--engine"}
     assert changed["settings"]["split.threshold"] == {"value": 9.0, "from": "--set"}
     assert (job / "job.json").read_text() == settings
 
