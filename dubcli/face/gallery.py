@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,8 @@ class Gallery:
     Attributes:
         frames: (N,) int32 film-wide frame numbers.
         origin: (N, 2) int32 raster position (x, y) of the crop's first pixel.
-        crop: (N, h, w, 3) uint8 or uint16 RGB, its edge replicated outside; may be memory-mapped.
+        crop: N pictures (h, w, 3) uint8 or uint16 RGB, all of one size in a file; the raster's edge is
+            replicated beyond it.
         mesh: (N, 478, 3) float32 raster pixels.
         shape: (N, P, 3) float32 canonical mouth.
         pose: (N, 3) float32 degrees.
@@ -53,7 +54,7 @@ class Gallery:
 
     frames: NDArray[np.int32]
     origin: NDArray[np.int32]
-    crop: NDArray[Any]
+    crop: Sequence[NDArray[Any]] | NDArray[Any]
     mesh: NDArray[np.float32]
     shape: NDArray[np.float32]
     pose: NDArray[np.float32]
@@ -78,6 +79,17 @@ def load(path: Path) -> Gallery:
     return Gallery(crop=_mapped(path, "crop"), **rest)
 
 
+def joined(first: Gallery, second: Gallery) -> Gallery:
+    """Two galleries of one person under one head as one; pictures may differ in size."""
+    run = np.concatenate([first.run, second.run + first.run.max(initial=-1) + 1])
+    rest = {
+        f.name: np.concatenate([getattr(first, f.name), getattr(second, f.name)])
+        for f in fields(Gallery)
+        if f.name not in ("crop", "run", "head")
+    }
+    return Gallery(crop=[*first.crop, *second.crop], run=run.astype(np.int32), head=first.head, **rest)
+
+
 def build(
     film: Path,
     video: VideoStream,
@@ -85,6 +97,7 @@ def build(
     tracks: Sequence[FaceTrack],
     cap: int,
     head: Floats | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> Gallery:
     """Choose and cut out a person's footage, reading only the parts of the film that are kept.
 
@@ -95,6 +108,7 @@ def build(
         tracks: all tracks of the person.
         cap: bytes of pixels to keep at most; everything eligible is kept while it fits.
         head: the person's canonical head; by default the mean of the tracks' meshes.
+        alive: called after every frame, to show that work goes on.
     """
     from dubcli.media.decode import frames as decode
 
@@ -113,6 +127,7 @@ def build(
         for frame, (x, y) in zip(decode(film, video, pts, first, first + len(piece)), origin, strict=True):
             crop[row] = cut(frame, video, (int(x), int(y)), size)
             row += 1
+            alive()
     return assemble(pieces, origins, crop, head)
 
 

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dubcli.engines.lips import LipWork, Patch, render, retrieval
-from dubcli.face import gallery as footage
 from dubcli.face import mask, pose, warp
 from dubcli.face import mesh as regions
+from dubcli.face.gallery import Gallery, build, cut, joined, load, skin_light, stretches, usable
 
 Floats = NDArray[np.floating[Any]]
 
 NOTHING = -1  # no row of the gallery
-CHUNK_BYTES = 128_000_000  # target pixels held at once
+CHUNK_BYTES, CHUNK_FRAMES = 128_000_000, 400  # of the target, held at once
+SHOT_BYTES = 200_000_000  # pixels of the shot's own footage, where the gallery lacks it
+_ENOUGH = 0.6  # share of a shot's good frames in the gallery with which it needs no more
 _MOUTH = list(regions.MOUTH)
 _STEADY = 0.8  # frames of smoothing: the mesh's jitter goes, the flick of a closing lip stays
 _BORDER = 4  # pixels around what may change
@@ -34,62 +36,82 @@ class ExemplarEngine:
     """Shows the actor's own footage, warped to the wanted mouth."""
 
     def patches(self, work: LipWork) -> Iterator[Patch]:
-        """Patches of all frames whose weight is above 0."""
+        """Patches of all frames whose weight is above 0; none where there is no footage of the actor."""
         from dubcli.media.decode import frames as decode
 
-        plan = _Plan(work)
-        shown = NOTHING
+        plan = _Plan(work, _footage(work))
+        if not len(plan.gallery):
+            return
+        done, shown = 0, NOTHING
         light: NDArray[np.float32] | None = None
         for start, stop in plan.chunks():
             first = int(work.frames[start])
-            decoded = decode(work.film, work.video, work.pts, first, first + stop - start)
-            pictures = [
-                footage.cut(frame, work.video, plan.corner(t), plan.size)
-                for t, frame in zip(range(start, stop), decoded, strict=True)
-            ]
-            rows, cost = plan.choose(start, pictures, shown)
+            pictures: list[NDArray[Any]] = []
+            for frame in decode(work.film, work.video, work.pts, first, first + stop - start):
+                pictures.append(cut(frame, work.video, plan.corner(start + len(pictures)), plan.size))
+                work.report(done, plan.count)
+            goes_on = start > 0 and plan.pixels[start - 1] > 0
+            rows, cost = plan.choose(start, pictures, shown if goes_on else NOTHING)
             for t, picture, row, price in zip(range(start, stop), pictures, rows, cost, strict=True):
                 drawn = render.layers(
                     plan.target(t, picture), plan.wanted[t] - plan.origin[t], plan.face(row)
                 )
-                runs_on = row in (shown, shown + 1)
-                light = (
-                    drawn.light
-                    if light is None or not runs_on
-                    else light + _LIGHT_GAIN * (drawn.light - light)
-                )
+                if light is None or row not in (shown, shown + 1):
+                    light = drawn.light
+                light = light + _LIGHT_GAIN * (drawn.light - light)
                 shown = int(row)
                 yield plan.finish(t, *render.join(drawn, light, plan.size_at[t]), float(price))
+                done += 1
+                work.report(done, plan.count)
+
+
+def _footage(work: LipWork) -> Gallery:
+    """The actor's gallery, and of a long film, whose gallery is a selection, this shot's own frames too."""
+    gallery = load(work.gallery)
+    good = work.track.frames[usable(work.track)]
+    if not len(good) or np.isin(good, gallery.frames).mean() > _ENOUGH:
+        return gallery
+
+    def alive() -> None:
+        work.report(0, int((work.weight > 0).sum()))
+
+    own = build(work.film, work.video, work.pts, [work.track], SHOT_BYTES, gallery.head, alive)
+    return joined(gallery, own)
 
 
 class _Plan:
-    """Everything about a unit that is known before its pixels are read."""
+    """Everything about a unit that is known before its own pixels are read.
 
-    def __init__(self, work: LipWork) -> None:
-        self.work = work
-        self.gallery = footage.load(work.gallery)
-        track = work.track
-        rows = work.frames - track.frames[0]
-        place = pose.canonical_transform(track.mesh, self.gallery.head, _STEADY)[rows]
-        mesh = track.mesh[rows]
-        own = pose.to_canonical(mesh, place)
-        own = steady(own, _STEADY)
-        self.pixels = work.weight.astype(np.float32)
+    Attributes:
+        mesh: (T, 478, 3) the face as it is, without jitter, in pixels of the raster.
+        wanted: (T, 478, 2) where its points are to be.
+        pixels: (T,) how much of the new picture shows.
+        size: width and height of every patch.
+        origin: (T, 2) even raster position of each patch.
+    """
+
+    def __init__(self, work: LipWork, gallery: Gallery) -> None:
+        self.work, self.gallery = work, gallery
+        rows = work.frames - work.track.frames[0]
+        place = pose.canonical_transform(work.track.mesh, gallery.head, _STEADY)[rows]
+        own = steady(pose.to_canonical(work.track.mesh[rows], place), _STEADY)
         canonical = own.copy()
         canonical[:, _MOUTH] += _reach()[:, None] * (work.shape - own[:, _MOUTH])
         self.mesh = pose.from_canonical(own, place)
         self.wanted = pose.from_canonical(canonical, place)[:, :, :2]
         self.shape, self.angles, self.size_at = canonical[:, _MOUTH], pose.angles(place), place.scale
-        self.gallery_mesh, self.gallery_size = _steady_runs(self.gallery)
+        self.pixels = work.weight
+        self.count = int((work.weight > 0).sum())
+        self.gallery_mesh, self.gallery_size = _steady_runs(gallery)
         self.size, self.origin = self._boxes()
 
     def chunks(self) -> list[tuple[int, int]]:
         """Half-open ranges of frames to change, each small enough to hold."""
         each = self.size[0] * self.size[1] * 3 * (2 if self.work.video.bit_depth > 8 else 1)
-        most = max(1, int(CHUNK_BYTES * self.work.batch) // each)
+        most = min(max(1, CHUNK_BYTES // each), CHUNK_FRAMES)
         return [
             (a, min(a + most, stop))
-            for start, stop in footage.stretches(self.pixels > 0, 1)
+            for start, stop in stretches(self.pixels > 0, 1)
             for a in range(start, stop, most)
         ]
 
@@ -99,7 +121,7 @@ class _Plan:
         """Row of the gallery for each picture from frame `start` on, and what it costs."""
         now = slice(start, start + len(pictures))
         faces = (self.target(t, picture) for t, picture in enumerate(pictures, start))
-        light = np.stack([footage.skin_light(f.picture, f.mesh[:, :2]) for f in faces])
+        light = np.stack([skin_light(f.picture, f.mesh[:, :2]) for f in faces])
         wanted = retrieval.Wanted(self.shape[now], self.angles[now], self.size_at[now], light)
         cost = retrieval.mismatch(wanted, self.gallery, self.gallery_size)
         rows = retrieval.choose(cost, self.gallery, before)
@@ -156,7 +178,7 @@ def steady(shapes: Floats, frames: float) -> NDArray[np.float32]:
     return np.asarray(ndimage.correlate1d(np.asarray(shapes, np.float32), kernel, axis=0, mode="nearest"))
 
 
-def _steady_runs(gallery: footage.Gallery) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _steady_runs(gallery: Gallery) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Meshes of the gallery without jitter, (N, 478, 3), and their sizes (N,) in pixels."""
     mesh = np.array(gallery.mesh)
     size = np.zeros(len(mesh))

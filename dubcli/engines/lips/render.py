@@ -82,7 +82,7 @@ def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
     lips = mask.spread(mask.polygon(wanted[_LIPS] - corner, size), _BESIDE_LIPS * eyes)
     other = base[box].copy()
     shown = region > 0
-    table = warp.affine(nodes - np.float32(corner), warp.rest(footage.mesh))
+    table = warp.affine(nodes - np.array(corner, np.float32), warp.rest(footage.mesh))
     colours, _ = warp.pull(footage.picture, table, labels[box], shown, cv2.INTER_LANCZOS4)
     other[shown] = _unit(colours)
     light = blend.light_field(base[box], other, region * (1 - lips), _LIGHT_REACH * eyes)

@@ -18,7 +18,7 @@ from dubcli.face.gallery import Gallery
 
 Floats = NDArray[np.floating[Any]]
 
-CANDIDATES = 48  # frames of the gallery looked at per wanted frame, of each of two kinds
+CANDIDATES = 32  # frames of the gallery looked at per wanted frame, of each of three kinds
 _REACH = 3  # frames before and after that tell whether footage goes on fitting
 
 # A cost of 1 is a lip gap that is off by 0.03 outer-eye distances, just visible.
@@ -55,8 +55,9 @@ class Wanted:
 
 def descriptor(shape: Floats) -> NDArray[np.float32]:
     """Mouth shapes (T, P, 3) as vectors (T, D) whose squared distance is a cost."""
-    gaps = [np.linalg.norm(shape[:, _INDEX[a]] - shape[:, _INDEX[b]], axis=1) for a, b in _PAIRS]
-    gap = np.stack(gaps, axis=1)
+    # Height alone: the depth of the lips is a guess, and would hide how near to closed they are.
+    gaps = [shape[:, _INDEX[b], 1] - shape[:, _INDEX[a], 1] for a, b in _PAIRS]
+    gap = np.maximum(np.stack(gaps, axis=1), 0)
     # A sliver of teeth between lips that should meet shows more than a wide mouth a little wider.
     lips = np.log1p(gap / 0.03) * (0.05 / 2) + gap / 2
     left, right = shape[:, _INDEX[regions.CORNER_LEFT]], shape[:, _INDEX[regions.CORNER_RIGHT]]
@@ -90,58 +91,68 @@ def choose(cost: NDArray[np.float32], gallery: Gallery, start: int = -1) -> NDAr
         start: row shown at the frame before the first, or -1.
     """
     steps, rows = cost.shape
-    keep = _candidates(cost, gallery.run)
+    likely = _likely(cost, gallery.run)
     look = gallery.look.reshape(rows, -1).astype(np.float32)
-    total = np.take_along_axis(cost, keep, axis=1)
+    follow = _follow(gallery.run)
+    keep, back = [np.unique(likely[0])], [np.zeros(0, np.int64)]
+    best = cost[0, keep[0]]
     if start >= 0:
-        total[0] += _transition(np.array([start]), keep[0], gallery, look)[0]
-    best = total[0]
-    back = np.zeros(keep.shape, np.int32)
+        keep[0] = np.unique(np.append(keep[0], follow[start]))
+        best = cost[0, keep[0]] + _transition(np.array([start]), keep[0], gallery.run, look)[0]
     for t in range(1, steps):
-        paths = best[:, None] + _transition(keep[t - 1], keep[t], gallery, look)
-        back[t] = paths.argmin(axis=0)
-        best = np.take_along_axis(paths, back[t][None].astype(np.int64), axis=0)[0] + total[t]
+        # The pictures that would come next on the best paths so far, however well they fit alone.
+        ahead = follow[keep[-1][np.argsort(best, kind="stable")[:CANDIDATES]]]
+        now = np.unique(np.concatenate([likely[t], ahead]))
+        paths = best[:, None] + _transition(keep[-1], now, gallery.run, look)
+        back.append(paths.argmin(axis=0))
+        best = paths.min(axis=0) + cost[t, now]
+        keep.append(now)
     path = np.zeros(steps, np.int64)
     at = int(best.argmin())
     for t in range(steps - 1, -1, -1):
-        path[t] = keep[t, at]
-        at = int(back[t, at])
+        path[t] = keep[t][at]
+        at = int(back[t][at]) if t else at
     return path
 
 
-def _candidates(cost: NDArray[np.float32], run: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Rows worth looking at per frame (T, K): the best by themselves, and the best with their neighbours."""
+def _likely(cost: NDArray[np.float32], run: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Rows that fit each frame best (T, K): by themselves, and together with their neighbours."""
     steps, rows = cost.shape
     count = min(CANDIDATES, rows)
-    if count == rows:
-        return np.broadcast_to(np.arange(rows), (steps, rows)).copy()
     along = np.zeros_like(cost)
     seen = np.zeros_like(cost)
     for d in range(-_REACH, _REACH + 1):
         t0, t1 = max(0, -d), steps - max(0, d)
         n0, n1 = max(0, -d), rows - max(0, d)
+        if t0 >= t1 or n0 >= n1:
+            continue
         same = (run[n0:n1] == run[n0 + d : n1 + d]).astype(np.float32)
         along[t0:t1, n0:n1] += same * cost[t0 + d : t1 + d, n0 + d : n1 + d]
         seen[t0:t1, n0:n1] += same
-    along = along / np.maximum(seen, 1) + 3 * (1 - seen / (2 * _REACH + 1))
+    along = along / seen + 3 * (1 - seen / (2 * _REACH + 1))
     alone = np.argpartition(cost, count - 1, axis=1)[:, :count]
     joint = np.argpartition(along, count - 1, axis=1)[:, :count]
-    return np.sort(np.concatenate([alone, joint], axis=1), axis=1)
+    return np.concatenate([alone, joint], axis=1)
+
+
+def _follow(run: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The row after each in its run (N,); the last of a run follows itself."""
+    rows = np.arange(len(run))
+    ahead = np.minimum(rows + 1, len(run) - 1)
+    return np.asarray(np.where(run[ahead] == run, ahead, rows))
 
 
 def _transition(
-    before: NDArray[np.int64], after: NDArray[np.int64], gallery: Gallery, look: NDArray[np.float32]
+    before: NDArray[np.int64], after: NDArray[np.int64], run: NDArray[np.int32], look: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Cost (K, L) of showing `after` directly after `before`."""
     # What would have come next had the run gone on, against what comes.
-    last = len(look) - 1
-    follow = np.minimum(before + 1, last)
-    follow = np.where(gallery.run[follow] == gallery.run[before], follow, before)
-    a, b = look[follow], look[after]
+    ahead = np.minimum(before + 1, len(run) - 1)
+    a, b = look[np.where(run[ahead] == run[before], ahead, before)], look[after]
     apart = (a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1)[None]
     cost = _CUT + np.maximum(apart, 0) / (look.shape[1] * _LOOK**2)
     step = after[None] - before[:, None]
-    same = gallery.run[before][:, None] == gallery.run[after][None]
+    same = run[before][:, None] == run[after][None]
     for by, price in ((1, 0.0), (0, _HOLD), (2, _SKIP), (-1, _BACK)):
         cost = np.where(same & (step == by), np.minimum(cost, price), cost)
     return np.asarray(cost, np.float32)

@@ -1,0 +1,134 @@
+"""Which footage is shown when."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dubcli.engines.lips import retrieval
+from dubcli.face import mesh as regions
+from dubcli.face.gallery import Gallery
+
+MOUTH = list(regions.MOUTH)
+
+
+def mouths(gaps: NDArray[np.float64]) -> NDArray[np.float32]:
+    shape = np.repeat(regions.head()[None, MOUTH], len(gaps), axis=0).astype(np.float32)
+    for upper, lower in ((13, 14), (82, 87), (312, 317)):
+        a, b = MOUTH.index(upper), MOUTH.index(lower)
+        middle = shape[:, [a, b], 1].mean(axis=1)
+        shape[:, a, 1], shape[:, b, 1] = middle - gaps / 2, middle + gaps / 2
+    return shape
+
+
+def gallery(gaps: NDArray[np.float64], run: NDArray[np.int32], yaw: float = 0.0) -> Gallery:
+    count = len(gaps)
+    return Gallery(
+        frames=np.arange(count, dtype=np.int32),
+        origin=np.zeros((count, 2), np.int32),
+        crop=np.zeros((count, 2, 2, 3), np.uint8),
+        mesh=np.zeros((count, 478, 3), np.float32),
+        shape=mouths(gaps),
+        pose=np.repeat(np.array([[yaw, 0, 0]], np.float32), count, axis=0),
+        run=run,
+        light=np.full((count, 3), 0.5, np.float32),
+        look=np.repeat((gaps * 500).astype(np.uint8)[:, None, None], 16, 1).repeat(24, 2),
+        head=regions.head(),
+    )
+
+
+def wanted(gaps: NDArray[np.float64]) -> retrieval.Wanted:
+    count = len(gaps)
+    return retrieval.Wanted(
+        mouths(gaps), np.zeros((count, 3)), np.full(count, 100.0), np.full((count, 3), 0.5)
+    )
+
+
+def path(gaps: NDArray[np.float64], footage: Gallery, start: int = -1) -> list[int]:
+    cost = retrieval.mismatch(wanted(gaps), footage, np.full(len(footage), 100.0))
+    return [int(k) for k in retrieval.choose(cost, footage, start)]
+
+
+def speech(count: int, seed: int) -> NDArray[np.float64]:
+    rng = np.random.default_rng(seed)
+    steps = np.convolve(rng.standard_normal(count + 8), np.hanning(9), "valid")
+    return np.abs(steps) * 0.04
+
+
+def test_footage_of_the_very_words_is_found_and_shown_in_one_piece() -> None:
+    gaps = speech(400, 0)
+    footage = gallery(gaps, np.repeat(np.arange(4, dtype=np.int32), 100))
+    assert path(gaps[120:160], footage) == list(range(120, 160))
+
+
+def test_runs_of_footage_are_favoured_over_the_nearest_frame_each_time() -> None:
+    gaps = speech(600, 1)
+    footage = gallery(gaps, np.repeat(np.arange(6, dtype=np.int32), 100))
+    cost = retrieval.mismatch(wanted(speech(100, 2)), footage, np.full(600, 100.0))
+    chosen = retrieval.choose(cost, footage)
+    steps = np.diff(chosen)
+    assert (np.isin(steps, (-1, 0, 1, 2))).mean() > 0.6
+    assert np.isin(np.diff(cost.argmin(axis=1)), (-1, 0, 1, 2)).mean() < 0.4
+    nearest = cost.min(axis=1).mean()
+    assert cost[np.arange(100), chosen].mean() < nearest + 1.0
+
+
+def test_a_cut_between_runs_is_never_taken_for_a_run() -> None:
+    gaps = np.full(20, 0.1)
+    footage = gallery(gaps, np.arange(20, dtype=np.int32))
+    chosen = path(np.full(10, 0.1), footage)
+    assert len(set(chosen)) == 1
+
+
+def test_closed_lips_are_taken_from_closed_lips() -> None:
+    gaps = np.array([0.0, 0.03, 0.06, 0.2, 0.23])
+    footage = gallery(gaps, np.arange(5, dtype=np.int32))
+    cost = retrieval.mismatch(wanted(np.array([0.0, 0.23])), footage, np.full(5, 100.0))
+    assert cost[0].argmin() == 0
+    # The same difference of opening matters more between closed lips than between open ones.
+    assert cost[0, 1] > 2 * cost[1, 3]
+
+
+@pytest.mark.parametrize("yaw", [25.0, -25.0])
+def test_a_turned_head_is_shown_only_for_want_of_another(yaw: float) -> None:
+    straight, turned = (
+        gallery(np.array([0.08]), np.zeros(1, np.int32)),
+        gallery(np.array([0.1]), np.zeros(1, np.int32), yaw),
+    )
+    one = wanted(np.array([0.1]))
+    size = np.full(1, 100.0)
+    assert retrieval.mismatch(one, straight, size) < retrieval.mismatch(one, turned, size)
+
+
+def test_small_faces_are_not_blown_up_where_larger_ones_are_there() -> None:
+    footage = gallery(np.array([0.1, 0.1]), np.arange(2, dtype=np.int32))
+    small, large = retrieval.mismatch(wanted(np.array([0.1])), footage, np.array([50.0, 200.0]))[0]
+    assert large < small
+
+
+def test_a_new_piece_goes_on_where_the_last_one_stopped() -> None:
+    gaps = np.full(60, 0.1)
+    footage = gallery(gaps, np.zeros(60, np.int32))
+    assert path(np.full(5, 0.1), footage, start=30) == [31, 32, 33, 34, 35]
+
+
+def test_only_some_candidates_are_weighed_and_the_path_is_nearly_the_best() -> None:
+    gaps, footage = speech(40, 4), gallery(speech(600, 3), np.repeat(np.arange(6, dtype=np.int32), 100))
+    cost = retrieval.mismatch(wanted(gaps), footage, np.full(600, 100.0))
+
+    def price(rows: NDArray[np.int64]) -> float:
+        look = footage.look.reshape(600, -1).astype(np.float32)
+        cuts = [
+            float(retrieval._transition(rows[[k]], rows[[k + 1]], footage.run, look)[0, 0]) for k in range(39)
+        ]
+        return float(cost[np.arange(40), rows].sum()) + sum(cuts)
+
+    few = price(retrieval.choose(cost, footage))
+    whole = retrieval.CANDIDATES
+    try:
+        retrieval.CANDIDATES = 600
+        best = price(retrieval.choose(cost, footage))
+    finally:
+        retrieval.CANDIDATES = whole
+    assert few <= 1.1 * best
