@@ -97,7 +97,7 @@ class ReportSettings(_Section):
     """What is measured for the report."""
 
     measure: int = Field(
-        default=240, ge=0, description="frames of each face measured again in the finished film; 0 for none"
+        default=144, ge=0, description="frames of each face measured again in the finished film; 0 for none"
     )
 
 
