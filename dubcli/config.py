@@ -79,6 +79,9 @@ class LipsSettings(_Section):
 class ComposeSettings(_Section):
     """Encoding of changed spans."""
 
+    video: Literal["copy-untouched", "encode"] = Field(
+        default="copy-untouched", description="copy groups of pictures that are not changed, or encode all anew"
+    )
     crf: float = Field(default=15.0, ge=0, le=51, description="quality of H.264 and HEVC: lower is better and larger")
     preset: Literal[
         "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"

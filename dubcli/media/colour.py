@@ -184,7 +184,7 @@ def _mix(samples: NDArray[Any], values: Floats, weight: Floats, shift: int, bits
 
 
 def _floats(samples: NDArray[Any], shift: int) -> Floats:
-    return (samples >> shift if shift else samples).astype(np.float32)
+    return np.asarray(samples >> shift if shift else samples, np.float32)
 
 
 def _unit(values: NDArray[Any]) -> Floats:
@@ -203,26 +203,28 @@ def _raised(
     shift: int,
 ) -> Floats:
     """Chroma samples interpolated linearly to the luma samples of a rectangle, (h, w)."""
-    grids = []
-    for (start, count), factor, place, size in zip(
-        (across, down), form.factor, site, samples.shape[::-1], strict=True
-    ):
-        # Luma sample x lies at (x + 0.5) / factor of the chroma pitch, chroma sample k at k + 0.5 when centred.
-        where = (np.arange(start, start + count) - place * (factor - 1)) / factor
-        low = np.floor(where).astype(int)
-        grids.append(
-            (np.clip(low, 0, size - 1), np.clip(low + 1, 0, size - 1), (where - low).astype(np.float32))
-        )
-    (left, right, fx), (up, low_, fy) = grids
-    a, b = int(left.min()), int(right.max()) + 1
-    c, d = int(up.min()), int(low_.max()) + 1
-    part = _floats(samples[c:d, a:b], shift)
-    rows = (
-        part[up - c] if form.factor[1] == 1 else part[up - c] + fy[:, None] * (part[low_ - c] - part[up - c])
+    left, right, fx = _between(*across, form.factor[0], site[0], samples.shape[1])
+    above, below, fy = _between(*down, form.factor[1], site[1], samples.shape[0])
+    x, y = int(left[0]), int(above[0])
+    part = _floats(samples[y : int(below[-1]) + 1, x : int(right[-1]) + 1], shift)
+    if form.factor[1] > 1:
+        part = part[above - y] + fy[:, None] * (part[below - y] - part[above - y])
+    if form.factor[0] > 1:
+        part = part[:, left - x] + fx * (part[:, right - x] - part[:, left - x])
+    return part
+
+
+def _between(
+    start: int, count: int, factor: int, place: float, size: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+    """Chroma samples before and after each of `count` luma samples, and how far between them it lies."""
+    where = (np.arange(start, start + count) - place * (factor - 1)) / factor
+    low = np.floor(where).astype(np.intp)
+    return (
+        np.clip(low, 0, size - 1),
+        np.clip(low + (factor > 1), 0, size - 1),
+        (where - low).astype(np.float32),
     )
-    if form.factor[0] == 1:
-        return rows
-    return rows[:, left - a] + fx * (rows[:, right - a] - rows[:, left - a])
 
 
 def _lowered(
@@ -236,7 +238,7 @@ def _lowered(
     """Means of a patch around chroma sites.
 
     Returns:
-        The range of chroma columns and of rows touched, the mean mask there and the mean value under the mask.
+        The ranges of chroma columns and rows touched, the mean mask there, the mean value under the mask.
     """
     both = np.stack([weight, weight * values])
     spans = []

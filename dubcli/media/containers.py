@@ -21,13 +21,13 @@ _PCM = {
 VIDEO = {
     "mp4": {"h264", "hevc", "vvc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "vp9", "av1", "vc1"},
     "mov": {
-        "h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "prores", "dnxhd", "ffv1", "qtrle", "rawvideo",
-        "png", "v210", "cfhd", "dvvideo", "jpeg2000", "h263", "svq3", "vp9", "av1",
+        "h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "prores", "dnxhd", "ffv1", "qtrle",
+        "rawvideo", "png", "v210", "cfhd", "dvvideo", "jpeg2000", "h263", "svq3", "vp9", "av1",
     },
     "matroska": {
-        "h264", "hevc", "vvc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "vp8", "vp9", "av1", "prores", "ffv1",
-        "huffyuv", "ffvhuff", "utvideo", "theora", "vc1", "rawvideo", "dnxhd", "msmpeg4v3", "msmpeg4v2", "wmv3",
-        "dvvideo", "cfhd", "magicyuv", "lagarith", "cinepak", "png", "h263", "flv1",
+        "h264", "hevc", "vvc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "vp8", "vp9", "av1", "prores",
+        "ffv1", "huffyuv", "ffvhuff", "utvideo", "theora", "vc1", "rawvideo", "dnxhd", "msmpeg4v3",
+        "msmpeg4v2", "wmv3", "dvvideo", "cfhd", "magicyuv", "lagarith", "cinepak", "png", "h263", "flv1",
     },
 }  # fmt: skip
 
@@ -35,8 +35,8 @@ AUDIO = {
     "mp4": {"aac", "ac3", "eac3", "ac4", "mp3", "mp2", "alac", "opus", "flac", "dts", "truehd"},
     "mov": {"aac", "ac3", "eac3", "mp3", "mp2", "alac", "adpcm_ima_qt", *_PCM},
     "matroska": {
-        "aac", "ac3", "eac3", "mp3", "mp2", "alac", "opus", "flac", "dts", "truehd", "mlp", "vorbis", "wavpack",
-        "tta", "wmav2", *(_PCM - {"pcm_s8"}),
+        "aac", "ac3", "eac3", "mp3", "mp2", "alac", "opus", "flac", "dts", "truehd", "mlp", "vorbis",
+        "wavpack", "tta", "wmav2", *(_PCM - {"pcm_s8"}),
     },
 }  # fmt: skip
 

@@ -71,15 +71,21 @@ class Frame:
         return whole(self.frame, self.colour)
 
 
-def whole(frame: VideoFrame, colour: Colour, width: int = 0, height: int = 0) -> NDArray[np.uint8]:
-    """A whole picture as RGB by swscale, (h, w, 3), uint8 or uint16 as the film's depth asks; also made smaller.
+def whole(frame: VideoFrame, colour: Colour, width: int = 0, height: int = 0) -> NDArray[Any]:
+    """A whole picture as RGB by swscale, (h, w, 3), uint8 or uint16 as the film's depth asks.
 
     Args:
         frame: the picture.
         colour: how its samples are colours.
         width, height: the size wanted, 0 for the picture's own; a given size is always uint8.
     """
-    matrices = {"bt709": "ITU709", "fcc": "FCC", "smpte240m": "SMPTE240M", "bt2020nc": 9, "bt2020c": 9}
+    matrices: dict[str, str | int] = {
+        "bt709": "ITU709",
+        "fcc": "FCC",
+        "smpte240m": "SMPTE240M",
+        "bt2020nc": 9,
+        "bt2020c": 9,
+    }
     deep = colour.layout.bits > 8 and not width
     out = frame.reformat(
         width=width or None,
@@ -172,6 +178,7 @@ def pictures(
     path: Path,
     video: VideoStream,
     damaged: Callable[[], None] = lambda: None,
+    seen: Callable[[Any], None] = lambda packet: None,
 ) -> Iterator[VideoFrame]:
     """Decode on from where the container stands, as a player would: damaged packets are passed over.
 
@@ -180,11 +187,13 @@ def pictures(
         path: the film, for messages.
         video: the picture as probed.
         damaged: called for every packet that could not be decoded.
+        seen: called with every packet.
 
     Raises:
         MediaError: the picture changes its size or its pixel format midway.
     """
     for packet in container.demux(stream):
+        seen(packet)
         try:
             decoded = packet.decode()
         except av.error.InvalidDataError:
@@ -203,7 +212,7 @@ def digest(frame: VideoFrame) -> bytes:
     """First 16 bytes of the sha256 of a picture's samples."""
     hasher = hashlib.sha256()
     for view in layout.planes(frame):
-        hasher.update(np.ascontiguousarray(view))
+        hasher.update(np.ascontiguousarray(view).data)
     return hasher.digest()[:16]
 
 

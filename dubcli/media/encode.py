@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +14,7 @@ import ffmpeg
 from dubcli.errors import CheckError, MediaError
 from dubcli.media.ffmpeg import Process, arguments, flags, url
 from dubcli.media.layout import Planes
+from dubcli.media.nal import NEW_NUMBER
 
 if TYPE_CHECKING:
     from dubcli.config import ComposeSettings
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 # x264's output depends on the number of threads: a fixed one gives the same bytes on every machine.
 _THREADS = 4
 _GOP_SECONDS = 2
+
+# H.264 table E-1 counts them from 0.
+_CHROMA_LOCATIONS = ("left", "center", "topleft", "top", "bottomleft", "bottom")
 
 # Pixel formats that an encoder does not take → one with the same samples that it does.
 _SAME_SAMPLES = {"nv12": "yuv420p", "nv16": "yuv422p", "nv24": "yuv444p", "p010le": "yuv420p10le"}
@@ -39,14 +43,8 @@ _DNX_PROFILES = {
     "DNXHR HQX": "dnxhr_hqx", "DNXHR 444": "dnxhr_444",
 }  # fmt: skip
 
-_FAMILIES = {
-    "h264": "h264",
-    "hevc": "hevc",
-    "prores": "prores",
-    "dnxhd": "dnxhd",
-    "ffv1": "ffv1",
-    "mjpeg": "mjpeg",
-}
+# Options for ffmpeg, and the pixel formats that the encoder takes.
+Options = tuple[dict[str, object], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -64,23 +62,24 @@ class Encoding:
     options: Mapping[str, object]
 
 
+def family(codec: str) -> str:
+    """The codec that a film in `codec` is encoded to."""
+    return codec if codec in _MAKERS else "h264"
+
+
 def encoding(video: VideoStream, settings: ComposeSettings) -> Encoding:
     """Choose an encoder: the source's own codec where one exists, H.264 otherwise.
 
     Raises:
         MediaError: no encoder can keep the picture's depth or chroma.
     """
-    codec = _FAMILIES.get(video.codec, "h264")
-    make = {"h264": _h264, "hevc": _hevc, "prores": _prores, "dnxhd": _dnxhd, "ffv1": _ffv1, "mjpeg": _mjpeg}[
-        codec
-    ]
+    codec = family(video.codec)
+    make = _MAKERS[codec]
     pix_fmt = _SAME_SAMPLES.get(video.pix_fmt, video.pix_fmt)
     options, allowed = make(video, pix_fmt, settings)
     plain = pix_fmt.replace("yuvj", "yuv")
     if plain not in allowed:
-        raise MediaError(
-            f"no {codec} encoder keeps {video.pix_fmt} pictures; convert the film to ProRes, DNxHR or FFV1 first"
-        )
+        raise MediaError(f"no {codec} encoder keeps {video.pix_fmt} pictures; convert the film to FFV1 first")
     return Encoding(codec, plain, options)
 
 
@@ -93,11 +92,16 @@ def _interlaced(video: VideoStream) -> str:
     return {"tt": "tff", "tb": "tff", "bb": "bff", "bt": "bff"}.get(video.field_order, "")
 
 
-def _h264(
-    video: VideoStream, pix_fmt: str, settings: ComposeSettings
-) -> tuple[dict[str, object], Sequence[str]]:
+def _h264(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
     rgb = pix_fmt in ("gbrp", "bgr0", "bgr24", "rgb24")
-    extra: dict[str, object] = {"threads": _THREADS, "lookahead-threads": 1, "stitchable": 1}
+    extra: dict[str, object] = {
+        "threads": _THREADS,
+        "lookahead-threads": 1,
+        "stitchable": 1,
+        "sps-id": NEW_NUMBER,
+    }
+    if video.chroma_location in _CHROMA_LOCATIONS:
+        extra["chromaloc"] = _CHROMA_LOCATIONS.index(video.chroma_location)
     if _interlaced(video):
         extra[_interlaced(video)] = 1
     options: dict[str, object] = {
@@ -124,16 +128,17 @@ def _h264(
     return options, [*allowed, "bgr0", "bgr24", "rgb24"]
 
 
-def _hevc(
-    video: VideoStream, pix_fmt: str, settings: ComposeSettings
-) -> tuple[dict[str, object], Sequence[str]]:
+def _hevc(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
     extra: dict[str, object] = {
         "log-level": "error",
         "pools": _THREADS,
         "frame-threads": 2,
         "open-gop": 0,
         "info": 0,
+        "repeat-headers": 1,
     }
+    if video.chroma_location in _CHROMA_LOCATIONS:
+        extra["chromaloc"] = _CHROMA_LOCATIONS.index(video.chroma_location)
     if video.mastering is not None:
         m = video.mastering
         extra["master-display"] = (
@@ -143,7 +148,7 @@ def _hevc(
     if video.light is not None:
         extra["max-cll"] = f"{video.light[0]},{video.light[1]}"
     if video.transfer == "smpte2084":
-        extra.update({"hdr10": 1, "repeat-headers": 1})
+        extra["hdr10"] = 1
     if _interlaced(video):
         raise MediaError("interlaced HEVC cannot be encoded; deinterlace the film first")
     options: dict[str, object] = {
@@ -161,9 +166,7 @@ def _hevc(
     return options, allowed
 
 
-def _prores(
-    video: VideoStream, pix_fmt: str, settings: ComposeSettings
-) -> tuple[dict[str, object], Sequence[str]]:
+def _prores(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
     profile = _PRORES_PROFILES.get(video.tag, "hq")
     options: dict[str, object] = {"c:v": "prores_ks", "profile:v": profile, "vendor": "apl0"}
     if _interlaced(video):
@@ -171,9 +174,7 @@ def _prores(
     return options, ["yuv422p10le", "yuv444p10le", "yuva444p10le"]
 
 
-def _dnxhd(
-    video: VideoStream, pix_fmt: str, settings: ComposeSettings
-) -> tuple[dict[str, object], Sequence[str]]:
+def _dnxhd(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
     options: dict[str, object] = {
         "c:v": "dnxhd",
         "profile:v": _DNX_PROFILES.get(video.profile.upper(), "dnxhr_hq"),
@@ -181,16 +182,22 @@ def _dnxhd(
     return options, ["yuv422p", "yuv422p10le", "yuv444p10le", "gbrp10le"]
 
 
-def _ffv1(
-    video: VideoStream, pix_fmt: str, settings: ComposeSettings
-) -> tuple[dict[str, object], Sequence[str]]:
+def _ffv1(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
     return {"c:v": "ffv1", "level": 3, "g": 1, "slicecrc": 1, "slices": 4}, [pix_fmt]
 
 
-def _mjpeg(
-    video: VideoStream, pix_fmt: str, settings: ComposeSettings
-) -> tuple[dict[str, object], Sequence[str]]:
+def _mjpeg(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
     return {"c:v": "mjpeg", "q:v": 1, "qmin": 1, "huffman": "optimal"}, ["yuv420p", "yuv422p", "yuv444p"]
+
+
+_MAKERS: Mapping[str, Callable[[VideoStream, str, ComposeSettings], Options]] = {
+    "h264": _h264,
+    "hevc": _hevc,
+    "prores": _prores,
+    "dnxhd": _dnxhd,
+    "ffv1": _ffv1,
+    "mjpeg": _mjpeg,
+}
 
 
 class Encoder:
@@ -276,7 +283,7 @@ def verified(path: Path, count: int, what: str) -> int:
         CheckError: it does not hold `count` pictures.
     """
     from dubcli.media import source
-    from dubcli.media.probe import reorder_depth
+    from dubcli.media.describe import reorder_depth
 
     with source.opened(path) as container:
         stream = source.picture(container, path)

@@ -6,6 +6,7 @@ when we are gone. File names are data: they always carry the `file:` protocol, a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -102,10 +103,8 @@ class Process:
 
     def finish(self) -> None:
         """Close its input and wait for the end; see the class for what is raised."""
-        try:
+        with contextlib.suppress(OSError):  # it is gone: its exit code tells why
             self.stdin.close()
-        except OSError:
-            pass  # it is gone: its exit code tells why
         code = self._child.wait()
         self._listener.join()
         if code:
@@ -113,10 +112,8 @@ class Process:
 
     def kill(self) -> None:
         """End it and everything it started."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._child.wait()
 
     def __enter__(self) -> Process:
@@ -143,12 +140,6 @@ def failure(words: bytes, code: int) -> EngineError | TemporaryError:
 def arguments(stream: Any) -> list[str]:
     """Arguments of a command built with ffmpeg-python."""
     return list(stream.get_args())
-
-
-def run(args: Sequence[str]) -> None:
-    """Run a command to its end; see `Process` for what is raised."""
-    with Process(args):
-        pass
 
 
 def flags(options: Mapping[str, object]) -> str:

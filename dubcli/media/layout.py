@@ -123,7 +123,7 @@ def planes(frame: VideoFrame) -> Planes:
         wide = (
             2 * (frame.width + frame.width % 2) if "422" in form.name and steps[:1] == [2] and k == 0 else 0
         )
-        data = np.frombuffer(plane, dtype=form.dtype)
+        data = np.frombuffer(memoryview(plane), dtype=form.dtype)
         stride = abs(plane.line_size) // data.itemsize
         samples = wide or across * (steps[0] if steps else 1)
         out.append(data[: stride * down].reshape(down, stride)[:, :samples])

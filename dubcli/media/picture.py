@@ -1,4 +1,7 @@
-"""The dubbed film's picture as one stream of packets with exact times, from spans encoded one by one."""
+"""The dubbed film's picture as one stream of packets with exact times.
+
+It is made of spans encoded anew and of groups copied from the film, one after the other.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 
 from dubcli.errors import CheckError
 from dubcli.media import source
+from dubcli.media.join import Joiner
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -38,11 +42,30 @@ class Segment:
     delay: int
 
 
-def gaps(segments: Sequence[Segment], count: int) -> list[Span]:
-    """Ranges of a film's `count` frames that no segment holds."""
-    held = sorted(span for segment in segments for span in segment.spans)
-    edges = [0, *(edge for span in held for edge in span), count]
-    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
+@dataclass(frozen=True)
+class Film:
+    """The source, for copying from it.
+
+    Attributes:
+        path: the film.
+        video: its picture.
+        pts: (N,) timestamps of its frames.
+    """
+
+    path: Path
+    video: VideoStream
+    pts: NDArray[np.int64]
+
+    @property
+    def shown(self) -> NDArray[np.int64]:
+        """(N,) ticks each frame is shown; the last one as long as the rate says."""
+        last = max(1, round(1 / (self.video.rate * self.video.tick)))
+        return np.append(np.diff(self.pts), last)
+
+    @property
+    def seconds(self) -> Fraction:
+        """From the first picture's beginning to the last one's end."""
+        return int(self.pts[-1] + self.shown[-1] - self.pts[0]) * self.video.tick
 
 
 class Writable(Protocol):
@@ -52,82 +75,119 @@ class Writable(Protocol):
         """Take some."""
 
 
+def gaps(segments: Sequence[Segment], count: int) -> list[Span]:
+    """Ranges of a film's `count` frames that no segment holds."""
+    held = sorted(span for segment in segments for span in segment.spans)
+    edges = [0, *(edge for span in held for edge in span), count]
+    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
+
+
 def packets(
-    segments: Sequence[Segment], pts: NDArray[np.int64], last: int, base: Fraction
+    film: Film, segments: Sequence[Segment], copies: Sequence[Span], joiner: Joiner
 ) -> Iterator[Packet[Any]]:
-    """Packets of all segments in decoding order, with the film's own times.
+    """Packets of all parts in decoding order, with the film's own times.
 
     A packet's decoding time is the presentation time of the frame as many places earlier as pictures are
     reordered at most, so it rises and never passes its presentation time.
 
     Args:
-        segments: in the film's order, without gaps.
-        pts: (N,) timestamps of the film's frames.
-        last: ticks that the last frame is shown.
-        base: seconds per tick.
+        film: the source.
+        segments: encoded files, rising.
+        copies: ranges of frames taken from the source.
+        joiner: makes packets of both fit into one stream.
 
     Raises:
-        CheckError: a segment does not hold the pictures it should.
+        CheckError: a part does not hold the pictures it should.
     """
-    delay = max(segment.delay for segment in segments)
-    early = pts[0] - last * np.arange(delay, 0, -1)
-    decoding = np.concatenate([early, pts])
-    shown = np.append(np.diff(pts), last)
+    delay = max([segment.delay for segment in segments] + ([film.video.delay] if copies else []))
+    shown = film.shown
+    decoding = np.concatenate([film.pts[0] - shown[0] * np.arange(delay, 0, -1), film.pts])
+    taken = _taken(film, copies, joiner)
+    made = {id(segment): _made(segment, joiner) for segment in segments}
+    order = sorted(
+        [(span, taken) for span in copies]
+        + [(span, made[id(segment)]) for segment in segments for span in segment.spans],
+        key=lambda part: part[0],
+    )
     number = 0
-    for segment in segments:
-        frames = np.concatenate([np.arange(*span) for span in segment.spans])
-        with source.opened(segment.path) as container:
-            stream = source.picture(container, segment.path)
-            assert stream.time_base is not None
-            rate = stream.average_rate or stream.guessed_rate
-            assert rate is not None
-            seen, first = 0, None
-            for packet in container.demux(stream):
-                if not packet.size or packet.pts is None:
-                    continue
-                first = packet.pts if first is None else first  # a closed group begins with its first picture
-                place = round((packet.pts - first) * stream.time_base * rate)
-                if not 0 <= place < len(frames):
-                    raise CheckError(
-                        f"{segment.path} holds a picture out of its place; type: dubcli run again"
-                    )
-                frame = frames[place]
-                packet.pts = int(pts[frame])
-                packet.dts = int(decoding[number])
-                packet.duration = int(shown[frame])
-                packet.time_base = base
-                yield packet
-                number += 1
-                seen += 1
-            if seen != len(frames):
-                raise CheckError(f"{segment.path} holds {seen} pictures instead of {len(frames)}")
-    if number != len(pts):
-        raise CheckError(f"the picture has {number} frames instead of {len(pts)}; type: dubcli run again")
+    for (start, stop), found in order:
+        for _ in range(start, stop):
+            frame, data, key = next(found, (-1, b"", False))
+            if not start <= frame < stop:
+                raise CheckError(f"frames {start} to {stop} are not in their place; type: dubcli run again")
+            packet: Packet[Any] = av.Packet(data)
+            packet.pts, packet.dts = int(film.pts[frame]), int(decoding[number])
+            packet.duration = int(shown[frame])
+            packet.time_base = film.video.tick
+            packet.is_keyframe = key
+            yield packet
+            number += 1
+    if number != len(film.pts):
+        raise CheckError(
+            f"the picture has {number} frames instead of {len(film.pts)}; type: dubcli run again"
+        )
 
 
-def write(
-    pipe: Writable, video: VideoStream, segments: Sequence[Segment], pts: NDArray[np.int64], last: int
-) -> None:
+def _made(segment: Segment, joiner: Joiner) -> Iterator[tuple[int, bytes, bool]]:
+    """(frame, data, is a key picture) of an encoded file's packets."""
+    frames = np.concatenate([np.arange(*span) for span in segment.spans])
+    with source.opened(segment.path) as container:
+        stream = source.picture(container, segment.path)
+        rate = stream.average_rate or stream.guessed_rate
+        assert stream.time_base is not None
+        assert rate is not None
+        first = None
+        for packet in container.demux(stream):
+            if not packet.size or packet.pts is None:
+                continue
+            first = packet.pts if first is None else first  # a closed group begins with its first picture
+            place = round((packet.pts - first) * stream.time_base * rate)
+            if not 0 <= place < len(frames):
+                raise CheckError(f"{segment.path} holds a picture out of its place; type: dubcli run again")
+            yield int(frames[place]), joiner.made(bytes(packet)), packet.is_keyframe
+
+
+def _taken(film: Film, copies: Sequence[Span], joiner: Joiner) -> Iterator[tuple[int, bytes, bool]]:
+    """(frame, data, is a key picture) of the film's packets that are copied."""
+    if not copies:
+        return
+    enter = {start for start, _ in copies}
+    wanted = np.zeros(len(film.pts), np.bool_)
+    for start, stop in copies:
+        wanted[start:stop] = True
+    with source.opened(film.path) as container:
+        for packet in container.demux(source.picture(container, film.path, film.video.index)):
+            if not packet.size or packet.pts is None or packet.is_discard:
+                continue
+            frame = int(np.searchsorted(film.pts, packet.pts))
+            if frame < len(wanted) and film.pts[frame] == packet.pts and wanted[frame]:
+                data = bytes(packet)
+                yield frame, joiner.entered(data) if frame in enter else data, packet.is_keyframe
+
+
+def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Sequence[Span]) -> None:
     """Write the picture as fragmented MOV: a stream that keeps decoding and presentation times as they are.
 
-    Args:
-        pipe: where to.
-        video: the film's picture.
-        segments, pts, last: as `packets` takes them.
+    Raises:
+        nal.Unsupported: what is encoded does not fit to what is copied.
+        CheckError: a part does not hold the pictures it should.
     """
-    base = video.tick
-    scale = str(base.denominator if base.numerator == 1 else round(1 / base))
+    tick = film.video.tick
+    scale = str(tick.denominator if tick.numerator == 1 else round(1 / tick))
     options = {
         "movflags": "empty_moov+frag_every_frame+delay_moov+default_base_moof",
         "video_track_timescale": scale,
     }
-    with (
-        source.opened(segments[0].path) as head,
-        av.open(pipe, "w", format="mov", options=options) as out,
-    ):
-        stream = out.add_stream_from_template(source.picture(head, segments[0].path), opaque=True)
-        if video.display is not None:
-            stream.set_display_matrix(list(video.display))
-        for packet in packets(segments, pts, last, base):
-            packet.stream = stream
-            out.mux(packet)
+    with source.opened(segments[0].path) as head, source.opened(film.path) as origin:
+        made = source.picture(head, segments[0].path)
+        taken = source.picture(origin, film.path, film.video.index)
+        before, after = taken.codec_context.extradata or b"", made.codec_context.extradata or b""
+        joiner = Joiner.of(film.video.codec, before, after) if copies else Joiner.plain(after)
+        with av.open(pipe, "w", format="mov", options=options) as out:
+            stream = out.add_stream_from_template(taken if copies else made, opaque=True)
+            stream.codec_context.extradata = joiner.extradata
+            if film.video.display is not None:
+                stream.set_display_matrix(list(film.video.display))
+            for packet in packets(film, segments, copies, joiner):
+                packet.stream = stream
+                out.mux(packet)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from dubcli.errors import MediaError
-from dubcli.media import names
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream as AvVideoStream
 
 Rational = tuple[int, int]
+_SMALLEST = 16  # pixels; less is a damaged header
 
 
 class _Model(BaseModel):
@@ -219,22 +217,13 @@ def _video(
 
     Packets of sound go into the hashes of `sound`, by stream, on the way.
     """
-    import av.logging
+    from dubcli.media import describe
 
     context = stream.codec_context
-    av.logging.set_level(av.logging.INFO)  # without it there is nothing to dump
-    dump = _dumped(container.dumps_format(), stream.index)
-    av.logging.set_level(None)
-    described = {
-        "index": stream.index,
-        "codec": stream.codec_context.codec.canonical_name,
-        "tag": context.codec_tag.strip("\0"),
-        "profile": context.profile or "",
-        "field_order": names.FIELD_ORDERS.get(dump, "unknown"),
-        "sar": _rational(stream.sample_aspect_ratio or Fraction(1)),
-        "time_base": _rational(stream.time_base or Fraction(1, 1000)),
-    }
-    hasher, order, first, dynamic = hashlib.sha256(), [], None, False
+    fields = describe.fields(container, stream.index)
+    hasher = hashlib.sha256()
+    order: list[int | None] = []
+    first: VideoFrame | None = None
     context.thread_type = "AUTO"
     for packet in container.demux(stream, *container.streams.audio):
         if packet.stream.index in sound:
@@ -248,29 +237,25 @@ def _video(
             first = next(iter(_decoded(packet)), None)
     if first is None:
         raise MediaError(f"{path}: no picture can be decoded; check that the film is whole")
-    times = [t for t in order if t is not None]
-    if first.width < 16 or first.height < 16:
+    if first.width < _SMALLEST or first.height < _SMALLEST:
         raise MediaError(f"{path} is {first.width}×{first.height} pixels; that is too small for a film")
-    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-    side = {item.type.name: bytes(item) for item in first.side_data}
-    colour = _colour(first, context)
-    return VideoStream(
-        **described,
-        **colour,
-        width=first.width,
-        height=first.height,
-        pix_fmt=first.format.name,
-        bit_depth=max(c.bits for c in first.format.components),
-        average_rate=_rational(rate),
-        start_pts=min(times, default=0),
-        rotation=round(first.rotation) % 360,
-        display=struct.unpack("9i", side["DISPLAYMATRIX"][:36]) if "DISPLAYMATRIX" in side else None,
-        mastering=_mastering(side.get("MASTERING_DISPLAY_METADATA", b"")),
-        light=_light(side.get("CONTENT_LIGHT_LEVEL", b"")),
-        dynamic=tuple(sorted(label for name, label in names.DYNAMIC.items() if name in side)),
-        delay=reorder_depth(times),
-        packets=len(order),
-        digest=hasher.hexdigest(),
+    times = [t for t in order if t is not None]
+    return VideoStream.model_validate(
+        {
+            **fields,
+            **describe.picture(first, context),
+            "index": stream.index,
+            "codec": _codec(stream),
+            "tag": context.codec_tag.strip("\0"),
+            "profile": context.profile or "",
+            "time_base": _rational(stream.time_base or Fraction(1, 1000)),
+            "average_rate": _rational(stream.average_rate or stream.guessed_rate or Fraction(25)),
+            "start_pts": min(times, default=0),
+            "sar": _rational(stream.sample_aspect_ratio or Fraction(1)),
+            "delay": describe.reorder_depth(times),
+            "packets": len(order),
+            "digest": hasher.hexdigest(),
+        }
     )
 
 
@@ -281,60 +266,6 @@ def _decoded(packet: object) -> Iterator[VideoFrame]:
         yield from packet.decode()  # type: ignore[attr-defined]
     except av.error.InvalidDataError:
         return  # a damaged packet before the first whole picture
-
-
-def reorder_depth(times: list[int]) -> int:
-    """How many packets early a picture is stored at most: times in decoding order → pictures."""
-    rank = {t: k for k, t in enumerate(sorted(times))}
-    return max((k - rank[t] for k, t in enumerate(times)), default=0)
-
-
-def _colour(frame: VideoFrame, context: object) -> dict[str, str]:
-    """Colour tags of the first frame, or of the headers where the frame has none."""
-
-    def pick(table: dict[int, str], attribute: str, stream_attribute: str) -> str:
-        found = table.get(int(getattr(frame, attribute)), "unknown")
-        return found if found != "unknown" else table.get(int(getattr(context, stream_attribute)), "unknown")
-
-    name = frame.format.name
-    return {
-        "primaries": pick(names.PRIMARIES, "color_primaries", "color_primaries"),
-        "transfer": pick(names.TRANSFERS, "color_trc", "color_trc"),
-        "matrix": pick(names.MATRICES, "colorspace", "colorspace"),
-        "range": "pc" if name.startswith("yuvj") else pick(names.RANGES, "color_range", "color_range"),
-        "chroma_location": "unspecified",
-    }
-
-
-def _mastering(raw: bytes) -> MasteringDisplay | None:
-    """Read an `AVMasteringDisplayMetadata` (libavutil/mastering_display_metadata.h)."""
-    if len(raw) < 88:
-        return None
-    values = struct.unpack("22i", raw[:88])
-    if not (values[20] and values[21]):
-        return None
-
-    def steps(k: int, per_unit: int) -> int:
-        return round(Fraction(values[2 * k], values[2 * k + 1] or 1) * per_unit)
-
-    red, green, blue, white = ((steps(2 * k, 50_000), steps(2 * k + 1, 50_000)) for k in range(4))
-    luminance = (steps(8, 10_000), steps(9, 10_000))
-    return MasteringDisplay(red=red, green=green, blue=blue, white=white, luminance=luminance)
-
-
-def _light(raw: bytes) -> Rational | None:
-    """Read an `AVContentLightMetadata`."""
-    if len(raw) < 8:
-        return None
-    highest, average = struct.unpack("2I", raw[:8])
-    return int(highest), int(average)
-
-
-def _dumped(text: str, index: int) -> str:
-    """Field order in FFmpeg's own description of a stream, "" where it does not say."""
-    line = next((s for s in text.splitlines() if re.match(rf"\s*Stream #0:{index}\D.*Video:", s)), "")
-    found = re.search(r"progressive|(top|bottom) (coded )?first( \(swapped\))?", line)
-    return found.group() if found else ""
 
 
 def _audio(stream: Stream, digest: str) -> AudioStream:

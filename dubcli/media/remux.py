@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dubcli.errors import MediaError
 from dubcli.media import picture, source
 from dubcli.media.containers import VIDEO, audio_codec, format_of, subtitle_codec
 from dubcli.media.ffmpeg import CONTAINERS, Process, url
 from dubcli.media.probe import AudioStream, MediaInfo, OtherStream
+from dubcli.media.spans import Span
 
 _AAC_RATE = 160_000  # bits per second and channel: beyond audible difference
 _SLACK_SECONDS = 0.05  # a dub longer by less than a frame or so needs no word
@@ -23,9 +21,9 @@ _SAFE = ["-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS]
 # Tags that MP4 and MOV have boxes for, or write themselves; any other needs their free-form list.
 _PLAIN_TAGS = {
     "title", "artist", "album_artist", "author", "album", "grouping", "composer", "date", "comment", "genre",
-    "copyright", "description", "synopsis", "show", "episode_id", "network", "lyrics", "keywords", "season_number",
-    "episode_sort", "media_type", "hd_video", "gapless_playback", "encoder", "track", "disc", "creation_time",
-    "major_brand", "minor_version", "compatible_brands", "timecode",
+    "copyright", "description", "synopsis", "show", "episode_id", "network", "lyrics", "keywords",
+    "season_number", "episode_sort", "media_type", "hd_video", "gapless_playback", "encoder", "track", "disc",
+    "creation_time", "major_brand", "minor_version", "compatible_brands", "timecode",
 }  # fmt: skip
 
 
@@ -130,7 +128,7 @@ def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str
 
 
 def _unkept(stream: OtherStream, container: str, chapters: bool) -> str | None:
-    """Why a stream that is neither sound nor subtitle stays out: None where it is kept, "" where it is made anew."""
+    """Why a stream that is neither sound nor subtitle stays out; None: it is kept, "": it is made anew."""
     if stream.kind == "attachment":
         return None if container == "matroska" else f"{container} has no attachments"
     if stream.kind == "video":
@@ -148,11 +146,10 @@ def _unkept(stream: OtherStream, container: str, chapters: bool) -> str | None:
 
 
 def mux(
-    film: Path,
+    film: picture.Film,
     info: MediaInfo,
-    pts: NDArray[np.int64],
-    last: int,
     segments: Sequence[picture.Segment],
+    copies: Sequence[Span],
     codec: str,
     dub: Dub,
     out: Path,
@@ -163,9 +160,8 @@ def mux(
     Args:
         film: the source.
         info: what is in it.
-        pts: (N,) timestamps of its frames.
-        last: ticks that its last frame is shown.
-        segments: its new picture; empty to copy the source's own.
+        segments: spans of its new picture; none to copy the source's own.
+        copies: ranges of frames copied from the source.
         codec: of the picture.
         dub: the dubbed track.
         out: the file to write, in the format its suffix says.
@@ -175,21 +171,19 @@ def mux(
         What could not be kept, one line each.
 
     Raises:
-        MediaError, EngineError, TemporaryError, CheckError: it cannot be written.
+        MediaError, EngineError, TemporaryError, CheckError, nal.Unsupported: it cannot be written.
     """
-    video = info.film
+    video = film.video
     container = format_of(out.suffix)
     what = plan(info, codec, dub, container)
-    for line in what.left_out:
-        warn(f"left out: {line}")
-    begin, length = int(pts[0]) * video.tick, (int(pts[-1]) + last - int(pts[0])) * video.tick
+    begin, length = int(film.pts[0]) * video.tick, film.seconds
     # The dub's first sample belongs to the film's first picture.
     shift = begin - dub.sound.start * Fraction(*dub.sound.time_base)
     command = ["-y", "-copyts"]
     if segments:
         command += ["-protocol_whitelist", "pipe", "-f", "mov", "-i", "pipe:0"]
     number = {"film": 1 if segments else 0, "dub": 2 if segments else 1, "video": 0}
-    command += [*_SAFE, "-i", url(film)]
+    command += [*_SAFE, "-i", url(film.path)]
     command += ["-itsoffset", f"{float(shift):.9f}", *_SAFE, "-i", url(dub.path)]
     for name, index in what.streams:
         command += ["-map", f"{number[name]}:{video.index if name == 'video' and not segments else index}"]
@@ -217,7 +211,7 @@ def mux(
     ]
     with Process(command) as process:
         if segments:
-            picture.write(process, video, segments, pts, last)
+            picture.write(process, film, segments, copies)
     return what.left_out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,4 +69,4 @@ class Cutter:
             if cut - edges[-1] >= self._shortest and self._count - cut >= self._shortest:
                 edges.append(cut)
         edges.append(self._count)
-        return [Shot(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+        return [Shot(a, b) for a, b in itertools.pairwise(edges) if b > a]

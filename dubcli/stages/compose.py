@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from dubcli.errors import CheckError
-from dubcli.stages.base import JobView, Stage, Task, Unit
+from dubcli.media import spans
+from dubcli.media.spans import Span
+from dubcli.stages.base import Artifact, JobView, Stage, Task, Unit
 
 STAGE = Stage("compose", version=1, after=("lips",))
 
@@ -16,20 +18,24 @@ _NOT_PICTURE = ("index", "time_base", "start_pts", "delay", "packets", "digest")
 
 
 def units(job: JobView) -> Iterable[Unit]:
-    """One unit per shot that must be encoded; none where no frame is changed."""
+    """One unit per shot of which something must be encoded; none where no frame is changed."""
     media, split = job.one("probe"), job.one("split")
     shots = json.loads((split.path / "shots.json").read_text())
+    groups = json.loads((split.path / "groups.json").read_text())
     video = json.loads((media.path / "media.json").read_text())["video"]
     facts = {key: value for key, value in video.items() if key not in _NOT_PICTURE}
-    patches: dict[str, dict[str, Any]] = {shot["name"]: {} for shot in shots}
-    touched = False
+    patches: dict[str, dict[str, Artifact]] = {shot["name"]: {} for shot in shots}
+    touched: list[Span] = []
     for name, artifact in job.all("lips").items():
         patches[name.split(".")[0]][f"patch/{name}"] = artifact
-        touched = touched or (artifact.path / "patch.npz").exists()
-    if not touched:
-        return
+        if (artifact.path / "patch.npz").exists():
+            touched += spans.runs(spans.integers(artifact.path / "patch.npz", "frames"))
+    encoded = _encoded(job.settings.compose.video, touched, groups, shots[-1]["stop"])
     for shot in shots:
         mine = patches[shot["name"]]
+        parts = spans.clipped(encoded, (shot["start"], shot["stop"]))
+        if not parts:
+            continue
         yield Unit(
             STAGE,
             shot["name"],
@@ -40,10 +46,19 @@ def units(job: JobView) -> Iterable[Unit]:
                 "split": split.path,
                 **{role: artifact.path for role, artifact in mine.items()},
             },
-            params=job.settings.compose.model_dump(),
-            facts={"video": facts, "start": shot["start"], "stop": shot["stop"]},
-            cost=float(shot["stop"] - shot["start"]),
+            params=job.settings.compose.model_dump(exclude={"video"}),
+            facts={"video": facts, "start": shot["start"], "spans": [list(part) for part in parts]},
+            cost=float(sum(stop - start for start, stop in parts)),
         )
+
+
+def _encoded(way: str, touched: list[Span], groups: dict[str, Any], count: int) -> list[Span]:
+    """Ranges of frames that must be encoded: groups with touched frames, and groups that cannot be copied."""
+    if touched and (way == "encode" or groups["reason"]):
+        return [(0, count)]
+    edges = [*groups["starts"], count]
+    fixed = [(edges[k], edges[k + 1]) for k, stuck in enumerate(groups["fixed"]) if stuck]
+    return spans.grown([*touched, *fixed], groups["starts"], groups["keys"], count)
 
 
 def run(task: Task) -> None:
@@ -61,20 +76,20 @@ def run(task: Task) -> None:
         pts, digest = box["pts"], box["digest"]
     faces = [Patches(path) for role, path in sorted(task.inputs.items()) if role.startswith("patch/")]
     settings = ComposeSettings(**task.params)
-    spans = [(task.facts["start"], task.facts["stop"])]
+    parts = [(start, stop) for start, stop in task.facts["spans"]]
     delay = encode_spans(
         task.inputs["film"],
         video,
         pts,
         digest,
-        spans,
+        parts,
         faces,
         task.out / "video.nut",
         settings,
         task.report,
     )
     changed = sum(len(face.frames) for face in faces)
-    note = {"spans": spans, "delay": delay, "changed": changed, "codec": encoding(video, settings).codec}
+    note = {"spans": parts, "delay": delay, "changed": changed, "codec": encoding(video, settings).codec}
     (task.out / "compose.json").write_text(json.dumps(note, indent=1) + "\n")
 
 

@@ -62,54 +62,30 @@ def run(task: Task) -> None:
     import numpy as np
 
     from dubcli.config import ComposeSettings
-    from dubcli.media import compose, decode, encode, verify
-    from dubcli.media.picture import Segment, gaps
+    from dubcli.media import assemble, decode
+    from dubcli.media.picture import Film
     from dubcli.media.probe import MediaInfo, probe
-    from dubcli.media.remux import Dub, mux
+    from dubcli.media.remux import Dub
 
-    film = task.inputs["film"]
+    path = task.inputs["film"]
     info = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_bytes())
-    video = info.film
     with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
-        pts, digest = box["pts"], box["digest"]
+        film, digest = Film(path, info.film, box["pts"]), box["digest"]
+    groups = json.loads((task.inputs["split"] / "groups.json").read_text())
     track = decode.main_track(probe(task.inputs["dub"]))
-    seconds = decode.duration(task.inputs["dub"], track.index)
-    dub = Dub(task.inputs["dub"], track, seconds, task.params["language"])
-    settings = ComposeSettings(**task.params["compose"])
+    dub = Dub(
+        task.inputs["dub"], track, decode.duration(task.inputs["dub"], track.index), task.params["language"]
+    )
     segments = [_segment(path) for role, path in sorted(task.inputs.items()) if role.startswith("video/")]
-    out = task.out / f"film{task.facts['suffix']}"
-    last = max(1, round(1 / (video.rate * video.tick)))
-    why = ""
-
-    def write() -> list[str]:
-        codec = encode.encoding(video, settings).codec if segments else video.codec
-        left_out = mux(film, info, pts, last, segments, codec, dub, out, task.warn)
-        verify.times(out, video, pts)
-        return left_out
-
     with tempfile.TemporaryDirectory(dir=task.out) as scratch:
-        left_out = None
-        if not segments:
-            try:
-                left_out = write()
-            except CheckError as error:
-                why = str(error)
-                task.warn(f"the film's picture is encoded anew: {why}")
-        if left_out is None:
-            # Shots that failed, or a picture that could not be copied as it is.
-            for k, span in enumerate(gaps(segments, len(pts))):
-                part = Path(scratch) / f"{k}.nut"
-                delay = compose.encode_spans(
-                    film, video, pts, digest, [span], [], part, settings, task.report
-                )
-                segments.append(Segment(part, (span,), delay))
-            segments.sort(key=lambda segment: segment.spans[0])
-            left_out = write()
-    note = {
-        "encoded": sum(b - a for segment in segments for a, b in segment.spans),
-        "why_encoded": why,
-        "left_out": left_out,
-    }
+        note = assemble.film(
+            film, info, digest, groups, dub, segments,
+            settings=ComposeSettings(**task.params["compose"]),
+            out=task.out / f"film{task.facts['suffix']}",
+            scratch=Path(scratch),
+            report=task.report,
+            warn=task.warn,
+        )  # fmt: skip
     (task.out / "remux.json").write_text(json.dumps(note, indent=1) + "\n")
 
 

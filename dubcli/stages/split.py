@@ -28,7 +28,8 @@ def units(job: JobView) -> Iterable[Unit]:
 
 
 def run(task: Task) -> None:
-    """Write `shots.json` and `frames.npz`."""
+    """Write `shots.json`, `frames.npz` and `groups.json`."""
+    import dataclasses
     import hashlib
 
     import numpy as np
@@ -36,6 +37,7 @@ def run(task: Task) -> None:
     from dubcli.config import SplitSettings
     from dubcli.media import decode, source
     from dubcli.media.colour import Colour
+    from dubcli.media.groups import Grouper
     from dubcli.media.probe import MediaInfo
     from dubcli.media.shots import WIDTH, Cutter
 
@@ -54,8 +56,9 @@ def run(task: Task) -> None:
 
     with source.opened(film) as container:
         stream = decode.prepared(container, film, video.index)
+        grouper = Grouper(video.codec, stream.codec_context.extradata or b"")
         step = max(1, round(1 / (video.rate * video.tick)))
-        for frame in decode.pictures(container, stream, film, video, count_damage):
+        for frame in decode.pictures(container, stream, film, video, count_damage, grouper.add):
             time = frame.pts if frame.pts is not None else (pts[-1] + step if pts else video.start_pts)
             pts.append(max(time, pts[-1] + 1) if pts else time)
             digests.append(decode.digest(frame))
@@ -65,6 +68,7 @@ def run(task: Task) -> None:
     if not pts:
         raise MediaError(f"{film}: no picture can be decoded; check that the film is whole")
     if damaged:
+        grouper.refuse(f"{damaged} of its packets are damaged")
         task.warn(f"{damaged} damaged packets of the film's picture were passed over")
     kind = video.model_dump(
         include={"width", "height", "pix_fmt", "average_rate", "sar", "rotation", "field_order"}
@@ -80,6 +84,8 @@ def run(task: Task) -> None:
             {"name": shot.name, "start": shot.start, "stop": shot.stop, "picture": hasher.hexdigest()}
         )
     (task.out / "shots.json").write_text(json.dumps(shots, indent=1) + "\n")
+    groups = grouper.groups(np.array(pts, np.int64))
+    (task.out / "groups.json").write_text(json.dumps(dataclasses.asdict(groups)) + "\n")
     np.savez_compressed(
         task.out / "frames.npz",
         pts=np.array(pts, np.int64),

@@ -1,0 +1,106 @@
+"""What headers and the first decoded picture say about a stream, in FFmpeg's names."""
+
+from __future__ import annotations
+
+import re
+import struct
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import av.logging
+
+from dubcli.media import names
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+
+
+def reorder_depth(times: list[int]) -> int:
+    """How many packets early a picture is stored at most: times in decoding order → pictures."""
+    rank = {t: k for k, t in enumerate(sorted(times))}
+    return max((k - rank[t] for k, t in enumerate(times)), default=0)
+
+
+def picture(frame: VideoFrame, context: Any) -> dict[str, Any]:
+    """Fields of `probe.VideoStream` that a decoded picture settles.
+
+    Args:
+        frame: the first picture.
+        context: its decoder's `VideoCodecContext`.
+    """
+    side: dict[str, bytes] = {item.type.name: bytes(item) for item in frame.side_data}  # type: ignore[attr-defined, arg-type]
+    matrix = side.get("DISPLAYMATRIX", b"")
+    return {
+        **_colour(frame, context),
+        "width": frame.width,
+        "height": frame.height,
+        "pix_fmt": frame.format.name,
+        "bit_depth": max(part.bits for part in frame.format.components),
+        "rotation": round(frame.rotation) % 360,
+        "display": struct.unpack("9i", matrix[:36]) if matrix else None,
+        "mastering": _mastering(side.get("MASTERING_DISPLAY_METADATA", b"")),
+        "light": _light(side.get("CONTENT_LIGHT_LEVEL", b"")),
+        "dynamic": tuple(sorted(label for name, label in names.DYNAMIC.items() if name in side)),
+    }
+
+
+def _colour(frame: VideoFrame, context: Any) -> dict[str, str]:
+    """Colour tags of the first frame, or of the headers where the frame has none."""
+
+    def pick(table: dict[int, str], attribute: str) -> str:
+        found = (table.get(int(getattr(place, attribute))) for place in (frame, context))
+        return next((name for name in found if name), "unknown")
+
+    name = frame.format.name
+    return {
+        "primaries": pick(names.PRIMARIES, "color_primaries"),
+        "transfer": pick(names.TRANSFERS, "color_trc"),
+        "matrix": pick(names.MATRICES, "colorspace"),
+        "range": "pc" if name.startswith("yuvj") else pick(names.RANGES, "color_range"),
+    }
+
+
+def _mastering(raw: bytes) -> dict[str, Any] | None:
+    """Read an `AVMasteringDisplayMetadata` (libavutil/mastering_display_metadata.h)."""
+    if len(raw) < 88:
+        return None
+    values = struct.unpack("22i", raw[:88])
+    if not (values[20] and values[21]):
+        return None
+
+    def steps(k: int, per_unit: int) -> int:
+        return round(Fraction(values[2 * k], values[2 * k + 1] or 1) * per_unit)
+
+    red, green, blue, white = ((steps(2 * k, 50_000), steps(2 * k + 1, 50_000)) for k in range(4))
+    luminance = (steps(8, 10_000), steps(9, 10_000))
+    return {"red": red, "green": green, "blue": blue, "white": white, "luminance": luminance}
+
+
+def _light(raw: bytes) -> tuple[int, int] | None:
+    """Read an `AVContentLightMetadata`."""
+    if len(raw) < 8:
+        return None
+    highest, average = struct.unpack("2I", raw[:8])
+    return int(highest), int(average)
+
+
+def fields(container: InputContainer, index: int) -> dict[str, str]:
+    """Field order and chroma location of a stream, from FFmpeg's own description of the file.
+
+    PyAV has no other way to them.
+    """
+    av.logging.set_libav_level(av.logging.VERBOSE)
+    av.logging.set_level(av.logging.VERBOSE)
+    try:
+        text = container.dumps_format()  # type: ignore[attr-defined]
+    finally:
+        av.logging.set_libav_level(av.logging.INFO)
+        av.logging.set_level(None)
+    line = next((s for s in text.splitlines() if re.match(rf"\s*Stream #0:{index}\D.*Video:", s)), "")
+    order = re.search(r"progressive|(top|bottom) (coded )?first( \(swapped\))?", line)
+    place = re.search(r"\b(left|center|topleft|top|bottomleft|bottom)\)", line)
+    return {
+        "field_order": names.FIELD_ORDERS[order.group()] if order else "unknown",
+        "chroma_location": place.group(1) if place else "unspecified",
+    }

@@ -1,0 +1,120 @@
+"""Where a film's packets can be cut: groups that decode by themselves to a range of frames.
+
+Only such groups can be copied while their neighbours are encoded anew.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.media import nal
+
+# Codecs in which every picture stands alone.
+INTRA = frozenset({"prores", "dnxhd", "mjpeg", "ffv1"})
+LONG = frozenset({"h264", "hevc"})
+
+
+@dataclass(frozen=True)
+class Groups:
+    """How a film can be cut.
+
+    Group g holds the frames `starts[g]` … `starts[g + 1] − 1`; its first stored picture is `keys[g]`. In an
+    open group, pictures shown before that one need the group before it too: they can only be copied with it.
+
+    Attributes:
+        starts: first frames of the groups, rising from 0.
+        keys: the frame of each group from which decoding can start.
+        fixed: which groups cannot be copied: an edit list hides some of their packets.
+        reason: why nothing can be copied, "" where something can.
+    """
+
+    starts: list[int] = field(default_factory=lambda: [0])
+    keys: list[int] = field(default_factory=lambda: [0])
+    fixed: list[bool] = field(default_factory=lambda: [False])
+    reason: str = ""
+
+
+@dataclass
+class Grouper:
+    """Finds the groups from the packets of a film, in the order they are stored.
+
+    Attributes:
+        codec: FFmpeg's name of the codec.
+        extradata: decoder configuration from the container.
+    """
+
+    codec: str
+    extradata: bytes
+    _times: list[int | None] = field(default_factory=list)
+    _entries: list[int] = field(default_factory=list)
+    _hidden: list[int] = field(default_factory=list)
+    _reason: str = ""
+
+    def __post_init__(self) -> None:
+        self._size = 0
+        if self.codec in LONG and self.extradata[:1] == b"\x01":
+            try:
+                self._size = nal.Config.read(self.extradata, self.codec).size
+            except nal.Unsupported as error:
+                self._reason = str(error)
+        elif self.codec not in INTRA and self.codec not in LONG:
+            self._reason = f"{self.codec} pictures are not encoded here"
+
+    def add(self, packet: Any) -> None:
+        """Take the next packet of the film's picture."""
+        if not packet.size:
+            return
+        number = len(self._times)
+        self._times.append(packet.pts)
+        if packet.is_discard:
+            self._hidden.append(number)
+        if self.codec in INTRA:
+            if packet.is_keyframe:
+                self._entries.append(number)
+            else:
+                self._reason = "some of its pictures depend on others"
+        elif self.codec in LONG and packet.is_keyframe:
+            data = bytes(packet)
+            units = nal.split_sized(data, self._size) if self._size else nal.split_annexb(data)
+            if nal.is_entry(units, self.codec) or nal.is_open_entry(units, self.codec):
+                self._entries.append(number)
+
+    def refuse(self, reason: str) -> None:
+        """Say that nothing can be copied, and why."""
+        self._reason = reason
+
+    def groups(self, pts: NDArray[np.int64]) -> Groups:
+        """The groups, once every packet was taken.
+
+        Args:
+            pts: (N,) timestamps of the film's frames.
+        """
+        if self._reason:
+            return Groups(reason=self._reason)
+        if any(time is None for time in self._times):
+            return Groups(reason="some of its packets have no time")
+        times = np.array(self._times, np.int64)
+        hidden = np.zeros(len(times), np.bool_)
+        hidden[self._hidden] = True
+        if not np.array_equal(np.sort(times[~hidden]), pts):
+            return Groups(reason="its packets are not its frames one by one")
+        if not self._entries or self._entries[0] != 0:
+            return Groups(reason="it does not begin with a picture that stands alone")
+        # A cut: everything stored before is shown before everything stored after.
+        latest = np.maximum.accumulate(times)
+        earliest = np.minimum.accumulate(times[::-1])[::-1]
+        cuts = [k for k in self._entries if k == 0 or latest[k - 1] < earliest[k]]
+        starts, keys, fixed = [], [], []
+        for a, b in itertools.pairwise([*cuts, len(times)]):
+            shown = times[a:b][~hidden[a:b]]
+            if not len(shown):
+                continue  # a group of which nothing is shown
+            starts.append(int(np.searchsorted(pts, shown.min())))
+            keys.append(int(np.searchsorted(pts, times[a])))
+            fixed.append(bool(hidden[a:b].any()))
+        return Groups(starts, keys, fixed)

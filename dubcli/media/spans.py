@@ -1,0 +1,99 @@
+"""Ranges of frames: which must be encoded, which can be copied. Light: the planner uses it too."""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import zipfile
+from array import array
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+Span = tuple[int, int]
+
+
+def integers(path: Path, name: str) -> Sequence[int]:
+    """A flat int32 or int64 array from an `.npz`, read without NumPy: planning must stay light.
+
+    Raises:
+        ValueError: there is no such array.
+    """
+    with zipfile.ZipFile(path) as box:
+        data = box.read(f"{name}.npy")
+    size = int.from_bytes(data[8:10], "little")
+    header = ast.literal_eval(data[10 : 10 + size].decode("latin-1"))
+    codes = {"<i4": "i", "<i8": "q"}
+    if header["descr"] not in codes or len(header["shape"]) != 1:
+        raise ValueError(f"{path}: {name} is no flat array of integers")
+    return array(codes[header["descr"]], data[10 + size :])
+
+
+def runs(frames: Iterable[int]) -> list[Span]:
+    """Ranges that cover rising frame numbers."""
+    out: list[Span] = []
+    for frame in frames:
+        if out and out[-1][1] == frame:
+            out[-1] = (out[-1][0], frame + 1)
+        else:
+            out.append((frame, frame + 1))
+    return out
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Ranges sorted, those that touch or overlap made one."""
+    out: list[Span] = []
+    for start, stop in sorted(spans):
+        if out and start <= out[-1][1]:
+            out[-1] = (out[-1][0], max(out[-1][1], stop))
+        elif start < stop:
+            out.append((start, stop))
+    return out
+
+
+def clipped(spans: Iterable[Span], within: Span) -> list[Span]:
+    """The parts of ranges inside another."""
+    parts = ((max(a, within[0]), min(b, within[1])) for a, b in spans)
+    return [(a, b) for a, b in parts if a < b]
+
+
+def without(span: Span, spans: Sequence[Span]) -> list[Span]:
+    """What is left of a range when others, rising, are taken out."""
+    edges = [span[0], *(edge for part in clipped(spans, span) for edge in part), span[1]]
+    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
+
+
+def grown(spans: Iterable[Span], starts: Sequence[int], keys: Sequence[int], count: int) -> list[Span]:
+    """Ranges widened to what must be encoded when they change: whole groups, up to the next point of entry.
+
+    Args:
+        spans: ranges of frames.
+        starts, keys: as in `media.groups.Groups`.
+        count: frames of the film.
+    """
+    ends = [*keys[1:], count]
+    return merged(
+        (starts[bisect.bisect_right(starts, start) - 1], ends[bisect.bisect_left(starts, stop) - 1])
+        for start, stop in spans
+    )
+
+
+def whole_groups(
+    span: Span, starts: Sequence[int], keys: Sequence[int], fixed: Sequence[bool], count: int
+) -> list[Span]:
+    """The parts of a range that may be copied: from points of entry to ends of groups.
+
+    Args:
+        span: a range of frames.
+        starts, keys, fixed: as in `media.groups.Groups`.
+        count: frames of the film.
+    """
+    ends = [*starts[1:], count]
+    out: list[Span] = []
+    for start, key, end, stuck in zip(starts, keys, ends, fixed, strict=True):
+        if stuck or key < span[0] or end > span[1]:
+            continue
+        if out and out[-1][1] == start:
+            out[-1] = (out[-1][0], end)  # the group before is copied as well
+        elif key < end:
+            out.append((key, end))
+    return out
