@@ -69,7 +69,7 @@ class EngineInfo:
         module, _, attribute = self.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)()
-        except ImportError as error:
+        except (ImportError, AttributeError) as error:
             raise DependencyError(
                 f"{self.kind} engine {self.name} cannot be loaded ({error}); type: dubcli doctor"
             ) from error
