@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,14 @@ class Place:
                 continue
         return found
 
-    def processes(self) -> list[int]:
+    def left_over(self, seconds: float = 5.0) -> list[int]:
+        """Processes of this place that do not end by themselves within some seconds."""
+        end = time.monotonic() + seconds
+        while (found := self._processes()) and time.monotonic() < end:
+            time.sleep(0.05)
+        return found
+
+    def _processes(self) -> list[int]:
         """Living processes that were started for this place, by their environment."""
         mark = f"PLACE={self.folder}".encode()
         found = []

@@ -50,8 +50,7 @@ def test_twenty_kills_change_nothing(tmp_path: Path, undisturbed: Place) -> None
         time.sleep(chance.uniform(0, 0.6))
         os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
-        time.sleep(0.1)
-        assert not place.processes(), "a killed run left processes behind"
+        assert not place.left_over(), "a killed run left processes behind"
     done = place.run()
     assert done.returncode == 0, done.stderr
     assert streams(place.out) == streams(undisturbed.out)
@@ -76,7 +75,7 @@ def test_the_first_signal_finishes_the_unit_in_hand(
     _, errors = run.communicate(timeout=120)
     assert run.returncode == code, errors
     assert "type the same command to continue" in errors
-    assert not place.processes()
+    assert not place.left_over()
     events = place.events()
     assert events[-1]["type"] == "exit"
     assert events[-1]["code"] == code
@@ -96,8 +95,7 @@ def test_the_second_signal_leaves_no_child(tmp_path: Path, undisturbed: Place) -
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=10)
     assert run.returncode == 130
-    time.sleep(0.1)
-    assert not place.processes()
+    assert not place.left_over()
     assert place.run().returncode == 0
 
 
