@@ -1,15 +1,13 @@
 """The ffmpeg program, and how files are named to it and to its libraries.
 
-Every command runs in its own process group and talks to us through a pipe, so that it ends by itself
-when we are gone. File names are data: they always carry the `file:` protocol, and no other may be used.
+Every command stays in its worker's process group, which is ended as one, and talks to us through a pipe, so
+that it ends by itself when we are gone. File names are data: they always carry the `file:` protocol, and no other may be used.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -74,7 +72,6 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE if reads else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            start_new_session=True,
         )
         self._words = bytearray()
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -111,9 +108,8 @@ class Process:
             raise failure(bytes(self._words), code)
 
     def kill(self) -> None:
-        """End it and everything it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._child.pid, signal.SIGKILL)
+        """End it at once."""
+        self._child.kill()
         self._child.wait()
 
     def __enter__(self) -> Process:
