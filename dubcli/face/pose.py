@@ -94,14 +94,14 @@ def from_canonical(points: Floats, transform: Transform) -> NDArray[np.float32]:
 def angles(transform: Transform) -> NDArray[np.float32]:
     """Yaw, pitch and roll in degrees, (T, 3).
 
-    Yaw is positive when the face looks to the picture's right, pitch when it looks down, roll when the head
-    leans clockwise as seen. All are 0 for the average head.
+    The head is thought to turn by yaw, then nod by pitch, then the picture to turn by roll. Yaw is positive when
+    the face looks to the picture's right, pitch when it looks down, roll when it leans clockwise as seen. All
+    are 0 for the average head.
     """
     axes = transform.rotation  # row k: the head's k-th axis (right, down, into the scene) in picture axes
-    facing = -axes[:, 2]  # out of the face, towards the viewer
-    yaw = np.arctan2(facing[:, 0], np.hypot(facing[:, 1], facing[:, 2]))
-    pitch = np.arctan2(facing[:, 1], -facing[:, 2])
-    roll = np.arctan2(axes[:, 0, 1], np.hypot(axes[:, 0, 0], axes[:, 0, 2]))
+    yaw = np.arctan2(axes[:, 0, 2], axes[:, 2, 2])
+    pitch = np.arcsin(np.clip(axes[:, 1, 2], -1, 1))
+    roll = np.arctan2(-axes[:, 1, 0], axes[:, 1, 1])
     return np.asarray(np.degrees(np.stack([yaw, pitch, roll], axis=1)), np.float32)
 
 

@@ -28,7 +28,7 @@ def slip(before: Image, now: Image, mesh_before: NDArray[np.float32], mesh: NDAr
     """How the skull moved between two pictures beyond what their meshes (478, 3) say.
 
     Returns:
-        (4,): shift right and down at the mouth, in outer-eye distances, growth, and turn (clockwise, radians);
+        (4,): shift right and down at the mouth in outer-eye distances, growth, turn in radians clockwise;
         zeros where the pictures do not tell.
     """
     points = _skin()
@@ -58,7 +58,7 @@ def slip(before: Image, now: Image, mesh_before: NDArray[np.float32], mesh: NDAr
 
 
 def steadied(mesh: NDArray[np.float32], slips: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Meshes (T, 478, 3) of successive frames without their tremble; of `slips` (T, 4) the first is unused."""
+    """Meshes (T, 478, 3) of consecutive frames without their tremble; row 0 of `slips` (T, 4) is unused."""
     if len(mesh) < 3:
         return mesh
     path = np.cumsum(np.vstack([NONE, slips[1:]]), axis=0)
