@@ -17,6 +17,7 @@ from dubcli.speech import visemes
 Curve = NDArray[np.floating[Any]]
 
 FEWEST_FRAMES = 12  # about half a second: less tells nothing about movement
+_ALIKE = 0.3  # correlation from which two curves of some seconds are hardly alike by chance
 _FLAT = 1e-4  # deviation of a mouth that does not move, well below a tracker's noise
 _GLIDE_SECONDS = 0.045  # lips need about that long on either side of a sound
 
@@ -46,7 +47,10 @@ def correlation(got: Curve, want: Curve) -> float | None:
 def offset(got: Curve, want: Curve, limit: int = 6) -> int | None:
     """Frames by which `got` comes after `want` (negative: before it), where they correlate best.
 
+    None where they correlate too little at any shift for one to be told.
+
     Args:
+        got, want: (T,) curves.
         limit: the furthest shift to try, frames.
     """
     got, want = _pair(got, want)
@@ -55,7 +59,7 @@ def offset(got: Curve, want: Curve, limit: int = 6) -> int | None:
         _correlation(got[max(0, s) : len(got) + min(0, s)], want[max(0, -s) : len(want) + min(0, -s)])
         for s in shifts
     ]
-    known = [(score, -rank) for rank, score in enumerate(scores) if score is not None]
+    known = [(score, -rank) for rank, score in enumerate(scores) if score is not None and score > _ALIKE]
     return shifts[-max(known)[1]] if known else None
 
 

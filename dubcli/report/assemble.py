@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FACES_MEASURED = 20  # that many faces' worth of frames are measured in a film, spread over all of its faces
 _POSTERS = 400  # shots of a film that get a picture
 _PICTURED = 3  # pairs of pictures of a face
+_NOT_THE_SAME_SECONDS = 0.5  # by which lengths of film and dub may differ and nobody minds
 _APART = 6  # frames between them at least
 
 
@@ -205,11 +206,15 @@ def _report(work: Work, shots: list[Shot], changed_frames: int) -> Report:
     warnings = [f"not kept: {line}" for line in work.remux.get("left_out", [])]
     if failed:
         warnings.insert(0, f"{failed} faces failed; the source's picture is kept there")
+    film, dub = work.film(), work.dub()
+    if abs(dub.seconds - film.seconds) >= _NOT_THE_SAME_SECONDS:
+        longer = "longer" if dub.seconds > film.seconds else "shorter"
+        warnings.append(f"the dub is {abs(dub.seconds - film.seconds):.1f} s {longer} than the film")
     if not faces:
         warnings.append("there is no face in the film; its picture is unchanged")
     return Report(
-        film=work.film(),
-        dub=work.dub(),
+        film=film,
+        dub=dub,
         totals=Totals(
             shots=len(shots),
             shots_changed=sum(shot.state == "changed" for shot in shots),

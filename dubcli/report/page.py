@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from importlib import resources
+from itertools import groupby
 
 import jinja2
 
@@ -24,6 +25,7 @@ _ROWS = (
     ("flicker", "flicker", "{:.1f}", "change within three frames, thousandths of full scale"),
     ("seam", "seam", "{:.2f}", "strength of the mask's edge; from about 1 it may show"),
 )  # fmt: skip
+_QUIET_SHOTS = 3  # so many shots in a row that were left alone are folded away
 
 
 def page(report: Report, pictures: Pictures) -> str:
@@ -37,6 +39,11 @@ def page(report: Report, pictures: Pictures) -> str:
         report=report,
         pictures=pictures,
         rows=_ROWS,
+        runs=[
+            (quiet and len(shots) >= _QUIET_SHOTS, shots)
+            for quiet, run in groupby(report.shots, key=lambda shot: shot.state == "untouched")
+            for shots in [list(run)]
+        ],
         timeline=plot.timeline(report),
         curve=lambda face: plot.curve(report, face, face.curves),
         seconds=lambda frame: plot.frame_seconds(report, frame),
