@@ -1,7 +1,8 @@
 """The ffmpeg program, and how files are named to it and to its libraries.
 
 Every command stays in its worker's process group, which is ended as one, and talks to us through a pipe, so
-that it ends by itself when we are gone. File names are data: they always carry the `file:` protocol, and no other may be used.
+that it ends by itself when we are gone. File names are data: they always carry the `file:` protocol, and no
+other may be used.
 """
 
 from __future__ import annotations
