@@ -85,7 +85,7 @@ class ComposeSettings(_Section):
     crf: float = Field(default=15.0, ge=0, le=51, description="quality of H.264 and HEVC: lower is better and larger")
     preset: Literal[
         "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
-    ] = Field(default="medium", description="speed of H.264 and HEVC: slower is smaller")
+    ] = Field(default="faster", description="speed of H.264 and HEVC: slower is smaller")
 
 
 class RemuxSettings(_Section):

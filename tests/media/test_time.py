@@ -1,0 +1,130 @@
+"""Every frame of a dubbed film is shown when it was in the source, and the dub sounds where it belongs."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dubcli.media.ffmpeg import url
+from tests.media import films
+
+RATES = ["24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001"]
+
+
+@pytest.mark.parametrize("way", ["copy-untouched", "encode"])
+@pytest.mark.parametrize("rate", RATES)
+def test_times_survive_at_every_rate(rate: str, way: str, tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8", "-bf", "2"), rate=rate)
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), compose={"video": way})
+    before, after = films.decoded(film), films.decoded(done.path)
+    assert after.times == before.times
+    assert len(before.times) > 20
+    assert done.note["copied"] == (0 if way == "encode" else len(before.times) - 8)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_irregular_times_survive_exactly(suffix: str, tmp_path: Path, dub: Path) -> None:
+    film = irregular(tmp_path / "film.mp4")
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), suffix)
+    assert films.decoded(done.path).times == films.decoded(film).times
+
+
+def test_irregular_times_survive_in_matroska_to_the_millisecond(tmp_path: Path, dub: Path) -> None:
+    film = irregular(tmp_path / "film.mp4")
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), ".mkv")
+    before, after = films.decoded(film).times, films.decoded(done.path).times
+    assert max(abs(a - b) for a, b in zip(before, after, strict=True)) <= Fraction(1, 2000)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_film_that_starts_late_stays_late(suffix: str, tmp_path: Path, dub: Path) -> None:
+    film = tmp_path / f"film{suffix}"
+    films.make(tmp_path / "plain.mp4", *films.x264("-bf", "2"))
+    films.ffmpeg("-itsoffset", "1.48", "-i", url(tmp_path / "plain.mp4"), "-c", "copy", "-copyts", url(film))
+    done = films.dubbed(tmp_path / "job", film, dub, range(4, 8))
+    before = films.decoded(film).times
+    assert before[0] > 1
+    assert films.decoded(done.path).times == before
+
+
+def test_an_edit_list_hides_the_same_pictures(tmp_path: Path, dub: Path) -> None:
+    """Cut without encoding: pictures before the cut are stored, but not shown."""
+    film = tmp_path / "film.mp4"
+    films.make(tmp_path / "plain.mp4", *films.x264("-g", "12", "-bf", "2"), seconds=2)
+    films.ffmpeg("-ss", "0.72", "-i", url(tmp_path / "plain.mp4"), "-t", "1", "-c", "copy", url(film))
+    before = films.decoded(film)
+    for k, touched in enumerate([range(14, 16), ()]):
+        done = films.dubbed(tmp_path / f"job{k}", film, dub, touched)
+        after = films.decoded(done.path)
+        assert after.times == before.times
+        assert done.note["copied"] > 0
+        assert sum(a == b for a, b in zip(before.hashes, after.hashes, strict=True)) >= done.note["copied"]
+
+
+def test_sound_that_starts_after_the_picture_stays_there(tmp_path: Path, dub: Path) -> None:
+    burst = films.wav(tmp_path / "burst.wav", films.noise(0.5))
+    film = tmp_path / "film.mov"
+    films.ffmpeg(
+        *films.moving(), "-itsoffset", "0.25", "-i", url(burst), *films.x264(), "-c:a", "pcm_s16le", url(film)
+    )
+    done = films.dubbed(tmp_path / "job", film, dub, range(4, 8))
+    before, start, _ = films.sound(film)
+    after, again, _ = films.sound(done.path, 1)
+    assert again == start == Fraction(1, 4)
+    assert np.array_equal(before, after)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mov", "pcm"), (".mkv", "pcm"), (".mp4", "aac")])
+@pytest.mark.parametrize("late", [0, 1])
+def test_the_dub_begins_with_the_first_picture(suffix: str, codec: str, late: int, tmp_path: Path) -> None:
+    """To the sample; in Matroska, which counts milliseconds, to half of one."""
+    samples = films.noise(0.9)
+    dub = films.wav(tmp_path / "dub.wav", samples)
+    film = tmp_path / f"film{suffix}"
+    films.make(tmp_path / "plain.mp4", *films.x264("-bf", "2"))
+    films.ffmpeg("-itsoffset", str(late), "-i", url(tmp_path / "plain.mp4"), "-c", "copy", "-copyts", url(film))
+    done = films.dubbed(tmp_path / "job", film, dub, range(4, 8))
+    found, start, rate = films.sound(done.path)
+    assert rate == 48000
+    lag = int(np.argmax(np.correlate(found[0], samples[:20000], "valid")))
+    at = start + Fraction(lag, rate) - films.decoded(done.path).times[0]
+    assert abs(at) <= (Fraction(1, 2000) if suffix == ".mkv" else Fraction(1, rate)), codec
+
+
+def test_ten_minutes_do_not_drift(tmp_path: Path) -> None:
+    """A burst of noise at 9:58 sounds there, and the last frame is shown when it was."""
+    seconds = 600
+    samples = np.zeros(seconds * 16000)
+    samples[598 * 16000 : 598 * 16000 + 8000] = films.noise(0.5, 16000)
+    dub = films.wav(tmp_path / "dub.wav", samples, 16000)
+    film = films.make(
+        tmp_path / "film.mov",
+        *films.x264("-g", "48", "-preset", "ultrafast", "-crf", "40", "-c:a", "pcm_s16le"),
+        rate="24000/1001",
+        seconds=seconds,
+        size="32x32",
+        sound="",
+    )
+    done = films.dubbed(tmp_path / "job", film, dub, range(20, 24))
+    before, after = films.decoded(film), films.decoded(done.path)
+    assert after.times == before.times
+    assert len(after.times) == 14386
+    found, start, _ = films.sound(done.path)
+    tail = found[0, 597 * 16000 :]
+    lag = int(np.argmax(np.correlate(tail, samples[598 * 16000 :][:8000], "valid")))
+    assert start + Fraction(597 * 16000 + lag, 16000) == 598
+
+
+def irregular(path: Path) -> Path:
+    """A film whose frames are shown for 1 to 4 ticks of 1/90 s, with B-frames."""
+    films.make(path.with_name("even.mp4"), *films.x264("-g", "8", "-bf", "2"), sound="")
+    times = "'(N+floor(N/3)+2*floor(N/7))/90/TB'"
+    films.ffmpeg(
+        "-i", url(path.with_name("even.mp4")), "-vf", f"setpts={times}", "-fps_mode", "passthrough",
+        *films.x264("-g", "8", "-bf", "2"), "-video_track_timescale", "90000", "-enc_time_base", "1:90000", url(path),
+    )  # fmt: skip
+    assert len(set(np.diff([float(t) for t in films.decoded(path).times]).round(6))) > 2
+    return path
