@@ -73,15 +73,18 @@ def make(folder: Path, *, span: tuple[int, int] = (0, FRAMES), height: int = 480
     return film, dub
 
 
-def pictures(span: tuple[int, int] = (0, FRAMES), height: int = 480) -> Iterator[NDArray[np.uint8]]:
-    """The frames [start, stop) of the film in order, each (height, width, 3) uint8 RGB."""
+def pictures(
+    span: tuple[int, int] = (0, FRAMES), height: int = 480, language: str = "en"
+) -> Iterator[NDArray[np.uint8]]:
+    """The frames [start, stop) of the film in order, each (height, width, 3) uint8 RGB.
+
+    In the language of the dub they show what a perfect dub of the film would show.
+    """
     import skimage.data
 
     seconds = np.arange(FRAMES) / float(RATE)
-    mouth = speech.mouth(speech.load("en").phones, seconds)
-    emphasis = gaussian_filter1d(mouth.open, 0.12 * float(RATE)) - gaussian_filter1d(
-        mouth.open, 1.2 * float(RATE)
-    )
+    mouth, original = (speech.mouth(speech.load(name).phones, seconds) for name in (language, "en"))
+    short, long = (gaussian_filter1d(original.open, width * float(RATE)) for width in (0.12, 1.2))
     photo = skimage.data.rocket()  # type: ignore[no-untyped-call]
     portrait, rocket = Portrait(), photo.astype(np.float32) / 255
     size, scale = (height * 4 // 3, height), height / 480
@@ -91,7 +94,7 @@ def pictures(span: tuple[int, int] = (0, FRAMES), height: int = 480) -> Iterator
             picture = _rocket(rocket, (frame - CUTS[0]) / (CUTS[1] - CUTS[0]), size)
         else:
             near = frame >= CUTS[1]
-            pose = _pose(time, 1.5 * emphasis[frame])
+            pose = _pose(time, 1.5 * (short - long)[frame])
             picture = portrait.frame(mouth, frame, pose, _camera(near, time, scale), size)
         grain = np.random.default_rng(frame).standard_normal(size[::-1], np.float32)
         picture = picture + _GRAIN * 1.6 * cv2.GaussianBlur(grain, (0, 0), 0.6)[..., None]
