@@ -94,7 +94,7 @@ def from_canonical(points: Floats, transform: Transform) -> NDArray[np.float32]:
 def angles(transform: Transform) -> NDArray[np.float32]:
     """Yaw, pitch and roll in degrees, (T, 3).
 
-    The head is thought to turn by yaw, then nod by pitch, then the picture to turn by roll. Yaw is positive when
+    The head turns by yaw, then nods by pitch, then the picture turns by roll. Yaw is positive when
     the face looks to the picture's right, pitch when it looks down, roll when it leans clockwise as seen. All
     are 0 for the average head.
     """

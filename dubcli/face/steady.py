@@ -37,13 +37,14 @@ def slip(before: Image, now: Image, mesh_before: NDArray[np.float32], mesh: NDAr
     if eyes < 4:
         return NONE
     both = np.concatenate([old, new])
-    low = np.floor(np.clip(both.min(axis=0) - 0.3 * eyes, 0, None)).astype(int)
-    high = np.ceil(both.max(axis=0) + 0.3 * eyes).astype(int)
+    border = now.shape[1], now.shape[0]
+    low = np.clip(np.floor(both.min(axis=0) - 0.3 * eyes), 0, border).astype(int)
+    high = np.clip(np.ceil(both.max(axis=0) + 0.3 * eyes), 0, border).astype(int)
+    if (high - low).min() < 16:
+        return NONE
     scale = min(1.0, EYES / eyes)
     one, two = (_grey(picture[low[1] : high[1], low[0] : high[0]], scale) for picture in (before, now))
-    if min(one.shape) < 16:
-        return NONE
-    factor = np.array(one.shape[::-1]) / np.minimum(high - low, np.array(now.shape[1::-1]) - low)
+    factor = np.array(one.shape[::-1]) / (high - low)
     start = ((old - low) * factor - 0.5).astype(np.float32)
     guess = ((new - low) * factor - 0.5).astype(np.float32)
     window = max(9, int(0.25 * eyes * scale)) | 1
