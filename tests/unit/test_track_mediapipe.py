@@ -102,10 +102,15 @@ def test_two_faces_are_two_tracks(portrait: Image) -> None:
     assert abs(faces[0].mesh[0, :, 0].mean() - faces[1].mesh[0, :, 0].mean()) > 200
 
 
-def test_a_face_at_the_picture_edge_is_marked(portrait: Image) -> None:
-    cropped = (Picture(p.index, np.ascontiguousarray(p.pixels[:164])) for p in shot(portrait, 5, step=0))
-    (face,) = track(cropped)
-    assert (face.reason == Reason.EDGE).all()
+def test_a_mouth_that_leaves_the_picture_is_marked(portrait: Image) -> None:
+    narrow = (
+        Picture(p.index, np.ascontiguousarray(p.pixels[:, :250]))
+        for p in shot(portrait, 14, step=6, canvas=480)
+    )
+    (face,) = track(narrow)
+    lips = face.mesh[:, list(mesh.LIPS_OUTER), 0].max(axis=1)
+    assert lips[0] < 250 < lips[-1]
+    np.testing.assert_array_equal(face.reason == Reason.EDGE, lips > 250)
 
 
 def test_sixteen_bit_pictures_work(portrait: Image) -> None:
