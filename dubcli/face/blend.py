@@ -14,6 +14,7 @@ Picture = NDArray[np.float32]
 ROWS, COLUMNS = 12, 16  # of a light field
 _FLOOR = 0.02  # of full scale: keeps ratios of near-black pixels tame
 _LIMIT = 1.6  # largest correction of light
+_FINE = 1.0  # pixels: what is finer is detail and grain
 
 
 def light_field(base: Picture, other: Picture, skin: Picture, reach: float) -> Picture:
@@ -49,6 +50,18 @@ def light_field(base: Picture, other: Picture, skin: Picture, reach: float) -> P
     mean = (gain * weight[..., None]).sum(axis=(0, 1)) / weight.sum()
     sure = np.clip(weight / 0.02, 0, 1)[..., None]
     return np.asarray(np.clip(gain * sure + mean * (1 - sure), 1 / _LIMIT, _LIMIT), np.float32)
+
+
+def detail(picture: Picture, weight: Picture) -> float:
+    """Strength of the finest detail, grain included: root mean square over `weight` (h, w), in full scale."""
+    luma = np.asarray(picture.mean(axis=2), np.float32)
+    fine = luma - cv2.GaussianBlur(luma, (0, 0), _FINE)
+    return float(np.sqrt((fine**2 * weight).sum() / max(float(weight.sum()), 1e-3)))
+
+
+def sharpened(picture: Picture, by: float) -> Picture:
+    """Picture (h, w, 3) whose finest detail is `by` times as strong."""
+    return np.asarray(picture + np.float32(by - 1) * (picture - cv2.GaussianBlur(picture, (0, 0), _FINE)))
 
 
 def relight(picture: Picture, gain: Picture) -> Picture:

@@ -47,6 +47,7 @@ class Gallery:
         shape: (N, P, 3) float32 canonical mouth.
         pose: (N, 3) float32 degrees.
         run: (N,) int32; equal numbers are consecutive footage.
+        sharp: (N,) float32 sharpness relative to the track's median.
         light: (N, 3) float32 mean colour of the skin around the mouth, 0–1.
         look: (N, 16, 24) uint8 grey thumbnail of the mouth.
         head: (478, 3) float32 the canonical head that `shape` and `pose` refer to.
@@ -59,6 +60,7 @@ class Gallery:
     shape: NDArray[np.float32]
     pose: NDArray[np.float32]
     run: NDArray[np.int32]
+    sharp: NDArray[np.float32]
     light: NDArray[np.float32]
     look: NDArray[np.uint8]
     head: NDArray[np.float32]
@@ -277,6 +279,7 @@ def assemble(
         shape=shape,
         pose=pose.angles(fit) if fit else np.zeros((0, 3), np.float32),
         run=np.repeat(np.arange(len(pieces), dtype=np.int32), [len(p) for p in pieces]),
+        sharp=np.concatenate([np.zeros(0, np.float32), *(p.track.sharp[p.start : p.stop] for p in pieces)]),
         light=light,
         look=look,
         head=head,

@@ -32,6 +32,7 @@ def gallery(gaps: NDArray[np.float64], run: NDArray[np.int32], yaw: float = 0.0)
         shape=mouths(gaps),
         pose=np.repeat(np.array([[yaw, 0, 0]], np.float32), count, axis=0),
         run=run,
+        sharp=np.ones(count, np.float32),
         light=np.full((count, 3), 0.5, np.float32),
         look=np.repeat((gaps * 500).astype(np.uint8)[:, None, None], 16, 1).repeat(24, 2),
         head=regions.head(),
@@ -105,6 +106,13 @@ def test_small_faces_are_not_blown_up_where_larger_ones_are_there() -> None:
     footage = gallery(np.array([0.1, 0.1]), np.arange(2, dtype=np.int32))
     small, large = retrieval.mismatch(wanted(np.array([0.1])), footage, np.array([50.0, 200.0]))[0]
     assert large < small
+
+
+def test_blurred_footage_is_passed_over() -> None:
+    footage = gallery(np.array([0.1, 0.1]), np.arange(2, dtype=np.int32))
+    footage.sharp[0] = 0.6
+    blurred, sharp = retrieval.mismatch(wanted(np.array([0.1])), footage, np.full(2, 100.0))[0]
+    assert sharp < blurred - 0.5
 
 
 def test_a_new_piece_goes_on_where_the_last_one_stopped() -> None:

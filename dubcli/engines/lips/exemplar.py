@@ -29,7 +29,8 @@ _MOUTH = list(regions.MOUTH)
 _STEADY = 0.8  # frames of smoothing: the mesh's jitter goes, the flick of a closing lip stays
 _BORDER = 4  # pixels around what may change
 _DOUBT = 8.0  # cost of footage at which confidence is 1/e
-_LIGHT_GAIN = 0.4  # share of a frame's own light while a piece of footage runs on
+_FOLLOW_LIGHT = 0.4  # share of a frame's own light while a piece of footage runs on
+_FOLLOW_GRAIN = 0.1  # share of a frame's own grain
 
 
 class ExemplarEngine:
@@ -42,7 +43,7 @@ class ExemplarEngine:
         plan = _Plan(work, _footage(work))
         if not len(plan.gallery):
             return
-        done, shown = 0, NOTHING
+        done, shown, grain = 0, NOTHING, 1.0
         light: NDArray[np.float32] | None = None
         for start, stop in plan.chunks():
             first = int(work.frames[start])
@@ -58,9 +59,10 @@ class ExemplarEngine:
                 )
                 if light is None or row not in (shown, shown + 1):
                     light = drawn.light
-                light = light + _LIGHT_GAIN * (drawn.light - light)
+                light = light + _FOLLOW_LIGHT * (drawn.light - light)
+                grain = grain + _FOLLOW_GRAIN * (drawn.grain - grain)
                 shown = int(row)
-                yield plan.finish(t, *render.join(drawn, light, plan.size_at[t]), float(price))
+                yield plan.finish(t, *render.join(drawn, light, grain, plan.size_at[t]), float(price))
                 done += 1
                 work.report(done, plan.count)
 

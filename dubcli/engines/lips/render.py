@@ -20,6 +20,7 @@ _LIPS = list(regions.LIPS_OUTER)
 _FEATHER = 0.14  # outer-eye distances over which borrowed pixels fade in at their edge
 _BESIDE_LIPS = 0.10  # outer-eye distances around the lips where skin is no measure of light
 _LIGHT_REACH = 0.25  # outer-eye distances over which light is taken to vary
+_GRAINIER = 1.4  # times; more would be sharpening
 _STILL = 0.02  # pixels
 _VISIBLE = 0.25  # pixels of movement from which the target's own skin is replaced
 
@@ -48,6 +49,7 @@ class Layers:
         other: (h, w, 3) the borrowed pixels in place, in that part.
         region: (h, w) where they may show, hard-edged.
         light: coarse gains that give `other` the light of `base`.
+        grain: how much stronger the finest detail of the target's skin is than that of `other`.
     """
 
     base: Picture
@@ -56,6 +58,7 @@ class Layers:
     other: Picture
     region: Picture
     light: Picture
+    grain: float
 
 
 def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
@@ -85,16 +88,18 @@ def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
     table = warp.affine(nodes - np.array(corner, np.float32), warp.rest(footage.mesh))
     colours, _ = warp.pull(footage.picture, table, labels[box], shown, cv2.INTER_LANCZOS4)
     other[shown] = _unit(colours)
-    light = blend.light_field(base[box], other, region * (1 - lips), _LIGHT_REACH * eyes)
-    return Layers(base, movement, box, other, region, light)
+    skin = region * (1 - lips)
+    light = blend.light_field(base[box], other, skin, _LIGHT_REACH * eyes)
+    grain = blend.detail(base[box], skin) / max(blend.detail(other, skin), 1e-4)
+    return Layers(base, movement, box, other, region, light, float(np.clip(grain, 1, _GRAINIER)))
 
 
-def join(drawn: Layers, light: Picture, eyes: float) -> tuple[Picture, Picture]:
-    """Final picture (H, W, 3) and mask (H, W), both 0–1, under the given light."""
+def join(drawn: Layers, light: Picture, grain: float, eyes: float) -> tuple[Picture, Picture]:
+    """Final picture (H, W, 3) and mask (H, W), both 0–1, with the given light and grain."""
     inner = mask.soften(drawn.region, _FEATHER * eyes)
     picture, alpha = drawn.base.copy(), mask.smoothstep(drawn.movement / _VISIBLE)
     picture[drawn.box] = blend.bands(
-        drawn.base[drawn.box], blend.relight(drawn.other, light), inner, _levels(eyes)
+        drawn.base[drawn.box], blend.relight(blend.sharpened(drawn.other, grain), light), inner, _levels(eyes)
     )
     alpha[drawn.box] = np.maximum(alpha[drawn.box], mask.spread(drawn.region, 0.5 * _FEATHER * eyes))
     return np.clip(picture, 0, 1), alpha

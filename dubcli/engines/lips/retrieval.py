@@ -26,6 +26,7 @@ _UNIT = 0.03
 _YAW, _PITCH, _ROLL = 9.0, 9.0, 15.0  # degrees that cost as much
 _ENLARGED, _SHRUNK = 0.25, 0.9  # log2 of size
 _LIGHT = 0.25  # log of colour
+_SOFT = 0.3  # of the usual sharpness missing
 
 _CUT = 2.0
 _HOLD, _SKIP, _BACK = 0.35, 0.35, 0.6  # showing a frame twice, leaving one out, running backwards
@@ -79,6 +80,7 @@ def mismatch(wanted: Wanted, gallery: Gallery, size: Floats) -> NDArray[np.float
     cost += np.where(growth > 0, growth / _ENLARGED, growth / _SHRUNK) ** 2
     shade = np.log(wanted.light + 0.05)[:, None] - np.log(gallery.light + 0.05)[None]
     cost += ((shade / _LIGHT) ** 2).mean(axis=2)
+    cost += (np.maximum(1 - gallery.sharp, 0) / _SOFT) ** 2
     return np.asarray(np.maximum(cost, 0), np.float32)
 
 
