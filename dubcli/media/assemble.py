@@ -66,7 +66,7 @@ def film(
             for gap in untouched
             for part in spans.whole_groups(gap, groups["starts"], groups["keys"], groups["fixed"], count)
         ]
-    why = "" if copies or not untouched else groups["reason"]
+    why = "" if copies or settings.video == "encode" else groups["reason"]
     if copies:
         try:
             return _made(

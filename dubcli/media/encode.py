@@ -98,6 +98,7 @@ def _h264(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Option
         "threads": _THREADS,
         "lookahead-threads": 1,
         "stitchable": 1,
+        "open-gop": 0,
         "sps-id": NEW_NUMBER,
     }
     if video.chroma_location in _CHROMA_LOCATIONS:
@@ -235,7 +236,7 @@ class Encoder:
             threads=_THREADS,
             fflags="+bitexact",
             map_metadata=-1,
-            **{"flags:v": "+bitexact+cgop", **options},
+            **{"flags:v": "+bitexact", **options},
         )
         self._process = Process([*arguments(command), "-y"])
 

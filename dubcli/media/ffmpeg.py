@@ -128,10 +128,10 @@ class Process:
 def failure(words: bytes, code: int) -> EngineError | TemporaryError:
     """The error for an ffmpeg that ended with `code` after saying `words`."""
     lines = [line for line in words.decode(errors="replace").splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else f"exit code {code}"
+    first = lines[0].strip() if lines else f"exit code {code}"  # what follows follows from it
     if any("No space left on device" in line for line in lines):
         return TemporaryError("the disk is full; make room and type the same command again")
-    return EngineError(f"ffmpeg failed: {last}")
+    return EngineError(f"ffmpeg failed: {first}")
 
 
 def arguments(stream: Any) -> list[str]:

@@ -99,21 +99,33 @@ def decoded(path: Path, keep: bool = False) -> Picture:
         for frame in container.decode(stream):
             assert frame.pts is not None
             out.times.append(frame.pts * stream.time_base)
-            planes = []
-            for plane in frame.planes:
-                rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height]
-                wide = plane.line_size if plane.width == 0 else _row_bytes(frame, plane)
-                planes.append(rows[:, :wide].copy())
-            out.hashes.append(hashlib.md5(b"".join(p.tobytes() for p in planes)).hexdigest())
+            planes = raw(frame)
+            out.hashes.append(hashed(frame))
             out.name = frame.format.name
             if keep:
                 out.frames.append(planes)
     return out
 
 
+def raw(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
+    """Bytes of each plane's rows, without padding."""
+    out = []
+    for plane in frame.planes:
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height]
+        out.append(rows[:, : _row_bytes(frame, plane)].copy())
+    return out
+
+
+def hashed(frame: av.VideoFrame) -> str:
+    """A hash of a frame's samples."""
+    return hashlib.md5(b"".join(plane.tobytes() for plane in raw(frame))).hexdigest()
+
+
 def _row_bytes(frame: av.VideoFrame, plane: Any) -> int:
     bits = max(c.bits for c in frame.format.components)
-    samples = len(frame.format.components) if len(frame.planes) == 1 and len(frame.format.components) > 1 else 1
+    samples = (
+        len(frame.format.components) if len(frame.planes) == 1 and len(frame.format.components) > 1 else 1
+    )
     if frame.format.name.startswith(("bgr0", "0rgb")):
         samples = 4
     return int(plane.width) * samples * (2 if bits > 8 else 1)
@@ -158,7 +170,9 @@ class Dubbed:
 class Stages:
     """The media stages of one job, run one by one without a store."""
 
-    def __init__(self, root: Path, film: Path, dub: Path | None = None, suffix: str = "", **settings: Any) -> None:
+    def __init__(
+        self, root: Path, film: Path, dub: Path | None = None, suffix: str = "", **settings: Any
+    ) -> None:
         self.root = root
         sources = {"film": Source(film, hashlib.sha256(film.read_bytes()).hexdigest())}
         if dub is not None:

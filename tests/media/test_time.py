@@ -85,7 +85,9 @@ def test_the_dub_begins_with_the_first_picture(suffix: str, codec: str, late: in
     dub = films.wav(tmp_path / "dub.wav", samples)
     film = tmp_path / f"film{suffix}"
     films.make(tmp_path / "plain.mp4", *films.x264("-bf", "2"))
-    films.ffmpeg("-itsoffset", str(late), "-i", url(tmp_path / "plain.mp4"), "-c", "copy", "-copyts", url(film))
+    films.ffmpeg(
+        "-itsoffset", str(late), "-i", url(tmp_path / "plain.mp4"), "-c", "copy", "-copyts", url(film)
+    )
     done = films.dubbed(tmp_path / "job", film, dub, range(4, 8))
     found, start, rate = films.sound(done.path)
     assert rate == 48000
