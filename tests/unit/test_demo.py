@@ -9,10 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from dubcli.demo import film, speech
 from tests.conftest import Sample
+from tests.mouths import opening
 
 
 def test_sample_film_is_23_976_with_two_sounds_and_subtitles(sample: Sample) -> None:
@@ -70,27 +70,11 @@ def test_mouth_of_the_picture_follows_its_speech(tiny: Sample) -> None:
     with av.open(str(tiny.film), "r") as box:
         frames = [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in box.decode(video=0)]
     cut = film.CUTS[0] - 104
-    seen = _opening(frames)
+    seen = opening(frames)
     asked = speech.mouth(speech.load("en").phones, np.arange(104, 180) / float(film.RATE)).open
     assert not np.isnan(seen[:cut]).any()
     assert np.isnan(seen[cut:]).all()
     assert np.corrcoef(seen[:cut], asked[:cut])[0, 1] > 0.9
-
-
-def _opening(frames: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Inner-lip gap over the distance between the outer eye corners, NaN where no face was found, (T,)."""
-    import mediapipe
-
-    mesh = mediapipe.solutions.face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True)
-    height, width = frames[0].shape[:2]
-    seen = np.full(len(frames), np.nan)
-    for index, frame in enumerate(frames):
-        for face in mesh.process(frame).multi_face_landmarks or []:
-            top, bottom, left, right = (
-                np.array([face.landmark[k].x * width, face.landmark[k].y * height]) for k in (13, 14, 33, 263)
-            )
-            seen[index] = np.linalg.norm(top - bottom) / np.linalg.norm(left - right)
-    return seen
 
 
 def _digest(path: Path) -> str:
