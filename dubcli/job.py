@@ -91,7 +91,10 @@ class Job:
         if not out.parent.is_dir():
             raise UsageError(f"there is no folder {out.parent}; make it, or choose another with -o FILE")
         job = cls(root, film, dub, out, Store(store or root / "store"), settings)
-        if root.exists():
+        if save and not os.access(out.parent, os.W_OK | os.X_OK):
+            raise UsageError(f"cannot write to the folder {out.parent.resolve()}; choose another output with -o FILE")
+        # An empty folder is a job that a full disk kept from being described.
+        if root.exists() and not (root.is_dir() and not any(root.iterdir())):
             before = cls.open(root)
             for role in ("film", "dub"):
                 if getattr(before, role).resolve() != getattr(job, role).resolve():
@@ -118,7 +121,7 @@ class Job:
         path = root / "job.json"
         try:
             data = JobFile.model_validate_json(path.read_text("utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise UsageError(f"{root} is not a job directory; name one that dubcli run has made") from None
         except (ValidationError, UnicodeDecodeError) as error:
             first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)

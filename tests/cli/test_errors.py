@@ -91,6 +91,9 @@ def test_a_bug_leaves_its_traceback_in_the_log(
         (["run", "empty"], 2, "empty is not a job directory"),
         (["run", "empty", "-a", "dub.wav"], 2, "--audio goes with a film"),
         (["run", "torn.dub"], 4, "job.json"),
+        (["run", "film.mp4", "-a", "dub.wav", "--job", "dub.wav"], 2, "dub.wav is not a job directory"),
+        (["run", "film.mp4", "-a", "dub.wav", "--job", "mail"], 2, "mail is not a job directory"),
+        (["status", "dub.wav"], 2, "dub.wav is not a job directory"),
         (["status"], 4, "torn.dub/job.json"),
         (["report", "empty"], 2, "empty is not a job directory"),
         (["explain", "empty", "lips/0"], 2, "empty is not a job directory"),
@@ -107,6 +110,8 @@ def test_what_goes_wrong_is_said_in_one_line(
     (tmp_path / "dub.wav").write_bytes(b"no sound")
     (tmp_path / "bad.yaml").write_text("run:\n  wrkers: 3\n")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / "letter.txt").touch()
     (tmp_path / "torn.dub").mkdir()
     (tmp_path / "torn.dub" / "job.json").write_text('{"film":')
     before = sorted(tmp_path.rglob("*"))
