@@ -8,12 +8,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.face import cover, pose
 from dubcli.face import mesh as regions
-from dubcli.face import pose
 from dubcli.face.tracks import FaceTrack
 
 if TYPE_CHECKING:
@@ -25,13 +24,11 @@ Integers = NDArray[np.integer[Any]]
 
 RUN_SECONDS = 2  # longest run chosen as one piece where not all footage fits
 SHORTEST_RUN = 5  # frames; shorter ones are mostly trouble around an occlusion or a turn
-LOOK = (24, 16)  # width and height of the mouth's thumbnail
 _MARGIN = 0.12  # outer-eye distances around the lower face
 _BLURRED = 0.5  # of the track's median sharpness
 _COVERED = 0.15  # occlusion
 _LOWER = [i for i in range(468) if regions.head()[i, 1] > 0.10]
 _MOUTH = list(regions.MOUTH)
-_BESIDE = [207, 427, 216, 436, 214, 434, 199, 200, 428, 208, 92, 322]  # skin around the mouth
 
 
 @dataclass
@@ -48,8 +45,8 @@ class Gallery:
         pose: (N, 3) float32 degrees.
         run: (N,) int32; equal numbers are consecutive footage.
         sharp: (N,) float32 sharpness relative to the track's median.
-        light: (N, 3) float32 mean colour of the skin around the mouth, 0–1.
-        look: (N, 16, 24) uint8 grey thumbnail of the mouth.
+        texture: (N, 36, 48, 3) uint8 the lower face laid flat (`face.cover`).
+        cover: (N, 36, 48) uint8 how surely something lies before each texel of it, 255 is sure.
         head: (478, 3) float32 the canonical head that `shape` and `pose` refer to.
     """
 
@@ -61,8 +58,8 @@ class Gallery:
     pose: NDArray[np.float32]
     run: NDArray[np.int32]
     sharp: NDArray[np.float32]
-    light: NDArray[np.float32]
-    look: NDArray[np.uint8]
+    texture: NDArray[np.uint8]
+    cover: NDArray[np.uint8]
     head: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -267,10 +264,13 @@ def assemble(
     origin = np.concatenate([np.zeros((0, 2), np.int32), *origins])
     fit = pose.canonical_transform(mesh, head) if len(mesh) else None
     shape = pose.to_canonical(mesh, fit)[:, _MOUTH] if fit else np.zeros((0, len(_MOUTH), 3), np.float32)
-    light = np.zeros((len(mesh), 3), np.float32)
-    look = np.zeros((len(mesh), LOOK[1], LOOK[0]), np.uint8)
+    texture = np.zeros((len(mesh), cover.ROWS, cover.COLUMNS, 3), np.uint8)
+    covered = np.zeros(texture.shape[:3], np.uint8)
     for k, (picture, points) in enumerate(zip(crop, mesh[:, :, :2] - origin[:, None], strict=True)):
-        light[k], look[k] = skin_light(picture, points), mouth_look(picture, points)
+        texture[k] = cover.unrolled(picture, points)
+    look = cover.learn(texture)
+    for k, flat in enumerate(texture):
+        covered[k] = np.rint(255 * cover.covered(flat, look))
     return Gallery(
         frames=np.concatenate([np.zeros(0, np.int32), *(p.frames for p in pieces)]).astype(np.int32),
         origin=origin,
@@ -280,42 +280,10 @@ def assemble(
         pose=pose.angles(fit) if fit else np.zeros((0, 3), np.float32),
         run=np.repeat(np.arange(len(pieces), dtype=np.int32), [len(p) for p in pieces]),
         sharp=np.concatenate([np.zeros(0, np.float32), *(p.track.sharp[p.start : p.stop] for p in pieces)]),
-        light=light,
-        look=look,
+        texture=texture,
+        cover=covered,
         head=head,
     )
-
-
-def skin_light(picture: NDArray[Any], points: Floats) -> NDArray[np.float32]:
-    """Mean colour (3,), 0–1, of the skin around the mouth; `points` (478, 2) are pixels of `picture`."""
-    h, w = picture.shape[:2]
-    eyes = float(np.linalg.norm(points[regions.EYE_LEFT] - points[regions.EYE_RIGHT]))
-    r = max(1, round(0.05 * eyes))
-    means = []
-    for x, y in points[_BESIDE]:
-        c, d = int(np.clip(x, r, w - r - 1)), int(np.clip(y, r, h - r - 1))
-        means.append(picture[d - r : d + r + 1, c - r : c + r + 1].reshape(-1, 3).mean(axis=0))
-    return np.asarray(np.median(means, axis=0) / np.iinfo(picture.dtype).max, np.float32)
-
-
-def mouth_look(picture: NDArray[Any], points: Floats) -> NDArray[np.uint8]:
-    """Grey thumbnail (16, 24) of the mouth, upright, of fixed size in eye distances."""
-    left, right = points[regions.EYE_LEFT], points[regions.EYE_RIGHT]
-    along = np.asarray(right - left, np.float64) * (0.75 / LOOK[0])  # one thumbnail pixel
-    down = np.array([-along[1], along[0]])
-    lips = points[list(regions.LIPS_OUTER)].mean(axis=0) - 0.5
-    start = lips - along * (LOOK[0] - 1) / 2 - down * (LOOK[1] - 1) / 2
-    matrix = np.stack([along, down, start], axis=1)
-    blur = max(0.1, 0.4 * float(np.linalg.norm(along)))
-    x, y = np.clip(lips, 0, [picture.shape[1] - 1, picture.shape[0] - 1])
-    half = int(np.ceil(np.linalg.norm(along) * LOOK[0] * 0.75)) + 2
-    x0, y0 = max(0, int(x) - half), max(0, int(y) - half)
-    part = picture[y0 : y0 + 2 * half, x0 : x0 + 2 * half]
-    grey = cv2.GaussianBlur(np.asarray(part, np.float32) @ np.full(3, 1 / 3, np.float32), (0, 0), blur)
-    matrix[:, 2] -= (x0, y0)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    small = cv2.warpAffine(grey, matrix, LOOK, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(np.clip(small * (255 / np.iinfo(picture.dtype).max), 0, 255), np.uint8)
 
 
 def _mapped(path: Path, member: str) -> NDArray[Any]:

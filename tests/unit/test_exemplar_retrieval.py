@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.engines.lips import retrieval
+from dubcli.face import cover
 from dubcli.face import mesh as regions
 from dubcli.face.gallery import Gallery
 
@@ -24,7 +25,7 @@ def mouths(gaps: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def gallery(gaps: NDArray[np.float64], run: NDArray[np.int32], yaw: float = 0.0) -> Gallery:
     count = len(gaps)
-    return Gallery(
+    one = Gallery(
         frames=np.arange(count, dtype=np.int32),
         origin=np.zeros((count, 2), np.int32),
         crop=np.zeros((count, 2, 2, 3), np.uint8),
@@ -33,10 +34,14 @@ def gallery(gaps: NDArray[np.float64], run: NDArray[np.int32], yaw: float = 0.0)
         pose=np.repeat(np.array([[yaw, 0, 0]], np.float32), count, axis=0),
         run=run,
         sharp=np.ones(count, np.float32),
-        light=np.full((count, 3), 0.5, np.float32),
-        look=np.repeat((gaps * 500).astype(np.uint8)[:, None, None], 16, 1).repeat(24, 2),
+        texture=np.full((count, cover.ROWS, cover.COLUMNS, 3), 128, np.uint8),
+        cover=np.zeros((count, cover.ROWS, cover.COLUMNS), np.uint8),
         head=regions.head(),
     )
+    one.texture[:, 14:20, 18:30] = (gaps * 500).astype(np.uint8)[
+        :, None, None, None
+    ]  # the wider, the brighter
+    return one
 
 
 def wanted(gaps: NDArray[np.float64]) -> retrieval.Wanted:
@@ -115,6 +120,13 @@ def test_blurred_footage_is_passed_over() -> None:
     assert sharp < blurred - 0.5
 
 
+def test_footage_behind_a_microphone_is_passed_over() -> None:
+    footage = gallery(np.array([0.1, 0.1]), np.arange(2, dtype=np.int32))
+    footage.cover[0, 25:] = 255
+    hidden, clear = retrieval.mismatch(wanted(np.array([0.1])), footage, np.full(2, 100.0))[0]
+    assert clear < hidden - 1
+
+
 def test_a_new_piece_goes_on_where_the_last_one_stopped() -> None:
     gaps = np.full(60, 0.1)
     footage = gallery(gaps, np.zeros(60, np.int32))
@@ -126,7 +138,7 @@ def test_only_some_candidates_are_weighed_and_the_path_is_nearly_the_best() -> N
     cost = retrieval.mismatch(wanted(gaps), footage, np.full(600, 100.0))
 
     def price(rows: NDArray[np.int64]) -> float:
-        look = footage.look.reshape(600, -1).astype(np.float32)
+        look = cover.mouth(footage.texture)
         cuts = [
             float(retrieval._transition(rows[[k]], rows[[k + 1]], footage.run, look)[0, 0]) for k in range(39)
         ]

@@ -156,17 +156,3 @@ def test_beyond_the_picture_its_edge_is_repeated(film: Film) -> None:
     assert whole[-1, 19, 0] == 13
     far = gallery.cut(frame, VIDEO, (400, 300), (10, 10))
     assert (far == 319 % 256).all()
-
-
-def test_the_thumbnail_of_a_mouth_does_not_depend_on_size_or_place() -> None:
-    rng = np.random.default_rng(0)
-    texture = rng.integers(0, 255, (24, 32), np.uint8)
-    import cv2
-
-    looks = []
-    for scale in (80.0, 160.0):
-        size = (int(2.0 * scale), int(1.6 * scale))
-        picture = cv2.resize(texture, size, interpolation=cv2.INTER_LINEAR)
-        mesh = regions.head()[:, :2] * scale + np.array([scale, 0.2 * scale])
-        looks.append(gallery.mouth_look(np.repeat(picture[..., None], 3, axis=2), mesh).astype(float))
-    assert np.abs(looks[0] - looks[1]).mean() < 6

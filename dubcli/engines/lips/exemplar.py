@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dubcli.engines.lips import LipWork, Patch, render, retrieval
-from dubcli.face import mask, pose, warp
+from dubcli.face import cover, mask, pose, warp
 from dubcli.face import mesh as regions
-from dubcli.face.gallery import Gallery, build, cut, joined, load, skin_light, stretches, usable
+from dubcli.face.gallery import Gallery, build, cut, joined, load, stretches, usable
 
 Floats = NDArray[np.floating[Any]]
 
@@ -29,6 +29,9 @@ _MOUTH = list(regions.MOUTH)
 _STEADY = 0.8  # frames of smoothing: the mesh's jitter goes, the flick of a closing lip stays
 _BORDER = 4  # pixels around what may change
 _DOUBT = 8.0  # cost of footage at which confidence is 1/e
+_BAD, _HOPELESS = 14.0, 22.0  # costs between which footage is given up
+_COVER_FRAMES = 3  # frames over which what covers the face is steadied
+_UNIT = np.float32(1 / 255)
 _FOLLOW_LIGHT = 0.4  # share of a frame's own light while a piece of footage runs on
 _FOLLOW_GRAIN = 0.1  # share of a frame's own grain
 
@@ -52,11 +55,10 @@ class ExemplarEngine:
                 pictures.append(cut(frame, work.video, plan.corner(start + len(pictures)), plan.size))
                 work.report(done, plan.count)
             goes_on = start > 0 and plan.pixels[start - 1] > 0
-            rows, cost = plan.choose(start, pictures, shown if goes_on else NOTHING)
-            for t, picture, row, price in zip(range(start, stop), pictures, rows, cost, strict=True):
-                drawn = render.layers(
-                    plan.target(t, picture), plan.wanted[t] - plan.origin[t], plan.face(row)
-                )
+            faces, flat = plan.faces(start, pictures)
+            rows, cost = plan.choose(start, flat, shown if goes_on else NOTHING)
+            for t, face, row, price in zip(range(start, stop), faces, rows, cost, strict=True):
+                drawn = render.layers(face, plan.wanted[t] - plan.origin[t], plan.footage(row))
                 if light is None or row not in (shown, shown + 1):
                     light = drawn.light
                 light = light + _FOLLOW_LIGHT * (drawn.light - light)
@@ -102,7 +104,8 @@ class _Plan:
         self.mesh = pose.from_canonical(own, place)
         self.wanted = pose.from_canonical(canonical, place)[:, :, :2]
         self.shape, self.angles, self.size_at = canonical[:, _MOUTH], pose.angles(place), place.scale
-        self.pixels = work.weight
+        self.pixels = np.array(work.weight, np.float32)
+        self.look = cover.learn(gallery.texture)
         self.count = int((work.weight > 0).sum())
         self.gallery_mesh, self.gallery_size = _steady_runs(gallery)
         self.size, self.origin = self._boxes()
@@ -117,29 +120,51 @@ class _Plan:
             for a in range(start, stop, most)
         ]
 
+    def faces(self, start: int, pictures: list[NDArray[Any]]) -> tuple[list[render.Face], NDArray[np.uint8]]:
+        """The faces to change from frame `start` on, and each of them laid flat."""
+        meshes = self.mesh[start : start + len(pictures)].copy()
+        meshes[..., :2] -= self.origin[start : start + len(pictures), None]
+        flat = np.stack([cover.unrolled(p, m) for p, m in zip(pictures, meshes, strict=True)])
+        covers = np.stack([cover.covered(one, self.look) for one in flat])
+        covers = ndimage.median_filter(covers, (_COVER_FRAMES, 1, 1), mode="nearest")
+        return [
+            render.Face(p, m, c if c.any() else None)
+            for p, m, c in zip(pictures, meshes, covers, strict=True)
+        ], flat
+
     def choose(
-        self, start: int, pictures: list[NDArray[Any]], before: int
+        self, start: int, flat: NDArray[np.uint8], before: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Row of the gallery for each picture from frame `start` on, and what it costs."""
-        now = slice(start, start + len(pictures))
-        faces = (self.target(t, picture) for t, picture in enumerate(pictures, start))
-        light = np.stack([skin_light(f.picture, f.mesh[:, :2]) for f in faces])
-        wanted = retrieval.Wanted(self.shape[now], self.angles[now], self.size_at[now], light)
+        """Row of the gallery for each frame from `start` on, and what it costs.
+
+        Where no footage comes near, the frames are given back to the source: the mouth first returns to what
+        it was, then its pixels.
+        """
+        now = slice(start, start + len(flat))
+        wanted = retrieval.Wanted(self.shape[now], self.angles[now], self.size_at[now], cover.light(flat))
         cost = retrieval.mismatch(wanted, self.gallery, self.gallery_size)
         rows = retrieval.choose(cost, self.gallery, before)
-        return rows, cost[np.arange(len(rows)), rows]
+        paid = cost[np.arange(len(rows)), rows]
+        trust = mask.smoothstep((_HOPELESS - paid) / (_HOPELESS - _BAD))
+        trust = ndimage.gaussian_filter1d(
+            ndimage.minimum_filter1d(trust, 7, mode="nearest"), 1.5, mode="nearest"
+        )
+        self.pixels[now] *= np.clip(3 * trust, 0, 1)
+        still = self.mesh[now, :, :2]
+        self.wanted[now] = still + np.clip(1.5 * trust - 0.5, 0, 1)[:, None, None] * (
+            self.wanted[now] - still
+        )
+        return rows, paid
 
     def corner(self, t: int) -> tuple[int, int]:
         """Raster position of the first pixel of frame t's patch."""
         return int(self.origin[t, 0]), int(self.origin[t, 1])
 
-    def target(self, t: int, picture: NDArray[Any]) -> render.Face:
-        """The face to change, in pixels of its patch."""
-        return render.Face(picture, self.mesh[t] - (*self.origin[t], 0))
-
-    def face(self, row: int) -> render.Face:
+    def footage(self, row: int) -> render.Face:
         """A face of the gallery, in pixels of its crop."""
-        return render.Face(self.gallery.crop[row], self.gallery_mesh[row] - (*self.gallery.origin[row], 0))
+        before = self.gallery.cover[row]
+        mesh = self.gallery_mesh[row] - (*self.gallery.origin[row], 0)
+        return render.Face(self.gallery.crop[row], mesh, _UNIT * before if before.any() else None)
 
     def finish(self, t: int, picture: NDArray[np.float32], alpha: NDArray[np.float32], cost: float) -> Patch:
         """The patch of frame t in the film's own depth, with nothing shown outside the picture."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.face import blend, mask, warp
+from dubcli.face import blend, cover, mask, warp
 from dubcli.face import mesh as regions
 
 Floats = NDArray[np.floating[Any]]
@@ -32,10 +32,12 @@ class Face:
     Attributes:
         picture: (h, w, 3) uint8 or uint16 RGB.
         mesh: (478, 3) continuous pixels of this picture; z is depth.
+        cover: what lies before it, on the layout of `face.cover`, 0–1; None for nothing.
     """
 
     picture: NDArray[Any]
     mesh: Floats
+    cover: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,24 @@ class Layers:
     Attributes:
         base: (H, W, 3) float32 0–1, the target's own pixels with cheeks, jaw and neck moved.
         movement: (H, W) pixels that the target's own skin has moved.
+        before: (H, W) where something lies before the target's face and must stay.
+        veiled: (h, w) where `base` shows what lay before the face, moved along with it.
         box: part (rows, columns) of the picture where borrowed pixels may show.
         other: (h, w, 3) the borrowed pixels in place, in that part.
         region: (h, w) where they may show, hard-edged.
+        usable: (h, w) 0 where they are not the actor's face.
         light: coarse gains that give `other` the light of `base`.
         grain: how much stronger the finest detail of the target's skin is than that of `other`.
     """
 
     base: Picture
     movement: Picture
+    before: Picture
+    veiled: Picture
     box: tuple[slice, slice]
     other: Picture
     region: Picture
+    usable: Picture
     light: Picture
     grain: float
 
@@ -88,21 +96,31 @@ def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
     table = warp.affine(nodes - np.array(corner, np.float32), warp.rest(footage.mesh))
     colours, _ = warp.pull(footage.picture, table, labels[box], shown, cv2.INTER_LANCZOS4)
     other[shown] = _unit(colours)
-    skin = region * (1 - lips)
+    before, veiled, usable = np.zeros((h, w), np.float32), np.zeros_like(region), np.ones_like(region)
+    if target.cover is not None:
+        before = cover.shown(target.cover, still, warp.footprint(still, (w, h), target.mesh[:, 2]))
+        veiled = cover.shown(target.cover, nodes, labels)[box]
+    if footage.cover is not None:
+        usable = 1 - cover.shown(footage.cover, nodes, labels)[box]
+        other = base[box] + usable[..., None] * (other - base[box])
+    skin = region * (1 - lips) * usable * (1 - veiled)
     light = blend.light_field(base[box], other, skin, _LIGHT_REACH * eyes)
     grain = blend.detail(base[box], skin) / max(blend.detail(other, skin), 1e-4)
-    return Layers(base, movement, box, other, region, light, float(np.clip(grain, 1, _GRAINIER)))
+    grain = float(np.clip(grain, 1, _GRAINIER))
+    return Layers(base, movement, before, veiled, box, other, region, usable, light, grain)
 
 
 def join(drawn: Layers, light: Picture, grain: float, eyes: float) -> tuple[Picture, Picture]:
     """Final picture (H, W, 3) and mask (H, W), both 0–1, with the given light and grain."""
     inner = mask.soften(drawn.region, _FEATHER * eyes)
     picture, alpha = drawn.base.copy(), mask.smoothstep(drawn.movement / _VISIBLE)
-    picture[drawn.box] = blend.bands(
-        drawn.base[drawn.box], blend.relight(blend.sharpened(drawn.other, grain), light), inner, _levels(eyes)
-    )
+    other = blend.relight(blend.sharpened(drawn.other, grain), light)
+    # What lay before the face must not shine through at its moved place, not even in the widest band.
+    base = picture[drawn.box]
+    base = base + (drawn.veiled * drawn.usable)[..., None] * (other - base)
+    picture[drawn.box] = blend.bands(base, other, inner * drawn.usable, _levels(eyes))
     alpha[drawn.box] = np.maximum(alpha[drawn.box], mask.spread(drawn.region, 0.5 * _FEATHER * eyes))
-    return np.clip(picture, 0, 1), alpha
+    return np.clip(picture, 0, 1), alpha * (1 - drawn.before)
 
 
 def _around(points: Floats, levels: int, shape: tuple[int, int]) -> tuple[slice, slice]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.face import cover
 from dubcli.face import mesh as regions
 from dubcli.face.gallery import Gallery
 
@@ -26,11 +27,12 @@ _UNIT = 0.03
 _YAW, _PITCH, _ROLL = 9.0, 9.0, 15.0  # degrees that cost as much
 _ENLARGED, _SHRUNK = 0.25, 0.9  # log2 of size
 _LIGHT = 0.25  # log of colour
+_HIDDEN = 0.02  # share of the lower face that something covers
 _SOFT = 0.3  # of the usual sharpness missing
 
 _CUT = 2.0
 _HOLD, _SKIP, _BACK = 0.35, 0.35, 0.6  # showing a frame twice, leaving one out, running backwards
-_LOOK = 16.0  # grey levels of the mouth's thumbnail, root mean square, that cost 1 at a cut
+_LOOK = 16.0  # grey levels of the mouth, root mean square, that cost 1 at a cut
 
 _INDEX = {point: k for k, point in enumerate(regions.MOUTH)}
 _PAIRS = ((13, 14), (82, 87), (312, 317))  # inner lips, above and below
@@ -78,9 +80,11 @@ def mismatch(wanted: Wanted, gallery: Gallery, size: Floats) -> NDArray[np.float
     cost += (turn**2).sum(axis=2)
     growth = np.log2(np.maximum(wanted.size, 1e-3))[:, None] - np.log2(np.maximum(size, 1e-3))[None]
     cost += np.where(growth > 0, growth / _ENLARGED, growth / _SHRUNK) ** 2
-    shade = np.log(wanted.light + 0.05)[:, None] - np.log(gallery.light + 0.05)[None]
+    light = cover.light(gallery.texture)
+    shade = np.log(wanted.light + 0.05)[:, None] - np.log(light + 0.05)[None]
     cost += ((shade / _LIGHT) ** 2).mean(axis=2)
     cost += (np.maximum(1 - gallery.sharp, 0) / _SOFT) ** 2
+    cost += (gallery.cover.mean(axis=(1, 2)) / (255 * _HIDDEN)) ** 2
     return np.asarray(np.maximum(cost, 0), np.float32)
 
 
@@ -92,9 +96,9 @@ def choose(cost: NDArray[np.float32], gallery: Gallery, start: int = -1) -> NDAr
         gallery: the footage.
         start: row shown at the frame before the first, or -1.
     """
-    steps, rows = cost.shape
+    steps = len(cost)
     likely = _likely(cost, gallery.run)
-    look = gallery.look.reshape(rows, -1).astype(np.float32)
+    look = cover.mouth(gallery.texture)
     follow = _follow(gallery.run)
     keep, back = [np.unique(likely[0])], [np.zeros(0, np.int64)]
     best = cost[0, keep[0]]
