@@ -138,12 +138,13 @@ def run(
         if stopped:
             yield Outcome(entry, None, "not begun", 0.0)
             continue
-        began, events = time.monotonic(), Events(None, *listeners(entry))
+        began, heard = time.monotonic(), listeners(entry)
+        events = Events(None, *heard)
         code, text = ExitCode.BUG, ""
         try:
             settings = resolve(preset=entry.preset, folder=entry.film.parent, flags=flags).settings
             job = Job.create_or_open(entry.film, entry.dub, settings, out=entry.out, store=entry.store)
-            events = Events(job.root / "events.jsonl", *listeners(entry))
+            events = Events(job.root / "events.jsonl", *heard)
             runner.run(job, events, overwrite=force)
             code = ExitCode.OK
         except DubError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -166,7 +167,7 @@ class Json:
 def listener(kind: str, stream: TextIO) -> Listener | None:
     """The listener of a kind; `auto` is a bar on a terminal and plain lines elsewhere."""
     if kind == "auto":
-        kind = "bar" if stream.isatty() else "plain"
+        kind = "bar" if stream.isatty() and os.environ.get("TERM") != "dumb" else "plain"
     makers: dict[str, type[Plain | Bar | OpenJD | Json]] = {
         "bar": Bar,
         "plain": Plain,

@@ -65,7 +65,8 @@ def batch(
     if dry_run:
         _list(found, json=json)
         return
-    outcomes = list(batches.run(found, flags, force=force, listeners=_listeners(progress, json=json)))
+    heard = _listeners(found, progress, json=json)
+    outcomes = list(batches.run(found, flags, force=force, listeners=heard))
     if not json:
         out.table(("film", "dub", "preset", "result", "seconds", "output"), [_row(item) for item in outcomes])
     _finish(outcomes, json=json)
@@ -82,7 +83,7 @@ def _list(found: list[Entry], *, json: bool) -> None:
         out.table(("film", "dub", "preset", "output"), rows)
 
 
-def _listeners(progress: str, *, json: bool) -> Callable[[Entry], list[Listener]]:
+def _listeners(found: list[Entry], progress: str, *, json: bool) -> Callable[[Entry], list[Listener]]:
     """Listeners for each job; its events on stdout name its output, and its `exit` is a `job.exit`."""
     import sys
 
@@ -95,6 +96,7 @@ def _listeners(progress: str, *, json: bool) -> Callable[[Entry], list[Listener]
             sys.stdout.write(line({**event, "type": kind, "job": str(entry.out)}))
             sys.stdout.flush()
 
+        out.note(f"job {found.index(entry) + 1} of {len(found)}: {entry.film.name} + {entry.dub.name}")
         return [*([tell] if json else []), *listeners(progress, json=False)]
 
     return make
