@@ -5,11 +5,12 @@
     python bench/quality.py other    ../shared/footage ../shared/eval/score.py [--priors DIR]
 
 `same`: the film is the first 75 % of a clip, the dub the sound of its last 25 %, the truth the mouth in it.
-`silence`: the dub is silent. `other`: a film dubbed with the sound of another clip, whose own mouth is the truth.
+`silence`: the dub is silent.
+`other`: a film dubbed with the sound of another clip, whose own mouth is the truth.
 
-A clip that the shipped prior was trained on is judged with a prior that has not seen it (and, for `other`, with
-one that has not seen the voice either): `--priors DIR` holds `<clip>.safetensors` as `tools/train_prior.py
---without <clip>` writes them.
+A clip that the shipped prior was trained on is judged with a prior that has not seen it (and, for `other`,
+with one that has not seen the voice either): `--priors DIR` holds `<clip>.safetensors` as
+`tools/train_prior.py --without <clip>` writes them.
 """
 
 from __future__ import annotations
@@ -29,12 +30,20 @@ import av
 from dubcli.media.ffmpeg import binary
 
 COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
-OTHER = (
-    ("woman_outdoors", "address_hill"), ("woman_outdoors", "museum_speech_64s"), ("woman_outdoors", "man_stool"),
-    ("man_stool", "woman_outdoors"), ("man_stool", "address_hill"), ("address_hill", "woman_outdoors"),
-    ("address_hill", "man_stool"), ("museum_speech_64s", "woman_outdoors"), ("museum_speech_64s", "man_stool"),
-    ("museum_speech_64s", "address_hill"), ("man_front_15s", "woman_outdoors"), ("man_front_15s", "address_hill"),
-)  # fmt: skip
+OTHER = [
+    ("woman_outdoors", "address_hill"),
+    ("woman_outdoors", "museum_speech_64s"),
+    ("woman_outdoors", "man_stool"),
+    ("man_stool", "woman_outdoors"),
+    ("man_stool", "address_hill"),
+    ("address_hill", "woman_outdoors"),
+    ("address_hill", "man_stool"),
+    ("museum_speech_64s", "woman_outdoors"),
+    ("museum_speech_64s", "man_stool"),
+    ("museum_speech_64s", "address_hill"),
+    ("man_front_15s", "woman_outdoors"),
+    ("man_front_15s", "address_hill"),
+]
 """Film and voice: the four clips whose sync and tracking can be trusted give the truth."""
 
 
@@ -57,11 +66,10 @@ def ffmpeg(*arguments: object) -> None:
 def dub(film: Path, audio: Path, prior: Path | None) -> Path:
     """Run a job as a user would; returns the film it made."""
     out = film.with_name(f"{film.stem}.{audio.stem}.mp4")
-    more = ["--set", f"learn.prior={prior}"] if prior else []
-    subprocess.run(
-        [*COMMAND, "run", str(film), "--audio", str(audio), "-o", str(out), "--progress", "none", "-q", *more],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    command = [*COMMAND, "run", str(film), "--audio", str(audio), "-o", str(out), "--progress", "none", "-q"]
+    if prior:
+        command += ["--set", f"learn.prior={prior}"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return out
 
 
