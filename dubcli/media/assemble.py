@@ -103,7 +103,7 @@ def _made(
             parts.append(Segment(path, (span,), delay))
     parts.sort(key=lambda segment: segment.spans[0])
     codec = encode.encoding(source.video, settings).codec if parts else source.video.codec
-    left_out = remux.mux(source, info, parts, copies, codec, dub, out, warn)
+    left_out = remux.mux(source, info, parts, copies, codec, dub, out, scratch, warn)
     for line in left_out:
         warn(f"left out: {line}")
     verify.times(out, source.video, source.pts)

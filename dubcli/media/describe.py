@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -85,22 +86,42 @@ def _light(raw: bytes) -> tuple[int, int] | None:
     return int(highest), int(average)
 
 
-def fields(container: InputContainer, index: int) -> dict[str, str]:
-    """Field order and chroma location of a stream, from FFmpeg's own description of the file.
+@dataclass(frozen=True)
+class Words:
+    """FFmpeg's own description of a file. PyAV has no other way to what is read from it here."""
 
-    PyAV has no other way to them.
-    """
-    av.logging.set_libav_level(av.logging.VERBOSE)
-    av.logging.set_level(av.logging.VERBOSE)
-    try:
-        text = container.dumps_format()  # type: ignore[attr-defined]
-    finally:
-        av.logging.set_libav_level(av.logging.INFO)
-        av.logging.set_level(None)
-    line = next((s for s in text.splitlines() if re.match(rf"\s*Stream #0:{index}\D.*Video:", s)), "")
-    order = re.search(r"progressive|(top|bottom) (coded )?first( \(swapped\))?", line)
-    place = re.search(r"\b(left|center|topleft|top|bottomleft|bottom)\)", line)
-    return {
-        "field_order": names.FIELD_ORDERS[order.group()] if order else "unknown",
-        "chroma_location": place.group(1) if place else "unspecified",
-    }
+    text: str
+
+    @classmethod
+    def of(cls, container: InputContainer) -> Words:
+        """Let FFmpeg describe an open file."""
+        av.logging.set_libav_level(av.logging.VERBOSE)  # below, it is silent on chroma location
+        av.logging.set_level(av.logging.VERBOSE)
+        try:
+            return cls(container.dumps_format())  # type: ignore[attr-defined]
+        finally:
+            av.logging.set_libav_level(av.logging.INFO)
+            av.logging.set_level(None)
+
+    def _line(self, index: int) -> str:
+        lines = self.text.splitlines()
+        return next((line for line in lines if re.match(rf"\s*Stream #0:{index}\D", line)), "")
+
+    def picture(self, index: int) -> dict[str, str]:
+        """Field order and chroma location of a video stream, as fields of `probe.VideoStream`."""
+        line = self._line(index)
+        order = re.search(r"progressive|(top|bottom) (coded )?first( \(swapped\))?", line)
+        place = re.search(r"\b(left|center|topleft|top|bottomleft|bottom)\)", line)
+        return {
+            "field_order": names.FIELD_ORDERS[order.group()] if order else "unknown",
+            "chroma_location": place.group(1) if place else "unspecified",
+        }
+
+    def codec(self, index: int) -> tuple[str, str]:
+        """Codec and four-character code of any stream, "" where there is none."""
+        found = re.search(
+            r"(?:Video|Audio|Data|Subtitle|Attachment): (\w+)(?:.*?\((\S{4}) / 0x)?", self._line(index)
+        )
+        if not found:
+            return "", ""
+        return found.group(1).replace("none", ""), found.group(2) or ""

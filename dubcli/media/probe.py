@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream as AvVideoStream
 
+    from dubcli.media import describe
+
 Rational = tuple[int, int]
 _SMALLEST = 16  # pixels; less is a damaged header
 
@@ -63,6 +65,7 @@ class VideoStream(_Model):
         field_order: `progressive`, `tt`, `bb`, `tb`, `bt` or `unknown`.
         mastering: display metadata of HDR10, if any.
         light: (MaxCLL, MaxFALL) in cd/m², if any.
+        tags: metadata of the stream.
         dynamic: names of per-frame metadata that encoding cannot keep (Dolby Vision, HDR10+).
         delay: pictures by which decoding runs ahead of showing (reorder depth of the packets).
         packets: number of packets.
@@ -91,6 +94,7 @@ class VideoStream(_Model):
     field_order: Literal["progressive", "tt", "bb", "tb", "bt", "unknown"]
     mastering: MasteringDisplay | None
     light: Rational | None
+    tags: dict[str, str]
     dynamic: tuple[str, ...]
     delay: int
     packets: int
@@ -182,26 +186,29 @@ def probe(path: Path) -> MediaInfo:
     Raises:
         MediaError: missing or unreadable, or nothing in it can be decoded.
     """
-    from dubcli.media import source
+    from dubcli.media import describe, source
 
     with source.opened(path) as container:
         film = next((s for s in container.streams.video if not source.is_cover(s)), None)
         if film is None and not container.streams.audio:
             raise MediaError(f"{path} has neither picture nor sound; name a film or a sound file")
         start = Fraction(container.start_time or 0, 1_000_000)
+        words = describe.Words.of(container)
         sound = {s.index: hashlib.sha256() for s in container.streams.audio}
         facts = {
             "format": container.format.name,
             "start": _rational(start),
             "subtitles": tuple(_subtitle(s) for s in container.streams.subtitles),
             "other": tuple(
-                _other(s) for s in container.streams if s is not film and s.type not in ("audio", "subtitle")
+                _other(s, words)
+                for s in container.streams
+                if s is not film and s.type not in ("audio", "subtitle")
             ),
             "chapters": len(container.chapters()),
             "tags": dict(container.metadata),
         }
         if film is not None:
-            video = _video(container, film, path, sound)
+            video = _video(container, film, path, sound, words)
         else:
             video = None
             for packet in container.demux(container.streams.audio):
@@ -211,7 +218,11 @@ def probe(path: Path) -> MediaInfo:
 
 
 def _video(
-    container: InputContainer, stream: AvVideoStream, path: Path, sound: dict[int, hashlib._Hash]
+    container: InputContainer,
+    stream: AvVideoStream,
+    path: Path,
+    sound: dict[int, hashlib._Hash],
+    words: describe.Words,
 ) -> VideoStream:
     """Describe the picture: from the headers, the first decoded frame, and one reading of all packets.
 
@@ -220,7 +231,6 @@ def _video(
     from dubcli.media import describe
 
     context = stream.codec_context
-    fields = describe.fields(container, stream.index)
     hasher = hashlib.sha256()
     order: list[int | None] = []
     first: VideoFrame | None = None
@@ -242,7 +252,7 @@ def _video(
     times = [t for t in order if t is not None]
     return VideoStream.model_validate(
         {
-            **fields,
+            **words.picture(stream.index),
             **describe.picture(first, context),
             "index": stream.index,
             "codec": _codec(stream),
@@ -252,6 +262,7 @@ def _video(
             "average_rate": _rational(stream.average_rate or stream.guessed_rate or Fraction(25)),
             "start_pts": min(times, default=0),
             "sar": _rational(stream.sample_aspect_ratio or Fraction(1)),
+            "tags": dict(stream.metadata),
             "delay": describe.reorder_depth(times),
             "packets": len(order),
             "digest": hasher.hexdigest(),
@@ -295,13 +306,13 @@ def _subtitle(stream: Stream) -> SubtitleStream:
     )
 
 
-def _other(stream: Stream) -> OtherStream:
-    tag = getattr(stream, "codec_tag", None) or ""
+def _other(stream: Stream, words: describe.Words) -> OtherStream:
+    codec, tag = words.codec(stream.index)
     return OtherStream(
         index=stream.index,
         kind=stream.type,
-        codec=_codec(stream),
-        tag=tag.strip("\0"),
+        codec=_codec(stream) or codec,
+        tag=tag,
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
     )

@@ -8,10 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from dubcli.errors import MediaError
-from dubcli.media import picture, source
+from dubcli.media import boxes, picture, source
 from dubcli.media.containers import VIDEO, audio_codec, format_of, subtitle_codec
 from dubcli.media.ffmpeg import CONTAINERS, Process, url
-from dubcli.media.probe import AudioStream, MediaInfo, OtherStream
+from dubcli.media.probe import AudioStream, MediaInfo, OtherStream, SubtitleStream
 from dubcli.media.spans import Span
 
 _AAC_RATE = 160_000  # bits per second and channel: beyond audible difference
@@ -23,8 +23,11 @@ _PLAIN_TAGS = {
     "title", "artist", "album_artist", "author", "album", "grouping", "composer", "date", "comment", "genre",
     "copyright", "description", "synopsis", "show", "episode_id", "network", "lyrics", "keywords",
     "season_number", "episode_sort", "media_type", "hd_video", "gapless_playback", "encoder", "track", "disc",
-    "creation_time", "major_brand", "minor_version", "compatible_brands", "timecode",
+    "creation_time", "major_brand", "minor_version", "compatible_brands", "timecode", "duration",
 }  # fmt: skip
+
+_COVERS = {"png": "image/png", "mjpeg": "image/jpeg"}
+_BRANDS = ("major_brand", "minor_version", "compatible_brands")  # of the container that the film came in
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,17 @@ class Plan:
     Attributes:
         streams: (`video`, `dub` or `film`, index in it) of each stream.
         tags: (stream of the result, index in the film) whose tags it takes.
+        languages: of each stream, "" where unknown.
         options: output options.
+        covers: pictures of the film that go into Matroska as attachments.
         left_out: one line each, what could not be kept and why.
     """
 
     streams: list[tuple[str, int]] = field(default_factory=list)
     tags: list[tuple[str, int]] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
     options: list[tuple[str, str]] = field(default_factory=list)
+    covers: list[OtherStream] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -78,6 +85,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             f"{codec} pictures cannot stand in {container}; name the output film.mov or film.mkv"
         )
     out = Plan([("video", 0), ("dub", dub.sound.index)], [("v:0", info.film.index)])
+    out.languages = [info.film.tags.get("language", ""), dub.language]
     out.options = [
         ("c:v", "copy"),
         ("c:d", "copy"),
@@ -94,7 +102,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             continue
         name = f"a:{count}"
         count += 1
-        _add(out, name, track.index, [flag for flag in track.disposition if flag != "default"])
+        _add(out, name, track, [flag for flag in track.disposition if flag != "default"], container)
         out.options += _sound(name, track, container)
     count = 0
     for subtitle in info.subtitles:
@@ -104,21 +112,36 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             continue
         name = f"s:{count}"
         count += 1
-        _add(out, name, subtitle.index, subtitle.disposition)
+        _add(out, name, subtitle, subtitle.disposition, container)
         out.options.append((f"c:{name}", way))
     for other in info.other:
+        if container == "matroska" and other.codec in _COVERS and "attached_pic" in other.disposition:
+            out.covers.append(other)
+            continue
         reason = _unkept(other, container, bool(info.chapters))
         if reason is None:
-            _add(out, str(len(out.streams)), other.index, other.disposition)
+            _add(out, str(len(out.streams)), other, other.disposition, container)
         elif reason:
             out.left_out.append(f"{other.kind} stream {other.index} ({other.codec or other.tag}): {reason}")
     return out
 
 
-def _add(out: Plan, name: str, index: int, disposition: Sequence[str]) -> None:
-    out.streams.append(("film", index))
-    out.tags.append((name, index))
+def _add(
+    out: Plan,
+    name: str,
+    stream: AudioStream | SubtitleStream | OtherStream,
+    disposition: Sequence[str],
+    container: str,
+) -> None:
+    out.streams.append(("film", stream.index))
+    out.tags.append((name, stream.index))
+    out.languages.append(stream.tags.get("language", ""))
     out.options.append((f"disposition:{name}", "+".join(disposition) or "0"))
+    if "name" in stream.tags and "title" not in stream.tags:
+        # What MP4 and MOV call a track's name, their muxer and Matroska's take as its title.
+        out.options.append((f"metadata:s:{name}", f"title={stream.tags['name']}"))
+    if container == "matroska":
+        out.options += [(f"metadata:s:{name}", f"{key}=") for key in ("name", "handler_name", "vendor_id")]
 
 
 def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str]]:
@@ -132,7 +155,7 @@ def _unkept(stream: OtherStream, container: str, chapters: bool) -> str | None:
     if stream.kind == "attachment":
         return None if container == "matroska" else f"{container} has no attachments"
     if stream.kind == "video":
-        cover = "attached_pic" in stream.disposition and stream.codec in {"png", "mjpeg"}
+        cover = "attached_pic" in stream.disposition and stream.codec in _COVERS
         return (
             None
             if cover or stream.codec in VIDEO[container]
@@ -153,6 +176,7 @@ def mux(
     codec: str,
     dub: Dub,
     out: Path,
+    scratch: Path,
     warn: Callable[[str], None] = lambda line: None,
 ) -> list[str]:
     """Write the film.
@@ -165,6 +189,7 @@ def mux(
         codec: of the picture.
         dub: the dubbed track.
         out: the file to write, in the format its suffix says.
+        scratch: a folder for files of the moment.
         warn: called with what the user should know.
 
     Returns:
@@ -197,7 +222,12 @@ def mux(
         command += _cut(dub, begin, length, container)
     elif 0 < dub.seconds < length - 1:
         warn(f"the dub ends {float(length) - dub.seconds:.2f} s before the film does; the rest is silent")
-    if container != "matroska":
+    if container == "matroska":
+        command += [o for key in _BRANDS for o in ("-metadata", f"{key}=")]
+        command += _attached(
+            film.path, what, sum(other.kind == "attachment" for other in info.other), scratch
+        )
+    else:
         command += _mov_options(info, codec)
     command += [
         "-copy_unknown",
@@ -212,6 +242,8 @@ def mux(
     with Process(command) as process:
         if segments:
             picture.write(process, film, segments, copies)
+    if container == "mov":
+        boxes.set_languages(out, what.languages)
     return what.left_out
 
 
@@ -232,13 +264,33 @@ def _packets_until(dub: Dub, length: Fraction) -> int:
         return sum(p.pts < end for p in container.demux(track) if p.size and p.pts is not None)
 
 
+def _attached(film: Path, what: Plan, first: int, scratch: Path) -> list[str]:
+    """Options that attach the film's covers to Matroska, which has no streams for them."""
+    options: list[str] = []
+    for number, cover in enumerate(what.covers, start=first):
+        kind = _COVERS[cover.codec]
+        name = "cover" if number == first else f"cover{number - first}"
+        path = scratch / f"{name}.{kind.partition('/')[2]}"
+        with source.opened(film) as container:
+            packet = next(p for p in container.demux(container.streams[cover.index]) if p.size)
+            path.write_bytes(bytes(packet))
+        options += ["-attach", url(path)]
+        options += [
+            f"-metadata:s:t:{number}",
+            f"mimetype={kind}",
+            f"-metadata:s:t:{number}",
+            f"filename={path.name}",
+        ]
+    return options
+
+
 def _mov_options(info: MediaInfo, codec: str) -> list[str]:
     """The film's own time scale and four-character code, and all its tags."""
     video = info.film
     options: list[str] = []
     if video.time_base[0] == 1:
         options += ["-video_track_timescale", str(video.time_base[1])]
-    if any(key not in _PLAIN_TAGS for key in info.tags):
+    if any(key.lower() not in _PLAIN_TAGS for key in info.tags):
         options += ["-movflags", "+use_metadata_tags"]
     if video.codec == codec and video.tag.isalnum() and "mov" in info.format:
         options += ["-tag:v:0", video.tag]

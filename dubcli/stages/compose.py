@@ -14,7 +14,7 @@ from dubcli.stages.base import Artifact, JobView, Stage, Task, Unit
 STAGE = Stage("compose", version=1, after=("lips",))
 
 # What of the film's description does not change the encoded pictures.
-_NOT_PICTURE = ("index", "time_base", "start_pts", "delay", "packets", "digest")
+_NOT_PICTURE = ("index", "time_base", "start_pts", "delay", "packets", "digest", "tags")
 
 
 def units(job: JobView) -> Iterable[Unit]:

@@ -1,0 +1,247 @@
+"""Everything else in the film survives: sound, subtitles, chapters, attachments, timecode, tags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.container import InputContainer
+
+from dubcli.media.ffmpeg import url
+from tests.media import films
+
+SRT = "1\n00:00:00,100 --> 00:00:00,500\nBonjour\n\n2\n00:00:00,600 --> 00:00:00,900\nle <i>monde</i>\n"
+CHAPTERS = (
+    ";FFMETADATA1\ntitle=A Film\nartist=Somebody\ncomment=kept\n"
+    "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=400\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=400\nEND=1000\ntitle=Two\n"
+)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of subtitles, chapters, a font and a cover."""
+    folder = tmp_path_factory.mktemp("parts")
+    (folder / "a.srt").write_text(SRT)
+    (folder / "meta.txt").write_text(CHAPTERS)
+    (folder / "font.ttf").write_bytes(bytes(range(256)) * 4)
+    films.ffmpeg("-f", "lavfi", "-i", "color=red:s=32x32", "-frames:v", "1", url(folder / "cover.png"))
+    return folder
+
+
+def rich(parts: Path, path: Path, *options: str) -> Path:
+    """A film with two more sound tracks, two subtitles, chapters and tags, as its container allows."""
+    films.ffmpeg(
+        *films.moving(), "-f", "lavfi", "-t", "1", "-i", films.TONE,
+        "-f", "lavfi", "-t", "1", "-i", "sine=300:r=44100", "-i", url(parts / "a.srt"), "-i", url(parts / "meta.txt"),
+        "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map", "3", "-map_metadata", "4", "-map_chapters", "4",
+        *films.x264("-g", "8", "-bf", "2"),
+        "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu", "-metadata:s:a:1", "title=Kommentar",
+        "-disposition:a:0", "default", "-disposition:a:1", "comment", "-metadata:s:s:0", "language=fra",
+        "-metadata:s:s:1", "language=spa", "-disposition:s:0", "default", "-disposition:s:1", "forced",
+        *options, url(path),
+    )  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_sound_subtitles_chapters_and_tags_survive(
+    suffix: str, result: str, parts: Path, tmp_path: Path, dub: Path
+) -> None:
+    subtitle = ["-c:s", "srt" if suffix == ".mkv" else "mov_text"]
+    film = rich(parts, tmp_path / f"film{suffix}", *subtitle, "-c:a", "aac")
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), result)
+    with av.open(str(film)) as before, av.open(str(done.path)) as after:
+        kinds = [s.type for s in after.streams if s.type != "data"]
+        assert kinds == ["video", "audio", "audio", "audio", "subtitle", "subtitle"]
+        new, *old = after.streams.audio
+        assert new.language == "fra"
+        assert new.disposition & 1
+        # ffmpeg cannot write the fixture's "deu" into MOV; dubcli can.
+        assert [s.language for s in old] == ["eng", before.streams.audio[1].language or old[1].language]
+        assert old[1].language == "deu" or suffix == ".mov"
+        assert (old[1].metadata.get("title") or old[1].metadata["name"]) == "Kommentar"
+        assert [bool(s.disposition & 1) for s in old] == [False, False]
+        if ".mov" not in (suffix, result):  # MOV keeps no such mark
+            assert old[1].disposition.name == "comment"
+        assert [s.language for s in after.streams.subtitles] == ["fra", "spa"]
+        forced = after.streams.subtitles[1].disposition
+        assert forced.name == "forced" or ".mov" in (suffix, result)
+        times = [
+            (float(c["start"] * c["time_base"]), float(c["end"] * c["time_base"])) for c in after.chapters()
+        ]
+        assert np.allclose(times, [(0, 0.4), (0.4, 1.0)], atol=0.002)
+        assert [c["metadata"]["title"] for c in after.chapters()] == ["One", "Two"]
+        for key in ("title", "artist", "comment"):
+            assert upper(after.metadata)[key.upper()] == upper(before.metadata)[key.upper()]
+        texts = [shown(after, k) for k in range(2)]
+        assert texts == [[("Bonjour", 0.1), ("le monde", 0.6)]] * 2
+    for k in range(2):
+        was, start, _ = films.sound(film, k)
+        now, again, _ = films.sound(done.path, k + 1)
+        assert abs(float(again - start)) <= (0.0006 if ".mkv" in (suffix, result) else 0)
+        count = min(was.shape[1], now.shape[1]) - 2048
+        assert np.allclose(was[:, 1024:count], now[:, 1024:count], atol=2e-3) or ".mkv" in (suffix, result)
+    assert done.note["left_out"] == []
+
+
+def upper(tags: dict[str, str]) -> dict[str, str]:
+    """Matroska shouts."""
+    return {key.upper(): value for key, value in tags.items()}
+
+
+def shown(container: InputContainer, index: int) -> list[tuple[str, float]]:
+    """Texts and times of a subtitle."""
+    container.seek(0)
+    stream = container.streams.subtitles[index]
+    out = []
+    for packet in container.demux(stream):
+        data = bytes(packet)
+        text = (
+            data[2 : 2 + int.from_bytes(data[:2], "big")] if stream.codec_context.name == "mov_text" else data
+        )
+        plain = text.decode().replace("<i>", "").replace("</i>", "")
+        if plain.strip() and packet.pts is not None:
+            assert stream.time_base is not None
+            out.append((plain, round(float(packet.pts * stream.time_base), 3)))
+    return out
+
+
+def test_attachments_and_styled_subtitles_stay_in_matroska(parts: Path, tmp_path: Path, dub: Path) -> None:
+    film = rich(
+        parts, tmp_path / "film.mkv", "-c:s", "ass", "-c:a", "flac",
+        "-attach", str(parts / "font.ttf"), "-metadata:s:t:0", "mimetype=font/ttf",
+    )  # fmt: skip
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
+    with av.open(str(film)) as before, av.open(str(done.path)) as after:
+        assert after.streams.attachments[0].data == before.streams.attachments[0].data
+        assert after.streams.attachments[0].mimetype == "font/ttf"
+        assert [s.codec_context.name for s in after.streams.audio[1:]] == ["flac", "flac"]
+        assert [s.codec_context.name for s in after.streams.subtitles] == ["ssa", "ssa"]  # as PyAV calls it
+
+
+def test_what_a_container_cannot_hold_is_named(parts: Path, tmp_path: Path, dub: Path) -> None:
+    film = rich(
+        parts, tmp_path / "film.mkv", "-c:s", "srt", "-c:a", "libvorbis",
+        "-attach", str(parts / "font.ttf"), "-metadata:s:t:0", "mimetype=font/ttf",
+    )  # fmt: skip
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), ".mp4")
+    assert done.note["left_out"] == ["attachment stream 5 (): mp4 has no attachments"]
+    assert "left out: attachment stream 5 (): mp4 has no attachments" in done.warnings
+    with av.open(str(done.path)) as after:
+        assert [s.codec_context.codec.canonical_name for s in after.streams.audio] == ["aac", "aac", "aac"]
+
+
+def test_a_cover_stays_a_cover(parts: Path, tmp_path: Path, dub: Path) -> None:
+    films.make(tmp_path / "plain.mp4", *films.x264())
+    films.ffmpeg(
+        "-i", url(tmp_path / "plain.mp4"), "-i", url(parts / "cover.png"), "-map", "1", "-map", "0",
+        "-c", "copy", "-disposition:v:0", "attached_pic", url(tmp_path / "film.mp4"),
+    )  # fmt: skip
+    films.ffmpeg(
+        "-i", url(tmp_path / "plain.mp4"), "-c", "copy", "-attach", url(parts / "cover.png"),
+        "-metadata:s:t", "mimetype=image/png", url(tmp_path / "film.mkv"),
+    )  # fmt: skip
+    for suffix in (".mp4", ".mkv"):
+        for result in (".mp4", ".mkv"):
+            done = films.dubbed(
+                tmp_path / f"job{suffix}{result}", tmp_path / f"film{suffix}", dub, range(3, 5), result
+            )
+            with av.open(str(done.path)) as after:
+                film_stream, cover = after.streams.video
+                assert cover.disposition.name == "attached_pic"
+                assert film_stream.codec_context.name == "h264"
+                packet = next(p for p in after.demux(cover) if p.size)
+                assert bytes(packet) == (parts / "cover.png").read_bytes()
+            assert len(films.decoded(done.path).times) == 25
+
+
+@pytest.mark.parametrize("result", [".mov", ".mp4"])
+def test_timecode_stays(result: str, tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / "film.mov", *films.x264("-timecode", "01:02:03:04"))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5), result)
+    with av.open(str(done.path)) as after:
+        codes = {s.metadata.get("timecode") for s in after.streams} | {after.metadata.get("timecode")}
+        assert "01:02:03:04" in codes
+        assert len([s for s in after.streams if s.type == "data"]) == 1
+    assert done.note["left_out"] == []
+
+
+def test_tags_of_cameras_stay(tmp_path: Path, dub: Path) -> None:
+    tags = [
+        "-movflags",
+        "use_metadata_tags",
+        "-metadata",
+        "com.apple.quicktime.make=A Maker",
+        "-metadata",
+        "title=T",
+    ]
+    film = films.make(tmp_path / "film.mov", *films.x264(*tags))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5))
+    with av.open(str(done.path)) as after:
+        assert after.metadata["com.apple.quicktime.make"] == "A Maker"
+        assert after.metadata["title"] == "T"
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1", "7.1"])
+def test_the_dub_keeps_its_channels_and_rate(layout: str, tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.mov", *films.x264())
+    for codec, suffix in (("pcm_s24le", ".wav"), ("aac", ".m4a"), ("flac", ".flac")):
+        dub = tmp_path / f"dub{suffix}"
+        films.ffmpeg(
+            "-f", "lavfi", "-t", "1", "-i", "anoisesrc=r=44100:seed=3", "-af", f"aformat=channel_layouts={layout}",
+            "-c:a", codec, url(dub),
+        )  # fmt: skip
+        for result in (".mov", ".mkv", ".mp4"):
+            done = films.dubbed(tmp_path / f"{codec}{result}", film, dub, suffix=result)
+            with av.open(str(done.path)) as after, av.open(str(dub)) as before:
+                new, old = after.streams.audio[0], before.streams.audio[0]
+                assert new.codec_context.sample_rate == 44100
+                assert new.codec_context.layout.nb_channels == old.codec_context.layout.nb_channels
+                names = [channel.name for channel in new.codec_context.layout.channels]
+                # Matroska stores only the number of channels, and FLAC in MP4 too.
+                plain = (codec, result) in {("pcm_s24le", ".mkv"), ("flac", ".mkv"), ("flac", ".mp4")}
+                assert plain or names == [channel.name for channel in old.codec_context.layout.channels]
+                kept = {
+                    ("pcm_s24le", ".mov"): "pcm_s24le", ("pcm_s24le", ".mkv"): "pcm_s24le",
+                    ("pcm_s24le", ".mp4"): "aac", ("flac", ".mkv"): "flac", ("flac", ".mp4"): "flac",
+                    ("flac", ".mov"): "pcm_s24le",
+                }  # fmt: skip
+                assert new.codec_context.codec.canonical_name == kept.get((codec, result), "aac")
+
+
+def test_a_copied_dub_has_the_same_packets(tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    dub = tmp_path / "dub.m4a"
+    films.ffmpeg("-f", "lavfi", "-t", "1", "-i", films.TONE, "-c:a", "aac", url(dub))
+    done = films.dubbed(tmp_path / "job", film, dub)
+    packets = []
+    for path in (dub, done.path):
+        with av.open(str(path)) as container:
+            packets.append([bytes(p) for p in container.demux(container.streams.audio[0]) if p.size])
+    assert packets[0] == packets[1]
+
+
+@pytest.mark.parametrize("kind", ["wav", "m4a", "flac"])
+@pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
+def test_a_long_dub_ends_with_the_film(kind: str, result: str, tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    long = films.wav(tmp_path / "long.wav", films.noise(2.5))
+    dub = tmp_path / f"dub.{kind}"
+    films.ffmpeg("-i", url(long), url(dub))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5), result)
+    samples, start, rate = films.sound(done.path)
+    assert 1.0 - 1 / rate <= float(start) + samples.shape[1] / rate <= (1.03 if kind != "wav" else 1.022)
+    assert any("1.50 s longer" in line for line in done.warnings)
+
+
+def test_a_short_dub_is_silent_to_the_end(tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264(), seconds=3)
+    dub = films.wav(tmp_path / "dub.wav", films.noise(1))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5), ".mov")
+    samples, _, rate = films.sound(done.path)
+    assert samples.shape[1] == rate
+    assert any("ends 2.00 s before the film" in line for line in done.warnings)
+    assert len(films.decoded(done.path).times) == 75
