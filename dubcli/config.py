@@ -35,6 +35,10 @@ class TrackSettings(_Section):
 class CastSettings(_Section):
     """Identities across shots."""
 
+    apart: float = Field(
+        default=0.25, ge=0, le=2, description="cosine distance of descriptors over which tracks are two people"
+    )
+
 
 class AlignSettings(_Section):
     """Speech and phones."""

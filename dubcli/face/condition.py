@@ -77,18 +77,19 @@ def _finish(trace: Trace, shape: Sequence[int], turn: int) -> FaceTrack:
     sharp = filled([sight.sharp for sight in sights])
     reason = np.where(there, Reason.OK, Reason.NO_MESH).astype(np.uint8)
     reason[(reason == Reason.OK) & _at_border(mesh, shape)] = Reason.EDGE
-    thumbs, chosen = _thumbs(sights)
     angles = pose.angles(fitted)
+    covered = occlusion(sights, there, angles)
+    thumbs, chosen = _thumbs(sights, angles[there], covered[there])
     return FaceTrack(
         frames=frames,
         mesh=mesh,
         pose=angles,
         size=fitted.scale.astype(np.float32),
         sharp=(sharp / max(float(np.median(sharp)), 1e-6)).astype(np.float32),
-        occlusion=occlusion(sights, there, angles),
+        occlusion=covered,
         reason=reason,
         thumbs=thumbs,
-        descriptor=describe(thumbs, [sight.mesh for sight in chosen], pose.mean_head(mesh)),
+        descriptor=describe(thumbs, [sight.mesh for sight in chosen]),
     )
 
 
@@ -175,9 +176,13 @@ def _at_border(mesh: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.bo
     return np.asarray(((mouth < 0) | (mouth > (width, height))).any(axis=(1, 2)))
 
 
-def _thumbs(sights: list[Sight]) -> tuple[NDArray[np.uint8], list[Sight]]:
-    """Up to `THUMBS` pictures spread over the track."""
-    pictured = [sight for sight in sights if sight.thumb is not None]
-    pick = np.unique(np.linspace(0, len(pictured) - 1, THUMBS).round().astype(int))
-    chosen = [pictured[k] for k in pick]
+def _thumbs(
+    sights: list[Sight], angles: NDArray[np.float32], covered: NDArray[np.float32]
+) -> tuple[NDArray[np.uint8], list[Sight]]:
+    """Up to `THUMBS` pictures spread over the track, of frames that show the face well where there are any."""
+    pictured = [k for k, sight in enumerate(sights) if sight.thumb is not None]
+    hidden = np.abs(angles[pictured, 0]) / 90 + covered[pictured]
+    good = [k for k, bad in zip(pictured, hidden, strict=True) if bad <= max(0.4, float(np.median(hidden)))]
+    pick = np.unique(np.linspace(0, len(good) - 1, THUMBS).round().astype(int))
+    chosen = [sights[good[k]] for k in pick]
     return np.stack([sight.thumb for sight in chosen if sight.thumb is not None]), chosen

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
-from dubcli.face import pose, steady
+from dubcli.face import steady
+from dubcli.face.look import ROOM, Look, distance, eye_distance, look_at
 
 LOOK_EVERY = 12  # frames between detections on the whole picture
 SEARCH_EVERY = 24  # frames between detections on tiles too
@@ -27,24 +28,8 @@ BRIDGE = 12  # longest gap, in frames, that is filled: half a second of film
 PRESENT = 0.5  # face score under which a mesh is not believed
 ALIKE = 0.6  # correlation of skin colours; of successive frames 0.8 and more, of two people 0.7 and less
 SAME = 0.4  # mean distance in outer-eye distances under which two meshes are one face
-ROOM = 1.5  # side of the square looked at, over the extent of the face: what MediaPipe's mesh was trained on
 
 Image = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Look:
-    """A turned square in the picture where a face should be.
-
-    Attributes:
-        centre: (2,) pixels.
-        side: pixels.
-        angle: radians, clockwise as seen; the direction of the face's own x axis.
-    """
-
-    centre: NDArray[np.float64]
-    side: float
-    angle: float
 
 
 @dataclass(frozen=True)
@@ -105,37 +90,6 @@ class Trace:
     def at(self, index: int) -> Sight | None:
         """The sight in that frame, if there is one."""
         return self.sights[index - self.first] if self.first <= index < self.stop else None
-
-
-def look_at(mesh: NDArray[np.float32], before: NDArray[np.float32] | None = None) -> Look:
-    """Where the face is looked for in the next picture, from its mesh in this one and the one before.
-
-    Only the skull tells, so an opening mouth does not change the look.
-    """
-    average = regions.head()
-    fitted = pose.canonical_transform(mesh[None], average)
-    posed = pose.from_canonical(average, fitted)[0, :, :2].astype(np.float64)
-    axis = fitted.rotation[0, 0]
-    angle = float(np.arctan2(axis[1], axis[0]))
-    turn = np.array(((np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))))
-    flat = posed @ turn
-    low, high = flat.min(axis=0), flat.max(axis=0)
-    centre = turn @ ((low + high) / 2)
-    if before is not None:
-        skull = list(regions.RIGID)
-        centre = centre + (mesh[skull, :2] - before[skull, :2]).mean(axis=0)
-    return Look(centre, ROOM * float((high - low).max()), angle)
-
-
-def distance(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
-    """Mean distance of two meshes in the picture, over the larger outer-eye distance."""
-    apart = np.linalg.norm(one[:468, :2] - two[:468, :2], axis=1).mean()
-    return float(apart / max(eye_distance(one), eye_distance(two), 1e-6))
-
-
-def eye_distance(mesh: NDArray[np.float32]) -> float:
-    """Distance between the outer eye corners in pixels, with depth: a turned head keeps its size."""
-    return float(np.linalg.norm(mesh[regions.EYE_LEFT] - mesh[regions.EYE_RIGHT]))
 
 
 def alike(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:

@@ -1,34 +1,137 @@
-"""Who is who, without downloaded weights: a descriptor from a face's shape and its aligned picture."""
+"""Who is who, without downloaded weights: a descriptor from a face's shape and its frontal picture.
+
+The picture is brought to the average head's front view through the mesh, which takes pose and expression out
+of it, and its light is evened; what remains is described by histograms of gradients (Dalal & Triggs 2005).
+The shape is some eighty points in front view, projected on the directions in which people differ more than
+one person does from frame to frame (Fisher 1936; `bench/train_identity.py` makes them).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-APART = 0.25  # cosine distance over which two tracks are two people
+from dubcli.face import mesh as regions
+from dubcli.face import pose
+from dubcli.face.look import apply, portrait
+
+SIDE = 64  # pixels of the frontal picture
+CELL, BINS = 8, 8
+FIELD = (-0.72, -0.42, 1.44)  # left, top and side of the frontal picture on the average head
+
+SHAPE = (
+    33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 64, 294, 48, 278, 129, 358,  # eyes, nose
+    61, 291, 0, 17, 37, 267, 40, 270, 18, 200, 199,  # lips, chin
+    10, 67, 297, 54, 284, 162, 389, 127, 356, 234, 454, 93, 323, 132, 361, 58, 288, 172, 397, 136, 365,
+    150, 379, 149, 378, 176, 400, 148, 377, 152,  # outline
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 46, 53, 52, 65, 55, 285, 295, 282, 283, 276,  # brows
+    50, 280, 101, 330, 205, 425,  # cheeks
+)  # fmt: skip
+
+Vector = NDArray[np.float64]
 
 
-def describe(
-    thumbs: NDArray[np.uint8], meshes: list[NDArray[np.float32]], head: NDArray[np.floating[Any]]
-) -> NDArray[np.float32]:
-    """Descriptors of upright pictures (n, 96, 96, 3) of one face: (n, D), unit length."""
-    small = thumbs.reshape(len(thumbs), 12, 8, 12, 8, 3).mean(axis=(2, 4, 5)).reshape(len(thumbs), -1)
-    small = small - small.mean(axis=1, keepdims=True)
-    return np.asarray(small / np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-6), np.float32)
+def describe(thumbs: NDArray[np.uint8], meshes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Descriptors of upright pictures of one face: (n, D) float32, unit length.
+
+    Args:
+        thumbs: (n, 96, 96, 3), each what `look.portrait` of its mesh shows.
+        meshes: n meshes (478, 3) in raster pixels.
+    """
+    means = _means()
+    rows = []
+    for thumb, mesh in zip(thumbs, meshes, strict=True):
+        texture, shape = features(thumb, mesh)
+        person = (shape - means["shape"]) @ means["people"]
+        rows.append(np.concatenate([_unit(texture - means["texture"]), _unit(person)]))
+    return np.asarray(np.stack(rows) / np.sqrt(2), np.float32)
+
+
+def features(thumb: NDArray[np.uint8], mesh: NDArray[np.float32]) -> tuple[Vector, Vector]:
+    """Gradient histograms of the frontal picture (512,), and the shape in front view (2 * len(SHAPE),)."""
+    grey = cv2.cvtColor(frontal(thumb, mesh), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    mean = cv2.GaussianBlur(grey, (0, 0), 6)
+    even = (grey - mean) / (np.sqrt(cv2.GaussianBlur((grey - mean) ** 2, (0, 0), 8)) + 4)
+    fitted = pose.canonical_transform(mesh[None], regions.head())
+    shape = pose.to_canonical(mesh[None], fitted)[0][list(SHAPE), :2]
+    return _gradients(even), np.asarray(shape.reshape(-1), np.float64)
+
+
+def frontal(thumb: NDArray[np.uint8], mesh: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The face from the front with a resting mouth, (64, 64, 3), warped through the mesh's triangles."""
+    corners, weights = _frontal_map()
+    points = apply(portrait(mesh).into(len(thumb)), mesh[:, :2])
+    place = ((points[corners] * weights[..., None]).sum(axis=2) - 0.5).astype(np.float32)
+    return np.asarray(cv2.remap(thumb, place[..., 0], place[..., 1], cv2.INTER_LINEAR), np.uint8)
+
+
+def _gradients(even: NDArray[np.float32]) -> Vector:
+    right, down = cv2.Sobel(even, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(even, cv2.CV_32F, 0, 1) / 8
+    strength = np.hypot(right, down)
+    turn = np.mod(np.arctan2(down, right), 2 * np.pi) * BINS / (2 * np.pi)
+    cells = []
+    for k in range(BINS):
+        near = np.clip(1 - np.abs(np.mod(turn - k + BINS / 2, BINS) - BINS / 2), 0, 1)
+        cells.append(cv2.resize(strength * near, (SIDE // CELL, SIDE // CELL), interpolation=cv2.INTER_AREA))
+    bins = np.stack(cells, axis=-1).astype(np.float64)
+    return np.asarray(np.sqrt(bins / (np.linalg.norm(bins, axis=-1, keepdims=True) + 0.05)).reshape(-1))
+
+
+@lru_cache(maxsize=1)
+def _frontal_map() -> tuple[NDArray[np.int64], Vector]:
+    """For each pixel of the frontal picture its triangle's points and their weights, both (64, 64, 3)."""
+    head = regions.head()[:, :2].astype(np.float64)
+    fans = [
+        (ring[0], ring[k], ring[k + 1])
+        for ring in (regions.LIPS_INNER, regions.EYE_RING_LEFT, regions.EYE_RING_RIGHT)
+        for k in range(1, len(ring) - 1)
+    ]
+    left, top, side = FIELD
+    step = side / SIDE * (np.arange(SIDE) + 0.5)
+    x, y = np.meshgrid(left + step, top + step)
+    place = np.stack([x.ravel(), y.ravel(), np.ones(SIDE * SIDE)])
+    corners = np.zeros((SIDE * SIDE, 3), np.int64)
+    weights = np.zeros((SIDE * SIDE, 3))
+    free = np.ones(SIDE * SIDE, bool)
+    for triangle in [*regions.triangles().tolist(), *fans]:
+        matrix = np.vstack([head[list(triangle)].T, np.ones(3)])
+        if abs(np.linalg.det(matrix)) < 1e-7:
+            continue
+        share = np.linalg.solve(matrix, place).T
+        inside = free & (share >= -1e-6).all(axis=1)
+        corners[inside], weights[inside] = triangle, share[inside]
+        free &= ~inside
+    return corners.reshape(SIDE, SIDE, 3), weights.reshape(SIDE, SIDE, 3)
+
+
+@lru_cache(maxsize=1)
+def _means() -> dict[str, Vector]:
+    """`texture` (512,) and `shape` (S,) of the average person, and `people` (S, K), how people differ."""
+    from safetensors.numpy import load_file
+
+    loaded: dict[str, Any] = load_file(Path(__file__).with_name("identity.safetensors"))
+    return {name: np.asarray(tensor, np.float64) for name, tensor in loaded.items()}
+
+
+def _unit(vector: Vector) -> Vector:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))
 
 
 def cluster(
     descriptors: Sequence[NDArray[np.float32]],
     weights: Sequence[float],
     apart: set[tuple[int, int]],
-    limit: float = APART,
+    limit: float,
 ) -> list[list[int]]:
-    """Group tracks into people, by average linkage under constraints.
+    """Group tracks into people, nearest groups first, under constraints.
 
-    Splitting a person in two costs a click in `cast.yaml`; merging two people puts one's mouth on the other.
+    Splitting a person in two costs a line in `cast.yaml`; merging two people puts one's mouth on the other.
     So what is in doubt stays apart.
 
     Args:
@@ -40,25 +143,21 @@ def cluster(
     Returns:
         Groups of track numbers, heaviest first.
     """
-    count = len(descriptors)
-    between = np.full((count, count), np.inf)
-    for i in range(count):
-        for j in range(i + 1, count):
-            between[i, j] = between[j, i] = _distance(descriptors[i], descriptors[j])
-    groups = [[k] for k in range(count)]
-    while True:
-        best = (limit, -1, -1)
-        for a in range(len(groups)):
-            for b in range(a + 1, len(groups)):
-                pairs = [(min(i, j), max(i, j)) for i in groups[a] for j in groups[b]]
-                if not any(pair in apart for pair in pairs):
-                    best = min(best, (float(np.mean([between[pair] for pair in pairs])), a, b))
-        if best[1] < 0:
+    groups = [[k] for k in range(len(descriptors))]
+    sums = [
+        rows.astype(np.float64).mean(axis=0) * max(w, 1.0)
+        for rows, w in zip(descriptors, weights, strict=True)
+    ]
+    while len(groups) > 1:
+        units = np.stack([_unit(total) for total in sums])
+        between = 1 - units @ units.T
+        for a, one in enumerate(groups):
+            for b, two in enumerate(groups):
+                if a >= b or any((min(i, j), max(i, j)) in apart for i in one for j in two):
+                    between[a, b] = np.inf
+        a, b = (int(k) for k in np.unravel_index(np.argmin(between), between.shape))
+        if between[a, b] > limit:
             break
-        groups[best[1]] += groups.pop(best[2])
+        groups[a] += groups.pop(b)
+        sums[a] = sums[a] + sums.pop(b)
     return sorted((sorted(group) for group in groups), key=lambda g: (-sum(weights[k] for k in g), g))
-
-
-def _distance(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
-    """Between the two tracks' best-matching pictures, so that one shared pose is enough: lower quartile."""
-    return float(np.quantile(1 - one @ two.T, 0.25)) if len(one) and len(two) else np.inf

@@ -48,6 +48,7 @@ def run(task: Task) -> None:
         [track.descriptor for track in seen],
         [float(track.eligible.sum()) for track in seen],
         _together(faces, seen),
+        limit=task.params["apart"],
     )
     persons = [
         {"id": f"p{number:02d}", "faces": [list(faces[k]) for k in group]}

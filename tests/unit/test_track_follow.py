@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import follow, mesh
-from dubcli.face.follow import Image, Look, Sight
+from dubcli.face.follow import Image, Sight
+from dubcli.face.look import Look, look_at
 
 Path = Callable[[int], tuple[float, float] | None]
 SIZE = 60.0  # pixels between the eyes of the faces here
@@ -26,7 +27,7 @@ class Stage:
     def detect(self, rgb: Image, tiles: bool) -> list[Look]:
         self.searches.append((_number(rgb), tiles))
         places = [path(_number(rgb)) for path in self.paths]
-        return [follow.look_at(_mesh(place)) for place in places if place]
+        return [look_at(_mesh(place)) for place in places if place]
 
     def sight(self, rgb: Image, look: Look) -> Sight | None:
         number = _number(rgb)
@@ -128,6 +129,6 @@ def test_most_frames_need_no_detection() -> None:
 def test_the_look_does_not_depend_on_the_jaw() -> None:
     closed, open_ = _mesh((300, 200)), _mesh((300, 200))
     open_[sorted({*mesh.MOUTH, *mesh.JAW}), 1] += 15
-    one, two = follow.look_at(closed), follow.look_at(open_)
+    one, two = look_at(closed), look_at(open_)
     np.testing.assert_allclose(one.centre, two.centre, atol=1e-4)
     assert abs(one.side - two.side) < 1e-4

@@ -23,7 +23,8 @@ from dubcli.engines.trackers import Picture
 from dubcli.face import follow
 from dubcli.face import mesh as regions
 from dubcli.face.condition import finished
-from dubcli.face.follow import Image, Look, Sight
+from dubcli.face.follow import Image, Sight
+from dubcli.face.look import ROOM, Look, eye_distance, portrait
 from dubcli.face.tracks import THUMB, FaceTrack
 
 SIDE = 192  # pixels that both networks see
@@ -189,13 +190,13 @@ class Finder:
         stack = np.stack(meshes)
         mesh = stack.mean(axis=0).astype(np.float32)
         apart = stack[:, list(regions.LIPS_INNER), :2].std(axis=0).mean()
-        spread = float(apart / max(follow.eye_distance(mesh), 1e-6))
+        spread = float(apart / max(eye_distance(mesh), 1e-6))
         return Sight(mesh, float(np.mean(scores)), spread, colour, _sharpness(rgb, mesh))
 
     def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
         """Upright picture of a face, (96, 96, 3)."""
-        look = follow.look_at(mesh)
-        return reduced(rgb, look, THUMB).cut(Look(look.centre, look.side / 1.25, look.angle), THUMB)[0]
+        look = portrait(mesh)
+        return reduced(rgb, look, THUMB).cut(look, THUMB)[0]
 
     def _mesh(self, crop: Image) -> tuple[NDArray[np.float64], float]:
         """FaceMesh on a 192-pixel crop: points (478, 3) in its pixels, and the face score."""
@@ -228,7 +229,7 @@ class Finder:
             angle = float(np.arctan2(eyes[1][1] - eyes[0][1], eyes[1][0] - eyes[0][0]))
             # The box spans brows to chin; the mesh wants half as much again around the whole face.
             centre = np.array((left + x + w / 2, top + y + h / 2 - 0.1 * h))
-            found.append((float(detection.score[0]), Look(centre, 1.3 * follow.ROOM * max(w, h), angle)))
+            found.append((float(detection.score[0]), Look(centre, 1.3 * ROOM * max(w, h), angle)))
         return found
 
     def _to_raster(self, look: Look, width: int, height: int) -> Look:
@@ -251,10 +252,7 @@ class Reduced:
 
         Outside the picture it is black.
         """
-        k = side / look.side
-        c, s = np.cos(look.angle) * k, np.sin(look.angle) * k
-        to_crop = np.array(((c, s, 0.0), (-s, c, 0.0)))
-        to_crop[:, 2] = side / 2 - to_crop[:, :2] @ look.centre
+        to_crop = look.into(side)
         here = to_crop.copy()
         here[:, 2] += to_crop[:, :2] @ self.low
         here[:, :2] *= self.factor
