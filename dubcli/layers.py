@@ -95,37 +95,26 @@ def resolve(
     """
     environ = os.environ if environ is None else environ
     stack = _Stack()
-    named, shared = preset or environ.get(f"{PREFIX}PRESET"), store
-    if base is not None and named is None:
-        values = flatten(base.model_dump(mode="json", exclude_unset=True), Settings)
-        stack.put(values, "the job")
-        name = ""
+    if base is not None and preset is None:
+        stack.put(flatten(base.model_dump(mode="json"), Settings), "the job")
+        name, shared = "", None
     else:
-        files = list(_config_files(folder))
-        name = named or next((data.preset for _, data, _ in files if data.preset), None) or DEFAULT_PRESET
-        path = preset_path(name)
-        chosen = read(path)
-        chosen.model(Preset)
-        label = f"preset {name}" if path.parent == shipped() else f"preset {path}"
-        stack.put(flatten(chosen.data, Settings), label)
-        for document, data, label in reversed(files):
-            stack.put(flatten(document.data, Settings), label)
-            if data.store and store is None:
-                shared = Path(document.name).parent / Path(data.store).expanduser()
-    if store is None and environ.get(f"{PREFIX}STORE"):
-        shared = Path(environ[f"{PREFIX}STORE"])
-    for name_of, variable, text in _from_environment(environ):
-        stack.put({name_of: _read_value(name_of, text, variable, ConfigError)}, variable)
+        name, shared = _put_files(stack, preset or environ.get(f"{PREFIX}PRESET"), folder)
+    for dotted, origin, text in _from_environment(environ):
+        stack.put({dotted: _read_value(dotted, text, origin, ConfigError)}, origin)
     for assignment in assignments:
-        key, equals, text = assignment.partition("=")
+        dotted, equals, text = assignment.partition("=")
         if not equals:
             raise UsageError(f"--set {assignment}: write it as SECTION.FIELD=VALUE")
-        if key not in names():
-            raise UsageError(f"--set {assignment}: there is no setting {key!r}{suggestion(key, _near(key))}")
-        stack.put({key: _read_value(key, text, f"--set {key}", UsageError)}, "--set")
-    for key, (flag, value) in (flags or {}).items():
-        stack.put({key: value}, flag)
-    return Resolved(_settings(stack), stack.origins, name, shared)
+        if dotted not in names():
+            near = suggestion(dotted, _near(dotted))
+            raise UsageError(f"--set {assignment}: there is no setting {dotted!r}{near}")
+        stack.put({dotted: _read_value(dotted, text, f"--set {dotted}", UsageError)}, "--set")
+    for dotted, (flag, value) in (flags or {}).items():
+        stack.put({dotted: value}, flag)
+    if named := environ.get(f"{PREFIX}STORE"):
+        shared = Path(named)
+    return Resolved(_settings(stack), stack.origins, name, store or shared)
 
 
 def names() -> list[str]:
@@ -194,6 +183,22 @@ def user_config() -> Path:
 def variable(dotted: str) -> str:
     """The environment variable that sets `section.field`."""
     return PREFIX + dotted.replace(".", "_").upper()
+
+
+def _put_files(stack: _Stack, preset: str | None, folder: Path | None) -> tuple[str, Path | None]:
+    """Lay down the preset and the config files over it; the preset's name, and the store that they name."""
+    files = list(_config_files(folder))
+    name = preset or next((data.preset for _, data, _ in files if data.preset), None) or DEFAULT_PRESET
+    path = preset_path(name)
+    chosen = read(path)
+    chosen.model(Preset)
+    stack.put(flatten(chosen.data, Settings), f"preset {name if path.parent == shipped() else path}")
+    store = None
+    for document, data, label in reversed(files):
+        stack.put(flatten(document.data, Settings), label)
+        if data.store:
+            store = Path(document.name).parent / Path(data.store).expanduser()
+    return name, store
 
 
 def _config_files(folder: Path | None) -> Iterator[tuple[Document, ConfigFile, str]]:

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 
@@ -26,6 +27,10 @@ class Output:
     def data(self, text: str = "") -> None:
         """A line of the answer, on stdout."""
         _write(sys.stdout, printable(text))
+
+    def path(self, path: Path) -> None:
+        """A path on stdout: as it is for a program, printable for a person."""
+        _write(sys.stdout, printable(str(path)) if sys.stdout.isatty() else str(path))
 
     def raw(self, text: str) -> None:
         """Text for another program, on stdout, character for character."""

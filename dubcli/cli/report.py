@@ -38,7 +38,7 @@ def report(
     if json:
         out.document(json_text.loads(data.read_text("utf-8")))
         return
-    out.data(str(page))
+    out.path(page)
     if open_it:
         import webbrowser
 

@@ -12,6 +12,7 @@ from dubcli.cli.output import out
 from dubcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from dubcli.cli.jobs import Request
     from dubcli.events import Event, Listener
     from dubcli.plan import Selection
 
@@ -113,14 +114,13 @@ def run(
 
 
 def execute(
-    request: object, chosen: Selection, *, force: bool, listeners: list[Listener], json: bool
+    request: Request, chosen: Selection, *, force: bool, listeners: list[Listener], json: bool
 ) -> None:
     """Run a job and end its events with the exit code, whatever happens."""
     from dubcli import runner
-    from dubcli.cli.jobs import Request, open_job
+    from dubcli.cli.jobs import open_job
     from dubcli.events import Events
 
-    assert isinstance(request, Request)
     events, code, text = Events(None, *listeners), ExitCode.BUG, ""
     try:
         job, resolved = open_job(request)
@@ -136,7 +136,7 @@ def execute(
     finally:
         events("exit", code=int(code), **({"text": text} if text else {}))
     if not json and job.published():
-        out.data(str(job.out))
+        out.path(job.out)
 
 
 def listeners(progress: str, *, json: bool) -> list[Listener]:

@@ -118,6 +118,7 @@ def test_file_names_are_data(film: str, dub: str, place: Path, dubcli: Dubcli) -
     assert done.returncode == 0, done.stderr
     out = place / f"{Path(film).stem}.{Path(dub).stem}.mp4"
     assert out.stat().st_size > 10_000
+    assert done.stdout == f"{out.name}\n"
 
 
 def test_an_output_that_is_not_ours_is_kept(place: Path, dubcli: Dubcli) -> None:

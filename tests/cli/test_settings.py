@@ -70,7 +70,7 @@ def test_which_preset_and_store(home: Path, tmp_path: Path) -> None:
 def test_a_job_keeps_its_settings_unless_told_otherwise(home: Path) -> None:
     (home / "config.toml").write_text("[run]\nretries = 7")
     base = Settings.model_validate({"run": {"retries": 5, "workers": 3}})
-    resolved = resolve(base=base, environ={"DUBCLI_RUN_WORKERS": "1"})
+    resolved = resolve(base=base, environ={"DUBCLI_RUN_WORKERS": "1", "DUBCLI_PRESET": "draft"})
     assert (resolved.settings.run.retries, resolved.settings.run.workers) == (5, 1)
     assert resolved.origins["run.retries"] == "the job"
     assert resolve(base=base, preset="film", environ={}).settings.run.retries == 7
