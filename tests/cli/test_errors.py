@@ -104,8 +104,17 @@ def test_a_bug_leaves_its_traceback_in_the_log(
     ],
 )
 def test_what_goes_wrong_is_said_in_one_line(
-    words: list[str], code: int, hint: str, dubcli: Dubcli, tmp_path: Path
+    words: list[str],
+    code: int,
+    hint: str,
+    tmp_path: Path,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """In this process, since there are many; `main` is all that the console script calls."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", environment)
     (tmp_path / "film.mp4").write_bytes(b"no film")
     (tmp_path / "dub.wav").write_bytes(b"no sound")
     (tmp_path / "bad.yaml").write_text("run:\n  wrkers: 3\n")
@@ -115,11 +124,13 @@ def test_what_goes_wrong_is_said_in_one_line(
     (tmp_path / "torn.dub").mkdir()
     (tmp_path / "torn.dub" / "job.json").write_text('{"film":')
     before = sorted(tmp_path.rglob("*"))
-    done = dubcli(*words)
-    assert (done.returncode, done.stdout) == (code, "")
-    assert done.stderr.startswith("dubcli: error: ")
-    assert done.stderr.count("\n") == 1
-    assert hint in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out) == (code, "")
+    assert told.err.startswith("dubcli: error: ")
+    assert told.err.count("\n") == 1
+    assert hint in told.err
     assert sorted(path for path in tmp_path.rglob("*") if path.name != "home") == before
 
 
