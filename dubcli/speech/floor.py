@@ -24,6 +24,7 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
 
 _BLIP_S = 0.15  # talk shorter than this is none
+_LEAD_S = 0.5  # a mouth gets ready before it sounds and settles after; how still it is then is motion's to say
 _LAPSE_S = 0.6  # a talker's mouth may rest this long in running speech before the voice is another's
 
 
@@ -100,7 +101,8 @@ def cues(
     skipped: list[Skip] = []
     for k, (track, person, one) in enumerate(zip(shot.tracks, shot.persons, found, strict=True)):
         here = _present(track, shot, len(at))
-        speak = _bridged(holds[k] & says & here, round(limits.gap / step))
+        speak = _widened(holds[k] & says & here, round(_LEAD_S / step)) & holds[k] & here
+        speak = _bridged(speak, round(limits.gap / step))
         still = talks[k] & ~speak & here
         changed = _bridged(_widened(speak | still, round(limits.pad / step)), round(limits.gap / step)) & here
         near = _nearest(speak, still)  # a frame of padding belongs to the cue it pads
