@@ -24,7 +24,7 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
 
 _BLIP_S = 0.15  # talk shorter than this is none
-_LEAD_S = 0.5  # a mouth gets ready before it sounds and settles after; how still it is then is motion's to say
+_LEAD_S = 0.5  # a mouth gets ready before it sounds; how still it is then is motion's to say
 _LAPSE_S = 0.6  # a talker's mouth may rest this long in running speech before the voice is another's
 
 
