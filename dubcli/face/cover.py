@@ -97,10 +97,8 @@ def covered(texture: NDArray[np.uint8], look: Look) -> Plane:
     """How surely something lies before each texel, (ROWS, COLUMNS) 0–1."""
     skin = _places() > 0
     departure = _log(texture) - look.colour
-    departure = departure - np.median(departure[skin], axis=0)
-    much = cv2.blur(np.asarray(np.abs(departure).max(axis=2), np.float32), (3, 3)) - _USUAL * look.spread
-    low, high = _DEPARTED
-    sure = mask.smoothstep((much - low) / (high - low)) * skin
+    # The light is that of the upper cheeks or that of most skin, whichever explains more of the picture.
+    sure = min((_unlike(departure, look, lit) for lit in (skin, _places() == 1)), key=np.sum) * skin
     _, labels, stats, _ = cv2.connectedComponentsWithStats((sure > 0.5).astype(np.uint8))
     large = stats[:, cv2.CC_STAT_AREA] >= _SPECK
     large[0] = False
@@ -110,6 +108,14 @@ def covered(texture: NDArray[np.uint8], look: Look) -> Plane:
     return _filled(
         np.where(core > 0, np.maximum(sure, 0.75), sure * cv2.dilate(core, np.ones((3, 3), np.uint8)))
     )
+
+
+def _unlike(departure: Plane, look: Look, lit: NDArray[np.bool_]) -> Plane:
+    """How surely each texel is no skin, if those in `lit` mostly are: (ROWS, COLUMNS) 0–1."""
+    apart = np.abs(departure - np.median(departure[lit], axis=0)).max(axis=2)
+    much = cv2.blur(np.asarray(apart, np.float32), (3, 3)) - _USUAL * look.spread
+    low, high = _DEPARTED
+    return mask.smoothstep((much - low) / (high - low))
 
 
 def _filled(sure: Floats) -> Plane:

@@ -1,0 +1,299 @@
+"""The default lip engine and its stage, on the sample film."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dubcli.config import Settings
+from dubcli.engines.lips import LipWork, Patch
+from dubcli.engines.lips.exemplar import ExemplarEngine
+from dubcli.engines.lips.passthrough import PassthroughEngine
+from dubcli.errors import CheckError, EngineError
+from dubcli.face import gallery, pose, tracks
+from dubcli.face import mesh as regions
+from dubcli.media import decode
+from dubcli.media.patches import Patches
+from dubcli.media.probe import MediaInfo
+from dubcli.stages import lips, probe, split, track
+from dubcli.stages.base import Task
+from tests.conftest import Sample
+
+MOUTH = list(regions.MOUTH)
+UPPER, LOWER = MOUTH.index(regions.UPPER_LIP), MOUTH.index(regions.LOWER_LIP)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """The longer shot of the tiny film with its one face, and what the lips stage reads."""
+
+    film: Path
+    folder: Path
+    work: LipWork
+
+    @property
+    def own(self) -> NDArray[np.float32]:
+        """The mouth as it is, (T, P, 3)."""
+        head = gallery.load(self.work.gallery).head
+        place = pose.canonical_transform(self.work.track.mesh, head, 0.8)
+        return pose.to_canonical(self.work.track.mesh, place)[:, MOUTH]
+
+    def asked(self, shape: NDArray[np.float32], weight: float | NDArray[np.float32] = 1.0) -> LipWork:
+        weights = np.broadcast_to(np.asarray(weight, np.float32), (len(shape),)).copy()
+        return replace(self.work, shape=shape.astype(np.float32), weight=weights)
+
+
+@pytest.fixture(scope="module")
+def shot(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Shot:
+    folder = tmp_path_factory.mktemp("lips")
+
+    def done(stage: Any, unit: str, inputs: dict[str, Path], params: Any, facts: Any, engine: str) -> Path:
+        out: Path = folder / stage.STAGE.name
+        out.mkdir()
+        task = Task(unit, inputs, params, facts, engine, out)
+        stage.run(task)
+        stage.check(task)
+        return out
+
+    settings = Settings()
+    film = {"film": tiny.film}
+    film["probe"] = done(probe, "film", film, {}, {}, "")
+    film["split"] = done(split, "film", film, settings.split.model_dump(), {}, "")
+    shots = json.loads((film["split"] / "shots.json").read_text())
+    one = max(shots, key=lambda s: int(s["stop"] - s["start"]))
+    facts = {"start": one["start"], "stop": one["stop"], "quarter_turns": 0}
+    params = settings.track.model_dump(exclude={"engine"})
+    done(track, one["name"], film, params, facts, "mediapipe")
+    face = tracks.load(folder / "track" / "tracks.npz")[0]
+    video = MediaInfo.model_validate_json((film["probe"] / "media.json").read_bytes()).film
+    pts = np.load(film["split"] / "frames.npz")["pts"]
+    path = folder / "gallery-p01.npz"
+    gallery.save(path, gallery.build(tiny.film, video, pts, [face], 10**9))
+    empty = np.zeros((len(face.frames), len(MOUTH), 3), np.float32)
+    work = LipWork(tiny.film, video, pts, face, face.frames, empty, np.zeros(len(empty), np.float32), path)
+    return Shot(tiny.film, folder, work)
+
+
+def pictures(shot: Shot) -> Iterator[NDArray[np.uint8]]:
+    frames = shot.work.frames
+    for frame in decode.frames(
+        shot.film, shot.work.video, shot.work.pts, int(frames[0]), int(frames[-1]) + 1
+    ):
+        yield frame.rgb((0, 0, shot.work.video.width, shot.work.video.height))
+
+
+def composed(picture: NDArray[np.uint8], patch: Patch) -> NDArray[np.uint8]:
+    """The picture with the patch mixed in by its mask."""
+    out = picture.astype(np.float64)
+    x, y = patch.origin
+    h, w = patch.mask.shape
+    rows, columns = slice(max(0, y), y + h), slice(max(0, x), x + w)
+    part = out[rows, columns]
+    top, left = max(0, -y), max(0, -x)
+    mask = patch.mask[top : top + part.shape[0], left : left + part.shape[1], None] / 255
+    rgb = patch.rgb[top : top + part.shape[0], left : left + part.shape[1]]
+    part += mask * (rgb - part)
+    return np.rint(out).astype(np.uint8)
+
+
+def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    return float(10 * np.log10(255**2 / max(np.mean((a.astype(float) - b) ** 2), 1e-9)))
+
+
+def test_the_mouth_it_has_already_is_left_as_it_is(shot: Shot) -> None:
+    patches = list(ExemplarEngine().patches(shot.asked(shot.own)))
+    assert [p.frame for p in patches] == shot.work.frames.tolist()
+    for picture, patch in zip(pictures(shot), patches, strict=True):
+        x, y = patch.origin
+        h, w = patch.mask.shape
+        box = (slice(max(0, y), y + h), slice(max(0, x), x + w))
+        assert psnr(composed(picture, patch)[box], picture[box]) > 33
+
+
+def test_the_picture_shows_the_mouth_that_is_wanted(shot: Shot) -> None:
+    own = shot.own
+    gap = own[:, LOWER, 1] - own[:, UPPER, 1]
+    closed, wide = own[int(gap.argmin())], own[int(gap.argmax())]
+    swing = 0.5 - 0.5 * np.cos(np.arange(len(own)) * 2 * np.pi / 12)
+    wanted = closed + swing[:, None, None].astype(np.float32) * (wide - closed)
+    patches = ExemplarEngine().patches(shot.asked(wanted))
+    from dubcli.engines.trackers.mediapipe import MediapipeTracker
+
+    @dataclass
+    class Drawn:
+        index: int
+        picture: NDArray[np.uint8]
+
+        def rgb(self, rect: object = None) -> NDArray[np.uint8]:
+            return self.picture
+
+    made = [
+        Drawn(k, composed(picture, patch))
+        for k, (picture, patch) in enumerate(zip(pictures(shot), patches, strict=True))
+    ]
+    seen = MediapipeTracker().track(made, views=2)[0]
+    got = regions.opening(seen.mesh)
+    asked = (wanted[:, LOWER, 1] - wanted[:, UPPER, 1])[seen.frames]
+    assert np.corrcoef(got, asked)[0, 1] > 0.9
+    assert 0.75 < got.std() / asked.std() < 1.3
+
+
+def test_frames_without_weight_have_no_patch_and_others_one_size(shot: Shot) -> None:
+    own = shot.own
+    weight = np.zeros(len(own), np.float32)
+    weight[4:9], weight[12:20] = 1, 0.5
+    patches = list(ExemplarEngine().patches(shot.asked(own[::-1], weight)))
+    first = int(shot.work.frames[0])
+    assert [p.frame - first for p in patches] == [*range(4, 9), *range(12, 20)]
+    assert len({p.rgb.shape for p in patches}) == 1
+    assert not any(v % 2 for p in patches for v in (*p.origin, *p.mask.shape))
+    assert max(p.mask.max() for p in patches[5:]) <= 128
+    assert all(0 <= p.confidence <= 1 for p in patches)
+
+
+def test_the_mask_ends_within_the_patch_and_the_patch_within_the_picture(shot: Shot) -> None:
+    for patch in ExemplarEngine().patches(shot.asked(shot.own[::-1])):
+        rim = np.concatenate([patch.mask[0], patch.mask[-1], patch.mask[:, 0], patch.mask[:, -1]])
+        assert rim.max() == 0
+        assert patch.mask.max() == 255
+
+
+def test_beyond_the_picture_nothing_is_shown(shot: Shot, monkeypatch: pytest.MonkeyPatch) -> None:
+    height = int(shot.work.track.mesh[:, regions.CHIN, 1].min()) - 4
+    whole = decode.frames
+
+    @dataclass
+    class Cut:
+        frame: decode.Frame
+
+        def rgb(self, rect: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+            assert rect[1] + rect[3] <= height
+            return np.asarray(self.frame.rgb(rect))
+
+    # A decoder of the same film with its lower part cut off.
+    monkeypatch.setattr(
+        decode, "frames", lambda p, v, t, a, b: (Cut(f) for f in whole(p, shot.work.video, t, a, b))
+    )
+    video = shot.work.video.model_copy(update={"height": height})
+    patch = next(iter(ExemplarEngine().patches(replace(shot.asked(shot.own[::-1]), video=video))))
+    below = height - patch.origin[1]
+    assert below < patch.mask.shape[0]
+    assert patch.mask[below:].max() == 0
+    assert patch.mask[:below].max() == 255
+
+
+def test_without_footage_nothing_is_changed(shot: Shot, tmp_path: Path) -> None:
+    none = replace(gallery.load(shot.work.gallery), run=np.zeros(0, np.int32))
+    empty = {
+        name: getattr(none, name)[:0]
+        for name in ("frames", "origin", "crop", "mesh", "shape", "pose", "sharp", "texture", "cover")
+    }
+    gallery.save(tmp_path / "gallery.npz", replace(none, **empty))
+    track_ = replace(shot.work.track, reason=np.ones_like(shot.work.track.reason))
+    work = replace(shot.asked(shot.own), gallery=tmp_path / "gallery.npz", track=track_)
+    assert list(ExemplarEngine().patches(work)) == []
+
+
+def test_a_gallery_of_other_scenes_is_helped_by_the_shot_itself(shot: Shot, tmp_path: Path) -> None:
+    away = gallery.load(shot.work.gallery)
+    crop = np.asarray(away.crop) // 4
+    darker = replace(away, frames=away.frames + 100_000, crop=crop, texture=away.texture // np.uint8(4))
+    gallery.save(tmp_path / "gallery.npz", darker)
+    work = replace(shot.asked(shot.own), gallery=tmp_path / "gallery.npz")
+    patches = list(ExemplarEngine().patches(work))
+    picture = next(pictures(shot))
+    assert psnr(composed(picture, patches[0]), picture) > 35
+
+
+def test_passthrough_leaves_everything(shot: Shot) -> None:
+    assert list(PassthroughEngine().patches(shot.asked(shot.own))) == []
+
+
+# The stage.
+
+
+def staged(shot: Shot, out: Path, engine: str = "exemplar", count: int = 12) -> Task:
+    """Run the stage on a motion that asks for the last mouths first."""
+    motion = out.parent / f"{out.name}-motion"
+    motion.mkdir()
+    out.mkdir()
+    shape = shot.own[::-1][:count]
+    np.savez(
+        motion / "motion.npz",
+        frames=shot.work.frames[:count],
+        shape=shape,
+        weight=np.ones(count, np.float32),
+    )
+    inputs = {
+        "film": shot.film,
+        "split": shot.folder / "split",
+        "probe": shot.folder / "probe",
+        "track": shot.folder / "track",
+        "motion": motion,
+        "gallery": shot.work.gallery,
+    }
+    task = Task("shot.0", inputs, {}, {"track": 0}, engine, out)
+    lips.run(task)
+    return task
+
+
+def test_the_stage_leaves_what_compose_reads(shot: Shot, tmp_path: Path) -> None:
+    task = staged(shot, tmp_path / "a")
+    lips.check(task)
+    direct = list(
+        ExemplarEngine().patches(replace(shot.asked(shot.own[::-1][:12]), frames=shot.work.frames[:12]))
+    )
+    stored = Patches(task.out)
+    for patch in direct:
+        found = stored.at(patch.frame)
+        assert found is not None
+        rgb, mask, x, y = found
+        assert (rgb == patch.rgb).all()
+        assert (mask == patch.mask).all()
+        assert (x, y) == patch.origin
+    facts = json.loads((task.out / "lips.json").read_text())
+    assert facts["changed"] == 12
+    assert 0 < facts["confidence"] <= 1
+
+
+def test_the_same_inputs_give_the_same_bytes(shot: Shot, tmp_path: Path) -> None:
+    a, b = staged(shot, tmp_path / "a").out, staged(shot, tmp_path / "b").out
+    names = sorted(p.name for p in a.iterdir())
+    assert names == ["lips.json", "patch.mkv", "patch.npz"]
+    assert all((a / name).read_bytes() == (b / name).read_bytes() for name in names)
+
+
+def test_an_engine_that_changes_nothing_leaves_no_pictures(shot: Shot, tmp_path: Path) -> None:
+    task = staged(shot, tmp_path / "a", "passthrough")
+    lips.check(task)
+    assert not (task.out / "patch.mkv").exists()
+    assert len(Patches(task.out).frames) == 0
+
+
+def test_a_cut_off_or_missing_picture_is_found(shot: Shot, tmp_path: Path) -> None:
+    task = staged(shot, tmp_path / "a")
+    whole = (task.out / "patch.mkv").read_bytes()
+    (task.out / "patch.mkv").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckError):
+        lips.check(task)
+    (task.out / "patch.mkv").unlink()
+    with pytest.raises(CheckError):
+        lips.check(task)
+
+
+def test_patches_out_of_order_are_the_engines_fault(
+    shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = ExemplarEngine.patches
+    monkeypatch.setattr(ExemplarEngine, "patches", lambda self, work: reversed(list(honest(self, work))))
+    with pytest.raises(EngineError, match="order"):
+        staged(shot, tmp_path / "a")
+    shutil.rmtree(tmp_path / "a")
