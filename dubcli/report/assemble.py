@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _FACES_MEASURED = 20  # that many faces' worth of frames are measured in a film, spread over all of its faces
 _POSTERS = 400  # shots of a film that get a picture
-_PICTURED = 3  # pairs of pictures of a face
+_PICTURED = 3  # pairs of pictures of a face at most
+_PICTURED_IN_ALL = 600  # pairs of pictures in a report, about 10 MB
 _NOT_THE_SAME_SECONDS = 0.5  # by which lengths of film and dub may differ and nobody minds
 _APART = 6  # frames between them at least
 
@@ -47,11 +48,10 @@ def assemble(
     """
     pictures = Pictures()
     before = look.Version(work.inputs["film"], work.media.film, work.pts)
-    after = look.Version.of(work.result)
-    if len(after.pts) != len(before.pts):
-        raise ValueError(f"the finished film has {len(after.pts)} frames, the source {len(before.pts)}")
+    after = look.Version.of(work.result, before)
     to_change = sum(1 for role in work.inputs if role.startswith("patch/"))
     every = max(1, -(-to_change // _FACES_MEASURED))
+    most_pictured = min(_PICTURED, _PICTURED_IN_ALL // max(1, to_change))
     changed_frames: set[int] = set()
     shots = []
     with ExitStack() as stack:
@@ -62,7 +62,7 @@ def assemble(
             for subject in work.subjects(row["name"]):
                 measured = finder if len(subject.patched) and count % every == 0 else None
                 count += bool(len(subject.patched))
-                faces.append(_face(work, subject, before, after, measured, measure, pictures))
+                faces.append(_face(work, subject, before, after, measured, measure, most_pictured, pictures))
                 changed_frames.update(subject.patched.tolist())
             if index % max(1, len(work.shots) // _POSTERS) == 0:
                 middle = (row["start"] + row["stop"]) // 2
@@ -85,13 +85,14 @@ def _face(
     after: look.Version,
     finder: Finder | None,
     measure: int,
+    most_pictured: int,
     pictures: Pictures,
 ) -> Face:
     dubbed = np.full(len(subject.track.frames), np.nan, np.float32)
     measures = None
     if len(subject.patched) and subject.lips is not None:
         window = _window(subject, measure or len(subject.patched))
-        pictured = _telling(subject, window)
+        pictured = _telling(subject, window)[:most_pictured]
         if finder is not None:
             seen = look.face(before, after, subject.track, window, Patches(subject.lips), finder, pictured)
             dubbed[window[0] - subject.start : window[1] - subject.start] = seen.opening
@@ -102,7 +103,7 @@ def _face(
         else:
             pictures.faces[subject.name] = [
                 picture
-                for at in pictured
+                for at in sorted(pictured)
                 for picture in look.face(
                     before, after, subject.track, (at, at + 1), Patches(subject.lips), None, [at]
                 ).pictures
@@ -144,7 +145,10 @@ def _window(subject: Subject, most: int) -> tuple[int, int]:
 
 
 def _telling(subject: Subject, window: tuple[int, int]) -> list[int]:
-    """Frames worth a picture: widest open, most unlike the source, most closed where the source is open."""
+    """Frames worth a picture, the most telling first.
+
+    Widest open; most unlike the source; closed where the source is open.
+    """
     frames = np.arange(*window)
     frames = frames[np.isin(frames, subject.patched)]
     at = frames - subject.start
@@ -156,7 +160,7 @@ def _telling(subject: Subject, window: tuple[int, int]) -> list[int]:
             if all(abs(int(frames[k]) - other) >= _APART for other in chosen):
                 chosen.append(int(frames[k]))
                 break
-    return sorted(chosen[:_PICTURED])
+    return chosen
 
 
 def _plain(curve: NDArray[Any]) -> tuple[float | None, ...]:

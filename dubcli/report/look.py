@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
-from dubcli.face.follow import Look, look_at
+from dubcli.face.look import Look, look_at
 from dubcli.media import decode, layout, source
 from dubcli.media.patches import Patches
 from dubcli.media.probe import probe
@@ -49,13 +49,19 @@ class Version:
     pts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, path: Path) -> Version:
-        """A film not seen before; its timestamps are taken from its packets."""
+    def of(cls, path: Path, like: Version) -> Version:
+        """A film with the same frames at the same times as another, in a container of its own."""
         video = probe(path).film
         with source.opened(path) as container:
             stream = source.picture(container, path, video.index)
-            pts = [packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size]
-        return cls(path, video, np.array(sorted(pts), np.int64))
+            told = [
+                packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size
+            ]
+        if len(told) == len(like.pts):
+            return cls(path, video, np.array(sorted(told), np.int64))
+        # Not every packet is a picture (two fields, or some that are never shown): go by the other's times.
+        ticks = (like.pts - like.pts[0]) * float(like.video.tick / video.tick)
+        return cls(path, video, video.start_pts + np.round(ticks).astype(np.int64))
 
     def frames(self, start: int, stop: int) -> Iterator[decode.Frame]:
         """Frames [start, stop) in order."""
@@ -120,10 +126,11 @@ def face(
 
 
 def poster(version: Version, frame: int) -> bytes:
-    """A small JPEG of a whole frame."""
+    """A small JPEG of a whole frame, turned as it is shown."""
     (picture,) = version.frames(frame, frame + 1)
     height = max(2, round(_POSTER_WIDTH * version.video.height / version.video.width))
-    return _jpeg(decode.whole(picture.frame, picture.colour, _POSTER_WIDTH, height))
+    small = decode.whole(picture.frame, picture.colour, _POSTER_WIDTH, height)
+    return _jpeg(np.rot90(small, round(version.video.rotation / 90)))
 
 
 def eight_bit(rgb: NDArray[Any]) -> Image:
@@ -288,7 +295,9 @@ def _upright(picture: Image, look: Look) -> bytes:
 
 
 def _jpeg(rgb: Image) -> bytes:
-    good, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    good, data = cv2.imencode(
+        ".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    )
     if not good:
         raise ValueError("a picture could not be written")
     return data.tobytes()
