@@ -81,8 +81,9 @@ def warnings(found: Measures | None, confidence: float | None) -> Iterator[str]:
     if found.changed_outside:
         yield f"{found.changed_outside} samples were changed outside the mask"
     late, sure = found.offset.dubbed, found.correlation.dubbed
-    # Lips are on their way before the sound is: by how much, the source tells.
-    if late is not None and abs(late - (found.offset.source or 0)) > 1 and sure is not None and sure > 0.3:
+    # Lips are on their way before the sound is; the source tells by how much.
+    own = found.offset.source or 0
+    if late is not None and sure is not None and sure > 0.3 and abs(late) > 1 and abs(late - own) > 1:
         yield f"the mouth comes {abs(late):.0f} frames {'after' if late > 0 else 'before'} the dub"
     if found.follows.dubbed is not None and found.follows.dubbed < 0.5:
         yield f"the picture does not follow what was wanted (correlation {found.follows.dubbed:.2f})"
