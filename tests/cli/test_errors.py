@@ -175,6 +175,12 @@ def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str]) -> Non
     assert child.wait() == 0
 
 
+def test_closed_streams_are_no_error(environment: dict[str, str]) -> None:
+    shell = ["sh", "-c", '"$0" "$@" >&- 2>&-', *COMMAND]
+    assert subprocess.run([*shell, "engine", "list"], env=environment, check=False).returncode == 0
+    assert subprocess.run([*shell, "engine", "show", "x"], env=environment, check=False).returncode == 2
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_below_stdout_is_told(environment: dict[str, str]) -> None:
     with open("/dev/full", "w") as full:
