@@ -179,7 +179,7 @@ def _at_border(mesh: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.bo
 def _thumbs(
     sights: list[Sight], angles: NDArray[np.float32], covered: NDArray[np.float32]
 ) -> tuple[NDArray[np.uint8], list[Sight]]:
-    """Up to `THUMBS` pictures spread over the track, of frames that show the face well where there are any."""
+    """Up to `THUMBS` pictures spread over the track, of frames that show the face well if there are any."""
     pictured = [k for k, sight in enumerate(sights) if sight.thumb is not None]
     hidden = np.abs(angles[pictured, 0]) / 90 + covered[pictured]
     good = [k for k, bad in zip(pictured, hidden, strict=True) if bad <= max(0.4, float(np.median(hidden)))]

@@ -312,4 +312,5 @@ def _without_overlap(found: list[tuple[float, Look]]) -> list[tuple[float, Look]
 
 
 def _eight_bit(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
-    return np.asarray(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)
+    """As 8 bits, in memory of its own: a decoder's picture that is kept for a while outlives its use by long."""
+    return np.array(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)
