@@ -6,7 +6,9 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -45,13 +47,21 @@ class Output:
         _write(sys.stdout, json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Aligned columns on stdout, under a head; numbers stand at the right."""
+        """Aligned columns on stdout, under a head; numbers stand at the right.
+
+        On a terminal the last column is folded to fit; elsewhere a row is a line.
+        """
         cells = [[printable(shown(value)) for value in row] for row in rows]
         widths = [max(len(text) for text in column) for column in zip(head, *cells, strict=True)]
         right = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(head))]
-        bold = colour(sys.stdout, "1", _columns(head, widths, right))
-        for line in [bold, *(_columns(row, widths, right) for row in cells)]:
-            _write(sys.stdout, line)
+        _write(sys.stdout, colour(sys.stdout, "1", _columns(head, widths, right)))
+        before = sum(widths[:-1]) + 2 * len(widths[:-1])
+        fit = max(20, shutil.get_terminal_size().columns - before) if sys.stdout.isatty() else sys.maxsize
+        for row in cells:
+            first, *more = textwrap.wrap(row[-1], fit) or [""]
+            _write(sys.stdout, _columns([*row[:-1], first], widths, right))
+            for line in more:
+                _write(sys.stdout, " " * before + line)
 
     def note(self, text: str) -> None:
         """A line about what happens, on stderr, unless quiet."""
