@@ -43,7 +43,7 @@ def assemble(
     Args:
         work: what the stages left.
         measure: frames of each face to measure again; 0 for none.
-        views: looks averaged for each mesh, as the tracker did.
+        views: looks averaged for each mesh.
         done: called with the number of shots done and their total.
     """
     pictures = Pictures()
