@@ -64,7 +64,7 @@ def main() -> int:
     parser.add_argument("footage", type=Path)
     parser.add_argument("names", nargs="*", help="only clips whose name holds one of these")
     parser.add_argument("--keep", type=Path, help="keep jobs and films here")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     clips = sorted(p for p in args.footage.rglob("*") if p.suffix in SUFFIXES)
     audios = sorted(p for p in (args.footage / "speech").iterdir() if p.suffix in {".wav", ".mp3"})
     with tempfile.TemporaryDirectory() as temporary:

@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--priors", type=Path)
     parser.add_argument("--work", type=Path, default=Path("quality-out"), help="jobs and films are kept here")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     args.work.mkdir(parents=True, exist_ok=True)
     if args.what == "silence":
         rows = silence(args.footage, args.score, args.names, args.work)
