@@ -19,9 +19,9 @@ _PCM = {
 }  # fmt: skip
 
 VIDEO = {
-    "mp4": {"h264", "hevc", "vvc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "vp9", "av1", "vc1"},
+    "mp4": {"h264", "hevc", "vvc", "ffv1", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "vp9", "av1", "vc1"},
     "mov": {
-        "h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "prores", "dnxhd", "ffv1", "qtrle",
+        "h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "prores", "dnxhd", "qtrle",
         "rawvideo", "png", "v210", "cfhd", "dvvideo", "jpeg2000", "h263", "svq3", "vp9", "av1",
     },
     "matroska": {

@@ -13,7 +13,7 @@ import ffmpeg
 
 from dubcli.errors import CheckError, MediaError
 from dubcli.media.ffmpeg import Process, arguments, flags, url
-from dubcli.media.layout import Planes
+from dubcli.media.layout import Planes, layout
 from dubcli.media.nal import NEW_NUMBER
 
 if TYPE_CHECKING:
@@ -27,8 +27,14 @@ _GOP_SECONDS = 2
 # H.264 table E-1 counts them from 0.
 _CHROMA_LOCATIONS = ("left", "center", "topleft", "top", "bottomleft", "bottom")
 
-# Pixel formats that an encoder does not take → one with the same samples that it does.
-_SAME_SAMPLES = {"nv12": "yuv420p", "nv16": "yuv422p", "nv24": "yuv444p", "p010le": "yuv420p10le"}
+# Pixel formats that an encoder does not take → one with the same samples, laid out in another way.
+_SAME_SAMPLES = {
+    "nv12": "yuv420p", "nv21": "yuv420p", "nv16": "yuv422p", "nv24": "yuv444p", "nv42": "yuv444p",
+    "p010le": "yuv420p10le", "p210le": "yuv422p10le", "p410le": "yuv444p10le",
+    "yuyv422": "yuv422p", "uyvy422": "yuv422p", "yvyu422": "yuv422p",
+    "yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p",
+    "rgb24": "gbrp", "bgr24": "gbrp", "rgb0": "gbrp", "bgr0": "gbrp", "0rgb": "gbrp", "0bgr": "gbrp",
+}  # fmt: skip
 
 # FFmpeg's names of profiles → the encoders' own.
 _X264_PROFILES = {
@@ -53,7 +59,7 @@ class Encoding:
 
     Attributes:
         codec: FFmpeg's name of the codec, as probing the result will show it.
-        pix_fmt: pixel format the encoder gets.
+        pix_fmt: pixel format that is encoded.
         options: output options for ffmpeg.
     """
 
@@ -75,12 +81,12 @@ def encoding(video: VideoStream, settings: ComposeSettings) -> Encoding:
     """
     codec = family(video.codec)
     make = _MAKERS[codec]
-    pix_fmt = _SAME_SAMPLES.get(video.pix_fmt, video.pix_fmt)
-    options, allowed = make(video, pix_fmt, settings)
-    plain = pix_fmt.replace("yuvj", "yuv")
-    if plain not in allowed:
+    options, allowed = make(video, settings)
+    same = _SAME_SAMPLES.get(video.pix_fmt, video.pix_fmt)
+    pix_fmt = next((name for name in (video.pix_fmt, same) if name in allowed), "")
+    if not pix_fmt:
         raise MediaError(f"no {codec} encoder keeps {video.pix_fmt} pictures; convert the film to FFV1 first")
-    return Encoding(codec, plain, options)
+    return Encoding(codec, pix_fmt if pix_fmt != "gbrp" or codec != "h264" else "rgb24", options)
 
 
 def _gop(video: VideoStream) -> int:
@@ -92,8 +98,8 @@ def _interlaced(video: VideoStream) -> str:
     return {"tt": "tff", "tb": "tff", "bb": "bff", "bt": "bff"}.get(video.field_order, "")
 
 
-def _h264(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
-    rgb = pix_fmt in ("gbrp", "bgr0", "bgr24", "rgb24")
+def _h264(video: VideoStream, settings: ComposeSettings) -> Options:
+    rgb = layout(video.pix_fmt).rgb
     extra: dict[str, object] = {
         "threads": _THREADS,
         "lookahead-threads": 1,
@@ -126,10 +132,10 @@ def _h264(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Option
         "yuv444p10le",
         "gray10le",
     ]
-    return options, [*allowed, "bgr0", "bgr24", "rgb24"]
+    return options, ["gbrp"] if rgb else allowed
 
 
-def _hevc(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
+def _hevc(video: VideoStream, settings: ComposeSettings) -> Options:
     extra: dict[str, object] = {
         "log-level": "error",
         "pools": _THREADS,
@@ -167,7 +173,7 @@ def _hevc(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Option
     return options, allowed
 
 
-def _prores(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
+def _prores(video: VideoStream, settings: ComposeSettings) -> Options:
     profile = _PRORES_PROFILES.get(video.tag, "hq")
     options: dict[str, object] = {"c:v": "prores_ks", "profile:v": profile, "vendor": "apl0"}
     if _interlaced(video):
@@ -175,7 +181,7 @@ def _prores(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Opti
     return options, ["yuv422p10le", "yuv444p10le", "yuva444p10le"]
 
 
-def _dnxhd(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
+def _dnxhd(video: VideoStream, settings: ComposeSettings) -> Options:
     options: dict[str, object] = {
         "c:v": "dnxhd",
         "profile:v": _DNX_PROFILES.get(video.profile.upper(), "dnxhr_hq"),
@@ -183,15 +189,24 @@ def _dnxhd(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Optio
     return options, ["yuv422p", "yuv422p10le", "yuv444p10le", "gbrp10le"]
 
 
-def _ffv1(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
-    return {"c:v": "ffv1", "level": 3, "g": 1, "slicecrc": 1, "slices": 4}, [pix_fmt]
+def _ffv1(video: VideoStream, settings: ComposeSettings) -> Options:
+    return {"c:v": "ffv1", "level": 3, "g": 1, "slicecrc": 1, "slices": 4}, _FFV1
 
 
-def _mjpeg(video: VideoStream, pix_fmt: str, settings: ComposeSettings) -> Options:
+def _mjpeg(video: VideoStream, settings: ComposeSettings) -> Options:
     return {"c:v": "mjpeg", "q:v": 1, "qmin": 1, "huffman": "optimal"}, ["yuv420p", "yuv422p", "yuv444p"]
 
 
-_MAKERS: Mapping[str, Callable[[VideoStream, str, ComposeSettings], Options]] = {
+# Only what comes back from the decoder as it went in.
+_FFV1 = [
+    *(f"yuv{chroma}p{depth}" for chroma in (420, 422, 444) for depth in ("", "10le", "12le", "16le")),
+    *(f"yuva{chroma}p{depth}" for chroma in (420, 422, 444) for depth in ("", "10le", "12le", "16le")),
+    *(f"gbr{alpha}p{depth}" for alpha in ("", "a") for depth in ("10le", "12le", "14le", "16le")),
+    *("yuv411p", "yuv410p", "yuv440p", "yuv440p10le", "yuv440p12le", "bgr0", "bgra", "rgb48le", "rgba64le"),
+    *("gray", "gray10le", "gray12le", "gray14le", "gray16le"),
+]
+
+_MAKERS: Mapping[str, Callable[[VideoStream, ComposeSettings], Options]] = {
     "h264": _h264,
     "hevc": _hevc,
     "prores": _prores,
@@ -223,7 +238,7 @@ class Encoder:
         pipe = ffmpeg.input(
             "pipe:0",
             f="rawvideo",
-            pix_fmt=how.pix_fmt,
+            pix_fmt=video.pix_fmt.replace("yuvj", "yuv"),
             s=f"{video.width}x{video.height}",
             framerate=rate,
         )
@@ -231,7 +246,7 @@ class Encoder:
             pipe,
             url(out),
             f="nut",
-            vf=_tags(video, how.pix_fmt),
+            vf=_tags(video),
             pix_fmt=how.pix_fmt,
             threads=_THREADS,
             fflags="+bitexact",
@@ -260,9 +275,9 @@ def _seconds(time: Fraction) -> str:
     return f"{float(time) - 5e-7:.7f}" if time else "0"
 
 
-def _tags(video: VideoStream, pix_fmt: str) -> str:
+def _tags(video: VideoStream) -> str:
     """Filters that put the film's tags on raw pictures without touching a sample."""
-    rgb = pix_fmt.startswith(("gbr", "rgb", "bgr"))
+    rgb = layout(video.pix_fmt).rgb
     named = {
         "color_primaries": video.primaries,
         "color_trc": video.transfer,
@@ -271,7 +286,7 @@ def _tags(video: VideoStream, pix_fmt: str) -> str:
         "field_mode": _interlaced(video) or "prog",
     }
     params = ":".join(f"{key}={value}" for key, value in named.items() if value != "unknown")
-    return f"setparams={params},setsar={video.sar[0]}/{video.sar[1]}"
+    return f"setparams={params},setsar={video.sar[0]}/{video.sar[1]}:65535"
 
 
 def verified(path: Path, count: int, what: str) -> int:

@@ -99,9 +99,9 @@ def packets(
     Raises:
         CheckError: a part does not hold the pictures it should.
     """
-    delay = max([segment.delay for segment in segments] + ([film.video.delay] if copies else []))
     shown = film.shown
-    decoding = np.concatenate([film.pts[0] - shown[0] * np.arange(delay, 0, -1), film.pts])
+    ahead = np.arange(delay(film, segments, copies), 0, -1)
+    decoding = np.concatenate([film.pts[0] - shown[0] * ahead, film.pts])
     taken = _taken(film, copies, joiner)
     made = {id(segment): _made(segment, joiner) for segment in segments}
     order = sorted(
@@ -165,29 +165,58 @@ def _taken(film: Film, copies: Sequence[Span], joiner: Joiner) -> Iterator[tuple
                 yield frame, joiner.entered(data) if frame in enter else data, packet.is_keyframe
 
 
-def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Sequence[Span]) -> None:
-    """Write the picture as fragmented MOV: a stream that keeps decoding and presentation times as they are.
+def delay(film: Film, segments: Sequence[Segment], copies: Sequence[Span]) -> int:
+    """By how many pictures decoding runs ahead of showing, in the whole."""
+    return max([segment.delay for segment in segments] + ([film.video.delay] if copies else []))
+
+
+def piped(container: str, ahead: int) -> str:
+    """The format in which the picture is handed on to ffmpeg.
+
+    Matroska keeps all colour tags but no decoding times; fragmented MOV and MP4 keep the times, too.
+
+    Args:
+        container: FFmpeg's name of the result's format.
+        ahead: from `delay`.
+    """
+    return "mov" if container == "matroska" and ahead else container
+
+
+def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Sequence[Span], form: str) -> None:
+    """Write the picture as a stream.
+
+    Args:
+        pipe: where to.
+        film: the source.
+        segments: encoded files, rising.
+        copies: ranges of frames taken from the source.
+        form: from `piped`.
 
     Raises:
         nal.Unsupported: what is encoded does not fit to what is copied.
         CheckError: a part does not hold the pictures it should.
     """
-    tick = film.video.tick
-    scale = str(tick.denominator if tick.numerator == 1 else round(1 / tick))
-    options = {
-        "movflags": "empty_moov+frag_every_frame+delay_moov+default_base_moof",
-        "video_track_timescale": scale,
-    }
     with source.opened(segments[0].path) as head, source.opened(film.path) as origin:
         made = source.picture(head, segments[0].path)
         taken = source.picture(origin, film.path, film.video.index)
         before, after = taken.codec_context.extradata or b"", made.codec_context.extradata or b""
         joiner = Joiner.of(film.video.codec, before, after) if copies else Joiner.plain(after)
-        with av.open(pipe, "w", format="mov", options=options) as out:
-            stream = out.add_stream_from_template(taken if copies else made, opaque=True)
+        options = {} if form == "matroska" else _fragments(film.video)
+        with av.open(pipe, "w", format=form, options=options) as out:
+            # The film's own stream knows what its container says of it; an encoded file does not.
+            same = made.codec_context.codec.id == taken.codec_context.codec.id
+            stream = out.add_stream_from_template(taken if same else made, opaque=True)
             stream.codec_context.extradata = joiner.extradata
             if film.video.display is not None:
                 stream.set_display_matrix(list(film.video.display))
             for packet in packets(film, segments, copies, joiner):
                 packet.stream = stream
                 out.mux(packet)
+
+
+def _fragments(video: VideoStream) -> dict[str, str]:
+    tick = video.tick
+    return {
+        "movflags": "empty_moov+frag_every_frame+delay_moov+default_base_moof",
+        "video_track_timescale": str(tick.denominator if tick.numerator == 1 else round(1 / tick)),
+    }

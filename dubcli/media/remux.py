@@ -198,37 +198,20 @@ def mux(
     Raises:
         MediaError, EngineError, TemporaryError, CheckError, nal.Unsupported: it cannot be written.
     """
-    video = film.video
     container = format_of(out.suffix)
     what = plan(info, codec, dub, container)
-    begin, length = int(film.pts[0]) * video.tick, film.seconds
-    # The dub's first sample belongs to the film's first picture.
-    shift = begin - dub.sound.start * Fraction(*dub.sound.time_base)
-    command = ["-y", "-copyts"]
-    if segments:
-        command += ["-protocol_whitelist", "pipe", "-f", "mov", "-i", "pipe:0"]
-    number = {"film": 1 if segments else 0, "dub": 2 if segments else 1, "video": 0}
-    command += [*_SAFE, "-i", url(film.path)]
-    command += ["-itsoffset", f"{float(shift):.9f}", *_SAFE, "-i", url(dub.path)]
-    for name, index in what.streams:
-        command += ["-map", f"{number[name]}:{video.index if name == 'video' and not segments else index}"]
-    command += ["-map_metadata", str(number["film"]), "-map_chapters", str(number["film"])]
-    for specifier, index in what.tags:
-        command += [f"-map_metadata:s:{specifier}", f"{number['film']}:s:{index}"]
-    for key, value in what.options:
-        command += [f"-{key}", value]
-    if dub.seconds > length + _SLACK_SECONDS:
-        warn(f"the dub is {dub.seconds - float(length):.2f} s longer than the film; its end is cut off")
-        command += _cut(dub, begin, length, container)
-    elif 0 < dub.seconds < length - 1:
-        warn(f"the dub ends {float(length) - dub.seconds:.2f} s before the film does; the rest is silent")
+    form = picture.piped(container, picture.delay(film, segments, copies)) if segments else ""
+    command = ["-y", "-copyts", *_inputs(film, dub, form), *_streams(what, info, bool(segments))]
+    command += _end(film, dub, container, warn)
     if container == "matroska":
-        command += [o for key in _BRANDS for o in ("-metadata", f"{key}=")]
-        command += _attached(
-            film.path, what, sum(other.kind == "attachment" for other in info.other), scratch
-        )
+        command += [option for key in _BRANDS for option in ("-metadata", f"{key}=")]
+        command += _attached(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
     else:
         command += _mov_options(info, codec)
+    if not segments:
+        # Dolby Vision stands in a box that ffmpeg counts as unofficial; encoding loses it anyway.
+        command += ["-strict", "unofficial"]
+    # Tracks are woven as far apart as they are: a film may pause where a subtitle does not.
     command += [
         "-copy_unknown",
         "-fflags",
@@ -241,10 +224,46 @@ def mux(
     ]
     with Process(command) as process:
         if segments:
-            picture.write(process, film, segments, copies)
+            picture.write(process, film, segments, copies, form)
     if container == "mov":
         boxes.set_languages(out, what.languages)
     return what.left_out
+
+
+def _inputs(film: picture.Film, dub: Dub, form: str) -> list[str]:
+    """Input options: the new picture from a pipe if there is one, the film, and the dub in its place."""
+    fresh = ["-protocol_whitelist", "pipe", "-f", form, "-i", "pipe:0"] if form else []
+    # The dub's first sample belongs to the film's first picture.
+    shift = int(film.pts[0]) * film.video.tick - dub.sound.start * Fraction(*dub.sound.time_base)
+    place = ["-itsoffset", f"{float(shift):.9f}"]
+    return [*fresh, *_SAFE, "-i", url(film.path), *place, *_SAFE, "-i", url(dub.path)]
+
+
+def _streams(what: Plan, info: MediaInfo, fresh: bool) -> list[str]:
+    """Output options that say which streams go in, from where their tags come, and how they are written."""
+    film = int(fresh)
+    options: list[str] = []
+    for name, index in what.streams:
+        source_of = {"video": "0:0" if fresh else f"0:{info.film.index}", "dub": f"{film + 1}:{index}"}
+        options += ["-map", source_of.get(name, f"{film}:{index}")]
+    options += ["-map_metadata", str(film), "-map_chapters", str(film)]
+    for specifier, index in what.tags:
+        options += [f"-map_metadata:s:{specifier}", f"{film}:s:{index}"]
+    for key, value in what.options:
+        options += [f"-{key}", value]
+    return options
+
+
+def _end(film: picture.Film, dub: Dub, container: str, warn: Callable[[str], None]) -> list[str]:
+    """Options that end a long dub with the film; a short one is silent to its end."""
+    begin, length = int(film.pts[0]) * film.video.tick, film.seconds
+    beyond = dub.seconds - float(length)
+    if beyond > _SLACK_SECONDS:
+        warn(f"the dub is {beyond:.2f} s longer than the film; its end is cut off")
+        return _cut(dub, begin, length, container)
+    if dub.seconds and beyond < -1:
+        warn(f"the dub ends {-beyond:.2f} s before the film does; the rest is silent")
+    return []
 
 
 def _cut(dub: Dub, begin: Fraction, length: Fraction, container: str) -> list[str]:

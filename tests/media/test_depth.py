@@ -1,0 +1,135 @@
+"""Depth, range, colour tags, HDR metadata, aspect, rotation and fields survive, or the film is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import pytest
+
+from dubcli.errors import MediaError
+from dubcli.media.ffmpeg import url
+from dubcli.media.probe import VideoStream, probe
+from tests.media import films
+
+X265 = "keyint=8:min-keyint=8:scenecut=0:log-level=none:pools=1:frame-threads=1"
+HDR10 = (
+    "hdr10=1:repeat-headers=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=limited:max-cll=1000,400:"
+    "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):chromaloc=2"
+)
+KINDS: dict[str, tuple[str, list[str]]] = {
+    "8 bits": (".mp4", films.x264("-g", "8")),
+    "bt709": (".mp4", films.x264("-g", "8", "-x264-params", "colorprim=bt709:transfer=bt709:colormatrix=bt709")),
+    "bt601": (".mp4", films.x264("-g", "8", "-x264-params", "colorprim=smpte170m:transfer=smpte170m:colormatrix=smpte170m")),
+    "full range": (".mp4", films.x264("-g", "8", "-pix_fmt", "yuvj420p", "-x264-params", "range=pc:chromaloc=1")),
+    "4:4:4": (".mp4", films.x264("-g", "8", "-pix_fmt", "yuv444p")),
+    "4:2:2 10 bits": (".mov", films.x264("-g", "8", "-pix_fmt", "yuv422p10le")),
+    "rgb": (".mkv", ["-c:v", "libx264rgb", "-g", "8", "-qp", "0"]),
+    "hdr10": (".mp4", ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1", "-x265-params", f"{X265}:{HDR10}"]),
+    "hdr10 in matroska": (".mkv", ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", f"{X265}:{HDR10}"]),
+    "hlg": (".mov", ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1", "-x265-params",
+                     f"{X265}:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc:range=limited"]),
+    "12 bits": (".mp4", ["-c:v", "libx265", "-pix_fmt", "yuv444p12le", "-x265-params", X265]),
+    "anamorphic": (".mp4", films.x264("-g", "8", "-aspect", "2.39")),
+    "interlaced": (".mov", films.x264("-g", "8", "-flags", "+ildct+ilme", "-x264-params", "tff=1")),
+    "prores interlaced": (".mov", ["-vf", "setfield=tff", "-c:v", "prores_ks", "-flags", "+ildct", "-field_order", "tt"]),
+    "ffv1 16 bits": (".mkv", ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-pix_fmt", "yuv444p16le"]),
+    "ffv1 rgb 10 bits": (".mkv", ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-pix_fmt", "gbrp10le"]),
+    "dnxhr 444": (".mov", ["-c:v", "dnxhd", "-profile:v", "dnxhr_444", "-pix_fmt", "yuv444p10le"]),
+}  # fmt: skip
+
+
+def told(video: VideoStream) -> dict[str, object]:
+    """What a dub must not change in a picture's description."""
+    whole = video.model_dump(
+        exclude={"digest", "delay", "packets", "index", "tags", "time_base", "start_pts"}
+    )
+    if whole["field_order"] == "unknown":
+        whole["field_order"] = "progressive"  # what an encoder writes where the source says nothing
+    return whole
+
+
+@pytest.mark.parametrize("way", ["copy-untouched", "encode"])
+@pytest.mark.parametrize("name", KINDS)
+def test_the_description_of_the_picture_survives(name: str, way: str, tmp_path: Path, dub: Path) -> None:
+    suffix, options = KINDS[name]
+    film = films.make(
+        tmp_path / f"film{suffix}", *options, size="256x128" if "dnx" in name else "96x64", seconds=0.8
+    )
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), compose={"video": way})
+    before, after = probe(film).film, probe(done.path).film
+    assert told(after) == told(before)
+    if way == "copy-untouched":
+        assert done.note["copied"] > 0, done.note
+    if name == "hdr10":
+        assert after.mastering is not None
+        assert after.mastering.luminance == (50, 10_000_000)
+        assert after.light == (1000, 400)
+        assert after.chroma_location == "topleft"
+    if "interlaced" in name:
+        assert after.field_order[0] == "t"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_rotation_stays_a_flag(degrees: int, suffix: str, tmp_path: Path, dub: Path) -> None:
+    films.make(tmp_path / "plain.mp4", *films.x264("-g", "8"))
+    film = tmp_path / "film.mp4"
+    films.ffmpeg(
+        "-display_rotation", str(degrees), "-i", url(tmp_path / "plain.mp4"), "-c", "copy", url(film)
+    )
+    for way in ("copy-untouched", "encode"):
+        done = films.dubbed(tmp_path / way, film, dub, range(9, 12), suffix, compose={"video": way})
+        before, after = probe(film).film, probe(done.path).film
+        assert before.rotation == degrees
+        assert (after.rotation, after.width, after.height) == (degrees, 96, 64)
+
+
+def test_hdr_metadata_stands_in_the_container_too(tmp_path: Path, dub: Path) -> None:
+    """Editors read the boxes `mdcv` and `clli`, not the stream."""
+    suffix, options = KINDS["hdr10"]
+    films.make(tmp_path / f"plain{suffix}", *options)
+    film = tmp_path / f"film{suffix}"
+    films.ffmpeg("-i", url(tmp_path / f"plain{suffix}"), "-c:a", "copy", *options, url(film))
+    assert b"mdcv" in film.read_bytes()
+    for way in ("copy-untouched", "encode"):
+        data = films.dubbed(tmp_path / way, film, dub, range(9, 12), compose={"video": way}).path.read_bytes()
+        assert b"mdcv" in data
+        assert b"clli" in data
+        assert data.count(b"colr") >= film.read_bytes().count(b"colr")
+
+
+@pytest.mark.parametrize(
+    ("options", "suffix", "result", "word"),
+    [
+        (["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"], ".mov", ".mov", "12"),
+        (["-c:v", "prores_ks"], ".mov", ".mp4", "cannot stand in mp4"),
+        (["-c:v", "libx264", "-pix_fmt", "yuv420p"], ".mp4", ".mp4", ""),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(
+    options: list[str], suffix: str, result: str, word: str, tmp_path: Path, dub: Path
+) -> None:
+    film = films.make(tmp_path / f"film{suffix}", *options)
+    if not word:
+        films.dubbed(tmp_path / "job", film, dub, range(9, 12), result)
+        return
+    with pytest.raises(MediaError, match=word):
+        films.dubbed(tmp_path / "job", film, dub, range(9, 12), result)
+
+
+def test_colour_without_equations_is_refused(tmp_path: Path, dub: Path) -> None:
+    film = tmp_path / "film.mkv"
+    films.ffmpeg(*films.moving(), "-vf", "setparams=colorspace=ictcp", "-c:v", "ffv1", url(film))
+    with pytest.raises(MediaError, match="ictcp"):
+        films.dubbed(tmp_path / "job", film, dub, range(3, 5))
+
+
+def test_dolby_vision_is_named_as_lost(footage: Path, tmp_path: Path) -> None:
+    stages = films.Stages(tmp_path / "job", footage / "media" / "phone_hlg_10bit.mov")
+    from dubcli.stages import probe as stage
+
+    stages.run(stage)
+    assert any("Dolby Vision" in line for line in stages.warnings)
+    with av.open(str(footage / "media" / "phone_hlg_10bit.mov")) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p10le"
