@@ -23,6 +23,7 @@ AGREED = 0.045  # spread over which it is none; faces have 0.003–0.02, profile
 FLASH = 4  # frames; what is seen for less is no face, or no loss
 SPREAD_USUAL = (0.004, 0.01)  # bounds of a track's usual spread
 SPAN = 8  # frames over which an occlusion is one event
+MARGIN = 11  # frames around each frame that are as covered as it is: what comes is felt before it is told
 
 
 def finished(traces: Iterable[Trace], shape: Sequence[int], turn: int) -> list[FaceTrack]:
@@ -107,12 +108,12 @@ def occlusion(
     usual = np.clip(np.quantile(spread, 0.2), *SPREAD_USUAL)
     # Slopes and offsets lie between what free and what covered faces of real clips show.
     # Disagreement alone is not enough: views also disagree on lips that are round or blurred.
-    signs = np.clip((strange - 0.1) / 0.45, 0, 1) + np.clip((spread / usual - 2) / 5, 0, 0.4)
+    signs = np.clip((strange - 0.1) / 0.38, 0, 1) + np.clip((spread / usual - 2) / 5, 0, 0.4)
     position = np.arange(len(there))
     covered = ndimage.median_filter(np.interp(position, position[there], signs), 5, mode="nearest")
     # A hand that passes is one event: fill the moments in which it is not noticed, and its beginning and end.
     covered = ndimage.grey_closing(covered, 2 * SPAN + 1, mode="nearest")
-    return np.asarray(np.minimum(ndimage.maximum_filter1d(covered, 5), 1), np.float32)
+    return np.asarray(np.minimum(ndimage.maximum_filter1d(covered, MARGIN), 1), np.float32)
 
 
 def _strange(colours: NDArray[np.uint8], angles: NDArray[np.float64]) -> NDArray[np.float64]:

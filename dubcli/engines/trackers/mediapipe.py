@@ -312,5 +312,5 @@ def _without_overlap(found: list[tuple[float, Look]]) -> list[tuple[float, Look]
 
 
 def _eight_bit(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
-    """As 8 bits, in memory of its own: a decoder's picture that is kept for a while outlives its use by long."""
+    """As 8 bits in memory of its own: the decoder's, kept for a while, is given back only much later."""
     return np.array(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)
