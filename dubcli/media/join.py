@@ -47,6 +47,13 @@ class Joiner:
             if codec == "ffv1" and before != after:
                 raise nal.Unsupported("its FFV1 stream is laid out in another way than ours")
             return cls(before)
+        try:
+            return cls._joined(codec, before, after)
+        except (IndexError, ValueError, StopIteration) as error:
+            raise nal.Unsupported(f"its parameter sets cannot be read ({error})") from error
+
+    @classmethod
+    def _joined(cls, codec: str, before: bytes, after: bytes) -> Joiner:
         sets = [_numbered(unit, codec) for unit in nal.split_annexb(after)]
         if before[:1] != b"\x01":
             # A stream with start codes: the muxer collects all parameter sets itself.

@@ -39,7 +39,7 @@ def split_sized(data: bytes, size: int) -> list[bytes]:
         length = int.from_bytes(data[at : at + size], "big")
         units.append(data[at + size : at + size + length])
         at += size + length
-    return units
+    return [unit for unit in units if unit]
 
 
 def join_sized(units: Iterable[bytes], size: int) -> bytes:

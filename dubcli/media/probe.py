@@ -189,9 +189,10 @@ def probe(path: Path) -> MediaInfo:
     from dubcli.media import describe, source
 
     with source.opened(path) as container:
-        film = next((s for s in container.streams.video if not source.is_cover(s)), None)
-        if film is None and not container.streams.audio:
+        if not container.streams.video and not container.streams.audio:
             raise MediaError(f"{path} has neither picture nor sound; name a film or a sound file")
+        covers = all(source.is_cover(stream) for stream in container.streams.video)
+        film = None if covers and container.streams.audio else source.picture(container, path)
         start = Fraction(container.start_time or 0, 1_000_000)
         words = describe.Words.of(container)
         sound = {s.index: hashlib.sha256() for s in container.streams.audio}

@@ -48,11 +48,12 @@ def picture(container: InputContainer, path: Path, index: int | None = None) -> 
     Raises:
         MediaError: there is none.
     """
-    for stream in container.streams.video:
-        if index is None and not is_cover(stream):
+    found = [s for s in container.streams.video if not is_cover(s) and index in (None, s.index)]
+    for stream in found:
+        if stream.codec_context is not None:
             return stream
-        if stream.index == index:
-            return stream
+    if found:
+        raise MediaError(f"{path}: its picture is of a kind that cannot be decoded; convert it first")
     raise MediaError(f"{path} has no video; name a film")
 
 

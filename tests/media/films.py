@@ -270,7 +270,7 @@ def patches(
         confidence=np.ones(len(frames), np.float32),
     )
     with av.open(str(folder / "patch.mkv"), "w") as container:
-        stream = container.add_stream("ffv1", rate=25)
+        stream: Any = container.add_stream("ffv1", rate=25)
         stream.width, stream.height = size
         stream.pix_fmt = "gbrap16le" if deep else "bgra"
         for k in range(len(frames)):

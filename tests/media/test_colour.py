@@ -21,9 +21,9 @@ from tests.media import films
 FORMATS = [
     "yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv410p", "yuvj420p", "yuvj422p", "yuvj444p",
     "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv420p12le", "yuv422p12le", "yuv444p12le", "yuv422p16le",
-    "yuv420p16be", "yuva420p", "yuva444p10le", "nv12", "nv21", "nv16", "p010le", "p210le", "yuyv422", "uyvy422",
-    "gray", "gray10le", "gray16le", "gbrp", "gbrp10le", "gbrp12le", "gbrap16le", "rgb24", "bgr24", "rgba", "bgra",
-    "argb", "bgr0", "rgb48le", "rgb48be", "rgba64le",
+    "yuv420p16be", "yuva420p", "yuva444p10le", "nv12", "nv21", "nv16", "p010le", "p210le", "yuyv422",
+    "uyvy422", "gray", "gray10le", "gray16le", "gbrp", "gbrp10le", "gbrp12le", "gbrap16le", "rgb24", "bgr24",
+    "rgba", "bgra", "argb", "bgr0", "rgb48le", "rgb48be", "rgba64le",
 ]  # fmt: skip
 SITES = {"left": (0.0, 0.5), "center": (0.5, 0.5), "topleft": (0.0, 0.0)}
 MATRICES = {"bt709": (0.2126, 0.0722), "smpte170m": (0.299, 0.114), "bt2020nc": (0.2627, 0.0593)}
@@ -71,7 +71,7 @@ def expected(
     full: bool,
     site: tuple[float, float],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mask and value of every sample of component `k`, from the definitions, by loops over sample positions."""
+    """Mask and value of every sample of component `k`, from the definitions, sample by sample."""
     rgb, mask, x, y = patch
     width, height = size
     share, colour = np.zeros((height, width)), np.zeros((height, width, 3))
@@ -143,7 +143,8 @@ def test_the_quick_conversion_of_whole_pictures_agrees_with_the_exact_one(tmp_pa
         film = tmp_path / f"{tag}.mkv"
         films.ffmpeg(
             "-f", "lavfi", "-i", f"gradients=size={size}:duration=0.2:speed=0.0001:nb_colors=2:seed=4",
-            "-vf", f"scale=out_color_matrix={tag.removesuffix('nc')},format=yuv444p,setparams=colorspace={tag}",
+            "-vf",
+            f"scale=out_color_matrix={tag.removesuffix('nc')},format=yuv444p,setparams=colorspace={tag}",
             "-c:v", "ffv1", url(film),
         )  # fmt: skip
         video = probe(film).film
@@ -169,7 +170,6 @@ def test_before_encoding_a_frame_differs_from_the_source_only_under_the_mask(
     spans = [(3, 7), (8, 12)]
     frames = list(compose.composed(film, info.film, pts, digest, spans, [Patches(folder)]))
     assert [index for index, _ in frames] == [3, 4, 5, 6, 8, 9, 10, 11]
-    form = layout.layout(info.film.pix_fmt)
     for index, planes in frames:
         for plane, was in zip(planes, before.frames[index], strict=True):
             raw = plane.view(np.uint8).reshape(was.shape)

@@ -23,19 +23,34 @@ KINDS: dict[str, tuple[str, list[str], str, int]] = {
     "h264 baseline": (".mp4", films.x264("-g", "8", "-profile:v", "baseline"), ".mp4", 8),
     "h264 10 bits 4:2:2": (".mp4", films.x264("-g", "8", "-bf", "2", "-pix_fmt", "yuv422p10le"), ".mp4", 8),
     "h264 4:4:4": (".mp4", films.x264("-g", "8", "-bf", "2", "-pix_fmt", "yuv444p"), ".mkv", 8),
-    "hevc closed": (".mp4", ["-c:v", "libx265", "-x265-params", f"{X265}:open-gop=0", "-tag:v", "hvc1"], ".mp4", 8),
+    "hevc closed": (
+        ".mp4",
+        ["-c:v", "libx265", "-x265-params", f"{X265}:open-gop=0", "-tag:v", "hvc1"],
+        ".mp4",
+        8,
+    ),
     "hevc open": (".mp4", ["-c:v", "libx265", "-x265-params", X265, "-tag:v", "hvc1"], ".mov", 8),
     "hevc open in matroska": (".mkv", ["-c:v", "libx265", "-x265-params", X265], ".mkv", 8),
     "hevc 10 bits": (".mp4", ["-c:v", "libx265", "-x265-params", X265, "-pix_fmt", "yuv420p10le"], ".mp4", 8),
-    "hevc 12 bits 4:2:2": (".mkv", ["-c:v", "libx265", "-x265-params", X265, "-pix_fmt", "yuv422p12le"], ".mkv", 8),
+    "hevc 12 bits 4:2:2": (
+        ".mkv",
+        ["-c:v", "libx265", "-x265-params", X265, "-pix_fmt", "yuv422p12le"],
+        ".mkv",
+        8,
+    ),
     "hevc in transport stream": (".ts", ["-c:v", "libx265", "-x265-params", f"{X265}:open-gop=0"], ".mkv", 8),
     "prores": (".mov", ["-c:v", "prores_ks", "-profile:v", "hq"], ".mov", 1),
     "prores lt": (".mov", ["-c:v", "prores_ks", "-profile:v", "lt"], ".mov", 1),
     "dnxhr": (".mov", ["-c:v", "dnxhd", "-profile:v", "dnxhr_sq", "-pix_fmt", "yuv422p"], ".mov", 1),
-    "dnxhr 10 bits in mxf": (".mxf", ["-c:v", "dnxhd", "-profile:v", "dnxhr_hqx", "-pix_fmt", "yuv422p10le"], ".mov", 1),
+    "dnxhr 10 bits in mxf": (
+        ".mxf",
+        ["-c:v", "dnxhd", "-profile:v", "dnxhr_hqx", "-pix_fmt", "yuv422p10le"],
+        ".mov",
+        1,
+    ),
     "mjpeg": (".mov", ["-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p"], ".mov", 1),
     "mjpeg in avi": (".avi", ["-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj422p"], ".mkv", 1),
-}  # fmt: skip
+}
 SIZE = {"dnxhr": "256x128", "dnxhr 10 bits in mxf": "256x128"}
 
 
@@ -76,7 +91,8 @@ def test_every_group_is_where_a_seek_lands(tmp_path: Path, dub: Path) -> None:
             assert stream.time_base is not None
             for k in (46, 33, 25, 17, 9):
                 container.seek(int(whole.times[k] / stream.time_base), stream=stream)
-                first = next(f for f in container.decode(stream) if f.pts is not None)
+                first = next(container.decode(stream))
+                assert first.pts is not None
                 at = whole.times.index(first.pts * stream.time_base)
                 assert films.hashed(first) == whole.hashes[at], (name, k)
 
@@ -152,8 +168,8 @@ def test_groups_of_one_shot_reach_into_the_next(tmp_path: Path, dub: Path) -> No
     films.ffmpeg(
         "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=1.2",
         "-f", "lavfi", "-i", "mandelbrot=size=96x64:rate=25", "-f", "lavfi", "-i", films.TONE,
-        "-filter_complex", "[1]trim=end=1.2[b];[0][b]concat=n=2:v=1:a=0[v]", "-map", "[v]", "-map", "2:a", "-t", "2.4",
-        *films.x264("-x264-params", "keyint=24:scenecut=0:bframes=2"), url(film),
+        "-filter_complex", "[1]trim=end=1.2[b];[0][b]concat=n=2:v=1:a=0[v]", "-map", "[v]", "-map", "2:a",
+        "-t", "2.4", *films.x264("-x264-params", "keyint=24:scenecut=0:bframes=2"), url(film),
     )  # fmt: skip
     stages = films.Stages(tmp_path / "job", film, dub)
     stages.read()

@@ -19,24 +19,72 @@ HDR10 = (
 )
 KINDS: dict[str, tuple[str, list[str]]] = {
     "8 bits": (".mp4", films.x264("-g", "8")),
-    "bt709": (".mp4", films.x264("-g", "8", "-x264-params", "colorprim=bt709:transfer=bt709:colormatrix=bt709")),
-    "bt601": (".mp4", films.x264("-g", "8", "-x264-params", "colorprim=smpte170m:transfer=smpte170m:colormatrix=smpte170m")),
-    "full range": (".mp4", films.x264("-g", "8", "-pix_fmt", "yuvj420p", "-x264-params", "range=pc:chromaloc=1")),
+    "bt709": (
+        ".mp4",
+        films.x264("-g", "8", "-x264-params", "colorprim=bt709:transfer=bt709:colormatrix=bt709"),
+    ),
+    "bt601": (
+        ".mp4",
+        films.x264("-g", "8", "-x264-params", "colorprim=smpte170m:transfer=smpte170m:colormatrix=smpte170m"),
+    ),
+    "full range": (
+        ".mp4",
+        films.x264("-g", "8", "-pix_fmt", "yuvj420p", "-x264-params", "range=pc:chromaloc=1"),
+    ),
     "4:4:4": (".mp4", films.x264("-g", "8", "-pix_fmt", "yuv444p")),
     "4:2:2 10 bits": (".mov", films.x264("-g", "8", "-pix_fmt", "yuv422p10le")),
     "rgb": (".mkv", ["-c:v", "libx264rgb", "-g", "8", "-qp", "0"]),
-    "hdr10": (".mp4", ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1", "-x265-params", f"{X265}:{HDR10}"]),
-    "hdr10 in matroska": (".mkv", ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", f"{X265}:{HDR10}"]),
-    "hlg": (".mov", ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1", "-x265-params",
-                     f"{X265}:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc:range=limited"]),
+    "hdr10": (
+        ".mp4",
+        ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1", "-x265-params", f"{X265}:{HDR10}"],
+    ),
+    "hdr10 in matroska": (
+        ".mkv",
+        ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", f"{X265}:{HDR10}"],
+    ),
+    "hlg": (
+        ".mov",
+        [
+            "-c:v",
+            "libx265",
+            "-pix_fmt",
+            "yuv420p10le",
+            "-tag:v",
+            "hvc1",
+            "-x265-params",
+            f"{X265}:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc:range=limited",
+        ],
+    ),
     "12 bits": (".mp4", ["-c:v", "libx265", "-pix_fmt", "yuv444p12le", "-x265-params", X265]),
     "anamorphic": (".mp4", films.x264("-g", "8", "-aspect", "2.39")),
     "interlaced": (".mov", films.x264("-g", "8", "-flags", "+ildct+ilme", "-x264-params", "tff=1")),
-    "prores interlaced": (".mov", ["-vf", "setfield=tff", "-c:v", "prores_ks", "-flags", "+ildct", "-field_order", "tt"]),
-    "ffv1 16 bits": (".mkv", ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-pix_fmt", "yuv444p16le"]),
-    "ffv1 rgb 10 bits": (".mkv", ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-pix_fmt", "gbrp10le"]),
+    "prores interlaced": (
+        ".mov",
+        ["-vf", "setfield=tff", "-c:v", "prores_ks", "-flags", "+ildct", "-field_order", "tt"],
+    ),
+    "ffv1 16 bits": (
+        ".mkv",
+        [
+            "-c:v",
+            "ffv1",
+            "-level",
+            "3",
+            "-g",
+            "1",
+            "-slices",
+            "4",
+            "-slicecrc",
+            "1",
+            "-pix_fmt",
+            "yuv444p16le",
+        ],
+    ),
+    "ffv1 rgb 10 bits": (
+        ".mkv",
+        ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-pix_fmt", "gbrp10le"],
+    ),
     "dnxhr 444": (".mov", ["-c:v", "dnxhd", "-profile:v", "dnxhr_444", "-pix_fmt", "yuv444p10le"]),
-}  # fmt: skip
+}
 
 
 def told(video: VideoStream) -> dict[str, object]:

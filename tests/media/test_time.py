@@ -126,7 +126,8 @@ def irregular(path: Path) -> Path:
     times = "'(N+floor(N/3)+2*floor(N/7))/90/TB'"
     films.ffmpeg(
         "-i", url(path.with_name("even.mp4")), "-vf", f"setpts={times}", "-fps_mode", "passthrough",
-        *films.x264("-g", "8", "-bf", "2"), "-video_track_timescale", "90000", "-enc_time_base", "1:90000", url(path),
+        *films.x264("-g", "8", "-bf", "2"), "-video_track_timescale", "90000",
+        "-enc_time_base", "1:90000", url(path),
     )  # fmt: skip
     assert len(set(np.diff([float(t) for t in films.decoded(path).times]).round(6))) > 2
     return path
