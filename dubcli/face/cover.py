@@ -31,7 +31,7 @@ _SAMPLE = 200  # pictures that the look is learnt from
 _USUAL = 3.0  # spreads that are usual
 _DEPARTED = (0.25, 0.5)  # log of colour beyond them: from here something is there, from there on surely
 _CHEEKS = ((203, 206, 216, 207), (423, 426, 436, 427))
-_SPECK = 12  # texels; less is a wrinkle or a misplaced edge
+_SPECK, _TIP = 12, 5  # texels; less is a wrinkle, but at the rim the tip of something
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,15 @@ def covered(texture: NDArray[np.uint8], look: Look) -> Plane:
     sure = min((_unlike(departure, look, lit) for lit in (skin, _places() == 1)), key=np.sum) * skin
     _, labels, stats, _ = cv2.connectedComponentsWithStats((sure > 0.5).astype(np.uint8))
     large = stats[:, cv2.CC_STAT_AREA] >= _SPECK
+    reaching = np.unique(labels[_rim()])
+    large[reaching] |= stats[reaching, cv2.CC_STAT_AREA] >= _TIP
     large[0] = False
     if not large.any():
         return np.zeros((ROWS, COLUMNS), np.float32)
-    core = cv2.morphologyEx(large[labels].astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-    return _filled(
-        np.where(core > 0, np.maximum(sure, 0.75), sure * cv2.dilate(core, np.ones((3, 3), np.uint8)))
-    )
+    whole = cv2.morphologyEx(large[labels].astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    # Its soft edge, its shadow and the mesh's error lie within two texels.
+    wide = np.asarray(cv2.dilate(whole, np.ones((5, 5), np.uint8)), np.float32)
+    return _filled(np.asarray(cv2.GaussianBlur(wide, (0, 0), 0.7), np.float32))
 
 
 def _unlike(departure: Plane, look: Look, lit: NDArray[np.bool_]) -> Plane:
@@ -166,6 +168,14 @@ def _lips() -> NDArray[np.bool_]:
     """(ROWS, COLUMNS): lips and what the mesh may misplace them by."""
     outline = _layout()[0][list(regions.LIPS_OUTER)]
     return mask.spread(mask.polygon(outline, (COLUMNS, ROWS)), 3.0) > 0.2
+
+
+@lru_cache(maxsize=1)
+def _rim() -> NDArray[np.bool_]:
+    """(ROWS, COLUMNS): outermost judged texels, where what covers a face comes in."""
+    face = mask.polygon(_layout()[0][list(mask.EDGE)], (COLUMNS, ROWS)) > 0.5
+    inner = cv2.erode(face.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=(0,)) > 0
+    return np.asarray(face & ~inner & (_places() > 0))
 
 
 @lru_cache(maxsize=1)

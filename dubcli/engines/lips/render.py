@@ -48,7 +48,7 @@ class Layers:
         base: (H, W, 3) float32 0–1, the target's own pixels with cheeks, jaw and neck moved.
         movement: (H, W) pixels that the target's own skin has moved.
         before: (H, W) where something lies before the target's face and must stay.
-        veiled: (h, w) where `base` shows what lay before the face, moved along with it.
+        veiled: (H, W) where `base` shows what lay before the face, moved along with it.
         box: part (rows, columns) of the picture where borrowed pixels may show.
         other: (h, w, 3) the borrowed pixels in place, in that part.
         region: (h, w) where they may show, hard-edged.
@@ -96,14 +96,14 @@ def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
     table = warp.affine(nodes - np.array(corner, np.float32), warp.rest(footage.mesh))
     colours, _ = warp.pull(footage.picture, table, labels[box], shown, cv2.INTER_LANCZOS4)
     other[shown] = _unit(colours)
-    before, veiled, usable = np.zeros((h, w), np.float32), np.zeros_like(region), np.ones_like(region)
+    before, veiled, usable = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32), np.ones_like(region)
     if target.cover is not None:
         before = cover.shown(target.cover, still, warp.footprint(still, (w, h), target.mesh[:, 2]))
-        veiled = cover.shown(target.cover, nodes, labels)[box]
+        veiled = cover.shown(target.cover, nodes, labels)
     if footage.cover is not None:
         usable = 1 - cover.shown(footage.cover, nodes, labels)[box]
         other = base[box] + usable[..., None] * (other - base[box])
-    skin = region * (1 - lips) * usable * (1 - veiled)
+    skin = region * (1 - lips) * usable * (1 - veiled[box])
     light = blend.light_field(base[box], other, skin, _LIGHT_REACH * eyes)
     grain = blend.detail(base[box], skin) / max(blend.detail(other, skin), 1e-4)
     grain = float(np.clip(grain, 1, _GRAINIER))
@@ -112,15 +112,18 @@ def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
 
 def join(drawn: Layers, light: Picture, grain: float, eyes: float) -> tuple[Picture, Picture]:
     """Final picture (H, W, 3) and mask (H, W), both 0–1, with the given light and grain."""
-    inner = mask.soften(drawn.region, _FEATHER * eyes)
+    inner = mask.soften(drawn.region, _FEATHER * eyes) * drawn.usable
     picture, alpha = drawn.base.copy(), mask.smoothstep(drawn.movement / _VISIBLE)
     other = blend.relight(blend.sharpened(drawn.other, grain), light)
-    # What lay before the face must not shine through at its moved place, not even in the widest band.
+    # What lay before the face must not show where it was moved to: not in the widest band of the blend, and
+    # where no borrowed skin can take its place, the source stays.
     base = picture[drawn.box]
-    base = base + (drawn.veiled * drawn.usable)[..., None] * (other - base)
-    picture[drawn.box] = blend.bands(base, other, inner * drawn.usable, _levels(eyes))
+    base = base + (drawn.veiled[drawn.box] * drawn.usable)[..., None] * (other - base)
+    picture[drawn.box] = blend.bands(base, other, inner, _levels(eyes))
     alpha[drawn.box] = np.maximum(alpha[drawn.box], mask.spread(drawn.region, 0.5 * _FEATHER * eyes))
-    return np.clip(picture, 0, 1), alpha * (1 - drawn.before)
+    moved = drawn.veiled.copy()
+    moved[drawn.box] *= 1 - inner
+    return np.clip(picture, 0, 1), alpha * (1 - np.maximum(drawn.before, moved))
 
 
 def _around(points: Floats, levels: int, shape: tuple[int, int]) -> tuple[slice, slice]:
