@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 FOLDER = Path("demo-out")
-FRAMES = (238, 246, 254, 262, 270, 278, 286, 294)  # of the close shot
+FRAMES = (238, 246, 254, 262, 270, 286)  # of the close shot
 CROP = (180, 60, 480, 420)  # left, top, right, bottom of the face in the close shot, pixels
-HEIGHT = 220  # of each picture in the strip, pixels
+HEIGHT = 190  # of each picture in the strip, pixels
 GAP = 4
 
 
