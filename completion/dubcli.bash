@@ -24,7 +24,7 @@ _dubcli() {
             --job) _dubcli_files; return ;;
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.crf= compose.preset= remux.language= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.crf= compose.preset= remux.language= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
             --engine) _dubcli_words "tracker=mediapipe tracker=passthrough aligner=phones aligner=passthrough lips=exemplar lips=passthrough"; return ;;
             --workers) return; return ;;
             --fallback) _dubcli_words "none original"; return ;;
@@ -55,7 +55,7 @@ _dubcli() {
             --job) _dubcli_files; return ;;
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.crf= compose.preset= remux.language= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.crf= compose.preset= remux.language= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
             --engine) _dubcli_words "tracker=mediapipe tracker=passthrough aligner=phones aligner=passthrough lips=exemplar lips=passthrough"; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "-a --audio -o --out --job --store -p --preset --set --engine --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
@@ -85,7 +85,7 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_preset_show)
         case "$previous" in
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.crf= compose.preset= remux.language= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.crf= compose.preset= remux.language= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "--set --yaml --json -q --quiet -v --verbose -h --help"; else _dubcli_words "draft film series"; _dubcli_files; fi ;;
         dubcli_preset_check)
