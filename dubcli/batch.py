@@ -29,7 +29,7 @@ from dubcli.document import Document, Keys, read
 from dubcli.errors import ConfigError, DependencyError, DubError, ExitCode, StoppedError, TemporaryError
 from dubcli.events import Events, Listener
 from dubcli.job import Job, default_out
-from dubcli.layers import resolve
+from dubcli.layers import check_engines, resolve
 
 STOPPING = (StoppedError, TemporaryError, DependencyError)
 """Failures that the next entry would meet as well, or that a person wants to stop at."""
@@ -190,7 +190,7 @@ def _problems(found: list[Entry], document: Document, flags: Mapping[str, tuple[
         if outs.setdefault(entry.out.resolve(), entry) is not entry:
             yield f"{document.at(entry.keys)}: {entry.out} is written twice; give one an out of its own"
         try:
-            resolve(preset=entry.preset, folder=entry.film.parent, flags=flags)
+            check_engines(resolve(preset=entry.preset, folder=entry.film.parent, flags=flags))
         except DubError as error:
             if str(error) not in told:
                 told.add(str(error))

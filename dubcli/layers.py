@@ -14,10 +14,13 @@ from pydantic import BaseModel, Field
 
 from dubcli.config import Settings
 from dubcli.document import Document, fields_at, problems_of, read, suggestion, validated
-from dubcli.errors import ConfigError, DubError, UsageError
+from dubcli.engines.registry import engine
+from dubcli.errors import ConfigError, DependencyError, DubError, UsageError
 
 DEFAULT_PRESET = "film"
 PREFIX = "DUBCLI_"
+ENGINES = {"tracker": "track.engine", "aligner": "align.engine", "lips": "lips.engine"}
+"""Engine kind → the setting that names the engine."""
 
 
 class Preset(Settings):
@@ -115,6 +118,27 @@ def resolve(
     if named := environ.get(f"{PREFIX}STORE"):
         shared = Path(named)
     return Resolved(_settings(stack), stack.origins, name, store or shared)
+
+
+def check_engines(resolved: Resolved) -> None:
+    """Make sure that every engine is there now, not hours into a run.
+
+    Raises:
+        UsageError: a flag names an engine that does not exist.
+        ConfigError: another layer does.
+        DependencyError: the package that an engine needs is not installed.
+    """
+    values = {name: value for name, value, _ in resolved.rows()}
+    for kind, dotted in ENGINES.items():
+        origin = resolved.origins.get(dotted, "default")
+        try:
+            info = engine(kind, values[dotted])
+        except ConfigError as error:
+            kind_of_error = UsageError if origin.startswith("--") else ConfigError
+            raise kind_of_error(f"{origin}: {error}") from None
+        if not info.installed:
+            package = info.package
+            raise DependencyError(f"{kind} engine {info.name} needs {package}; type: pip install {package}")
 
 
 def names() -> list[str]:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from dubcli.job import Job
     from dubcli.layers import Resolved
 
-ENGINE_SETTINGS = {"tracker": "track.engine", "aligner": "align.engine", "lips": "lips.engine"}
-
 
 @dataclass(frozen=True)
 class Request:
@@ -37,16 +35,16 @@ class Request:
         """Settings that have a flag of their own → (the flag, its value).
 
         Raises:
-            UsageError: an engine is not written as KIND=NAME, or does not exist.
+            UsageError: an engine is not written as KIND=NAME.
         """
+        from dubcli.layers import ENGINES
+
         found: dict[str, tuple[str, Any]] = {}
         for text in self.engines:
             kind, equals, name = text.partition("=")
-            if not equals or kind not in ENGINE_SETTINGS:
-                kinds = ", ".join(ENGINE_SETTINGS)
-                raise UsageError(f"--engine {text}: write it as KIND=NAME; kinds are {kinds}")
-            _check_engine(kind, name)
-            found[ENGINE_SETTINGS[kind]] = ("--engine", name)
+            if not equals or kind not in ENGINES:
+                raise UsageError(f"--engine {text}: write it as KIND=NAME; kinds are {', '.join(ENGINES)}")
+            found[ENGINES[kind]] = ("--engine", name)
         if self.workers is not None:
             found["run.workers"] = ("--workers", self.workers)
         if self.fallback is not None:
@@ -124,9 +122,9 @@ def find_job(place: Path | None) -> Path:
 
 
 def _resolve(request: Request, folder: Path, base: Any = None) -> Resolved:
-    from dubcli.layers import resolve
+    from dubcli.layers import check_engines, resolve
 
-    return resolve(
+    resolved = resolve(
         preset=request.preset,
         store=request.store,
         folder=folder,
@@ -134,16 +132,8 @@ def _resolve(request: Request, folder: Path, base: Any = None) -> Resolved:
         assignments=request.assignments,
         base=base,
     )
-
-
-def _check_engine(kind: str, name: str) -> None:
-    from dubcli.engines.registry import engine
-    from dubcli.errors import ConfigError
-
-    try:
-        engine(kind, name)
-    except ConfigError as error:
-        raise UsageError(f"--engine {kind}={name}: {error}") from None
+    check_engines(resolved)
+    return resolved
 
 
 def as_json(resolved: Resolved) -> Mapping[str, Any]:

@@ -81,6 +81,7 @@ def test_a_bug_leaves_its_traceback_in_the_log(
         (["run", "film.mp4", "-a", "dub.wav", "--set", "run.wrkers=1"], 2, "did you mean 'run.workers'?"),
         (["run", "film.mp4", "-a", "dub.wav", "--engine", "lips=wave"], 2, "exemplar, passthrough"),
         (["run", "film.mp4", "-a", "dub.wav", "--engine", "exemplar"], 2, "KIND=NAME"),
+        (["run", "film.mp4", "-a", "dub.wav", "-p", "odd.yaml"], 4, "no lips engine is called 'wave'"),
         (["run", "film.mp4", "-a", "dub.wav", "--progress", "loud"], 2, "'auto', 'bar'"),
         (["run", "film.mp4", "-a", "dub.wav", "--workers", "0"], 2, "--workers"),
         (["run", "film.mp4", "-a", "dub.wav", "--stage", "lip"], 2, "did you mean 'lips'?"),
@@ -118,6 +119,7 @@ def test_what_goes_wrong_is_said_in_one_line(
     (tmp_path / "film.mp4").write_bytes(b"no film")
     (tmp_path / "dub.wav").write_bytes(b"no sound")
     (tmp_path / "bad.yaml").write_text("run:\n  wrkers: 3\n")
+    (tmp_path / "odd.yaml").write_text("lips: {engine: wave}")
     (tmp_path / "empty").mkdir()
     (tmp_path / "mail").mkdir()
     (tmp_path / "mail" / "letter.txt").touch()
