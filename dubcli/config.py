@@ -38,6 +38,9 @@ class CastSettings(_Section):
     apart: float = Field(
         default=0.25, ge=0, le=2, description="cosine distance of descriptors over which tracks are two people"
     )
+    require_consent: bool = Field(
+        default=False, description="touch only people whose consent is recorded in cast.yaml"
+    )
 
 
 class AlignSettings(_Section):

@@ -143,21 +143,34 @@ def cluster(
     Returns:
         Groups of track numbers, heaviest first.
     """
-    groups = [[k] for k in range(len(descriptors))]
-    sums = [
-        rows.astype(np.float64).mean(axis=0) * max(w, 1.0)
-        for rows, w in zip(descriptors, weights, strict=True)
-    ]
-    while len(groups) > 1:
-        units = np.stack([_unit(total) for total in sums])
-        between = 1 - units @ units.T
-        for a, one in enumerate(groups):
-            for b, two in enumerate(groups):
-                if a >= b or any((min(i, j), max(i, j)) in apart for i in one for j in two):
-                    between[a, b] = np.inf
-        a, b = (int(k) for k in np.unravel_index(np.argmin(between), between.shape))
-        if between[a, b] > limit:
-            break
-        groups[a] += groups.pop(b)
-        sums[a] = sums[a] + sums.pop(b)
-    return sorted((sorted(group) for group in groups), key=lambda g: (-sum(weights[k] for k in g), g))
+    count = len(descriptors)
+    if not count:
+        return []
+    groups = [[k] for k in range(count)]
+    means = [rows.mean(axis=0, dtype=np.float64) for rows in descriptors]
+    sums = np.array([mean * max(w, 1.0) for mean, w in zip(means, weights, strict=True)]).reshape(count, -1)
+    strangers = np.eye(count, dtype=bool)
+    for i, j in apart:
+        strangers[i, j] = strangers[j, i] = True
+    units = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+    between = np.where(strangers, np.inf, 1 - units @ units.T)
+    nearest = between.argmin(axis=1)
+    best = between[np.arange(count), nearest]
+    while best.min() <= limit:
+        a = int(best.argmin())
+        a, b = sorted((a, int(nearest[a])))
+        groups[a] += groups[b]
+        groups[b] = []
+        sums[a] += sums[b]
+        units[a] = _unit(sums[a])
+        strangers[a] |= strangers[b]
+        strangers[:, a] |= strangers[:, b]
+        strangers[b] = strangers[:, b] = True
+        between[b] = between[:, b] = np.inf
+        between[a] = between[:, a] = np.where(strangers[a], np.inf, 1 - units @ units[a])
+        stale = np.flatnonzero((nearest == a) | (nearest == b) | (between[a] <= best))
+        stale = np.union1d(stale, (a, b))
+        nearest[stale] = between[stale].argmin(axis=1)
+        best = between[np.arange(count), nearest]
+    found = (sorted(group) for group in groups if group)
+    return sorted(found, key=lambda group: (-sum(weights[k] for k in group), group))

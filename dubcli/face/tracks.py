@@ -72,3 +72,40 @@ def load(path: Path) -> list[FaceTrack]:
     with np.load(path, allow_pickle=False) as box:
         count = len({name.split("/")[0] for name in box.files})
         return [FaceTrack(**{f.name: box[f"{k}/{f.name}"] for f in fields(FaceTrack)}) for k in range(count)]
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What of a track tells who it is; a film's worth of these fits into memory, whole tracks do not.
+
+    Attributes:
+        first, stop: its frames, half-open.
+        eligible: number of eligible frames.
+        descriptor: (n, D) float32, as in `FaceTrack`.
+    """
+
+    first: int
+    stop: int
+    eligible: int
+    descriptor: NDArray[np.float32]
+
+
+def glances(path: Path) -> list[Glance]:
+    """The tracks of a file at a glance."""
+    with np.load(path, allow_pickle=False) as box:
+        count = len({name.split("/")[0] for name in box.files})
+        return [
+            Glance(
+                int(box[f"{k}/frames"][0]),
+                int(box[f"{k}/frames"][-1]) + 1,
+                int((box[f"{k}/reason"] == Reason.OK).sum()),
+                box[f"{k}/descriptor"],
+            )
+            for k in range(count)
+        ]
+
+
+def thumbs(path: Path, number: int) -> NDArray[np.uint8]:
+    """The pictures of one track of a file, (n, 96, 96, 3)."""
+    with np.load(path, allow_pickle=False) as box:
+        return np.asarray(box[f"{number}/thumbs"])

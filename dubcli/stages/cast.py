@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dubcli.stages.base import JobView, Stage, Task, Unit
 
@@ -11,7 +13,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dubcli.face.tracks import FaceTrack
+    from dubcli.face.castfile import Person
+    from dubcli.face.tracks import Glance
+
+Row = TypeVar("Row")
 
 STAGE = Stage("cast", 1, after=("track",))
 
@@ -19,45 +24,71 @@ SHEET_COLUMNS, SHEET_PICTURES = 8, 48
 
 
 def units(job: JobView) -> list[Unit]:
-    """One unit for the film."""
+    """One unit for the film, with `cast.yaml` where there is one."""
     shots = job.all("track")
+    inputs = {f"tracks/{shot}": artifact.content for shot, artifact in shots.items()}
+    paths = {f"tracks/{shot}": artifact.path for shot, artifact in shots.items()}
+    edits = job.sources.get("cast")
+    if edits is not None:
+        inputs["edits"], paths["edits"] = edits.sha256, edits.path
     return [
-        Unit(
-            STAGE,
-            "film",
-            inputs={f"tracks/{shot}": artifact.content for shot, artifact in shots.items()},
-            paths={f"tracks/{shot}": artifact.path for shot, artifact in shots.items()},
-            params=job.settings.cast.model_dump(),
-            cost=len(shots),
-        )
+        Unit(STAGE, "film", inputs, paths, params=job.settings.cast.model_dump(), cost=len(shots)),
     ]
 
 
 def run(task: Task) -> None:
     """Group the film's tracks into people: `cast.json` and one `sheet-<id>.png` each."""
-    from dubcli.face import identity, tracks
+    from dubcli.face import castfile, identity, tracks
 
-    faces: list[tuple[str, int]] = []
-    seen: list[FaceTrack] = []
-    for role in sorted(task.inputs):
-        shot = role.removeprefix("tracks/")
-        for number, track in enumerate(tracks.load(task.inputs[role] / "tracks.npz")):
-            faces.append((shot, number))
-            seen.append(track)
+    faces: list[castfile.Face] = []
+    seen: list[Glance] = []
+    together: set[tuple[int, int]] = set()
+    for shot, path in _shots(task):
+        before = len(seen)
+        seen += tracks.glances(path)
+        faces += [(shot, number) for number in range(len(seen) - before)]
+        together |= {
+            (i, j)
+            for j in range(before, len(seen))
+            for i in range(before, j)
+            if seen[i].first < seen[j].stop and seen[j].first < seen[i].stop
+        }
     groups = identity.cluster(
-        [track.descriptor for track in seen],
-        [float(track.eligible.sum()) for track in seen],
-        _together(faces, seen),
+        [glance.descriptor for glance in seen],
+        [float(glance.eligible) for glance in seen],
+        together,
         limit=task.params["apart"],
     )
-    persons = [
-        {"id": f"p{number:02d}", "faces": [list(faces[k]) for k in group]}
-        for number, group in enumerate(groups, 1)
-    ]
-    for person, group in zip(persons, groups, strict=True):
-        (task.out / f"sheet-{person['id']}.png").write_bytes(_sheet([seen[k] for k in group]))
-    text = json.dumps({"persons": persons}, indent=1, sort_keys=True)
+    found = [[faces[k] for k in group] for group in groups]
+    if "edits" in task.inputs:
+        persons = castfile.edited(found, *castfile.load(task.inputs["edits"]))
+    else:
+        persons = list(castfile.named(found).values())
+    paths = dict(_shots(task))
+    for person in persons:
+        chosen = _spread(person.faces, SHEET_PICTURES)
+        pictures = [tracks.thumbs(paths[shot], number) for shot, number in chosen]
+        (task.out / f"sheet-{person.id}.png").write_bytes(_sheet(pictures))
+    rows = [_row(person, task.params["require_consent"]) for person in persons]
+    text = json.dumps({"persons": rows}, indent=1, sort_keys=True, ensure_ascii=False)
     (task.out / "cast.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _row(person: Person, require_consent: bool) -> dict[str, Any]:
+    """A person as `cast.json` tells it; `why` says why they are not touched."""
+    why = ""
+    if not person.note.touch:
+        why = "cast.yaml says: never touch"
+    elif require_consent and not person.note.consent:
+        why = "no consent is recorded in cast.yaml"
+    return {
+        "id": person.id,
+        "name": person.note.name,
+        "consent": person.note.consent,
+        "touch": not why,
+        "why": why,
+        "faces": [list(face) for face in person.faces],
+    }
 
 
 def check(task: Task) -> None:
@@ -74,39 +105,34 @@ def check(task: Task) -> None:
             raise CheckError(f"the contact sheet of {person['id']} is empty; type: dubcli run again")
 
 
-def _together(faces: list[tuple[str, int]], seen: list[FaceTrack]) -> set[tuple[int, int]]:
-    """Pairs of tracks that share a frame: two people."""
-    pairs = set()
-    for i, one in enumerate(seen):
-        for j in range(i + 1, len(seen)):
-            two = seen[j]
-            if (
-                faces[i][0] == faces[j][0]
-                and one.frames[0] <= two.frames[-1]
-                and two.frames[0] <= one.frames[-1]
-            ):
-                pairs.add((i, j))
-    return pairs
+def _shots(task: Task) -> list[tuple[str, Path]]:
+    """Shots in order, each with the file of its tracks."""
+    roles = sorted(role for role in task.inputs if role.startswith("tracks/"))
+    return [(role.removeprefix("tracks/"), task.inputs[role] / "tracks.npz") for role in roles]
 
 
-def _sheet(seen: list[FaceTrack]) -> bytes:
+def _spread(rows: Sequence[Row], most: int) -> list[Row]:
+    """At most so many of the rows, evenly spread, the first and the last among them."""
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[k * (len(rows) - 1) // (most - 1)] for k in range(most)]
+
+
+def _sheet(pictures: list[NDArray[np.uint8]]) -> bytes:
     """Pictures of one person over all their tracks, as a PNG."""
     import cv2
     import numpy as np
 
-    pictures: NDArray[np.uint8] = np.concatenate([track.thumbs for track in seen])
-    pick = np.unique(
-        np.linspace(0, len(pictures) - 1, min(len(pictures), SHEET_PICTURES)).round().astype(int)
+    rows = _spread(list(np.concatenate(pictures)), SHEET_PICTURES)
+    columns = min(len(rows), SHEET_COLUMNS)
+    lines = -(-len(rows) // columns)
+    side = len(rows[0])
+    sheet = np.zeros((lines * columns, side, side, 3), np.uint8)
+    sheet[: len(rows)] = rows
+    whole = (
+        sheet.reshape(lines, columns, side, side, 3).swapaxes(1, 2).reshape(lines * side, columns * side, 3)
     )
-    columns = min(len(pick), SHEET_COLUMNS)
-    rows = -(-len(pick) // columns)
-    sheet = np.zeros((rows * columns, *pictures.shape[1:]), np.uint8)
-    sheet[: len(pick)] = pictures[pick]
-    side = pictures.shape[1]
-    whole: Any = (
-        sheet.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)
-    )
-    good, png = cv2.imencode(".png", whole[:, :, ::-1])
+    good, png = cv2.imencode(".png", np.ascontiguousarray(whole[:, :, ::-1]))
     if not good:
         raise ValueError("the contact sheet could not be written")
     return png.tobytes()

@@ -1,0 +1,120 @@
+"""Where a face may be changed: gaps, borders, hands, blur, size and profile tell themselves."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.config import Settings
+from dubcli.face import condition, mesh, steady
+from dubcli.face.follow import Sight, Trace
+from dubcli.face.tracks import FaceTrack, Reason
+
+LIMITS = Settings().track.model_dump()
+SHAPE = (720, 1280)
+Array = NDArray[np.float64]
+
+
+def skin(random: np.random.Generator) -> Array:
+    """A face's colours: shaded skin, darker lips, a little noise."""
+    tint = np.full((468, 3), (200.0, 150, 120)) + 25 * mesh.head()[:468, :1]
+    tint[list(mesh.LIPS_OUTER)] -= 50
+    return np.asarray(tint + random.normal(0, 2, tint.shape))
+
+
+def sights(
+    frames: int, covered: tuple[int, int] = (0, 0), yaw: Array | None = None, light: Array | None = None
+) -> list[Sight | None]:
+    """A face that something dark covers at the chin and the mouth for some frames."""
+    random = np.random.default_rng(0)
+    found: list[Sight | None] = []
+    for k in range(frames):
+        angle = np.radians(0.0 if yaw is None else yaw[k])
+        turn = np.array(((np.cos(angle), 0, np.sin(angle)), (0, 1, 0), (-np.sin(angle), 0, np.cos(angle))))
+        points = (mesh.head() @ turn * 100 + (640, 360, 0)).astype(np.float32)
+        colour = skin(random) * (1.0 if light is None else light[k])
+        colour += (40 * np.sin(angle) * mesh.head()[:468, 0])[:, None]  # light from one side
+        spread = 0.005
+        if covered[0] <= k < covered[1]:
+            colour[(mesh.head()[:468, 1] > 0.6) & (mesh.head()[:468, 0] < 0.2)] = (30, 30, 35)
+            spread = 0.02
+        picture = np.zeros((96, 96, 3), np.uint8) if k % 12 == 0 else None
+        shade = np.clip(colour, 0, 255).astype(np.uint8)
+        found.append(Sight(points, 1.0, spread, shade, 1.0, picture))
+    return found
+
+
+def finished(found: list[Sight | None], turn: int = 0) -> FaceTrack:
+    trace = Trace(100, deque(found), deque([steady.NONE] * len(found)))
+    (track,) = condition.finished([trace], SHAPE, turn)
+    condition.judge(track, LIMITS)
+    return track
+
+
+def test_a_free_face_is_eligible_throughout() -> None:
+    track = finished(sights(60))
+    assert track.eligible.all()
+    assert track.occlusion.max() < 0.1
+    np.testing.assert_array_equal(track.frames, np.arange(100, 160))
+
+
+def test_what_covers_the_mouth_is_told_from_just_before_to_just_after() -> None:
+    track = finished(sights(90, covered=(30, 50)))
+    hidden = np.flatnonzero(track.reason == Reason.OCCLUDED)
+    assert hidden.min() in range(22, 31)
+    assert hidden.max() in range(49, 58)
+    assert len(hidden) == hidden.max() - hidden.min() + 1
+
+
+def test_a_turning_head_and_changing_light_cover_nothing() -> None:
+    when = np.arange(90)
+    track = finished(sights(90, yaw=20 * np.sin(when / 9), light=0.7 + 0.3 * np.cos(when / 13)))
+    assert track.occlusion.max() < 0.3
+
+
+def test_a_gap_is_bridged_in_place_but_not_eligible() -> None:
+    found = sights(30)
+    found[10:14] = [None] * 4
+    track = finished(found)
+    np.testing.assert_array_equal(np.flatnonzero(track.reason == Reason.NO_MESH), np.arange(10, 14))
+    np.testing.assert_allclose(track.mesh[12], track.mesh[9], atol=1e-2)
+
+
+def test_profiles_small_and_blurred_faces_are_marked() -> None:
+    profile = finished(sights(20, yaw=np.linspace(0, 70, 20)))
+    assert (profile.reason[-4:] == Reason.PROFILE).all()
+    assert (profile.reason[:8] == Reason.OK).all()
+
+    track = finished(sights(20))
+    track.size[3] = 12
+    track.sharp[5] = 0.1
+    condition.judge(track, LIMITS)
+    assert (track.reason[3], track.reason[5]) == (Reason.SMALL, Reason.BLURRED)
+
+
+def test_what_the_views_disagree_on_is_no_face() -> None:
+    found = [Sight(s.mesh, 0.7, 0.08, s.colour, 1.0, s.thumb) for s in sights(20) if s]
+    trace = Trace(0, deque(found), deque([steady.NONE] * 20))
+    assert condition.finished([trace], SHAPE, 0) == []
+
+
+def test_a_glimpse_or_a_speck_is_no_track() -> None:
+    short = Trace(0, deque(sights(3)), deque([steady.NONE] * 3))
+    assert condition.finished([short], SHAPE, 0) == []
+    tiny = [Sight(s.mesh * 0.05, 1.0, 0.005, s.colour, 1.0, s.thumb) for s in sights(20) if s]
+    assert condition.finished([Trace(0, deque(tiny), deque([steady.NONE] * 20))], SHAPE, 0) == []
+
+
+def test_a_turned_raster_does_not_count_as_a_leaning_head() -> None:
+    upright = finished(sights(8))
+    found = []
+    for sight in sights(8):
+        assert sight is not None
+        x, y, z = sight.mesh.T
+        # Shown a quarter turn clockwise: the raster is what is shown, a quarter turn back.
+        points = np.stack([y, SHAPE[0] - x, z], axis=1).astype(np.float32)
+        found.append(Sight(points, 1.0, 0.005, sight.colour, 1.0, sight.thumb))
+    track = finished(list(found), turn=1)
+    np.testing.assert_allclose(track.pose, upright.pose, atol=0.5)
