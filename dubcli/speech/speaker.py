@@ -92,8 +92,9 @@ def evidence(tracks: Sequence[FaceTrack], seconds: Floats, sound: Sound | None) 
         if sound is not None:
             sync = _agreement(curve, at, sound, _SYNC_S / step)
             odds += _SYNC_WEIGHT * (sync - 0.2)
-        if number == prominent:
-            odds += _ALONE
+            odds += _ALONE * (number == prominent)
+        else:
+            odds -= _ALONE  # laughing and chewing move a mouth too, and no sound tells them from talk
         odds[~track.eligible] *= 0.3  # a mesh that cannot be dubbed cannot be trusted much either
         talks = _smooth(np.clip(odds, -4, 4), step)
         if sound is not None:

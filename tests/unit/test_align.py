@@ -1,0 +1,178 @@
+"""Hearing: regions, phones and the record of them."""
+
+from __future__ import annotations
+
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+import dubcli.demo
+from dubcli.engines.aligners import phoneloop, sphinx
+from dubcli.engines.aligners.base import Heard
+from dubcli.engines.aligners.passthrough import PassthroughAligner
+from dubcli.engines.aligners.phones import PhoneAligner
+from dubcli.errors import ConfigError, MediaError
+from dubcli.media.decode import audio
+from dubcli.speech import record
+from dubcli.speech.features import levelled
+from dubcli.speech.record import Phone, Record, Region
+from dubcli.speech.visemes import INDEX
+from dubcli.stages import align
+from dubcli.stages.base import Task
+
+DEMO = Path(dubcli.demo.__file__).parent
+LIPS = {"m", "p", "b"}
+
+
+@pytest.fixture(scope="module", params=["en", "fr"])
+def said(request: pytest.FixtureRequest) -> tuple[dict[str, list[list[object]]], Heard]:
+    """What a synthetic voice was told to say, and what was heard."""
+    spoken = json.loads((DEMO / f"speech_{request.param}.json").read_text())
+    sound, _ = audio(DEMO / f"speech_{request.param}.flac")
+    return spoken, PhoneAligner().hear(levelled(sound))
+
+
+def task(path: Path, out: Path, unit: str = "dub", engine: str = "phones") -> Task:
+    out.mkdir()
+    return Task(unit, {"audio": path}, {}, {}, engine, out)
+
+
+def write(path: Path, sound: NDArray[np.float32], rate: int = 16000) -> Path:
+    with wave.open(str(path), "wb") as box:
+        box.setparams((1, 2, rate, 0, "NONE", ""))
+        box.writeframes((sound * 32767).astype("<i2").tobytes())
+    return path
+
+
+def test_regions_are_the_lines(said: tuple[dict[str, list[dict[str, float]]], Heard]) -> None:
+    spoken, heard = said
+    inside = np.zeros(len(heard.speech), bool)
+    for region in heard.record.regions:
+        inside[round(region.start * 100) : round(region.end * 100)] = True
+    true = np.zeros(len(inside), bool)
+    for line in spoken["lines"]:
+        true[round(line["start"] * 100) : round(line["end"] * 100)] = True
+    assert (inside == true).mean() > 0.9
+
+
+def test_lips_close_at_p_b_and_m_more_than_elsewhere(
+    said: tuple[dict[str, list[list[object]]], Heard],
+) -> None:
+    spoken, heard = said
+    closing = heard.viseme[:, INDEX["PP"]]
+    shut: list[float] = []
+    other: list[float] = []
+    for phone, start, end in spoken["phones"]:
+        a, b = round(float(str(start)) * 100), round(float(str(end)) * 100)
+        (shut if phone in LIPS else other).append(float(closing[max(0, a - 2) : b + 2].max()))
+    higher = np.array(shut)[:, None] > np.array(other)[None]
+    assert higher.mean() > 0.7  # 0.5 is chance
+
+
+def test_phones_are_in_order_and_inside_regions(said: tuple[object, Heard]) -> None:
+    heard = said[1].record
+    assert len(heard.phones) > 40
+    for phone in heard.phones:
+        assert any(r.start <= phone.start and phone.end <= r.end for r in heard.regions)
+
+
+def test_silence_has_no_regions_and_no_phones() -> None:
+    heard = PhoneAligner().hear(np.zeros(32000, np.float32))
+    assert heard.record.regions == ()
+    assert heard.record.phones == ()
+    assert (heard.viseme.argmax(1) == INDEX["sil"]).all()
+
+
+def test_passthrough_hears_nothing() -> None:
+    heard = PassthroughAligner().hear(np.ones(16000, np.float32))
+    assert heard.record.regions == ()
+    assert not heard.speech.any()
+    assert len(heard.viseme) == len(heard.phone) == 100
+
+
+def test_a_long_region_is_heard_in_pieces_that_join() -> None:
+    sound, _ = audio(DEMO / "speech_en.flac")
+    line = levelled(sound)[16000 * 3 : 16000 * 6]
+    pieces = PhoneAligner().hear(np.tile(line, 8)).record  # 24 s, more than is decoded at a time
+    assert pieces.phones[-1].end > 22
+    gaps = [b.start - a.end for a, b in zip(pieces.phones, pieces.phones[1:], strict=False)]
+    assert max(gaps) < 0.6
+
+
+def test_the_loop_finds_a_sequence_it_was_given() -> None:
+    names = sphinx.phones()
+    want = [names.index(p) for p in ("SIL", "M", "AA", "SIL")]
+    scores = np.full((40, len(names), 3), -20.0, np.float32)
+    for k, phone in enumerate(want):
+        for f in range(10):
+            scores[10 * k + f, phone, min(2, f // 3)] = 0
+    assert [(p, b - a) for p, a, b in phoneloop.best(scores)] == [(p, 10) for p in want]
+    likely = phoneloop.posterior(scores).sum(2)
+    assert np.allclose(likely.sum(1), 1, atol=1e-4)
+    assert [int(likely[10 * k + 5].argmax()) for k in range(4)] == want
+
+
+def test_the_stage_leaves_the_same_bytes_each_time(tmp_path: Path) -> None:
+    sound, _ = audio(DEMO / "speech_en.flac")
+    path = write(tmp_path / "dub.wav", sound[: 16000 * 3])
+    for name in ("one", "two"):
+        todo = task(path, tmp_path / name)
+        align.run(todo)
+        align.check(todo)
+    for name in ("speech.json", "features.npz"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_silent_dub_is_fine_and_said(tmp_path: Path) -> None:
+    todo = task(write(tmp_path / "dub.wav", np.zeros(16000, np.float32)), tmp_path / "out")
+    lines: list[str] = []
+    todo.warn = lines.append
+    align.run(todo)
+    align.check(todo)
+    assert record.load(todo.out / "speech.json").regions == ()
+    assert "no speech" in lines[0]
+
+
+def test_an_unreadable_wav_is_a_media_error(tmp_path: Path) -> None:
+    path = tmp_path / "dub.wav"
+    path.write_bytes(b"RIFF\0\0\0\0 this is no sound")
+    with pytest.raises(MediaError, match=r"dub\.wav"):
+        align.run(task(path, tmp_path / "out"))
+
+
+def test_a_record_survives_its_file(tmp_path: Path) -> None:
+    one = Record(
+        engine="phones",
+        seconds=2.0,
+        offset=-0.84,
+        regions=(Region(start=0.5, end=1.5),),
+        phones=(Phone(phone="M", start=0.5, end=0.6, score=0.7),),
+    )
+    one.save(tmp_path / "speech.json")
+    assert record.load(tmp_path / "speech.json") == one
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '{"engine": "x"}',
+        '{"engine": "x", "seconds": 1, "phones": [{"phone": "QQ", "start": 0, "end": 1}]}',
+        '{"engine": "x", "seconds": 1, "regions": [{"start": 1, "end": 0}]}',
+        '{"engine": "x", "seconds": 1, "regions": [{"start": 0, "end": 2}, {"start": 1, "end": 3}]}',
+        "no json",
+    ],
+)
+def test_a_bad_record_is_refused_by_name(tmp_path: Path, bad: str) -> None:
+    (tmp_path / "speech.json").write_text(bad)
+    with pytest.raises(ConfigError, match=r"speech\.json"):
+        record.load(tmp_path / "speech.json")
+
+
+def test_records_are_strict() -> None:
+    with pytest.raises(ValidationError):
+        Record(engine="x", seconds=1.0, language=3)  # type: ignore[arg-type]

@@ -1,0 +1,86 @@
+"""What a mouth can be told from: the same at any level, silent for silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import dubcli.demo
+from dubcli.engines.aligners.base import Heard
+from dubcli.engines.aligners.phones import PhoneAligner
+from dubcli.media.decode import audio
+from dubcli.speech.features import FLOOR_DB, features, levelled
+
+Floats = NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def speech() -> Floats:
+    return audio(Path(dubcli.demo.__file__).with_name("speech_en.flac"))[0][: 16000 * 7]
+
+
+@pytest.fixture(scope="module")
+def heard(speech: Floats) -> Heard:
+    return PhoneAligner().hear(levelled(speech))
+
+
+@pytest.fixture(scope="module")
+def found(speech: Floats, heard: Heard) -> dict[str, Floats]:
+    return features(speech, heard)
+
+
+def test_all_rows_are_a_hundredth_of_a_second(speech: Floats, found: dict[str, Floats]) -> None:
+    assert {len(rows) for rows in found.values()} == {len(speech) // 160}
+    assert {str(rows.dtype) for rows in found.values()} == {"float32"}
+
+
+def test_12_db_less_changes_nothing(speech: Floats, found: dict[str, Floats]) -> None:
+    quiet = features((speech / 4).astype(np.float32))
+    for name, rows in quiet.items():
+        assert np.abs(rows - found[name]).mean() < 0.002 * max(1, np.abs(found[name]).mean()), name
+
+
+def test_a_16_bit_file_12_db_down_gives_nearly_the_same(speech: Floats, found: dict[str, Floats]) -> None:
+    quiet = features((np.round(speech / 4 * 32768) / 32768).astype(np.float32))
+    assert np.corrcoef(quiet["logmel"].ravel(), found["logmel"].ravel())[0, 1] > 0.99
+    assert (quiet["viseme"].argmax(1) == found["viseme"].argmax(1)).mean() > 0.95
+
+
+def test_silence_is_silence() -> None:
+    out = features(np.zeros(16000, np.float32))
+    assert (out["loudness"] == FLOOR_DB).all()
+    assert not out["speech"].any()
+    assert not out["pitch"].any()
+    assert (out["viseme"].argmax(1) == 0).all()
+    assert out["logmel"].max() == out["logmel"].min()
+
+
+def test_hiss_is_not_speech() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 48000).astype(np.float32)
+    out = features(noise)
+    assert (out["loudness"] == FLOOR_DB).all()
+    assert (out["viseme"].argmax(1) == 0).all()
+
+
+def test_music_between_lines_is_silence_to_a_mouth(speech: Floats) -> None:
+    time = np.arange(3 * 16000) / 16000
+    chord = sum(np.sin(2 * np.pi * f * time) for f in (220.0, 277.2, 329.6)) * 0.05
+    mixed = np.concatenate([speech[: 3 * 16000], chord.astype(np.float32)])
+    out = features(mixed)
+    assert out["loudness"][350:].max() == FLOOR_DB
+
+
+@pytest.mark.parametrize("hertz", [90.0, 140.0, 220.0, 330.0])
+def test_pitch_of_a_buzz_is_its_frequency(hertz: float, heard: Heard) -> None:
+    time = np.arange(len(heard.speech) * 160) / 16000
+    buzz = sum(np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, 12)) * 0.1
+    pitch = features(buzz.astype(np.float32), heard)["pitch"]
+    inside = pitch[60:270]  # within the first line, where the voice is heard
+    assert np.median(np.abs(inside - hertz)) < 0.01 * hertz
+
+
+def test_too_short_for_a_row() -> None:
+    assert all(len(rows) == 0 for rows in features(np.zeros(100, np.float32)).values())
