@@ -18,9 +18,10 @@ Array = NDArray[np.float64]
 
 
 def skin(random: np.random.Generator) -> Array:
-    """A face's colours: shaded skin, darker lips, a little noise."""
+    """A face's colours: shaded skin, a beard, darker lips, a little noise."""
     tint = np.full((468, 3), (200.0, 150, 120)) + 25 * mesh.head()[:468, :1]
-    tint[list(mesh.LIPS_OUTER)] -= 50
+    tint[mesh.head()[:468, 1] > 0.65] *= 0.5
+    tint[list(mesh.LIPS_OUTER)] -= 20
     return np.asarray(tint + random.normal(0, 2, tint.shape))
 
 
@@ -35,10 +36,10 @@ def sights(
         turn = np.array(((np.cos(angle), 0, np.sin(angle)), (0, 1, 0), (-np.sin(angle), 0, np.cos(angle))))
         points = (mesh.head() @ turn * 100 + (640, 360, 0)).astype(np.float32)
         colour = skin(random) * (1.0 if light is None else light[k])
-        colour += (40 * np.sin(angle) * mesh.head()[:468, 0])[:, None]  # light from one side
+        colour *= 1 + (1.2 * np.sin(angle) * mesh.head()[:468, 0])[:, None]  # light from one side
         spread = 0.005
         if covered[0] <= k < covered[1]:
-            colour[(mesh.head()[:468, 1] > 0.6) & (mesh.head()[:468, 0] < 0.2)] = (30, 30, 35)
+            colour[(mesh.head()[:468, 1] > 0.6) & (mesh.head()[:468, 0] < 0.2)] = (20, 20, 25)
             spread = 0.02
         picture = np.zeros((96, 96, 3), np.uint8) if k % 12 == 0 else None
         shade = np.clip(colour, 0, 255).astype(np.uint8)
