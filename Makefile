@@ -64,7 +64,7 @@ venv: $(STAMP) ## Set up .venv, with the command in .venv/bin/dubcli
 $(STAMP): pyproject.toml constraints.txt
 	@if ! $(BIN)/python -c '$(RUNS)' 2>/dev/null; then \
 	  $(find_python); \
-	  echo "setting up .venv with $$python: a few minutes, about a gigabyte"; \
+	  echo "setting up .venv with $$python; this takes a few minutes"; \
 	  "$$python" -m venv --clear .venv; \
 	fi
 	@$(call install_into,.venv,-e '.[dev]')
