@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dubcli.engines.registry import EngineInfo
-from dubcli.face.tracks import FaceTrack
+
+if TYPE_CHECKING:
+    from dubcli.engines.lips import LipWork, Patch
+    from dubcli.face.tracks import FaceTrack
 
 MARK = "DUBCLI_TEST_MARK"
 """Names a directory in which engines leave one file per call, so that tests can count the calls."""
@@ -125,13 +128,9 @@ class HungryOnce(_Tracker):
 class Short:
     """A lip engine that leaves out the last frame."""
 
-    def __getattr__(self, name: str) -> Any:
+    def patches(self, work: LipWork) -> Iterator[Patch]:
+        """All patches of the default engine but the last."""
         from dubcli.engines.lips.exemplar import ExemplarEngine
 
-        whole = getattr(ExemplarEngine(), name)
-
-        def shortened(*args: Any, **kwargs: Any) -> Any:
-            *patches, _ = whole(*args, **kwargs)
-            return iter(patches)
-
-        return shortened if name == "render" else whole
+        *patches, _ = ExemplarEngine().patches(work)
+        return iter(patches)
