@@ -6,6 +6,7 @@ film.dub_fr.dub/
     refs/           which artifact each unit last came to (pointers; never believed)
     failed/         one file per unit that failed
     logs/           what workers printed
+    cast.yaml       what a person says about who is who, if anything (`face.castfile`)
     events.jsonl    what happened
     report.html     what was done, shot by shot (and report.json)
 """
@@ -28,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.config import Settings
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
+from dubcli.face import castfile
 from dubcli.stages.base import Artifact, Source
 from dubcli.store import Store, sha256, write_atomically
 
@@ -180,10 +182,16 @@ class Job:
 
         Raises:
             MediaError: a source is gone or cannot be read.
+            ConfigError: `cast.yaml` is not valid.
         """
         cache_path = self.root / "sources.json"
         cache = _load_json(cache_path)
-        for role, path in (("film", self.film), ("dub", self.dub)):
+        roles = {"film": self.film, "dub": self.dub}
+        if (self.root / "cast.yaml").is_file():
+            castfile.load(self.root / "cast.yaml")  # now, rather than hours later
+            roles["cast"] = self.root / "cast.yaml"
+        self.sources.clear()
+        for role, path in roles.items():
             try:
                 mark = [str(path.resolve()), *_mark(path)]
                 if cache.get(role, {}).get("mark") != mark:

@@ -30,7 +30,7 @@ Face = tuple[str, int]
 
 
 def _is_face(text: str) -> str:
-    if not re.fullmatch(r"\d{8}/\d{1,4}", text):
+    if not re.fullmatch(r"\d{8,12}/\d{1,4}", text):
         raise ValueError("a face is written shot/track, such as 00000812/1")
     return text
 

@@ -23,6 +23,7 @@ class Reason(IntEnum):
     BLURRED = 4
     OCCLUDED = 5
     EDGE = 6
+    FORBIDDEN = 7  # cast.yaml says so; never in tracks.npz, which knows no persons
 
 
 @dataclass

@@ -31,6 +31,7 @@ _REASONS = {
     Reason.BLURRED: "the mouth is blurred",
     Reason.OCCLUDED: "something covers the mouth",
     Reason.EDGE: "the face leaves the picture",
+    Reason.FORBIDDEN: "cast.yaml forbids it",
 }
 
 

@@ -53,6 +53,7 @@ def run(task: Task) -> None:
 
     cast = json.loads((task.inputs["cast"] / "cast.json").read_bytes())
     person = {(shot, track): one["id"] for one in cast["persons"] for shot, track in one["faces"]}
+    forbidden = {one["id"] for one in cast["persons"] if not one.get("touch", True)}
     shots = json.loads((task.inputs["split"] / "shots.json").read_bytes())
     limits = floor.Limits(**task.params)
     cues: list[Cue] = []
@@ -65,6 +66,9 @@ def run(task: Task) -> None:
         if not faces:
             continue
         whose = [person.get((row["name"], k), "") for k in range(len(faces))]
+        for track, one in zip(faces, whose, strict=True):
+            if one in forbidden:
+                track.reason[:] = tracks.Reason.FORBIDDEN
         shot = floor.Shot(row["name"], row["start"], row["stop"], faces, whose)
         own, left, says = floor.cues(shot, seconds, film, dub, sound, limits)
         cues += own
