@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 from dubcli import stages
 from dubcli.config import Settings
 from dubcli.face import mesh as regions
 from dubcli.face import pose, tracks
+from dubcli.media.decode import audio
+from dubcli.speech.features import features
 from dubcli.stages.base import Artifact, JobView, Source, Task
 
 
@@ -28,6 +33,7 @@ class Clip:
         shape: (T, P, 3) canonical mouths.
         head: (478, 3) canonical head.
         features: of the sound, see `speech.features`.
+        faster: the same played at other speeds, by speed: other voices, as it were.
     """
 
     name: str
@@ -35,9 +41,10 @@ class Clip:
     shape: NDArray[np.float32]
     head: NDArray[np.float32]
     features: dict[str, NDArray[np.float32]]
+    faster: dict[float, dict[str, NDArray[np.float32]]]
 
 
-def gather(path: Path, cache: Path) -> Clip:
+def gather(path: Path, cache: Path, speeds: Sequence[Fraction] = ()) -> Clip:
     """Track and hear a clip; what `cache` holds already is not done again."""
     folder = cache / path.stem
     view = JobView({"film": Source(path, ""), "dub": Source(path, "")}, Settings())
@@ -51,14 +58,24 @@ def gather(path: Path, cache: Path) -> Clip:
                 module.run(Task(unit.name, unit.paths, unit.params, unit.facts, engine, out))
                 (out / "done").touch()
             view.artifacts.setdefault(name, {})[unit.name] = Artifact("", out, _digest(name, unit.name))
-    return _clip(path.stem, view)
+    return _clip(path.stem, view, {float(s): _heard(path, folder, s) for s in speeds})
+
+
+def _heard(path: Path, folder: Path, speed: Fraction) -> dict[str, Any]:
+    """Features of the sound played at another speed, pitch and formants moving with it."""
+    done = folder / f"speed-{float(speed):.2f}.npz"
+    if not done.exists():
+        wave, _ = audio(path)
+        played = resample_poly(wave, speed.denominator, speed.numerator).astype(np.float32)
+        np.savez(done, **features(played))
+    return _arrays(done)
 
 
 def _digest(*words: str) -> str:
     return hashlib.sha256("/".join(words).encode()).hexdigest()
 
 
-def _clip(name: str, view: JobView) -> Clip:
+def _clip(name: str, view: JobView, faster: dict[float, dict[str, Any]]) -> Clip:
     video = json.loads((view.one("probe").path / "media.json").read_text(encoding="utf-8"))["video"]
     tick = video["time_base"][0] / video["time_base"][1]
     pts = _arrays(view.one("split").path / "frames.npz")["pts"]
@@ -70,8 +87,8 @@ def _clip(name: str, view: JobView) -> Clip:
     fit = pose.canonical_transform(longest.mesh[good], head)
     shape = pose.to_canonical(longest.mesh[good], fit)[:, list(regions.MOUTH)]
     seconds = (pts[longest.frames[good]] - pts[0]) * tick - record["offset"]
-    features = _arrays(view.one("align").path / "features.npz")
-    return Clip(name, seconds, shape, np.asarray(head, np.float32), features)
+    heard = _arrays(view.one("align").path / "features.npz")
+    return Clip(name, seconds, shape, np.asarray(head, np.float32), heard, faster)
 
 
 def _arrays(path: Path) -> dict[str, Any]:

@@ -9,49 +9,73 @@ Clips whose terms do not allow it must not be named; what taught the committed w
 from __future__ import annotations
 
 import argparse
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from gather import Clip, gather
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 from dubcli.speech import model
 from dubcli.speech.basis import measures
 
 PENALTY = 30.0
+VELOCITY = 1.0  # weight of how a mouth changes from frame to frame, against where it is
 ROUNDS = 3  # of fitting and of finding each clip's lag
+SPEEDS = tuple(Fraction(n, 25) for n in (21, 23, 27, 30))  # pitch and formants move with them
+SHIPPED = Path(model.__file__).with_name("prior.safetensors")
 
 
-def targets(clip: Clip) -> NDArray[np.float32]:
-    """Measures in standard deviations, (T, 3)."""
-    values = measures(clip.shape)
-    return np.asarray((values - values.mean(0)) / np.maximum(values.std(0), 1e-4), np.float32)
+class Sums:
+    """What a ridge regression needs of its data; sums can be added up and taken apart again."""
+
+    def __init__(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> None:
+        both = np.concatenate([x, y], axis=1).astype(np.float64)
+        change = np.diff(both, axis=0)
+        self.inputs = x.shape[1]
+        self.parts = [np.array(float(len(both))), both.sum(0), both.T @ both, change.T @ change]
+
+    def added(self, other: Sums, sign: float = 1.0) -> Sums:
+        """The sums of both, or of this without the other (sign -1)."""
+        out = object.__new__(Sums)
+        out.inputs = self.inputs
+        out.parts = [a + sign * b for a, b in zip(self.parts, other.parts, strict=True)]
+        return out
+
+    def solve(self) -> model.Linear:
+        """Weights that fit the targets and their change from frame to frame."""
+        count, total, square, change = self.parts
+        mean, n = total / count, self.inputs
+        both = square - count * np.outer(mean, mean) + VELOCITY * change
+        weight = np.linalg.solve(both[:n, :n] + PENALTY * np.eye(n), both[:n, n:])
+        return model.Linear(*(np.asarray(v, np.float32) for v in (mean[:n], weight, mean[n:])))
 
 
-def train(clips: list[Clip]) -> model.Ridge:
-    """Fit the prior, pictures shifted against sound as each clip's own others-trained prior finds best."""
+def train(clips: list[Clip]) -> model.Linear:
+    """Fit the prior, each clip shifted against its sound as a prior of the others finds best."""
     lags = dict.fromkeys((c.name for c in clips), 0.0)
     for _ in range(ROUNDS):
-        each = {c.name: _moments(c, lags[c.name]) for c in clips}
-        total = model.Moments(*each[clips[0].name].xy.shape)
-        for one in each.values():
-            model.merge(total, one)
+        each = {c.name: _sums(c, lags[c.name]) for c in clips}
+        total = _total(list(each.values()))
         for clip in clips:
-            model.merge(total, each[clip.name], -1.0)
-            lags[clip.name] = model.lag(total.solve(PENALTY), clip.features, clip.seconds, clip.shape)
-            model.merge(total, each[clip.name])
-    total = model.Moments(*total.xy.shape)
-    for clip in clips:
-        model.merge(total, _moments(clip, lags[clip.name]))
-    return total.solve(PENALTY)
+            others = total.added(each[clip.name], -1.0).solve()
+            lags[clip.name] = model.lag(others, clip.features, clip.seconds, clip.shape)
+    return _total([_sums(c, lags[c.name]) for c in clips]).solve()
 
 
-def _moments(clip: Clip, lag: float) -> model.Moments:
-    x = model.windows(model.inputs(clip.features), clip.seconds - lag)
-    y = targets(clip)
-    out = model.Moments(x.shape[1], y.shape[1])
-    out.add(x, y)
+def _sums(clip: Clip, lag: float) -> Sums:
+    values = measures(clip.shape)
+    y = np.asarray((values - values.mean(0)) / np.maximum(values.std(0), 1e-4), np.float32)
+    heard = {1.0: clip.features, **clip.faster}
+    return _total(
+        [Sums(model.windows(model.inputs(f), (clip.seconds - lag) / s), y) for s, f in heard.items()]
+    )
+
+
+def _total(sums: list[Sums]) -> Sums:
+    out = sums[0]
+    for one in sums[1:]:
+        out = out.added(one)
     return out
 
 
@@ -63,13 +87,10 @@ def main() -> None:
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP")
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--without", action="append", default=[], metavar="CLIP")
-    parser.add_argument("--out", type=Path, default=model.PRIOR)
+    parser.add_argument("--out", type=Path, default=SHIPPED)
     args = parser.parse_args()
-    clips = [gather(p, args.cache) for p in sorted(args.clips) if p.stem not in args.without]
-    prior = train(clips)
-    save_file(
-        {"prior/centre": prior.centre, "prior/weight": prior.weight, "prior/mean": prior.mean}, args.out
-    )
+    names = [p for p in sorted(args.clips) if p.stem not in args.without]
+    model.save_prior(args.out, train([gather(p, args.cache, SPEEDS) for p in names]))
 
 
 if __name__ == "__main__":

@@ -1,46 +1,65 @@
 """From speech to mouth: a shipped prior, and what a film's own speech and mouths teach on top of it.
 
-Both are linear in a window of half a second of speech, looking both ways (dubbing is done offline), and
-solved in closed form: the same data give the same weights. The prior knows mouths in general and answers in
-three measures (opening, width, protrusion) in standard deviations; a person's own weights start from what the
-prior says and answer in the person's own shape coefficients.
+A mouth is told from half a second of speech around it, both ways: dubbing is done offline. The prior is
+linear and knows mouths in general: it answers in three measures (opening, width, protrusion), in standard
+deviations. A person's own voice is a Gaussian process (Rasmussen & Williams 2006, §2.2) around what the prior
+says, with a linear and a squared-exponential kernel, and answers in the person's own shape coefficients. Both
+are solved in closed form: the same data give the same weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.speech import visemes
 from dubcli.speech.basis import Person, measures, opening
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 
-PRIOR = Path(__file__).with_name("prior.safetensors")
 MEASURES = 3
 _RATE = 100
-_TAPS = np.arange(-24, 25, 4)  # rows of 10 ms around a picture that its mouth is told from
-_BLUR = 1.5  # rows; a tap stands for its neighbourhood
-_MEL_WEIGHT = 0.1  # against phones, which carry over to other voices
-_PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+_BANDS = 20  # of log-mel
+_TAPS = np.arange(-24, 25, 6)  # rows of 10 ms around a picture that its mouth is told from
+_BLUR = 2.2  # rows; a tap stands for its neighbourhood
+_PROPERTIES = ("opening", "width", "rounding", "closed", "teeth")
+_LAGS = np.arange(-16, 17, 2) / 100  # seconds
+_LAG_SPREAD = 0.05  # seconds; films are further out of sync than this seldom
+_TOLERATED = (-0.06, 0.04)  # seconds: EBU R 37, sound at most 60 ms late or 40 ms early
+_INDEPENDENT = 4  # frames that tell as much as one: mouths change slowly
+_NOISE = 0.5  # of the kernels' own variance: what speech does not tell of a mouth
+_REACH = 1.5  # length scale of the squared exponential, in median squared distances
+_FRAMES = 2000  # a person is learnt from at most; more hardly tell more (docs/quality.md)
 _FOLDS = 4
-_VELOCITY = 0.5  # weight of how a mouth changes from frame to frame, against where it is
-_PRIOR_WEIGHT = 3.0  # how cheaply the prior's answer is used against raw speech
 _GAIN = (1.0, 2.5)  # regression flattens; more than this would be noise made loud
-_LAGS = np.arange(-12, 13, 2) / 100  # seconds
 
 
 def inputs(features: Mapping[str, Any]) -> Floats:
-    """What a mouth is told from, (F, 60) at 100 Hz: phones first, then a coarse log-mel."""
+    """What a mouth is told from, (F, 81) at 100 Hz: phones, what they ask of a mouth, last a coarse log-mel.
+
+    The weights say how much each is trusted across voices.
+    """
     phone = np.asarray(features["phone"], np.float32)
-    mel = np.asarray(features["logmel"], np.float32)
-    coarse = mel.reshape(len(mel), 20, -1).mean(2)
-    return np.concatenate([phone, _MEL_WEIGHT * coarse], axis=1)
+    mel = np.asarray(features["logmel"], np.float32).reshape(len(phone), _BANDS, -1).mean(2)
+    loud = np.clip(np.asarray(features["loudness"], np.float32), -40, 10)[:, None] / 10
+    viseme = 0.5 * np.asarray(features["viseme"], np.float32)
+    return np.concatenate([phone, 2 * phone @ _asked(), loud, viseme, 0.1 * mel], axis=1)
+
+
+@lru_cache
+def _asked() -> Floats:
+    """What each phone asks of a mouth, (40, 5)."""
+    table = np.stack([visemes.table(name) for name in _PROPERTIES], axis=1)
+    rows = [visemes.passage(phone).mean(0) @ table for phone in visemes.PHONES]
+    return np.asarray(np.stack(rows), np.float32)
 
 
 def windows(rows: Floats, seconds: Array) -> Floats:
@@ -55,8 +74,8 @@ def windows(rows: Floats, seconds: Array) -> Floats:
 
 
 @dataclass(frozen=True)
-class Ridge:
-    """A linear map with an offset: `(x - centre) @ weight + mean`."""
+class Linear:
+    """`(x - centre) @ weight + mean`."""
 
     centre: Floats
     weight: Floats
@@ -66,35 +85,13 @@ class Ridge:
         return np.asarray((x - self.centre) @ self.weight + self.mean, np.float32)
 
 
-class Moments:
-    """Sums that a ridge regression needs, gathered piece by piece so that memory is flat in film length."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        self.count = 0.0
-        self.x, self.y = np.zeros(inputs), np.zeros(outputs)
-        self.xx, self.xy = np.zeros((inputs, inputs)), np.zeros((inputs, outputs))
-        self.dxx, self.dxy = np.zeros((inputs, inputs)), np.zeros((inputs, outputs))
-
-    def add(self, x: Floats, y: Floats, sign: float = 1.0) -> None:
-        """Add consecutive frames (T, D) and their targets (T, K); sign -1 takes them out again."""
-        a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
-        self.count += sign * len(a)
-        self.x += sign * a.sum(0)
-        self.y += sign * b.sum(0)
-        self.xx += sign * (a.T @ a)
-        self.xy += sign * (a.T @ b)
-        da, db = np.diff(a, axis=0), np.diff(b, axis=0)
-        self.dxx += sign * (da.T @ da)
-        self.dxy += sign * (da.T @ db)
-
-    def solve(self, penalty: float) -> Ridge:
-        """Weights that fit both the targets and their change from frame to frame."""
-        count = max(self.count, 1.0)
-        mx, my = self.x / count, self.y / count
-        xx = self.xx - count * np.outer(mx, mx) + _VELOCITY * self.dxx
-        xy = self.xy - count * np.outer(mx, my) + _VELOCITY * self.dxy
-        weight = np.linalg.solve(xx + penalty * np.eye(len(xx)), xy)
-        return Ridge(*(np.asarray(v, np.float32) for v in (mx, weight, my)))
+def ridge(x: Floats, y: Floats, penalty: float) -> Linear:
+    """Least squares with a penalty on the weights, (N, D) and (N, K)."""
+    a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    mx, my = a.mean(0), b.mean(0)
+    a = a - mx
+    weight = np.linalg.solve(a.T @ a + penalty * np.eye(a.shape[1]), a.T @ (b - my))
+    return Linear(*(np.asarray(v, np.float32) for v in (mx, weight, my)))
 
 
 @dataclass(frozen=True)
@@ -114,10 +111,30 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Voice:
-    """What one person's own film taught: speech windows to shape coefficients, and how much to exaggerate."""
+    """What one person's own film taught.
 
-    ridge: Ridge
-    gain: float
+    Attributes:
+        base: the prior's measures to shape coefficients.
+        windows: (N, D) speech that was learnt from.
+        weight: (N, K) of the kernels on it.
+        centre: (D,) mean window.
+        scale: (2,) median squared distance between windows: all columns, columns without log-mel.
+        mean: (K,) coefficients about which gain works.
+        gain: how much to exaggerate.
+    """
+
+    base: Linear
+    windows: Floats
+    weight: Floats
+    centre: Floats
+    scale: Floats
+    mean: Floats
+    gain: Floats
+
+    def __call__(self, x: Floats, z: Floats) -> Floats:
+        """Coefficients (T, K) for windows (T, D) and what the prior says of them (T, 3)."""
+        told = self.base(z) + _kernel(x - self.centre, self.windows - self.centre, self.scale) @ self.weight
+        return np.asarray(self.mean + self.gain * (told - self.mean), np.float32)
 
 
 @dataclass(frozen=True)
@@ -130,35 +147,30 @@ class MouthModel:
         voices: what each person's own speech taught; persons without are driven by the prior alone.
     """
 
-    prior: Ridge
+    prior: Linear
     lag: float
     voices: Mapping[str, Voice]
 
     def predict(self, name: str, person: Person, features: Mapping[str, Any], seconds: Array) -> Floats:
-        """Shapes (T, P, 3) that a person's mouth takes for that speech at those times."""
-        x = windows(inputs(features), np.asarray(seconds, np.float64))
+        """Shapes (T, P, 3) that a person's mouth takes for that speech at those times.
+
+        The film's own way of being early or late is kept within what broadcasters tolerate.
+        """
+        at = np.asarray(seconds, np.float64) - float(np.clip(self.lag, *_TOLERATED))
+        x = windows(inputs(features), at)
         z = self.prior(x)
         voice = self.voices.get(name)
-        if voice is None:
-            return from_measures(person, z)
-        coefficients = voice.ridge(_stacked(x, z))
-        return person.decode(voice.ridge.mean + voice.gain * (coefficients - voice.ridge.mean))
+        return person.decode(voice(x, z)) if voice else from_measures(person, z)
 
     def save(self, path: Path) -> None:
         """Write the weights as safetensors."""
         from safetensors.numpy import save_file
 
-        out = {
-            "prior/centre": self.prior.centre,
-            "prior/weight": self.prior.weight,
-            "prior/mean": self.prior.mean,
-        }
-        out["lag"] = np.array([self.lag], np.float32)
+        out = _members("prior", self.prior) | {"lag": np.array([self.lag], np.float32)}
         for name, voice in sorted(self.voices.items()):
-            out[f"voice/{name}/centre"] = voice.ridge.centre
-            out[f"voice/{name}/weight"] = voice.ridge.weight
-            out[f"voice/{name}/mean"] = voice.ridge.mean
-            out[f"voice/{name}/gain"] = np.array([voice.gain], np.float32)
+            out |= _members(f"voice/{name}/base", voice.base)
+            for part in ("windows", "weight", "centre", "scale", "mean", "gain"):
+                out[f"voice/{name}/{part}"] = getattr(voice, part)
         save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, path)
 
 
@@ -168,22 +180,53 @@ def load(path: Path) -> MouthModel:
 
     box = load_file(path)
     names = sorted({key.split("/")[1] for key in box if key.startswith("voice/")})
+    parts = ("windows", "weight", "centre", "scale", "mean", "gain")
     return MouthModel(
-        prior=_ridge(box, "prior"),
+        prior=_linear(box, "prior"),
         lag=float(box["lag"][0]),
-        voices={n: Voice(_ridge(box, f"voice/{n}"), float(box[f"voice/{n}/gain"][0])) for n in names},
+        voices={
+            n: Voice(_linear(box, f"voice/{n}/base"), *(box[f"voice/{n}/{part}"] for part in parts))
+            for n in names
+        },
     )
 
 
-def load_prior(path: Path = PRIOR) -> Ridge:
-    """The shipped prior, or one of the same form."""
+def save_prior(path: Path, prior: Linear) -> None:
+    """Write a prior as `load_prior` reads it, in half precision."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.asarray(v, np.float16) for name, v in _members("prior", prior).items()}, path)
+
+
+def load_prior(path: Path) -> Linear:
+    """The shipped prior, or one of the same form.
+
+    Raises:
+        ConfigError: it is not one.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    return _ridge(load_file(path), "prior")
+    from dubcli.errors import ConfigError
+
+    try:
+        prior = _linear(load_file(path), "prior")
+    except (SafetensorError, KeyError) as error:
+        raise ConfigError(f"{path.name} is no prior ({error}); leave learn.prior out") from error
+    if prior.weight.shape != (
+        len(_TAPS) * (len(visemes.PHONES) + len(_PROPERTIES) + 1 + len(visemes.VISEMES) + _BANDS),
+        MEASURES,
+    ):
+        raise ConfigError(f"{path.name} is of another version; train it again or leave learn.prior out")
+    return prior
 
 
-def _ridge(box: Mapping[str, Any], name: str) -> Ridge:
-    return Ridge(*(np.asarray(box[f"{name}/{part}"], np.float32) for part in ("centre", "weight", "mean")))
+def _members(name: str, linear: Linear) -> dict[str, Any]:
+    return {f"{name}/{part}": getattr(linear, part) for part in ("centre", "weight", "mean")}
+
+
+def _linear(box: Mapping[str, Any], name: str) -> Linear:
+    return Linear(*(np.asarray(box[f"{name}/{part}"], np.float32) for part in ("centre", "weight", "mean")))
 
 
 def from_measures(person: Person, z: Floats) -> Floats:
@@ -191,20 +234,24 @@ def from_measures(person: Person, z: Floats) -> Floats:
     seen = person.decode(person.coefficients) if len(person.coefficients) else person.closed[None]
     values = measures(seen)
     spread = np.maximum(values.std(0), 1e-4)
-    known = Moments(MEASURES, person.basis.shape[0])
-    known.add((values - values.mean(0)) / spread, person.encode(seen))
-    return person.decode(known.solve(1.0)(z))
+    return person.decode(ridge((values - values.mean(0)) / spread, person.encode(seen), 1.0)(z))
 
 
-def lag(prior: Ridge, features: Mapping[str, Any], seconds: Array, shape: Floats) -> float:
-    """Seconds by which pictures come after their sound: where the prior's opening fits best."""
+def lag(prior: Linear, features: Mapping[str, Any], seconds: Array, shape: Floats) -> float:
+    """Seconds by which pictures come after their sound: where the prior's opening fits best and likely."""
     rows, gap = inputs(features), opening(shape)
-    fits = [float(np.corrcoef(prior(windows(rows, seconds - lag))[:, 0], gap)[0, 1]) for lag in _LAGS]
-    return float(_LAGS[int(np.nanargmax(fits))])
+    count = len(gap) / _INDEPENDENT
+    fits = []
+    for late in _LAGS:
+        told = prior(windows(rows, seconds - late))[:, 0]
+        corr = float(np.corrcoef(told, gap)[0, 1]) if told.std() > 0 and gap.std() > 0 else 0.0
+        likely = -count / 2 * np.log(1 - np.clip(corr, 0, 0.99) ** 2)
+        fits.append(likely - late**2 / (2 * _LAG_SPREAD**2))
+    return float(_LAGS[int(np.argmax(fits))])
 
 
 def fit(
-    prior: Ridge,
+    prior: Linear,
     people: Mapping[str, Person],
     stretches: Sequence[Stretch],
     features: Mapping[str, Any],
@@ -220,84 +267,86 @@ def fit(
         least_seconds: a person with less speech than this is left to the prior.
 
     Returns:
-        The model, and per learnt person: `seconds` learnt from, `corr` of opening in held-out parts,
-        `penalty` and `gain`.
+        The model, and per learnt person: `seconds` learnt from, `corr` of opening held out, and `gain`.
     """
     rows = inputs(features)
     speech = np.asarray(features["speech"], np.float32)
-    stretches = [s for s in stretches if len(s.seconds) > 5 and _spoken(speech, s.seconds).mean() > 0.2]
-    voices: dict[str, Voice] = {}
-    facts: dict[str, dict[str, float]] = {}
-    for name, person in sorted(people.items()):
-        own = [s for s in stretches if s.person == name]
-        length = sum(float(_spoken(speech, s.seconds).sum()) * _step(s.seconds) for s in own)
-        if length < least_seconds:
-            continue
-        voice, found = _voice(prior, person, own, rows)
-        voices[name], facts[name] = voice, {"seconds": round(length, 2), **found}
-    return MouthModel(prior, 0.0, voices), facts
+    own: dict[str, list[Stretch]] = {}
+    length = dict.fromkeys(people, 0.0)
+    for stretch in stretches:
+        spoken = _spoken(speech, stretch.seconds)
+        if spoken.mean() > 0.2:
+            own.setdefault(stretch.person, []).append(stretch)
+            length[stretch.person] += float(spoken.sum()) * _step(stretch.seconds)
+    learnt = [name for name in sorted(own) if length[name] >= least_seconds]
+    late = 0.0
+    if learnt:
+        most = max(learnt, key=lambda name: length[name])
+        late = lag(prior, features, *_joined(own[most]))
+    voices, facts = {}, {}
+    for name in learnt:
+        seconds, shape = _joined(own[name])
+        x = windows(rows, seconds - late)
+        voices[name], corr = _voice(x, prior(x), people[name], shape)
+        gain = round(float(voices[name].gain[0]), 3)
+        facts[name] = {"seconds": round(length[name], 2), "corr": round(corr, 3), "gain": gain}
+    return MouthModel(prior, late, voices), facts
 
 
-def _voice(
-    prior: Ridge, person: Person, own: Sequence[Stretch], rows: Floats
-) -> tuple[Voice, dict[str, float]]:
-    pieces = []
-    for stretch in own:
-        x = windows(rows, stretch.seconds)
-        pieces.append((_stacked(x, prior(x)), person.encode(stretch.shape), opening(stretch.shape)))
-    folds = _folds([len(x) for x, _, _ in pieces])
-    width, outputs = pieces[0][0].shape[1], person.basis.shape[0]
-    total, parts = Moments(width, outputs), [Moments(width, outputs) for _ in range(_FOLDS)]
-    for (x, y, _), cuts in zip(pieces, folds, strict=True):
-        for fold, (a, b) in cuts:
-            parts[fold].add(x[a:b], y[a:b])
-    for part in parts:
-        merge(total, part)
-    best: tuple[float, float, float] = (-2.0, _PENALTIES[-1], 1.0)
-    for penalty in _PENALTIES:
-        got, want = [], []
-        for fold, part in enumerate(parts):
-            rest = Moments(width, outputs)
-            merge(rest, total)
-            merge(rest, part, -1.0)
-            ridge = rest.solve(penalty)
-            for (x, _, gap), cuts in zip(pieces, folds, strict=True):
-                for _, (a, b) in (cut for cut in cuts if cut[0] == fold):
-                    got.append(opening(person.decode(ridge(x[a:b]))))
-                    want.append(gap[a:b])
-        told, true = np.concatenate(got), np.concatenate(want)
-        corr = float(np.corrcoef(told, true)[0, 1])
-        best = max(best, (corr, penalty, float(true.std() / max(told.std(), 1e-6))))
-    corr, penalty, ratio = best
-    gain = float(np.clip(ratio, *_GAIN))
-    found = {"corr": round(corr, 3), "penalty": penalty, "gain": round(gain, 3)}
-    return Voice(total.solve(penalty), gain), found
+def _voice(x: Floats, z: Floats, person: Person, shape: Floats) -> tuple[Voice, float]:
+    """A person's voice from all their frames in order of time, and the correlation of opening held out."""
+    y = person.encode(shape)
+    scale = _scales(x - x.mean(0))
+    edges = np.linspace(0, len(x), _FOLDS + 1).astype(int)
+    told = np.empty_like(y)
+    for a, b in pairwise(edges):
+        rest = np.r_[0:a, b : len(x)]
+        told[a:b] = _solve(x[rest], z[rest], y[rest], scale)(x[a:b], z[a:b])
+    got, want = opening(person.decode(told)), opening(shape)
+    corr = float(np.corrcoef(got, want)[0, 1]) if got.std() > 0 and want.std() > 0 else 0.0
+    gain = float(np.clip(want.std() / max(got.std(), 1e-6), *_GAIN))
+    return _solve(x, z, y, scale, gain), corr
 
 
-def merge(into: Moments, other: Moments, sign: float = 1.0) -> None:
-    """Add other sums to some, or take them out again with sign -1."""
-    into.count += sign * other.count
-    for name in ("x", "y", "xx", "xy", "dxx", "dxy"):
-        getattr(into, name).__iadd__(sign * getattr(other, name))
+def _solve(x: Floats, z: Floats, y: Floats, scale: Floats, gain: float = 1.0) -> Voice:
+    base = ridge(z, y, 10.0)
+    part = _spread(len(x), _FRAMES)
+    centre = x.mean(0)
+    kernel = _kernel(x[part] - centre, x[part] - centre, scale).astype(np.float64)
+    rest = (y - base(z))[part].astype(np.float64)
+    weight = np.linalg.solve(kernel + _NOISE * np.eye(len(part)), rest).astype(np.float32)
+    return Voice(base, x[part], weight, centre, scale, y.mean(0), np.array([gain], np.float32))
 
 
-def _folds(lengths: Sequence[int]) -> list[list[tuple[int, tuple[int, int]]]]:
-    """Cut all pieces, laid end to end, into `_FOLDS` contiguous parts: per piece (fold, (start, stop))."""
-    total, done, out = sum(lengths), 0, []
-    edges = np.linspace(0, total, _FOLDS + 1).astype(int)
-    for length in lengths:
-        cuts = []
-        for fold in range(_FOLDS):
-            a, b = max(edges[fold] - done, 0), min(edges[fold + 1] - done, length)
-            if b > a:
-                cuts.append((fold, (int(a), int(b))))
-        out.append(cuts)
-        done += length
-    return out
+def _kernel(a: Floats, b: Floats, scale: Floats) -> Floats:
+    """Covariance (N, M) of centred windows: linear in all, squared exponential in all but the log-mel."""
+    near = _distances(_voiceless(a), _voiceless(b)) / (_REACH * scale[1])
+    return np.asarray(a @ b.T / scale[0] + np.exp(-near), np.float32)
 
 
-def _stacked(x: Floats, z: Floats) -> Floats:
-    return np.concatenate([x, _PRIOR_WEIGHT * z], axis=1)
+def _scales(x: Floats) -> Floats:
+    some = x[_spread(len(x), 500)]
+    pair = [float(np.median(_distances(v, v))) for v in (some, _voiceless(some))]
+    return np.maximum(np.array(pair, np.float32), 1e-3)
+
+
+def _distances(a: Floats, b: Floats) -> Floats:
+    square = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
+    return np.asarray(np.maximum(square, 0), np.float32)
+
+
+def _voiceless(x: Floats) -> Floats:
+    """Windows without the log-mel, which tells voices apart more than mouths."""
+    rows = x.reshape(len(x), len(_TAPS), -1)[:, :, :-_BANDS]
+    return np.ascontiguousarray(rows.reshape(len(x), -1))
+
+
+def _joined(own: Sequence[Stretch]) -> tuple[Array, Floats]:
+    return np.concatenate([s.seconds for s in own]), np.concatenate([s.shape for s in own])
+
+
+def _spread(count: int, most: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def _spoken(speech: Floats, seconds: Array) -> NDArray[np.bool_]:
