@@ -107,7 +107,7 @@ def run(task: Task) -> None:
 
 
 def check(task: Task) -> None:
-    """There is one whole picture per patch, of one even size, at even places, in order, for all frames or none.
+    """Patches are whole pictures of one even size, at even places, in order, for all frames or none.
 
     Raises:
         CheckError: there is not.
@@ -120,9 +120,8 @@ def check(task: Task) -> None:
     with np.load(task.inputs["motion"] / "motion.npz", allow_pickle=False) as box:
         asked = int((box["weight"] > 0).sum())
     if len(frames) not in (0, asked):
-        raise CheckError(
-            f"the lip engine made {len(frames)} of {asked} patches of {task.unit}; choose another with --engine"
-        )
+        made = f"{len(frames)} of {asked} patches of {task.unit}"
+        raise CheckError(f"the lip engine made {made}; choose another with --engine")
     count, size = 0, (0, 0)
     if len(frames):
         try:

@@ -1,8 +1,8 @@
 """Lip engines: from wanted mouth shapes to pictures.
 
-An engine is any object with `patches(work)`. It yields one `Patch` for every frame whose weight is above 0, in
-frame order, all of one size and with even origins, or none at all to leave the face alone. A frame that it gives
-back to the source has a mask of zeros.
+An engine is any object with `patches(work)`. It yields one `Patch` for every frame whose weight is above 0,
+in frame order, all of one size and with even origins, or none at all to leave the face alone. A frame that it
+gives back to the source has a mask of zeros.
 """
 
 from __future__ import annotations
