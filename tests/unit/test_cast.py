@@ -15,6 +15,7 @@ from dubcli.errors import ConfigError
 from dubcli.face import castfile, identity, mesh, tracks
 from dubcli.face.look import portrait
 from dubcli.face.tracks import FaceTrack
+from dubcli.job import Job
 from dubcli.stages import module
 from dubcli.stages.base import Task
 
@@ -223,3 +224,21 @@ def test_descriptors_have_unit_length_and_know_a_face_again() -> None:
 def _parsed(text: str) -> tuple[Document, castfile.CastFile]:
     document = parse_yaml(text, "cast.yaml")
     return document, document.model(castfile.CastFile)
+
+
+def test_a_job_takes_cast_yaml_as_a_source_as_long_as_it_is_there(tmp_path: Path) -> None:
+    film, dub = tmp_path / "film.mp4", tmp_path / "dub.wav"
+    film.write_bytes(b"film")
+    dub.write_bytes(b"dub")
+    job = Job.create_or_open(film, dub, Settings())
+    assert set(job.read_sources()) == {"film", "dub"}
+    edits = job.root / "cast.yaml"
+    edits.write_text("persons: {p01: {name: Anna}}", encoding="utf-8")
+    first = job.read_sources()["cast"].sha256
+    edits.write_text("persons: {p01: {name: Berta}}", encoding="utf-8")
+    assert job.read_sources()["cast"].sha256 != first
+    edits.write_text("persons: {p01: {name: 3}}", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"cast\.yaml:1:\d+: "):
+        job.read_sources()
+    edits.unlink()
+    assert set(job.read_sources()) == {"film", "dub"}
