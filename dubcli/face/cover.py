@@ -28,9 +28,9 @@ _FLOOR = 0.04  # of full scale: keeps ratios of dark pixels tame
 _SKIN = 0.5  # log of colour by which skin of one face differs at most from its median
 _RARE = 0.15  # share of pictures in which a place must look like skin to be taken for skin
 _SAMPLE = 200  # pictures that the look is learnt from
-_USUAL = 3.0  # spreads that are usual
-_DEPARTED = (0.25, 0.5)  # log of colour beyond them: from here something is there, from there on surely
-_CHEEKS = ((203, 206, 216, 207), (423, 426, 436, 427))
+_LIGHTER, _COOLER = 0.45, 0.25  # log of light and of blue over red that count as one departure
+_USUAL = 7.0  # departures that a spread of 1 excuses
+_UNLIKE = 1.0  # departures from which something may be there; twice as many are sure
 _SPECK, _TIP = 12, 5  # texels; less is a wrinkle, but at the rim the tip of something
 
 
@@ -97,8 +97,7 @@ def covered(texture: NDArray[np.uint8], look: Look) -> Plane:
     """How surely something lies before each texel, (ROWS, COLUMNS) 0–1."""
     skin = _places() > 0
     departure = _log(texture) - look.colour
-    # The light is that of the upper cheeks or that of most skin, whichever explains more of the picture.
-    sure = min((_unlike(departure, look, lit) for lit in (skin, _places() == 1)), key=np.sum) * skin
+    sure = _unlike(departure - np.median(departure[_places() == 1], axis=0), look) * skin
     _, labels, stats, _ = cv2.connectedComponentsWithStats((sure > 0.5).astype(np.uint8))
     large = stats[:, cv2.CC_STAT_AREA] >= _SPECK
     reaching = np.unique(labels[_rim()])
@@ -112,12 +111,13 @@ def covered(texture: NDArray[np.uint8], look: Look) -> Plane:
     return _filled(np.asarray(cv2.GaussianBlur(wide, (0, 0), 0.7), np.float32))
 
 
-def _unlike(departure: Plane, look: Look, lit: NDArray[np.bool_]) -> Plane:
-    """How surely each texel is no skin, if those in `lit` mostly are: (ROWS, COLUMNS) 0–1."""
-    apart = np.abs(departure - np.median(departure[lit], axis=0)).max(axis=2)
-    much = cv2.blur(np.asarray(apart, np.float32), (3, 3)) - _USUAL * look.spread
-    low, high = _DEPARTED
-    return mask.smoothstep((much - low) / (high - low))
+def _unlike(departure: Plane, look: Look) -> Plane:
+    """How surely each texel (ROWS, COLUMNS, 3) that departs by that is no skin: 0–1."""
+    light, cool = departure.mean(axis=2), departure[..., 2] - departure[..., 0]
+    # Skin that turns from the light darkens and reddens; what is not skin is less red.
+    far = np.abs(light) / _LIGHTER + np.clip(cool / _COOLER, -2, 2) - _USUAL * look.spread
+    much = cv2.blur(np.asarray(far, np.float32), (3, 3))
+    return mask.smoothstep((much - _UNLIKE) / _UNLIKE)
 
 
 def _filled(sure: Floats) -> Plane:
@@ -154,11 +154,11 @@ def _layout() -> tuple[NDArray[np.float32], NDArray[np.int32]]:
 
 @lru_cache(maxsize=1)
 def _places() -> NDArray[np.uint8]:
-    """(ROWS, COLUMNS): 1 on the upper cheeks, 2 on other skin, 0 where skin is not judged."""
+    """(ROWS, COLUMNS): 1 on skin above the mouth, seldom covered, 2 below, 0 where skin is not judged."""
     placed, _ = _layout()
     place = np.where(mask.polygon(placed[list(mask.EDGE)], (COLUMNS, ROWS)) > 0.5, 2, 0)
-    for cheek in _CHEEKS:
-        place[mask.polygon(placed[list(cheek)], (COLUMNS, ROWS)) > 0.5] = 1
+    above = slice(round(float(placed[regions.UPPER_LIP, 1])))
+    place[above] = np.minimum(place[above], 1)
     place[_lips()] = 0
     return place.astype(np.uint8)
 
