@@ -5,7 +5,7 @@ It is made of spans encoded anew and of groups copied from the film, one after t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from dubcli.errors import CheckError
 from dubcli.media import source
 from dubcli.media.join import Joiner
+from dubcli.media.spans import Span
 
 if TYPE_CHECKING:
     from av.packet import Packet
 
     from dubcli.media.probe import VideoStream
 
-Span = tuple[int, int]
+Coded = tuple[int, bytes, bool]  # frame, packet, whether it is a key picture
 
 
 @dataclass(frozen=True)
@@ -103,16 +104,10 @@ def packets(
     ahead = np.arange(delay(film, segments, copies), 0, -1)
     decoding = np.concatenate([film.pts[0] - shown[0] * ahead, film.pts])
     taken = _taken(film, copies, joiner)
-    made = {id(segment): _made(segment, joiner) for segment in segments}
-    order = sorted(
-        [(span, taken) for span in copies]
-        + [(span, made[id(segment)]) for segment in segments for span in segment.spans],
-        key=lambda part: part[0],
-    )
     number = 0
-    for (start, stop), found in order:
+    for (start, stop), made in _weave(segments, copies, joiner):
         for _ in range(start, stop):
-            frame, data, key = next(found, (-1, b"", False))
+            frame, data, key = next(made or taken, (-1, b"", False))
             if not start <= frame < stop:
                 raise CheckError(f"frames {start} to {stop} are not in their place; type: dubcli run again")
             packet: Packet[Any] = av.Packet(data)
@@ -128,7 +123,26 @@ def packets(
         )
 
 
-def _made(segment: Segment, joiner: Joiner) -> Iterator[tuple[int, bytes, bool]]:
+def _weave(
+    segments: Sequence[Segment], copies: Sequence[Span], joiner: Joiner
+) -> Iterator[tuple[Span, Generator[Coded, None, None] | None]]:
+    """Spans in the film's order, each with the packets of its segment, or None where it is copied.
+
+    A segment's file is open from its first span to its last: there may be thousands.
+    """
+    parts = [(span, segment) for segment in segments for span in segment.spans]
+    open_now: dict[int, Generator[Coded, None, None]] = {}
+    for span, segment in sorted([*parts, *((span, None) for span in copies)], key=lambda part: part[0]):
+        if segment is None:
+            yield span, None
+            continue
+        found = open_now.setdefault(id(segment), _made(segment, joiner))
+        yield span, found
+        if span == segment.spans[-1]:
+            open_now.pop(id(segment)).close()
+
+
+def _made(segment: Segment, joiner: Joiner) -> Generator[Coded, None, None]:
     """(frame, data, is a key picture) of an encoded file's packets."""
     frames = np.concatenate([np.arange(*span) for span in segment.spans])
     with source.opened(segment.path) as container:
@@ -147,7 +161,7 @@ def _made(segment: Segment, joiner: Joiner) -> Iterator[tuple[int, bytes, bool]]
             yield int(frames[place]), joiner.made(bytes(packet)), packet.is_keyframe
 
 
-def _taken(film: Film, copies: Sequence[Span], joiner: Joiner) -> Iterator[tuple[int, bytes, bool]]:
+def _taken(film: Film, copies: Sequence[Span], joiner: Joiner) -> Generator[Coded, None, None]:
     """(frame, data, is a key picture) of the film's packets that are copied."""
     if not copies:
         return

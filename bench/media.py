@@ -1,0 +1,128 @@
+"""How fast the media stages are: `python bench/media.py [FILM]`.
+
+Prints one JSON object:
+- `split_fps`: frames a second of `split` on 512×512 pictures, on one core;
+- `transcode`, `compose_remux`: seconds for a 1080p film, encoded whole by ffmpeg with the same settings, and
+  dubbed with 30 % of its frames touched (in three spans); `ratio` is the second over the first (to stay
+  below 0.8);
+- `copied`: frames of it that were copied;
+- `peak_mb`: memory of composing and remuxing ten seconds and forty (flat).
+
+FILM, if named, takes the place of the 1080p test picture.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from dubcli.config import ComposeSettings
+from dubcli.media.ffmpeg import binary, url
+from dubcli.stages import split
+from tests.media import films
+
+SHARE = 0.3
+
+
+def picture(path: Path, size: str, seconds: int) -> Path:
+    """A film with grain and motion, as a camera would make it: H.264, a group every two seconds."""
+    films.ffmpeg(
+        "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration={seconds}",
+        "-f", "lavfi", "-t", str(seconds), "-i", films.TONE, "-vf", "boxblur=4,noise=alls=6:allf=t,format=yuv420p",
+        *films.x264("-g", "50", "-crf", "18"), url(path),
+    )  # fmt: skip
+    return path
+
+
+def splitting(folder: Path) -> float:
+    """Frames a second of `split`."""
+    stages = films.Stages(folder / "split", picture(folder / "square.mp4", "512x512", 20))
+    from dubcli.stages import probe
+
+    stages.run(probe)
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    began = time.perf_counter()
+    stages.run(split)
+    taken = time.perf_counter() - began
+    os.sched_setaffinity(0, cores)
+    return 500 / taken
+
+
+def transcoding(film: Path, out: Path) -> float:
+    """Seconds ffmpeg takes to encode the film with the settings of `compose`."""
+    settings = ComposeSettings()
+    began = time.perf_counter()
+    subprocess.run(
+        [binary(), "-v", "error", "-y", "-i", url(film), "-c:v", "libx264", "-preset", settings.preset,
+         "-crf", str(settings.crf), "-g", "50", "-threads", "4", "-c:a", "copy", url(out)],
+        check=True,
+    )  # fmt: skip
+    return time.perf_counter() - began
+
+
+def dubbing(folder: Path, film: Path, dub: Path) -> tuple[float, int, int]:
+    """Seconds of compose and remux, frames copied, frames of the film."""
+    stages = films.Stages(folder, film, dub)
+    stages.read()
+    count = json.loads((stages.view.one("split").path / "shots.json").read_text())[-1]["stop"]
+    for k in range(3):
+        start = round(count * (0.1 + 0.3 * k))
+        stages.touch(range(start, start + round(count * SHARE / 3)), size=(320, 280), at=(700, 400))
+    began = time.perf_counter()
+    done = stages.finish()
+    return time.perf_counter() - began, done.note["copied"], count
+
+
+def memory(folder: Path, seconds: int) -> float:
+    """Peak MB of a process that dubs a film of this length."""
+    code = (
+        "import sys; sys.path.insert(0, '.'); from pathlib import Path; from bench import media; "
+        "f = Path(sys.argv[1]); media.dubbing(f / 'job', f / 'film.mp4', f / 'dub.wav'); "
+        "print(media.peak())"
+    )
+    place = folder / f"memory{seconds}"
+    place.mkdir()
+    picture(place / "film.mp4", "1280x720", seconds)
+    films.wav(place / "dub.wav", films.noise(seconds))
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(place)],
+        check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    return float(done.stdout)
+
+
+def peak() -> float:
+    """Most memory this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        film = Path(sys.argv[1]) if sys.argv[1:] else picture(folder / "film.mp4", "1920x1080", 20)
+        dub = films.wav(folder / "dub.wav", films.noise(20))
+        transcode = transcoding(film, folder / "plain.mp4")
+        taken, copied, count = dubbing(folder / "job", film, dub)
+        found = {
+            "split_fps": round(splitting(folder)),
+            "transcode": round(transcode, 2),
+            "compose_remux": round(taken, 2),
+            "ratio": round(taken / transcode, 3),
+            "copied": f"{copied} of {count}",
+            "peak_mb": [round(memory(folder, seconds)) for seconds in (10, 40)],
+        }
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()
