@@ -69,14 +69,15 @@ def transcoding(film: Path, out: Path) -> float:
     return time.perf_counter() - began
 
 
-def dubbing(folder: Path, film: Path, dub: Path) -> tuple[float, int, int]:
+def dubbing(folder: Path, film: Path, dub: Path, large: bool = True) -> tuple[float, int, int]:
     """Seconds of compose and remux, frames copied, frames of the film."""
     stages = films.Stages(folder, film, dub)
     stages.read()
+    spot: dict[str, tuple[int, int]] = {"size": (320, 280), "at": (700, 400)} if large else {}
     count = json.loads((stages.view.one("split").path / "shots.json").read_text())[-1]["stop"]
     for k in range(3):
         start = round(count * (0.1 + 0.3 * k))
-        stages.touch(range(start, start + round(count * SHARE / 3)), size=(320, 280), at=(700, 400))
+        stages.touch(range(start, start + round(count * SHARE / 3)), **spot)
     began = time.perf_counter()
     done = stages.finish()
     return time.perf_counter() - began, done.note["copied"], count
@@ -86,16 +87,16 @@ def memory(folder: Path, seconds: int) -> float:
     """Peak MB of a process that dubs a film of this length."""
     code = (
         "import sys; sys.path.insert(0, '.'); from pathlib import Path; from bench import media; "
-        "f = Path(sys.argv[1]); media.dubbing(f / 'job', f / 'film.mp4', f / 'dub.wav'); "
+        "f = Path(sys.argv[1]); media.dubbing(f / 'job', f / 'film.mp4', f / 'dub.wav', False); "
         "print(media.peak())"
     )
     place = folder / f"memory{seconds}"
     place.mkdir()
-    picture(place / "film.mp4", "1280x720", seconds)
+    picture(place / "film.mp4", "640x360", seconds)
     films.wav(place / "dub.wav", films.noise(seconds))
     done = subprocess.run(
         [sys.executable, "-c", code, str(place)],
-        check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1],
+        check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     return float(done.stdout)
 
@@ -109,8 +110,8 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        film = Path(sys.argv[1]) if sys.argv[1:] else picture(folder / "film.mp4", "1920x1080", 20)
-        dub = films.wav(folder / "dub.wav", films.noise(20))
+        film = Path(sys.argv[1]) if sys.argv[1:] else picture(folder / "film.mp4", "1920x1080", 12)
+        dub = films.wav(folder / "dub.wav", films.noise(12))
         transcode = transcoding(film, folder / "plain.mp4")
         taken, copied, count = dubbing(folder / "job", film, dub)
         found = {

@@ -63,7 +63,11 @@ class CueSettings(_Section):
 class LearnSettings(_Section):
     """The mouth model."""
 
-    prior: str = Field(default="", description="another prior.safetensors to start from than the one that ships")
+    source: Literal["film", "prior", "rules"] = Field(
+        default="film",
+        description="what drives mouths: the film's own speech on top of the prior, that alone, or viseme rules",
+    )
+    prior: str = Field(default="", description="a prior.safetensors to start from, if not the one that ships")
     least_speech: float = Field(
         default=2.0, gt=0, description="seconds of own speech that a person's mouth is learnt from at least"
     )
@@ -89,6 +93,12 @@ class ComposeSettings(_Section):
     video: Literal["copy-untouched", "encode"] = Field(
         default="copy-untouched", description="copy groups of pictures that are not changed, or encode all anew"
     )
+    codec: Literal["source", "h264", "hevc", "prores", "dnxhr", "ffv1"] = Field(
+        default="source", description="codec of the picture; another than the film's own encodes it whole"
+    )
+    profile: str = Field(
+        default="", pattern="^[a-z0-9_]*$", description="the encoder's name of a profile; empty: the film's own"
+    )
     crf: float = Field(default=15.0, ge=0, le=51, description="quality of H.264 and HEVC: lower is better and larger")
     preset: Literal[
         "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
@@ -101,6 +111,7 @@ class RemuxSettings(_Section):
     language: str = Field(
         default="", pattern="^([a-z]{3})?$", description="ISO 639-2 language of the dub; empty: from its file name"
     )
+    original: Literal["keep", "drop"] = Field(default="keep", description="what becomes of the film's own sound")
 
 
 class ReportSettings(_Section):

@@ -58,7 +58,9 @@ def film(
     segments = sorted(segments, key=lambda segment: segment.spans[0])
     untouched = gaps(segments, count)
     copies: list[Span] = []
-    if not segments and not any(groups["fixed"]):
+    if spans.codec(settings.codec, source.video.codec) != source.video.codec:
+        copies = []
+    elif not segments and not any(groups["fixed"]):
         copies = untouched
     elif not groups["reason"] and settings.video == "copy-untouched":
         copies = [
@@ -66,7 +68,8 @@ def film(
             for gap in untouched
             for part in spans.whole_groups(gap, groups["starts"], groups["keys"], groups["fixed"], count)
         ]
-    why = "" if copies or settings.video == "encode" else groups["reason"]
+    asked = settings.video == "encode" or settings.codec != "source"
+    why = "" if copies or asked else groups["reason"]
     if copies:
         try:
             return _made(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import ffmpeg
 
 from dubcli.errors import CheckError, MediaError
+from dubcli.media import spans
 from dubcli.media.ffmpeg import Process, arguments, flags, url
 from dubcli.media.layout import Planes, layout
 from dubcli.media.nal import NEW_NUMBER
@@ -68,25 +69,45 @@ class Encoding:
     options: Mapping[str, object]
 
 
-def family(codec: str) -> str:
-    """The codec that a film in `codec` is encoded to."""
-    return codec if codec in _MAKERS else "h264"
+def _target(video: VideoStream, settings: ComposeSettings) -> str:
+    """The codec a film is encoded to: the one asked for, else its own, else H.264."""
+    asked = spans.codec(settings.codec, video.codec)
+    return asked if asked in _MAKERS else "h264"
 
 
 def encoding(video: VideoStream, settings: ComposeSettings) -> Encoding:
-    """Choose an encoder: the source's own codec where one exists, H.264 otherwise.
+    """Choose an encoder: the codec asked for, or the source's own where there is one, H.264 otherwise.
 
     Raises:
         MediaError: no encoder can keep the picture's depth or chroma.
     """
-    codec = family(video.codec)
-    make = _MAKERS[codec]
-    options, allowed = make(video, settings)
+    codec = _target(video, settings)
+    options, allowed = _MAKERS[codec](video, settings)
     same = _SAME_SAMPLES.get(video.pix_fmt, video.pix_fmt)
     pix_fmt = next((name for name in (video.pix_fmt, same) if name in allowed), "")
+    if not pix_fmt and settings.codec != "source":
+        pix_fmt = _wider(same, allowed)
+    if settings.profile:
+        options = {**options, "profile:v": settings.profile}
     if not pix_fmt:
         raise MediaError(f"no {codec} encoder keeps {video.pix_fmt} pictures; convert the film to FFV1 first")
     return Encoding(codec, pix_fmt if pix_fmt != "gbrp" or codec != "h264" else "rgb24", options)
+
+
+def _wider(pix_fmt: str, allowed: Sequence[str]) -> str:
+    """The least of the allowed formats that loses no bit and no chroma sample, "" where there is none."""
+    own = layout(pix_fmt)
+    fitting = [
+        form
+        for form in map(layout, allowed)
+        if form.rgb == own.rgb
+        and form.bits >= own.bits
+        and len(form.components) >= len(own.components)
+        and form.factor <= own.factor
+        and form.factor[1] <= own.factor[1]
+        and "a" not in form.name.removeprefix("gray")
+    ]
+    return min(fitting, key=lambda form: (form.bits, [-f for f in form.factor])).name if fitting else ""
 
 
 def _gop(video: VideoStream) -> int:
@@ -119,8 +140,8 @@ def _h264(video: VideoStream, settings: ComposeSettings) -> Options:
         "forced-idr": 1,
         "x264-params": flags(extra),
     }
-    profile = _X264_PROFILES.get(video.profile)
-    if profile and video.codec == "h264":
+    profile = _X264_PROFILES.get(video.profile) if video.codec == "h264" else ""
+    if profile:
         options["profile:v"] = profile
     allowed = [
         "yuv420p",
@@ -174,7 +195,8 @@ def _hevc(video: VideoStream, settings: ComposeSettings) -> Options:
 
 
 def _prores(video: VideoStream, settings: ComposeSettings) -> Options:
-    profile = _PRORES_PROFILES.get(video.tag, "hq")
+    full = layout(video.pix_fmt).factor == (1, 1)
+    profile = _PRORES_PROFILES.get(video.tag, "4444" if full else "hq")
     options: dict[str, object] = {"c:v": "prores_ks", "profile:v": profile, "vendor": "apl0"}
     if _interlaced(video):
         options["flags:v"] = "+bitexact+ildct"
@@ -184,9 +206,16 @@ def _prores(video: VideoStream, settings: ComposeSettings) -> Options:
 def _dnxhd(video: VideoStream, settings: ComposeSettings) -> Options:
     options: dict[str, object] = {
         "c:v": "dnxhd",
-        "profile:v": _DNX_PROFILES.get(video.profile.upper(), "dnxhr_hq"),
+        "profile:v": _DNX_PROFILES.get(video.profile.upper(), _dnx(video)),
     }
     return options, ["yuv422p", "yuv422p10le", "yuv444p10le", "gbrp10le"]
+
+
+def _dnx(video: VideoStream) -> str:
+    form = layout(video.pix_fmt)
+    if form.factor == (1, 1):
+        return "dnxhr_444"
+    return "dnxhr_hq" if form.bits == 8 else "dnxhr_hqx"
 
 
 def _ffv1(video: VideoStream, settings: ComposeSettings) -> Options:

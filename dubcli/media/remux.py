@@ -39,12 +39,14 @@ class Dub:
         sound: the stream taken from it.
         seconds: its length, 0 where unknown.
         language: ISO 639-2 code, "" where unknown.
+        alone: whether it replaces the film's own sound.
     """
 
     path: Path
     sound: AudioStream
     seconds: float
     language: str
+    alone: bool = False
 
 
 @dataclass
@@ -96,7 +98,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         ("metadata:s:a:0", f"language={dub.language or 'und'}"),
     ]
     count = 1
-    for track in info.audio:
+    for track in () if dub.alone else info.audio:
         if not track.codec:
             out.left_out.append(f"sound track {track.index}: of a kind that cannot be read")
             continue

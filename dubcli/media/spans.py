@@ -28,6 +28,16 @@ def integers(path: Path, name: str) -> Sequence[int]:
     return array(codes[header["descr"]], data[10 + size :])
 
 
+def codec(asked: str, own: str) -> str:
+    """FFmpeg's name of the codec a setting asks for.
+
+    Args:
+        asked: `compose.codec`.
+        own: the film's codec.
+    """
+    return {"source": own, "dnxhr": "dnxhd"}.get(asked, asked)
+
+
 def runs(frames: Iterable[int]) -> list[Span]:
     """Ranges that cover rising frame numbers."""
     out: list[Span] = []

@@ -30,7 +30,10 @@ def units(job: JobView) -> Iterable[Unit]:
         patches[name.split(".")[0]][f"patch/{name}"] = artifact
         if (artifact.path / "patch.npz").exists():
             touched += spans.runs(spans.integers(artifact.path / "patch.npz", "frames"))
-    encoded = _encoded(job.settings.compose.video, touched, groups, shots[-1]["stop"])
+    settings = job.settings.compose
+    other = spans.codec(settings.codec, video["codec"]) != video["codec"]
+    count = shots[-1]["stop"]
+    encoded = [(0, count)] if other else _encoded(settings.video, touched, groups, count)
     for shot in shots:
         mine = patches[shot["name"]]
         parts = spans.clipped(encoded, (shot["start"], shot["stop"]))
@@ -46,7 +49,7 @@ def units(job: JobView) -> Iterable[Unit]:
                 "split": split.path,
                 **{role: artifact.path for role, artifact in mine.items()},
             },
-            params=job.settings.compose.model_dump(exclude={"video"}),
+            params=settings.model_dump(exclude={"video"}),
             facts={"video": facts, "start": shot["start"], "spans": [list(part) for part in parts]},
             cost=float(sum(stop - start for start, stop in parts)),
         )

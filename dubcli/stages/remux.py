@@ -73,9 +73,9 @@ def run(task: Task) -> None:
         film, digest = Film(path, info.film, box["pts"]), box["digest"]
     groups = json.loads((task.inputs["split"] / "groups.json").read_text())
     track = decode.main_track(probe(task.inputs["dub"]))
-    dub = Dub(
-        task.inputs["dub"], track, decode.duration(task.inputs["dub"], track.index), task.params["language"]
-    )
+    seconds = decode.duration(task.inputs["dub"], track.index)
+    alone = task.params["original"] == "drop"
+    dub = Dub(task.inputs["dub"], track, seconds, task.params["language"], alone)
     segments = [_segment(path) for role, path in sorted(task.inputs.items()) if role.startswith("video/")]
     with tempfile.TemporaryDirectory(dir=task.out) as scratch:
         note = assemble.film(

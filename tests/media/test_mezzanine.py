@@ -1,0 +1,74 @@
+"""Another codec than the film's own, for those who ask: nothing of the picture's depth or chroma is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dubcli.errors import MediaError
+from dubcli.media.layout import layout
+from tests.media import films
+
+# asked for, profile, pixel format of the film, suffix of the result: pixel format of the result
+ASKED = {
+    ("prores", "", "yuv420p", ".mov"): "yuv422p10le",
+    ("prores", "lt", "yuv422p10le", ".mov"): "yuv422p10le",
+    ("dnxhr", "", "yuv420p", ".mov"): "yuv422p",
+    ("dnxhr", "", "yuv422p10le", ".mov"): "yuv422p10le",
+    ("ffv1", "", "yuv420p10le", ".mkv"): "yuv420p10le",
+    ("hevc", "", "yuv444p", ".mp4"): "yuv444p",
+    ("h264", "high", "yuv420p", ".mp4"): "yuv420p",
+}
+
+
+@pytest.mark.parametrize(("codec", "profile", "pix_fmt", "suffix"), ASKED)
+def test_the_codec_asked_for_is_made_whole(
+    codec: str, profile: str, pix_fmt: str, suffix: str, tmp_path: Path, dub: Path
+) -> None:
+    """Of an MPEG-2 film or an FFV1 one, so that it is always another codec."""
+    film = films.make(
+        tmp_path / "film.mkv",
+        "-c:v",
+        "ffv1" if codec != "ffv1" else "libx264",
+        "-pix_fmt",
+        pix_fmt,
+        size="256x128",
+    )
+    for name, touched in (("touched", range(9, 12)), ("untouched", range(0))):
+        compose = {"codec": codec, "profile": profile, "preset": "ultrafast"}
+        done = films.dubbed(tmp_path / name, film, dub, touched, suffix, compose=compose)
+        before, after = films.decoded(film, keep=True), films.decoded(done.path, keep=True)
+        assert after.name == ASKED[codec, profile, pix_fmt, suffix]
+        assert len(after.times) == len(before.times)
+        assert np.allclose([float(t) for t in after.times], [float(t) for t in before.times], atol=1e-3)
+        assert done.note["encoded"] == len(before.times)
+        with av.open(str(done.path)) as container:
+            name = container.streams.video[0].codec_context.codec.canonical_name
+            assert name == {"dnxhr": "dnxhd"}.get(codec, codec)
+        scale = 4.0 if layout(after.name).bits > layout(pix_fmt).bits else 1.0
+        was, now = luma(before, 3), luma(after, 3) / scale
+        assert np.abs(was - now).mean() < (6 if layout(pix_fmt).bits > 8 else 2)
+
+
+def luma(picture: films.Picture, index: int) -> NDArray[np.float64]:
+    """Luma samples of a frame."""
+    return picture.frames[index][0].view("<u2" if layout(picture.name).bits > 8 else "u1").astype(float)
+
+
+def test_a_mezzanine_that_would_lose_bits_is_refused(tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / "film.mkv", "-c:v", "ffv1", "-pix_fmt", "yuv422p12le")
+    for codec in ("prores", "dnxhr", "h264"):
+        with pytest.raises(MediaError, match="keeps yuv422p12le"):
+            films.dubbed(tmp_path / codec, film, dub, range(9, 12), ".mov", compose={"codec": codec})
+
+
+def test_the_dub_can_replace_the_sound(tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"))
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), remux={"original": "drop"})
+    with av.open(str(done.path)) as container:
+        assert [stream.language for stream in container.streams.audio] == ["fra"]
+    assert done.note["left_out"] == []
