@@ -59,9 +59,10 @@ def detail(picture: Picture, weight: Picture) -> float:
     return float(np.sqrt((fine**2 * weight).sum() / max(float(weight.sum()), 1e-3)))
 
 
-def sharpened(picture: Picture, by: float) -> Picture:
-    """Picture (h, w, 3) whose finest detail is `by` times as strong."""
-    return np.asarray(picture + np.float32(by - 1) * (picture - cv2.GaussianBlur(picture, (0, 0), _FINE)))
+def sharpened(picture: Picture, by: float, where: Picture) -> Picture:
+    """Picture (h, w, 3) whose finest detail is `by` times as strong, as far as `where` (h, w) is 1."""
+    fine = picture - cv2.GaussianBlur(picture, (0, 0), _FINE)
+    return np.asarray(picture + np.float32(by - 1) * where[..., None] * fine, np.float32)
 
 
 def relight(picture: Picture, gain: Picture) -> Picture:

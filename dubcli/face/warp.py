@@ -25,6 +25,7 @@ TOP = 0.10  # canonical height of the lattice's upper edge: just under the eyes
 RINGS = ((1.25, 0.45), (1.55, 0.0))  # (distance from the nose over the jaw's, share of the jaw's movement)
 _FIXED_BITS = 4  # sub-pixel bits of OpenCV's polygon filling
 _FOLD = 1024
+_SLACK = 1.0  # pixels by which the rim of a filled triangle may lie outside it
 _THIN = 0.05  # square pixels (twice the area) under which a triangle shows nothing
 
 
@@ -113,8 +114,8 @@ def affine(nodes: Points, source: Points) -> NDArray[np.float32]:
     """Per triangle the map from a picture with the lattice at `nodes` back to one with it at `source`.
 
     Returns:
-        (K + 1, 6) float32 rows xx, xy, yx, yy, x, y in OpenCV's pixel-centre coordinates; the last row, which
-        label -1 picks, stays in place.
+        (K + 1, 10) float32 rows xx, xy, yx, yy, x, y in OpenCV's pixel-centre coordinates, then the least and
+        the greatest x and y of the triangle at the source; the last row, which label -1 picks, stays.
     """
     triangles = lattice().triangles
     to, back = (points[triangles].astype(np.float64) - 0.5 for points in (nodes, source))
@@ -128,8 +129,9 @@ def affine(nodes: Points, source: Points) -> NDArray[np.float32]:
         :, None
     ]
     offset = back[:, 0] - (linear @ a[:, :, None])[:, :, 0]
-    stay = np.array([[1, 0, 0, 1, 0, 0]], np.float64)
-    rows = np.concatenate([np.hstack([linear.reshape(-1, 4), offset]), stay])
+    bounds = back.min(axis=1) - _SLACK, back.max(axis=1) + _SLACK
+    stay = np.array([[1, 0, 0, 1, 0, 0, -np.inf, -np.inf, np.inf, np.inf]])
+    rows = np.concatenate([np.hstack([linear.reshape(-1, 4), offset, *bounds]), stay])
     return np.asarray(rows, np.float32)
 
 
@@ -147,8 +149,9 @@ def pull(
     """
     y, x = (axis.astype(np.float32) for axis in np.nonzero(where))
     rows = np.take(table, labels[where], axis=0)
-    map_x = rows[:, 0] * x + rows[:, 1] * y + rows[:, 4]
-    map_y = rows[:, 2] * x + rows[:, 3] * y + rows[:, 5]
+    # A pixel on a triangle's rim has its centre outside; in a thin one it would come from far away.
+    map_x = np.clip(rows[:, 0] * x + rows[:, 1] * y + rows[:, 4], rows[:, 6], rows[:, 8])
+    map_y = np.clip(rows[:, 2] * x + rows[:, 3] * y + rows[:, 5], rows[:, 7], rows[:, 9])
     # OpenCV takes maps of less than 32768 columns, so the list is folded.
     count = len(x)
     fold = (-(-max(count, 1) // _FOLD), _FOLD)

@@ -59,3 +59,12 @@ def test_a_step_of_light_becomes_a_slope(skin: Picture) -> None:
     region[:, 40:] = 1
     row = blend.bands(flat, flat + 0.2, mask.soften(region, 10), 3)[45, :, 0]
     assert np.abs(np.diff(row)).max() < 0.03
+
+
+def test_grain_is_strengthened_on_skin_and_nowhere_else(skin: Picture) -> None:
+    where = np.zeros((90, 120), np.float32)
+    where[:, :60] = 1
+    before, after = skin[10:80, 10:50], blend.sharpened(skin, 1.3, where)[10:80, 10:50]
+    ones = np.ones(before.shape[:2], np.float32)
+    assert blend.detail(after, ones) / blend.detail(before, ones) == pytest.approx(1.3, abs=0.08)
+    assert (blend.sharpened(skin, 1.3, where)[:, 60:] == skin[:, 60:]).all()

@@ -53,6 +53,7 @@ class Layers:
         other: (h, w, 3) the borrowed pixels in place, in that part.
         region: (h, w) where they may show, hard-edged.
         usable: (h, w) 0 where they are not the actor's face.
+        plain: (h, w) 1 on skin, 0 on the lips and in the mouth, whose detail is not grain.
         light: coarse gains that give `other` the light of `base`.
         grain: how much stronger the finest detail of the target's skin is than that of `other`.
     """
@@ -65,6 +66,7 @@ class Layers:
     other: Picture
     region: Picture
     usable: Picture
+    plain: Picture
     light: Picture
     grain: float
 
@@ -107,14 +109,14 @@ def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
     light = blend.light_field(base[box], other, skin, _LIGHT_REACH * eyes)
     grain = blend.detail(base[box], skin) / max(blend.detail(other, skin), 1e-4)
     grain = float(np.clip(grain, 1, _GRAINIER))
-    return Layers(base, movement, before, veiled, box, other, region, usable, light, grain)
+    return Layers(base, movement, before, veiled, box, other, region, usable, 1 - lips, light, grain)
 
 
 def join(drawn: Layers, light: Picture, grain: float, eyes: float) -> tuple[Picture, Picture]:
     """Final picture (H, W, 3) and mask (H, W), both 0–1, with the given light and grain."""
     inner = mask.soften(drawn.region, _FEATHER * eyes) * drawn.usable
     picture, alpha = drawn.base.copy(), mask.smoothstep(drawn.movement / _VISIBLE)
-    other = blend.relight(blend.sharpened(drawn.other, grain), light)
+    other = blend.relight(blend.sharpened(drawn.other, grain, drawn.plain), light)
     # What lay before the face must not show where it was moved to: not in the widest band of the blend, and
     # where no borrowed skin can take its place, the source stays.
     base = picture[drawn.box]
