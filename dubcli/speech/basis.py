@@ -19,6 +19,7 @@ Floats = NDArray[np.float32]
 
 POINTS = len(regions.MOUTH)
 DIRECTIONS = 12  # of the mouth's shape; on real speech more explain under 1 % of what is left
+_ENOUGH = 50  # observed shapes that tell a range
 KEPT = 4000  # observed shapes kept per person; a quarter of an hour of film at most is told apart
 _ROW = {point: row for row, point in enumerate(regions.MOUTH)}
 _UPPER, _LOWER = _ROW[regions.UPPER_LIP], _ROW[regions.LOWER_LIP]
@@ -72,6 +73,14 @@ class Person:
     def decode(self, coefficients: Floats) -> Floats:
         """(T, K) to (T, P, 3)."""
         return np.asarray(coefficients @ self.basis + self.mean, np.float32).reshape(-1, POINTS, 3)
+
+
+def within(person: Person, shape: Floats) -> Floats:
+    """Shapes (T, P, 3) brought back to what the person was seen to do, direction by direction."""
+    if len(person.coefficients) < _ENOUGH:
+        return shape
+    low, high = np.percentile(person.coefficients, [0.5, 99.5], axis=0)
+    return person.decode(np.clip(person.encode(shape), low, high).astype(np.float32))
 
 
 def person(head: Floats, shape: Floats) -> Person:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.speech import visemes
+from dubcli.speech import rules, visemes
 from dubcli.speech.basis import Person, measures, opening
 
 Floats = NDArray[np.float32]
@@ -39,6 +39,9 @@ _NOISE = 0.5  # of the kernels' own variance: what speech does not tell of a mou
 _REACH = 1.5  # length scale of the squared exponential, in median squared distances
 _FRAMES = 2000  # a person is learnt from at most; more hardly tell more (docs/quality.md)
 _FOLDS = 4
+_PRIOR_GAIN = (
+    1.8  # regression flattens: on voices it has not seen the prior moves mouths half as far as they do
+)
 _GAIN = (1.0, 2.5)  # regression flattens; more than this would be noise made loud
 
 
@@ -145,11 +148,13 @@ class MouthModel:
         prior: speech windows to measures in standard deviations.
         lag: seconds by which the film's pictures come after its sound.
         voices: what each person's own speech taught; persons without are driven by the prior alone.
+        ruled: everyone is driven by `speech.rules` instead.
     """
 
     prior: Linear
     lag: float
     voices: Mapping[str, Voice]
+    ruled: bool = False
 
     def predict(self, name: str, person: Person, features: Mapping[str, Any], seconds: Array) -> Floats:
         """Shapes (T, P, 3) that a person's mouth takes for that speech at those times.
@@ -157,16 +162,19 @@ class MouthModel:
         The film's own way of being early or late is kept within what broadcasters tolerate.
         """
         at = np.asarray(seconds, np.float64) - float(np.clip(self.lag, *_TOLERATED))
+        if self.ruled:
+            return from_measures(person, rules.measures(features, at))
         x = windows(inputs(features), at)
         z = self.prior(x)
         voice = self.voices.get(name)
-        return person.decode(voice(x, z)) if voice else from_measures(person, z)
+        return person.decode(voice(x, z)) if voice else from_measures(person, _PRIOR_GAIN * z)
 
     def save(self, path: Path) -> None:
         """Write the weights as safetensors."""
         from safetensors.numpy import save_file
 
         out = _members("prior", self.prior) | {"lag": np.array([self.lag], np.float32)}
+        out["ruled"] = np.array([self.ruled])
         for name, voice in sorted(self.voices.items()):
             out |= _members(f"voice/{name}/base", voice.base)
             for part in ("windows", "weight", "centre", "scale", "mean", "gain"):
@@ -184,6 +192,7 @@ def load(path: Path) -> MouthModel:
     return MouthModel(
         prior=_linear(box, "prior"),
         lag=float(box["lag"][0]),
+        ruled=bool(box["ruled"][0]),
         voices={
             n: Voice(_linear(box, f"voice/{n}/base"), *(box[f"voice/{n}/{part}"] for part in parts))
             for n in names

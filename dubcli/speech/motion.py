@@ -8,18 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.speech.basis import Person
+from dubcli.speech.basis import Person, within
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 
 _RATE = 100
-_PAUSE_S = 0.3  # silence this far from any speech is a pause in which the mouth closes
-_CLOSING_S = 0.15  # over which it does
+_PAUSE_S = 0.5  # silence this far from any speech is a pause in which the mouth closes
+_CLOSING_S = 0.2  # over which it does
+_MEETING = (0.5, 0.9)  # probability of a p, b or m at which lips begin to be drawn together, and do meet
 
 
 def speak(
-    person: Person, shape: Floats, features: Mapping[str, Any], seconds: Array, amplitude: float = 1.0
+    person: Person,
+    shape: Floats,
+    features: Mapping[str, Any],
+    seconds: Array,
+    still: Floats,
+    amplitude: float = 1.0,
 ) -> tuple[Floats, Floats]:
     """Finish predicted mouths.
 
@@ -28,16 +34,36 @@ def speak(
         shape: (T, P, 3) as predicted.
         features: of the dub.
         seconds: (T,) times in the dub.
+        still: (T,) 0–1, how much the mouth is to rest whatever is heard.
         amplitude: how far the mouth moves, 1 as predicted.
 
     Returns:
         Shapes (T, P, 3) and how surely the lips meet (T,) 0–1.
     """
     mean = person.mean.reshape(-1, 3)
-    shape = mean + amplitude * (shape - mean)
-    rest = pauses(np.asarray(features["speech"], np.float32), seconds)
-    shape = shape + rest[:, None, None] * (person.closed - shape)
-    return np.asarray(shape, np.float32), np.maximum(rest, meeting(features, seconds))
+    shape = within(person, np.asarray(mean + amplitude * (shape - mean), np.float32))
+    rest = np.maximum(pauses(np.asarray(features["speech"], np.float32), seconds), still)
+    meet = meeting(features, seconds)
+    low, high = _MEETING
+    closed = np.maximum(rest, eased((meet - low) / (high - low)))
+    shape = shape + closed[:, None, None] * (person.closed - shape)
+    return np.asarray(shape, np.float32), np.maximum(rest, meet)
+
+
+def eased(part: Floats) -> Floats:
+    """A ramp from 0 to 1 without corners."""
+    part = np.clip(part, 0, 1)
+    return np.asarray(part * part * (3 - 2 * part), np.float32)
+
+
+def resting(still: NDArray[np.bool_], length: int, speaking: NDArray[np.bool_]) -> Floats:
+    """How much each frame rests, (T,) 0–1: frames to be still do, from speech on over `length` frames."""
+    from scipy.ndimage import distance_transform_edt
+
+    if not speaking.any():
+        return still.astype(np.float32)
+    away = distance_transform_edt(~speaking) / (length + 1)
+    return np.where(still, eased(away), 0).astype(np.float32)
 
 
 def pauses(speech: Floats, seconds: Array) -> Floats:
@@ -84,4 +110,4 @@ def ramps(change: NDArray[np.bool_], length: int, open_start: bool, open_stop: b
     )
     part = np.clip(inside / (length + 1), 0, 1)
     picture, morph = np.clip(3 * part, 0, 1), np.clip((3 * part - 1) / 2, 0, 1)
-    return picture.astype(np.float32), (morph * morph * (3 - 2 * morph)).astype(np.float32)
+    return picture.astype(np.float32), eased(morph)

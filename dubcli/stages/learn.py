@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import Stretch
 
-STAGE = Stage("learn", 1, after=("cast", "align"))
+STAGE = Stage("learn", 2, after=("cast", "align"))
 
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
@@ -55,7 +55,11 @@ def run(task: Task) -> None:
     kind, why = "prior", "the film has no sound to learn from"
     facts: dict[str, dict[str, float]] = {}
     learnt = model.MouthModel(model.load_prior(task.inputs["prior"]), 0.0, {})
-    if "speech/film" in task.inputs:
+    source = task.params["source"]
+    if source != "film":
+        kind, why = source, "the settings ask for it"
+        learnt = model.MouthModel(learnt.prior, 0.0, {}, ruled=source == "rules")
+    elif "speech/film" in task.inputs:
         with np.load(task.inputs["speech/film"] / "features.npz", allow_pickle=False) as box:
             features = {name: box[name] for name in box.files}
         stretches = _stretches(task, faces, people)

@@ -1,0 +1,165 @@
+"""The mouth model: what it learns from speech, and what it makes of a dub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dubcli.errors import ConfigError
+from dubcli.face import mesh
+from dubcli.speech import basis, model, motion, rules, visemes
+
+STEP = 0.04
+PRIOR = Path(model.__file__).with_name("prior.safetensors")
+
+
+def speech(seed: int, seconds: float = 16.0) -> dict[str, np.ndarray]:
+    """Features of made-up speech: a phone every 120 ms, all of it voiced."""
+    rng = np.random.default_rng(seed)
+    count = round(seconds * 100)
+    phone = np.zeros((count, len(visemes.PHONES)), np.float32)
+    for start in range(0, count, 12):
+        phone[start : start + 12, rng.integers(1, phone.shape[1])] = 1
+    table = np.stack([visemes.passage(p).mean(0) for p in visemes.PHONES])
+    return {
+        "phone": phone,
+        "viseme": visemes.soften((phone @ table).astype(np.float32)),
+        "logmel": rng.normal(0, 0.1, (count, 80)).astype(np.float32),
+        "loudness": np.zeros(count, np.float32),
+        "speech": np.ones(count, np.float32),
+    }
+
+
+def mouths(features: dict[str, np.ndarray], seconds: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Mouths that open as the phones ask, with the tracker's noise."""
+    rows = np.clip((seconds * 100).astype(int), 0, len(features["viseme"]) - 1)
+    wanted = motion_of(features)[rows]
+    shape = np.repeat(mesh.head()[None, list(mesh.MOUTH)], len(seconds), axis=0).astype(np.float32)
+    below = np.isin(mesh.MOUTH, (*mesh.JAW, 14, 17, 87, 317, 84, 314, 200, 199, 152))
+    shape[:, below, 1] += 0.25 * wanted[:, None]
+    return shape + np.random.default_rng(seed).normal(0, 0.002, shape.shape).astype(np.float32)
+
+
+def motion_of(features: dict[str, np.ndarray]) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter1d
+
+    return gaussian_filter1d(features["viseme"] @ visemes.table("opening"), 4)
+
+
+@pytest.fixture(scope="module")
+def learnt() -> tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]]:
+    heard, seconds = speech(1), np.arange(0, 16, STEP)
+    shape = mouths(heard, seconds)
+    person = basis.person(mesh.head(), shape)
+    found, facts = model.fit(
+        model.load_prior(PRIOR), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
+    )
+    return found, person, facts
+
+
+def test_a_film_teaches_its_actors_mouth(learnt: tuple[model.MouthModel, basis.Person, object]) -> None:
+    found, person, facts = learnt
+    dub, seconds = speech(2), np.arange(0.5, 15.5, STEP)
+    told = basis.opening(found.predict("a", person, dub, seconds))
+    true = basis.opening(mouths(dub, seconds, seed=3))
+    assert np.corrcoef(told, true)[0, 1] > 0.8
+    assert 0.7 < told.std() / true.std() < 1.3
+    assert facts["a"]["seconds"] == pytest.approx(16, abs=0.1)
+
+
+def test_learning_twice_gives_the_same_bytes(
+    tmp_path: Path, learnt: tuple[model.MouthModel, object, object]
+) -> None:
+    heard, seconds = speech(1), np.arange(0, 16, STEP)
+    shape = mouths(heard, seconds)
+    again, _ = model.fit(
+        model.load_prior(PRIOR),
+        {"a": basis.person(mesh.head(), shape)},
+        [model.Stretch("a", seconds, shape)],
+        heard,
+        2.0,
+    )
+    learnt[0].save(tmp_path / "one")
+    again.save(tmp_path / "two")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_a_saved_model_says_the_same(
+    tmp_path: Path, learnt: tuple[model.MouthModel, basis.Person, object]
+) -> None:
+    found, person, _ = learnt
+    found.save(tmp_path / "model")
+    dub, seconds = speech(2), np.arange(0, 5, STEP)
+    again = model.load(tmp_path / "model").predict("a", person, dub, seconds)
+    assert np.allclose(again, found.predict("a", person, dub, seconds), atol=1e-5)
+
+
+def test_someone_who_hardly_speaks_is_left_to_the_prior() -> None:
+    heard, seconds = speech(1), np.arange(0, 1.5, STEP)
+    shape = mouths(heard, seconds)
+    person = basis.person(mesh.head(), shape)
+    found, facts = model.fit(
+        model.load_prior(PRIOR), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
+    )
+    assert not facts
+    assert np.isfinite(found.predict("a", person, heard, seconds)).all()
+
+
+def test_the_film_own_lag_is_found() -> None:
+    prior, heard, seconds = model.load_prior(PRIOR), speech(4), np.arange(0.5, 15.5, STEP)
+    z = prior(model.windows(model.inputs(heard), seconds - 0.08))
+    shape = np.repeat(mesh.head()[None, list(mesh.MOUTH)], len(seconds), axis=0).astype(np.float32)
+    shape[:, list(mesh.MOUTH).index(14), 1] += 0.1 * z[:, 0]
+    assert model.lag(prior, heard, seconds, shape) == pytest.approx(0.08, abs=0.021)
+
+
+def test_a_prior_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "prior").write_bytes(b"no weights at all")
+    with pytest.raises(ConfigError, match="leave learn"):
+        model.load_prior(tmp_path / "prior")
+
+
+def test_frame_times_do_not_depend_on_the_rate(learnt: tuple[model.MouthModel, basis.Person, object]) -> None:
+    found, person, _ = learnt
+    dub = speech(2)
+    slow = found.predict("a", person, dub, np.arange(0, 4, 0.04))
+    fast = found.predict("a", person, dub, np.arange(0, 4, 0.02))
+    assert np.allclose(slow, fast[::2], atol=1e-5)
+
+
+def test_a_silent_dub_closes_the_mouth_and_keeps_it_still(
+    learnt: tuple[model.MouthModel, basis.Person, object],
+) -> None:
+    found, person, _ = learnt
+    seconds = np.arange(0, 4, STEP)
+    dub = {name: np.zeros_like(rows[:400]) for name, rows in speech(2).items()}
+    shape, closed = motion.speak(
+        person, found.predict("a", person, dub, seconds), dub, seconds, np.zeros(len(seconds), np.float32)
+    )
+    assert np.allclose(shape, person.closed, atol=1e-5)
+    assert (closed == 1).all()
+
+
+def test_lips_meet_at_p_b_and_m(learnt: tuple[model.MouthModel, basis.Person, object]) -> None:
+    found, person, _ = learnt
+    dub, seconds = speech(2), np.arange(0.5, 15.5, STEP)
+    dub["viseme"] = dub["viseme"].copy()
+    dub["viseme"][500:520] = np.eye(len(visemes.VISEMES))[visemes.INDEX["PP"]]
+    shape, closed = motion.speak(
+        person, found.predict("a", person, dub, seconds), dub, seconds, np.zeros(len(seconds), np.float32)
+    )
+    at = np.abs(seconds - 5.1) < 0.05
+    assert np.allclose(basis.opening(shape)[at], basis.opening(person.closed), atol=1e-3)
+    assert (closed[at] > 0.9).all()
+
+
+def test_rules_round_lips_before_the_vowel_and_open_for_it() -> None:
+    rows = np.zeros((200, len(visemes.VISEMES)), np.float32)
+    rows[:, visemes.INDEX["DD"]] = 1
+    rows[100:115] = np.eye(len(visemes.VISEMES))[visemes.INDEX["ou"]]
+    rows[160:175] = np.eye(len(visemes.VISEMES))[visemes.INDEX["aa"]]
+    told = rules.measures({"viseme": rows}, np.arange(0, 2, 0.01))
+    assert told[95, 2] > told[60, 2] + 0.2  # the lips are on their way before the sound
+    assert told[167, 0] > told[60, 0] + 0.5

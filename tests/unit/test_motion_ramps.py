@@ -1,0 +1,59 @@
+"""How changes of a mouth fade in and out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dubcli.speech import motion
+
+
+def test_a_change_fades_over_its_ramp_and_the_picture_is_there_before_the_mouth_moves() -> None:
+    change = np.zeros(60, bool)
+    change[10:50] = True
+    picture, morph = motion.ramps(change, 6, open_start=False, open_stop=False)
+    assert (picture[~change] == 0).all()
+    assert (morph[~change] == 0).all()
+    assert (picture[18:42] == 1).all()
+    assert np.allclose(morph[18:42], 1)
+    rising = morph[10:18]
+    assert (np.diff(rising) >= 0).all()
+    assert (rising > 0).sum() >= 4
+    assert (picture[morph > 0] > 0.99).all()  # no mouth is seen double
+
+
+def test_at_a_cut_nothing_fades() -> None:
+    picture, morph = motion.ramps(np.ones(30, bool), 6, open_start=True, open_stop=True)
+    assert (picture == 1).all()
+    assert (morph == 1).all()
+
+
+def test_a_stretch_that_is_not_eligible_is_left_alone_with_ramps_on_both_sides() -> None:
+    change = np.ones(60, bool)
+    change[25:30] = False
+    picture, _ = motion.ramps(change, 6, open_start=True, open_stop=True)
+    assert (picture[25:30] == 0).all()
+    assert 0 < picture[24] < 1
+    assert 0 < picture[30] < 1
+
+
+def test_a_mouth_comes_to_rest_over_frames_and_not_at_once() -> None:
+    speaking = np.zeros(50, bool)
+    speaking[:20] = True
+    rest = motion.resting(~speaking, 6, speaking)
+    assert (rest[:20] == 0).all()
+    assert rest[-1] == 1
+    assert 0 < rest[20] < 0.2
+    assert (np.diff(rest[20:]) >= 0).all()
+
+
+def test_pauses_close_only_away_from_speech() -> None:
+    speech = np.ones(400, np.float32)
+    speech[100:130] = 0  # a breath
+    speech[200:400] = 0  # a pause
+    rest = motion.pauses(speech, np.arange(0, 4, 0.04))
+    assert (rest[: 200 // 4] == 0).all()
+    assert rest[70] == 1
+
+
+def test_a_dub_without_speech_is_one_pause() -> None:
+    assert (motion.pauses(np.zeros(100, np.float32), np.arange(0, 2, 0.04)) == 1).all()
