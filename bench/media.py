@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -36,7 +37,8 @@ def picture(path: Path, size: str, seconds: int) -> Path:
     """A film with grain and motion, as a camera would make it: H.264, a group every two seconds."""
     films.ffmpeg(
         "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration={seconds}",
-        "-f", "lavfi", "-t", str(seconds), "-i", films.TONE, "-vf", "boxblur=4,noise=alls=6:allf=t,format=yuv420p",
+        "-f", "lavfi", "-t", str(seconds), "-i", films.TONE,
+        "-vf", "boxblur=4,noise=alls=6:allf=t,format=yuv420p",
         *films.x264("-g", "50", "-crf", "18"), url(path),
     )  # fmt: skip
     return path
@@ -73,7 +75,7 @@ def dubbing(folder: Path, film: Path, dub: Path, large: bool = True) -> tuple[fl
     """Seconds of compose and remux, frames copied, frames of the film."""
     stages = films.Stages(folder, film, dub)
     stages.read()
-    spot: dict[str, tuple[int, int]] = {"size": (320, 280), "at": (700, 400)} if large else {}
+    spot: dict[str, Any] = {"size": (320, 280), "at": (700, 400)} if large else {}
     count = json.loads((stages.view.one("split").path / "shots.json").read_text())[-1]["stop"]
     for k in range(3):
         start = round(count * (0.1 + 0.3 * k))

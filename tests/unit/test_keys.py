@@ -64,6 +64,8 @@ def test_salt_changes_every_key() -> None:
 
 
 def test_weights_are_part_of_the_key() -> None:
-    weighed = EngineInfo("tracker", "passthrough", 1, "m:A", "", "MIT", package="numpy", weights=("version.py",))
+    weighed = EngineInfo(
+        "tracker", "passthrough", 1, "m:A", "", "MIT", package="numpy", weights=("version.py",)
+    )
     image = keys.preimage(replace(UNIT, engine=weighed))
     assert len(image["weights"]["version.py"]) == 64
