@@ -72,7 +72,9 @@ def windows(rows: Floats, seconds: Array) -> Floats:
     if not len(rows):
         return np.zeros((len(seconds), rows.shape[1] * len(_TAPS)), np.float32)
     even = gaussian_filter1d(rows, _BLUR, axis=0, mode="nearest")
-    at = np.clip(np.floor(seconds * _RATE)[:, None].astype(int) + _TAPS, 0, len(even) - 1)
+    # Times often fall on the border of two rows; rounding must not throw them to either side.
+    row = np.floor(seconds * _RATE + 1e-3).astype(int)
+    at = np.clip(row[:, None] + _TAPS, 0, len(even) - 1)
     return np.asarray(even[at].reshape(len(seconds), -1), np.float32)
 
 
@@ -173,7 +175,7 @@ class MouthModel:
         """Write the weights as safetensors."""
         from safetensors.numpy import save_file
 
-        out = _members("prior", self.prior) | {"lag": np.array([self.lag], np.float32)}
+        out = _members("prior", self.prior) | {"lag": np.array([self.lag], np.float64)}
         out["ruled"] = np.array([self.ruled])
         for name, voice in sorted(self.voices.items()):
             out |= _members(f"voice/{name}/base", voice.base)
