@@ -8,7 +8,7 @@ _dubcli() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} path=dubcli word
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "${path}_$word" in
-        dubcli_run|dubcli_batch|dubcli_demo|dubcli_plan|dubcli_status|dubcli_explain|dubcli_report|dubcli_doctor|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune) path="${path}_$word" ;;
+        dubcli_run|dubcli_batch|dubcli_demo|dubcli_plan|dubcli_status|dubcli_explain|dubcli_report|dubcli_doctor|dubcli_cast|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_cast_show|dubcli_cast_edit|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune) path="${path}_$word" ;;
         esac
     done
     COMPREPLY=()
@@ -16,7 +16,7 @@ _dubcli() {
         dubcli)
         case "$previous" in
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-V --version -h --help"; else _dubcli_words "run batch demo plan status explain report doctor preset engine cache"; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-V --version -h --help"; else _dubcli_words "run batch demo plan status explain report doctor cast preset engine cache"; fi ;;
         dubcli_run)
         case "$previous" in
             -a|--audio) _dubcli_files; return ;;
@@ -24,7 +24,7 @@ _dubcli() {
             --job) _dubcli_files; return ;;
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.crf= compose.preset= remux.language= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.source= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
             --engine) _dubcli_words "tracker=mediapipe tracker=passthrough aligner=phones aligner=passthrough lips=exemplar lips=passthrough"; return ;;
             --workers) return; return ;;
             --fallback) _dubcli_words "none original"; return ;;
@@ -55,7 +55,7 @@ _dubcli() {
             --job) _dubcli_files; return ;;
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.crf= compose.preset= remux.language= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.source= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
             --engine) _dubcli_words "tracker=mediapipe tracker=passthrough aligner=phones aligner=passthrough lips=exemplar lips=passthrough"; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "-a --audio -o --out --job --store -p --preset --set --engine --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
@@ -75,6 +75,18 @@ _dubcli() {
         case "$previous" in
         esac
         if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_cast)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "show edit"; fi ;;
+        dubcli_cast_show)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_cast_edit)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_preset)
         case "$previous" in
         esac
@@ -85,7 +97,7 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_preset_show)
         case "$previous" in
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.crf= compose.preset= remux.language= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.source= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= run.workers= run.timeout= run.retries= run.fallback="; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "--set --yaml --json -q --quiet -v --verbose -h --help"; else _dubcli_words "draft film series"; _dubcli_files; fi ;;
         dubcli_preset_check)

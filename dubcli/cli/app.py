@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dubcli.cli import batch, cache, demo, doctor, engine, explain, plan, preset, report, run, status
+from dubcli.cli import batch, cache, cast, demo, doctor, engine, explain, plan, preset, report, run, status
 from dubcli.cli.declaration import declare
 from dubcli.cli.help import render
 
@@ -72,9 +72,14 @@ _add(app, "plan", LOOK, plan.plan)
 _add(app, "status", LOOK, status.status)
 _add(app, "explain", LOOK, explain.explain)
 _add(app, "report", LOOK, report.report)
-for word, module in (("preset", preset), ("engine", engine), ("cache", cache)):
+for word, module, panel in (
+    ("cast", cast, LOOK),
+    ("preset", preset, SET_UP),
+    ("engine", engine, SET_UP),
+    ("cache", cache, SET_UP),
+):
     group = _group(str(module.HELP))
     for name, function in module.COMMANDS.items():
         _add(group, name, "Commands", function)
-    app.add_typer(group, name=word, rich_help_panel=SET_UP)
+    app.add_typer(group, name=word, rich_help_panel=panel)
 _add(app, "doctor", SET_UP, doctor.doctor)

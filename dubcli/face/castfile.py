@@ -15,11 +15,12 @@ note like `touch: false` never goes over to somebody else when the film or a set
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -83,6 +84,31 @@ def load(path: Path) -> tuple[Document, CastFile]:
     """
     document = read(path)
     return document, document.model(CastFile)
+
+
+def template(persons: Sequence[Mapping[str, Any]]) -> str:
+    """A `cast.yaml` that changes nothing yet, from the persons of `cast.json`, to be edited by hand."""
+    lines = [
+        "# Who is who. A line may be changed or deleted; the next dubcli run does what it says.",
+        "# touch: false never changes a mouth; consent says what shows that it was given;",
+        "# face is one of theirs, so that a line never goes over to somebody else.",
+        "# merge:",
+        "#   - [p01, p04]          # these are one person",
+        "# split:",
+        "#   - [00000812/1]        # this face is somebody else",
+        "persons:" if persons else "persons: {}",
+    ]
+    for person in persons:
+        faces = [f"{shot}/{track}" for shot, track in person["faces"]]
+        more = f" and {len(faces) - 8} more" if len(faces) > 8 else ""
+        lines += [
+            f"  {person['id']}:  # {person['frames']} frames: {' '.join(faces[:8])}{more}",
+            f"    name: {json.dumps(person['name'], ensure_ascii=False)}",
+            "    touch: true",
+            f"    consent: {json.dumps(person['consent'], ensure_ascii=False)}",
+            f"    face: {faces[0]}",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def edited(groups: Sequence[Sequence[Face]], document: Document, file: CastFile) -> list[Person]:

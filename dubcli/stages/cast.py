@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dubcli.face.castfile import Person
+    from dubcli.face.castfile import Face, Person
     from dubcli.face.tracks import Glance
 
 Row = TypeVar("Row")
 
-STAGE = Stage("cast", 1, after=("track",))
+STAGE = Stage("cast", 2, after=("track",))
 
 SHEET_COLUMNS, SHEET_PICTURES = 8, 48
 
@@ -69,12 +69,13 @@ def run(task: Task) -> None:
         chosen = _spread(person.faces, SHEET_PICTURES)
         pictures = [tracks.thumbs(paths[shot], number) for shot, number in chosen]
         (task.out / f"sheet-{person.id}.png").write_bytes(_sheet(pictures))
-    rows = [_row(person, task.params["require_consent"]) for person in persons]
+    frames = {face: glance.stop - glance.first for face, glance in zip(faces, seen, strict=True)}
+    rows = [_row(person, frames, task.params["require_consent"]) for person in persons]
     text = json.dumps({"persons": rows}, indent=1, sort_keys=True, ensure_ascii=False)
     (task.out / "cast.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _row(person: Person, require_consent: bool) -> dict[str, Any]:
+def _row(person: Person, frames: Mapping[Face, int], require_consent: bool) -> dict[str, Any]:
     """A person as `cast.json` tells it; `why` says why they are not touched."""
     why = ""
     if not person.note.touch:
@@ -87,6 +88,7 @@ def _row(person: Person, require_consent: bool) -> dict[str, Any]:
         "consent": person.note.consent,
         "touch": not why,
         "why": why,
+        "frames": sum(frames[face] for face in person.faces),
         "faces": [list(face) for face in person.faces],
     }
 

@@ -241,6 +241,16 @@ def test_the_stage_writes_cues_of_persons_and_lists_the_rest(tmp_path: Path, fil
     assert [(one.start, one.end) for one in found.offscreen] == [(5.0, 6.0)]
 
 
+def test_a_person_who_must_not_be_touched_is_in_no_cue(tmp_path: Path) -> None:
+    task = job(tmp_path, [(1.0, 3.0)], [(1.0, 3.0)])
+    row = {"id": "p07", "faces": [["00000000", 0]], "touch": False}
+    (task.inputs["cast"] / "cast.json").write_text(json.dumps({"persons": [row]}))
+    cue.run(task)
+    found = cues.load(task.out / "cues.json")
+    assert not found.cues
+    assert {skip.reason for skip in found.skipped} == {"forbidden"}
+
+
 def test_the_stage_leaves_the_same_bytes_each_time(tmp_path: Path) -> None:
     texts = []
     for name in ("one", "two"):

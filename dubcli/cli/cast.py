@@ -1,0 +1,103 @@
+"""`dubcli cast show|edit`."""
+
+from __future__ import annotations
+
+import json as json_text
+import os
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from dubcli.cli import options
+from dubcli.cli.output import out
+from dubcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dubcli.job import Job
+
+HELP = """
+See who is who in a film, and correct it.
+
+People are found by their faces over all shots. What cannot be told for sure stays apart: two entries may be
+one person, and cast.yaml in the job directory can merge them, split one, name them, or forbid touching them.
+"""
+
+
+def show(
+    job_dir: options.JobDir = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show the people of a film, with a picture sheet of each.
+
+    The most seen come first. The cast is the one that the last run found; an edit of cast.yaml since then is
+    not in it yet.
+    """
+    from dubcli.cli.jobs import find_job
+    from dubcli.job import Job
+
+    job = Job.open(find_job(job_dir))
+    persons = _persons(job)
+    if json:
+        out.document({"job": str(job.root), "persons": persons})
+        return
+    rows = [
+        (
+            person["id"],
+            person["name"] or None,
+            len({shot for shot, _ in person["faces"]}),
+            person["frames"],
+            "yes" if person["touch"] else f"no: {person['why']}",
+            person["consent"] or None,
+            person["sheet"],
+        )
+        for person in persons
+    ]
+    out.table(("person", "name", "shots", "frames", "touched", "consent", "pictures"), rows)
+
+
+def edit(
+    job_dir: options.JobDir = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Correct the cast: open the job's cast.yaml in an editor.
+
+    The file is made where there is none, and the next run does what it says. The editor is VISUAL or EDITOR;
+    without one, or without a terminal, the path of the file is printed.
+    A mistake in the file is told with its line and column, and ends with 4.
+    """
+    from dubcli.cli.jobs import find_job
+    from dubcli.face import castfile
+    from dubcli.job import Job
+    from dubcli.store import write_atomically
+
+    job = Job.open(find_job(job_dir))
+    path = job.root / "cast.yaml"
+    if not path.exists():
+        write_atomically(path, castfile.template(_persons(job)).encode())
+    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
+    if editor and sys.stdin.isatty():
+        try:
+            subprocess.run([*editor, str(path.resolve())], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UsageError(f"the editor {editor[0]} failed ({error}); edit {path} by hand") from None
+    castfile.load(path)
+    out.path(path)
+    out.note(f"to put it to work, type: dubcli run {job.root}")
+
+
+def _persons(job: Job) -> list[dict[str, Any]]:
+    """The persons of the last cast, each with the path of its contact sheet."""
+    key = job.ref("cast/film")
+    artifact = job.store.get(key) if key else None
+    if artifact is None:
+        raise UsageError(f"{job.root} has no cast yet; type: dubcli run {job.root}")
+    cast = json_text.loads((artifact.path / "cast.json").read_text("utf-8"))
+    persons: list[dict[str, Any]] = cast["persons"]
+    return [person | {"sheet": str(artifact.path / f"sheet-{person['id']}.png")} for person in persons]
+
+
+COMMANDS = {"show": show, "edit": edit}
