@@ -7,6 +7,7 @@ a quieter track, another microphone or another studio give the same features, an
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -90,11 +91,10 @@ def _gate(heard: Heard) -> Floats:
 def _spectrum(wave: Floats) -> tuple[Floats, Floats]:
     """Power (F,) and mel powers (F, 80) of 25 ms windows."""
     count = len(wave) // HOP
-    padded = np.pad(wave, (_WINDOW // 2, _WINDOW))
     window = np.hanning(_WINDOW).astype(np.float32)
     bank = _mel_bank()
     energy, mel = np.empty(count, np.float32), np.empty((count, BANDS), np.float32)
-    for a, frames in _frames(padded, _WINDOW, count):
+    for a, frames in _frames(wave, _WINDOW, count):
         b = a + len(frames)
         power = np.abs(np.fft.rfft(frames * window, 512, axis=1)).astype(np.float32) ** 2
         energy[a:b] = np.mean(frames**2, axis=1)
@@ -127,14 +127,13 @@ def _pitch(wave: Floats, gate: Floats) -> Floats:
     from scipy.ndimage import median_filter
 
     count = len(wave) // HOP
-    padded = np.pad(wave, (_PITCH_WINDOW // 2, _PITCH_WINDOW))
     window = np.hanning(_PITCH_WINDOW)
     bare = np.fft.irfft(np.abs(np.fft.rfft(window, 2048)) ** 2)
     low, high = int(RATE / _PITCH_HZ[1]), int(np.ceil(RATE / _PITCH_HZ[0]))
     lags = np.arange(low, high + 1)
     octave = 0.02 * np.log2(lags / low)  # of equal peaks the shortest period is the right one
     pitch = np.zeros(count)
-    for a, frames in _frames(padded, _PITCH_WINDOW, count):
+    for a, frames in _frames(wave, _PITCH_WINDOW, count):
         centred = (frames - frames.mean(1, keepdims=True)) * window
         auto = np.fft.irfft(np.abs(np.fft.rfft(centred, 2048, axis=1)) ** 2, axis=1)
         power = auto[:, :1] + 1e-9 * _PITCH_WINDOW
@@ -151,10 +150,14 @@ def _pitch(wave: Floats, gate: Floats) -> Floats:
     return np.asarray(np.round(np.where(pitch > 0, steady, 0), 2), np.float32)
 
 
-def _frames(padded: Floats, size: int, count: int) -> list[tuple[int, Floats]]:
+def _frames(wave: Floats, size: int, count: int) -> Iterator[tuple[int, Floats]]:
     """Blocks of windows (n, size) centred on `(f + 0.5) * HOP`, with the number of their first."""
-    every = np.lib.stride_tricks.sliding_window_view(padded, size)[HOP // 2 :: HOP][:count]
-    return [(a, every[a : a + _BLOCK]) for a in range(0, count, _BLOCK)]
+    for a in range(0, count, _BLOCK):
+        rows = min(_BLOCK, count - a)
+        first = a * HOP + HOP // 2 - size // 2
+        last = first + (rows - 1) * HOP + size
+        piece = np.pad(wave[max(0, first) : last], (max(0, -first), max(0, last - len(wave))))
+        yield a, np.lib.stride_tricks.sliding_window_view(piece, size)[::HOP]
 
 
 @lru_cache

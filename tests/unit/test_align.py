@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 import dubcli.demo
-from dubcli.engines.aligners import phoneloop, sphinx
+from dubcli.engines.aligners import forced, phoneloop, sphinx
 from dubcli.engines.aligners.base import Heard
 from dubcli.engines.aligners.passthrough import PassthroughAligner
 from dubcli.engines.aligners.phones import PhoneAligner
@@ -176,3 +176,21 @@ def test_a_bad_record_is_refused_by_name(tmp_path: Path, bad: str) -> None:
 def test_records_are_strict() -> None:
     with pytest.raises(ValidationError):
         Record(engine="x", seconds=1.0, language=3)  # type: ignore[arg-type]
+
+
+def test_known_phones_are_placed_where_they_are_said() -> None:
+    names = sphinx.phones()
+    said = [names.index(p) for p in ("M", "AA", "M", "AA")]
+    scores = np.full((60, len(names), 3), -20.0, np.float32)
+    for k, phone in enumerate(said):
+        for f in range(10):
+            scores[10 + 10 * k + f, phone, min(2, f // 3)] = 0
+    scores[:10, names.index("SIL")] = scores[50:, names.index("SIL")] = 0
+    pause = names.index("SIL")
+    chain = [pause, *said[:2], pause, *said[2:], pause]
+    placed = forced.align(scores, chain, [True, False, False, True, False, False, True])
+    assert placed == [(0, 0, 10), (1, 10, 20), (2, 20, 30), (4, 30, 40), (5, 40, 50), (6, 50, 60)]
+
+
+def test_more_phones_than_frames_cannot_be_placed() -> None:
+    assert forced.align(np.zeros((5, 42, 3), np.float32), [1, 2], [False, False]) is None

@@ -1,0 +1,118 @@
+"""How well and how fast the default aligner hears.
+
+    python bench/align.py ../shared/footage
+
+Speed is over all clips with sound and all dub tracks, on one core. Accuracy is on the GRID sentences, whose
+words their file names tell: the words are aligned to the sound by force, and what the aligner hears without
+knowing them is held against that, frame by frame and lip closure by lip closure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.engines.aligners import forced, sphinx
+from dubcli.engines.aligners.phones import PhoneAligner
+from dubcli.errors import MediaError
+from dubcli.media.decode import audio
+from dubcli.speech.features import features, levelled
+from dubcli.speech.record import Phone
+from dubcli.speech.visemes import INDEX, SILENCE, from_phones
+
+# Cooke et al. 2006: command, colour, preposition, letter, digit, adverb, by first letter (digits by figure).
+WORDS = (
+    {"b": "B IH N", "l": "L EY", "p": "P L EY S", "s": "S EH T"},
+    {"b": "B L UW", "g": "G R IY N", "r": "R EH D", "w": "W AY T"},
+    {"a": "AE T", "b": "B AY", "i": "IH N", "w": "W IH DH"},
+    {
+        "a": "EY", "b": "B IY", "c": "S IY", "d": "D IY", "e": "IY", "f": "EH F", "g": "JH IY", "h": "EY CH",
+        "i": "AY", "j": "JH EY", "k": "K EY", "l": "EH L", "m": "EH M", "n": "EH N", "o": "OW", "p": "P IY",
+        "q": "K Y UW", "r": "AA R", "s": "EH S", "t": "T IY", "u": "Y UW", "v": "V IY", "x": "EH K S",
+        "y": "W AY", "z": "Z EH D",
+    },
+    {
+        "z": "Z IH R OW", "1": "W AH N", "2": "T UW", "3": "TH R IY", "4": "F AO R", "5": "F AY V",
+        "6": "S IH K S", "7": "S EH V AH N", "8": "EY T", "9": "N AY N",
+    },
+    {"a": "AH G EH N", "n": "N AW", "p": "P L IY Z", "s": "S UW N"},
+)  # fmt: skip
+SLACK = 3  # frames of 10 ms by which a closure may be off
+
+
+def known(sentence: str, wave: NDArray[np.float32]) -> list[Phone]:
+    """Phones of a GRID sentence such as `bbaf2n` with their times."""
+    names = sphinx.phones()
+    chain, optional = [names.index(SILENCE)], [True]
+    for letter, words in zip(sentence, WORDS, strict=True):
+        spoken = words[letter].split()
+        chain += [names.index(p) for p in spoken] + [names.index(SILENCE)]
+        optional += [False] * len(spoken) + [True]
+    placed = forced.align(sphinx.scores(wave), chain, optional) or []
+    return [
+        Phone(phone=names[chain[k]], start=a / 100, end=b / 100)
+        for k, a, b in placed
+        if names[chain[k]] != SILENCE
+    ]
+
+
+def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Stretches of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def matched(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> int:
+    """How many of `some` meet one of `others`, with slack."""
+    return sum(any(a < d + SLACK and c - SLACK < b for c, d in others) for a, b in some)
+
+
+def main() -> int:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("footage", type=Path)
+    args = parser.parse_args()
+    aligner = PhoneAligner()
+    right: list[float] = []
+    found = {"PP": [0, 0, 0, 0], "FF": [0, 0, 0, 0]}
+    for path in sorted((args.footage / "talk").glob("grid_*")):
+        wave = levelled(audio(path)[0])
+        rows = aligner.hear(wave).viseme
+        true = from_phones(known(path.stem[-6:], wave), len(rows))
+        spoken = true.argmax(1) != INDEX["sil"]
+        right.append(float((rows.argmax(1) == true.argmax(1))[spoken].mean()))
+        for name, sums in found.items():
+            heard, said = (runs(x[:, INDEX[name]] > 0.35) for x in (rows, true))
+            sums[0] += matched(said, heard)
+            sums[1] += len(said)
+            sums[2] += matched(heard, said)
+            sums[3] += len(heard)
+    print(f"GRID: mouth class right in {np.mean(right):.3f} of spoken frames")
+    for name, (hit, said_count, good, heard_count) in found.items():
+        print(f"GRID: {name} found {hit} of {said_count}; of {heard_count} heard {good} are real")
+    seconds, spent = 0.0, 0.0
+    for path in sorted(
+        p for folder in ("talk", "scenes", "speech") for p in (args.footage / folder).iterdir()
+    ):
+        try:
+            wave = audio(path)[0]
+        except MediaError:
+            continue
+        start = time.process_time()
+        features(wave, aligner.hear(levelled(wave)))
+        spent += time.process_time() - start
+        seconds += len(wave) / 16000
+    print(
+        f"speed: {seconds:.0f} s of sound in {spent:.1f} processor seconds, {seconds / spent:.1f} x real time"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
