@@ -151,6 +151,12 @@ def test_a_voice_from_outside_the_picture_moves_no_mouth() -> None:
     assert found == []
 
 
+def test_an_answer_from_outside_the_picture_is_not_given_to_who_spoke_before() -> None:
+    found, _ = cued([face([(0.5, 3)])], [(0.5, 3), (4, 7)], [(0.5, 3), (4, 7)])
+    assert frames(found, 0, "speak")[18:70].all()
+    assert not frames(found, 0, "speak")[115:].any()
+
+
 def test_short_pauses_do_not_cut_a_cue() -> None:
     found, _ = cued([face([(1, 7)])], [(1, 7)], [(1, 3), (3.2, 5), (5.3, 7)])
     assert [one.kind for one in found] == ["speak"]
