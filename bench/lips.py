@@ -4,8 +4,9 @@
 
 Of each one-face clip the first three quarters are the film; the mouths of the last quarter are asked for, as
 tracked, with no speech in between. The rendered faces are tracked again. A row per clip: frames, frames a
-second of the stage with FFV1 (wall clock, and per second of processor time), correlation and articulation of the lip gap against what was asked
-for, sharpness and flicker of the mouth against the film, and mean confidence.
+second of the stage with FFV1 (by the clock, and per second of processor time), correlation and articulation
+of the lip gap against what was asked for, sharpness and flicker of the mouth against the film, and mean
+confidence.
 """
 
 from __future__ import annotations
