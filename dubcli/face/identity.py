@@ -93,21 +93,29 @@ def _frontal_map() -> tuple[NDArray[np.int64], Vector]:
         for k in range(1, len(ring) - 1)
     ]
     left, top, side = FIELD
-    step = side / SIDE * (np.arange(SIDE) + 0.5)
-    x, y = np.meshgrid(left + step, top + step)
-    place = np.stack([x.ravel(), y.ravel(), np.ones(SIDE * SIDE)])
-    corners = np.zeros((SIDE * SIDE, 3), np.int64)
-    weights = np.zeros((SIDE * SIDE, 3))
-    free = np.ones(SIDE * SIDE, bool)
+    step = side / SIDE
+    corners = np.zeros((SIDE, SIDE, 3), np.int64)
+    weights = np.zeros((SIDE, SIDE, 3))
+    free = np.ones((SIDE, SIDE), bool)
     for triangle in [*regions.triangles().tolist(), *fans]:
-        matrix = np.vstack([head[list(triangle)].T, np.ones(3)])
-        if abs(np.linalg.det(matrix)) < 1e-7:
+        places = (head[list(triangle)] - (left, top)) / step - 0.5  # in pixels of the frontal picture
+        low = np.clip(np.floor(places.min(axis=0)).astype(int), 0, SIDE)
+        high = np.clip(np.ceil(places.max(axis=0)).astype(int) + 1, low, SIDE)
+        edges = places[1:] - places[0]
+        area = edges[0, 0] * edges[1, 1] - edges[0, 1] * edges[1, 0]
+        if abs(area) < 1e-6:
             continue
-        share = np.linalg.solve(matrix, place).T
-        inside = free & (share >= -1e-6).all(axis=1)
-        corners[inside], weights[inside] = triangle, share[inside]
-        free &= ~inside
-    return corners.reshape(SIDE, SIDE, 3), weights.reshape(SIDE, SIDE, 3)
+        x, y = np.meshgrid(
+            np.arange(low[0], high[0]) - places[0, 0], np.arange(low[1], high[1]) - places[0, 1]
+        )
+        second = (x * edges[1, 1] - y * edges[1, 0]) / area
+        third = (y * edges[0, 0] - x * edges[0, 1]) / area
+        share = np.stack([1 - second - third, second, third], axis=-1)
+        box = np.s_[low[1] : high[1], low[0] : high[0]]
+        inside = free[box] & (share >= -1e-6).all(axis=-1)
+        corners[box][inside], weights[box][inside] = triangle, share[inside]
+        free[box] &= ~inside
+    return corners, weights
 
 
 @lru_cache(maxsize=1)

@@ -112,6 +112,7 @@ class MediapipeTracker:
         done: Callable[[int], None] = lambda count: None,
     ) -> list[FaceTrack]:
         """Faces of one shot; see `Tracker.track`."""
+        cv2.setNumThreads(1)  # the squares are small: dividing them costs more than it saves
         with Finder(turn, VIEWS[:views]) as finder:
             follower = follow.Follower(finder)
             shape = (0, 0)
