@@ -11,7 +11,7 @@ from dubcli.media import spans
 from dubcli.media.spans import Span
 from dubcli.stages.base import Artifact, JobView, Stage, Task, Unit
 
-STAGE = Stage("compose", version=1, after=("lips",))
+STAGE = Stage("compose", version=2, after=("lips",))
 
 # What of the film's description does not change the encoded pictures.
 _NOT_PICTURE = ("index", "time_base", "start_pts", "delay", "packets", "digest", "tags")
