@@ -15,7 +15,9 @@ class SplitSettings(_Section):
     """Shot detection."""
 
     threshold: float = Field(
-        default=3.0, gt=0, description="a cut is a change this many times the change around it (PySceneDetect)"
+        default=3.0,
+        gt=0,
+        description="a cut is a change this many times the change around it (PySceneDetect)",
     )
     min_frames: int = Field(default=8, ge=1, description="frames a shot has at least")
 
@@ -36,7 +38,10 @@ class CastSettings(_Section):
     """Identities across shots."""
 
     apart: float = Field(
-        default=0.25, ge=0, le=2, description="cosine distance of descriptors over which tracks are two people"
+        default=0.25,
+        ge=0,
+        le=2,
+        description="cosine distance of descriptors over which tracks are two people",
     )
     require_consent: bool = Field(
         default=False, description="touch only people whose consent is recorded in cast.yaml"
@@ -65,7 +70,7 @@ class LearnSettings(_Section):
 
     source: Literal["film", "prior", "rules"] = Field(
         default="film",
-        description="what drives mouths: the film's own speech on top of the prior, that alone, or viseme rules",
+        description="what drives mouths: the film's own speech on top of the prior, the prior, or rules",
     )
     prior: str = Field(default="", description="a prior.safetensors to start from, if not the one that ships")
     least_speech: float = Field(
@@ -91,15 +96,20 @@ class ComposeSettings(_Section):
     """Encoding of changed spans."""
 
     video: Literal["copy-untouched", "encode"] = Field(
-        default="copy-untouched", description="copy groups of pictures that are not changed, or encode all anew"
+        default="copy-untouched",
+        description="copy groups of pictures that are not changed, or encode all anew",
     )
     codec: Literal["source", "h264", "hevc", "prores", "dnxhr", "ffv1"] = Field(
         default="source", description="codec of the picture; another than the film's own encodes it whole"
     )
     profile: str = Field(
-        default="", pattern="^[a-z0-9_]*$", description="the encoder's name of a profile; empty: the film's own"
+        default="",
+        pattern="^[a-z0-9_]*$",
+        description="the encoder's name of a profile; empty: the film's own",
     )
-    crf: float = Field(default=15.0, ge=0, le=51, description="quality of H.264 and HEVC: lower is better and larger")
+    crf: float = Field(
+        default=15.0, ge=0, le=51, description="quality of H.264 and HEVC: lower is better and larger"
+    )
     preset: Literal[
         "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
     ] = Field(default="faster", description="speed of H.264 and HEVC: slower is smaller")
@@ -109,9 +119,13 @@ class RemuxSettings(_Section):
     """Streams of the dubbed film."""
 
     language: str = Field(
-        default="", pattern="^([a-z]{3})?$", description="ISO 639-2 language of the dub; empty: from its file name"
+        default="",
+        pattern="^([a-z]{3})?$",
+        description="ISO 639-2 language of the dub; empty: from its file name",
     )
-    original: Literal["keep", "drop"] = Field(default="keep", description="what becomes of the film's own sound")
+    original: Literal["keep", "drop"] = Field(
+        default="keep", description="what becomes of the film's own sound"
+    )
 
 
 class ReportSettings(_Section):

@@ -94,7 +94,8 @@ class Job:
             raise UsageError(f"there is no folder {out.parent}; make it, or choose another with -o FILE")
         job = cls(root, film, dub, out, Store(store or root / "store"), settings)
         if save and not os.access(out.parent, os.W_OK | os.X_OK):
-            raise UsageError(f"cannot write to the folder {out.parent.resolve()}; choose another output with -o FILE")
+            folder = out.parent.resolve()
+            raise UsageError(f"cannot write to the folder {folder}; choose another output with -o FILE")
         # An empty folder is a job that a full disk kept from being described.
         if root.exists() and not (root.is_dir() and not any(root.iterdir())):
             before = cls.open(root)

@@ -89,7 +89,7 @@ def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Ite
 
 
 def needed(job: Job) -> set[str]:
-    """Keys of the artifacts that the job is made of; while it is unfinished, also of those it last came to."""
+    """Keys of the artifacts that a job is made of; of an unfinished one also those it last came to."""
     found = list(plan(job))
     keep = {row.key for row in found if row.key}
     if any(row.state != DONE for row in found):

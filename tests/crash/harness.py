@@ -100,7 +100,7 @@ def streams(path: Path) -> list[tuple[str, str, str]]:
     """Every stream's type, codec and a digest of its decoded content with its times."""
     import av
 
-    found = []
+    found: list[tuple[str, str, str]] = []
     with av.open(f"file:{path}") as box:
         count = len(box.streams)
     for index in range(count):
@@ -112,6 +112,7 @@ def streams(path: Path) -> list[tuple[str, str, str]]:
                     state.update(f"{packet.pts} {packet.duration}".encode() + bytes(packet))
                     continue
                 for frame in packet.decode():
+                    assert isinstance(frame, av.VideoFrame | av.AudioFrame)
                     array = frame.to_ndarray()
                     state.update(f"{frame.pts} {frame.time_base}".encode() + array.tobytes())
             found.append(

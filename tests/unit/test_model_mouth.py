@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dubcli.errors import ConfigError
 from dubcli.face import mesh
 from dubcli.speech import basis, model, motion, rules, visemes
 
+Array = NDArray[Any]
 STEP = 0.04
 PRIOR = Path(model.__file__).with_name("prior.safetensors")
 
 
-def speech(seed: int, seconds: float = 16.0) -> dict[str, np.ndarray]:
+def speech(seed: int, seconds: float = 16.0) -> dict[str, Array]:
     """Features of made-up speech: a phone every 120 ms, all of it voiced."""
     rng = np.random.default_rng(seed)
     count = round(seconds * 100)
@@ -32,7 +35,7 @@ def speech(seed: int, seconds: float = 16.0) -> dict[str, np.ndarray]:
     }
 
 
-def mouths(features: dict[str, np.ndarray], seconds: np.ndarray, seed: int = 0) -> np.ndarray:
+def mouths(features: dict[str, Array], seconds: Array, seed: int = 0) -> Array:
     """Mouths that open as the phones ask, with the tracker's noise."""
     rows = np.clip((seconds * 100).astype(int), 0, len(features["viseme"]) - 1)
     wanted = motion_of(features)[rows]
@@ -42,10 +45,10 @@ def mouths(features: dict[str, np.ndarray], seconds: np.ndarray, seed: int = 0) 
     return shape + np.random.default_rng(seed).normal(0, 0.002, shape.shape).astype(np.float32)
 
 
-def motion_of(features: dict[str, np.ndarray]) -> np.ndarray:
+def motion_of(features: dict[str, Array]) -> Array:
     from scipy.ndimage import gaussian_filter1d
 
-    return gaussian_filter1d(features["viseme"] @ visemes.table("opening"), 4)
+    return np.asarray(gaussian_filter1d(features["viseme"] @ visemes.table("opening"), 4))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,9 @@ def learnt() -> tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]
     return found, person, facts
 
 
-def test_a_film_teaches_its_actors_mouth(learnt: tuple[model.MouthModel, basis.Person, object]) -> None:
+def test_a_film_teaches_its_actors_mouth(
+    learnt: tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]],
+) -> None:
     found, person, facts = learnt
     dub, seconds = speech(2), np.arange(0.5, 15.5, STEP)
     told = basis.opening(found.predict("a", person, dub, seconds))
@@ -87,7 +92,7 @@ def test_learning_twice_gives_the_same_bytes(
 
 
 def test_a_saved_model_says_the_same(
-    tmp_path: Path, learnt: tuple[model.MouthModel, basis.Person, object]
+    tmp_path: Path, learnt: tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]]
 ) -> None:
     found, person, _ = learnt
     found.save(tmp_path / "model")
@@ -121,7 +126,9 @@ def test_a_prior_of_another_kind_is_refused(tmp_path: Path) -> None:
         model.load_prior(tmp_path / "prior")
 
 
-def test_frame_times_do_not_depend_on_the_rate(learnt: tuple[model.MouthModel, basis.Person, object]) -> None:
+def test_frame_times_do_not_depend_on_the_rate(
+    learnt: tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]],
+) -> None:
     found, person, _ = learnt
     dub = speech(2)
     slow = found.predict("a", person, dub, np.arange(0, 4, 0.04))
@@ -130,7 +137,7 @@ def test_frame_times_do_not_depend_on_the_rate(learnt: tuple[model.MouthModel, b
 
 
 def test_a_silent_dub_closes_the_mouth_and_keeps_it_still(
-    learnt: tuple[model.MouthModel, basis.Person, object],
+    learnt: tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]],
 ) -> None:
     found, person, _ = learnt
     seconds = np.arange(0, 4, STEP)
@@ -142,7 +149,9 @@ def test_a_silent_dub_closes_the_mouth_and_keeps_it_still(
     assert (closed == 1).all()
 
 
-def test_lips_meet_at_p_b_and_m(learnt: tuple[model.MouthModel, basis.Person, object]) -> None:
+def test_lips_meet_at_p_b_and_m(
+    learnt: tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]],
+) -> None:
     found, person, _ = learnt
     dub, seconds = speech(2), np.arange(0.5, 15.5, STEP)
     dub["viseme"] = dub["viseme"].copy()
