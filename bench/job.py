@@ -1,0 +1,104 @@
+"""Time and memory of a whole job.
+
+    python bench/job.py FILM AUDIO [--minutes M]
+
+With `--minutes` the film is looped to that length first, its packets copied. Prints frames a second of the whole
+job, the share of each stage, the peak memory of all its processes together (their resident sets, sampled ten
+times a second; pages that they share count twice), and the seconds that the same command takes once more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import av
+
+from dubcli.media.ffmpeg import binary
+
+COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
+
+
+def resident(pid: int) -> int:
+    """Bytes resident in a process and all below it."""
+    pids, total = [pid], 0
+    while pids:
+        one = pids.pop()
+        try:
+            total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * 4096
+            for task in Path(f"/proc/{one}/task").iterdir():
+                pids += map(int, (task / "children").read_text().split())
+        except (OSError, IndexError):
+            continue
+    return total
+
+
+def looped(film: Path, minutes: float, folder: Path) -> Path:
+    """The film again and again, to a length."""
+    out = folder / f"looped{film.suffix}"
+    command = [binary(), "-v", "error", "-stream_loop", "-1", "-i", str(film), "-t", str(60 * minutes)]
+    subprocess.run([*command, "-map", "0:v:0", "-map", "0:a:0?", "-c", "copy", str(out)], check=True)
+    return out
+
+
+def run(film: Path, audio: Path, out: Path) -> tuple[float, int]:
+    """Run the job; returns seconds and peak bytes."""
+    began, peak = time.monotonic(), 0
+    command = [*COMMAND, "run", str(film), "--audio", str(audio), "-o", str(out), "--progress", "none", "-q"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        peak = max(peak, resident(process.pid))
+        time.sleep(0.1)
+    if process.returncode:
+        raise SystemExit(f"the job ended with {process.returncode}")
+    return time.monotonic() - began, peak
+
+
+def main() -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("film", type=Path)
+    parser.add_argument("audio", type=Path)
+    parser.add_argument("--minutes", type=float, default=0.0)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if args.minutes:
+            film = looped(args.film, args.minutes, folder)
+        else:
+            film = Path(shutil.copy(args.film, folder))
+        out = folder / "dubbed.mp4"
+        seconds, peak = run(film, args.audio, out)
+        again, _ = run(film, args.audio, out)
+        spent: Counter[str] = Counter()
+        for line in (out.with_suffix(".dub") / "events.jsonl").read_text().splitlines():
+            event = json.loads(line)
+            if event["type"] == "unit.done":
+                spent[event["stage"]] += event["seconds"]
+        with av.open(str(out)) as box:
+            frames = sum(1 for packet in box.demux(video=0) if packet.size)
+        print(
+            json.dumps(
+                {
+                    "frames": frames,
+                    "seconds": round(seconds, 1),
+                    "fps": round(frames / seconds, 2),
+                    "peak_mb": round(peak / 1e6),
+                    "again_seconds": round(again, 2),
+                    "stages": {name: round(value, 1) for name, value in spent.items()},
+                }
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
