@@ -2,9 +2,9 @@
 
     python bench/job.py FILM AUDIO [--minutes M]
 
-With `--minutes` the film is looped to that length first, its packets copied. Prints frames a second of the whole
-job, the share of each stage, the peak memory of all its processes together (their resident sets, sampled ten
-times a second; pages that they share count twice), and the seconds that the same command takes once more.
+With `--minutes` the film is looped to that length first, its packets copied. Prints frames a second of the
+whole job, the seconds of each stage, the peak memory of all its processes together (their resident sets,
+sampled ten times a second; pages that they share count twice), and how long the same command takes once more.
 """
 
 from __future__ import annotations
