@@ -1,0 +1,103 @@
+"""Frames are found by number, cuts where they are, and sound by the sample, dialogue first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dubcli.media import decode
+from dubcli.media.ffmpeg import url
+from dubcli.media.probe import probe
+from dubcli.stages import split
+from tests.media import films
+
+X265 = "keyint=12:log-level=none:pools=1:frame-threads=1"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".mp4", films.x264("-g", "12", "-bf", "3")),
+        (".ts", films.x264("-g", "12", "-bf", "2")),
+        (".mpg", ["-c:v", "mpeg2video", "-g", "12", "-bf", "2"]),
+        (".mkv", ["-c:v", "libx265", "-x265-params", X265]),
+        (".mov", ["-c:v", "prores_ks"]),
+    ],
+)
+def test_a_frame_is_the_same_however_it_is_reached(suffix: str, options: list[str], tmp_path: Path) -> None:
+    film = films.make(tmp_path / f"film{suffix}", *options, seconds=2)
+    whole = films.decoded(film)
+    video = probe(film).film
+    pts = np.array([round(t / video.tick) for t in whole.times], np.int64)
+    for start, stop in [(0, 3), (47, 50), (13, 14), (11, 26), (30, 30)]:
+        found = list(decode.frames(film, video, pts, start, stop))
+        assert [frame.index for frame in found] == list(range(start, stop))
+        assert [films.hashed(frame.frame) for frame in found] == whole.hashes[start:stop]
+
+
+def test_cuts_are_found_and_digests_do_not_know_the_container(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    films.ffmpeg(
+        "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=1.2",
+        "-f", "lavfi", "-i", "mandelbrot=size=96x64:rate=25",
+        "-filter_complex", "[1]trim=end=1[b];[0][b]concat=n=2:v=1:a=0", *films.x264("-bf", "2"), url(film),
+    )  # fmt: skip
+    films.ffmpeg("-i", url(film), "-c", "copy", url(tmp_path / "film.mkv"))
+    found = []
+    for path in (film, tmp_path / "film.mkv"):
+        stages = films.Stages(tmp_path / path.suffix, path)
+        stages.read()
+        found.append(json.loads((stages.view.one("split").path / "shots.json").read_text()))
+    assert [(shot["start"], shot["stop"]) for shot in found[0]] == [(0, 30), (30, 55)]
+    assert found[0] == found[1]
+    assert probe(film).film.digest == probe(tmp_path / "film.mkv").film.digest
+    assert split.STAGE.name == "split"
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".m4a", ".mp3"])
+def test_sound_is_read_at_the_rate_asked_for(suffix: str, tmp_path: Path) -> None:
+    samples = films.noise(1.0)
+    path = tmp_path / f"dub{suffix}"
+    films.ffmpeg("-i", url(films.wav(tmp_path / "noise.wav", samples)), url(path))
+    found, start = decode.audio(path, rate=48000)
+    assert start == 0
+    assert found.dtype == np.float32
+    assert abs(len(found) - 48000) <= 1200
+    assert np.argmax(np.correlate(found[:30000], samples[2000:22000], "valid")) == 2000
+
+
+def test_dialogue_is_taken_from_the_centre_unless_it_is_silent(tmp_path: Path) -> None:
+    time = np.arange(48000) / 48000
+    centre, side = 0.3 * np.sin(2 * np.pi * 440 * time), 0.3 * np.sin(2 * np.pi * 1000 * time)
+    quiet = np.zeros_like(time)
+    for name, middle, wanted in (("centre", centre, 440), ("sides", quiet, 1000)):
+        films.wav(tmp_path / "six.wav", np.stack([side, side, middle, quiet, quiet, quiet], axis=1))
+        path = tmp_path / f"{name}.mkv"
+        films.ffmpeg(
+            "-i", url(tmp_path / "six.wav"), "-af", "aformat=channel_layouts=5.1", "-c:a", "flac", url(path)
+        )
+        found, _ = decode.audio(path, rate=16000)
+        strongest = np.argmax(np.abs(np.fft.rfft(found[:16000])))
+        assert strongest == wanted
+
+
+def test_sound_starts_relative_to_the_first_picture_and_gaps_are_silent(tmp_path: Path) -> None:
+    burst = films.wav(tmp_path / "burst.wav", films.noise(0.5))
+    film = tmp_path / "film.mkv"
+    films.ffmpeg(
+        *films.moving(seconds=2),
+        "-itsoffset",
+        "0.4",
+        "-i",
+        url(burst),
+        *films.x264(),
+        "-c:a",
+        "pcm_s16le",
+        url(film),
+    )
+    found, start = decode.audio(film)
+    assert start == pytest.approx(0.4, abs=1e-3)
+    assert len(found) == pytest.approx(8000, abs=2)
