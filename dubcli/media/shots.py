@@ -37,13 +37,18 @@ class Cutter:
 
     def __init__(self, settings: SplitSettings, rate: float) -> None:
         from scenedetect import FrameTimecode
-        from scenedetect.detectors import AdaptiveDetector
+        from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
         self._timecode = FrameTimecode
         self._rate = rate
         self._shortest = settings.min_frames
+        # In dark pictures hue and saturation are noise: a hand that enters one would look like a cut.
+        weights = ContentDetector.Components(delta_hue=0.3, delta_sat=0.3, delta_lum=1.0, delta_edges=0.0)
         self._detector = AdaptiveDetector(
-            adaptive_threshold=settings.threshold, min_scene_len=settings.min_frames, window_width=2
+            adaptive_threshold=settings.threshold,
+            min_scene_len=settings.min_frames,
+            window_width=2,
+            weights=weights,
         )
         self._cuts: list[int] = []
         self._count = 0

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dubcli.errors import CheckError, MediaError
 from dubcli.stages.base import JobView, Stage, Task, Unit
 
-STAGE = Stage("split", version=1, after=("probe",))
+STAGE = Stage("split", version=2, after=("probe",))
 
 
 def units(job: JobView) -> Iterable[Unit]:

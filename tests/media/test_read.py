@@ -101,3 +101,15 @@ def test_sound_starts_relative_to_the_first_picture_and_gaps_are_silent(tmp_path
     found, start = decode.audio(film)
     assert start == pytest.approx(0.4, abs=1e-3)
     assert len(found) == pytest.approx(8000, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("clip", "cuts"), [("scenes/stage_4shots.mp4", [20, 82, 211]), ("talk/man_moustache.mp4", [])]
+)
+def test_a_hand_in_a_dark_picture_is_no_cut(
+    clip: str, cuts: list[int], footage: Path, tmp_path: Path
+) -> None:
+    stages = films.Stages(tmp_path / "job", footage / clip)
+    stages.read()
+    shots = json.loads((stages.view.one("split").path / "shots.json").read_text())
+    assert [shot["start"] for shot in shots] == [0, *cuts]
