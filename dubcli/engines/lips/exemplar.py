@@ -6,7 +6,9 @@ the target's head is and with the mouth that is wanted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -32,6 +34,7 @@ _DOUBT = 8.0  # cost of footage at which confidence is 1/e
 _BAD, _HOPELESS = 14.0, 22.0  # costs between which footage is given up
 _COVER_FRAMES = 3  # frames over which what covers the face is steadied
 _UNIT = np.float32(1 / 255)
+_THREADS = 2  # frames drawn at once; they do not depend on each other
 _FOLLOW_LIGHT = 0.4  # share of a frame's own light while a piece of footage runs on
 _FOLLOW_GRAIN = 0.1  # share of a frame's own grain
 
@@ -57,8 +60,9 @@ class ExemplarEngine:
             goes_on = start > 0 and plan.pixels[start - 1] > 0
             faces, flat = plan.faces(start, pictures)
             rows, cost = plan.choose(start, flat, shown if goes_on else NOTHING)
-            for t, face, row, price in zip(range(start, stop), faces, rows, cost, strict=True):
-                drawn = render.layers(face, plan.wanted[t] - plan.origin[t], plan.footage(row))
+            frames = range(start, stop)
+            drawings = _ahead(plan.draw, zip(frames, faces, rows, strict=True))
+            for t, row, price, drawn in zip(frames, rows, cost, drawings, strict=True):
                 if light is None or row not in (shown, shown + 1):
                     light = drawn.light
                 light = light + _FOLLOW_LIGHT * (drawn.light - light)
@@ -67,6 +71,18 @@ class ExemplarEngine:
                 yield plan.finish(t, *render.join(drawn, light, grain, plan.size_at[t]), float(price))
                 done += 1
                 work.report(done, plan.count)
+
+
+def _ahead(draw: Callable[..., render.Layers], asked: Iterable[tuple[Any, ...]]) -> Iterator[render.Layers]:
+    """Draw frames on threads, a few ahead of the one in hand, and give them back in order."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        waiting: deque[Future[render.Layers]] = deque()
+        for one in asked:
+            waiting.append(pool.submit(draw, *one))
+            if len(waiting) > 2 * _THREADS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _footage(work: LipWork) -> Gallery:
@@ -155,6 +171,10 @@ class _Plan:
             self.wanted[now] - still
         )
         return rows, paid
+
+    def draw(self, t: int, face: render.Face, row: int) -> render.Layers:
+        """Frame t with the footage of that row."""
+        return render.layers(face, self.wanted[t] - self.origin[t], self.footage(row))
 
     def corner(self, t: int) -> tuple[int, int]:
         """Raster position of the first pixel of frame t's patch."""
