@@ -132,7 +132,7 @@ class ReportSettings(_Section):
     """What is measured for the report."""
 
     measure: int = Field(
-        default=144, ge=0, description="frames of each face measured again in the finished film; 0 for none"
+        default=48, ge=0, description="frames of each face measured again in the finished film; 0 for none"
     )
 
 
