@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 
 _RATE = 100
 _PAUSE_S = 0.5  # silence this far from any speech is a pause in which the mouth closes
+_BREATH_S = 0.2  # the same where a cue asks for stillness
 _CLOSING_S = 0.2  # over which it does
 _MEETING = (0.5, 0.9)  # probability of a p, b or m at which lips begin to be drawn together, and do meet
 
@@ -56,26 +57,29 @@ def eased(part: Floats) -> Floats:
     return np.asarray(part * part * (3 - 2 * part), np.float32)
 
 
-def resting(still: NDArray[np.bool_], length: int, speaking: NDArray[np.bool_]) -> Floats:
-    """How much each frame rests, (T,) 0–1: frames to be still do, from speech on over `length` frames."""
-    from scipy.ndimage import distance_transform_edt
+def resting(still: NDArray[np.bool_], features: Mapping[str, Any], seconds: Array) -> Floats:
+    """How much each frame rests, (T,) 0–1: frames to be still do, away from what is said in the dub.
 
-    if not speaking.any():
-        return still.astype(np.float32)
-    away = distance_transform_edt(~speaking) / (length + 1)
-    return np.where(still, eased(away), 0).astype(np.float32)
+    Beside speech a mouth is still on its way, and in a short breath it stays as the model has it.
+    """
+    away = silence(np.asarray(features["speech"], np.float32), seconds)
+    return np.where(still, eased((away - _BREATH_S) / _CLOSING_S), 0).astype(np.float32)
 
 
 def pauses(speech: Floats, seconds: Array) -> Floats:
     """How much of a pause each time lies in, (T,) 0–1, from speech probability at 100 Hz."""
+    return np.asarray(np.clip((silence(speech, seconds) - _PAUSE_S) / _CLOSING_S, 0, 1), np.float32)
+
+
+def silence(speech: Floats, seconds: Array) -> Array:
+    """Seconds to the nearest speech, (T,); infinite where there is none at all."""
     from scipy.ndimage import distance_transform_edt
 
     if not (speech > 0.5).any():
-        return np.ones(len(seconds), np.float32)
+        return np.full(len(seconds), np.inf)
     rows = np.pad(speech <= 0.5, (0, 1000), constant_values=True)
     away = distance_transform_edt(rows) / _RATE
-    at = np.clip((seconds * _RATE).astype(int), 0, len(away) - 1)
-    return np.asarray(np.clip((away[at] - _PAUSE_S) / _CLOSING_S, 0, 1), np.float32)
+    return np.asarray(away[np.clip((seconds * _RATE).astype(int), 0, len(away) - 1)])
 
 
 def meeting(features: Mapping[str, Any], seconds: Array) -> Floats:

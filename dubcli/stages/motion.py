@@ -11,7 +11,7 @@ from dubcli.stages.base import JobView, Stage, Task, Unit
 if TYPE_CHECKING:
     from pathlib import Path
 
-STAGE = Stage("motion", 2, after=("cue", "learn"))
+STAGE = Stage("motion", 3, after=("cue", "learn"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -67,7 +67,7 @@ def run(task: Task) -> None:
     learnt = model.load(task.inputs["model"] / "model.safetensors")
     speaking, still = _kinds(track.frames, task.facts["cues"])
     spoken = learnt.predict(name, person, features, seconds)
-    rest = curves.resting(still, task.params["ramp"], speaking)
+    rest = curves.resting(still, features, seconds)
     wanted, closed = curves.speak(person, spoken, features, seconds, rest, task.params["amplitude"])
     first, last = task.facts["shot"]
     change = (speaking | still) & track.eligible
