@@ -69,15 +69,24 @@ def read(path: Path) -> Document:
     Raises:
         ConfigError: it cannot be read, or is not well formed.
     """
+    text = read_text(path)
+    return parse_toml(text, str(path)) if path.suffix == ".toml" else parse_yaml(text, str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a person writes.
+
+    Raises:
+        ConfigError: it cannot be read, is too large or is not UTF-8.
+    """
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ConfigError(f"{path}: too large for a settings file ({path.stat().st_size} bytes)")
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    return parse_toml(text, str(path)) if path.suffix == ".toml" else parse_yaml(text, str(path))
 
 
 def parse_yaml(text: str, name: str) -> Document:
@@ -126,6 +135,52 @@ def parse_toml(text: str, name: str) -> Document:
             path = table + tuple(part.strip(" \"'") for part in key[1].split("."))
             places[path] = (number, key.start(1) + 1)
     return Document(name, data, places)
+
+
+def parse_csv(text: str, name: str, top: str) -> Document:
+    """A table as `{top: [{column: text}, ...]}`; empty cells are left out, `;` may stand for `,`.
+
+    Raises:
+        ConfigError: the head is missing or names a column twice, or a row has more cells than the head.
+    """
+    lines = text.splitlines()
+    if not lines or not lines[0].strip():
+        raise ConfigError(f"{name}:1:1: the first line must name the columns")
+    mark = ";" if ";" in lines[0] and "," not in lines[0] else ","
+    head = [cell.strip().lower() for cell, _ in _cells(lines[0], mark)]
+    twice = next((column for k, column in enumerate(head) if column in head[:k]), None)
+    if twice is not None:
+        raise ConfigError(f"{name}:1:1: the column {twice!r} stands here twice")
+    rows: list[dict[str, str]] = []
+    places: dict[Keys, tuple[int, int]] = {(): (1, 1), (top,): (1, 1)}
+    for number, line in enumerate(lines[1:], 2):
+        cells = [(cell.strip(), column) for cell, column in _cells(line, mark)]
+        if not any(cell for cell, _ in cells):
+            continue
+        if len(cells) > len(head):
+            raise ConfigError(f"{name}:{number}:{cells[len(head)][1]}: more cells than columns")
+        places[top, len(rows)] = (number, 1)
+        for key, (_, column) in zip(head, cells, strict=False):
+            places[top, len(rows), key] = (number, column)
+        rows.append({key: cell for key, (cell, _) in zip(head, cells, strict=False) if cell})
+    return Document(name, {top: rows}, places)
+
+
+def _cells(line: str, mark: str) -> list[tuple[str, int]]:
+    """Cells of a line of CSV with the column, from 1, at which each begins."""
+    found, at = [], 0
+    closed = re.compile(rf'"((?:[^"]|"")*)"[ \t]*(?={mark}|$)')
+    while at <= len(line):
+        quoted = closed.match(line, at)
+        if quoted:
+            found.append((quoted[1].replace('""', '"'), at + 1))
+            at = quoted.end() + 1
+        else:
+            stop = line.find(mark, at)
+            stop = len(line) if stop < 0 else stop
+            found.append((line[at:stop], at + 1))
+            at = stop + 1
+    return found
 
 
 def validated(data: Any, model: type[Model]) -> Model:

@@ -7,6 +7,7 @@ film.dub_fr.dub/
     failed/         one file per unit that failed
     logs/           what workers printed
     cast.yaml       what a person says about who is who, if anything (`face.castfile`)
+    cues.json       what a person says about whose mouth moves when, if anything (`speech.cuefile`)
     events.jsonl    what happened
     report.html     what was done, shot by shot (and report.json)
 """
@@ -30,6 +31,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dubcli.config import Settings
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
 from dubcli.face import castfile
+from dubcli.speech import cuefile
 from dubcli.stages.base import Artifact, Source
 from dubcli.store import Store, sha256, write_atomically
 
@@ -183,14 +185,18 @@ class Job:
 
         Raises:
             MediaError: a source is gone or cannot be read.
-            ConfigError: `cast.yaml` is not valid.
+            ConfigError: `cast.yaml` or `cues.json` is not valid.
         """
         cache_path = self.root / "sources.json"
         cache = _load_json(cache_path)
         roles = {"film": self.film, "dub": self.dub}
-        if (self.root / "cast.yaml").is_file():
-            castfile.load(self.root / "cast.yaml")  # now, rather than hours later
-            roles["cast"] = self.root / "cast.yaml"
+        for role, name, check in (
+            ("cast", "cast.yaml", castfile.load),
+            ("cues", "cues.json", cuefile.load),
+        ):
+            if (self.root / name).is_file():
+                check(self.root / name)  # now, rather than hours later
+                roles[role] = self.root / name
         self.sources.clear()
         for role, path in roles.items():
             try:

@@ -8,7 +8,21 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dubcli.cli import batch, cache, cast, demo, doctor, engine, explain, plan, preset, report, run, status
+from dubcli.cli import (
+    batch,
+    cache,
+    cast,
+    cue,
+    demo,
+    doctor,
+    engine,
+    explain,
+    plan,
+    preset,
+    report,
+    run,
+    status,
+)
 from dubcli.cli.declaration import declare
 from dubcli.cli.help import render
 
@@ -74,6 +88,7 @@ _add(app, "explain", LOOK, explain.explain)
 _add(app, "report", LOOK, report.report)
 for word, module, panel in (
     ("cast", cast, LOOK),
+    ("cue", cue, LOOK),
     ("preset", preset, SET_UP),
     ("engine", engine, SET_UP),
     ("cache", cache, SET_UP),

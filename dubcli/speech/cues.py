@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -85,6 +86,19 @@ class Cues(_Model):
     def save(self, path: Path) -> None:
         """Write it as JSON, the same bytes for the same content."""
         path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def why(kind: str, evidence: Mapping[str, float]) -> str:
+    """What led to a cue, in words."""
+    if "edited" in evidence:
+        return "edited by hand"
+    talked = f"mouth talks in {100 * evidence.get('talked', 0):.0f} % of it in the film"
+    agrees = f"agreement with the film's sound {evidence.get('sync', 0):+.2f}"
+    if kind == "still":
+        return f"{talked}, the dub is silent; {agrees}"
+    if "stem" in evidence:
+        return f"its stem speaks in {100 * evidence['stem']:.0f} % of it; {talked}; {agrees}"
+    return f"{talked}; {agrees}"
 
 
 def load(path: Path) -> Cues:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dubcli.face.tracks import FaceTrack, Reason
 from dubcli.speech import speaker
+from dubcli.speech.cuefile import Edit
 from dubcli.speech.cues import Cue, Skip
 from dubcli.speech.record import Region
 
@@ -119,6 +120,34 @@ def cues(
                 out.append(_cue(shot, k, person, kind, one, frames, talks[k, a + c : a + d], track))
         skipped += _ineligible(shot, k, track, changed)
     return out, skipped, np.asarray((holds & says).any(0))
+
+
+def decided(shot: Shot, edits: Sequence[Edit]) -> tuple[list[Cue], list[Skip], Bools]:
+    """What `cues` returns, for a shot whose cues a person has decided; what cannot be dubbed is cut out."""
+    says = np.zeros(shot.stop - shot.start, bool)
+    out: list[Cue] = []
+    skipped: list[Skip] = []
+    for edit in edits:
+        track = shot.tracks[edit.track]
+        asked = (track.frames >= edit.start) & (track.frames < edit.stop)
+        for a, b in runs(asked & track.eligible):
+            out.append(
+                Cue(
+                    shot=shot.name,
+                    track=edit.track,
+                    person=shot.persons[edit.track],
+                    start=int(track.frames[a]),
+                    stop=int(track.frames[b - 1]) + 1,
+                    kind=edit.kind,
+                    confidence=1.0,
+                    evidence={"edited": 1.0},
+                )
+            )
+        changed = np.zeros(len(says), bool)
+        changed[track.frames[asked] - shot.start] = True
+        skipped += _ineligible(shot, edit.track, track, changed)
+        says |= changed & (edit.kind == "speak")
+    return out, skipped, says
 
 
 def runs(mask: Bools) -> list[tuple[int, int]]:

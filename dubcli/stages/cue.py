@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from dubcli.errors import CheckError
 from dubcli.stages.base import JobView, Stage, Task, Unit
+
+if TYPE_CHECKING:
+    from dubcli.speech.cuefile import Edit
 
 STAGE = Stage("cue", version=1, after=("cast", "align"))
 
@@ -17,12 +21,17 @@ def units(job: JobView) -> list[Unit]:
     used |= {"cast": job.one("cast"), "split": job.one("split")}
     probe = job.one("probe")
     video = json.loads((probe.path / "media.json").read_bytes())["video"]
+    inputs = {role: artifact.content for role, artifact in used.items()}
+    paths = {role: artifact.path for role, artifact in used.items()}
+    edits = job.sources.get("cues")
+    if edits is not None:
+        inputs["edits"], paths["edits"] = edits.sha256, edits.path
     return [
         Unit(
             STAGE,
             "film",
-            inputs={role: artifact.content for role, artifact in used.items()},
-            paths={role: artifact.path for role, artifact in used.items()},
+            inputs=inputs,
+            paths=paths,
             params=job.settings.cue.model_dump(),
             facts={"time_base": video["time_base"]},
             cost=len(used),
@@ -56,6 +65,7 @@ def run(task: Task) -> None:
     forbidden = {one["id"] for one in cast["persons"] if not one.get("touch", True)}
     shots = json.loads((task.inputs["split"] / "shots.json").read_bytes())
     limits = floor.Limits(**task.params)
+    edits = _edits(task)
     cues: list[Cue] = []
     skipped: list[Skip] = []
     onscreen = np.zeros(len(seconds), bool)
@@ -70,7 +80,10 @@ def run(task: Task) -> None:
             if one in forbidden:
                 track.reason[:] = tracks.Reason.FORBIDDEN
         shot = floor.Shot(row["name"], row["start"], row["stop"], faces, whose)
-        own, left, says = floor.cues(shot, seconds, film, dub, sound, limits)
+        if row["name"] in edits:
+            own, left, says = floor.decided(shot, edits[row["name"]])
+        else:
+            own, left, says = floor.cues(shot, seconds, film, dub, sound, limits)
         cues += own
         skipped += left
         onscreen[row["start"] : row["stop"]] = says
@@ -81,6 +94,17 @@ def run(task: Task) -> None:
         if edges[b] - edges[a] >= 0.2
     ]
     Cues(cues=tuple(cues), offscreen=tuple(off), skipped=tuple(skipped)).save(task.out / "cues.json")
+
+
+def _edits(task: Task) -> dict[str, list[Edit]]:
+    """What a person has decided, by shot."""
+    from dubcli.speech import cuefile
+
+    if "edits" not in task.inputs:
+        return {}
+    shots = {role[7:]: path for role, path in task.inputs.items() if role.startswith("tracks/")}
+    film = cuefile.film(task.inputs["split"], task.facts["time_base"], shots, task.inputs["cast"])
+    return cuefile.decided(*cuefile.load(task.inputs["edits"]), film)
 
 
 def check(task: Task) -> None:

@@ -1,0 +1,223 @@
+"""`dubcli cue show|export|import`."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from dubcli.cli import options
+from dubcli.cli.output import out
+from dubcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dubcli.speech.cuefile import Film
+
+HELP = """
+See whose mouth moves when, and correct it.
+
+Each stretch of the dub is said by the visible face that spoke there in the film, or by nobody. A face that
+spoke while the dub is silent is kept still. Export the list, edit it, and import it again.
+"""
+
+To = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="FILE", rich_help_panel=options.FILES,
+        help="Write to this file, .json or .csv. Without it: to stdout.",
+    ),
+]  # fmt: skip
+Format = Annotated[
+    Literal["json", "csv"] | None,
+    typer.Option(
+        "--format", metavar="json|csv", rich_help_panel=options.OUTPUT,
+        help="The form of the list; without it the file's suffix says, and JSON where there is none.",
+    ),
+]  # fmt: skip
+From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited list: .csv, or JSON.")]
+ImportJob = Annotated[
+    Path | None,
+    typer.Option(
+        "--job", metavar="DIR", rich_help_panel=options.FILES,
+        help="The job directory. Without it: this folder, or the one job in it.",
+    ),
+]  # fmt: skip
+
+
+def show(
+    job_dir: options.JobDir = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show who says what, when and why.
+
+    Lines of the dub that no visible face says are listed as nobody's. With -v also the stretches that were
+    left alone because the face is turned away, covered, small or blurred. The cues are those that the last
+    run found; an import since then is not in them yet.
+    """
+    from dubcli.speech.cuefile import clock
+
+    known = _Known(job_dir)
+    rows = known.rows()
+    if json:
+        rest = {name: known.found[name] for name in ("offscreen", "skipped")}
+        out.document({"job": str(known.job.root), "cues": rows, **rest})
+        return
+    table: list[tuple[float, tuple[Any, ...]]] = []
+    for row in rows:
+        who = row["name"] or row["person"] or "?"
+        face = f"{row['shot']}/{row['track']}"
+        table.append(
+            (
+                known.seconds(row["start"]),
+                (
+                    row["time"], clock(known.seconds(row["stop"])), who, face, row["kind"],
+                    f"{row['confidence']:.2f}", row["why"],
+                ),
+            )
+        )  # fmt: skip
+    for span in known.found["offscreen"]:
+        times = clock(span["start"]), clock(span["end"])
+        table.append((span["start"], (*times, "nobody", None, None, None, "no visible face says it")))
+    if out.verbose:
+        for skip in known.found["skipped"]:
+            a, b = known.seconds(skip["start"]), known.seconds(skip["stop"])
+            face = f"{skip['shot']}/{skip['track']}"
+            who = known.whose(skip["shot"], skip["track"])
+            table.append((a, (clock(a), clock(b), who, face, "left", None, skip["reason"])))
+    head = ("from", "to", "who", "face", "does", "sure", "why")
+    out.table(head, [row for _, row in sorted(table, key=lambda pair: pair[0])])
+
+
+def export(
+    job_dir: options.JobDir = None,
+    out_file: To = None,
+    form: Format = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Write the list of cues, to be edited.
+
+    A cue is a face (shot and track), speak or still, and its frames: start, and stop, the first frame after
+    it. Both may also be times, such as 0:00:05.24. A line may be changed, added or deleted; a face without a
+    cue is left alone. The columns time, name, confidence and why are for the eye.
+    """
+    from dubcli.speech import cuefile
+    from dubcli.store import write_atomically
+
+    suffix = out_file.suffix.lower().removeprefix(".") if out_file else "json"
+    form = form or ("csv" if suffix == "csv" else "json")
+    rows = _Known(job_dir).rows()
+    text = cuefile.to_csv(rows) if form == "csv" else cuefile.to_json(rows)
+    if out_file is None:
+        out.raw(text.rstrip("\n"))
+        return
+    try:
+        write_atomically(out_file, text.encode())
+    except OSError as error:
+        raise UsageError(f"cannot write {out_file} ({error.strerror}); choose another with -o FILE") from None
+    out.path(out_file)
+
+
+def import_(
+    file: From,
+    job_dir: ImportJob = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Take over an edited list of cues.
+
+    Only the shots in which it differs from what the job does now are kept, in the job's cues.json, and only
+    they run again. To go back to what the computer found, delete cues.json, or a shot in it.
+    A mistake in the list is told with its line and column, ends with 4, and changes nothing.
+    """
+    from dubcli.speech import cuefile
+    from dubcli.store import write_atomically
+
+    known = _Known(job_dir)
+    wanted = cuefile.decided(*cuefile.load(file), known.film)
+    path = known.job.root / "cues.json"
+    before = cuefile.decided(*cuefile.load(path), known.film) if path.is_file() else {}
+    now = known.edits() | before
+    changed = {shot: edits for shot, edits in wanted.items() if edits != now.get(shot, [])}
+    if not changed:
+        out.note("nothing in it differs from what the job does")
+        return
+    write_atomically(path, cuefile.kept(before | changed, known.film).encode())
+    out.path(path)
+    count = f"{len(changed)} shot{'' if len(changed) == 1 else 's'}"
+    out.note(f"{count} changed; to put it to work, type: dubcli run {known.job.root}")
+
+
+class _Known:
+    """A job whose cues are known, and the film that they are about."""
+
+    def __init__(self, job_dir: Path | None) -> None:
+        from dubcli.cli.jobs import find_job
+        from dubcli.job import Job
+        from dubcli.speech import cuefile
+
+        self.job = Job.open(find_job(job_dir))
+        split, probe, cast, cue = (
+            self._artifact(f"{name}/film") for name in ("split", "probe", "cast", "cue")
+        )
+        shots = [row["name"] for row in json_text.loads((split / "shots.json").read_bytes())]
+        base = json_text.loads((probe / "media.json").read_bytes())["video"]["time_base"]
+        tracks = {shot: self._artifact(f"track/{shot}") for shot in shots if self.job.ref(f"track/{shot}")}
+        self.film: Film = cuefile.film(split, base, tracks, cast)
+        self.found: Mapping[str, Any] = json_text.loads((cue / "cues.json").read_bytes())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The cues with what people want to know of them, in the order of the film."""
+        from dubcli.speech.cuefile import clock
+        from dubcli.speech.cues import why
+
+        found = sorted(self.found["cues"], key=lambda row: (row["start"], row["shot"], row["track"]))
+        return [
+            {key: row[key] for key in ("shot", "track", "person", "kind", "start", "stop")}
+            | {
+                "time": clock(self.seconds(row["start"])),
+                "name": self.film.persons.get(row["person"], ""),
+                "confidence": row["confidence"],
+                "why": why(row["kind"], row["evidence"]),
+                "evidence": row["evidence"],
+            }
+            for row in found
+        ]
+
+    def edits(self) -> dict[str, list[Any]]:
+        """The cues as decisions, by shot."""
+        from dubcli.speech.cuefile import Edit
+
+        found: dict[str, list[Any]] = {}
+        for row in self.found["cues"]:
+            edit = Edit(int(row["track"]), row["start"], row["stop"], row["kind"])
+            found.setdefault(row["shot"], []).append(edit)
+        return {shot: sorted(edits) for shot, edits in found.items()}
+
+    def seconds(self, frame: int) -> float:
+        """When a frame begins; the end of the film for the frame after the last."""
+        times = self.film.seconds
+        if frame < len(times):
+            return times[frame]
+        return times[-1] + (times[-1] - times[-2] if len(times) > 1 else 0.04)
+
+    def whose(self, shot: str, track: int) -> str:
+        """The name, or else the id, of the person of a face."""
+        person = self.film.faces[shot][track].person
+        return self.film.persons.get(person) or person or "?"
+
+    def _artifact(self, unit: str) -> Path:
+        key = self.job.ref(unit)
+        artifact = self.job.store.get(key) if key else None
+        if artifact is None:
+            raise UsageError(f"{self.job.root} has no cues yet; type: dubcli run {self.job.root}")
+        return artifact.path
+
+
+COMMANDS = {"show": show, "export": export, "import": import_}

@@ -1,0 +1,313 @@
+"""Cues as a person edits them: what `dubcli cue export` writes and `import` reads, and a job's `cues.json`.
+
+A file is a list of cues, as JSON (`{"cues": [{...}]}`) or as CSV with the same names over its columns:
+
+    shot,track,person,kind,start,stop
+    00000120,0,p01,speak,131,178
+    00000120,1,,still,0:00:05.24,0:00:07
+
+The list says all that happens in a shot: a face that is in no cue there is left alone. `start` and `stop`
+are frames of the film, half-open, or times. `track` may be left out where the person is in the shot once,
+`person` always; other columns of an export are for the eye. `shots` names the shots the list is about;
+without it, that is all of them. A job keeps in its `cues.json` only the shots that a person has changed.
+"""
+
+from __future__ import annotations
+
+import bisect
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from dubcli.document import Document, parse_csv, parse_yaml, read_text, suggestion
+from dubcli.errors import ConfigError
+
+COLUMNS = ("shot", "track", "person", "kind", "start", "stop", "time", "name", "confidence", "why")
+
+_CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,6})?)")
+
+
+def _shot(value: Any) -> Any:
+    """A shot's name; spreadsheets take the zeros before a number."""
+    return value.zfill(8) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
+
+
+def _moment(value: int | str) -> int | str:
+    if isinstance(value, str) and not _CLOCK.fullmatch(value):
+        raise ValueError("must be a frame, such as 131, or a time, such as 0:00:05.24")
+    return value
+
+
+Shot = Annotated[str, BeforeValidator(_shot), Field(pattern=r"^\d{8,12}$")]
+Moment = Annotated[Annotated[int, Field(ge=0)] | str, BeforeValidator(_number), AfterValidator(_moment)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Row(_Strict):
+    """A cue as written; `time`, `name`, `confidence`, `why` and `evidence` are for the eye."""
+
+    shot: Shot
+    track: Annotated[int | None, BeforeValidator(_number), Field(ge=0, le=9999)] = None
+    person: str = ""
+    kind: Literal["speak", "still"]
+    start: Moment
+    stop: Moment
+    time: Any = None
+    name: Any = None
+    confidence: Any = None
+    why: Any = None
+    evidence: Any = None
+
+
+class CueFile(_Strict):
+    """The whole file."""
+
+    cues: tuple[Row, ...]
+    shots: tuple[Shot, ...] | None = None
+
+
+@dataclass(frozen=True, order=True)
+class Edit:
+    """A cue that a person has decided: frames of a track that speak or are kept still."""
+
+    track: int
+    start: int
+    stop: int
+    kind: Literal["speak", "still"]
+
+
+@dataclass(frozen=True)
+class Face:
+    """A track as cues need it: its frames, half-open, and whose it is (an id of the cast, or "")."""
+
+    first: int
+    stop: int
+    person: str
+
+
+@dataclass(frozen=True)
+class Film:
+    """What cues are checked against.
+
+    Attributes:
+        shots: name → first frame, frame after the last.
+        faces: shot → its tracks in order.
+        persons: id → name of everyone in the cast.
+        seconds: time of every frame of the film.
+    """
+
+    shots: Mapping[str, tuple[int, int]]
+    faces: Mapping[str, Sequence[Face]]
+    persons: Mapping[str, str]
+    seconds: Sequence[float]
+
+    def person(self, word: str) -> str | None:
+        """The id of a person called by id or name."""
+        return called(word, self.persons)
+
+
+def called(word: str, persons: Mapping[str, str]) -> str | None:
+    """The id of the person of that id or name, in any case; None where nobody or several are called so."""
+    if word in persons:
+        return word
+    found = [one for one, name in persons.items() if name and name.casefold() == word.casefold()]
+    return found[0] if len(found) == 1 else None
+
+
+def film(split: Path, base: Sequence[int], tracks: Mapping[str, Path], cast: Path) -> Film:
+    """The film that the artifacts of these stages describe.
+
+    Args:
+        split, cast: folders of their files.
+        base: numerator and denominator of the picture's time base.
+        tracks: folders by shot.
+    """
+    import numpy as np
+
+    from dubcli.face.tracks import glances
+
+    persons = json.loads((cast / "cast.json").read_bytes())["persons"]
+    whose = {(shot, int(track)): one["id"] for one in persons for shot, track in one["faces"]}
+    rows = json.loads((split / "shots.json").read_bytes())
+    with np.load(split / "frames.npz", allow_pickle=False) as box:
+        ticks = box["pts"] - box["pts"][0]
+    return Film(
+        shots={row["name"]: (row["start"], row["stop"]) for row in rows},
+        faces={
+            shot: [
+                Face(seen.first, seen.stop, whose.get((shot, k), ""))
+                for k, seen in enumerate(glances(path / "tracks.npz"))
+            ]
+            for shot, path in tracks.items()
+        },
+        persons={one["id"]: one.get("name", "") for one in persons},
+        seconds=(ticks * base[0] / base[1]).tolist(),
+    )
+
+
+def load(path: Path) -> tuple[Document, CueFile]:
+    """Read and check what can be checked without the film; `.csv` is a table, anything else JSON.
+
+    Raises:
+        ConfigError: it is not well formed; file, line and column are named.
+    """
+    text = read_text(path)
+    if path.suffix.lower() == ".csv":
+        document = parse_csv(text, str(path), "cues")
+    else:
+        document = parse_yaml(text.expandtabs(1), str(path))  # which tells the places; tabs only indent
+    return document, document.model(CueFile)
+
+
+def decided(document: Document, file: CueFile, film: Film) -> dict[str, list[Edit]]:
+    """What the file says of each shot that it is about, in order.
+
+    Raises:
+        ConfigError: a shot, face or person is not there, a cue leaves its shot or its face's frames, or two
+            cues of a face overlap; file, line and column are named.
+    """
+    for k, shot in enumerate(file.shots or ()):
+        if shot not in film.shots:
+            raise ConfigError(f"{document.at(('shots', k))}: there is no shot {shot}{_near(shot, film)}")
+    found: dict[str, list[Edit]] = {shot: [] for shot in (film.shots if file.shots is None else file.shots)}
+    lines: dict[tuple[str, Edit], int] = {}
+    for k, row in enumerate(file.cues):
+        if row.shot not in film.shots:
+            near = _near(row.shot, film)
+            raise ConfigError(f"{document.at(('cues', k, 'shot'))}: there is no shot {row.shot}{near}")
+        if row.shot not in found:
+            place = document.at(("cues", k, "shot"))
+            raise ConfigError(f"{place}: shot {row.shot} is not in the list of shots; add it there")
+        edit = _edit(document, k, row, film)
+        for other in found[row.shot]:
+            if other.track == edit.track and other.start < edit.stop and edit.start < other.stop:
+                place = document.at(("cues", k, "start"))
+                first = document.at(("cues", lines[row.shot, other]))
+                raise ConfigError(f"{place}: overlaps the cue of the same face at {first}; shorten one")
+        lines[row.shot, edit] = k
+        found[row.shot].append(edit)
+    return {shot: sorted(edits) for shot, edits in found.items()}
+
+
+def _edit(document: Document, k: int, row: Row, film: Film) -> Edit:
+    faces = film.faces.get(row.shot, ())
+    start, stop = (_frame(document, k, key, row, film) for key in ("start", "stop"))
+    track = _track(document, k, row, film, start, stop)
+    if stop <= start:
+        place = document.at(("cues", k, "stop"))
+        raise ConfigError(f"{place}: the cue stops at frame {stop}, not after its start at {start}")
+    first, last = faces[track].first, faces[track].stop
+    for key, frame, inside in (("start", start, start >= first), ("stop", stop, stop <= last)):
+        if not inside:
+            place, face = document.at(("cues", k, key)), f"{row.shot}/{track}"
+            raise ConfigError(
+                f"{place}: frame {frame} is out of range; face {face} is seen from {first} to {last}"
+            )
+    return Edit(track, start, stop, row.kind)
+
+
+def _frame(document: Document, k: int, key: str, row: Row, film: Film) -> int:
+    """A frame number, or the first frame that is shown at a time or after it, to the millisecond."""
+    value = getattr(row, key)
+    if isinstance(value, int):
+        return value
+    match = _CLOCK.fullmatch(value)
+    assert match
+    hours, minutes, seconds = match[1] or 0, match[2], match[3].replace(",", ".")
+    if int(minutes) > 59 or float(seconds) >= 60:
+        place = document.at(("cues", k, key))
+        raise ConfigError(f"{place}: {value} is no time; write it as 0:00:05.24")
+    moment = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    return bisect.bisect_left(film.seconds, moment - 0.0006)
+
+
+def _track(document: Document, k: int, row: Row, film: Film, start: int, stop: int) -> int:
+    faces = film.faces.get(row.shot, ())
+    person = film.person(row.person) if row.person else ""
+    if person is None:
+        known = [name or one for one, name in film.persons.items()]
+        place = document.at(("cues", k, "person"))
+        raise ConfigError(
+            f"{place}: there is no person {row.person!r} in the cast{suggestion(row.person, known)}"
+        )
+    if row.track is None:
+        place = document.at(("cues", k))
+        if not person:
+            raise ConfigError(f"{place}: whose mouth? give a track or a person")
+        own = [n for n, face in enumerate(faces) if face.person == person]
+        here = [n for n in own if faces[n].first < stop and start < faces[n].stop] or own
+        if not here:
+            place = document.at(("cues", k, "person"))
+            raise ConfigError(f"{place}: {row.person} is not seen in shot {row.shot}")
+        if len(here) > 1:
+            raise ConfigError(f"{place}: {row.person} has tracks {', '.join(map(str, here))} here; give one")
+        return here[0]
+    if row.track >= len(faces):
+        place = document.at(("cues", k, "track"))
+        raise ConfigError(f"{place}: shot {row.shot} has {len(faces)} faces; there is no track {row.track}")
+    if person and faces[row.track].person != person:
+        whose = faces[row.track].person or "nobody"
+        place = document.at(("cues", k, "person"))
+        raise ConfigError(
+            f"{place}: face {row.shot}/{row.track} is {whose}, not {row.person}; leave out one of the two"
+        )
+    return row.track
+
+
+def _near(shot: str, film: Film) -> str:
+    names = sorted(film.shots)
+    here = bisect.bisect_right(names, shot)
+    return f"; the nearest is {names[max(0, here - 1)]}" if names else ""
+
+
+def kept(decisions: Mapping[str, Sequence[Edit]], film: Film) -> str:
+    """A job's `cues.json`: the shots that a person has decided."""
+    rows = [
+        {
+            "shot": shot,
+            "track": edit.track,
+            "person": film.faces[shot][edit.track].person,
+            "kind": edit.kind,
+            "start": edit.start,
+            "stop": edit.stop,
+        }
+        for shot, edits in sorted(decisions.items())
+        for edit in edits
+    ]
+    return to_json(rows, sorted(decisions))
+
+
+def to_json(rows: Iterable[Mapping[str, Any]], shots: Sequence[str] | None = None) -> str:
+    """A file as JSON, a cue a line."""
+    lines = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in rows)
+    about = f'"shots": {json.dumps(shots)},\n' if shots is not None else ""
+    return f'{{{about}"cues": [\n{lines}\n]}}\n'
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A file as a table, with the columns of `COLUMNS`."""
+    out = io.StringIO()
+    table = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return out.getvalue()
+
+
+def clock(seconds: float) -> str:
+    """A time as people read it, `0:00:05.240`."""
+    whole = round(1000 * seconds)
+    return f"{whole // 3600000}:{whole // 60000 % 60:02d}:{whole // 1000 % 60:02d}.{whole % 1000:03d}"

@@ -1,0 +1,99 @@
+"""`dubcli cue`: whose mouth moves as a table, and the list in which a person corrects it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from dubcli.demo import film as demo
+from tests.cli.conftest import Dubcli
+from tests.cli.test_run import events_of
+from tests.conftest import _once
+
+
+@pytest.fixture(scope="session")
+def three_shots(shared: Path) -> Path:
+    """The end of the sample film's first shot, the second without a face, and the beginning of the third."""
+    span = (demo.CUTS[0] - 20, demo.CUTS[1] + 20)
+    return _once(shared / "three", lambda folder: demo.make(folder, span=span, height=240)).film
+
+
+def test_an_edited_cue_runs_again_in_its_own_shot_only(
+    tmp_path: Path, three_shots: Path, dubcli: Dubcli
+) -> None:
+    """One job, as at a desk. Nobody hears the dub here, so every cue is one that a person has set."""
+    words = (three_shots, "-a", three_shots.with_name("dub_fr.wav"), "-o", "out.mp4", "--job", "job")
+    settings = ("--engine", "aligner=passthrough", "--set", "track.views=1", "--set", "report.measure=0")
+    assert dubcli("run", *words, *settings).returncode == 0
+    faces = [p.name for p in sorted((tmp_path / "job" / "refs" / "track").iterdir())]
+    first, third = faces[0][:8], faces[2][:8]
+    start = int(third)
+    list_ = tmp_path / "cues.csv"
+    list_.write_text(
+        f"shot,track,kind,start,stop\n{int(first)},0,speak,2,18\n{third},0,speak,{start},{start + 16}\n"
+    )
+    told = dubcli("cue", "import", list_, "--job", "job")
+    assert (told.returncode, told.stdout.strip()) == (0, "job/cues.json"), told.stderr
+    assert "2 shots changed" in told.stderr
+    assert dubcli("run", "job").returncode == 0
+
+    assert dubcli("cue", "export", "job", "-o", "again.csv").returncode == 0
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "again.csv").read_text())))
+    assert [(row["shot"], row["start"], row["stop"], row["why"]) for row in rows] == [
+        (first, "2", "18", "edited by hand"),
+        (third, str(start), str(start + 16), "edited by hand"),
+    ]
+    assert "nothing in it differs" in dubcli("cue", "import", "again.csv", "--job", "job").stderr
+
+    edited = (tmp_path / "again.csv").read_text().replace(f"{start},{start + 16}", f"{start},{start + 12}")
+    (tmp_path / "again.csv").write_text(edited)
+    assert "1 shot changed" in dubcli("cue", "import", "again.csv", "--job", "job").stderr
+    before = len(events_of(tmp_path / "job"))
+    assert dubcli("run", "job").returncode == 0
+    ran = {
+        (event["stage"], event["unit"])
+        for event in events_of(tmp_path / "job")[before:]
+        if event["type"] == "unit.start"
+    }
+    shot = {("motion", f"{third}.0"), ("lips", f"{third}.0"), ("compose", third)}
+    assert ran == {("cue", "film"), *shot, ("remux", "film"), ("report", "film")}
+
+    shown = dubcli("cue", "show", "job")
+    assert "edited by hand" in shown.stdout.splitlines()[1]
+    found = json.loads(dubcli("cue", "show", "job", "--json").stdout)
+    assert [cue["stop"] for cue in found["cues"]] == [18, start + 12]
+
+    exported = json.loads(dubcli("cue", "export", "job").stdout)
+    del exported["cues"][0]
+    (tmp_path / "less.json").write_text(json.dumps(exported, indent="\t"))
+    assert "1 shot changed" in dubcli("cue", "import", "less.json", "--job", "job").stderr
+    assert dubcli("run", "job").returncode == 0
+    left = json.loads(dubcli("cue", "show", "job", "--json").stdout)["cues"]
+    assert [cue["shot"] for cue in left] == [third], "a face whose cue was deleted is left alone"
+
+    kept = (tmp_path / "job" / "cues.json").read_text()
+    (tmp_path / "bad.json").write_text(
+        '{"cues": [\n  {"shot": "0", "track": 0, "kind": "speak",\n "start": 1'
+    )
+    for name, place in (("bad.json", "bad.json:3:"), ("none.csv", "none.csv: No such file")):
+        refused = dubcli("cue", "import", name, "--job", "job")
+        assert refused.returncode == 4
+        assert place in refused.stderr
+    assert (tmp_path / "job" / "cues.json").read_text() == kept
+
+    (tmp_path / "job" / "cues.json").write_text('{"cues": [{"shot": 7}]}')
+    refused = dubcli("run", "job")
+    assert refused.returncode == 4
+    assert "cues.json:1:12" in refused.stderr
+
+
+def test_a_job_without_cues_says_what_to_type(tmp_path: Path, three_shots: Path, dubcli: Dubcli) -> None:
+    words = (three_shots, "-a", three_shots.with_name("dub_fr.wav"), "-o", "out.mp4", "--job", "job")
+    assert dubcli("run", *words, "--stage", "probe").returncode == 0
+    refused = dubcli("cue", "show", "job")
+    assert refused.returncode == 2
+    assert "type: dubcli run job" in refused.stderr
