@@ -16,8 +16,8 @@ from pathlib import Path
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 PACKAGES = (
-    "av", "mediapipe", "numpy", "pocketsphinx", "pydantic", "PyYAML", "rich",
-    "scenedetect", "scikit-image", "scipy", "silero-vad", "torch", "typer",
+    "av", "mediapipe", "moonshine-voice", "numpy", "onnxruntime", "pocketsphinx", "pydantic",
+    "PyYAML", "rich", "scenedetect", "scikit-image", "scipy", "silero-vad", "torch", "typer",
 )  # fmt: skip
 ENCODERS = ("libx264", "libx265", "prores_ks", "dnxhd", "ffv1", "aac", "flac")
 LOW_DISK_GB = 10  # a 90-minute HD film needs about this much in its store

@@ -16,14 +16,16 @@ import numpy as np
 from gather import Clip, gather
 from numpy.typing import NDArray
 
-from dubcli.speech import model
+from dubcli.speech import model, prior
 from dubcli.speech.basis import measures
+from dubcli.speech.prior import DIRECTIONS, Linear, Prior, Speech
 
 PENALTY = 30.0
+ENCODED = 0.5  # how much the encoder counts beside phones
 VELOCITY = 1.0  # weight of how a mouth changes from frame to frame, against where it is
 ROUNDS = 3  # of fitting and of finding each clip's lag
 SPEEDS = tuple(Fraction(n, 25) for n in (21, 23, 27, 30))  # pitch and formants move with them
-SHIPPED = Path(model.__file__).with_name("prior.safetensors")
+SHIPPED = Path(prior.__file__).with_name("prior.safetensors")
 
 
 class Sums:
@@ -42,37 +44,48 @@ class Sums:
         out.parts = [a + sign * b for a, b in zip(self.parts, other.parts, strict=True)]
         return out
 
-    def solve(self) -> model.Linear:
+    def solve(self) -> Linear:
         """Weights that fit the targets and their change from frame to frame."""
         count, total, square, change = self.parts
         mean, n = total / count, self.inputs
         both = square - count * np.outer(mean, mean) + VELOCITY * change
         weight = np.linalg.solve(both[:n, :n] + PENALTY * np.eye(n), both[:n, n:])
-        return model.Linear(*(np.asarray(v, np.float32) for v in (mean[:n], weight, mean[n:])))
+        return Linear(*(np.asarray(v, np.float32) for v in (mean[:n], weight, mean[n:])))
 
 
-def train(clips: list[Clip]) -> model.Linear:
+def train(clips: list[Clip]) -> Prior:
     """Fit the prior, each clip shifted against its sound as a prior of the others finds best."""
-    lags = dict.fromkeys((c.name for c in clips), 0.0)
+    directions = _directions(clips)
+    ears = Prior(directions, Linear(*(np.zeros(0, np.float32) for _ in range(3))))
+    heard = {c.name: {s: ears.hear(f) for s, f in ({1.0: c.features} | c.faster).items()} for c in clips}
+    lags = dict.fromkeys(heard, 0.0)
     for _ in range(ROUNDS):
-        each = {c.name: _sums(c, lags[c.name]) for c in clips}
+        each = {c.name: _sums(c, heard[c.name], lags[c.name]) for c in clips}
         total = _total(list(each.values()))
         for clip in clips:
-            others = total.added(each[clip.name], -1.0).solve()
-            lags[clip.name] = model.lag(others, clip.features, clip.seconds, clip.shape)
+            others = Prior(directions, total.added(each[clip.name], -1.0).solve())
+            lags[clip.name] = model.lag(others, heard[clip.name][1.0], clip.seconds, clip.shape)
         # Only differences between clips can be known: taken together, they are in sync.
         middle = float(np.average([lags[c.name] for c in clips], weights=[len(c.seconds) for c in clips]))
         lags = {name: lag - middle for name, lag in lags.items()}
-    return _total([_sums(c, lags[c.name]) for c in clips]).solve()
+    return Prior(directions, _total([_sums(c, heard[c.name], lags[c.name]) for c in clips]).solve())
 
 
-def _sums(clip: Clip, lag: float) -> Sums:
+def _directions(clips: list[Clip]) -> Linear:
+    """Chief directions of the encoder's rows where there is speech, half whitened."""
+    rows = np.concatenate([np.asarray(c.features["encoded"], np.float64) for c in clips])
+    rows = rows[np.abs(rows).sum(1) > 0]
+    spread, axes = np.linalg.eigh(np.cov(rows.T))
+    spread, axes = np.sqrt(spread[::-1][:DIRECTIONS]), axes[:, ::-1][:, :DIRECTIONS]
+    axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(DIRECTIONS)])
+    weight = ENCODED * axes / np.sqrt(spread * spread[0])
+    return Linear(*(np.asarray(v, np.float32) for v in (rows.mean(0), weight, np.zeros(DIRECTIONS))))
+
+
+def _sums(clip: Clip, heard: dict[float, Speech], lag: float) -> Sums:
     values = measures(clip.shape)
     y = np.asarray((values - values.mean(0)) / np.maximum(values.std(0), 1e-4), np.float32)
-    heard = {1.0: clip.features, **clip.faster}
-    return _total(
-        [Sums(model.windows(model.inputs(f), (clip.seconds - lag) / s), y) for s, f in heard.items()]
-    )
+    return _total([Sums(speech.windows((clip.seconds - lag) / s), y) for s, speech in heard.items()])
 
 
 def _total(sums: list[Sums]) -> Sums:
@@ -93,7 +106,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=SHIPPED)
     args = parser.parse_args()
     names = [p for p in sorted(args.clips) if p.stem not in args.without]
-    model.save_prior(args.out, train([gather(p, args.cache, SPEEDS) for p in names]))
+    prior.save(args.out, train([gather(p, args.cache, SPEEDS) for p in names]))
 
 
 if __name__ == "__main__":

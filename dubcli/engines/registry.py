@@ -134,11 +134,20 @@ def engine(kind: str, name: str) -> EngineInfo:
         raise ConfigError(f"no {kind} engine is called {name!r}; there are: {names}") from None
 
 
-@lru_cache
-def _digest(package: str, name: str) -> str:
+def packaged(package: str, name: str) -> Path:
+    """A file that lies inside an installed package; the package is not imported.
+
+    Raises:
+        DependencyError: it is not there.
+    """
     spec = importlib.util.find_spec(package)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / name
         if path.is_file():
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+            return path
     raise DependencyError(f"{package} lacks {name}; type: make venv")
+
+
+@lru_cache
+def _digest(package: str, name: str) -> str:
+    return hashlib.sha256(packaged(package, name).read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""What a mouth can be told from: log-mel, loudness, pitch, speech and visemes at 100 Hz.
+"""What a mouth can be told from: log-mel, loudness, pitch, speech, visemes, and an encoder's rows.
 
 All of it is relative to the file's own speech: its level and its average spectrum are taken out, so that
 a quieter track, another microphone or another studio give the same features, and silence stays silence.
@@ -7,13 +7,16 @@ a quieter track, another microphone or another studio give the same features, an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.engines.aligners.base import Heard
+from dubcli.speech import encoder
+from dubcli.speech.record import Region
 
 RATE = 16000
 HOP = 160
@@ -24,6 +27,7 @@ _WINDOW = 400  # 25 ms
 _PITCH_WINDOW = 640  # 40 ms: two periods of the lowest voice
 _PITCH_HZ = (60.0, 400.0)
 _VOICED = 0.5  # normalised autocorrelation above which a frame is voiced
+_MARGIN_S = 0.3  # around speech that may still be heard
 _LEVEL_RMS = 0.07  # about -23 dBFS, the level of broadcast speech
 
 Floats = NDArray[np.float32]
@@ -46,7 +50,7 @@ def levelled(wave: Floats) -> Floats:
     return np.asarray(wave * (_LEVEL_RMS / np.sqrt(loud.mean())), np.float32)
 
 
-def features(wave: Floats, heard: Heard | None = None) -> dict[str, Floats]:
+def features(wave: Floats, heard: Heard | None = None) -> dict[str, NDArray[Any]]:
     """Features at 100 Hz; row f is centred on `(f + 0.5) / 100` seconds.
 
     Args:
@@ -57,7 +61,8 @@ def features(wave: Floats, heard: Heard | None = None) -> dict[str, Floats]:
         For F = S // 160: `logmel` (F, 80) in bels relative to the file's average speech, from -4 (silence)
         to about 2; `loudness` (F,) dB relative to the speech level, from -60; `pitch` (F,) Hz, 0 where
         unvoiced; `speech` (F,) 0–1; `viseme` (F, V) soft classes of `speech.visemes`, `phone` (F, 40) how
-        like each phone of `speech.visemes.PHONES` each frame sounds by itself. All float32.
+        like each phone of `speech.visemes.PHONES` each frame sounds by itself; all float32. For the
+        encoder's N rows, which have a rate of their own: `encoded` (N, 288) float16, 0 where no one speaks.
     """
     wave = levelled(wave)
     if heard is None:
@@ -74,6 +79,7 @@ def features(wave: Floats, heard: Heard | None = None) -> dict[str, Floats]:
         "speech": np.round(heard.speech, 4),
         "viseme": np.round(heard.viseme, 4),
         "phone": np.round(heard.phone, 4),
+        "encoded": _encoded(wave, heard.record.regions, gate),
     }
 
 
@@ -82,10 +88,29 @@ def _gate(heard: Heard) -> Floats:
     at = (np.arange(len(heard.speech)) + 0.5) / 100
     gate = np.zeros(len(at))
     for region in heard.record.regions:
-        a, b = np.searchsorted(at, [region.start - 0.3, region.end + 0.3])
+        a, b = np.searchsorted(at, [region.start - _MARGIN_S, region.end + _MARGIN_S])
         away = np.maximum(region.start - at[a:b], at[a:b] - region.end)
         gate[a:b] = np.maximum(gate[a:b], np.clip(1.5 - away / 0.2, 0, 1))
     return np.asarray(gate, np.float32)
+
+
+def _encoded(wave: Floats, regions: Sequence[Region], gate: Floats) -> NDArray[np.float16]:
+    """The encoder's rows, each stretch of speech heard by itself, as a recogniser would."""
+    spans: list[list[float]] = []
+    for region in regions:
+        if spans and region.start - spans[-1][1] < 2 * _MARGIN_S:
+            spans[-1][1] = region.end
+        else:
+            spans.append([region.start, region.end])
+    rows = np.zeros((encoder.count(len(wave)), encoder.WIDTH), np.float32)
+    for start, end in spans:
+        first = max(0, int(encoder.row(np.array(start - _MARGIN_S))))
+        last = min(len(rows), int(encoder.row(np.array(end + _MARGIN_S))) + 1)
+        rows[first:last] = encoder.encode(wave[encoder.samples(first, last)])
+    if not len(rows):
+        return rows.astype(np.float16)
+    part = np.interp(encoder.seconds(np.arange(len(rows))), (np.arange(len(gate)) + 0.5) / 100, gate)
+    return np.asarray(rows * part[:, None], np.float16)
 
 
 def _spectrum(wave: Floats) -> tuple[Floats, Floats]:

@@ -1,17 +1,14 @@
-"""From speech to mouth: a shipped prior, and what a film's own speech and mouths teach on top of it.
+"""From speech to mouth: what a film's own speech and mouths teach on top of the prior.
 
-A mouth is told from half a second of speech around it, both ways: dubbing is done offline. The prior is
-linear and knows mouths in general: it answers in three measures (opening, width, protrusion), in standard
-deviations. A person's own voice is a Gaussian process (Rasmussen & Williams 2006, §2.2) around what the prior
-says, with a linear and a squared-exponential kernel, and answers in the person's own shape coefficients. Both
-are solved in closed form: the same data give the same weights.
+A person's own voice is a Gaussian process (Rasmussen & Williams 2006, §2.2) around what the prior says, with
+a squared-exponential kernel on phones and one on the encoder's rows, and answers in the person's own shape
+coefficients. It is solved in closed form: the same data give the same weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,75 +16,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.speech import rules, visemes
+from dubcli.speech import rules
 from dubcli.speech.basis import Person, measures, opening
+from dubcli.speech.prior import COLUMNS, Linear, Prior, Speech, linear_from, linear_members
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 
-MEASURES = 3
 _RATE = 100
-_BANDS = 20  # of log-mel
-_TAPS = np.arange(-24, 25, 6)  # rows of 10 ms around a picture that its mouth is told from
-_BLUR = 2.2  # rows; a tap stands for its neighbourhood
-_PROPERTIES = ("opening", "width", "rounding", "closed", "teeth")
 _LAGS = np.arange(-16, 17, 2) / 100  # seconds
-_LAG_SPREAD = 0.05  # seconds; films are further out of sync than this seldom
+_LAG_SPREAD = 0.08  # seconds; films are further out of sync than this seldom
 _TOLERATED = (-0.06, 0.04)  # seconds: EBU R 37, sound at most 60 ms late or 40 ms early
 _INDEPENDENT = 4  # frames that tell as much as one: mouths change slowly
-_NOISE = 0.5  # of the kernels' own variance: what speech does not tell of a mouth
-_REACH = 1.5  # length scale of the squared exponential, in median squared distances
+_NOISE = 4.0  # what speech does not tell of a mouth, in variances of one kernel
+_REACH = 1.5  # length scale of the squared exponentials, in median squared distances
 _FRAMES = 2000  # a person is learnt from at most; more hardly tell more (docs/quality.md)
 _FOLDS = 4
-_PRIOR_GAIN = (
-    1.8  # regression flattens: on voices it has not seen the prior moves mouths half as far as they do
-)
+_PRIOR_GAIN = 1.3  # regression flattens: on unseen voices mouths move that much further than it says
 _GAIN = (1.0, 2.5)  # regression flattens; more than this would be noise made loud
-
-
-def inputs(features: Mapping[str, Any]) -> Floats:
-    """What a mouth is told from, (F, 81) at 100 Hz: phones, what they ask of a mouth, last a coarse log-mel.
-
-    The weights say how much each is trusted across voices.
-    """
-    phone = np.asarray(features["phone"], np.float32)
-    mel = np.asarray(features["logmel"], np.float32).reshape(len(phone), _BANDS, -1).mean(2)
-    loud = np.clip(np.asarray(features["loudness"], np.float32), -40, 10)[:, None] / 10
-    viseme = 0.5 * np.asarray(features["viseme"], np.float32)
-    return np.concatenate([phone, 2 * phone @ _asked(), loud, viseme, 0.1 * mel], axis=1)
-
-
-@lru_cache
-def _asked() -> Floats:
-    """What each phone asks of a mouth, (40, 5)."""
-    table = np.stack([visemes.table(name) for name in _PROPERTIES], axis=1)
-    rows = [visemes.passage(phone).mean(0) @ table for phone in visemes.PHONES]
-    return np.asarray(np.stack(rows), np.float32)
-
-
-def windows(rows: Floats, seconds: Array) -> Floats:
-    """Windows of `inputs` around given times, (T, D)."""
-    from scipy.ndimage import gaussian_filter1d
-
-    if not len(rows):
-        return np.zeros((len(seconds), rows.shape[1] * len(_TAPS)), np.float32)
-    even = gaussian_filter1d(rows, _BLUR, axis=0, mode="nearest")
-    # Times often fall on the border of two rows; rounding must not throw them to either side.
-    row = np.floor(seconds * _RATE + 1e-3).astype(int)
-    at = np.clip(row[:, None] + _TAPS, 0, len(even) - 1)
-    return np.asarray(even[at].reshape(len(seconds), -1), np.float32)
-
-
-@dataclass(frozen=True)
-class Linear:
-    """`(x - centre) @ weight + mean`."""
-
-    centre: Floats
-    weight: Floats
-    mean: Floats
-
-    def __call__(self, x: Floats) -> Floats:
-        return np.asarray((x - self.centre) @ self.weight + self.mean, np.float32)
 
 
 def ridge(x: Floats, y: Floats, penalty: float) -> Linear:
@@ -122,8 +68,7 @@ class Voice:
         base: the prior's measures to shape coefficients.
         windows: (N, D) speech that was learnt from.
         weight: (N, K) of the kernels on it.
-        centre: (D,) mean window.
-        scale: (2,) median squared distance between windows: all columns, columns without log-mel.
+        scale: (2,) median squared distance between windows: of phones, of the encoder's rows.
         mean: (K,) coefficients about which gain works.
         gain: how much to exaggerate.
     """
@@ -131,14 +76,13 @@ class Voice:
     base: Linear
     windows: Floats
     weight: Floats
-    centre: Floats
     scale: Floats
     mean: Floats
     gain: Floats
 
     def __call__(self, x: Floats, z: Floats) -> Floats:
         """Coefficients (T, K) for windows (T, D) and what the prior says of them (T, 3)."""
-        told = self.base(z) + _kernel(x - self.centre, self.windows - self.centre, self.scale) @ self.weight
+        told = self.base(z) + _kernel(x, self.windows, self.scale) @ self.weight
         return np.asarray(self.mean + self.gain * (told - self.mean), np.float32)
 
 
@@ -147,13 +91,13 @@ class MouthModel:
     """Speech to mouth for the persons of a film.
 
     Attributes:
-        prior: speech windows to measures in standard deviations.
+        prior: speech to measures in standard deviations.
         lag: seconds by which the film's pictures come after its sound.
         voices: what each person's own speech taught; persons without are driven by the prior alone.
         ruled: everyone is driven by `speech.rules` instead.
     """
 
-    prior: Linear
+    prior: Prior
     lag: float
     voices: Mapping[str, Voice]
     ruled: bool = False
@@ -166,7 +110,7 @@ class MouthModel:
         at = np.asarray(seconds, np.float64) - float(np.clip(self.lag, *_TOLERATED))
         if self.ruled:
             return from_measures(person, rules.measures(features, at))
-        x = windows(inputs(features), at)
+        x = self.prior.hear(features).windows(at)
         z = self.prior(x)
         voice = self.voices.get(name)
         return person.decode(voice(x, z)) if voice else from_measures(person, _PRIOR_GAIN * z)
@@ -175,13 +119,16 @@ class MouthModel:
         """Write the weights as safetensors."""
         from safetensors.numpy import save_file
 
-        out = _members("prior", self.prior) | {"lag": np.array([self.lag], np.float64)}
-        out["ruled"] = np.array([self.ruled])
+        out = linear_members("directions", self.prior.directions)
+        out |= linear_members("linear", self.prior.linear)
+        out |= {"lag": np.array([self.lag], np.float64), "ruled": np.array([self.ruled])}
         for name, voice in sorted(self.voices.items()):
-            out |= _members(f"voice/{name}/base", voice.base)
-            for part in ("windows", "weight", "centre", "scale", "mean", "gain"):
-                out[f"voice/{name}/{part}"] = getattr(voice, part)
+            out |= linear_members(f"voice/{name}/base", voice.base)
+            out |= {f"voice/{name}/{part}": getattr(voice, part) for part in _PARTS}
         save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, path)
+
+
+_PARTS = ("windows", "weight", "scale", "mean", "gain")
 
 
 def load(path: Path) -> MouthModel:
@@ -190,54 +137,15 @@ def load(path: Path) -> MouthModel:
 
     box = load_file(path)
     names = sorted({key.split("/")[1] for key in box if key.startswith("voice/")})
-    parts = ("windows", "weight", "centre", "scale", "mean", "gain")
     return MouthModel(
-        prior=_linear(box, "prior"),
+        prior=Prior(linear_from(box, "directions"), linear_from(box, "linear")),
         lag=float(box["lag"][0]),
         ruled=bool(box["ruled"][0]),
         voices={
-            n: Voice(_linear(box, f"voice/{n}/base"), *(box[f"voice/{n}/{part}"] for part in parts))
+            n: Voice(linear_from(box, f"voice/{n}/base"), *(box[f"voice/{n}/{part}"] for part in _PARTS))
             for n in names
         },
     )
-
-
-def save_prior(path: Path, prior: Linear) -> None:
-    """Write a prior as `load_prior` reads it, in half precision."""
-    from safetensors.numpy import save_file
-
-    save_file({name: np.asarray(v, np.float16) for name, v in _members("prior", prior).items()}, path)
-
-
-def load_prior(path: Path) -> Linear:
-    """The shipped prior, or one of the same form.
-
-    Raises:
-        ConfigError: it is not one.
-    """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    from dubcli.errors import ConfigError
-
-    try:
-        prior = _linear(load_file(path), "prior")
-    except (SafetensorError, KeyError) as error:
-        raise ConfigError(f"{path.name} is no prior ({error}); leave learn.prior out") from error
-    if prior.weight.shape != (
-        len(_TAPS) * (len(visemes.PHONES) + len(_PROPERTIES) + 1 + len(visemes.VISEMES) + _BANDS),
-        MEASURES,
-    ):
-        raise ConfigError(f"{path.name} is of another version; train it again or leave learn.prior out")
-    return prior
-
-
-def _members(name: str, linear: Linear) -> dict[str, Any]:
-    return {f"{name}/{part}": getattr(linear, part) for part in ("centre", "weight", "mean")}
-
-
-def _linear(box: Mapping[str, Any], name: str) -> Linear:
-    return Linear(*(np.asarray(box[f"{name}/{part}"], np.float32) for part in ("centre", "weight", "mean")))
 
 
 def from_measures(person: Person, z: Floats) -> Floats:
@@ -248,13 +156,13 @@ def from_measures(person: Person, z: Floats) -> Floats:
     return person.decode(ridge((values - values.mean(0)) / spread, person.encode(seen), 1.0)(z))
 
 
-def lag(prior: Linear, features: Mapping[str, Any], seconds: Array, shape: Floats) -> float:
+def lag(prior: Prior, speech: Speech, seconds: Array, shape: Floats) -> float:
     """Seconds by which pictures come after their sound: where the prior's opening fits best and likely."""
-    rows, gap = inputs(features), opening(shape)
+    gap = opening(shape)
     count = len(gap) / _INDEPENDENT
     fits = []
     for late in _LAGS:
-        told = prior(windows(rows, seconds - late))[:, 0]
+        told = prior(speech.windows(seconds - late))[:, 0]
         corr = float(np.corrcoef(told, gap)[0, 1]) if told.std() > 0 and gap.std() > 0 else 0.0
         likely = -count / 2 * np.log(1 - np.clip(corr, 0, 0.99) ** 2)
         fits.append(likely - late**2 / (2 * _LAG_SPREAD**2))
@@ -262,7 +170,7 @@ def lag(prior: Linear, features: Mapping[str, Any], seconds: Array, shape: Float
 
 
 def fit(
-    prior: Linear,
+    prior: Prior,
     people: Mapping[str, Person],
     stretches: Sequence[Stretch],
     features: Mapping[str, Any],
@@ -280,7 +188,7 @@ def fit(
     Returns:
         The model, and per learnt person: `seconds` learnt from, `corr` of opening held out, and `gain`.
     """
-    rows = inputs(features)
+    heard = prior.hear(features)
     speech = np.asarray(features["speech"], np.float32)
     own: dict[str, list[Stretch]] = {}
     length = dict.fromkeys(people, 0.0)
@@ -293,11 +201,11 @@ def fit(
     late = 0.0
     if learnt:
         most = max(learnt, key=lambda name: length[name])
-        late = lag(prior, features, *_joined(own[most]))
+        late = lag(prior, heard, *_joined(own[most]))
     voices, facts = {}, {}
     for name in learnt:
         seconds, shape = _joined(own[name])
-        x = windows(rows, seconds - late)
+        x = heard.windows(seconds - late)
         voices[name], corr = _voice(x, prior(x), people[name], shape)
         gain = round(float(voices[name].gain[0]), 3)
         facts[name] = {"seconds": round(length[name], 2), "corr": round(corr, 3), "gain": gain}
@@ -307,7 +215,7 @@ def fit(
 def _voice(x: Floats, z: Floats, person: Person, shape: Floats) -> tuple[Voice, float]:
     """A person's voice from all their frames in order of time, and the correlation of opening held out."""
     y = person.encode(shape)
-    scale = _scales(x - x.mean(0))
+    scale = _scales(x)
     edges = np.linspace(0, len(x), _FOLDS + 1).astype(int)
     told = np.empty_like(y)
     for a, b in pairwise(edges):
@@ -322,34 +230,34 @@ def _voice(x: Floats, z: Floats, person: Person, shape: Floats) -> tuple[Voice, 
 def _solve(x: Floats, z: Floats, y: Floats, scale: Floats, gain: float = 1.0) -> Voice:
     base = ridge(z, y, 10.0)
     part = _spread(len(x), _FRAMES)
-    centre = x.mean(0)
-    kernel = _kernel(x[part] - centre, x[part] - centre, scale).astype(np.float64)
+    kernel = _kernel(x[part], x[part], scale).astype(np.float64)
     rest = (y - base(z))[part].astype(np.float64)
     weight = np.linalg.solve(kernel + _NOISE * np.eye(len(part)), rest).astype(np.float32)
-    return Voice(base, x[part], weight, centre, scale, y.mean(0), np.array([gain], np.float32))
+    return Voice(base, x[part], weight, scale, y.mean(0), np.array([gain], np.float32))
 
 
 def _kernel(a: Floats, b: Floats, scale: Floats) -> Floats:
-    """Covariance (N, M) of centred windows: linear in all, squared exponential in all but the log-mel."""
-    near = _distances(_voiceless(a), _voiceless(b)) / (_REACH * scale[1])
-    return np.asarray(a @ b.T / scale[0] + np.exp(-near), np.float32)
+    """Covariance (N, M) of windows: the log-mel takes no part, it tells voices apart more than mouths."""
+    near = [
+        np.exp(-_distances(u, v) / (_REACH * s)) for u, v, s in zip(_parts(a), _parts(b), scale, strict=True)
+    ]
+    return np.asarray(near[0] + near[1], np.float32)
 
 
 def _scales(x: Floats) -> Floats:
     some = x[_spread(len(x), 500)]
-    pair = [float(np.median(_distances(v, v))) for v in (some, _voiceless(some))]
-    return np.maximum(np.array(pair, np.float32), 1e-3)
+    return np.maximum([np.median(_distances(part, part)) for part in _parts(some)], 1e-3, dtype=np.float32)
+
+
+def _parts(x: Floats) -> tuple[Floats, Floats]:
+    """Columns of phones and columns of the encoder."""
+    phones, encoded, _ = COLUMNS
+    return x[:, :phones], x[:, phones : phones + encoded]
 
 
 def _distances(a: Floats, b: Floats) -> Floats:
     square = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
     return np.asarray(np.maximum(square, 0), np.float32)
-
-
-def _voiceless(x: Floats) -> Floats:
-    """Windows without the log-mel, which tells voices apart more than mouths."""
-    rows = x.reshape(len(x), len(_TAPS), -1)[:, :, :-_BANDS]
-    return np.ascontiguousarray(rows.reshape(len(x), -1))
 
 
 def _joined(own: Sequence[Stretch]) -> tuple[Array, Floats]:

@@ -9,7 +9,7 @@ from dubcli.engines import registry
 from dubcli.errors import CheckError
 from dubcli.stages.base import JobView, Stage, Task, Unit
 
-STAGE = Stage("align", version=1, after=("probe",))
+STAGE = Stage("align", version=2, after=("probe",))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -54,20 +54,21 @@ def run(task: Task) -> None:
 
 
 def check(task: Task) -> None:
-    """The record is valid and there is one row of every feature for each hundredth of a second.
+    """The record is valid and every feature has as many rows as the sound asks for.
 
     Raises:
         CheckError: it is not so.
     """
     import numpy as np
 
-    from dubcli.speech import record
+    from dubcli.speech import encoder, record
 
     speech = record.load(task.out / "speech.json")
     with np.load(task.out / "features.npz", allow_pickle=False) as box:
         for name in box.files:
             rows = box[name]
-            if abs(len(rows) - speech.seconds * 100) > 1.01:
+            rate = encoder.HZ if name == "encoded" else 100
+            if abs(len(rows) / rate - speech.seconds) > 2.1 / rate:
                 raise CheckError(f"{name} has {len(rows)} rows for {speech.seconds} s; run it again")
             if not np.isfinite(rows).all():
                 raise CheckError(f"{name} holds values that are no numbers; run it again")

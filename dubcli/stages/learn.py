@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import Stretch
 
-STAGE = Stage("learn", 2, after=("cast", "align"))
+STAGE = Stage("learn", 3, after=("cast", "align"))
 
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
@@ -48,13 +48,13 @@ def run(task: Task) -> None:
     """Write `model.json`, `model.safetensors`, `persons.npz` and a `gallery-<id>.npz` for each person."""
     import numpy as np
 
-    from dubcli.speech import basis, model
+    from dubcli.speech import basis, model, prior
 
     faces = _faces(task)
     people = {name: _person(own) for name, own in faces.items()}
     kind, why = "prior", "the film has no sound to learn from"
     facts: dict[str, dict[str, float]] = {}
-    learnt = model.MouthModel(model.load_prior(task.inputs["prior"]), 0.0, {})
+    learnt = model.MouthModel(prior.load(task.inputs["prior"]), 0.0, {})
     source = task.params["source"]
     if source != "film":
         kind, why = source, "the settings ask for it"

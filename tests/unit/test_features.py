@@ -12,6 +12,7 @@ import dubcli.demo
 from dubcli.engines.aligners.base import Heard
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.media.decode import audio
+from dubcli.speech import encoder
 from dubcli.speech.features import FLOOR_DB, features, levelled
 
 Floats = NDArray[np.float32]
@@ -33,8 +34,17 @@ def found(speech: Floats, heard: Heard) -> dict[str, Floats]:
 
 
 def test_all_rows_are_a_hundredth_of_a_second(speech: Floats, found: dict[str, Floats]) -> None:
-    assert {len(rows) for rows in found.values()} == {len(speech) // 160}
-    assert {str(rows.dtype) for rows in found.values()} == {"float32"}
+    even = {name: rows for name, rows in found.items() if name != "encoded"}
+    assert {len(rows) for rows in even.values()} == {len(speech) // 160}
+    assert {str(rows.dtype) for rows in even.values()} == {"float32"}
+
+
+def test_the_encoder_hears_speech_and_nothing_else(found: dict[str, Floats], heard: Heard) -> None:
+    at = encoder.seconds(np.arange(len(found["encoded"])))
+    said = np.any([(at > r.start) & (at < r.end) for r in heard.record.regions], axis=0)
+    far = np.all([(at < r.start - 0.41) | (at > r.end + 0.41) for r in heard.record.regions], axis=0)
+    assert found["encoded"][said].any(axis=1).all()
+    assert not found["encoded"][far].any()
 
 
 def test_12_db_less_changes_nothing(speech: Floats, found: dict[str, Floats]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dubcli.errors import ConfigError
 from dubcli.face import mesh
-from dubcli.speech import basis, model, motion, rules, visemes
+from dubcli.speech import basis, encoder, model, motion, prior, rules, visemes
 
 Array = NDArray[Any]
 STEP = 0.04
@@ -32,7 +32,17 @@ def speech(seed: int, seconds: float = 16.0) -> dict[str, Array]:
         "logmel": rng.normal(0, 0.1, (count, 80)).astype(np.float32),
         "loudness": np.zeros(count, np.float32),
         "speech": np.ones(count, np.float32),
+        "encoded": encoded(phone),
     }
+
+
+def encoded(phone: Array) -> Array:
+    """A code for each phone, at the encoder's rate."""
+    codes = np.random.default_rng(0).normal(0, 1, (phone.shape[1], encoder.WIDTH))
+    rows = np.arange(int(len(phone) / 100 * encoder.HZ))
+    return np.asarray(
+        (phone @ codes)[(encoder.seconds(rows) * 100).astype(int).clip(0, len(phone) - 1)], np.float16
+    )
 
 
 def mouths(features: dict[str, Array], seconds: Array, seed: int = 0) -> Array:
@@ -57,7 +67,7 @@ def learnt() -> tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]
     shape = mouths(heard, seconds)
     person = basis.person(mesh.head(), shape)
     found, facts = model.fit(
-        model.load_prior(PRIOR), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
+        prior.load(PRIOR), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
     )
     return found, person, facts
 
@@ -80,7 +90,7 @@ def test_learning_twice_gives_the_same_bytes(
     heard, seconds = speech(1), np.arange(0, 16, STEP)
     shape = mouths(heard, seconds)
     again, _ = model.fit(
-        model.load_prior(PRIOR),
+        prior.load(PRIOR),
         {"a": basis.person(mesh.head(), shape)},
         [model.Stretch("a", seconds, shape)],
         heard,
@@ -106,24 +116,25 @@ def test_someone_who_hardly_speaks_is_left_to_the_prior() -> None:
     shape = mouths(heard, seconds)
     person = basis.person(mesh.head(), shape)
     found, facts = model.fit(
-        model.load_prior(PRIOR), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
+        prior.load(PRIOR), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
     )
     assert not facts
     assert np.isfinite(found.predict("a", person, heard, seconds)).all()
 
 
 def test_the_film_own_lag_is_found() -> None:
-    prior, heard, seconds = model.load_prior(PRIOR), speech(4), np.arange(0.5, 15.5, STEP)
-    z = prior(model.windows(model.inputs(heard), seconds - 0.08))
+    known, seconds = prior.load(PRIOR), np.arange(0.5, 15.5, STEP)
+    heard = known.hear(speech(4))
+    z = known(heard.windows(seconds - 0.08))
     shape = np.repeat(mesh.head()[None, list(mesh.MOUTH)], len(seconds), axis=0).astype(np.float32)
     shape[:, list(mesh.MOUTH).index(14), 1] += 0.1 * z[:, 0]
-    assert model.lag(prior, heard, seconds, shape) == pytest.approx(0.08, abs=0.021)
+    assert model.lag(known, heard, seconds, shape) == pytest.approx(0.08, abs=0.021)
 
 
 def test_a_prior_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "prior").write_bytes(b"no weights at all")
     with pytest.raises(ConfigError, match="leave learn"):
-        model.load_prior(tmp_path / "prior")
+        prior.load(tmp_path / "prior")
 
 
 def test_frame_times_do_not_depend_on_the_rate(

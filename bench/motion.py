@@ -1,0 +1,173 @@
+"""How well speech tells a mouth, without drawing one: what each part of the mouth model is worth.
+
+    python bench/motion.py FOOTAGE --cache DIR [--priors DIR] [CLIP…]
+
+Each clip is cut in quarters. Three of them teach, the sound of the fourth is the dub, and the opening that
+`motion` would ask for is compared with the clip's own, as tracked. A clip that the shipped prior was trained
+on is left out unless `--priors` holds `<clip>.safetensors` (`tools/train_prior.py --without <clip>`). The
+prior is not trained again for a row, so rows without an input look a little worse than they would be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.quality import listed
+from dubcli.media.decode import audio
+from dubcli.quality import curves
+from dubcli.speech import basis, model, motion, prior
+from dubcli.speech.features import features
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+from gather import Clip, gather
+
+Features = dict[str, NDArray[Any]]
+PARTS = 4
+SHIPPED = Path(prior.__file__).with_name("prior.safetensors")
+
+
+def silent(name: str) -> Callable[[Features], Features]:
+    """Features without one of them."""
+    return lambda heard: heard | {name: np.zeros_like(heard[name])}
+
+
+def plain(voice: model.Voice) -> model.Voice:
+    """A voice that does not exaggerate."""
+    return dataclasses.replace(voice, gain=np.ones(1, np.float32))
+
+
+def blank(known: prior.Prior) -> prior.Prior:
+    """A prior that knows nothing."""
+    return prior.Prior(
+        known.directions, dataclasses.replace(known.linear, weight=np.zeros_like(known.linear.weight))
+    )
+
+
+def free(person: basis.Person, shape: NDArray[np.float32]) -> NDArray[np.float32]:
+    """In place of `basis.within`: nothing is brought back."""
+    return shape
+
+
+def wanted(
+    clip: Clip,
+    known: prior.Prior,
+    part: tuple[float, float],
+    dub: Features,
+    heard: Features,
+    change: Mapping[str, Any],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The opening asked for and the clip's own, in one quarter."""
+    inside = (clip.seconds >= part[0]) & (clip.seconds < part[1])
+    sides = [clip.seconds < part[0], clip.seconds >= part[1]]
+    stretches = [model.Stretch("a", clip.seconds[side], clip.shape[side]) for side in sides if side.sum() > 5]
+    person = basis.person(clip.head, np.concatenate([s.shape for s in stretches]))
+    learnt, _ = model.fit(known, {"a": person}, stretches, heard, 2.0)
+    voices = {} if change.get("no film") else dict(learnt.voices)
+    if "voice" in change:
+        voices = {name: change["voice"](voice) for name, voice in voices.items()}
+    learnt = dataclasses.replace(learnt, voices=voices)
+    seconds = clip.seconds[inside] - part[0]
+    shape = learnt.predict("a", person, dub, seconds)
+    still = np.zeros(len(seconds), np.float32)
+    if not change.get("as predicted"):
+        with patch.object(motion, "within", change.get("within", basis.within)):
+            shape, _ = motion.speak(person, shape, dub, seconds, still)
+    return basis.opening(shape), basis.opening(clip.shape[inside])
+
+
+def closures(curve: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Minima in the lowest fifth of a curve's own range."""
+    low, high = np.percentile(curve, [2, 95])
+    mid = curve[1:-1]
+    return 1 + np.flatnonzero((mid <= curve[:-2]) & (mid <= curve[2:]) & (mid < low + 0.2 * (high - low)))
+
+
+def f1(got: NDArray[np.int64], want: NDArray[np.int64]) -> float:
+    """Of events within one frame."""
+    if not len(got) or not len(want):
+        return 0.0
+    near = np.abs(got[:, None] - want) <= 1
+    precision, recall = near.any(1).mean(), near.any(0).mean()
+    return float(2 * precision * recall / max(precision + recall, 1e-9))
+
+
+ROWS: dict[str, dict[str, Any]] = {
+    "both": {},
+    "prior only": {"no film": True},
+    "film only": {"prior": blank},
+    "without encoder": {"features": silent("encoded")},
+    "without phones": {"features": lambda f: silent("viseme")(silent("phone")(f))},
+    "without log-mel": {"features": silent("logmel")},
+    "without loudness": {"features": silent("loudness")},
+    "without gain": {"voice": plain},
+    "without projection": {"within": free},
+    "without closures, pauses, projection": {"as predicted": True},
+}
+
+
+def main() -> None:
+    """Print a line for each clip and row, and a table of means."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("footage", type=Path)
+    parser.add_argument("clips", nargs="*", metavar="CLIP")
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--priors", type=Path)
+    parser.add_argument("--rows", nargs="*", default=list(ROWS), help="of the table")
+    args = parser.parse_args()
+    seen = {p.stem for p in listed(args.footage, "prior")}
+    means: dict[str, list[list[float]]] = {row: [] for row in args.rows}
+    for path in sorted(args.footage.glob("talk/*")):
+        own = args.priors / f"{path.stem}.safetensors" if args.priors else None
+        used = own if own and own.exists() else None if path.stem in seen else SHIPPED
+        if used is None or (args.clips and path.stem not in args.clips):
+            continue
+        clip, (wave, _) = gather(path, args.cache), audio(path)
+        edges = np.arange(PARTS + 1) * len(wave) // PARTS
+        dubs = [features(wave[a:b]) for a, b in pairwise(edges)]
+        for row in args.rows:
+            change = ROWS[row]
+            known = change.get("prior", lambda p: p)(prior.load(used))
+            hear = change.get("features", lambda f: f)
+            found = []
+            for k, dub in enumerate(dubs):
+                part = edges[k] / 16000, edges[k + 1] / 16000
+                got, want = wanted(clip, known, part, hear(dub), hear(clip.features), change)
+                best = max(
+                    curves.correlation(
+                        got[max(0, s) : len(got) + min(0, s)], want[max(0, -s) : len(want) - max(0, s)]
+                    )
+                    or 0.0
+                    for s in range(-4, 5)
+                )
+                found.append(
+                    [
+                        curves.correlation(got, want) or 0.0,
+                        best,
+                        curves.articulation(got, want) or 0.0,
+                        f1(closures(got), closures(want)),
+                    ]
+                )
+            means[row].append(np.mean(found, axis=0).tolist())
+            print(
+                json.dumps({"clip": path.stem, "row": row, "found": np.round(found, 3).tolist()}), flush=True
+            )
+    print("| | corr | at its best lag | articulation | closure F1 |\n|---|---|---|---|---|")
+    for row, each in means.items():
+        print(f"| {row} | " + " | ".join(f"{v:.3f}" for v in np.mean(each, axis=0)) + " |")
+
+
+if __name__ == "__main__":
+    main()

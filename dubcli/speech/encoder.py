@@ -1,0 +1,82 @@
+"""Speech as a recogniser hears it: the encoder of Moonshine tiny (Jeffries et al. 2024, arXiv:2410.15608).
+
+Its rows tell what is being said almost whoever says it, which phones and spectra alone do not. It was
+trained on English; sounds of other languages are heard as well, only less surely. The weights (MIT, 13 MB)
+lie inside the moonshine-voice package, of which nothing else is used.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.errors import DependencyError
+
+HOP = 384  # samples from row to row, 24 ms at 16 kHz
+HZ = 16000 / HOP
+WIDTH = 288
+_FIELD = 895  # samples that the convolutions of one row see
+_PIECE = 640  # rows heard at a time, 15 s: attention sees them all, and memory stays flat
+_LAP = 42  # rows at either end of a piece, 1 s, that are better heard by its neighbour
+_SHA256 = "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221"
+
+
+def encode(wave: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Hear a levelled mono wave (S,) at 16 kHz.
+
+    Returns:
+        (N, 288) float32; row n is centred on `seconds(n)`. None for less than 56 ms.
+
+    Raises:
+        DependencyError: the weights are not there, or not those that the prior was trained on.
+    """
+    rows_in_all = count(len(wave))
+    out = np.empty((rows_in_all, WIDTH), np.float32)
+    for first in range(0, max(rows_in_all - 2 * _LAP, min(rows_in_all, 1)), _PIECE - 2 * _LAP):
+        last = min(first + _PIECE, rows_in_all)
+        piece = np.ascontiguousarray(wave[samples(first, last)])[None]
+        mask = np.ones(piece.shape, np.int64)
+        rows = _session().run(None, {"input_values": piece, "attention_mask": mask})[0][0]
+        skip = _LAP if first else 0
+        out[first + skip : last] = rows[skip:]
+    return out
+
+
+def count(length: int) -> int:
+    """Rows that so many samples give."""
+    return max(0, (length - _FIELD) // HOP + 1)
+
+
+def samples(first: int, last: int) -> slice:
+    """Samples that give rows `first` to `last` (not included)."""
+    return slice(first * HOP, (last - 1) * HOP + _FIELD)
+
+
+def seconds(rows: NDArray[Any] | int) -> Any:
+    """Where rows are centred."""
+    return (np.asarray(rows) * HOP + _FIELD / 2) / 16000
+
+
+def row(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows, with fractions, that are centred on given seconds."""
+    return np.asarray((times * 16000 - _FIELD / 2) / HOP)
+
+
+@lru_cache
+def _session() -> Any:
+    import onnxruntime
+
+    from dubcli.engines.registry import packaged
+    from dubcli.store import sha256
+
+    path = packaged("moonshine_voice", "assets/tiny-en/encoder_model.ort")
+    if sha256(path) != _SHA256:
+        raise DependencyError(
+            "moonshine-voice holds another encoder; type: pip install moonshine-voice==0.1.0"
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # more add in another order
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,168 @@
+"""What is known of mouths before a film: speech in windows, and a linear map from them to three measures.
+
+A mouth is told from half a second of speech around it, both ways: dubbing is done offline. The measures are
+opening, width and protrusion, in standard deviations about a speaker's own mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.speech import encoder, visemes
+
+Floats = NDArray[np.float32]
+Array = NDArray[np.float64]
+
+MEASURES = 3
+DIRECTIONS = 64  # of the encoder's rows that are kept; more taught nothing on unseen voices
+_RATE = 100
+_BANDS = 20  # of log-mel
+_TAPS = np.arange(-24, 25, 6)  # rows of 10 ms around a picture that its mouth is told from
+_ENCODED_TAPS = np.arange(-12, 13, 6) / 100  # seconds; each row of the encoder knows its neighbours
+_BLUR = 2.2  # rows; a tap stands for its neighbourhood
+_PROPERTIES = ("opening", "width", "rounding", "closed", "teeth")
+_PHONES = len(visemes.PHONES) + len(_PROPERTIES) + 1 + len(visemes.VISEMES)
+COLUMNS = (len(_TAPS) * _PHONES, len(_ENCODED_TAPS) * DIRECTIONS, len(_TAPS) * _BANDS)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """`(x - centre) @ weight + mean`."""
+
+    centre: Floats
+    weight: Floats
+    mean: Floats
+
+    def __call__(self, x: Floats) -> Floats:
+        return np.asarray((x - self.centre) @ self.weight + self.mean, np.float32)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Speech ready to be looked at through windows.
+
+    Attributes:
+        phones: (F, 61) at 100 Hz: phones, what they ask of a mouth, loudness, visemes.
+        mel: (F, 20) at 100 Hz: a coarse log-mel.
+        encoded: (N, 64) directions of the encoder's rows.
+    """
+
+    phones: Floats
+    mel: Floats
+    encoded: Floats
+
+    def windows(self, seconds: Array) -> Floats:
+        """Windows around given times, (T, D): columns of `phones`, of `encoded`, of `mel`, see `COLUMNS`."""
+        # Times often fall on the border of two rows; rounding must not throw them to either side.
+        at = np.floor(seconds * _RATE + 1e-3).astype(int)[:, None] + _TAPS
+        near = encoder.row(seconds[:, None] + _ENCODED_TAPS)
+        parts = (_at(self.phones, at), _between(self.encoded, near), _at(self.mel, at))
+        return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Mouths in general.
+
+    Attributes:
+        directions: the encoder's rows to their chief directions, scaled to count as much as phones do.
+        linear: windows to measures.
+    """
+
+    directions: Linear
+    linear: Linear
+
+    def hear(self, features: Mapping[str, Any]) -> Speech:
+        """Make features of a sound, see `speech.features`, ready for windows."""
+        from scipy.ndimage import gaussian_filter1d
+
+        phones, mel = inputs(features)
+        if len(phones):
+            phones, mel = (gaussian_filter1d(v, _BLUR, axis=0, mode="nearest") for v in (phones, mel))
+        return Speech(phones, mel, self.directions(np.asarray(features["encoded"], np.float32)))
+
+    def __call__(self, windows: Floats) -> Floats:
+        """Measures (T, 3) for windows (T, D)."""
+        return self.linear(windows)
+
+
+def inputs(features: Mapping[str, Any]) -> tuple[Floats, Floats]:
+    """What a mouth is told from beside the encoder, (F, 61) and (F, 20) at 100 Hz: phones and a log-mel.
+
+    The weights say how much each is trusted across voices.
+    """
+    phone = np.asarray(features["phone"], np.float32)
+    mel = np.asarray(features["logmel"], np.float32).reshape(len(phone), _BANDS, -1).mean(2)
+    loud = np.clip(np.asarray(features["loudness"], np.float32), -40, 10)[:, None] / 10
+    viseme = 0.5 * np.asarray(features["viseme"], np.float32)
+    return np.concatenate([phone, 2 * phone @ _asked(), loud, viseme], axis=1), 0.1 * mel
+
+
+@lru_cache
+def _asked() -> Floats:
+    """What each phone asks of a mouth, (40, 5)."""
+    table = np.stack([visemes.table(name) for name in _PROPERTIES], axis=1)
+    rows = [visemes.passage(phone).mean(0) @ table for phone in visemes.PHONES]
+    return np.asarray(np.stack(rows), np.float32)
+
+
+def _at(rows: Floats, at: NDArray[np.int64]) -> Floats:
+    """Rows (F, C) at indices (T, K), the ends going on for ever, as (T, K * C)."""
+    if not len(rows):
+        return np.zeros((len(at), at.shape[1] * rows.shape[1]), np.float32)
+    return rows[np.clip(at, 0, len(rows) - 1)].reshape(len(at), -1)
+
+
+def _between(rows: Floats, at: Array) -> Floats:
+    """The same at indices with fractions, by linear interpolation."""
+    low = np.floor(at)
+    part = np.repeat(at - low, rows.shape[1], axis=1).astype(np.float32)
+    before, after = (_at(rows, low.astype(int) + k) for k in (0, 1))
+    return before + part * (after - before)
+
+
+def save(path: Path, prior: Prior) -> None:
+    """Write a prior as `load` reads it, in half precision."""
+    from safetensors.numpy import save_file
+
+    members = linear_members("directions", prior.directions) | linear_members("linear", prior.linear)
+    save_file({k: np.ascontiguousarray(v, np.float16) for k, v in members.items()}, path)
+
+
+def load(path: Path) -> Prior:
+    """The shipped prior, or one of the same form.
+
+    Raises:
+        ConfigError: it is not one.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    from dubcli.errors import ConfigError
+
+    try:
+        box = load_file(path)
+        prior = Prior(linear_from(box, "directions"), linear_from(box, "linear"))
+    except (SafetensorError, KeyError) as error:
+        raise ConfigError(f"{path.name} is no prior ({error}); leave learn.prior out") from error
+    shapes = prior.directions.weight.shape, prior.linear.weight.shape
+    if shapes != ((encoder.WIDTH, DIRECTIONS), (sum(COLUMNS), MEASURES)):
+        raise ConfigError(f"{path.name} is of another version; train it again or leave learn.prior out")
+    return prior
+
+
+def linear_members(name: str, linear: Linear) -> dict[str, Any]:
+    """A linear map as members of a safetensors file."""
+    return {f"{name}/{part}": getattr(linear, part) for part in ("centre", "weight", "mean")}
+
+
+def linear_from(box: Mapping[str, Any], name: str) -> Linear:
+    """The map that `linear_members` took apart."""
+    return Linear(*(np.asarray(box[f"{name}/{part}"], np.float32) for part in ("centre", "weight", "mean")))

@@ -1,0 +1,61 @@
+"""The speech encoder: rows of sound in time, whatever the length, and features that follow speech only."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dubcli.errors import DependencyError
+from dubcli.speech import encoder
+from dubcli.speech.features import features
+
+RATE = 16000
+
+
+def chirps(seconds: float) -> np.ndarray:
+    """Sweeps, each of another length: no two stretches are alike."""
+    at = np.arange(int(seconds * RATE)) / RATE
+    return (0.1 * np.sin(2 * np.pi * (200 * at + 150 * np.sin(3 * at**1.3)))).astype(np.float32)
+
+
+@pytest.mark.parametrize("samples", [0, 100, 894, 895, 1278, 1279, RATE])
+def test_there_is_a_row_for_every_hop_that_fits(samples: int) -> None:
+    rows = encoder.encode(chirps(2)[:samples])
+    assert rows.shape == (max(0, (samples - 895) // 384 + 1), encoder.WIDTH)
+    assert np.isfinite(rows).all()
+
+
+def test_rows_and_seconds_are_each_others_inverse() -> None:
+    rows = np.arange(0, 1000, 7)
+    assert encoder.row(encoder.seconds(rows)) == pytest.approx(rows)
+
+
+def test_long_sound_is_heard_in_pieces_and_none_is_left_out() -> None:
+    wave = chirps(32)
+    whole = encoder.encode(wave)
+    assert len(whole) == encoder.count(len(wave)) > 2 * 640
+    last = encoder.encode(wave[encoder.samples(1112, len(whole))])  # the third piece alone, without its lap
+    assert np.allclose(whole[1154:], last[42:], atol=1e-3)
+
+
+def test_a_sound_later_in_time_is_heard_in_later_rows() -> None:
+    wave = np.zeros(4 * RATE, np.float32)
+    wave[2 * RATE : 2 * RATE + 4000] = chirps(1)[:4000]
+    loud = np.abs(np.diff(encoder.encode(wave), axis=0)).sum(1)
+    assert abs(encoder.seconds(int(loud.argmax())) - 2.1) < 0.25
+
+
+def test_where_no_one_speaks_nothing_is_told() -> None:
+    found = features(np.random.default_rng(0).normal(0, 0.01, 3 * RATE).astype(np.float32))["encoded"]
+    assert len(found)
+    assert not found.any()
+
+
+def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "_SHA256", "0" * 64)
+    encoder._session.cache_clear()
+    try:
+        with pytest.raises(DependencyError, match="pip install moonshine-voice"):
+            encoder.encode(chirps(1))
+    finally:
+        encoder._session.cache_clear()
