@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from bench.quality import listed
 from dubcli.media.decode import audio
 from dubcli.quality import curves
-from dubcli.speech import basis, model, motion, prior
+from dubcli.speech import basis, model, motion, prior, visemes
 from dubcli.speech.features import features
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
@@ -40,6 +40,13 @@ SHIPPED = Path(prior.__file__).with_name("prior.safetensors")
 def silent(name: str) -> Callable[[Features], Features]:
     """Features without one of them."""
     return lambda heard: heard | {name: np.zeros_like(heard[name])}
+
+
+def unheard_closures(heard: Features) -> Features:
+    """Features in which no phone asks lips to meet."""
+    rows = heard["viseme"].copy()
+    rows[:, visemes.INDEX["PP"]] = 0
+    return heard | {"viseme": rows}
 
 
 def plain(voice: model.Voice) -> model.Voice:
@@ -78,11 +85,12 @@ def wanted(
         voices = {name: change["voice"](voice) for name, voice in voices.items()}
     learnt = dataclasses.replace(learnt, voices=voices)
     seconds = clip.seconds[inside] - part[0]
-    shape = learnt.predict("a", person, dub, seconds)
+    shape, together = learnt.predict("a", person, dub, seconds)
     still = np.zeros(len(seconds), np.float32)
     if not change.get("as predicted"):
+        together = change.get("together", 1) * together
         with patch.object(motion, "within", change.get("within", basis.within)):
-            shape, _ = motion.speak(person, shape, dub, seconds, still)
+            shape, _ = motion.speak(person, shape, together, dub, seconds, still)
     return basis.opening(shape), basis.opening(clip.shape[inside])
 
 
@@ -112,6 +120,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "without loudness": {"features": silent("loudness")},
     "without gain": {"voice": plain},
     "without projection": {"within": free},
+    "without predicted closures": {"together": 0},
+    "without closures of phones": {"features": unheard_closures},
     "without closures, pauses, projection": {"as predicted": True},
 }
 

@@ -17,7 +17,7 @@ from gather import Clip, gather
 from numpy.typing import NDArray
 
 from dubcli.speech import model, prior
-from dubcli.speech.basis import measures
+from dubcli.speech.basis import measures, together
 from dubcli.speech.prior import DIRECTIONS, Linear, Prior, Speech
 
 PENALTY = 30.0
@@ -84,7 +84,8 @@ def _directions(clips: list[Clip]) -> Linear:
 
 def _sums(clip: Clip, heard: dict[float, Speech], lag: float) -> Sums:
     values = measures(clip.shape)
-    y = np.asarray((values - values.mean(0)) / np.maximum(values.std(0), 1e-4), np.float32)
+    even = (values - values.mean(0)) / np.maximum(values.std(0), 1e-4)
+    y = np.column_stack([even, together(values[:, 0])]).astype(np.float32)
     return _total([Sums(speech.windows((clip.seconds - lag) / s), y) for s, speech in heard.items()])
 
 

@@ -48,6 +48,13 @@ def measures(shape: Floats) -> Floats:
     return np.stack([opening(shape), width(shape), protrusion(shape)], axis=-1)
 
 
+def together(gap: Floats) -> Floats:
+    """How surely one person's lips are together, 0–1, from openings (T,): in their lowest fifth they are."""
+    low, high = np.percentile(gap, [2, 95])
+    part = (gap - low) / max(high - low, 1e-4)
+    return np.asarray(1 / (1 + np.exp((part - 0.2) / 0.06)), np.float32)
+
+
 @dataclass(frozen=True)
 class Person:
     """One person's space of mouth shapes.

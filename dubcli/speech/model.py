@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.speech import rules
-from dubcli.speech.basis import Person, measures, opening
-from dubcli.speech.prior import COLUMNS, Linear, Prior, Speech, linear_from, linear_members
+from dubcli.speech.basis import Person, measures, opening, together
+from dubcli.speech.prior import COLUMNS, MEASURES, Linear, Prior, Speech, linear_from, linear_members
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 _RATE = 100
 _LAGS = np.arange(-16, 17, 2) / 100  # seconds
 _LAG_SPREAD = 0.08  # seconds; films are further out of sync than this seldom
-_TOLERATED = (-0.06, 0.04)  # seconds: EBU R 37, sound at most 60 ms late or 40 ms early
+_TOLERATED = (-0.125, 0.045)  # seconds: what viewers do not notice, sound late or early (ITU-R BT.1359)
 _INDEPENDENT = 4  # frames that tell as much as one: mouths change slowly
 _NOISE = 4.0  # what speech does not tell of a mouth, in variances of one kernel
 _REACH = 1.5  # length scale of the squared exponentials, in median squared distances
@@ -65,9 +65,9 @@ class Voice:
     """What one person's own film taught.
 
     Attributes:
-        base: the prior's measures to shape coefficients.
+        base: what the prior tells to shape coefficients, and to lips together.
         windows: (N, D) speech that was learnt from.
-        weight: (N, K) of the kernels on it.
+        weight: (N, K + 1) of the kernels on it.
         scale: (2,) median squared distance between windows: of phones, of the encoder's rows.
         mean: (K,) coefficients about which gain works.
         gain: how much to exaggerate.
@@ -80,10 +80,10 @@ class Voice:
     mean: Floats
     gain: Floats
 
-    def __call__(self, x: Floats, z: Floats) -> Floats:
-        """Coefficients (T, K) for windows (T, D) and what the prior says of them (T, 3)."""
+    def __call__(self, x: Floats, z: Floats) -> tuple[Floats, Floats]:
+        """Coefficients (T, K) and lips together (T,) for windows (T, D) and what the prior tells of them."""
         told = self.base(z) + _kernel(x, self.windows, self.scale) @ self.weight
-        return np.asarray(self.mean + self.gain * (told - self.mean), np.float32)
+        return np.asarray(self.mean + self.gain * (told[:, :-1] - self.mean), np.float32), told[:, -1]
 
 
 @dataclass(frozen=True)
@@ -102,18 +102,23 @@ class MouthModel:
     voices: Mapping[str, Voice]
     ruled: bool = False
 
-    def predict(self, name: str, person: Person, features: Mapping[str, Any], seconds: Array) -> Floats:
-        """Shapes (T, P, 3) that a person's mouth takes for that speech at those times.
+    def predict(
+        self, name: str, person: Person, features: Mapping[str, Any], seconds: Array
+    ) -> tuple[Floats, Floats]:
+        """Shapes (T, P, 3) that a mouth takes for that speech at those times, and lips together (T,) 0–1.
 
-        The film's own way of being early or late is kept within what broadcasters tolerate.
+        The film's own way of being early or late is kept as far as viewers do not notice it.
         """
         at = np.asarray(seconds, np.float64) - float(np.clip(self.lag, *_TOLERATED))
         if self.ruled:
-            return from_measures(person, rules.measures(features, at))
+            return _from_told(person, rules.measures(features, at))
         x = self.prior.hear(features).windows(at)
         z = self.prior(x)
         voice = self.voices.get(name)
-        return person.decode(voice(x, z)) if voice else from_measures(person, _PRIOR_GAIN * z)
+        if not voice:
+            return _from_told(person, z * (_PRIOR_GAIN, _PRIOR_GAIN, _PRIOR_GAIN, 1))
+        coefficients, together = voice(x, z)
+        return person.decode(coefficients), together
 
     def save(self, path: Path) -> None:
         """Write the weights as safetensors."""
@@ -154,6 +159,10 @@ def from_measures(person: Person, z: Floats) -> Floats:
     values = measures(seen)
     spread = np.maximum(values.std(0), 1e-4)
     return person.decode(ridge((values - values.mean(0)) / spread, person.encode(seen), 1.0)(z))
+
+
+def _from_told(person: Person, told: Floats) -> tuple[Floats, Floats]:
+    return from_measures(person, told[:, :MEASURES]), told[:, MEASURES]
 
 
 def lag(prior: Prior, speech: Speech, seconds: Array, shape: Floats) -> float:
@@ -214,13 +223,13 @@ def fit(
 
 def _voice(x: Floats, z: Floats, person: Person, shape: Floats) -> tuple[Voice, float]:
     """A person's voice from all their frames in order of time, and the correlation of opening held out."""
-    y = person.encode(shape)
+    y = np.column_stack([person.encode(shape), together(opening(shape))])
     scale = _scales(x)
     edges = np.linspace(0, len(x), _FOLDS + 1).astype(int)
-    told = np.empty_like(y)
+    told = np.empty_like(y[:, :-1])
     for a, b in pairwise(edges):
         rest = np.r_[0:a, b : len(x)]
-        told[a:b] = _solve(x[rest], z[rest], y[rest], scale)(x[a:b], z[a:b])
+        told[a:b], _ = _solve(x[rest], z[rest], y[rest], scale)(x[a:b], z[a:b])
     got, want = opening(person.decode(told)), opening(shape)
     corr = float(np.corrcoef(got, want)[0, 1]) if got.std() > 0 and want.std() > 0 else 0.0
     gain = float(np.clip(want.std() / max(got.std(), 1e-6), *_GAIN))
@@ -233,7 +242,7 @@ def _solve(x: Floats, z: Floats, y: Floats, scale: Floats, gain: float = 1.0) ->
     kernel = _kernel(x[part], x[part], scale).astype(np.float64)
     rest = (y - base(z))[part].astype(np.float64)
     weight = np.linalg.solve(kernel + _NOISE * np.eye(len(part)), rest).astype(np.float32)
-    return Voice(base, x[part], weight, scale, y.mean(0), np.array([gain], np.float32))
+    return Voice(base, x[part], weight, scale, y[:, :-1].mean(0), np.array([gain], np.float32))
 
 
 def _kernel(a: Floats, b: Floats, scale: Floats) -> Floats:

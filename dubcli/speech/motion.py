@@ -17,12 +17,14 @@ _RATE = 100
 _PAUSE_S = 0.5  # silence this far from any speech is a pause in which the mouth closes
 _BREATH_S = 0.2  # the same where a cue asks for stillness
 _CLOSING_S = 0.2  # over which it does
-_MEETING = (0.5, 0.9)  # probability of a p, b or m at which lips begin to be drawn together, and do meet
+_TOGETHER = (0.3, 0.6)  # predicted closure at which lips begin to be drawn together, and stay so
+_MEETING = (0.7, 1.0)  # the same for a p, b or m; a free phone loop is hardly ever that sure
 
 
 def speak(
     person: Person,
     shape: Floats,
+    together: Floats,
     features: Mapping[str, Any],
     seconds: Array,
     still: Floats,
@@ -33,6 +35,7 @@ def speak(
     Args:
         person: whose mouth.
         shape: (T, P, 3) as predicted.
+        together: (T,) how surely the lips are together, as predicted.
         features: of the dub.
         seconds: (T,) times in the dub.
         still: (T,) 0–1, how much the mouth is to rest whatever is heard.
@@ -45,10 +48,14 @@ def speak(
     shape = within(person, np.asarray(mean + amplitude * (shape - mean), np.float32))
     rest = np.maximum(pauses(np.asarray(features["speech"], np.float32), seconds), still)
     meet = meeting(features, seconds)
-    low, high = _MEETING
-    closed = np.maximum(rest, eased((meet - low) / (high - low)))
+    closed = np.max([rest, _past(_TOGETHER, together), _past(_MEETING, meet)], axis=0)
     shape = shape + closed[:, None, None] * (person.closed - shape)
     return np.asarray(shape, np.float32), np.maximum(rest, meet)
+
+
+def _past(limits: tuple[float, float], values: Floats) -> Floats:
+    low, high = limits
+    return eased((values - low) / (high - low))
 
 
 def eased(part: Floats) -> Floats:

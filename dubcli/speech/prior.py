@@ -1,7 +1,8 @@
-"""What is known of mouths before a film: speech in windows, and a linear map from them to three measures.
+"""What is known of mouths before a film: speech in windows, and a linear map from them to what mouths do.
 
-A mouth is told from half a second of speech around it, both ways: dubbing is done offline. The measures are
-opening, width and protrusion, in standard deviations about a speaker's own mean.
+A mouth is told from half a second of speech around it, both ways: dubbing is done offline. What is told are
+three measures (opening, width and protrusion, in standard deviations about a speaker's own mean), and how
+surely the lips are together: regression flattens, so an opening alone hardly ever comes down to nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 
 MEASURES = 3
+TOLD = MEASURES + 1  # the last: lips together, 0–1
 DIRECTIONS = 64  # of the encoder's rows that are kept; more taught nothing on unseen voices
 _RATE = 100
 _BANDS = 20  # of log-mel
@@ -73,7 +75,7 @@ class Prior:
 
     Attributes:
         directions: the encoder's rows to their chief directions, scaled to count as much as phones do.
-        linear: windows to measures.
+        linear: windows to measures and closure.
     """
 
     directions: Linear
@@ -89,7 +91,7 @@ class Prior:
         return Speech(phones, mel, self.directions(np.asarray(features["encoded"], np.float32)))
 
     def __call__(self, windows: Floats) -> Floats:
-        """Measures (T, 3) for windows (T, D)."""
+        """Measures and closure (T, 4) for windows (T, D)."""
         return self.linear(windows)
 
 
@@ -153,7 +155,7 @@ def load(path: Path) -> Prior:
     except (SafetensorError, KeyError) as error:
         raise ConfigError(f"{path.name} is no prior ({error}); leave learn.prior out") from error
     shapes = prior.directions.weight.shape, prior.linear.weight.shape
-    if shapes != ((encoder.WIDTH, DIRECTIONS), (sum(COLUMNS), MEASURES)):
+    if shapes != ((encoder.WIDTH, DIRECTIONS), (sum(COLUMNS), TOLD)):
         raise ConfigError(f"{path.name} is of another version; train it again or leave learn.prior out")
     return prior
 

@@ -26,10 +26,10 @@ _SPREAD = np.array([0.2, 0.3, 0.25])
 
 
 def measures(features: Mapping[str, Any], seconds: NDArray[np.float64]) -> Floats:
-    """Opening, width and protrusion in standard deviations, (T, 3), at times in the sound."""
+    """What the prior tells of mouths, by rule, (T, 4), at times in the sound: see `speech.prior`."""
     rows = np.asarray(features["viseme"], np.float64)
     if not len(rows):
-        return np.zeros((len(seconds), 3), np.float32)
+        return np.zeros((len(seconds), 4), np.float32)
     asked = np.stack([visemes.table(name) for name in ("opening", "width", "rounding")], axis=1)
     held = rows * visemes.table("dominance")
     reach = round(_REACH_S * _RATE)
@@ -37,4 +37,5 @@ def measures(features: Mapping[str, Any], seconds: NDArray[np.float64]) -> Float
     pull = np.stack([np.convolve(column, kernel)[reach : reach + len(rows)] for column in held.T], axis=1)
     targets = (pull @ asked) / np.maximum(pull.sum(1, keepdims=True), 1e-6)
     at = np.clip(np.floor(seconds * _RATE).astype(int), 0, len(rows) - 1)
-    return np.asarray((targets[at] - _CENTRE) / _SPREAD, np.float32)
+    together = (rows @ visemes.table("closed"))[at]
+    return np.column_stack([(targets[at] - _CENTRE) / _SPREAD, together]).astype(np.float32)

@@ -16,7 +16,8 @@ STAGE = Stage("motion", 3, after=("cue", "learn"))
 
 def units(job: JobView) -> list[Unit]:
     """One unit per face that has a cue, named `shot.track`."""
-    cues = json.loads((job.one("cue").path / "cues.json").read_bytes())["cues"]
+    found = json.loads((job.one("cue").path / "cues.json").read_bytes())
+    cues, stems = found["cues"], found.get("stems", {})
     shots = json.loads((job.one("split").path / "shots.json").read_bytes())
     ranges = {shot["name"]: [shot["start"], shot["stop"]] for shot in shots}
     rows: dict[tuple[str, int], list[dict[str, Any]]] = {}
@@ -27,7 +28,7 @@ def units(job: JobView) -> list[Unit]:
     for (shot, track), own in rows.items():
         used = {
             "track": job.one("track", shot),
-            "speech/dub": job.one("align", "dub"),
+            "speech/dub": job.one("align", stems.get(own[0]["person"], "dub")),
             "model": job.one("learn"),
             "picture": job.one("split"),
         }
@@ -66,9 +67,9 @@ def run(task: Task) -> None:
 
     learnt = model.load(task.inputs["model"] / "model.safetensors")
     speaking, still = _kinds(track.frames, task.facts["cues"])
-    spoken = learnt.predict(name, person, features, seconds)
+    spoken, together = learnt.predict(name, person, features, seconds)
     rest = curves.resting(still, features, seconds)
-    wanted, closed = curves.speak(person, spoken, features, seconds, rest, task.params["amplitude"])
+    wanted, closed = curves.speak(person, spoken, together, features, seconds, rest, task.params["amplitude"])
     first, last = task.facts["shot"]
     change = (speaking | still) & track.eligible
     picture, morph = curves.ramps(
