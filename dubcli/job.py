@@ -50,6 +50,7 @@ class JobFile(BaseModel):
     dub: str
     out: str
     store: str = "store"
+    stems: dict[str, str] = {}
     settings: Settings = Settings()
 
 
@@ -64,6 +65,7 @@ class Job:
     store: Store
     settings: Settings
     sources: dict[str, Source] = field(default_factory=dict)
+    stems: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
     def create_or_open(
@@ -75,6 +77,7 @@ class Job:
         out: Path | None = None,
         root: Path | None = None,
         store: Path | None = None,
+        stems: Mapping[str, Path] | None = None,
         save: bool = True,
     ) -> Job:
         """The job of this film and dub: opened where it exists, else made; without `save` nothing is written.
@@ -83,7 +86,9 @@ class Job:
             MediaError: a source is missing or is no file.
             UsageError: the directory belongs to another film, is no job directory, or cannot be written.
         """
-        for path, option in ((film, "the film"), (dub, "--audio")):
+        voices = dict(stems or {})
+        given = [(path, f"--stem {name}") for name, path in voices.items()]
+        for path, option in ((film, "the film"), (dub, "--audio"), *given):
             if not path.is_file():
                 raise MediaError(f"{option}: there is no file {path}; check the name")
         out = out or default_out(film, dub)
@@ -95,6 +100,7 @@ class Job:
         if not out.parent.is_dir():
             raise UsageError(f"there is no folder {out.parent}; make it, or choose another with -o FILE")
         job = cls(root, film, dub, out, Store(store or root / "store"), settings)
+        job.stems = voices
         if save and not os.access(out.parent, os.W_OK | os.X_OK):
             folder = out.parent.resolve()
             raise UsageError(f"cannot write to the folder {folder}; choose another output with -o FILE")
@@ -134,7 +140,9 @@ class Job:
         film, dub, out, store = (
             Path(os.path.normpath(root / value)) for value in (data.film, data.dub, data.out, data.store)
         )
-        return cls(root, film, dub, out, Store(store), settings or data.settings)
+        job = cls(root, film, dub, out, Store(store), settings or data.settings)
+        job.stems = {name: Path(os.path.normpath(root / value)) for name, value in data.stems.items()}
+        return job
 
     def save(self) -> None:
         """Write `job.json`."""
@@ -143,6 +151,7 @@ class Job:
             dub=self._relative(self.dub),
             out=self._relative(self.out),
             store=self._relative(self.store.root),
+            stems={name: self._relative(path) for name, path in self.stems.items()},
             settings=self.settings,
         )
         write_atomically(self.root / "job.json", (file.model_dump_json(indent=1) + "\n").encode())
@@ -190,6 +199,7 @@ class Job:
         cache_path = self.root / "sources.json"
         cache = _load_json(cache_path)
         roles = {"film": self.film, "dub": self.dub}
+        roles |= {f"stem:{name}": path for name, path in sorted(self.stems.items())}
         for role, name, check in (
             ("cast", "cast.yaml", castfile.load),
             ("cues", "cues.json", cuefile.load),

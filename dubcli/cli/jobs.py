@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Request:
     engines: tuple[str, ...] = ()
     workers: int | None = None
     fallback: str | None = None
+    stems: tuple[str, ...] = ()
 
     def flags(self) -> dict[str, tuple[str, Any]]:
         """Settings that have a flag of their own → (the flag, its value).
@@ -51,6 +53,23 @@ class Request:
             found["run.fallback"] = ("--fallback", self.fallback)
         return found
 
+    def voices(self) -> dict[str, Path]:
+        """Name → file of the stems.
+
+        Raises:
+            UsageError: one is not written as NAME=FILE, or a name stands twice.
+        """
+        found: dict[str, Path] = {}
+        for text in self.stems:
+            name, equals, file = text.partition("=")
+            name = name.strip()
+            if not equals or not file or not re.fullmatch(r"[\w' .-]{1,60}", name):
+                raise UsageError(f"--stem {text}: write it as NAME=FILE, such as ANNA=anna_fr.wav")
+            if name in found:
+                raise UsageError(f"--stem {text}: there is a stem of {name} already; mix them into one file")
+            found[name] = Path(file)
+        return found
+
 
 def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
     """The job that a command is about, made where it does not exist, and the origin of its settings.
@@ -66,7 +85,7 @@ def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
 
     if request.source.is_dir():
         given = {"--audio": request.audio, "-o": request.out, "--job": request.job, "--store": request.store}
-        for flag, value in given.items():
+        for flag, value in {**given, "--stem": request.stems or None}.items():
             if value is not None:
                 raise UsageError(f"{flag} goes with a film; {request.source} is a job and has its own")
         stored = Job.open(request.source)
@@ -85,6 +104,7 @@ def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
         out=request.out,
         root=request.job,
         store=resolved.store,
+        stems=request.voices(),
         save=save,
     )
     return job, resolved

@@ -52,6 +52,14 @@ Audio = Annotated[
     Path | None,
     typer.Option("--audio", "-a", metavar="FILE", help="The dubbed track.", rich_help_panel=FILES),
 ]
+Stems = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stem", metavar="NAME=FILE", rich_help_panel=FILES,
+        help="One character's part of the dub alone, as long as the dub; it then decides when that person "
+        "speaks. NAME is an id or a name that dubcli cast show gives. May be given for each character.",
+    ),
+]  # fmt: skip
 Out = Annotated[
     Path | None,
     typer.Option(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def plan(
     film: options.Source,
     audio: options.Audio = None,
+    stems: options.Stems = None,
     out_file: options.Out = None,
     job_dir: options.JobOption = None,
     store: options.StoreOption = None,
@@ -39,7 +40,15 @@ def plan(
     from dubcli.plan import Selection
 
     request = Request(
-        film, audio, out_file, job_dir, store, preset, tuple(assignments or ()), tuple(engines or ())
+        film,
+        audio,
+        out_file,
+        job_dir,
+        store,
+        preset,
+        tuple(assignments or ()),
+        tuple(engines or ()),
+        stems=tuple(stems or ()),
     )
     show(request, Selection(), json=json)
 

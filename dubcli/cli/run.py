@@ -64,6 +64,7 @@ JsonLines = Annotated[
 def run(
     film: options.Source,
     audio: options.Audio = None,
+    stems: options.Stems = None,
     out_file: options.Out = None,
     job_dir: options.JobOption = None,
     store: options.StoreOption = None,
@@ -97,7 +98,7 @@ def run(
 
     request = Request(
         film, audio, out_file, job_dir, store, preset, tuple(assignments or ()), tuple(engines or ()),
-        workers, fallback,
+        workers, fallback, stems=tuple(stems or ()),
     )  # fmt: skip
     if dry_run:
         from dubcli.cli.plan import show

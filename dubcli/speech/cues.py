@@ -68,11 +68,13 @@ class Cues(_Model):
         cues: sorted by shot, track and start; those of one track do not overlap.
         offscreen: dub speech that no visible face says.
         skipped: what was left alone, and why.
+        stems: whose dub is heard alone: person → unit of `align`.
     """
 
     cues: tuple[Cue, ...] = ()
     offscreen: tuple[Span, ...] = ()
     skipped: tuple[Skip, ...] = ()
+    stems: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _apart(self) -> Cues:

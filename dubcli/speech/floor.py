@@ -7,7 +7,7 @@ stays with its speaker. Where speech is heard and no visible mouth talks, somebo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -67,7 +67,13 @@ def spoken(regions: Sequence[Region], seconds: Floats, offset: float = 0.0) -> B
 
 
 def cues(
-    shot: Shot, seconds: Floats, film: Bools, dub: Bools, sound: speaker.Sound | None, limits: Limits
+    shot: Shot,
+    seconds: Floats,
+    film: Bools,
+    dub: Bools,
+    sound: speaker.Sound | None,
+    limits: Limits,
+    stems: Mapping[str, Bools] | None = None,
 ) -> tuple[list[Cue], list[Skip], Bools]:
     """Cues of one shot.
 
@@ -77,12 +83,17 @@ def cues(
         film, dub: (N,) frames with speech in the original and in the dub.
         sound: what is heard in the film; None where it holds no speech.
         limits: settings.
+        stems: person → (N,) frames with speech in their own part of the dub, which alone decides when they
+            speak; all others say the rest.
 
     Returns:
         Cues, what was skipped, and (stop - start,) frames in which a visible face has the floor.
     """
     inside = slice(shot.start, shot.stop)
-    heard, says = film[inside], dub[inside]
+    heard = film[inside]
+    voices = {person: frames[inside] for person, frames in (stems or {}).items()}
+    others = dub[inside] & ~np.any([np.zeros_like(heard), *voices.values()], axis=0)
+    says = np.array([voices.get(person, others) for person in shot.persons]).reshape(-1, len(heard))
     at = np.asarray(seconds, np.float64)[inside]
     step = float(np.median(np.diff(at))) if len(at) > 1 else 0.04
     found = speaker.evidence(shot.tracks, seconds, sound)
@@ -97,12 +108,12 @@ def cues(
         holds[prominent, shot.tracks[prominent].frames - shot.start] = True
 
     for k, track in enumerate(shot.tracks):
-        holds[k] &= _present(track, shot, len(at))
+        holds[k] = (holds[k] | (shot.persons[k] in voices)) & _present(track, shot, len(at))
     out: list[Cue] = []
     skipped: list[Skip] = []
     for k, (track, person, one) in enumerate(zip(shot.tracks, shot.persons, found, strict=True)):
         here = _present(track, shot, len(at))
-        speak = _widened(holds[k] & says & here, round(_LEAD_S / step)) & holds[k] & here
+        speak = _widened(holds[k] & says[k] & here, round(_LEAD_S / step)) & holds[k] & here
         speak = _bridged(speak, round(limits.gap / step))
         still = talks[k] & ~speak & here
         changed = _bridged(_widened(speak | still, round(limits.pad / step)), round(limits.gap / step)) & here
@@ -117,7 +128,10 @@ def cues(
                 kind: Literal["speak", "still"] = "speak" if near[a + c] else "still"
                 begin = int(track.frames[0]) - shot.start
                 frames = slice(a + c - begin, a + d - begin)
-                out.append(_cue(shot, k, person, kind, one, frames, talks[k, a + c : a + d], track))
+                cue = _cue(shot, k, person, kind, one, frames, talks[k, a + c : a + d], track)
+                if person in voices and kind == "speak":
+                    cue = _vouched(cue, voices[person][a + c : a + d])
+                out.append(cue)
         skipped += _ineligible(shot, k, track, changed)
     return out, skipped, np.asarray((holds & says).any(0))
 
@@ -251,6 +265,13 @@ def _cue(
         confidence=round(sure, 3),
         evidence={name: round(value, 4) for name, value in numbers.items()},
     )
+
+
+def _vouched(cue: Cue, voice: Bools) -> Cue:
+    """A cue whose person is heard in a stem of their own: that is sure, but for the frames beside it."""
+    share = round(float(voice.mean()), 4)
+    sure = max(cue.confidence, 0.95 if share else 0.0)
+    return cue.model_copy(update={"confidence": sure, "evidence": {**cue.evidence, "stem": share}})
 
 
 def _skip(shot: Shot, k: int, a: int, b: int, reason: str) -> Skip:

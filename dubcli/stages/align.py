@@ -32,6 +32,10 @@ def units(job: JobView) -> list[Unit]:
         )
     dub = job.sources["dub"]
     found.append(Unit(STAGE, "dub", inputs={"audio": dub.sha256}, paths={"audio": dub.path}, engine=engine))
+    for role, stem in sorted(job.sources.items()):
+        if role.startswith("stem:"):
+            inputs, paths = {"audio": stem.sha256}, {"audio": stem.path}
+            found.append(Unit(STAGE, role, inputs=inputs, paths=paths, engine=engine))
     return found
 
 
@@ -68,7 +72,7 @@ def check(task: Task) -> None:
         for name in box.files:
             rows = box[name]
             rate = encoder.HZ if name == "encoded" else 100
-            if abs(len(rows) / rate - speech.seconds) > 2.1 / rate:
+            if abs(len(rows) / rate - speech.seconds) > 2.5 / rate:
                 raise CheckError(f"{name} has {len(rows)} rows for {speech.seconds} s; run it again")
             if not np.isfinite(rows).all():
                 raise CheckError(f"{name} holds values that are no numbers; run it again")

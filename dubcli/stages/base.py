@@ -94,7 +94,7 @@ class JobView:
     """What `units` may look at: sources, settings and the finished artifacts upstream.
 
     Attributes:
-        sources: role → file: `film` and `dub`, later `script`, `stem:NAME`.
+        sources: role → file: `film` and `dub`; where there are any, `cast`, `cues` and `stem:NAME`.
         artifacts: stage → unit name → artifact; failed units are absent.
         failures: id of a failed unit → what was wrong with it.
         suffix: file name suffix of the film to make, which says its container.

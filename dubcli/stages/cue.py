@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dubcli.errors import CheckError
+from dubcli.errors import CheckError, ConfigError
 from dubcli.stages.base import JobView, Stage, Task, Unit
 
 if TYPE_CHECKING:
     from dubcli.speech.cuefile import Edit
 
-STAGE = Stage("cue", version=1, after=("cast", "align"))
+STAGE = Stage("cue", version=2, after=("cast", "align"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -23,6 +23,7 @@ def units(job: JobView) -> list[Unit]:
     video = json.loads((probe.path / "media.json").read_bytes())["video"]
     inputs = {role: artifact.content for role, artifact in used.items()}
     paths = {role: artifact.path for role, artifact in used.items()}
+    cast = json.loads((job.one("cast").path / "cast.json").read_bytes())["persons"]
     edits = job.sources.get("cues")
     if edits is not None:
         inputs["edits"], paths["edits"] = edits.sha256, edits.path
@@ -33,7 +34,7 @@ def units(job: JobView) -> list[Unit]:
             inputs=inputs,
             paths=paths,
             params=job.settings.cue.model_dump(),
-            facts={"time_base": video["time_base"]},
+            facts={"time_base": video["time_base"], "stems": _stems(job, cast)},
             cost=len(used),
         )
     ]
@@ -66,6 +67,10 @@ def run(task: Task) -> None:
     shots = json.loads((task.inputs["split"] / "shots.json").read_bytes())
     limits = floor.Limits(**task.params)
     edits = _edits(task)
+    voices = {
+        one: floor.spoken(record.load(task.inputs[f"speech/{unit}"] / "speech.json").regions, seconds)
+        for one, unit in task.facts["stems"].items()
+    }
     cues: list[Cue] = []
     skipped: list[Skip] = []
     onscreen = np.zeros(len(seconds), bool)
@@ -83,7 +88,7 @@ def run(task: Task) -> None:
         if row["name"] in edits:
             own, left, says = floor.decided(shot, edits[row["name"]])
         else:
-            own, left, says = floor.cues(shot, seconds, film, dub, sound, limits)
+            own, left, says = floor.cues(shot, seconds, film, dub, sound, limits, voices)
         cues += own
         skipped += left
         onscreen[row["start"] : row["stop"]] = says
@@ -93,7 +98,35 @@ def run(task: Task) -> None:
         for a, b in floor.runs(dub & ~onscreen)
         if edges[b] - edges[a] >= 0.2
     ]
-    Cues(cues=tuple(cues), offscreen=tuple(off), skipped=tuple(skipped)).save(task.out / "cues.json")
+    result = Cues(cues=tuple(cues), offscreen=tuple(off), skipped=tuple(skipped), stems=task.facts["stems"])
+    result.save(task.out / "cues.json")
+
+
+def _stems(job: JobView, cast: list[dict[str, Any]]) -> dict[str, str]:
+    """Person → the unit of `align` that heard their stem.
+
+    Raises:
+        ConfigError: a stem's name is nobody's in the cast, or two are the same person's.
+    """
+    from dubcli.speech.cuefile import called
+
+    persons = {one["id"]: one.get("name", "") for one in cast}
+    found: dict[str, str] = {}
+    for role in sorted(role for role in job.sources if role.startswith("stem:")):
+        name = role.removeprefix("stem:")
+        person = called(name, persons)
+        if person is None:
+            known = [f"{one} ({own})" if own else one for one, own in persons.items()]
+            there = f"there are: {', '.join(known)}" if known else "nobody was found in the film"
+            raise ConfigError(
+                f"--stem {name}: nobody in the cast is called that; {there}; to name them: dubcli cast edit"
+            )
+        if person in found:
+            other = found[person].removeprefix("stem:")
+            raise ConfigError(f"--stem {name}: {person} is {other} already; mix the two into one file")
+        if role in job.artifacts["align"]:
+            found[person] = role
+    return found
 
 
 def _edits(task: Task) -> dict[str, list[Edit]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,39 @@ def test_a_job_without_cues_says_what_to_type(tmp_path: Path, three_shots: Path,
     refused = dubcli("cue", "show", "job")
     assert refused.returncode == 2
     assert "type: dubcli run job" in refused.stderr
+
+
+def test_stems_are_heard_hashed_and_checked(tmp_path: Path, three_shots: Path, dubcli: Dubcli) -> None:
+    """The dub itself as the stem of the one person there; then a name that nobody has, and broken sound."""
+    dub = shutil.copy(three_shots.with_name("dub_fr.wav"), tmp_path / "anna.wav")
+    words = (three_shots, "-a", three_shots.with_name("dub_fr.wav"), "-o", "out.mp4", "--job", "job")
+    fast = ("--set", "track.views=1", "--stage")
+    for stage in ("probe", "split", "track", "cast"):
+        assert dubcli("run", *words, *fast, stage).returncode == 0
+    for stage in ("align", "cue"):
+        done = dubcli("run", *words, *fast, stage, "--stem", "p01=anna.wav")
+        assert done.returncode == 0, done.stderr
+    found = json.loads(dubcli("cue", "show", "job", "--json").stdout)["cues"]
+    assert {one["person"] for one in found if one["kind"] == "speak"} == {"p01"}
+    assert all("stem" in one["evidence"] for one in found if one["kind"] == "speak")
+
+    plan = json.loads(dubcli("plan", "job", "--json").stdout)["units"]
+    assert ("align", "stem:p01", "done") in {(u["stage"], u["unit"], u["state"]) for u in plan}
+    with open(dub, "r+b") as file:
+        file.seek(5000)
+        file.write(bytes(2000))
+    plan = json.loads(dubcli("plan", "job", "--json").stdout)["units"]
+    assert {u["unit"]: u["reasons"] for u in plan if u["state"] == "run"} == {"stem:p01": ["input:audio"]}
+
+    shutil.copy(three_shots.with_name("dub_fr.wav"), tmp_path / "anna.wav")
+    for options, code, text in (
+        (("--stem", "Carl=anna.wav"), 4, "--stem Carl: nobody in the cast is called that; there are: p01"),
+        (("--stem", "p01=bad.wav"), 3, "bad.wav"),
+        (("--stem", "p01=none.wav"), 3, "--stem p01: there is no file none.wav"),
+        (("--stem", "p01"), 2, "write it as NAME=FILE"),
+        (("--stem", "p01=anna.wav", "--stem", "p01=anna.wav"), 2, "there is a stem of p01 already"),
+    ):
+        (tmp_path / "bad.wav").write_bytes(b"RIFF no wave at all")
+        refused = dubcli("run", *words, *options, "--set", "track.views=1")
+        assert refused.returncode == code, refused.stderr
+        assert text in refused.stderr

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.config import CueSettings
+from dubcli.config import CueSettings, Settings
 from dubcli.errors import ConfigError
 from dubcli.face import tracks
 from dubcli.face.mesh import head
@@ -20,7 +21,7 @@ from dubcli.speech.record import Record, Region
 from dubcli.speech.speaker import Sound, evidence
 from dubcli.speech.visemes import INDEX, VISEMES
 from dubcli.stages import cue
-from dubcli.stages.base import Task
+from dubcli.stages.base import Artifact, JobView, Source, Task
 
 FPS = 25
 Times = list[tuple[float, float]]
@@ -229,7 +230,7 @@ def job(folder: Path, film: Times | None, dub: Times) -> Task:
         spoken.save(inputs[f"speech/{name}"] / "speech.json")
         np.savez(inputs[f"speech/{name}"] / "features.npz", **sound(times).features)
     params = CueSettings().model_dump()
-    return Task("film", inputs, params, {"time_base": [1, 1000]}, "", made(folder / "out"))
+    return Task("film", inputs, params, {"time_base": [1, 1000], "stems": {}}, "", made(folder / "out"))
 
 
 def made(folder: Path) -> Path:
@@ -264,3 +265,49 @@ def test_the_stage_leaves_the_same_bytes_each_time(tmp_path: Path) -> None:
         cue.run(task)
         texts.append((task.out / "cues.json").read_bytes())
     assert texts[0] == texts[1]
+
+
+def test_a_stem_says_who_speaks_whatever_the_film_shows() -> None:
+    """Both talk in the film; in the dub only the second has a voice, and the first keeps still."""
+    seconds = np.arange(200) / FPS
+    faces = [face([(1, 7)]), face([(1, 7)], left=400)]
+    shot = floor.Shot("00000000", 0, 200, faces, ["p01", "p02"])
+    heard, said = (floor.spoken(regions([(1, 7)]), seconds) for _ in range(2))
+    stems = {"p01": np.zeros(200, bool), "p02": floor.spoken(regions([(2, 5)]), seconds)}
+    found, _, says = floor.cues(shot, seconds, heard, said, sound([(1, 7)]), LIMITS, stems)
+    assert not frames(found, 0, "speak").any()
+    assert frames(found, 0, "still")[30:170].all()
+    assert frames(found, 1, "speak")[50:125].all()
+    assert frames(found, 1, "still")[145:170].all()
+    assert says[50:125].all()
+    assert not says[:50].any()
+    spoken = next(one for one in found if one.kind == "speak")
+    assert spoken.confidence >= 0.95
+    assert spoken.evidence["stem"] > 0.5
+
+
+def test_what_no_stem_says_is_said_by_those_without_one() -> None:
+    seconds = np.arange(200) / FPS
+    shot = floor.Shot("00000000", 0, 200, [face([(0.5, 3)]), face([(4, 7)], left=400)], ["p01", "p02"])
+    heard = floor.spoken(regions([(0.5, 3), (4, 7)]), seconds)
+    stems = {"p01": floor.spoken(regions([(0.5, 3)]), seconds)}
+    found, _, _ = floor.cues(shot, seconds, heard, heard, sound([(0.5, 3), (4, 7)]), LIMITS, stems)
+    assert frames(found, 0, "speak")[18:70].all()
+    assert frames(found, 1, "speak")[105:170].all()
+    assert not frames(found, 1, "speak")[:80].any()
+
+
+def test_a_stem_of_nobody_is_refused_with_those_who_are_there(tmp_path: Path) -> None:
+    persons = [{"id": "p01", "name": "Anna", "faces": []}, {"id": "p02", "name": "", "faces": []}]
+    for named, expected in (
+        (["ANNA", "p02"], {"p01": "stem:ANNA", "p02": "stem:p02"}),
+        (["Bert"], "--stem Bert: nobody in the cast is called that; there are: p01 (Anna), p02"),
+        (["Anna", "p01"], "--stem p01: p01 is Anna already"),
+    ):
+        view = JobView({f"stem:{name}": Source(tmp_path / name, name) for name in named}, Settings())
+        view.artifacts = {"align": {role: Artifact("", tmp_path, role) for role in view.sources}}
+        if isinstance(expected, dict):
+            assert cue._stems(view, persons) == expected
+        else:
+            with pytest.raises(ConfigError, match=re.escape(expected)):
+                cue._stems(view, persons)
