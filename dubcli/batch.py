@@ -9,6 +9,7 @@
         presets: [draft]
         dubs:
           - audio: episode2_fr.wav
+            script: episode2_fr.srt
             out: delivery/episode2.fr.mov
 
 Relative paths count from the manifest's folder.
@@ -43,6 +44,7 @@ class Dub(_Part):
     """A dubbed track of a film, and where its film goes."""
 
     audio: str = Field(min_length=1, description="the dubbed track")
+    script: str | None = Field(default=None, min_length=1, description="what is said in it")
     out: str | None = Field(
         default=None, description="the dubbed film; FILM.DUB.mp4 beside the film by default"
     )
@@ -76,6 +78,7 @@ class Entry:
     keys: Keys
     film: Path
     dub: Path
+    script: Path | None
     out: Path
     preset: str | None
     store: Path
@@ -143,7 +146,9 @@ def run(
         code, text = ExitCode.BUG, ""
         try:
             settings = resolve(preset=entry.preset, folder=entry.film.parent, flags=flags).settings
-            job = Job.create_or_open(entry.film, entry.dub, settings, out=entry.out, store=entry.store)
+            job = Job.create_or_open(
+                entry.film, entry.dub, settings, out=entry.out, store=entry.store, script=entry.script
+            )
             events = Events(job.root / "events.jsonl", *heard)
             runner.run(job, events, overwrite=force)
             code = ExitCode.OK
@@ -163,11 +168,14 @@ def _entries(manifest: Manifest, folder: Path, store: Path) -> Iterator[Entry]:
             keys: Keys = ("films", i, "dubs", j)
             audio = folder / Path(dub if isinstance(dub, str) else dub.audio).expanduser()
             named = None if isinstance(dub, str) or dub.out is None else folder / Path(dub.out).expanduser()
+            said = (
+                None if isinstance(dub, str) or dub.script is None else folder / Path(dub.script).expanduser()
+            )
             for preset in chosen:
                 out = named or default_out(film, audio)
                 if len(chosen) > 1 and preset:
                     out = out.with_name(f"{out.stem}.{Path(preset).stem}{out.suffix}")
-                yield Entry(keys, film, audio, out, _preset(preset, folder), store)
+                yield Entry(keys, film, audio, said, out, _preset(preset, folder), store)
 
 
 def _preset(name: str | None, folder: Path) -> str | None:
@@ -180,8 +188,12 @@ def _problems(found: list[Entry], document: Document, flags: Mapping[str, tuple[
     outs: dict[Path, Entry] = {}
     told: set[Path | str] = set()
     for entry in found:
-        for path, keys in ((entry.film, (*entry.keys[:2], "film")), (entry.dub, entry.keys)):
-            if not path.is_file() and path not in told:
+        for path, keys in (
+            (entry.film, (*entry.keys[:2], "film")),
+            (entry.dub, entry.keys),
+            (entry.script, entry.keys),
+        ):
+            if path and not path.is_file() and path not in told:
                 told.add(path)
                 yield f"{document.at(keys)}: there is no file {path}"
         if not entry.out.parent.is_dir() and entry.out.parent not in told:

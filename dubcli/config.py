@@ -149,6 +149,25 @@ class RunSettings(_Section):
     )
 
 
+class WhisperxSettings(_Section):
+    """The aligner `whisperx`."""
+
+    model: str = Field(default="", description="folder of a Whisper model in faster-whisper's format")
+    ctc: str = Field(
+        default="",
+        description="folder of a wav2vec2 CTC model of the language, to place words; empty: by PocketSphinx",
+    )
+    python: str = Field(
+        default="", description="an interpreter that has whisperx, where that is not installed beside dubcli"
+    )
+
+
+class EnginesSettings(_Section):
+    """What single engines need to know."""
+
+    whisperx: WhisperxSettings = WhisperxSettings()
+
+
 class Settings(_Section):
     """Everything a preset can say."""
 
@@ -163,4 +182,5 @@ class Settings(_Section):
     compose: ComposeSettings = ComposeSettings()
     remux: RemuxSettings = RemuxSettings()
     report: ReportSettings = ReportSettings()
+    engines: EnginesSettings = EnginesSettings()
     run: RunSettings = RunSettings()

@@ -33,7 +33,7 @@ from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, Usag
 from dubcli.face import castfile
 from dubcli.speech import cuefile
 from dubcli.stages.base import Artifact, Source
-from dubcli.store import Store, sha256, write_atomically
+from dubcli.store import Store, sha256, tree, write_atomically
 
 SCHEMA = 1
 SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
@@ -49,6 +49,7 @@ class JobFile(BaseModel):
     film: str
     dub: str
     out: str
+    script: str = ""
     store: str = "store"
     stems: dict[str, str] = {}
     settings: Settings = Settings()
@@ -64,6 +65,7 @@ class Job:
     out: Path
     store: Store
     settings: Settings
+    script: Path | None = None
     sources: dict[str, Source] = field(default_factory=dict)
     stems: dict[str, Path] = field(default_factory=dict)
 
@@ -78,6 +80,7 @@ class Job:
         root: Path | None = None,
         store: Path | None = None,
         stems: Mapping[str, Path] | None = None,
+        script: Path | None = None,
         save: bool = True,
     ) -> Job:
         """The job of this film and dub: opened where it exists, else made; without `save` nothing is written.
@@ -99,7 +102,7 @@ class Job:
             raise UsageError(f"{out.name} is no film that can be written; use one of {', '.join(SUFFIXES)}")
         if not out.parent.is_dir():
             raise UsageError(f"there is no folder {out.parent}; make it, or choose another with -o FILE")
-        job = cls(root, film, dub, out, Store(store or root / "store"), settings)
+        job = cls(root, film, dub, out, Store(store or root / "store"), settings, script)
         job.stems = voices
         if save and not os.access(out.parent, os.W_OK | os.X_OK):
             folder = out.parent.resolve()
@@ -140,7 +143,8 @@ class Job:
         film, dub, out, store = (
             Path(os.path.normpath(root / value)) for value in (data.film, data.dub, data.out, data.store)
         )
-        job = cls(root, film, dub, out, Store(store), settings or data.settings)
+        script = Path(os.path.normpath(root / data.script)) if data.script else None
+        job = cls(root, film, dub, out, Store(store), settings or data.settings, script)
         job.stems = {name: Path(os.path.normpath(root / value)) for name, value in data.stems.items()}
         return job
 
@@ -150,6 +154,7 @@ class Job:
             film=self._relative(self.film),
             dub=self._relative(self.dub),
             out=self._relative(self.out),
+            script=self._relative(self.script) if self.script else "",
             store=self._relative(self.store.root),
             stems={name: self._relative(path) for name, path in self.stems.items()},
             settings=self.settings,
@@ -194,11 +199,16 @@ class Job:
 
         Raises:
             MediaError: a source is gone or cannot be read.
-            ConfigError: `cast.yaml` or `cues.json` is not valid.
+            ConfigError: the script, `cast.yaml` or `cues.json` is not valid.
         """
         cache_path = self.root / "sources.json"
         cache = _load_json(cache_path)
-        roles = {"film": self.film, "dub": self.dub}
+        roles = {"film": self.film, "dub": self.dub, **self._weights()}
+        if self.script:
+            from dubcli.speech import script
+
+            script.load(self.script)  # now, rather than hours later
+            roles["script"] = self.script
         roles |= {f"stem:{name}": path for name, path in sorted(self.stems.items())}
         for role, name, check in (
             ("cast", "cast.yaml", castfile.load),
@@ -210,9 +220,10 @@ class Job:
         self.sources.clear()
         for role, path in roles.items():
             try:
-                mark = [str(path.resolve()), *_mark(path)]
+                files = sorted(path.rglob("*")) if path.is_dir() else [path]
+                mark = [str(path.resolve()), *(number for file in files for number in _mark(file))]
                 if cache.get(role, {}).get("mark") != mark:
-                    cache[role] = {"mark": mark, "sha256": sha256(path)}
+                    cache[role] = {"mark": mark, "sha256": sha256(path) if files == [path] else tree(path)}
             except OSError as error:
                 raise MediaError(
                     f"cannot read {path}: {error.strerror}; check the name and its rights"
@@ -221,6 +232,25 @@ class Job:
         with contextlib.suppress(OSError):  # a job that may only be looked at
             write_atomically(cache_path, json.dumps(cache, indent=1).encode())
         return self.sources
+
+    def _weights(self) -> dict[str, Path]:
+        """Role → folder of the weights that the settings name for the aligner.
+
+        Raises:
+            ConfigError: it is no folder.
+        """
+        if self.settings.align.engine != "whisperx":
+            return {}
+        named = self.settings.engines.whisperx
+        found = {"model": Path(named.model or ".").expanduser(), "ctc": Path(named.ctc or ".").expanduser()}
+        for name, path in found.items():
+            if getattr(named, name) and not path.is_dir():
+                raise ConfigError(f"engines.whisperx.{name}: {path} is no folder of weights; name one")
+        if not named.model:
+            raise ConfigError(
+                "engines.whisperx.model: name the folder of a faster-whisper model to use whisperx"
+            )
+        return {f"whisperx/{name}": path for name, path in found.items() if getattr(named, name)}
 
     def ref(self, unit_id: str) -> str | None:
         """The key that a unit last came to, if any."""

@@ -136,9 +136,11 @@ def check_engines(resolved: Resolved) -> None:
         except ConfigError as error:
             kind_of_error = UsageError if origin.startswith("--") else ConfigError
             raise kind_of_error(f"{origin}: {error}") from None
-        if not info.installed:
-            package = info.package
-            raise DependencyError(f"{kind} engine {info.name} needs {package}; type: pip install {package}")
+        if not info.installed and not values.get(info.elsewhere):
+            package, other = info.package, f", or set {info.elsewhere}" if info.elsewhere else ""
+            raise DependencyError(
+                f"{kind} engine {info.name} needs {package}; type: pip install {package}{other}"
+            )
 
 
 def names() -> list[str]:

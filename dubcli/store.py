@@ -191,6 +191,13 @@ def sha256(path: Path) -> str:
         return state.hexdigest()
 
 
+def tree(folder: Path) -> str:
+    """sha256 over the names and contents of all files in a folder, in hex."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    rows = [f"{path.relative_to(folder).as_posix()} {sha256(path)}\n" for path in files]
+    return hashlib.sha256("".join(rows).encode()).hexdigest()
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a small file so that a reader, or a power cut, sees the old bytes or the new ones."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")

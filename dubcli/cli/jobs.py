@@ -31,6 +31,7 @@ class Request:
     engines: tuple[str, ...] = ()
     workers: int | None = None
     fallback: str | None = None
+    script: Path | None = None
     stems: tuple[str, ...] = ()
 
     def flags(self) -> dict[str, tuple[str, Any]]:
@@ -91,6 +92,7 @@ def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
         stored = Job.open(request.source)
         resolved = _resolve(request, stored.root.parent, base=stored.settings)
         job = Job.open(request.source, resolved.settings)
+        job.script = request.script or job.script
         if save:
             job.save()
         return job, resolved
@@ -105,6 +107,7 @@ def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
         root=request.job,
         store=resolved.store,
         stems=request.voices(),
+        script=request.script,
         save=save,
     )
     return job, resolved

@@ -67,6 +67,14 @@ Out = Annotated[
         help="The dubbed film: .mp4, .mov or .mkv. Without it: FILM.DUB.mp4 beside the film.",
     ),
 ]  # fmt: skip
+Script = Annotated[
+    Path | None,
+    typer.Option(
+        "--script", metavar="FILE", rich_help_panel=FILES,
+        help="What is said in the dub: .srt, .vtt, .TextGrid, .ctm, .txt, or .json of WhisperX. Mouths then "
+        "close at the right sounds more surely, and names of speakers help to find who speaks.",
+    ),
+]  # fmt: skip
 JobOption = Annotated[
     Path | None,
     typer.Option(

@@ -17,6 +17,7 @@ def plan(
     film: options.Source,
     audio: options.Audio = None,
     stems: options.Stems = None,
+    script: options.Script = None,
     out_file: options.Out = None,
     job_dir: options.JobOption = None,
     store: options.StoreOption = None,
@@ -48,6 +49,7 @@ def plan(
         preset,
         tuple(assignments or ()),
         tuple(engines or ()),
+        script=script,
         stems=tuple(stems or ()),
     )
     show(request, Selection(), json=json)

@@ -65,6 +65,7 @@ def run(
     film: options.Source,
     audio: options.Audio = None,
     stems: options.Stems = None,
+    script: options.Script = None,
     out_file: options.Out = None,
     job_dir: options.JobOption = None,
     store: options.StoreOption = None,
@@ -98,7 +99,7 @@ def run(
 
     request = Request(
         film, audio, out_file, job_dir, store, preset, tuple(assignments or ()), tuple(engines or ()),
-        workers, fallback, stems=tuple(stems or ()),
+        workers, fallback, script, stems=tuple(stems or ()),
     )  # fmt: skip
     if dry_run:
         from dubcli.cli.plan import show

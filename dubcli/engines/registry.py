@@ -35,6 +35,7 @@ class EngineInfo:
         commercial: whether its model may be used commercially.
         package: top-level package it needs, "" for none.
         weights: files inside `package` whose digests are part of keys.
+        elsewhere: the setting that names another interpreter which has the package, "" for none.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class EngineInfo:
     commercial: bool = True
     package: str = ""
     weights: tuple[str, ...] = ()
+    elsewhere: str = ""
 
     @property
     def installed(self) -> bool:
@@ -95,6 +97,19 @@ BUILTIN = (
         "silero-vad regions and a PocketSphinx phone loop; needs no language",
         "MIT (silero-vad), BSD-2-Clause (PocketSphinx and its model)", package="pocketsphinx",
         weights=("model/en-us/en-us/mdef", "model/en-us/en-us/means", "model/en-us/en-us-phone.lm.bin"),
+    ),
+    EngineInfo(
+        "aligner", "script", 1, "dubcli.engines.aligners.script:ScriptAligner",
+        "words of a script (--script) and their phones, found in the sound by force; the rest as phones",
+        "MIT (silero-vad), BSD-2-Clause (PocketSphinx, its model and dictionary); GPL-3.0-or-later "
+        "(eSpeak NG, optional, for other languages than English)", package="pocketsphinx",
+        weights=("model/en-us/en-us/mdef", "model/en-us/en-us/means", "model/en-us/cmudict-en-us.dict"),
+    ),
+    EngineInfo(
+        "aligner", "whisperx", 1, "dubcli.engines.aligners.whisperx:WhisperxAligner",
+        "words by WhisperX with weights of your own (engines.whisperx.model), then as script",
+        "BSD-2-Clause (WhisperX), MIT (faster-whisper); the weights' own licence holds for them",
+        package="whisperx", elsewhere="engines.whisperx.python",
     ),
     EngineInfo(
         "aligner", "passthrough", 1, "dubcli.engines.aligners.passthrough:PassthroughAligner",

@@ -30,3 +30,8 @@ def guess(name: str) -> str:
         if word.lower() in _CODES.values():
             return word.lower()
     return ""
+
+
+def short(code: str) -> str:
+    """The ISO 639-1 code of an ISO 639-2 one, "" where there is none."""
+    return next((two for two, three in _CODES.items() if three == code), "")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dubcli.errors import ConfigError
-from dubcli.speech.visemes import PHONES
+from dubcli.speech.visemes import INDEX, PHONES
+
+RATE = 16000  # of what aligners hear
 
 Score = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -23,15 +23,25 @@ def _known(phone: str) -> str:
     return phone
 
 
+def _class(viseme: str) -> str:
+    if viseme not in INDEX:
+        raise ValueError(f"unknown viseme {viseme!r}")
+    return viseme
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Region(_Model):
-    """A stretch of speech, seconds."""
+    """A stretch of speech from `start` to `end` in seconds.
+
+    `samples` are the same times as sample numbers at the record's rate, the second one after the last.
+    """
 
     start: Seconds
     end: Seconds
+    samples: tuple[int, int] | None = None
 
     @model_validator(mode="after")
     def _forward(self) -> Region:
@@ -40,8 +50,11 @@ class Region(_Model):
         return self
 
 
+_Timed = TypeVar("_Timed", bound=Region)
+
+
 class Word(Region):
-    """A word with its times in seconds and how sure the engine is of it."""
+    """A word with its times, how sure the engine is of it, and who says it, as a script calls them."""
 
     text: str
     score: Score = 1.0
@@ -55,36 +68,55 @@ class Phone(Region):
     score: Score = 1.0
 
 
+class Mouth(Region):
+    """A viseme class of `speech.visemes` that the mouth passes through; `score` is its phone's."""
+
+    viseme: Annotated[str, AfterValidator(_class)]
+    score: Score = 1.0
+
+
 class Record(_Model):
     """What was heard.
 
     Attributes:
         engine: the aligner's name.
-        language: a language tag, or "und" where none was needed.
+        language: ISO 639-1 code, or "und" where none was needed.
         seconds: length of the audio.
         offset: when the audio's first sample sounds, seconds after the film's first picture; all other
             times are in the audio's own time.
+        rate: samples per second in which `samples` count.
         regions: stretches of speech, in order, apart from each other.
         words: in order; empty where no words are known.
         phones: in order, without overlaps.
+        visemes: what the phones ask of a mouth, in order, without overlaps.
     """
 
     engine: str
     language: str = "und"
     seconds: Seconds
     offset: float = 0.0
+    rate: int = RATE
     regions: tuple[Region, ...] = ()
     words: tuple[Word, ...] = ()
     phones: tuple[Phone, ...] = ()
+    visemes: tuple[Mouth, ...] = ()
 
     @model_validator(mode="after")
     def _ordered(self) -> Record:
-        for name in ("regions", "phones"):
+        for name in ("regions", "phones", "visemes"):
             rows = getattr(self, name)
             for a, b in pairwise(rows):
                 if b.start < a.end - 1e-6:
                     raise ValueError(f"{name} overlap at {b.start} s")
         return self
+
+    def whole(self) -> Record:
+        """The same with the visemes of its phones, and all times as sample numbers too."""
+        visemes = tuple(mouth for phone in self.phones for mouth in _mouths(phone))
+        rows = {"regions": self.regions, "words": self.words, "phones": self.phones, "visemes": visemes}
+        return self.model_copy(
+            update={name: tuple(_counted(row, self.rate) for row in of) for name, of in rows.items()}
+        )
 
     def save(self, path: Path) -> None:
         """Write it as JSON, one row a line, the same bytes for the same content."""
@@ -105,100 +137,15 @@ def load(path: Path) -> Record:
         raise ConfigError(f"{path.name} is not a speech record: {where}: {first['msg']}") from error
 
 
-def to_textgrid(record: Record) -> str:
-    """The words and phones as a Praat TextGrid in its long text form, one interval tier each."""
-    tiers = {
-        "words": [(w.start, w.end, w.text) for w in record.words],
-        "phones": [(p.start, p.end, p.phone) for p in record.phones],
-    }
-    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
-    lines += ["xmin = 0", f"xmax = {record.seconds}", "tiers? <exists>", f"size = {len(tiers)}", "item []:"]
-    for number, (name, rows) in enumerate(tiers.items(), 1):
-        full = _filled(rows, record.seconds)
-        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
-        lines += ["        xmin = 0", f"        xmax = {record.seconds}"]
-        lines += [f"        intervals: size = {len(full)}"]
-        for k, (start, end, text) in enumerate(full, 1):
-            quoted = text.replace('"', '""')
-            lines += [f"        intervals [{k}]:", f"            xmin = {start}", f"            xmax = {end}"]
-            lines += [f'            text = "{quoted}"']
-    return "\n".join(lines) + "\n"
-
-
-def from_textgrid(text: str) -> Record:
-    """Words and phones of a Praat TextGrid, long or short text form, from tiers named `words` and `phones`.
-
-    Empty intervals are pauses. Phones may carry ARPABET stress (`AA1`), as forced aligners write them.
-
-    Raises:
-        ConfigError: it is no such file, or a phone is not ARPABET.
-    """
-    # Both forms hold the same values in the same order; the long one only adds names before them.
-    values = [
-        m.group(1).replace('""', '"') if m.group(1) is not None else float(m.group(2))
-        for m in _VALUE.finditer(text)
+def _mouths(phone: Phone) -> list[Mouth]:
+    """The classes a phone passes through, each for an even part of its time."""
+    classes = PHONES[phone.phone]
+    edges = [phone.start + k * (phone.end - phone.start) / len(classes) for k in range(len(classes) + 1)]
+    return [
+        Mouth(viseme=name, start=round(a, 3), end=round(b, 3), score=phone.score)
+        for name, (a, b) in zip(classes, pairwise(edges), strict=True)
     ]
-    if values[:2] != ["ooTextFile", "TextGrid"]:
-        raise ConfigError("this is no TextGrid in text form; save it from Praat as a text file")
-    words: list[Word] = []
-    phones: list[Phone] = []
-    try:
-        seconds, tiers = _number(values[3]), int(_number(values[4]))
-        at = 5
-        for _ in range(tiers):
-            kind, name, rows = values[at], str(values[at + 1]).lower(), int(_number(values[at + 4]))
-            width = 3 if kind == "IntervalTier" else 2
-            for k in range(at + 5, at + 5 + width * rows, width):
-                if kind != "IntervalTier" or not str(values[k + 2]).strip():
-                    continue
-                start, end, label = _number(values[k]), _number(values[k + 1]), str(values[k + 2]).strip()
-                if name == "words":
-                    words.append(Word(start=start, end=end, text=label))
-                elif name == "phones":
-                    phone = "SIL" if label.lower() in _PAUSES else label.upper().rstrip("012")
-                    phones.append(Phone(start=start, end=end, phone=phone))
-            at += 5 + width * rows
-        return Record(
-            engine="textgrid", seconds=seconds, regions=_spoken(phones or words), words=tuple(words),
-            phones=tuple(phones),
-        )  # fmt: skip
-    except (IndexError, TypeError) as error:
-        raise ConfigError("the TextGrid ends before its tiers do; save it from Praat anew") from error
-    except ValidationError as error:
-        raise ConfigError(f"the TextGrid cannot be used: {error.errors()[0]['msg']}") from error
 
 
-# A quoted string or a number that stands alone; numbers in brackets only count intervals.
-_VALUE = re.compile(r'"((?:[^"]|"")*)"|(?<![\w.\[])(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![\w\].])')
-_PAUSES = {"sil", "sp", "spn", "<eps>", "pau"}
-_JOINED_S = 0.3  # sounds nearer than this belong to one region of speech
-
-
-def _number(value: str | float) -> float:
-    if isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _filled(rows: list[tuple[float, float, str]], seconds: float) -> list[tuple[float, float, str]]:
-    """Rows with empty ones between, as a tier must have them."""
-    out: list[tuple[float, float, str]] = []
-    now = 0.0
-    for start, end, text in rows:
-        if start > now:
-            out.append((now, start, ""))
-        out.append((start, end, text))
-        now = end
-    return [*out, (now, seconds, "")] if now < seconds else out
-
-
-def _spoken(rows: Sequence[Word] | Sequence[Phone]) -> tuple[Region, ...]:
-    found: list[list[float]] = []
-    for row in rows:
-        if isinstance(row, Phone) and row.phone == "SIL":
-            continue
-        if found and row.start - found[-1][1] < _JOINED_S:
-            found[-1][1] = max(found[-1][1], row.end)
-        else:
-            found.append([row.start, row.end])
-    return tuple(Region(start=a, end=b) for a, b in found)
+def _counted(row: _Timed, rate: int) -> _Timed:
+    return row.model_copy(update={"samples": (round(row.start * rate), round(row.end * rate))})

@@ -3,55 +3,90 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from dubcli.engines import registry
-from dubcli.errors import CheckError
+from dubcli.errors import CheckError, ConfigError
+from dubcli.media.language import guess, short
 from dubcli.stages.base import JobView, Stage, Task, Unit
 
-STAGE = Stage("align", version=2, after=("probe",))
+STAGE = Stage("align", version=3, after=("probe",))
 
 
 def units(job: JobView) -> list[Unit]:
-    """`dub`, and `film` where the film has sound."""
-    engine = registry.engine("aligner", job.settings.align.engine)
+    """`dub`, and `film` where the film has sound.
+
+    Raises:
+        ConfigError: the settings ask for the script engine, and there is no script.
+    """
     found = []
     info = json.loads((job.one("probe").path / "media.json").read_bytes())
     tracks = [a for a in info["audio"] if a["channels"]]
     if tracks:
         track = max(tracks, key=lambda a: ("default" in a["disposition"], -a["index"]))
-        found.append(
-            Unit(
-                STAGE,
-                "film",
-                inputs={"audio": track["digest"]},
-                paths={"audio": job.sources["film"].path},
-                facts={"stream": track["index"], "offset": _offset(track, info["video"])},
-                engine=engine,
-            )
-        )
-    dub = job.sources["dub"]
-    found.append(Unit(STAGE, "dub", inputs={"audio": dub.sha256}, paths={"audio": dub.path}, engine=engine))
+        name = "phones" if job.settings.align.engine == "script" else job.settings.align.engine
+        facts = {"stream": track["index"], "offset": _offset(track, info["video"])}
+        found.append(_unit(job, "film", name, track["digest"], job.sources["film"].path, facts))
+    dub, script = job.sources["dub"], job.sources.get("script")
+    name = dub_engine(job)
+    if name == "script" and script is None:
+        raise ConfigError("align.engine is script, but there is none; name one with --script FILE")
+    facts = {}
+    if name in ("script", "whisperx"):
+        facts["language"] = short(job.settings.remux.language or guess(dub.path.stem))
+    if name == "script" and script:
+        facts["script"] = script.path.suffix.lower()
+    found.append(_unit(job, "dub", name, dub.sha256, dub.path, facts))
     for role, stem in sorted(job.sources.items()):
         if role.startswith("stem:"):
-            inputs, paths = {"audio": stem.sha256}, {"audio": stem.path}
-            found.append(Unit(STAGE, role, inputs=inputs, paths=paths, engine=engine))
+            name = "phones" if name == "script" else name
+            found.append(_unit(job, role, name, stem.sha256, stem.path, {}))
     return found
+
+
+def dub_engine(job: JobView) -> str:
+    """The aligner of the dub: where there is a script, the one that follows it."""
+    return "script" if "script" in job.sources else job.settings.align.engine
+
+
+def _unit(job: JobView, name: str, engine: str, digest: str, path: Path, facts: dict[str, Any]) -> Unit:
+    inputs, paths = {"audio": digest}, {"audio": path}
+    own = {role: source for role, source in job.sources.items() if role.startswith(f"{engine}/")}
+    if engine == "script":
+        own["script"] = job.sources["script"]
+    inputs |= {role: source.sha256 for role, source in own.items()}
+    paths |= {role: source.path for role, source in own.items()}
+    if engine == "whisperx" and (python := job.settings.engines.whisperx.python):
+        paths["whisperx/python"] = Path(python).expanduser()
+    return Unit(
+        STAGE, name, inputs=inputs, paths=paths, facts=facts,
+        engine=registry.engine("aligner", engine),
+    )  # fmt: skip
 
 
 def run(task: Task) -> None:
     """Hear one audio file."""
     import numpy as np
 
-    from dubcli.engines.aligners.base import Aligner
+    from dubcli.engines.aligners.base import Aligner, Given
     from dubcli.media.decode import audio
     from dubcli.speech.features import features, levelled
 
     wave, start = audio(task.inputs["audio"], rate=16000, stream=task.facts.get("stream"))
     aligner: Aligner = registry.engine("aligner", task.engine).load()
-    heard = aligner.hear(levelled(wave), task.report)
+    own = f"{task.engine}/"
+    given = Given(
+        script=task.inputs.get("script"),
+        language=task.facts.get("language", ""),
+        paths={role.removeprefix(own): path for role, path in task.inputs.items() if role.startswith(own)},
+        batch=task.batch,
+        warn=task.warn,
+    )
+    heard = aligner.hear(levelled(wave), task.report, given)
     offset = start if task.unit == "film" else 0.0
-    heard.record.model_copy(update={"offset": round(offset, 4)}).save(task.out / "speech.json")
+    record = heard.record.model_copy(update={"offset": round(offset, 4)})
+    record.whole().save(task.out / "speech.json")
     np.savez_compressed(task.out / "features.npz", **features(wave, heard))
     if task.unit == "dub" and not heard.record.regions:
         task.warn("the dub holds no speech: mouths that talked will be kept closed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from dubcli.errors import CheckError
+from dubcli.stages.align import dub_engine
 from dubcli.stages.base import Artifact, JobView, Stage, Task, Unit
 
 STAGE = Stage("report", version=1, after=("remux",))
@@ -39,7 +40,7 @@ def units(job: JobView) -> list[Unit]:
                 "suffix": job.suffix,
                 "engines": [
                     ["tracker", settings.track.engine],
-                    ["aligner", settings.align.engine],
+                    ["aligner", dub_engine(job)],
                     ["lips", settings.lips.engine],
                 ],
             },

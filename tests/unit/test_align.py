@@ -203,25 +203,3 @@ GRID = Record(
     words=(Word(start=0.5, end=1.1, text='ma "pa" 2'),),
     phones=(Phone(phone="M", start=0.5, end=0.7), Phone(phone="AA", start=0.7, end=1.1)),
 )
-
-
-def test_a_textgrid_says_the_same_when_read_back() -> None:
-    assert record.from_textgrid(record.to_textgrid(GRID)) == GRID
-
-
-def test_a_short_textgrid_with_stress_and_pauses_is_read() -> None:
-    text = (
-        'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2\n<exists>\n1\n'
-        '"IntervalTier"\n"phones"\n0\n2\n3\n0\n0.5\n"sil"\n0.5\n0.7\n"M"\n0.7\n2\n"AA1"\n'
-    )
-    found = record.from_textgrid(text)
-    assert [p.phone for p in found.phones] == ["SIL", "M", "AA"]
-    assert found.regions == (Region(start=0.5, end=2.0),)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "hello", record.to_textgrid(GRID)[:400], record.to_textgrid(GRID).replace('"AA"', '"QQ"')]
-)
-def test_a_bad_textgrid_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="TextGrid"):
-        record.from_textgrid(text)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -36,9 +37,32 @@ class Heard:
     phone: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Given:
+    """What an aligner knows besides the sound.
+
+    Attributes:
+        script: what is said, None where there is none.
+        language: ISO 639-1 code of the speech, "" where unknown.
+        paths: files of the engine's own by role, such as its weights.
+        batch: 1.0, or less after running out of memory: scale batches by it.
+        warn: called with one line for the user.
+    """
+
+    script: Path | None = None
+    language: str = ""
+    paths: Mapping[str, Path] = field(default_factory=dict)
+    batch: float = 1.0
+    warn: Callable[[str], None] = lambda line: None
+
+
+ALONE = Given()
+"""Nothing but the sound."""
+
+
 class Aligner(Protocol):
     """An engine of kind `aligner`."""
 
-    def hear(self, wave: NDArray[np.float32], report: Report = silent) -> Heard:
+    def hear(self, wave: NDArray[np.float32], report: Report = silent, given: Given = ALONE) -> Heard:
         """Hear a levelled mono wave (S,) at 16 kHz; `report(done, total)` is called as it goes on."""
         ...

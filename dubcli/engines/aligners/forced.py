@@ -8,10 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 _STAY = 0.6  # probability of staying in a third of a phone for one more frame
+_REACH = 300  # phones around the best place that are followed, some 25 s of speech: bounds memory and time
 
 
 def align(
-    scores: NDArray[np.float32], chain: Sequence[int], optional: Sequence[bool]
+    scores: NDArray[np.float32],
+    chain: Sequence[int],
+    optional: Sequence[bool],
+    bounds: Sequence[tuple[int, int]] | None = None,
 ) -> list[tuple[int, int, int]] | None:
     """The likeliest times of a chain of phones (Viterbi).
 
@@ -19,36 +23,51 @@ def align(
         scores: (F, C, 3) log-likelihoods of each third of each phone in each frame, in nats.
         chain: phones in the order they are said, as indices into C.
         optional: which of them may be left out (pauses between words); no two in a row.
+        bounds: first frame and frame after the last in which each may be, neither falling along the chain;
+            None leaves all of them free.
 
     Returns:
-        (place in the chain, first frame, frame after the last), in order, or None where the chain is too
-        long for the frames.
+        (place in the chain, first frame, frame after the last), in order, or None where the chain does not
+        fit the frames.
     """
     count, length = len(scores), len(chain)
     may_skip = np.asarray(optional, bool)
-    needed = 3 * int((~may_skip).sum())
-    if not length or count < needed:
+    if not length or count < 3 * int((~may_skip).sum()):
         return None
-    fit = scores[:, list(chain)].astype(np.float32)  # (F, S, 3)
+    phones = np.asarray(chain)
+    lows, highs = np.asarray(bounds if bounds is not None else [(0, count)] * length).T
     stay, go = np.log(np.float32(_STAY)), np.log(np.float32(1 - _STAY))
     total = np.full((length, 3), -np.inf, np.float32)
     total[0, 0] = 0
     if may_skip[0] and length > 1:
         total[1, 0] = 0
-    total += fit[0]
-    moved = np.zeros((count, length, 3), bool)
-    skipped = np.zeros((count, length), bool)
+    total[lows > 0] = -np.inf
+    total += scores[0][phones]
+    # For the places [a, b) that are followed in each frame: whether each third was just come to, and at
+    # last whether by leaving out the place before.
+    begins, came_to = [0], [np.zeros(0, np.uint8)]
+    a, b, best = 0, length, 0
     for f in range(1, count):
-        ends = total[:, 2]
-        came = np.full((length, 3), -np.inf, np.float32)
-        came[:, 1:] = total[:, :2]
-        came[1:, 0] = ends[:-1]
-        over = np.full(length, -np.inf, np.float32)
-        over[2:] = np.where(may_skip[1:-1], ends[:-2], -np.inf)
-        skipped[f] = over > came[:, 0]
-        came[:, 0] = np.maximum(came[:, 0], over)
-        moved[f] = came + go > total + stay
-        total = np.maximum(came + go, total + stay) + fit[f]
+        gone = slice(a, b)
+        a = max(int(np.searchsorted(highs, f, "right")), best - _REACH)
+        b = min(int(np.searchsorted(lows, f, "right")), best + _REACH)
+        if b <= a:
+            return None
+        here = total[a:b].copy()
+        ends = np.full(b - a + 2, -np.inf, np.float32)  # of the places from a - 2 on
+        ends[max(0, 2 - a) :] = total[max(0, a - 2) : b, 2]
+        over = np.where(may_skip[np.arange(a, b) - 1], ends[:-2], -np.inf)
+        came = np.concatenate([np.maximum(ends[1:-1], over)[:, None], here[:, :2]], axis=1) + go
+        here += stay
+        begins.append(a)
+        came_to.append(np.packbits(np.column_stack([came > here, over > ends[1:-1]])))
+        now = np.maximum(came, here) + scores[f][phones[a:b]]
+        top = now.max()
+        if not np.isfinite(top):
+            return None
+        total[gone] = -np.inf
+        total[a:b] = now - top  # sums over hours would lose their decimals
+        best = a + int(now.max(1).argmax())
     place, third = length - 1, 2
     if may_skip[-1] and length > 1 and total[-2, 2] > total[-1, 2]:
         place -= 1
@@ -57,12 +76,13 @@ def align(
     out: list[tuple[int, int, int]] = []
     stop = count
     for f in range(count - 1, 0, -1):
-        if not moved[f, place, third]:
+        came = np.unpackbits(came_to[f])[4 * (place - begins[f]) :][:4]
+        if not came[third]:
             continue
         if third:
             third -= 1
             continue
         out.append((place, f, stop))
-        place, third, stop = place - (2 if skipped[f, place] else 1), 2, f
+        place, third, stop = place - (2 if came[3] else 1), 2, f
     out.append((place, 0, stop))
     return out[::-1]

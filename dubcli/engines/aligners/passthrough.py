@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.engines.aligners.base import Heard, Report, silent
+from dubcli.engines.aligners.base import ALONE, Given, Heard, Report, silent
 from dubcli.speech.record import Record
 from dubcli.speech.visemes import PHONES, SILENCE, from_phones
 
@@ -13,7 +13,7 @@ from dubcli.speech.visemes import PHONES, SILENCE, from_phones
 class PassthroughAligner:
     """Hears no speech."""
 
-    def hear(self, wave: NDArray[np.float32], report: Report = silent) -> Heard:
+    def hear(self, wave: NDArray[np.float32], report: Report = silent, given: Given = ALONE) -> Heard:
         """Silence over the length of the wave."""
         count = len(wave) // 160
         record = Record(engine="passthrough", seconds=round(len(wave) / 16000, 4))

@@ -5,13 +5,14 @@ It needs no language and no script: what a mouth does for a sound hardly depends
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.engines.aligners import phoneloop, sphinx
-from dubcli.engines.aligners.base import Heard, Report, silent
+from dubcli.engines.aligners.base import ALONE, Given, Heard, Report, silent
 from dubcli.speech import vad, visemes
 from dubcli.speech.record import Phone, Record, Region
 
@@ -26,8 +27,17 @@ _LIKENESS_SCALE = 0.3  # of log-likelihoods: what told most about mouths (docs/q
 class PhoneAligner:
     """Regions and phones of speech in any language."""
 
-    def hear(self, wave: NDArray[np.float32], report: Report = silent) -> Heard:
-        """Regions, phones and viseme rows of a levelled mono wave (S,) at 16 kHz."""
+    def hear(
+        self,
+        wave: NDArray[np.float32],
+        report: Report = silent,
+        given: Given = ALONE,
+        keep: Callable[[int, NDArray[np.float32]], None] = lambda start, scores: None,
+    ) -> Heard:
+        """Regions, phones and viseme rows of a levelled mono wave (S,) at 16 kHz.
+
+        `keep(start, scores)` gets what `sphinx.scores` says of each piece with speech, from frame `start` on.
+        """
         speech = vad.probability(wave)
         regions = vad.regions(speech)
         names = sphinx.phones()
@@ -42,6 +52,7 @@ class PhoneAligner:
             start = max(0, round((piece[0].start - _MARGIN_S) * 100))
             stop = min(len(speech), round((piece[-1].end + _MARGIN_S) * 100))
             scores = sphinx.scores(wave[start * 160 : stop * 160])
+            keep(start, scores)
             likely = phoneloop.posterior(scores)
             inside, near = (_inside(piece, start, stop, pad)[:, None] for pad in (0.0, _NEAR_S))
             heard = np.einsum("fcs,csv->fv", likely, classes)

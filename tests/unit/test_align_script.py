@@ -1,0 +1,199 @@
+"""A dub whose words are known: mouths close where the script says p, b and m, if the sound bears it out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dubcli.demo
+from dubcli.engines.aligners import forced
+from dubcli.engines.aligners import script as aligner
+from dubcli.engines.aligners.base import Given, Heard
+from dubcli.engines.aligners.phones import PhoneAligner
+from dubcli.engines.aligners.script import Scores
+from dubcli.errors import ConfigError
+from dubcli.media.decode import audio
+from dubcli.speech import espeak, record, script, textgrid
+from dubcli.speech.features import levelled
+from dubcli.speech.script import Line, Script
+from dubcli.speech.visemes import INDEX
+from dubcli.stages import align
+from dubcli.stages.base import Task
+from tests.unit.test_align import write
+
+DEMO = Path(dubcli.demo.__file__).parent
+SLACK_S = 0.04
+
+
+@pytest.fixture(scope="module")
+def english() -> tuple[Heard, Scores]:
+    return hear("en")
+
+
+def hear(language: str) -> tuple[Heard, Scores]:
+    sound = levelled(audio(DEMO / f"speech_{language}.flac")[0])
+    scores = Scores(len(sound) // 160)
+    return PhoneAligner().hear(sound, keep=scores.keep), scores
+
+
+def truth(language: str) -> tuple[Script, list[tuple[float, float]]]:
+    """What the synthetic voice was told to say, with times as rough as a subtitle's, and its closures."""
+    said = json.loads((DEMO / f"speech_{language}.json").read_text())
+    lines = [Line(row["text"], row["start"] + 0.3, row["end"] - 0.2, "ANNA") for row in said["lines"]]
+    return Script(tuple(lines)), [(a, b) for phone, a, b in said["phones"] if phone in {"p", "b", "m"}]
+
+
+def untimed(found: Script) -> Script:
+    return Script(tuple(Line(line.text) for line in found.lines))
+
+
+def closures(heard: Heard) -> list[tuple[float, float]]:
+    return [(p.start, p.end) for p in heard.record.phones if p.phone in {"P", "B", "M"}]
+
+
+def met(some: list[tuple[float, float]], others: list[tuple[float, float]]) -> float:
+    return sum(any(a < d + SLACK_S and c - SLACK_S < b for c, d in others) for a, b in some) / len(some)
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_closures_of_the_script_are_found_where_they_sound(
+    english: tuple[Heard, Scores], timed: bool
+) -> None:
+    found, real = truth("en")
+    heard = aligner.follow(found if timed else untimed(found), *english, Given(), "script")
+    assert met(real, closures(heard)) > 0.9
+    assert met(closures(heard), real) > 0.9
+    rows = heard.viseme[:, INDEX["PP"]]
+    assert sum(rows[round(a * 100) : round(b * 100) + 1].max() > 0.5 for a, b in real) > 0.9 * len(real)
+    assert (heard.record.engine, heard.record.language) == ("script", "en")
+
+
+def test_words_know_who_says_them_and_how_sure_that_is(english: tuple[Heard, Scores]) -> None:
+    heard = aligner.follow(truth("en")[0], *english, Given(), "script")
+    words = heard.record.words
+    assert [w.text for w in words[:2]] == ["Hello.", "This"]
+    assert {w.speaker for w in words} == {"ANNA"}
+    assert all(0.3 < w.score <= 1 for w in words)
+
+
+def test_another_language_is_followed_with_espeak() -> None:
+    if not espeak.available():
+        pytest.skip("eSpeak NG is not installed: pip install 'dubcli[script]'")
+    found, real = truth("fr")
+    heard = aligner.follow(untimed(found), *hear("fr"), Given(language="fr"), "script")
+    assert met(real, closures(heard)) > 0.9
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_script_of_something_else_is_warned_of_and_not_followed(
+    english: tuple[Heard, Scores], timed: bool
+) -> None:
+    text = (
+        "Four score and seven years ago our fathers brought forth. ",
+        "It was the best of times, it was the worst of times, it was wise. ",
+        "Call me Ishmael, some years ago never mind.",
+        "All happy families are alike, each unhappy one is unhappy alone.",
+    )
+    lines = [Line(t, r.start, r.end) for t, r in zip(text, truth("en")[0].lines, strict=True)]
+    other, told = Script(tuple(lines)), list[str]()
+    heard = aligner.follow(other if timed else untimed(other), *english, Given(warn=told.append), "script")
+    assert heard is english[0]
+    assert "does not match the dub" in told[0]
+
+
+def test_one_wrong_line_is_warned_of_and_the_others_are_followed(english: tuple[Heard, Scores]) -> None:
+    found, told = truth("en")[0], list[str]()
+    wrong = Line("Nobody sees which fog whirls through Chicago, say they", 7.2, 9.0, place="a.srt:9:1")
+    lines = (*found.lines[:2], wrong, found.lines[3])
+    heard = aligner.follow(Script(lines), *english, Given(warn=told.append), "script")
+    assert "a.srt:9:1: 9 of " in told[0]
+    assert not any(7 < w.start < 9.2 for w in heard.record.words)
+    assert any(7 < p.start < 9.2 for p in heard.record.phones)  # as the phone loop hears it
+    assert heard.record.words[-1].end > 12
+
+
+def test_phones_that_the_script_places_stay_where_they_are(
+    english: tuple[Heard, Scores], tmp_path: Path
+) -> None:
+    first = aligner.follow(truth("en")[0], *english, Given(), "script").record
+    (tmp_path / "a.TextGrid").write_text(textgrid.dump(first))
+    again = aligner.follow(script.load(tmp_path / "a.TextGrid"), *english, Given(), "script").record
+    assert [(p.phone, p.start) for p in again.phones] == [(p.phone, p.start) for p in first.phones]
+
+
+def test_times_after_the_end_of_the_dub(english: tuple[Heard, Scores]) -> None:
+    late, told = Line("Hello again.", 75.2, 76, place="a.srt:2:1"), list[str]()
+    with pytest.raises(ConfigError, match=r"a\.srt:2:1: the script begins at 75\.2 s"):
+        aligner.follow(Script((late,)), *english, Given(), "script")
+    heard = aligner.follow(Script((*truth("en")[0].lines, late)), *english, Given(warn=told.append), "script")
+    assert "1 lines of the script lie after the end" in told[0]
+    assert len(heard.record.words) > 30
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "why"),
+    [
+        ("Voici une fusée", "", "its language is not known"),
+        ("Voici une fusée", "xx", "does not know the language 'xx'|eSpeak NG is not installed"),
+        ("日本 日本", "ja", "how '日' is said in 'ja'|eSpeak NG is not installed"),
+    ],
+)
+def test_what_cannot_be_pronounced_is_warned_of(
+    english: tuple[Heard, Scores], text: str, language: str, why: str
+) -> None:
+    told: list[str] = []
+    heard = aligner.follow(
+        Script((Line(text),)), *english, Given(language=language, warn=told.append), "script"
+    )
+    assert heard is english[0]
+
+    assert re.search(why, told[0])
+
+
+def test_the_stage_follows_a_script_and_counts_samples(tmp_path: Path) -> None:
+    sound, _ = audio(DEMO / "speech_en.flac")
+    (tmp_path / "a.srt").write_text("1\n00:00:00,700 --> 00:00:02,500\nHello. This is a sample film.\n")
+    (tmp_path / "out").mkdir()
+    inputs = {"audio": write(tmp_path / "dub.wav", sound[: 16000 * 3]), "script": tmp_path / "a.srt"}
+    task = Task("dub", inputs, {}, {"language": "en", "script": ".srt"}, "script", tmp_path / "out")
+    align.run(task)
+    align.check(task)
+    found = record.load(tmp_path / "out" / "speech.json")
+    assert len(found.words) == 6
+    assert found.words[0].samples == (round(found.words[0].start * 16000), round(found.words[0].end * 16000))
+    assert [m.viseme for m in found.visemes].count("PP") == 3  # m and p of "sample", m of "film"
+
+
+def test_long_chains_are_followed_in_a_window() -> None:
+
+    count = 4 * forced._REACH
+    scores = np.full((3 * count, 2, 3), -9.0, np.float32)
+    chain = [k % 2 for k in range(count)]
+    for k, phone in enumerate(chain):
+        scores[3 * k : 3 * k + 3, phone] = 0
+    placed = forced.align(scores, chain, [False] * count)
+    assert placed is not None
+    assert placed[0] == (0, 0, 3)
+    assert placed[-1] == (count - 1, 3 * count - 3, 3 * count)
+
+
+def test_bounds_are_kept() -> None:
+
+    scores = np.zeros((60, 3, 3), np.float32)
+    placed = forced.align(
+        scores,
+        [2, 0, 2, 1, 2],
+        [True, False, True, False, True],
+        [(0, 15), (5, 15), (5, 50), (40, 50), (40, 60)],
+    )
+    assert placed is not None
+    where = {place: (a, b) for place, a, b in placed}
+    assert where[1][0] >= 5
+    assert where[1][1] <= 15
+    assert where[3][0] >= 40
+    assert where[3][1] <= 50
+    assert forced.align(scores, [0, 1], [False, False], [(0, 2), (40, 60)]) is None

@@ -1,0 +1,172 @@
+"""Scripts: every format says the same, and what is wrong is told with its place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dubcli.errors import ConfigError
+from dubcli.speech import pronunciation, script, textgrid
+from dubcli.speech.record import Phone, Record, Word
+from dubcli.speech.script import Script
+
+SRT = """1
+00:00:00,500 --> 00:00:02,000
+ANNA: Hello, <i>my</i> friend.
+
+2
+00:00:02,500 --> 00:00:04,000
+[a door] - Hello.
+"""
+VTT = """WEBVTT
+
+NOTE this is a note
+of two lines
+
+00:00.500 --> 00:02.000 line:0
+<v Anna>Hello, <c.loud>my</c> friend.
+
+two
+00:02.500 --> 00:04.000
+Hello.
+"""
+CTM = ";; made by hand\ndub 1 0.50 0.30 hello 0.9\ndub 1 0.90 0.10 <eps>\ndub 1 1.00 0.30 my 0.8 lex anna\n"
+JSON = {
+    "segments": [
+        {
+            "start": 0.5,
+            "end": 2.0,
+            "text": " Room 7 now",
+            "words": [
+                {"word": "Room", "start": 0.5, "end": 0.9, "score": 0.8, "speaker": "SPEAKER_01"},
+                {"word": "7"},
+                {"word": "now", "start": 1.5, "end": 2.0, "score": 0.7},
+            ],
+        }
+    ],
+    "language": "en",
+    "word_segments": [],
+}
+
+
+def read(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Script:
+    (folder / name).write_text(text, encoding=encoding)
+    return script.load(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.srt", SRT), ("a.SRT", SRT.replace("\n", "\r\n")), ("a.vtt", VTT)]
+)
+def test_subtitles_are_lines_with_times_and_speakers(tmp_path: Path, name: str, text: str) -> None:
+    one, two = read(tmp_path, name, text).lines
+    assert (one.text, one.start, one.end) == ("Hello, my friend.", 0.5, 2.0)
+    assert (one.speaker or "").casefold() == "anna"
+    assert (two.text, two.start, two.speaker) == ("Hello.", 2.5, None)
+
+
+def test_two_people_in_one_subtitle_are_two_lines(tmp_path: Path) -> None:
+    found = read(tmp_path, "a.srt", "1\n00:00:01,000 --> 00:00:02,000\n- ANNA: Yes.\n- DR. NO: No,\nno.\n")
+    assert [(line.speaker, line.text) for line in found.lines] == [("ANNA", "Yes."), ("DR. NO", "No, no.")]
+
+
+def test_plain_text_knows_speakers_and_no_times(tmp_path: Path) -> None:
+    found = read(tmp_path, "a.txt", "ANNA: Yes.\nYes!\n\nBEN: He said: no.\n")
+    said = [(line.speaker, line.text, line.start) for line in found.lines]
+    assert said == [("ANNA", "Yes.", None), ("ANNA", "Yes!", None), ("BEN", "He said: no.", None)]
+
+
+def test_ctm_words_have_exact_times(tmp_path: Path) -> None:
+    one, two = read(tmp_path, "a.ctm", CTM).lines
+    assert (one.text, one.start, one.end) == ("hello", 0.5, 0.8)
+    assert two.speaker == "anna"
+
+
+def test_a_whisperx_word_without_times_lies_between_its_neighbours(tmp_path: Path) -> None:
+    found = read(tmp_path, "a.json", json.dumps(JSON))
+    assert found.language == "en"
+    assert [(line.text, line.start, line.end) for line in found.lines] == [
+        ("Room", 0.5, 0.9), ("7", 0.9, 1.5), ("now", 1.5, 2.0),
+    ]  # fmt: skip
+    assert found.lines[0].speaker == "SPEAKER_01"
+
+
+GRID = Record(
+    engine="script",
+    seconds=2.0,
+    words=(Word(start=0.5, end=1.1, text='ma "pa" 2'),),
+    phones=(Phone(phone="M", start=0.5, end=0.7), Phone(phone="AA", start=0.7, end=1.1)),
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_textgrid_says_the_same_when_read_back(tmp_path: Path, encoding: str) -> None:
+    found = read(tmp_path, "a.TextGrid", textgrid.dump(GRID), encoding)
+    assert [(line.text, line.start, line.end) for line in found.lines] == [('ma "pa" 2', 0.5, 1.1)]
+    assert [(s.phone, s.start, s.end) for s in found.phones] == [("M", 0.5, 0.7), ("AA", 0.7, 1.1)]
+
+
+def test_a_short_textgrid_with_stress_ipa_and_pauses_is_read(tmp_path: Path) -> None:
+    text = (
+        'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2\n<exists>\n2\n'
+        '"IntervalTier"\n"anna - phones"\n0\n2\n4\n0\n0.5\n"sil"\n0.5\n0.7\n"M"\n0.7\n1\n"AA1"\n1\n2\n"ʃ"\n'
+        '"IntervalTier"\n"anna - words"\n0\n2\n1\n0.5\n2\n"mash"\n'
+    )
+    found = read(tmp_path, "a.TextGrid", text)
+    assert [sound.phone for sound in found.phones] == ["M", "AA", "SH"]
+    assert found.lines[0].speaker == "anna"
+
+
+def test_tiers_named_after_people_are_their_lines(tmp_path: Path) -> None:
+    tier = textgrid.dump(GRID).replace('"words"', '"Anna"').replace('"phones"', '"notes"')
+    assert {line.speaker for line in read(tmp_path, "a.TextGrid", tier).lines} == {"Anna", "notes"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("a.srt", "", "a.srt:1:1: the script holds no words"),
+        ("a.srt", "1\n00:00:01,000 --> 00:00:02,000\n[music]\n", "a.srt:1:1: the script holds no words"),
+        ("a.srt", "1\n00:00:01,000 -> 00:00:02,000\nhello\n", "a.srt:1:1: no times"),
+        ("a.srt", SRT.replace("02,500", "02.500 s"), r"a.srt:6:1: not a line of times"),
+        ("a.srt", SRT.replace("00:00:04", "00:00:01"), r"a.srt:6:1: it ends at 1 s"),
+        ("a.vtt", "WEBVTT\n\nhello there\nyou\n", "a.vtt:3:1: no times"),
+        ("a.ctm", "dub 1 0.5 x hello\n", "a.ctm:1:1"),
+        ("a.ctm", "dub 1 nan 1 hello\n", "a.ctm:1:1"),
+        ("a.json", '{"segments": [}', "a.json:1:15"),
+        ("a.json", '{"segments": [{"start": -1}]}', "segments.0.start"),
+        ("a.json", "[]", "no WhisperX result"),
+        ("a.TextGrid", "hello", "a.TextGrid:1:1: no TextGrid"),
+        ("a.TextGrid", textgrid.dump(GRID)[:700], r"a.TextGrid:\d+:\d+: .*ends before"),
+        ("a.TextGrid", textgrid.dump(GRID).replace('"AA"', '"7"'), r"a.TextGrid:44:\d+: unknown phone '7'"),
+        ("a.docx", "hello", "no script by its name"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, name: str, text: str, place: str) -> None:
+    with pytest.raises(ConfigError, match=place):
+        read(tmp_path, name, text)
+
+
+def test_another_encoding_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("Bonjour.\nA l'été.\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"a\.txt:2:5: not UTF-8"):
+        script.load(tmp_path / "a.txt")
+
+
+def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no\.srt"):
+        script.load(tmp_path / "no.srt")
+
+
+def test_english_words_are_said_as_the_dictionary_has_them() -> None:
+    say = pronunciation.Pronunciation("en")
+    assert say("“Bob’s”") == ("B", "AA", "B", "Z")
+    assert say("—") == ()
+    assert say("bzzp")[0] == "B"  # in no dictionary
+
+
+def test_ipa_is_mapped_without_stress_length_and_tone() -> None:
+    assert pronunciation.from_ipa(["ˈɑ̃ː", "tʃ", "aɪ", "pʰ", "ç", "ɲ", "ts.", "ˌɪ"]) == (
+        "AA", "CH", "AY", "P", "HH", "N", "Y", "CH", "IH",
+    )  # fmt: skip
