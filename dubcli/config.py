@@ -84,6 +84,12 @@ class MotionSettings(_Section):
 
     ramp: int = Field(default=6, ge=4, description="frames over which a change fades in and out")
     amplitude: float = Field(default=1.0, gt=0, le=3, description="how far mouths move; 1 is as in the film")
+    keep_matching: bool = Field(
+        default=False, description="leave frames alone in which the film's mouth fits the dub already"
+    )
+    matching: float = Field(
+        default=0.015, gt=0, description="outer-eye distances that lips may be off and still fit"
+    )
 
 
 class LipsSettings(_Section):

@@ -33,6 +33,7 @@ class Request:
     fallback: str | None = None
     script: Path | None = None
     stems: tuple[str, ...] = ()
+    keep_matching: bool = False
 
     def flags(self) -> dict[str, tuple[str, Any]]:
         """Settings that have a flag of their own → (the flag, its value).
@@ -50,6 +51,8 @@ class Request:
             found[ENGINES[kind]] = ("--engine", name)
         if self.workers is not None:
             found["run.workers"] = ("--workers", self.workers)
+        if self.keep_matching:
+            found["motion.keep_matching"] = ("--keep-matching", True)
         if self.fallback is not None:
             found["run.fallback"] = ("--fallback", self.fallback)
         return found

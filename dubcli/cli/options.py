@@ -126,6 +126,14 @@ Fallback = Annotated[
         "it with the source's picture there and say so in the report (original).",
     ),
 ]  # fmt: skip
+KeepMatching = Annotated[
+    bool,
+    typer.Option(
+        "--keep-matching", rich_help_panel=SETTINGS,
+        help="Leave frames alone in which the film's mouth fits the dub already. The setting motion.matching "
+        "says how well it must fit.",
+    ),
+]  # fmt: skip
 Progress = Annotated[
     Literal["auto", "bar", "plain", "json", "openjd", "none"],
     typer.Option(

@@ -24,6 +24,7 @@ def plan(
     preset: options.PresetOption = None,
     assignments: options.Assignments = None,
     engines: options.Engines = None,
+    keep_matching: options.KeepMatching = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -51,6 +52,7 @@ def plan(
         tuple(engines or ()),
         script=script,
         stems=tuple(stems or ()),
+        keep_matching=keep_matching,
     )
     show(request, Selection(), json=json)
 

@@ -64,12 +64,19 @@ def eased(part: Floats) -> Floats:
     return np.asarray(part * part * (3 - 2 * part), np.float32)
 
 
-def resting(still: NDArray[np.bool_], features: Mapping[str, Any], seconds: Array) -> Floats:
-    """How much each frame rests, (T,) 0–1: frames to be still do, away from what is said in the dub.
+def resting(
+    still: NDArray[np.bool_], speaking: NDArray[np.bool_], features: Mapping[str, Any], seconds: Array
+) -> Floats:
+    """How much each frame rests, (T,) 0–1: frames to be still do, away from what this mouth says in the dub.
 
-    Beside speech a mouth is still on its way, and in a short breath it stays as the model has it.
+    Beside speech a mouth is still on its way, and in a short breath it stays as the model has it. What is
+    said while it does not speak is said by somebody else.
     """
-    away = silence(np.asarray(features["speech"], np.float32), seconds)
+    speech = np.asarray(features["speech"], np.float32)
+    times = (np.arange(len(speech)) + 0.5) / _RATE
+    edges = (seconds[1:] + seconds[:-1]) / 2
+    own = np.where(speaking[np.searchsorted(edges, times)], speech, 0)
+    away = silence(own, seconds)
     return np.where(still, eased((away - _BREATH_S) / _CLOSING_S), 0).astype(np.float32)
 
 

@@ -11,7 +11,10 @@ from dubcli.stages.base import JobView, Stage, Task, Unit
 if TYPE_CHECKING:
     from pathlib import Path
 
-STAGE = Stage("motion", 3, after=("cue", "learn"))
+    from dubcli.speech.basis import Person
+    from dubcli.speech.model import MouthModel
+
+STAGE = Stage("motion", 4, after=("cue", "learn"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -25,6 +28,9 @@ def units(job: JobView) -> list[Unit]:
         row = {name: cue[name] for name in ("person", "start", "stop", "kind")}
         rows.setdefault((cue["shot"], int(cue["track"])), []).append(row)
     out = []
+    settings = job.settings.motion
+    params = settings.model_dump(exclude=set() if settings.keep_matching else {"matching"})
+    heard = job.artifacts.get("align", {}).get("film") if settings.keep_matching else None
     for (shot, track), own in rows.items():
         used = {
             "track": job.one("track", shot),
@@ -32,6 +38,7 @@ def units(job: JobView) -> list[Unit]:
             "model": job.one("learn"),
             "picture": job.one("split"),
         }
+        used |= {"speech/film": heard} if heard else {}
         out.append(
             Unit(
                 STAGE,
@@ -39,7 +46,7 @@ def units(job: JobView) -> list[Unit]:
                 inputs={role: artifact.content for role, artifact in used.items()},
                 paths={role: artifact.path for role, artifact in used.items()}
                 | {"probe": job.one("probe").path},
-                params=job.settings.motion.model_dump(),
+                params=params,
                 facts={"track": track, "shot": ranges[shot], "cues": own},
                 cost=sum(row["stop"] - row["start"] for row in own),
             )
@@ -53,7 +60,7 @@ def run(task: Task) -> None:
 
     from dubcli.face import pose, tracks
     from dubcli.face.mesh import MOUTH
-    from dubcli.speech import basis, model
+    from dubcli.speech import basis, matching, model
     from dubcli.speech import motion as curves
     from dubcli.stages.learn import frame_seconds
 
@@ -68,10 +75,14 @@ def run(task: Task) -> None:
     learnt = model.load(task.inputs["model"] / "model.safetensors")
     speaking, still = _kinds(track.frames, task.facts["cues"])
     spoken, together = learnt.predict(name, person, features, seconds)
-    rest = curves.resting(still, features, seconds)
+    rest = curves.resting(still, speaking, features, seconds)
     wanted, closed = curves.speak(person, spoken, together, features, seconds, rest, task.params["amplitude"])
     first, last = task.facts["shot"]
     change = (speaking | still) & track.eligible
+    if task.params["keep_matching"]:
+        asked = _asked(task, learnt, name, person, seconds)
+        step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.04
+        change &= ~matching.fits(wanted, own, asked, step, task.params["matching"])
     picture, morph = curves.ramps(
         change, task.params["ramp"], bool(track.frames[0] == first), bool(track.frames[-1] == last - 1)
     )
@@ -87,6 +98,22 @@ def run(task: Task) -> None:
     }
     np.savez_compressed(task.out / "motion.npz", **result)
     _table(task.out / "motion.csv", result, seconds[a:b], basis.width(shape[a:b]))
+
+
+def _asked(task: Task, learnt: MouthModel, name: str, person: Person, seconds: Any) -> Any:
+    """The mouths (T, P, 3) that the film's own sound asks for; None where it has no sound."""
+    import numpy as np
+
+    from dubcli.speech import motion as curves
+    from dubcli.speech import record
+
+    if "speech/film" not in task.inputs:
+        return None
+    folder = task.inputs["speech/film"]
+    features, at = _arrays(folder / "features.npz"), seconds - record.load(folder / "speech.json").offset
+    spoken, together = learnt.predict(name, person, features, at)
+    free = np.zeros(len(at), np.float32)
+    return curves.speak(person, spoken, together, features, at, free, task.params["amplitude"])[0]
 
 
 def check(task: Task) -> None:

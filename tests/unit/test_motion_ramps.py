@@ -40,7 +40,7 @@ def test_a_mouth_comes_to_rest_over_frames_and_not_at_once() -> None:
     speech = np.zeros(200, np.float32)
     speech[:80] = 1
     seconds = np.arange(0, 2, 0.04)
-    rest = motion.resting(seconds > 0.8, {"speech": speech}, seconds)
+    rest = motion.resting(seconds > 0.8, seconds <= 0.8, {"speech": speech}, seconds)
     assert (rest[:20] == 0).all()
     assert rest[-1] == 1
     assert ((rest > 0) & (rest < 1)).sum() >= 4

@@ -1,0 +1,47 @@
+"""`--keep-matching` on real footage: what fits the dub already is left alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from dubcli.store import Store
+from tests.cli.conftest import Dubcli
+
+
+@pytest.mark.parametrize(("dub", "most"), [("own.wav", 4), ("fr_librivox_7s.wav", None)])
+def test_a_dub_that_is_the_films_own_sound_leaves_it_alone(
+    dub: str,
+    most: int | None,
+    footage: Path,
+    tmp_path: Path,
+    dubcli: Dubcli,
+) -> None:
+    """Nearly everything is kept where the dub is what the film says already, and nearly nothing elsewhere."""
+    sound = footage / "speech" / dub
+    film = footage / "talk" / "downing_5s.mp4"
+    if dub == "own.wav":
+        sound = tmp_path / dub
+        with av.open(str(film)) as source, av.open(str(sound), "w") as copy:
+            stream = copy.add_stream("pcm_s16le", rate=source.streams.audio[0].rate, layout="mono")
+            mono = av.AudioResampler("s16", "mono", source.streams.audio[0].rate)
+            for frame in source.decode(audio=0):
+                for part in mono.resample(frame):
+                    copy.mux(stream.encode(part))
+            copy.mux(stream.encode(None))
+    quick = ("--engine", "lips=passthrough", "--set", "track.views=1", "--set", "report.measure=0")
+    words = ("run", film, "-a", sound, "-o", tmp_path / "out.mp4", "--job", tmp_path / "job")
+    done = dubcli(*words, "--keep-matching", *quick)
+    assert done.returncode == 0, done.stderr
+    refs = sorted((tmp_path / "job" / "refs" / "motion").iterdir())
+    changed = 0
+    for ref in refs:
+        artifact = Store(tmp_path / "job" / "store").get(json.loads(ref.read_text())["key"])
+        assert artifact
+        with np.load(artifact.path / "motion.npz") as box:
+            changed += int((box["weight"] > 0).sum())
+    assert changed <= most if most is not None else changed > 60
