@@ -26,7 +26,12 @@ class TrackSettings(_Section):
     """Face tracking."""
 
     engine: str = Field(default="mediapipe", description="tracker engine")
-    views: int = Field(default=4, ge=1, le=4, description="looks averaged for each mesh; fewer is faster")
+    views: int = Field(
+        default=4,
+        ge=1,
+        le=4,
+        description="looks averaged for each mesh at most; two do where they agree, fewer is faster",
+    )
     min_size: float = Field(default=20.0, ge=0, description="pixels between the outer eye corners")
     max_yaw: float = Field(default=45.0, gt=0, le=90, description="degrees a head may turn to the side")
     max_pitch: float = Field(default=40.0, gt=0, le=90, description="degrees a head may look up or down")
@@ -52,6 +57,12 @@ class AlignSettings(_Section):
     """Speech and phones."""
 
     engine: str = Field(default="phones", description="aligner engine")
+    offset: float = Field(
+        default=0.0,
+        ge=-86400,
+        le=86400,
+        description="seconds after the film's first picture at which the dub begins; negative: before it",
+    )
 
 
 class CueSettings(_Section):

@@ -38,6 +38,7 @@ class Dub:
         path: its file.
         sound: the stream taken from it.
         seconds: its length, 0 where unknown.
+        offset: seconds after the film's first picture at which it begins; negative: before.
         language: ISO 639-2 code, "" where unknown.
         alone: whether it replaces the film's own sound.
     """
@@ -46,6 +47,7 @@ class Dub:
     sound: AudioStream
     seconds: float
     language: str
+    offset: float = 0.0
     alone: bool = False
 
 
@@ -204,7 +206,7 @@ def mux(
     what = plan(info, codec, dub, container)
     form = picture.piped(container, picture.delay(film, segments, copies)) if segments else ""
     command = ["-y", "-copyts", *_inputs(film, dub, form), *_streams(what, info, bool(segments))]
-    command += _end(film, dub, container, warn)
+    command += _within(film, dub, container, warn)
     if container == "matroska":
         command += [option for key in _BRANDS for option in ("-metadata", f"{key}=")]
         command += _attached(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
@@ -235,9 +237,9 @@ def mux(
 def _inputs(film: picture.Film, dub: Dub, form: str) -> list[str]:
     """Input options: the new picture from a pipe if there is one, the film, and the dub in its place."""
     fresh = ["-protocol_whitelist", "pipe", "-f", form, "-i", "pipe:0"] if form else []
-    # The dub's first sample belongs to the film's first picture.
+    # The dub's first sample belongs to the film's first picture, unless the user says otherwise.
     shift = int(film.pts[0]) * film.video.tick - dub.sound.start * Fraction(*dub.sound.time_base)
-    place = ["-itsoffset", f"{float(shift):.9f}"]
+    place = ["-itsoffset", f"{float(shift) + dub.offset:.9f}"]
     return [*fresh, *_SAFE, "-i", url(film.path), *place, *_SAFE, "-i", url(dub.path)]
 
 
@@ -256,33 +258,44 @@ def _streams(what: Plan, info: MediaInfo, fresh: bool) -> list[str]:
     return options
 
 
-def _end(film: picture.Film, dub: Dub, container: str, warn: Callable[[str], None]) -> list[str]:
-    """Options that end a long dub with the film; a short one is silent to its end."""
+def _within(film: picture.Film, dub: Dub, container: str, warn: Callable[[str], None]) -> list[str]:
+    """Options that keep a dub within the film; where there is none of it the film is silent."""
     begin, length = int(film.pts[0]) * film.video.tick, film.seconds
-    beyond = dub.seconds - float(length)
+    beyond = dub.offset + dub.seconds - float(length)
+    if dub.offset >= length or (dub.seconds and dub.offset <= -dub.seconds):
+        raise MediaError(f"an offset of {dub.offset} s leaves nothing of the dub; type a smaller --offset")
     if beyond > _SLACK_SECONDS:
         warn(f"the dub is {beyond:.2f} s longer than the film; its end is cut off")
-        return _cut(dub, begin, length, container)
-    if dub.seconds and beyond < -1:
+    elif dub.seconds and beyond < -1:
         warn(f"the dub ends {-beyond:.2f} s before the film does; the rest is silent")
+    if dub.offset < 0:
+        warn(f"the dub begins {-dub.offset:.2f} s before the film; its beginning is cut off")
+    if dub.offset < 0 or beyond > _SLACK_SECONDS:
+        return _cut(dub, begin, length, container)
     return []
 
 
 def _cut(dub: Dub, begin: Fraction, length: Fraction, container: str) -> list[str]:
-    """Options that end the dub with the film: on the sample where it is decoded, else on a packet."""
+    """Options that cut the dub to the film: on the sample where it is decoded, else on a packet."""
     way = audio_codec(dub.sound.codec, container)
     if way == "copy" and not dub.sound.codec.startswith("pcm_"):
-        return ["-frames:a:0", str(_packets_until(dub, length))]
+        late = Fraction(dub.offset).limit_denominator(1_000_000)
+        before, until = (_packets_until(dub, end) for end in (-late, length - late))
+        if not before:
+            return ["-frames:a:0", str(until)]
+        return ["-bsf:a:0", f"noise=drop=not(between(n\\,{before}\\,{until - 1}))"]
     codec = dub.sound.codec if way == "copy" else way
-    return ["-c:a:0", codec, "-filter:a:0", f"atrim=end={float(begin + length):.9f}"]
+    trim = f"atrim=start={float(begin):.9f}:end={float(begin + length):.9f}"
+    return ["-c:a:0", codec, "-filter:a:0", trim]
 
 
-def _packets_until(dub: Dub, length: Fraction) -> int:
+def _packets_until(dub: Dub, end: Fraction) -> int:
+    """Packets that begin less than `end` seconds after the dub does."""
     with source.opened(dub.path) as container:
         track = container.streams[dub.sound.index]
         assert track.time_base is not None
-        end = length / track.time_base + dub.sound.start
-        return sum(p.pts < end for p in container.demux(track) if p.size and p.pts is not None)
+        last = end / track.time_base + dub.sound.start
+        return sum(p.pts < last for p in container.demux(track) if p.size and p.pts is not None)
 
 
 def _attached(film: Path, what: Plan, first: int, scratch: Path) -> list[str]:

@@ -26,13 +26,13 @@ def units(job: JobView) -> list[Unit]:
     if tracks:
         track = max(tracks, key=lambda a: ("default" in a["disposition"], -a["index"]))
         name = "phones" if job.settings.align.engine == "script" else job.settings.align.engine
-        facts = {"stream": track["index"], "offset": _offset(track, info["video"])}
+        facts: dict[str, Any] = {"stream": track["index"], "offset": _offset(track, info["video"])}
         found.append(_unit(job, "film", name, track["digest"], job.sources["film"].path, facts))
     dub, script = job.sources["dub"], job.sources.get("script")
     name = dub_engine(job)
     if name == "script" and script is None:
         raise ConfigError("align.engine is script, but there is none; name one with --script FILE")
-    facts = {}
+    facts = {"offset": job.settings.align.offset}
     if name in ("script", "whisperx"):
         facts["language"] = short(job.settings.remux.language or guess(dub.path.stem))
     if name == "script" and script:
@@ -41,7 +41,7 @@ def units(job: JobView) -> list[Unit]:
     for role, stem in sorted(job.sources.items()):
         if role.startswith("stem:"):
             name = "phones" if name == "script" else name
-            found.append(_unit(job, role, name, stem.sha256, stem.path, {}))
+            found.append(_unit(job, role, name, stem.sha256, stem.path, {"offset": facts["offset"]}))
     return found
 
 
@@ -84,7 +84,7 @@ def run(task: Task) -> None:
         warn=task.warn,
     )
     heard = aligner.hear(levelled(wave), task.report, given)
-    offset = start if task.unit == "film" else 0.0
+    offset = start if task.unit == "film" else task.facts["offset"]
     record = heard.record.model_copy(update={"offset": round(offset, 4)})
     record.whole().save(task.out / "speech.json")
     np.savez_compressed(task.out / "features.npz", **features(wave, heard))

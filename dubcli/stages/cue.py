@@ -52,7 +52,8 @@ def run(task: Task) -> None:
     with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
         ticks = box["pts"] - box["pts"][0]
     seconds = ticks * task.facts["time_base"][0] / task.facts["time_base"][1]
-    dub = floor.spoken(record.load(task.inputs["speech/dub"] / "speech.json").regions, seconds)
+    said = record.load(task.inputs["speech/dub"] / "speech.json")
+    dub = floor.spoken(said.regions, seconds, said.offset)
     film, sound = np.zeros(len(seconds), bool), None
     if "speech/film" in task.inputs:
         heard = record.load(task.inputs["speech/film"] / "speech.json")
@@ -68,8 +69,9 @@ def run(task: Task) -> None:
     limits = floor.Limits(**task.params)
     edits = _edits(task)
     voices = {
-        one: floor.spoken(record.load(task.inputs[f"speech/{unit}"] / "speech.json").regions, seconds)
+        one: floor.spoken(own.regions, seconds, own.offset)
         for one, unit in task.facts["stems"].items()
+        for own in [record.load(task.inputs[f"speech/{unit}"] / "speech.json")]
     }
     cues: list[Cue] = []
     skipped: list[Skip] = []

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dubcli.media.picture import Segment
 
-STAGE = Stage("remux", version=2, after=("compose",))
+STAGE = Stage("remux", version=3, after=("compose",))
 
 
 def units(job: JobView) -> Iterable[Unit]:
@@ -46,6 +46,7 @@ def units(job: JobView) -> Iterable[Unit]:
             **settings.model_dump(),
             "language": settings.language or guess(dub.path.stem),
             "compose": job.settings.compose.model_dump(),
+            "offset": job.settings.align.offset,
         },
         facts={"suffix": job.suffix},
         cost=float(
@@ -75,7 +76,7 @@ def run(task: Task) -> None:
     track = decode.main_track(probe(task.inputs["dub"]))
     seconds = decode.duration(task.inputs["dub"], track.index)
     alone = task.params["original"] == "drop"
-    dub = Dub(task.inputs["dub"], track, seconds, task.params["language"], alone)
+    dub = Dub(task.inputs["dub"], track, seconds, task.params["language"], task.params["offset"], alone)
     segments = [_segment(path) for role, path in sorted(task.inputs.items()) if role.startswith("video/")]
     with tempfile.TemporaryDirectory(dir=task.out) as scratch:
         note = assemble.film(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from av.container import InputContainer
 
+from dubcli.errors import MediaError
 from dubcli.media.ffmpeg import url
 from tests.media import films
 
@@ -251,3 +252,27 @@ def test_a_short_dub_is_silent_to_the_end(tmp_path: Path) -> None:
     assert samples.shape[1] == rate
     assert any("ends 2.00 s before the film" in line for line in done.warnings)
     assert len(films.decoded(done.path).times) == 75
+
+
+@pytest.mark.parametrize("kind", ["wav", "m4a", "flac"])
+@pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("offset", [0.52, -0.52])
+def test_a_dub_begins_where_the_user_says(kind: str, result: str, offset: float, tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264(), seconds=2)
+    dub = tmp_path / f"dub.{kind}"
+    films.ffmpeg("-i", url(films.wav(tmp_path / "noise.wav", films.noise(1.6))), url(dub))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5), result, align={"offset": offset})
+    samples, start, rate = films.sound(done.path)
+    assert -1e-3 <= float(start) < max(offset, 0) + 0.1  # FLAC has about 90 ms in a packet
+    piece = films.noise(1.6)[int(0.8 * rate) : int(1.2 * rate)]
+    found = int(np.argmax(np.correlate(samples[0], piece, "valid")))
+    slack = 6e-4 if result == ".mkv" else 1.01 / rate  # Matroska counts in milliseconds
+    assert float(start) + found / rate == pytest.approx(0.8 + offset, abs=slack)
+
+
+def test_an_offset_that_leaves_nothing_of_the_dub_is_refused(tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    dub = films.wav(tmp_path / "dub.wav", films.noise(1))
+    for offset in (-2.0, 2.0):
+        with pytest.raises(MediaError, match="smaller --offset"):
+            films.dubbed(tmp_path / f"job{offset}", film, dub, range(3, 5), align={"offset": offset})
