@@ -79,7 +79,7 @@ class EngineInfo:
 
 BUILTIN = (
     EngineInfo(
-        "tracker", "mediapipe", 1, "dubcli.engines.trackers.mediapipe:MediapipeTracker",
+        "tracker", "mediapipe", 2, "dubcli.engines.trackers.mediapipe:MediapipeTracker",
         "full-range detection on frame and tiles, then a 478-point mesh on a crop per face",
         "Apache-2.0", package="mediapipe",
         weights=(

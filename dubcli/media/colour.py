@@ -5,6 +5,7 @@ Y'CbCr equations: ITU-T H.273 (8.3). RGB is in the film's own transfer function 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -151,8 +152,11 @@ class Colour:
         """
         form = self.layout
         height, width = form.view(planes, 0).shape
-        left, top = max(0, -x), max(0, -y)
-        right, bottom = min(patch.shape[1], width - x), min(patch.shape[0], height - y)
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        if not len(rows):
+            return
+        left, top = max(columns[0], -x), max(rows[0], -y)
+        right, bottom = min(columns[-1] + 1, width - x), min(rows[-1] + 1, height - y)
         if left >= right or top >= bottom:
             return
         weight = _unit(mask[top:bottom, left:right])
@@ -160,18 +164,21 @@ class Colour:
         x, y = x + left, y + top
         if not form.rgb:
             colour = colour @ self._coder.T.astype(np.float32)
-        for k, part in enumerate(form.components):
+        h, w = weight.shape
+        values = []
+        for k in range(len(form.components)):
             zero, span = self._levels(k)
-            values = colour[..., k] * np.float32(span) + np.float32(zero)
-            samples = form.view(planes, k)
-            if k and form.factor != (1, 1):
-                (a, b), (c, d), small, mean = _lowered(
-                    values, weight, (x, y), (width, height), form.factor, self.site
-                )
-                _mix(samples[c:d, a:b], mean, small, part.shift, form.bits)
-            else:
-                h, w = weight.shape
-                _mix(samples[y : y + h, x : x + w], values, weight, part.shift, form.bits)
+            values.append(colour[..., k] * np.float32(span) + np.float32(zero))
+        places, weights = [(y, y + h, x, x + w)] * len(values), [weight] * len(values)
+        if len(values) > 1 and form.factor != (1, 1):
+            (a, b), (c, d), small, values[1:] = _lowered(
+                values[1:], weight, (x, y), (width, height), form.factor, self.site
+            )
+            places[1:], weights[1:] = [(c, d, a, b)] * 2, [small] * 2
+        for k, part in enumerate(form.components):
+            top, bottom, left, right = places[k]
+            samples = form.view(planes, k)[top:bottom, left:right]
+            _mix(samples, values[k], weights[k], part.shift, form.bits)
 
 
 def _mix(samples: NDArray[Any], values: Floats, weight: Floats, shift: int, bits: int) -> None:
@@ -179,8 +186,8 @@ def _mix(samples: NDArray[Any], values: Floats, weight: Floats, shift: int, bits
     now = _floats(samples, shift)
     mixed = np.floor(now + weight * (values - now) + np.float32(0.5))
     np.clip(mixed, 0, (1 << bits) - 1, out=mixed)
-    changed = np.where(weight > 0, mixed, now).astype(samples.dtype) << samples.dtype.type(shift)
-    np.copyto(samples, changed, where=weight > 0)
+    changed = mixed.astype(samples.dtype)
+    np.copyto(samples, changed << samples.dtype.type(shift) if shift else changed, where=weight > 0)
 
 
 def _floats(samples: NDArray[Any], shift: int) -> Floats:
@@ -228,27 +235,28 @@ def _between(
 
 
 def _lowered(
-    values: Floats,
+    values: Sequence[Floats],
     weight: Floats,
     origin: tuple[int, int],
     picture: tuple[int, int],
     factor: tuple[int, int],
     site: tuple[float, float],
-) -> tuple[tuple[int, int], tuple[int, int], Floats, Floats]:
+) -> tuple[tuple[int, int], tuple[int, int], Floats, list[Floats]]:
     """Means of a patch around chroma sites.
 
     Returns:
-        The ranges of chroma columns and rows touched, the mean mask there, the mean value under the mask.
+        The ranges of chroma columns and rows touched, the mean mask there, the mean values under the mask.
     """
-    both = np.stack([weight, weight * values])
+    both = np.stack([weight, *(weight * part for part in values)])
     spans = []
     for axis, (start, size, step, place) in enumerate(zip(origin, picture, factor, site, strict=True)):
         both, span = _mean(np.moveaxis(both, 2 - axis, 0), start, size, step, place)
         both = np.moveaxis(both, 0, 2 - axis)
         spans.append(span)
     small = both[0]
-    mean = np.divide(both[1], small, out=np.zeros_like(small), where=small > 0)
-    return spans[0], spans[1], small, mean
+    seen = small > 0
+    means = [np.divide(part, small, out=np.zeros_like(small), where=seen) for part in both[1:]]
+    return spans[0], spans[1], small, means
 
 
 def _mean(values: Floats, start: int, size: int, factor: int, place: float) -> tuple[Floats, tuple[int, int]]:

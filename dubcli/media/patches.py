@@ -19,7 +19,7 @@ class Patches:
     """The patches in a directory of the `lips` stage, taken in the order of frames.
 
     Args:
-        folder: holds `patch.npz` and `patch.mkv`, or neither where nothing was changed.
+        folder: holds `patch.npz` and `patch.nut`, or neither where nothing was changed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +49,7 @@ class Patches:
         return rgb, mask, int(x), int(y)
 
     def _read(self) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        path, count = self._folder / "patch.mkv", 0
+        path, count = self._folder / "patch.nut", 0
         with source.opened(path) as container:
             for frame in container.decode(source.picture(container, path)):
                 count += 1

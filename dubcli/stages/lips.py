@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dubcli.engines.lips import LipWork, Patch
 
-STAGE = Stage("lips", 1, after=("motion",))
+STAGE = Stage("lips", 2, after=("motion",))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -63,7 +63,7 @@ def units(job: JobView) -> list[Unit]:
 
 
 def run(task: Task) -> None:
-    """Write `patch.mkv`, `patch.npz` and `lips.json`; no `patch.mkv` where nothing is changed."""
+    """Write `patch.nut`, `patch.npz` and `lips.json`; no `patch.nut` where nothing is changed."""
     import numpy as np
 
     from dubcli.engines.lips import LipWork
@@ -89,7 +89,7 @@ def run(task: Task) -> None:
         report=task.report,
     )
     numbers, origins, confidence = _write(
-        task.out / "patch.mkv", engine("lips", task.engine).load().patches(work), work
+        task.out / "patch.nut", engine("lips", task.engine).load().patches(work), work
     )
     np.savez_compressed(
         task.out / "patch.npz",
@@ -125,7 +125,7 @@ def check(task: Task) -> None:
     count, size = 0, (0, 0)
     if len(frames):
         try:
-            with av.open(str(task.out / "patch.mkv")) as container:
+            with av.open(str(task.out / "patch.nut")) as container:
                 stream = container.streams.video[0]
                 size = (stream.width, stream.height)
                 count = sum(1 for _ in container.demux(stream) if _.size)
@@ -155,9 +155,7 @@ def _write(
     try:
         for patch in patches:
             if container is None:
-                container = av.open(
-                    str(path), "w", format="matroska", container_options={"fflags": "+bitexact"}
-                )
+                container = av.open(str(path), "w", format="nut", container_options={"fflags": "+bitexact"})
                 stream = _stream(container, patch, deep)
             assert stream is not None
             late = numbers and patch.frame <= numbers[-1]
@@ -165,7 +163,7 @@ def _write(
                 raise EngineError(
                     "the lip engine's patches are out of order or change their size; report a bug"
                 )
-            for packet in stream.encode(_picture(patch, len(numbers), deep)):
+            for packet in stream.encode(_picture(patch, len(numbers), "gbrap16le" if deep else "gbrap")):
                 container.mux(packet)
             numbers.append(patch.frame)
             origins.append(patch.origin)
@@ -179,25 +177,30 @@ def _write(
 
 
 def _stream(container: Any, patch: Patch, deep: bool) -> Track:
-    """An FFV1 stream for patches of this size whose bytes depend on nothing but them."""
-    stream: Track = container.add_stream("ffv1", rate=25)
+    """A lossless stream for patches of this size whose bytes depend on nothing but them."""
+    # Ut Video is five times as fast as FFV1 for a little more space, but knows only 8 bits.
+    stream: Track = container.add_stream("ffv1" if deep else "utvideo", rate=25)
     stream.height, stream.width = patch.rgb.shape[:2]
-    stream.pix_fmt = "gbrap16le" if deep else "bgra"
+    stream.pix_fmt = "gbrap16le" if deep else "gbrap"
     # Version 3 with checksums per slice; slices and threads are fixed, so are the bytes.
-    stream.options = {"level": "3", "slices": "4", "slicecrc": "1", "context": "0", "flags": "+bitexact"}
+    ffv1 = {"level": "3", "slices": "4", "slicecrc": "1", "context": "0"}
+    stream.options = {**(ffv1 if deep else {"pred": "median"}), "flags": "+bitexact"}
     stream.codec_context.thread_count = 1
     return stream
 
 
-def _picture(patch: Patch, number: int, deep: bool) -> Any:
+def _picture(patch: Patch, number: int, form: str) -> Any:
+    """The patch as a picture in planes, black where nothing of it shows: that takes no space and no time."""
     import av
     import numpy as np
 
-    if deep:
-        frame = av.VideoFrame.from_ndarray(np.dstack([patch.rgb, patch.mask]), format="gbrap16le")
-    else:
-        # FFV1 has no planar RGB of 8 bits.
-        frame = av.VideoFrame.from_ndarray(np.dstack([patch.rgb[..., ::-1], patch.mask]), format="bgra")
+    height, width = patch.mask.shape
+    frame = av.VideoFrame(width, height, form)
+    shown = (patch.mask > 0).astype(patch.rgb.dtype)
+    for plane, k in zip(frame.planes, (1, 2, 0), strict=False):
+        samples = np.frombuffer(memoryview(plane), shown.dtype).reshape(height, -1)[:, :width]
+        np.multiply(patch.rgb[..., k], shown, out=samples)
+    np.frombuffer(memoryview(frame.planes[3]), shown.dtype).reshape(height, -1)[:, :width] = patch.mask
     frame.pts = number
     return frame
 

@@ -269,7 +269,7 @@ def patches(
         origin=np.tile(np.array([at], np.int32), (len(frames), 1)),
         confidence=np.ones(len(frames), np.float32),
     )
-    with av.open(str(folder / "patch.mkv"), "w") as container:
+    with av.open(str(folder / "patch.nut"), "w") as container:
         stream: Any = container.add_stream("ffv1", rate=25)
         stream.width, stream.height = size
         stream.pix_fmt = "gbrap16le" if deep else "bgra"

@@ -125,7 +125,7 @@ def _patches(folder: Path, film: Path, face: FaceTrack) -> Path:
     y, x = np.mgrid[:96, :96]
     mask = np.clip((46 - np.hypot(x - 48, y - 48)) / 10, 0, 1)
     origins = []
-    with av.open(str(folder / "patch.mkv"), "w") as box:
+    with av.open(str(folder / "patch.nut"), "w") as box:
         stream = box.add_stream("ffv1", rate=25)
         assert isinstance(stream, av.VideoStream)
         stream.width = stream.height = 96

@@ -3,7 +3,7 @@
 FaceMesh runs in a graph of our own, on a square that we cut out, and tells its score with the mesh. It keeps
 no state, so a mesh depends on nothing but the frame and the square. The square is brought to the network's
 192 pixels by area averaging (a plain bilinear warp aliases on large faces), and the mesh is the mean over
-several views of it, slightly moved, turned, scaled and mirrored: that halves the noise of the lips.
+two views of it, slightly moved, turned, scaled and mirrored, and over more where those disagree on the lips.
 
 BlazeFace: Bazarevsky et al. 2019; attention mesh: Grishchenko et al. 2020; both Apache-2.0 inside mediapipe.
 """
@@ -11,7 +11,9 @@ BlazeFace: Bazarevsky et al. 2019; attention mesh: Grishchenko et al. 2020; both
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
@@ -19,6 +21,7 @@ import mediapipe as mp
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli import devices
 from dubcli.engines.trackers import Picture
 from dubcli.face import follow
 from dubcli.face import mesh as regions
@@ -31,10 +34,15 @@ SIDE = 192  # pixels that both networks see
 DETECTED = 0.5  # detector score
 TILE = 480  # pixels; the detector finds faces from about a tenth of what it is shown, and 50 pixels is enough
 
+TOGETHER = 2  # views taken at once, each by a network of its own on a thread of its own
+AGREED = (
+    0.007  # spread, in outer-eye distances, up to which two views do: a moustache has more, bare lips less
+)
 SOFT = 48  # pixels of a side of the picture that skin colours are read from
 
-# Views of one face: moved right, moved down (in sides), scaled, turned (radians), mirrored.
-VIEWS = (
+View = tuple[float, float, float, float, bool]
+"""Of one face: moved right, moved down (in sides), scaled, turned (radians), mirrored."""
+VIEWS: tuple[View, ...] = (
     (0.03, 0.02, 1.05, 0.05, False),
     (-0.03, -0.02, 0.95, -0.05, True),
     (0.02, -0.03, 1.10, -0.05, False),
@@ -127,27 +135,23 @@ class MediapipeTracker:
 class Finder:
     """BlazeFace and FaceMesh as a `follow.Finder`; a context manager, since both hold native memory."""
 
-    def __init__(
-        self, turn: int = 0, views: tuple[tuple[float, float, float, float, bool], ...] = VIEWS
-    ) -> None:
+    def __init__(self, turn: int = 0, views: tuple[View, ...] = VIEWS) -> None:
         self._turn = turn
         self._views = views
         self._detector = mp.solutions.face_detection.FaceDetection(
             min_detection_confidence=DETECTED, model_selection=1
         )
-        self._answer: dict[str, Any] = {}
-        self._graph = mp.CalculatorGraph(graph_config=_GRAPH)
-        self._graph.observe_output_stream("landmarks", self._take)
-        self._graph.observe_output_stream("score", self._take)
-        self._graph.start_run()
-        self._clock = 0
+        self._meshes = [_FaceMesh() for _ in views[:TOGETHER]]
+        self._pool = ThreadPoolExecutor(min(len(self._meshes), devices.cores()))
 
     def __enter__(self) -> Finder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
         self._detector.close()
-        self._graph.close()
+        for network in self._meshes:
+            network.close()
 
     def detect(self, rgb: Image, tiles: bool) -> list[Look]:
         """Faces on the whole picture and, where `tiles`, on tiles that overlap by a third."""
@@ -163,55 +167,25 @@ class Finder:
 
     def sight(self, rgb: Image, look: Look) -> Sight | None:
         """The mesh of the face in that square, or None where there is none."""
-        source = reduced(rgb, look, SIDE)
-        meshes, scores = [], []
-        colour = None
-        for right, down, scale, turned, mirrored in self._views:
-            x, y = np.cos(look.angle), np.sin(look.angle)
-            moved = look.centre + look.side * np.array((right * x - down * y, right * y + down * x))
-            view = Look(moved, look.side * scale, look.angle + turned)
-            crop, to_crop = source.cut(view, SIDE)
-            points, score = self._mesh(np.ascontiguousarray(crop[:, ::-1]) if mirrored else crop)
-            if score < follow.PRESENT / 2:
+        look_through = partial(_seen, reduced(rgb, look, SIDE), look)
+        seen: list[_Seen] = []
+        spread = np.inf
+        while len(seen) < len(self._views) and spread > AGREED:
+            now = slice(len(seen), len(seen) + TOGETHER)
+            seen += self._pool.map(look_through, self._views[now], self._meshes)
+            if min(one.score for one in seen) < follow.PRESENT / 2:
                 return None
-            if mirrored:
-                points = points[regions.mirror()]
-                points[:, 0] = SIDE - points[:, 0]
-            if colour is None:
-                colour = _colours(crop, points)
-            shrink = SIDE / view.side
-            points[:, :2] = (
-                (points[:, :2] - to_crop[:, 2]) @ to_crop[:, :2] / shrink**2
-            )  # a similarity's inverse
-            points[:, 2] /= shrink
-            meshes.append(points)
-            scores.append(score)
-        if colour is None or np.mean(scores) < follow.PRESENT:
+            mesh = np.mean([one.points for one in seen], axis=0).astype(np.float32)
+            spread = _spread([one.points for one in seen]) / max(eye_distance(mesh), 1e-6)
+        score = float(np.mean([one.score for one in seen]))
+        if score < follow.PRESENT:
             return None
-        stack = np.stack(meshes)
-        mesh = stack.mean(axis=0).astype(np.float32)
-        apart = stack[:, list(regions.LIPS_INNER), :2].std(axis=0).mean()
-        spread = float(apart / max(eye_distance(mesh), 1e-6))
-        return Sight(mesh, float(np.mean(scores)), spread, colour, _sharpness(rgb, mesh))
+        return Sight(mesh, score, spread, seen[0].colour, _sharpness(rgb, mesh))
 
     def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
         """Upright picture of a face, (96, 96, 3)."""
         look = portrait(mesh)
         return reduced(rgb, look, THUMB).cut(look, THUMB)[0]
-
-    def _mesh(self, crop: Image) -> tuple[NDArray[np.float64], float]:
-        """FaceMesh on a 192-pixel crop: points (478, 3) in its pixels, and the face score."""
-        self._clock += 1
-        self._answer.clear()
-        packet = mp.packet_creator.create_image_frame(crop, image_format=mp.ImageFormat.SRGB)
-        self._graph.add_packet_to_input_stream("image", packet.at(self._clock))
-        self._graph.wait_until_idle()
-        marks = mp.packet_getter.get_proto(self._answer["landmarks"]).landmark
-        points = np.array([(mark.x, mark.y, mark.z) for mark in marks], np.float64) * SIDE
-        return points, float(mp.packet_getter.get_float(self._answer["score"]))
-
-    def _take(self, stream: str, packet: Any) -> None:
-        self._answer[stream] = packet
 
     def _detections(self, rgb: Image, left: int, top: int, side: int = 0) -> list[tuple[float, Look]]:
         """Detector on one picture; faces cut by a tile's border are left to its neighbours."""
@@ -238,6 +212,36 @@ class Finder:
         x, y = look.centre
         turned = ((x, y), (y, width - x), (width - x, height - y), (height - y, x))[self._turn]
         return Look(np.array(turned), look.side, look.angle - self._turn * np.pi / 2)
+
+
+class _FaceMesh:
+    """FaceMesh in a graph of its own; it holds native memory until `close`."""
+
+    def __init__(self) -> None:
+        self._answer: dict[str, Any] = {}
+        self._graph = mp.CalculatorGraph(graph_config=_GRAPH)
+        self._graph.observe_output_stream("landmarks", self._take)
+        self._graph.observe_output_stream("score", self._take)
+        self._graph.start_run()
+        self._clock = 0
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._graph.close()
+
+    def mesh(self, crop: Image) -> tuple[NDArray[np.float64], float]:
+        """Points (478, 3) in pixels of a 192-pixel crop, and the face score."""
+        self._clock += 1
+        self._answer.clear()
+        packet = mp.packet_creator.create_image_frame(crop, image_format=mp.ImageFormat.SRGB)
+        self._graph.add_packet_to_input_stream("image", packet.at(self._clock))
+        self._graph.wait_until_idle()
+        marks = mp.packet_getter.get_proto(self._answer["landmarks"]).landmark
+        points = np.array([(mark.x, mark.y, mark.z) for mark in marks], np.float64) * SIDE
+        return points, float(mp.packet_getter.get_float(self._answer["score"]))
+
+    def _take(self, stream: str, packet: Any) -> None:
+        self._answer[stream] = packet
 
 
 @dataclass(frozen=True)
@@ -275,6 +279,39 @@ def reduced(rgb: Image, look: Look, side: int) -> Reduced:
     part = rgb[low[1] : high[1], low[0] : high[0]]
     image = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
     return Reduced(image, low.astype(np.float64), (high - low) / size)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one view shows: points (478, 3) in the raster, the face score, skin colours."""
+
+    points: NDArray[np.float64]
+    score: float
+    colour: NDArray[np.uint8]
+
+
+def _seen(source: Reduced, look: Look, view: View, network: _FaceMesh) -> _Seen:
+    right, down, scale, turned, mirrored = view
+    x, y = np.cos(look.angle), np.sin(look.angle)
+    moved = look.centre + look.side * np.array((right * x - down * y, right * y + down * x))
+    square = Look(moved, look.side * scale, look.angle + turned)
+    crop, to_crop = source.cut(square, SIDE)
+    points, score = network.mesh(np.ascontiguousarray(crop[:, ::-1]) if mirrored else crop)
+    if mirrored:
+        points = points[regions.mirror()]
+        points[:, 0] = SIDE - points[:, 0]
+    colour = _colours(crop, points)
+    shrink = SIDE / square.side
+    points[:, :2] = (points[:, :2] - to_crop[:, 2]) @ to_crop[:, :2] / shrink**2  # a similarity's inverse
+    points[:, 2] /= shrink
+    return _Seen(points, score, colour)
+
+
+def _spread(views: list[NDArray[np.float64]]) -> float:
+    """How far views (478, 3) disagree on the lips, in pixels, of few views as of four."""
+    count = max(len(views), 2)
+    apart = np.std([points[list(regions.LIPS_INNER), :2] for points in views], axis=0).mean()
+    return float(apart * np.sqrt(0.75 * count / (count - 1)))
 
 
 def _colours(crop: Image, points: NDArray[np.float64]) -> NDArray[np.uint8]:
