@@ -98,8 +98,9 @@ def why(kind: str, evidence: Mapping[str, float]) -> str:
     agrees = f"agreement with the film's sound {evidence.get('sync', 0):+.2f}"
     if kind == "still":
         return f"{talked}, the dub is silent; {agrees}"
-    if "stem" in evidence:
-        return f"its stem speaks in {100 * evidence['stem']:.0f} % of it; {talked}; {agrees}"
+    for source, told in (("stem", "its stem speaks"), ("script", "the script names it")):
+        if source in evidence:
+            return f"{told} in {100 * evidence[source]:.0f} % of it; {talked}; {agrees}"
     return f"{talked}; {agrees}"
 
 

@@ -26,6 +26,7 @@ Floats = NDArray[np.floating[Any]]
 
 _BLIP_S = 0.15  # talk shorter than this is none
 _LEAD_S = 0.5  # a mouth gets ready before it sounds; how still it is then is motion's to say
+_GAP_S = 0.3  # longest gap between words of one line
 _LAPSE_S = 0.6  # a talker's mouth may rest this long in running speech before the voice is another's
 
 
@@ -66,6 +67,16 @@ def spoken(regions: Sequence[Region], seconds: Floats, offset: float = 0.0) -> B
     return out
 
 
+def joined(words: Sequence[Region], seconds: Floats, offset: float) -> Bools:
+    """(N,) frames of someone's words, and of the gaps between them that are no pause."""
+    ordered = sorted(words, key=lambda word: (word.start, word.end))
+    rows = [
+        Region(start=a.start, end=max(a.end, min(b.start, a.end + _GAP_S)))
+        for a, b in zip(ordered, [*ordered[1:], ordered[-1]], strict=True)
+    ]
+    return spoken(rows, seconds, offset)
+
+
 def cues(
     shot: Shot,
     seconds: Floats,
@@ -74,6 +85,7 @@ def cues(
     sound: speaker.Sound | None,
     limits: Limits,
     stems: Mapping[str, Bools] | None = None,
+    script: Mapping[str, Bools] | None = None,
 ) -> tuple[list[Cue], list[Skip], Bools]:
     """Cues of one shot.
 
@@ -85,17 +97,20 @@ def cues(
         limits: settings.
         stems: person → (N,) frames with speech in their own part of the dub, which alone decides when they
             speak; all others say the rest.
+        script: the same for persons whom the dub's script names.
 
     Returns:
         Cues, what was skipped, and (stop - start,) frames in which a visible face has the floor.
     """
     inside = slice(shot.start, shot.stop)
     heard = film[inside]
-    voices = {person: frames[inside] for person, frames in (stems or {}).items()}
-    others = dub[inside] & ~np.any([np.zeros_like(heard), *voices.values()], axis=0)
-    says = np.array([voices.get(person, others) for person in shot.persons]).reshape(-1, len(heard))
+    voices = {person: frames[inside] for person, frames in {**(script or {}), **(stems or {})}.items()}
     at = np.asarray(seconds, np.float64)[inside]
     step = float(np.median(np.diff(at))) if len(at) > 1 else 0.04
+    others = dub[inside]
+    if voices:  # what is left of a region beside the voice that fills it is nobody's line
+        others = _without_short(others & ~np.any([*voices.values()], axis=0), round(_GAP_S / step))
+    says = np.array([voices.get(person, others) for person in shot.persons]).reshape(-1, len(heard))
     found = speaker.evidence(shot.tracks, seconds, sound)
     talks = np.zeros((len(shot.tracks), len(at)), bool)
     for k, (track, one) in enumerate(zip(shot.tracks, found, strict=True)):
@@ -130,7 +145,8 @@ def cues(
                 frames = slice(a + c - begin, a + d - begin)
                 cue = _cue(shot, k, person, kind, one, frames, talks[k, a + c : a + d], track)
                 if person in voices and kind == "speak":
-                    cue = _vouched(cue, voices[person][a + c : a + d])
+                    source = "stem" if person in (stems or {}) else "script"
+                    cue = _vouched(cue, voices[person][a + c : a + d], source)
                 out.append(cue)
         skipped += _ineligible(shot, k, track, changed)
     return out, skipped, np.asarray((holds & says).any(0))
@@ -267,11 +283,11 @@ def _cue(
     )
 
 
-def _vouched(cue: Cue, voice: Bools) -> Cue:
-    """A cue whose person is heard in a stem of their own: that is sure, but for the frames beside it."""
+def _vouched(cue: Cue, voice: Bools, source: str) -> Cue:
+    """A cue whose person is heard in a stem of their own, or named in the script: that is sure."""
     share = round(float(voice.mean()), 4)
     sure = max(cue.confidence, 0.95 if share else 0.0)
-    return cue.model_copy(update={"confidence": sure, "evidence": {**cue.evidence, "stem": share}})
+    return cue.model_copy(update={"confidence": sure, "evidence": {**cue.evidence, source: share}})
 
 
 def _skip(shot: Shot, k: int, a: int, b: int, reason: str) -> Skip:

@@ -11,7 +11,7 @@ from dubcli.stages.base import JobView, Stage, Task, Unit
 if TYPE_CHECKING:
     from dubcli.speech.cuefile import Edit
 
-STAGE = Stage("cue", version=2, after=("cast", "align"))
+STAGE = Stage("cue", version=3, after=("cast", "align"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -66,6 +66,7 @@ def run(task: Task) -> None:
     person = {(shot, track): one["id"] for one in cast["persons"] for shot, track in one["faces"]}
     forbidden = {one["id"] for one in cast["persons"] if not one.get("touch", True)}
     shots = json.loads((task.inputs["split"] / "shots.json").read_bytes())
+    named = _named(task, cast["persons"], seconds)
     limits = floor.Limits(**task.params)
     edits = _edits(task)
     voices = {
@@ -90,7 +91,7 @@ def run(task: Task) -> None:
         if row["name"] in edits:
             own, left, says = floor.decided(shot, edits[row["name"]])
         else:
-            own, left, says = floor.cues(shot, seconds, film, dub, sound, limits, voices)
+            own, left, says = floor.cues(shot, seconds, film, dub, sound, limits, voices, named)
         cues += own
         skipped += left
         onscreen[row["start"] : row["stop"]] = says
@@ -129,6 +130,21 @@ def _stems(job: JobView, cast: list[dict[str, Any]]) -> dict[str, str]:
         if role in job.artifacts["align"]:
             found[person] = role
     return found
+
+
+def _named(task: Task, cast: list[dict[str, Any]], seconds: Any) -> dict[str, Any]:
+    """Person → frames (N,) of what the script gives to them; names that nobody has say nothing."""
+    from dubcli.speech import floor, record
+    from dubcli.speech.cuefile import called
+
+    persons = {one["id"]: one.get("name", "") for one in cast}
+    said = record.load(task.inputs["speech/dub"] / "speech.json")
+    words: dict[str, list[record.Region]] = {}
+    for word in said.words:
+        person = called(word.speaker, persons) if word.speaker else None
+        if person is not None:
+            words.setdefault(person, []).append(word)
+    return {one: floor.joined(own, seconds, said.offset) for one, own in words.items()}
 
 
 def _edits(task: Task) -> dict[str, list[Edit]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dubcli import keys
 from dubcli.errors import CheckError, ConfigError
 from dubcli.stages.base import JobView, Stage, Task, Unit
 from dubcli.store import sha256
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import Stretch
 
-STAGE = Stage("learn", 3, after=("cast", "align"))
+STAGE = Stage("learn", 4, after=("cast", "align"))
 
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
@@ -26,7 +27,10 @@ def units(job: JobView) -> list[Unit]:
     shots, split = job.all("track"), job.one("split")
     inputs = {f"tracks/{shot}": artifact.content for shot, artifact in shots.items()}
     paths = {f"tracks/{shot}": artifact.path for shot, artifact in shots.items()}
-    inputs |= {"cast": job.one("cast").content, "picture": split.content}
+    cast = json.loads((job.one("cast").path / "cast.json").read_bytes())["persons"]
+    # Names, notes and sheets change no mouth: only who is who counts.
+    who = keys.digest([[one["id"], one["faces"]] for one in cast])
+    inputs |= {"cast": who, "picture": split.content}
     paths |= {"cast": job.one("cast").path, "picture": split.path}
     paths |= {"film": job.sources["film"].path, "probe": job.one("probe").path}
     heard = job.artifacts.get("align", {}).get("film")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli import keys
 from dubcli.config import Settings
 from dubcli.document import Document, parse_yaml
 from dubcli.errors import ConfigError
@@ -16,8 +17,8 @@ from dubcli.face import castfile, identity, mesh, tracks
 from dubcli.face.look import portrait
 from dubcli.face.tracks import FaceTrack
 from dubcli.job import Job
-from dubcli.stages import module
-from dubcli.stages.base import Task
+from dubcli.stages import learn, module
+from dubcli.stages.base import Artifact, JobView, Source, Task
 
 cast = module("cast")
 
@@ -242,3 +243,26 @@ def test_a_job_takes_cast_yaml_as_a_source_as_long_as_it_is_there(tmp_path: Path
         job.read_sources()
     edits.unlink()
     assert set(job.read_sources()) == {"film", "dub"}
+
+
+def test_naming_a_person_teaches_nobody_anew(tmp_path: Path) -> None:
+    """The key of `learn` knows who is who, not what they are called."""
+
+    def key(name: str, faces: list[list[str | int]]) -> str:
+        folder = tmp_path / f"{name}{len(faces)}"
+        for stage, file, value in (
+            ("cast", "cast.json", {"persons": [{"id": "p01", "name": name, "faces": faces}]}),
+            ("split", "shots.json", [{"name": "00000000", "start": 0, "stop": 9, "picture": ""}]),
+            ("probe", "media.json", {}),
+        ):
+            (folder / stage).mkdir(parents=True, exist_ok=True)
+            (folder / stage / file).write_text(json.dumps(value))
+        view = JobView({"film": Source(folder / "film.mp4", "")}, Settings())
+        view.artifacts = {
+            stage: {"film": Artifact("", folder / stage, name if stage == "cast" else stage)}
+            for stage in ("cast", "split", "probe")
+        }
+        return keys.digest(keys.preimage(learn.units(view)[0]))
+
+    assert key("", [["00000000", 0]]) == key("Anna", [["00000000", 0]])
+    assert key("", [["00000000", 0]]) != key("Anna", [["00000000", 0], ["00000000", 1]])

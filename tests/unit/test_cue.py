@@ -17,7 +17,7 @@ from dubcli.face.mesh import head
 from dubcli.face.tracks import FaceTrack, Reason
 from dubcli.speech import cues, floor
 from dubcli.speech.cues import Cue, Cues, Skip
-from dubcli.speech.record import Record, Region
+from dubcli.speech.record import Record, Region, Word
 from dubcli.speech.speaker import Sound, evidence
 from dubcli.speech.visemes import INDEX, VISEMES
 from dubcli.stages import cue
@@ -311,3 +311,30 @@ def test_a_stem_of_nobody_is_refused_with_those_who_are_there(tmp_path: Path) ->
         else:
             with pytest.raises(ConfigError, match=re.escape(expected)):
                 cue._stems(view, persons)
+
+
+def test_a_script_that_names_speakers_says_who_speaks(tmp_path: Path) -> None:
+    """The film's talker is not who the script gives the line to; a name that nobody has says nothing."""
+    task = job(tmp_path, [(1.0, 3.0)], [(1.0, 3.0)])
+    for speaker, expected in (("Anna", set()), ("Bert", {"speak"}), ("Carl", {"speak"})):
+        persons = [
+            {"id": "p07", "name": "Bert", "faces": [["00000000", 0]]},
+            {"id": "p08", "name": "Anna", "faces": []},
+        ]
+        (task.inputs["cast"] / "cast.json").write_text(json.dumps({"persons": persons}))
+        words = [Word(start=1 + 0.5 * k, end=1.4 + 0.5 * k, text="w", speaker=speaker) for k in range(4)]
+        heard = Record(engine="test", seconds=8.0, regions=tuple(regions([(1, 3)])), words=tuple(words))
+        heard.save(task.inputs["speech/dub"] / "speech.json")
+        cue.run(task)
+        found = cues.load(task.out / "cues.json").cues
+        assert {one.kind for one in found if one.kind == "speak"} == expected
+        assert any("script" in one.evidence for one in found) == (speaker == "Bert")
+
+
+def test_in_crosstalk_both_visible_talkers_say_the_dub() -> None:
+    """Nobody can tell two voices in one track apart; both talked, so both talk."""
+    both = [face([(1, 7)]), face([(2, 5)], left=400)]
+    found, _ = cued(both, [(1, 7)], [(1, 7)])
+    assert frames(found, 0, "speak")[30:162].all()
+    assert frames(found, 1, "speak")[50:120].all()
+    assert not frames(found, 1, "speak")[150:].any()
