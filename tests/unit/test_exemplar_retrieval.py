@@ -152,3 +152,16 @@ def test_only_some_candidates_are_weighed_and_the_path_is_nearly_the_best() -> N
     finally:
         retrieval.CANDIDATES = whole
     assert few <= 1.1 * best
+
+
+def test_a_mouth_at_rest_is_one_picture_and_a_moving_one_is_footage() -> None:
+    footage = gallery(np.zeros(60), np.zeros(60, np.int32))
+    asked = wanted(np.zeros(30))
+    cost = retrieval.mismatch(asked, footage, np.full(60, 100.0))
+    assert len(set(retrieval.choose(cost, footage, 5, retrieval.resting(asked)).tolist())) == 1
+    assert retrieval.choose(cost, footage, 5).tolist() == list(range(6, 36))
+
+
+def test_a_mouth_rests_where_its_wanted_shape_stays() -> None:
+    gaps = np.repeat([0.1, 0.2], 5)
+    assert retrieval.resting(wanted(gaps)).tolist() == [False, *[True] * 4, False, *[True] * 4]

@@ -159,7 +159,7 @@ class _Plan:
         now = slice(start, start + len(flat))
         wanted = retrieval.Wanted(self.shape[now], self.angles[now], self.size_at[now], cover.light(flat))
         cost = retrieval.mismatch(wanted, self.gallery, self.gallery_size)
-        rows = retrieval.choose(cost, self.gallery, before)
+        rows = retrieval.choose(cost, self.gallery, before, retrieval.resting(wanted))
         paid = cost[np.arange(len(rows)), rows]
         trust = mask.smoothstep((_HOPELESS - paid) / (_HOPELESS - _BAD))
         trust = ndimage.gaussian_filter1d(

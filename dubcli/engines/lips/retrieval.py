@@ -32,6 +32,9 @@ _SOFT = 0.3  # of the usual sharpness missing
 
 _CUT = 2.0
 _HOLD, _SKIP, _BACK = 0.35, 0.35, 0.6  # showing a frame twice, leaving one out, running backwards
+_STEPS = ((1, 0.0), (0, _HOLD), (2, _SKIP), (-1, _BACK))
+_RESTING = ((0, 0.0), (1, _HOLD), (2, 2 * _HOLD), (-1, _HOLD))  # a mouth at rest is one picture, not footage
+_MOVED = 0.05  # cost of two wanted shapes against each other from which a mouth moves
 _LOOK = 16.0  # grey levels of the mouth, root mean square, that cost 1 at a cut
 
 _INDEX = {point: k for k, point in enumerate(regions.MOUTH)}
@@ -88,15 +91,25 @@ def mismatch(wanted: Wanted, gallery: Gallery, size: Floats) -> NDArray[np.float
     return np.asarray(np.maximum(cost, 0), np.float32)
 
 
-def choose(cost: NDArray[np.float32], gallery: Gallery, start: int = -1) -> NDArray[np.int64]:
+def resting(wanted: Wanted) -> NDArray[np.bool_]:
+    """(T,) frames whose mouth is to be as in the frame before."""
+    change = (np.diff(descriptor(wanted.shape), axis=0) ** 2).sum(axis=1)
+    return np.concatenate([[False], change < _MOVED])
+
+
+def choose(
+    cost: NDArray[np.float32], gallery: Gallery, start: int = -1, rests: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
     """Row of the gallery to show at each of T frames: the cheapest path (Viterbi 1967).
 
     Args:
         cost: (T, N) from `mismatch`.
         gallery: the footage.
         start: row shown at the frame before the first, or -1.
+        rests: (T,) from `resting`; none by default.
     """
     steps = len(cost)
+    still = np.zeros(steps, bool) if rests is None else rests
     likely = _likely(cost, gallery.run)
     look = cover.mouth(gallery.texture)
     follow = _follow(gallery.run)
@@ -107,9 +120,9 @@ def choose(cost: NDArray[np.float32], gallery: Gallery, start: int = -1) -> NDAr
         best = cost[0, keep[0]] + _transition(np.array([start]), keep[0], gallery.run, look)[0]
     for t in range(1, steps):
         # The pictures that would come next on the best paths so far, however well they fit alone.
-        ahead = follow[keep[-1][np.argsort(best, kind="stable")[:CANDIDATES]]]
-        now = np.unique(np.concatenate([likely[t], ahead]))
-        paths = best[:, None] + _transition(keep[-1], now, gallery.run, look)
+        good = keep[-1][np.argsort(best, kind="stable")[:CANDIDATES]]
+        now = np.unique(np.concatenate([likely[t], follow[good], good if still[t] else good[:0]]))
+        paths = best[:, None] + _transition(keep[-1], now, gallery.run, look, bool(still[t]))
         back.append(paths.argmin(axis=0))
         best = paths.min(axis=0) + cost[t, now]
         keep.append(now)
@@ -149,9 +162,13 @@ def _follow(run: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def _transition(
-    before: NDArray[np.int64], after: NDArray[np.int64], run: NDArray[np.int32], look: NDArray[np.float32]
+    before: NDArray[np.int64],
+    after: NDArray[np.int64],
+    run: NDArray[np.int32],
+    look: NDArray[np.float32],
+    still: bool = False,
 ) -> NDArray[np.float32]:
-    """Cost (K, L) of showing `after` directly after `before`."""
+    """Cost (K, L) of showing `after` directly after `before`, where the mouth rests or moves."""
     # What would have come next had the run gone on, against what comes.
     ahead = np.minimum(before + 1, len(run) - 1)
     a, b = look[np.where(run[ahead] == run[before], ahead, before)], look[after]
@@ -159,6 +176,6 @@ def _transition(
     cost = _CUT + np.maximum(apart, 0) / (look.shape[1] * _LOOK**2)
     step = after[None] - before[:, None]
     same = run[before][:, None] == run[after][None]
-    for by, price in ((1, 0.0), (0, _HOLD), (2, _SKIP), (-1, _BACK)):
+    for by, price in _RESTING if still else _STEPS:
         cost = np.where(same & (step == by), np.minimum(cost, price), cost)
     return np.asarray(cost, np.float32)
