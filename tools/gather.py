@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from dubcli import stages
+from dubcli.arrays import read
 from dubcli.config import Settings
 from dubcli.face import mesh as regions
 from dubcli.face import pose, tracks
@@ -68,7 +69,7 @@ def _heard(path: Path, folder: Path, speed: Fraction) -> dict[str, Any]:
         wave, _ = audio(path)
         played = resample_poly(wave, speed.denominator, speed.numerator).astype(np.float32)
         np.savez(done, **features(played))
-    return _arrays(done)
+    return read(done)
 
 
 def _digest(*words: str) -> str:
@@ -78,7 +79,7 @@ def _digest(*words: str) -> str:
 def _clip(name: str, view: JobView, faster: dict[float, dict[str, Any]]) -> Clip:
     video = json.loads((view.one("probe").path / "media.json").read_text(encoding="utf-8"))["video"]
     tick = video["time_base"][0] / video["time_base"][1]
-    pts = _arrays(view.one("split").path / "frames.npz")["pts"]
+    pts = read(view.one("split").path / "frames.npz")["pts"]
     record = json.loads((view.one("align").path / "speech.json").read_text(encoding="utf-8"))
     found = [t for a in view.all("track").values() for t in tracks.load(a.path / "tracks.npz")]
     longest = max(found, key=lambda t: float(t.eligible.sum()))
@@ -87,10 +88,5 @@ def _clip(name: str, view: JobView, faster: dict[float, dict[str, Any]]) -> Clip
     fit = pose.canonical_transform(longest.mesh[good], head)
     shape = pose.to_canonical(longest.mesh[good], fit)[:, list(regions.MOUTH)]
     seconds = (pts[longest.frames[good]] - pts[0]) * tick - record["offset"]
-    heard = _arrays(view.one("align").path / "features.npz")
+    heard = read(view.one("align").path / "features.npz")
     return Clip(name, seconds, shape, np.asarray(head, np.float32), heard, faster)
-
-
-def _arrays(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as box:
-        return {name: box[name] for name in box.files}

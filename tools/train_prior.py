@@ -64,7 +64,7 @@ def train(clips: list[Clip]) -> Prior:
         total = _total(list(each.values()))
         for clip in clips:
             others = Prior(directions, total.added(each[clip.name], -1.0).solve())
-            lags[clip.name] = model.lag(others, heard[clip.name][1.0], clip.seconds, clip.shape)
+            lags[clip.name] = model.lag(others, [(heard[clip.name][1.0], clip.seconds)], clip.shape)
         # Only differences between clips can be known: taken together, they are in sync.
         middle = float(np.average([lags[c.name] for c in clips], weights=[len(c.seconds) for c in clips]))
         lags = {name: lag - middle for name, lag in lags.items()}

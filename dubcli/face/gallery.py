@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.arrays import mapped
 from dubcli.face import cover, pose
 from dubcli.face import mesh as regions
 from dubcli.face.tracks import FaceTrack
@@ -73,9 +73,9 @@ def save(path: Path, gallery: Gallery) -> None:
 
 def load(path: Path) -> Gallery:
     """Read what `save` wrote; `crop` stays on disk until its frames are looked at."""
-    with np.load(path, allow_pickle=False) as box:
-        rest = {f.name: box[f.name] for f in fields(Gallery) if f.name != "crop"}
-    return Gallery(crop=_mapped(path, "crop"), **rest)
+    box = mapped(path)
+    rest = {f.name: np.array(box[f.name]) for f in fields(Gallery) if f.name != "crop"}
+    return Gallery(crop=box["crop"], **rest)
 
 
 def joined(first: Gallery, second: Gallery) -> Gallery:
@@ -284,20 +284,3 @@ def assemble(
         cover=covered,
         head=head,
     )
-
-
-def _mapped(path: Path, member: str) -> NDArray[Any]:
-    """Memory-map one array of an uncompressed `.npz`."""
-    with zipfile.ZipFile(path) as box:
-        info = box.getinfo(f"{member}.npy")
-    if info.compress_type != zipfile.ZIP_STORED:
-        with np.load(path, allow_pickle=False) as arrays:
-            return np.asarray(arrays[member])
-    with path.open("rb") as file:
-        file.seek(info.header_offset + 26)  # lengths of name and extra field (APPNOTE 4.3.7)
-        name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
-        file.seek(info.header_offset + 30 + name + extra)
-        np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
-        start = file.tell()
-    return np.zeros(shape, dtype) if 0 in shape else np.memmap(path, dtype, "r", start, shape)

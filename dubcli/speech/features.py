@@ -7,7 +7,7 @@ a quieter track, another microphone or another studio give the same features, an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,7 @@ RATE = 16000
 HOP = 160
 BANDS = 80
 FLOOR_DB = -60.0  # loudness below speech level that counts as silence
+NEAR_S = 2.0  # what a mouth can be told from lies within
 _BLOCK = 4096  # frames worked on at a time: bounds memory
 _WINDOW = 400  # 25 ms
 _PITCH_WINDOW = 640  # 40 ms: two periods of the lowest voice
@@ -81,6 +82,24 @@ def features(wave: Floats, heard: Heard | None = None) -> dict[str, NDArray[Any]
         "phone": np.round(heard.phone, 4),
         "encoded": _encoded(wave, heard.record.regions, gate),
     }
+
+
+def part(features: Mapping[str, NDArray[Any]], start: float, stop: float) -> tuple[dict[str, Any], float]:
+    """Features of a part of a sound, and when it begins: a shot needs no more than its own seconds.
+
+    Args:
+        features: of the whole sound; may be mapped.
+        start, stop: seconds; what lies within `NEAR_S` of them is there as well.
+    """
+    # Rows of both rates begin together every 120 ms.
+    last = len(features["speech"]) // 12 - int(NEAR_S / 0.12)
+    first = max(0, min(int((start - NEAR_S) // 0.12), last))
+    until = max(first, int((stop + NEAR_S) // 0.12)) + 1
+    found = {}
+    for name, rows in features.items():
+        step = 5 if name == "encoded" else 12
+        found[name] = np.array(rows[first * step : until * step])
+    return found, first * 0.12
 
 
 def _gate(heard: Heard) -> Floats:

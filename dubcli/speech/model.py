@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dubcli.speech import rules
 from dubcli.speech.basis import Person, measures, opening, together
+from dubcli.speech.features import part
 from dubcli.speech.prior import COLUMNS, MEASURES, Linear, Prior, Speech, linear_from, linear_members
 
 Floats = NDArray[np.float32]
@@ -31,6 +32,8 @@ _INDEPENDENT = 4  # frames that tell as much as one: mouths change slowly
 _NOISE = 4.0  # what speech does not tell of a mouth, in variances of one kernel
 _REACH = 1.5  # length scale of the squared exponentials, in median squared distances
 _FRAMES = 2000  # a person is learnt from at most; more hardly tell more (docs/quality.md)
+_PIECE = 250  # frames that are looked at together
+_LESSON = 8000  # frames of a person that are looked at, from the whole film
 _FOLDS = 4
 _PRIOR_GAIN = 1.3  # regression flattens: on unseen voices mouths move that much further than it says
 _GAIN = (1.0, 2.5)  # regression flattens; more than this would be noise made loud
@@ -66,7 +69,7 @@ class Voice:
 
     Attributes:
         base: what the prior tells to shape coefficients, and to lips together.
-        windows: (N, D) speech that was learnt from.
+        windows: (N, D) speech that was learnt from, without the log-mel.
         weight: (N, K + 1) of the kernels on it.
         scale: (2,) median squared distance between windows: of phones, of the encoder's rows.
         mean: (K,) coefficients about which gain works.
@@ -165,13 +168,19 @@ def _from_told(person: Person, told: Floats) -> tuple[Floats, Floats]:
     return from_measures(person, told[:, :MEASURES]), told[:, MEASURES]
 
 
-def lag(prior: Prior, speech: Speech, seconds: Array, shape: Floats) -> float:
-    """Seconds by which pictures come after their sound: where the prior's opening fits best and likely."""
+def lag(prior: Prior, heard: Sequence[tuple[Speech, Array]], shape: Floats) -> float:
+    """Seconds by which pictures come after their sound: where the prior's opening fits best and likely.
+
+    Args:
+        prior: as far as it is known.
+        heard: speech and times in it, piece by piece.
+        shape: (T, P, 3) mouths at all those times.
+    """
     gap = opening(shape)
     count = len(gap) / _INDEPENDENT
     fits = []
     for late in _LAGS:
-        told = prior(speech.windows(seconds - late))[:, 0]
+        told = prior(_windows(heard, late))[:, 0]
         corr = float(np.corrcoef(told, gap)[0, 1]) if told.std() > 0 and gap.std() > 0 else 0.0
         likely = -count / 2 * np.log(1 - np.clip(corr, 0, 0.99) ** 2)
         fits.append(likely - late**2 / (2 * _LAG_SPREAD**2))
@@ -197,7 +206,6 @@ def fit(
     Returns:
         The model, and per learnt person: `seconds` learnt from, `corr` of opening held out, and `gain`.
     """
-    heard = prior.hear(features)
     speech = np.asarray(features["speech"], np.float32)
     own: dict[str, list[Stretch]] = {}
     length = dict.fromkeys(people, 0.0)
@@ -210,15 +218,36 @@ def fit(
     late = 0.0
     if learnt:
         most = max(learnt, key=lambda name: length[name])
-        late = lag(prior, heard, *_joined(own[most]))
+        late = lag(prior, *_lesson(prior, own[most], features))
     voices, facts = {}, {}
     for name in learnt:
-        seconds, shape = _joined(own[name])
-        x = heard.windows(seconds - late)
+        heard, shape = _lesson(prior, own[name], features)
+        x = _windows(heard, late)
         voices[name], corr = _voice(x, prior(x), people[name], shape)
         gain = round(float(voices[name].gain[0]), 3)
         facts[name] = {"seconds": round(length[name], 2), "corr": round(corr, 3), "gain": gain}
     return MouthModel(prior, late, voices), facts
+
+
+def _lesson(
+    prior: Prior, own: Sequence[Stretch], features: Mapping[str, Any]
+) -> tuple[list[tuple[Speech, Array]], Floats]:
+    """Speech and mouths to learn from: pieces from the whole film, of `_LESSON` frames at most."""
+    pieces = [
+        (s.seconds[a : a + _PIECE], s.shape[a : a + _PIECE])
+        for s in own
+        for a in range(0, len(s.seconds), _PIECE)
+    ]
+    pieces = [pieces[k] for k in _spread(len(pieces), _LESSON // _PIECE)]
+    heard = []
+    for seconds, _ in pieces:
+        near, begin = part(features, float(seconds[0]), float(seconds[-1]))
+        heard.append((prior.hear(near), seconds - begin))
+    return heard, np.concatenate([shape for _, shape in pieces])
+
+
+def _windows(heard: Sequence[tuple[Speech, Array]], late: float) -> Floats:
+    return np.concatenate([speech.windows(seconds - late) for speech, seconds in heard])
 
 
 def _voice(x: Floats, z: Floats, person: Person, shape: Floats) -> tuple[Voice, float]:
@@ -238,11 +267,12 @@ def _voice(x: Floats, z: Floats, person: Person, shape: Floats) -> tuple[Voice, 
 
 def _solve(x: Floats, z: Floats, y: Floats, scale: Floats, gain: float = 1.0) -> Voice:
     base = ridge(z, y, 10.0)
-    part = _spread(len(x), _FRAMES)
-    kernel = _kernel(x[part], x[part], scale).astype(np.float64)
-    rest = (y - base(z))[part].astype(np.float64)
-    weight = np.linalg.solve(kernel + _NOISE * np.eye(len(part)), rest).astype(np.float32)
-    return Voice(base, x[part], weight, scale, y[:, :-1].mean(0), np.array([gain], np.float32))
+    some = _spread(len(x), _FRAMES)
+    own = x[some][:, : sum(COLUMNS[:2])]
+    kernel = _kernel(own, own, scale).astype(np.float64)
+    rest = (y - base(z))[some].astype(np.float64)
+    weight = np.linalg.solve(kernel + _NOISE * np.eye(len(some)), rest).astype(np.float32)
+    return Voice(base, own, weight, scale, y[:, :-1].mean(0), np.array([gain], np.float32))
 
 
 def _kernel(a: Floats, b: Floats, scale: Floats) -> Floats:
@@ -267,10 +297,6 @@ def _parts(x: Floats) -> tuple[Floats, Floats]:
 def _distances(a: Floats, b: Floats) -> Floats:
     square = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
     return np.asarray(np.maximum(square, 0), np.float32)
-
-
-def _joined(own: Sequence[Stretch]) -> tuple[Array, Floats]:
-    return np.concatenate([s.seconds for s in own]), np.concatenate([s.shape for s in own])
 
 
 def _spread(count: int, most: int) -> NDArray[np.int64]:

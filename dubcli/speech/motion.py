@@ -91,9 +91,10 @@ def silence(speech: Floats, seconds: Array) -> Array:
 
     if not (speech > 0.5).any():
         return np.full(len(seconds), np.inf)
-    rows = np.pad(speech <= 0.5, (0, 1000), constant_values=True)
+    rows = np.pad(speech <= 0.5, 1000, constant_values=True)
     away = distance_transform_edt(rows) / _RATE
-    return np.asarray(away[np.clip((seconds * _RATE).astype(int), 0, len(away) - 1)])
+    row = (seconds * _RATE).astype(int) + 1000
+    return np.asarray(away[np.clip(row, 0, len(away) - 1)])
 
 
 def meeting(features: Mapping[str, Any], seconds: Array) -> Floats:

@@ -87,7 +87,7 @@ def run(task: Task) -> None:
     offset = start if task.unit == "film" else task.facts["offset"]
     record = heard.record.model_copy(update={"offset": round(offset, 4)})
     record.whole().save(task.out / "speech.json")
-    np.savez_compressed(task.out / "features.npz", **features(wave, heard))
+    np.savez(task.out / "features.npz", **features(wave, heard))
     if task.unit == "dub" and not heard.record.regions:
         task.warn("the dub holds no speech: mouths that talked will be kept closed")
 

@@ -52,6 +52,7 @@ def run(task: Task) -> None:
     """Write `model.json`, `model.safetensors`, `persons.npz` and a `gallery-<id>.npz` for each person."""
     import numpy as np
 
+    from dubcli.arrays import mapped
     from dubcli.speech import basis, model, prior
 
     faces = _faces(task)
@@ -64,8 +65,7 @@ def run(task: Task) -> None:
         kind, why = source, "the settings ask for it"
         learnt = model.MouthModel(learnt.prior, 0.0, {}, ruled=source == "rules")
     elif "speech/film" in task.inputs:
-        with np.load(task.inputs["speech/film"] / "features.npz", allow_pickle=False) as box:
-            features = {name: box[name] for name in box.files}
+        features = mapped(task.inputs["speech/film"] / "features.npz")
         stretches = _stretches(task, faces, people)
         learnt, facts = model.fit(learnt.prior, people, stretches, features, task.params["least_speech"])
         kind, why = ("film", "learnt from the film's own speech") if facts else ("prior", _why(features))

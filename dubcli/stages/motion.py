@@ -58,6 +58,7 @@ def run(task: Task) -> None:
     """Write `motion.npz` and `motion.csv`."""
     import numpy as np
 
+    from dubcli.arrays import read
     from dubcli.face import pose, tracks
     from dubcli.face.mesh import MOUTH
     from dubcli.speech import basis, matching, model
@@ -66,17 +67,17 @@ def run(task: Task) -> None:
 
     track = tracks.load(task.inputs["track"] / "tracks.npz")[task.facts["track"]]
     seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])[track.frames]
-    features = _arrays(task.inputs["speech/dub"] / "features.npz")
+    features, at = _heard(task.inputs["speech/dub"], seconds)
     name = task.facts["cues"][0]["person"]
-    person = basis.load(_arrays(task.inputs["model"] / "persons.npz"), name)
+    person = basis.load(read(task.inputs["model"] / "persons.npz"), name)
     fitted = pose.canonical_transform(track.mesh, person.head)
     own = pose.to_canonical(track.mesh, fitted)[:, list(MOUTH)]
 
     learnt = model.load(task.inputs["model"] / "model.safetensors")
     speaking, still = _kinds(track.frames, task.facts["cues"])
-    spoken, together = learnt.predict(name, person, features, seconds)
-    rest = curves.resting(still, speaking, features, seconds)
-    wanted, closed = curves.speak(person, spoken, together, features, seconds, rest, task.params["amplitude"])
+    spoken, together = learnt.predict(name, person, features, at)
+    rest = curves.resting(still, speaking, features, at)
+    wanted, closed = curves.speak(person, spoken, together, features, at, rest, task.params["amplitude"])
     first, last = task.facts["shot"]
     change = (speaking | still) & track.eligible
     if task.params["keep_matching"]:
@@ -105,15 +106,24 @@ def _asked(task: Task, learnt: MouthModel, name: str, person: Person, seconds: A
     import numpy as np
 
     from dubcli.speech import motion as curves
-    from dubcli.speech import record
 
     if "speech/film" not in task.inputs:
         return None
-    folder = task.inputs["speech/film"]
-    features, at = _arrays(folder / "features.npz"), seconds - record.load(folder / "speech.json").offset
+    features, at = _heard(task.inputs["speech/film"], seconds)
     spoken, together = learnt.predict(name, person, features, at)
     free = np.zeros(len(at), np.float32)
     return curves.speak(person, spoken, together, features, at, free, task.params["amplitude"])[0]
+
+
+def _heard(folder: Path, seconds: Any) -> tuple[dict[str, Any], Any]:
+    """Features of a sound around a face's frames, and the frames' times in them."""
+    from dubcli.arrays import mapped
+    from dubcli.speech import record
+    from dubcli.speech.features import part
+
+    at = seconds - record.load(folder / "speech.json").offset
+    features, begin = part(mapped(folder / "features.npz"), float(at[0]), float(at[-1]))
+    return features, at - begin
 
 
 def check(task: Task) -> None:
@@ -124,7 +134,9 @@ def check(task: Task) -> None:
     """
     import numpy as np
 
-    box = _arrays(task.out / "motion.npz")
+    from dubcli.arrays import read
+
+    box = read(task.out / "motion.npz")
     frames, weight = box["frames"], box["weight"]
     whole = len({len(rows) for rows in box.values()}) == 1 and (np.diff(frames) == 1).all()
     if not whole or not all(np.isfinite(rows).all() for rows in box.values()):
@@ -148,10 +160,3 @@ def _table(path: Path, result: dict[str, Any], seconds: Any, width: Any) -> None
     rows = zip(result["frames"], seconds, result["opening"], width, result["weight"], strict=True)
     lines = [f"{f},{s:.3f},{o:.4f},{w:.4f},{a:.3f}" for f, s, o, w, a in rows]
     path.write_text("\n".join(["frame,seconds,opening,width,weight", *lines]) + "\n", encoding="ascii")
-
-
-def _arrays(path: Path) -> dict[str, Any]:
-    import numpy as np
-
-    with np.load(path, allow_pickle=False) as box:
-        return {name: box[name] for name in box.files}

@@ -39,7 +39,7 @@ def said(request: pytest.FixtureRequest) -> tuple[dict[str, list[list[object]]],
 
 def task(path: Path, out: Path, unit: str = "dub", engine: str = "phones") -> Task:
     out.mkdir()
-    return Task(unit, {"audio": path}, {}, {}, engine, out)
+    return Task(unit, {"audio": path}, {}, {"offset": 0.0}, engine, out)
 
 
 def write(path: Path, sound: NDArray[np.float32], rate: int = 16000) -> Path:

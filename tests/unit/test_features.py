@@ -12,8 +12,8 @@ import dubcli.demo
 from dubcli.engines.aligners.base import Heard
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.media.decode import audio
-from dubcli.speech import encoder
-from dubcli.speech.features import FLOOR_DB, features, levelled
+from dubcli.speech import encoder, prior
+from dubcli.speech.features import FLOOR_DB, features, levelled, part
 
 Floats = NDArray[np.float32]
 
@@ -94,3 +94,19 @@ def test_pitch_of_a_buzz_is_its_frequency(hertz: float, heard: Heard) -> None:
 
 def test_too_short_for_a_row() -> None:
     assert all(len(rows) == 0 for rows in features(np.zeros(100, np.float32)).values())
+
+
+def test_a_part_of_the_features_is_heard_as_in_the_whole(found: dict[str, Floats]) -> None:
+    known = prior.load(Path(prior.__file__).with_name("prior.safetensors"))
+    seconds = np.arange(5.0, 6.5, 0.04)
+    near, begin = part(found, 5.0, 6.5)
+    assert len(near["phone"]) < len(found["phone"])
+    whole = known.hear(found).windows(seconds)
+    assert np.allclose(known.hear(near).windows(seconds - begin), whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("start", [-9.0, -1.0, 12.0, 40.0])
+def test_a_part_beyond_either_end_is_the_end(found: dict[str, Floats], start: float) -> None:
+    near, begin = part(found, start, start + 1)
+    assert len(near["speech"])
+    assert 0 <= begin < len(found["speech"]) / 100

@@ -129,7 +129,7 @@ def test_the_film_own_lag_is_found() -> None:
     z = known(heard.windows(seconds - 0.08))
     shape = np.repeat(mesh.head()[None, list(mesh.MOUTH)], len(seconds), axis=0).astype(np.float32)
     shape[:, list(mesh.MOUTH).index(14), 1] += 0.1 * z[:, 0]
-    assert model.lag(known, heard, seconds, shape) == pytest.approx(0.08, abs=0.021)
+    assert model.lag(known, [(heard, seconds)], shape) == pytest.approx(0.08, abs=0.021)
 
 
 def test_a_prior_of_another_kind_is_refused(tmp_path: Path) -> None:
