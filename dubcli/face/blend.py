@@ -54,7 +54,7 @@ def light_field(base: Picture, other: Picture, skin: Picture, reach: float) -> P
 
 def detail(picture: Picture, weight: Picture) -> float:
     """Strength of the finest detail, grain included: root mean square over `weight` (h, w), in full scale."""
-    luma = np.asarray(picture.mean(axis=2), np.float32)
+    luma = (picture[..., 0] + picture[..., 1] + picture[..., 2]) / np.float32(3)
     fine = luma - cv2.GaussianBlur(luma, (0, 0), _FINE)
     return float(np.sqrt((fine**2 * weight).sum() / max(float(weight.sum()), 1e-3)))
 

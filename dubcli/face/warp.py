@@ -154,8 +154,8 @@ def pull(
     map_y = np.clip(rows[:, 2] * x + rows[:, 3] * y + rows[:, 5], rows[:, 7], rows[:, 9])
     # OpenCV takes maps of less than 32768 columns, so the list is folded.
     count = len(x)
-    fold = (-(-max(count, 1) // _FOLD), _FOLD)
-    folded = [np.resize(part, fold) if count else np.zeros(fold, np.float32) for part in (map_x, map_y)]
+    folded = np.zeros((2, -(-max(count, 1) // _FOLD), _FOLD), np.float32)
+    folded.reshape(2, -1)[:, :count] = map_x, map_y
     taken = cv2.remap(picture, folded[0], folded[1], kernel, borderMode=cv2.BORDER_REPLICATE)
     return taken.reshape(-1, 3)[:count], np.stack([map_x - x, map_y - y], axis=1)
 
