@@ -4,6 +4,7 @@ PREFIX ?= $(HOME)/.local
 PYTHON ?=
 BIN := .venv/bin
 STAMP := .venv/.complete
+WHISPERX := .venv-whisperx
 RUNS := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))
 HEADLESS = $$(grep '^opencv-python-headless==' constraints.txt)
 
@@ -29,16 +30,22 @@ $(1)/bin/python -m pip install --quiet --disable-pip-version-check -c constraint
 $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(HEADLESS)
 endef
 
-.PHONY: help demo test check format lint type man venv clean build install
+.PHONY: help demo test whisperx-test check format lint type man venv clean build install
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 demo: venv ## Make the sample film and dub it, in demo-out/
 	$(BIN)/dubcli demo --out demo-out
 
 test: venv ## Run all tests
 	$(BIN)/python -m pytest -n 2
+
+whisperx-test: venv ## Install WhisperX beside .venv, in several GB, and test its engine with it
+	@test -x $(WHISPERX)/bin/python || $(BIN)/python -m venv $(WHISPERX)
+	@$(WHISPERX)/bin/python -c 'import whisperx' 2>/dev/null || \
+	  $(WHISPERX)/bin/python -m pip install --quiet --disable-pip-version-check 'whisperx>=3.8,<3.9'
+	DUBCLI_WHISPERX_PYTHON=$(abspath $(WHISPERX))/bin/python $(BIN)/python -m pytest tests/unit/test_align_whisperx.py
 
 check: venv ## Check format, lint, types, and that man pages, completion and schema are fresh
 	$(BIN)/ruff format --check .

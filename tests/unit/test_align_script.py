@@ -159,7 +159,9 @@ def test_the_stage_follows_a_script_and_counts_samples(tmp_path: Path) -> None:
     (tmp_path / "a.srt").write_text("1\n00:00:00,700 --> 00:00:02,500\nHello. This is a sample film.\n")
     (tmp_path / "out").mkdir()
     inputs = {"audio": write(tmp_path / "dub.wav", sound[: 16000 * 3]), "script": tmp_path / "a.srt"}
-    task = Task("dub", inputs, {}, {"language": "en", "script": ".srt", "offset": 0.0}, "script", tmp_path / "out")
+    task = Task(
+        "dub", inputs, {}, {"language": "en", "script": ".srt", "offset": 0.0}, "script", tmp_path / "out"
+    )
     align.run(task)
     align.check(task)
     found = record.load(tmp_path / "out" / "speech.json")

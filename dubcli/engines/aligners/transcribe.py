@@ -1,0 +1,122 @@
+"""Transcription by WhisperX: all that needs its package, in one file that needs nothing of this one.
+
+WhisperX pins its own torch. Where that cannot live beside this package, `whisperx.py` runs this file in an
+interpreter that has it, and speaks with it as with a worker (`engines.worker`): one JSON request on standard
+input; answers `{"type": "progress", "done", "total"}` and, last, `{"type": "done", "result"}` or
+`{"type": "error", "text"}` a line on a private copy of standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+# No weights but those that were named; these are read when the libraries are imported.
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+def transcribe(wave: Any, request: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    """What is said in a sound, as WhisperX tells it: `{"segments": […], "language"}`.
+
+    Args:
+        wave: (S,) float32 mono at 16 kHz.
+        request: `regions` of speech as [[start, end], …] in seconds, `model` and `ctc`: folders of weights
+            ("" for none), `language` as an ISO 639-1 code ("" has the model find it), `batch`: stretches
+            heard at a time.
+        report: called with hundredths done and a hundred.
+
+    Raises:
+        FileNotFoundError: a folder lacks what it must hold.
+    """
+    os.environ.update(OFFLINE)
+    _check(request["model"], "model.bin", "config.json", "tokenizer.json")
+    if request["ctc"]:
+        # Other forms of weights are pickles, which can run code.
+        _check(request["ctc"], "model.safetensors", "config.json", "vocab.json")
+    if not request["regions"]:
+        return {"segments": [], "language": request["language"] or None}
+    import torch
+    import whisperx
+    from whisperx import alignment, asr
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = asr.load_model(
+        request["model"],
+        device,
+        language=request["language"] or None,
+        vad_model=_regions(request["regions"]),
+        local_files_only=True,
+        threads=torch.get_num_threads(),
+    )
+    share = 50 if request["ctc"] else 100
+    result: dict[str, Any] = dict(
+        model.transcribe(
+            wave,
+            batch_size=request["batch"],
+            progress_callback=lambda part: report(int(part * share / 100), 100),
+        )
+    )
+    language = result["language"]
+    if request["ctc"] and result["segments"]:
+        # Sentences would be told apart by a model from the network; segments are short enough.
+        alignment.nltk_load = lambda name: SimpleNamespace(span_tokenize=lambda text: [(0, len(text))])
+        ctc, meta = whisperx.load_align_model(language, device, request["ctc"], model_cache_only=True)
+        result = dict(whisperx.align(result["segments"], ctc, meta, wave, device))
+    report(100, 100)
+    keep = ("start", "end", "text", "words")
+    segments = [{key: segment[key] for key in keep if key in segment} for segment in result["segments"]]
+    return {"segments": segments, "language": language}
+
+
+def _check(folder: str, *names: str) -> None:
+    for name in names:
+        if not os.path.isfile(os.path.join(folder, name)):
+            raise FileNotFoundError(f"{folder} lacks {name}")
+
+
+def _regions(regions: Sequence[Sequence[float]]) -> Any:
+    """A voice activity detector that answers what is known; WhisperX's own are pickled or fetched."""
+    from whisperx.vads.vad import Vad
+
+    class Known(Vad):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(0.5)
+
+        def __call__(self, sound: Any) -> list[Any]:
+            return [SimpleNamespace(start=a, end=b, speaker="") for a, b in regions]
+
+        @staticmethod
+        def preprocess_audio(audio: Any) -> Any:
+            return audio
+
+    return Known()
+
+
+def main() -> None:
+    """Answer one request."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # libraries print
+
+    def say(**message: Any) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    try:
+        import numpy as np
+
+        request = json.loads(sys.stdin.readline())
+        wave = np.load(request["wave"], allow_pickle=False)
+        result = transcribe(wave, request, lambda done, total: say(type="progress", done=done, total=total))
+        say(type="done", result=json.loads(json.dumps(result, default=float)))
+    except Exception as error:  # whatever a library raises must become an answer
+        traceback.print_exc()
+        say(type="error", text=f"{type(error).__name__}: {error}".splitlines()[0])
+
+
+if __name__ == "__main__":
+    main()

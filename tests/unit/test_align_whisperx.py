@@ -1,0 +1,147 @@
+"""WhisperX: what it says is followed like a script, in this interpreter or in another.
+
+The tests that run the package itself need an interpreter that has it (`make whisperx-test` makes one); they
+use models of random weights, so what these hear is gibberish, and only its form can be held against anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dubcli.demo
+from dubcli.engines.aligners import transcribe
+from dubcli.engines.aligners import whisperx as aligner
+from dubcli.engines.aligners.base import Given
+from dubcli.errors import DependencyError, EngineError
+from dubcli.media.decode import audio
+from dubcli.speech import record, script
+from dubcli.speech.features import levelled
+from dubcli.stages import align
+from dubcli.stages.base import Task
+
+DEMO = Path(dubcli.demo.__file__).parent
+# In the form that whisperx 3.8 writes; the times are the synthetic voice's own, up to 0.03 s off, and one
+# word has none.
+RECORDED = Path(__file__).with_name("whisperx.json")
+
+
+@pytest.fixture(scope="module")
+def package() -> Path:
+    """An interpreter that has whisperx."""
+    if "DUBCLI_WHISPERX_PYTHON" not in os.environ:
+        pytest.skip("needs whisperx, several GB; type: make whisperx-test")
+    return Path(os.environ["DUBCLI_WHISPERX_PYTHON"])
+
+
+@pytest.fixture(scope="module")
+def weights(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of models of random weights, and the interpreter for them."""
+    folder = tmp_path_factory.mktemp("weights")
+    maker = Path(__file__).parents[1] / "engines" / "tiny_whisper.py"
+    subprocess.run([str(package), str(maker), str(folder)], check=True, capture_output=True)
+    return {"python": package, "model": folder / "model", "ctc": folder / "ctc"}
+
+
+def stub(folder: Path, answers: str) -> dict[str, Path]:
+    """An interpreter that reads the request and then prints what it is told to."""
+    (folder / "answers").write_text(answers)
+    python = folder / "python"
+    says = f"import sys; sys.stdin.readline(); print(open({str(folder / 'answers')!r}).read())"
+    python.write_text(f"#!{sys.executable}\n{says}\n")
+    python.chmod(0o755)
+    return {"python": python, "model": folder}
+
+
+def hear(paths: dict[str, Path], **given: Any) -> Any:
+    sound = levelled(audio(DEMO / "speech_en.flac")[0])
+    return aligner.WhisperxAligner().hear(sound, given=Given(paths=paths, **given))
+
+
+def test_what_whisperx_has_said_becomes_words_phones_and_visemes(tmp_path: Path) -> None:
+    result = json.loads(RECORDED.read_text())
+    done = json.dumps({"type": "done", "result": result})
+    steps = json.dumps({"type": "progress", "done": 50, "total": 100})
+    heard = hear(stub(tmp_path, f"{steps}\n{done}"))
+    assert heard.record.engine == "whisperx"
+    assert heard.record.language == "en"
+    assert [w.text for w in heard.record.words[:3]] == ["Hello.", "This", "is"]
+    assert len(heard.record.phones) > 100
+    # Its times are taken for what they are: right to within a few hundredths.
+    first = next(w for s in result["segments"] for w in s["words"] if w["word"] == "photograph")
+    found = next(w for w in heard.record.words if w.text == "photograph")
+    assert abs(found.start - first["start"]) < 0.16
+
+
+def test_a_whisperx_file_is_a_script() -> None:
+    assert script.load(RECORDED).lines[0].text == "Hello."
+
+
+@pytest.mark.parametrize(
+    ("answers", "error", "text"),
+    [
+        ('{"type": "error", "text": "RuntimeError: boom"}', EngineError, "boom"),
+        ('{"type": "error", "text": "ModuleNotFoundError: no whisperx"}', DependencyError, "no whisperx"),
+        ('{"type": "error", "text": "FileNotFoundError: m lacks model.bin"}', DependencyError, "model.bin"),
+        ('{"type": "progress", "done": 1, "total": 2}', EngineError, "without an answer"),
+    ],
+)
+def test_what_fails_elsewhere_is_told(
+    tmp_path: Path, answers: str, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        hear(stub(tmp_path, answers))
+
+
+def test_an_interpreter_that_is_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DependencyError, match=r"engines\.whisperx\.python"):
+        hear({"python": tmp_path / "none", "model": tmp_path})
+
+
+def test_weights_that_lack_a_file_or_are_pickled_are_refused(tmp_path: Path) -> None:
+    request: dict[str, Any] = {"regions": [], "model": str(tmp_path), "ctc": "", "language": "", "batch": 1}
+    with pytest.raises(FileNotFoundError, match=r"model\.bin"):
+        transcribe.transcribe(None, request, lambda done, total: None)
+    for name in ("model.bin", "config.json", "tokenizer.json", "pytorch_model.bin"):
+        (tmp_path / name).touch()
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
+        transcribe.transcribe(None, request | {"ctc": str(tmp_path)}, lambda done, total: None)
+
+
+@pytest.mark.parametrize("ctc", [True, False])
+def test_the_package_itself_answers_in_form(weights: dict[str, Path], ctc: bool) -> None:
+    sound = levelled(audio(DEMO / "speech_en.flac")[0])
+    steps: list[int] = []
+    request = {
+        "regions": [[0.4, 2.6], [3.0, 6.6], [7.0, 9.2]],
+        "model": str(weights["model"]),
+        "ctc": str(weights["ctc"]) if ctc else "",
+        "language": "en",
+        "batch": 2,
+    }
+    said = aligner._elsewhere(weights["python"], sound, request, lambda done, total: steps.append(done))
+    assert said["segments"]
+    assert said["language"] == "en"
+    assert steps[-1] == 100
+    for segment in said["segments"]:
+        assert 0.3 < segment["start"] < segment["end"] < 9.3
+        assert segment["text"].strip()
+    found = script.from_whisperx(said, "WhisperX")
+    assert any(line.start is not None for line in found.lines)
+    if ctc:
+        assert any("words" in segment for segment in said["segments"])
+
+
+def test_the_stage_runs_with_the_package(weights: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    inputs = {"audio": DEMO / "speech_en.flac"} | {f"whisperx/{name}": path for name, path in weights.items()}
+    task = Task("dub", inputs, {}, {"language": "en", "offset": 0.0}, "whisperx", tmp_path / "out")
+    align.run(task)
+    align.check(task)
+    assert record.load(tmp_path / "out" / "speech.json").phones  # gibberish is not followed
