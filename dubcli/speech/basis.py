@@ -100,7 +100,7 @@ def person(head: Floats, shape: Floats) -> Person:
     weight = np.ones((POINTS, 3))
     weight[LIPS] = 2.0
     weight = weight.ravel()
-    _, _, rows = np.linalg.svd((flat - mean)[_spread(len(flat), KEPT)] * weight, full_matrices=False)
+    _, _, rows = np.linalg.svd((flat - mean)[spread(len(flat), KEPT)] * weight, full_matrices=False)
     rows = rows[:DIRECTIONS] / weight
     rows *= np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])[:, None]
     # Orthonormal again after the weights are taken out, directions kept in order (Gram-Schmidt by QR).
@@ -124,7 +124,8 @@ def _closed(shape: Floats) -> Floats:
     return np.asarray(np.median(shape[low], axis=0), np.float32)
 
 
-def _spread(count: int, most: int) -> NDArray[np.int64]:
+def spread(count: int, most: int) -> NDArray[np.int64]:
+    """Indices of at most `most` of `count` things, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
@@ -132,7 +133,7 @@ def save(people: Mapping[str, Person]) -> dict[str, Floats]:
     """Members of `persons.npz`, named `<id>/<field>`; of observed shapes an even `KEPT` are kept."""
     out: dict[str, Floats] = {}
     for name, one in sorted(people.items()):
-        kept = one.coefficients[_spread(len(one.coefficients), KEPT)]
+        kept = one.coefficients[spread(len(one.coefficients), KEPT)]
         out |= {
             f"{name}/head": one.head,
             f"{name}/mean": one.mean,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.speech import rules
-from dubcli.speech.basis import Person, measures, opening, together
+from dubcli.speech.basis import Person, measures, opening, spread, together
 from dubcli.speech.features import part
 from dubcli.speech.prior import COLUMNS, MEASURES, Linear, Prior, Speech, linear_from, linear_members
 
@@ -238,7 +238,7 @@ def _lesson(
         for s in own
         for a in range(0, len(s.seconds), _PIECE)
     ]
-    pieces = [pieces[k] for k in _spread(len(pieces), _LESSON // _PIECE)]
+    pieces = [pieces[k] for k in spread(len(pieces), _LESSON // _PIECE)]
     heard = []
     for seconds, _ in pieces:
         near, begin = part(features, float(seconds[0]), float(seconds[-1]))
@@ -267,7 +267,7 @@ def _voice(x: Floats, z: Floats, person: Person, shape: Floats) -> tuple[Voice, 
 
 def _solve(x: Floats, z: Floats, y: Floats, scale: Floats, gain: float = 1.0) -> Voice:
     base = ridge(z, y, 10.0)
-    some = _spread(len(x), _FRAMES)
+    some = spread(len(x), _FRAMES)
     own = x[some][:, : sum(COLUMNS[:2])]
     kernel = _kernel(own, own, scale).astype(np.float64)
     rest = (y - base(z))[some].astype(np.float64)
@@ -284,7 +284,7 @@ def _kernel(a: Floats, b: Floats, scale: Floats) -> Floats:
 
 
 def _scales(x: Floats) -> Floats:
-    some = x[_spread(len(x), 500)]
+    some = x[spread(len(x), 500)]
     return np.maximum([np.median(_distances(part, part)) for part in _parts(some)], 1e-3, dtype=np.float32)
 
 
@@ -297,10 +297,6 @@ def _parts(x: Floats) -> tuple[Floats, Floats]:
 def _distances(a: Floats, b: Floats) -> Floats:
     square = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
     return np.asarray(np.maximum(square, 0), np.float32)
-
-
-def _spread(count: int, most: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def _spoken(speech: Floats, seconds: Array) -> NDArray[np.bool_]:
