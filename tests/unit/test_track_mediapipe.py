@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.engines.trackers.mediapipe import MediapipeTracker
+from dubcli.engines.trackers.mediapipe import Finder, MediapipeTracker
 from dubcli.engines.trackers.passthrough import PassthroughTracker
 from dubcli.face import mesh
 from dubcli.face.tracks import FaceTrack, Reason
@@ -130,3 +132,12 @@ def test_passthrough_finds_nothing_and_decodes_nothing() -> None:
         yield
 
     assert PassthroughTracker().track(never()) == []
+
+
+def test_networks_are_given_back_when_a_shot_is_done() -> None:
+    with Finder() as finder:
+        networks = [weakref.ref(network) for network in finder.networks]
+    assert networks
+    del finder
+    gc.collect()
+    assert not any(network() for network in networks)

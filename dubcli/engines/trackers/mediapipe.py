@@ -141,8 +141,8 @@ class Finder:
         self._detector = mp.solutions.face_detection.FaceDetection(
             min_detection_confidence=DETECTED, model_selection=1
         )
-        self._meshes = [_FaceMesh() for _ in views[:TOGETHER]]
-        self._pool = ThreadPoolExecutor(min(len(self._meshes), devices.cores()))
+        self.networks = [FaceMesh() for _ in views[:TOGETHER]]
+        self._pool = ThreadPoolExecutor(min(len(self.networks), devices.cores()))
 
     def __enter__(self) -> Finder:
         return self
@@ -150,7 +150,7 @@ class Finder:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
         self._detector.close()
-        for network in self._meshes:
+        for network in self.networks:
             network.close()
 
     def detect(self, rgb: Image, tiles: bool) -> list[Look]:
@@ -172,7 +172,7 @@ class Finder:
         spread = np.inf
         while len(seen) < len(self._views) and spread > AGREED:
             now = slice(len(seen), len(seen) + TOGETHER)
-            seen += self._pool.map(look_through, self._views[now], self._meshes)
+            seen += self._pool.map(look_through, self._views[now], self.networks)
             if min(one.score for one in seen) < follow.PRESENT / 2:
                 return None
             mesh = np.mean([one.points for one in seen], axis=0).astype(np.float32)
@@ -214,7 +214,7 @@ class Finder:
         return Look(np.array(turned), look.side, look.angle - self._turn * np.pi / 2)
 
 
-class _FaceMesh:
+class FaceMesh:
     """FaceMesh in a graph of its own; it holds native memory until `close`."""
 
     def __init__(self) -> None:
@@ -228,6 +228,8 @@ class _FaceMesh:
     def close(self) -> None:
         """Give the memory back."""
         self._graph.close()
+        # The graph holds us as its listener, where the garbage collector cannot see it.
+        del self._graph
 
     def mesh(self, crop: Image) -> tuple[NDArray[np.float64], float]:
         """Points (478, 3) in pixels of a 192-pixel crop, and the face score."""
@@ -290,7 +292,7 @@ class _Seen:
     colour: NDArray[np.uint8]
 
 
-def _seen(source: Reduced, look: Look, view: View, network: _FaceMesh) -> _Seen:
+def _seen(source: Reduced, look: Look, view: View, network: FaceMesh) -> _Seen:
     right, down, scale, turned, mirrored = view
     x, y = np.cos(look.angle), np.sin(look.angle)
     moved = look.centre + look.side * np.array((right * x - down * y, right * y + down * x))
