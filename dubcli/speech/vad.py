@@ -15,6 +15,7 @@ from dubcli.speech.record import Region
 
 RATE = 16000
 _CHUNK = 512  # samples the model takes at a time, 32 ms
+_BEFORE = 64  # samples of the chunk before that it takes with them
 _ON, _OFF = 0.5, 0.35  # hysteresis, the model's own defaults
 _SHORTEST_S, _GAP_S, _PAD_S = 0.1, 0.1, 0.03
 
@@ -28,16 +29,18 @@ def probability(wave: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         (F,) float32 in 0–1, F = S // 160; row f is centred on `(f + 0.5) / 100` s.
     """
-    import torch
-
     count = len(wave) // 160
     if not count or not np.any(wave):
         return np.zeros(count, np.float32)
-    model = _model()
-    model.reset_states()
-    # Without the optimiser, whose kernels differ from call to call in the last bits.
-    with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-        chunks = model.audio_forward(torch.from_numpy(np.ascontiguousarray(wave))[None], RATE)[0].numpy()
+    session = _session()
+    # The model sees each chunk after the end of the one before.
+    padded = np.pad(np.asarray(wave, np.float32), (_BEFORE, -len(wave) % _CHUNK))
+    state, rate = np.zeros((2, 1, 128), np.float32), np.array(RATE, np.int64)
+    chunks = []
+    for start in range(0, len(padded) - _BEFORE, _CHUNK):
+        seen = padded[None, start : start + _BEFORE + _CHUNK]
+        out, state = session.run(None, {"input": seen, "state": state, "sr": rate})
+        chunks.append(float(out[0, 0]))
     at = (np.arange(len(chunks)) + 0.5) * _CHUNK / RATE
     return np.interp((np.arange(count) + 0.5) / 100, at, chunks).astype(np.float32)
 
@@ -61,12 +64,14 @@ def regions(speech: NDArray[np.float32]) -> tuple[Region, ...]:
 
 
 @lru_cache
-def _model() -> Any:
-    # The package's own loader would also change torch's thread count for the whole process.
-    import torch
+def _session() -> Any:
+    import onnxruntime
 
+    # Looked up without importing the package, which would load torch.
     spec = importlib.util.find_spec("silero_vad")
-    path = Path(spec.origin).parent / "data" / "silero_vad.jit" if spec and spec.origin else None
+    path = Path(spec.origin).parent / "data" / "silero_vad.onnx" if spec and spec.origin else None
     if path is None or not path.is_file():
         raise DependencyError("the speech detector silero-vad is not installed; type: make venv")
-    return torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # more add in another order
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
