@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from dubcli import stages
 from dubcli.config import Settings
-from dubcli.engines.trackers.mediapipe import reduced
 from dubcli.face import pose, tracks
+from dubcli.face.crop import reduced
 from dubcli.face.look import Look
 from dubcli.face.tracks import FaceTrack, Reason
 from dubcli.media import decode

@@ -179,9 +179,19 @@ class WhisperxSettings(_Section):
     )
 
 
+class InsightfaceSettings(_Section):
+    """The tracker `insightface`."""
+
+    pack: str = Field(default="", description="folder of an unpacked model pack, such as buffalo_l")
+
+
 class EnginesSettings(_Section):
     """What single engines need to know."""
 
+    accepted: tuple[str, ...] = Field(
+        default=(), description="engines whose non-commercial licence is accepted; never part of a key"
+    )
+    insightface: InsightfaceSettings = InsightfaceSettings()
     whisperx: WhisperxSettings = WhisperxSettings()
 
 

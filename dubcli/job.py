@@ -29,6 +29,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.config import Settings
+from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
 from dubcli.face import castfile
 from dubcli.speech import cuefile
@@ -234,13 +235,22 @@ class Job:
         return self.sources
 
     def _weights(self) -> dict[str, Path]:
-        """Role → folder of the weights that the settings name for the aligner.
+        """Role → file or folder of the weights that the settings name for the engines in use.
 
         Raises:
-            ConfigError: it is no folder.
+            ConfigError: there is no such folder, or it lacks a file.
         """
+        pack: dict[str, Path] = {}
+        if self.settings.track.engine == "insightface":
+            named_pack = self.settings.engines.insightface.pack
+            if not named_pack:
+                raise ConfigError(
+                    "engines.insightface.pack: name the folder of a model pack to use insightface"
+                )
+            files = insightface_pack.files(Path(named_pack).expanduser())
+            pack = {f"insightface/{role}": path for role, path in files.items()}
         if self.settings.align.engine != "whisperx":
-            return {}
+            return pack
         named = self.settings.engines.whisperx
         found = {"model": Path(named.model or ".").expanduser(), "ctc": Path(named.ctc or ".").expanduser()}
         for name, path in found.items():
@@ -250,7 +260,7 @@ class Job:
             raise ConfigError(
                 "engines.whisperx.model: name the folder of a faster-whisper model to use whisperx"
             )
-        return {f"whisperx/{name}": path for name, path in found.items() if getattr(named, name)}
+        return pack | {f"whisperx/{name}": path for name, path in found.items() if getattr(named, name)}
 
     def ref(self, unit_id: str) -> str | None:
         """The key that a unit last came to, if any."""

@@ -126,7 +126,7 @@ def check_engines(resolved: Resolved) -> None:
     Raises:
         UsageError: a flag names an engine that does not exist.
         ConfigError: another layer does.
-        DependencyError: the package that an engine needs is not installed.
+        DependencyError: the package that an engine needs is not installed, or its licence not accepted.
     """
     values = {name: value for name, value, _ in resolved.rows()}
     for kind, dotted in ENGINES.items():
@@ -140,6 +140,11 @@ def check_engines(resolved: Resolved) -> None:
             package, other = info.package, f", or set {info.elsewhere}" if info.elsewhere else ""
             raise DependencyError(
                 f"{kind} engine {info.name} needs {package}; type: pip install {package}{other}"
+            )
+        if not info.commercial and info.name not in resolved.settings.engines.accepted:
+            raise DependencyError(
+                f"{kind} engine {info.name} is not for commercial use ({info.licence}); "
+                f"where that suits you, add --accept-licence {info.name}"
             )
 
 

@@ -34,6 +34,7 @@ class Request:
     script: Path | None = None
     stems: tuple[str, ...] = ()
     keep_matching: bool = False
+    accepted: tuple[str, ...] = ()
 
     def flags(self) -> dict[str, tuple[str, Any]]:
         """Settings that have a flag of their own → (the flag, its value).
@@ -51,6 +52,8 @@ class Request:
             found[ENGINES[kind]] = ("--engine", name)
         if self.workers is not None:
             found["run.workers"] = ("--workers", self.workers)
+        if self.accepted:
+            found["engines.accepted"] = ("--accept-licence", list(self.accepted))
         if self.keep_matching:
             found["motion.keep_matching"] = ("--keep-matching", True)
         if self.fallback is not None:

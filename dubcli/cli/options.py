@@ -126,6 +126,13 @@ Fallback = Annotated[
         "it with the source's picture there and say so in the report (original).",
     ),
 ]  # fmt: skip
+Accept = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept-licence", metavar="ENGINE", rich_help_panel=SETTINGS,
+        help="Use an engine although its models are licensed for non-commercial use only.",
+    ),
+]  # fmt: skip
 KeepMatching = Annotated[
     bool,
     typer.Option(

@@ -24,6 +24,7 @@ def plan(
     preset: options.PresetOption = None,
     assignments: options.Assignments = None,
     engines: options.Engines = None,
+    accept: options.Accept = None,
     keep_matching: options.KeepMatching = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -53,6 +54,7 @@ def plan(
         script=script,
         stems=tuple(stems or ()),
         keep_matching=keep_matching,
+        accepted=tuple(accept or ()),
     )
     show(request, Selection(), json=json)
 

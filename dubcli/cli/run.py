@@ -73,6 +73,7 @@ def run(
     preset: options.PresetOption = None,
     assignments: options.Assignments = None,
     engines: options.Engines = None,
+    accept: options.Accept = None,
     keep_matching: options.KeepMatching = False,
     workers: options.Workers = None,
     fallback: options.Fallback = None,
@@ -101,6 +102,7 @@ def run(
     request = Request(
         film, audio, out_file, job_dir, store, preset, tuple(assignments or ()), tuple(engines or ()),
         workers, fallback, script, stems=tuple(stems or ()), keep_matching=keep_matching,
+        accepted=tuple(accept or ()),
     )  # fmt: skip
     if dry_run:
         from dubcli.cli.plan import show

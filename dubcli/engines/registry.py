@@ -89,6 +89,11 @@ BUILTIN = (
         ),
     ),
     EngineInfo(
+        "tracker", "insightface", 1, "dubcli.engines.trackers.insightface:InsightfaceTracker",
+        "SCRFD, 2d106det and ArcFace of a model pack that engines.insightface.pack names",
+        "MIT (code), non-commercial research (model packs)", commercial=False, package="onnxruntime",
+    ),
+    EngineInfo(
         "tracker", "passthrough", 1, "dubcli.engines.trackers.passthrough:PassthroughTracker",
         "finds no face", "Apache-2.0",
     ),

@@ -15,12 +15,14 @@ def units(job: JobView) -> list[Unit]:
     split, probe = job.one("split"), job.one("probe")
     video = json.loads((probe.path / "media.json").read_text(encoding="utf-8"))["video"]
     settings = job.settings.track
+    weights = {role: file for role, file in job.sources.items() if role.startswith(f"{settings.engine}/")}
     return [
         Unit(
             STAGE,
             shot["name"],
-            inputs={"picture": shot["picture"]},
-            paths={"film": job.sources["film"].path, "split": split.path, "probe": probe.path},
+            inputs={"picture": shot["picture"]} | {role: file.sha256 for role, file in weights.items()},
+            paths={"film": job.sources["film"].path, "split": split.path, "probe": probe.path}
+            | {role: file.path for role, file in weights.items()},
             params=settings.model_dump(exclude={"engine"}),
             facts={
                 "start": shot["start"],
@@ -47,15 +49,16 @@ def run(task: Task) -> None:
     start, stop = task.facts["start"], task.facts["stop"]
     with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
         pts = box["pts"]
-    found = (
-        engine("tracker", task.engine)
-        .load()
-        .track(
-            decode.frames(task.inputs["film"], video, pts, start, stop),
-            turn=task.facts["quarter_turns"],
-            views=task.params["views"],
-            done=lambda count: task.report(count, stop - start),
-        )
+    tracker = engine("tracker", task.engine).load()
+    own = f"{task.engine}/"
+    weights = {role.removeprefix(own): path for role, path in task.inputs.items() if role.startswith(own)}
+    if weights:
+        tracker.use(weights)
+    found = tracker.track(
+        decode.frames(task.inputs["film"], video, pts, start, stop),
+        turn=task.facts["quarter_turns"],
+        views=task.params["views"],
+        done=lambda count: task.report(count, stop - start),
     )
     for track in found:
         judge(track, task.params)

@@ -21,7 +21,10 @@ class Picture(Protocol):
 
 
 class Tracker(Protocol):
-    """What a tracker engine must do."""
+    """What a tracker engine must do.
+
+    One whose weights a setting names has a method `use(weights)` too, name → file, called before `track`.
+    """
 
     def track(
         self,

@@ -26,6 +26,16 @@ from dubcli.engines.trackers import Picture
 from dubcli.face import follow
 from dubcli.face import mesh as regions
 from dubcli.face.condition import finished
+from dubcli.face.crop import (
+    Reduced,
+    colours,
+    eight_bit,
+    reduced,
+    sharpness,
+    starts,
+    to_raster,
+    without_overlap,
+)
 from dubcli.face.follow import Image, Sight
 from dubcli.face.look import ROOM, Look, eye_distance, portrait
 from dubcli.face.tracks import THUMB, FaceTrack
@@ -38,7 +48,6 @@ TOGETHER = 2  # views taken at once, each by a network of its own on a thread of
 AGREED = (
     0.007  # spread, in outer-eye distances, up to which two views do: a moustache has more, bare lips less
 )
-SOFT = 48  # pixels of a side of the picture that skin colours are read from
 
 View = tuple[float, float, float, float, bool]
 """Of one face: moved right, moved down (in sides), scaled, turned (radians), mirrored."""
@@ -125,7 +134,7 @@ class MediapipeTracker:
             follower = follow.Follower(finder)
             shape = (0, 0)
             for count, picture in enumerate(pictures, 1):
-                rgb = _eight_bit(picture.rgb())
+                rgb = eight_bit(picture.rgb())
                 shape = (rgb.shape[0], rgb.shape[1])
                 follower.feed(picture.index, rgb)
                 done(count)
@@ -160,10 +169,10 @@ class Finder:
         found = self._detections(upright, 0, 0)
         side = min(TILE, height, width)
         if tiles and max(height, width) > 1.2 * side:
-            for top in _starts(height, side):
-                for left in _starts(width, side):
+            for top in starts(height, side):
+                for left in starts(width, side):
                     found += self._detections(upright[top : top + side, left : left + side], left, top, side)
-        return [self._to_raster(look, width, height) for _, look in _without_overlap(found)]
+        return [to_raster(look, self._turn, width, height) for _, look in without_overlap(found)]
 
     def sight(self, rgb: Image, look: Look) -> Sight | None:
         """The mesh of the face in that square, or None where there is none."""
@@ -180,7 +189,7 @@ class Finder:
         score = float(np.mean([one.score for one in seen]))
         if score < follow.PRESENT:
             return None
-        return Sight(mesh, score, spread, seen[0].colour, _sharpness(rgb, mesh))
+        return Sight(mesh, score, spread, seen[0].colour, sharpness(rgb, mesh))
 
     def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
         """Upright picture of a face, (96, 96, 3)."""
@@ -206,12 +215,6 @@ class Finder:
             centre = np.array((left + x + w / 2, top + y + h / 2 - 0.1 * h))
             found.append((float(detection.score[0]), Look(centre, 1.3 * ROOM * max(w, h), angle)))
         return found
-
-    def _to_raster(self, look: Look, width: int, height: int) -> Look:
-        """From the upright picture, `width` by `height`, to the raster."""
-        x, y = look.centre
-        turned = ((x, y), (y, width - x), (width - x, height - y), (height - y, x))[self._turn]
-        return Look(np.array(turned), look.side, look.angle - self._turn * np.pi / 2)
 
 
 class FaceMesh:
@@ -247,43 +250,6 @@ class FaceMesh:
 
 
 @dataclass(frozen=True)
-class Reduced:
-    """A part of a picture, made smaller by area averaging: `pixels * factor + low` is in the picture."""
-
-    image: Any
-    low: NDArray[np.float64]
-    factor: NDArray[np.float64]
-
-    def cut(self, look: Look, side: int) -> tuple[Image, NDArray[np.float64]]:
-        """The square as an upright picture of `side` pixels, and the (2, 3) map from raster to its pixels.
-
-        Outside the picture it is black.
-        """
-        to_crop = look.into(side)
-        here = to_crop.copy()
-        here[:, 2] += to_crop[:, :2] @ self.low
-        here[:, :2] *= self.factor
-        here[:, 2] += here[:, :2] @ (0.5, 0.5) - 0.5  # OpenCV counts from the centre of the first pixel
-        crop: Any = cv2.warpAffine(self.image, here, (side, side), flags=cv2.INTER_LINEAR)
-        return crop, to_crop
-
-
-def reduced(rgb: Image, look: Look, side: int) -> Reduced:
-    """The surroundings of a look, at a resolution from which `side` pixels can be cut without aliasing."""
-    k = side / look.side
-    if k > 0.75:
-        return Reduced(rgb, np.zeros(2), np.ones(2))
-    height, width = rgb.shape[:2]
-    reach = 0.9 * look.side  # half a diagonal of the largest view, moved
-    low = np.clip(np.floor(look.centre - reach), 0, (width - 1, height - 1)).astype(int)
-    high = np.clip(np.ceil(look.centre + reach), low + 1, (width, height)).astype(int)
-    size = np.maximum(np.round((high - low) * k), 1).astype(int)
-    part = rgb[low[1] : high[1], low[0] : high[0]]
-    image = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
-    return Reduced(image, low.astype(np.float64), (high - low) / size)
-
-
-@dataclass(frozen=True)
 class _Seen:
     """What one view shows: points (478, 3) in the raster, the face score, skin colours."""
 
@@ -302,7 +268,7 @@ def _seen(source: Reduced, look: Look, view: View, network: FaceMesh) -> _Seen:
     if mirrored:
         points = points[regions.mirror()]
         points[:, 0] = SIDE - points[:, 0]
-    colour = _colours(crop, points)
+    colour = colours(crop, points)
     shrink = SIDE / square.side
     points[:, :2] = (points[:, :2] - to_crop[:, 2]) @ to_crop[:, :2] / shrink**2  # a similarity's inverse
     points[:, 2] /= shrink
@@ -314,43 +280,3 @@ def _spread(views: list[NDArray[np.float64]]) -> float:
     count = max(len(views), 2)
     apart = np.std([points[list(regions.LIPS_INNER), :2] for points in views], axis=0).mean()
     return float(apart * np.sqrt(0.75 * count / (count - 1)))
-
-
-def _colours(crop: Image, points: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Skin colours at the mesh points, (468, 3), each the mean of some pixels."""
-    soft = cv2.resize(crop, (SOFT, SOFT), interpolation=cv2.INTER_AREA)
-    x, y = (points[:468, :2] * (SOFT / SIDE) - 0.5).astype(np.float32).T
-    return np.asarray(cv2.remap(soft, x[None], y[None], cv2.INTER_LINEAR)[0], np.uint8)
-
-
-def _sharpness(rgb: Image, mesh: NDArray[np.float32]) -> float:
-    """Energy of the finest detail around the mouth over its contrast, at the picture's own resolution."""
-    lips = mesh[list(regions.LIPS_OUTER), :2]
-    low, high = lips.min(axis=0), lips.max(axis=0)
-    room = 0.3 * (high - low).max()
-    height, width = rgb.shape[:2]
-    x0, y0 = np.clip(low - room, 0, (width - 3, height - 3)).astype(int)
-    x1, y1 = np.clip(high + room, (x0 + 3, y0 + 3), (width, height)).astype(int)
-    grey = cv2.cvtColor(rgb[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)).mean() / (grey.std() + 4.0))
-
-
-def _starts(length: int, side: int) -> list[int]:
-    """Starts of tiles of `side` that cover `length` and overlap by at least a third."""
-    count = max(1, int(np.ceil((length - side) / (side * 2 / 3))) + 1)
-    return [round(k * (length - side) / max(count - 1, 1)) for k in range(count)] if length > side else [0]
-
-
-def _without_overlap(found: list[tuple[float, Look]]) -> list[tuple[float, Look]]:
-    """Non-maximum suppression: of looks at one face the surest stays."""
-    kept: list[tuple[float, Look]] = []
-    for score, look in sorted(found, key=lambda pair: (-pair[0], pair[1].centre[0], pair[1].centre[1])):
-        apart = [np.abs(look.centre - other.centre).max() / max(look.side, other.side) for _, other in kept]
-        if all(d > 0.3 for d in apart):
-            kept.append((score, look))
-    return kept
-
-
-def _eight_bit(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
-    """As 8 bits in memory of its own: the decoder's, kept for a while, is given back only much later."""
-    return np.array(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)

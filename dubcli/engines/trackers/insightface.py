@@ -1,0 +1,153 @@
+"""The tracker over an insightface model pack: SCRFD finds, 2d106det marks, ArcFace tells who.
+
+The packs are licensed for non-commercial research only, so none is shipped or fetched: a setting names the
+folder, and the user accepts the licence. ArcFace's distances are brought to the scale of `face.identity`, so
+that `cast.apart` means the same for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.engines.trackers import Picture
+from dubcli.engines.trackers.insightface_models import Detection, Detector, Identity, Landmarks, apart
+from dubcli.face import follow
+from dubcli.face import mesh as regions
+from dubcli.face.condition import finished
+from dubcli.face.crop import colours, eight_bit, reduced, sharpness, starts, to_raster
+from dubcli.face.follow import Image, Sight
+from dubcli.face.landmarks106 import MESH, lifted
+from dubcli.face.look import ROOM, Look, apply, eye_distance, portrait, undo
+from dubcli.face.tracks import THUMB, FaceTrack
+
+WHOLE, CLOSE = 640, 192  # pixels that the detector sees of a picture or a tile, and of one face
+VIEWS = ((0.0, 0.0, 1.0), (0.03, 0.02, 1.05), (-0.03, -0.02, 0.95), (0.02, -0.03, 1.1))
+"""Looks at one face: moved right, moved down (in sides), scaled."""
+_STRANGERS = 0.6  # ArcFace's cosine distance that `cast.apart`'s default stands for
+_APART = 0.25
+_LIPS = slice(52, 72)  # of the 106 landmarks
+_FIVE = tuple(MESH[k] for k in (36, 45, 30, 48, 54))  # about where eyes, nose and mouth corners are
+
+
+class InsightfaceTracker:
+    """Tracks faces with the networks of a model pack; `use` names them before `track`."""
+
+    def use(self, weights: Mapping[str, Path]) -> None:
+        """Take the networks `detector`, `landmarks` and `identity` from these files."""
+        self._detector = Detector(weights["detector"])
+        self._landmarks = Landmarks(weights["landmarks"])
+        self._identity = Identity(weights["identity"])
+
+    def track(
+        self,
+        pictures: Iterable[Picture],
+        *,
+        turn: int = 0,
+        views: int = 4,
+        done: Callable[[int], None] = lambda count: None,
+    ) -> list[FaceTrack]:
+        """Faces of one shot; see `Tracker.track`."""
+        cv2.setNumThreads(1)  # the squares are small: dividing them costs more than it saves
+        finder = Finder(self._detector, self._landmarks, turn, views)
+        follower = follow.Follower(finder)
+        shape = (0, 0)
+        for count, picture in enumerate(pictures, 1):
+            rgb = eight_bit(picture.rgb())
+            shape = (rgb.shape[0], rgb.shape[1])
+            follower.feed(picture.index, rgb)
+            done(count)
+        found = finished(follower.traces(), shape, turn)
+        for track in found:
+            track.descriptor = np.stack([self._who(thumb) for thumb in track.thumbs])
+        return found
+
+    def _who(self, thumb: Image) -> NDArray[np.float32]:
+        """The descriptor of an upright picture of a face, unit length.
+
+        A constant part brings cosine distances from ArcFace's scale to that of `cast.apart`.
+        """
+        seen = self._detector(thumb, CLOSE, follow.PRESENT)
+        points = seen[0].points if seen else _typical(len(thumb))
+        share = _APART / _STRANGERS
+        own = np.sqrt(share) * self._identity(thumb, points)
+        return np.append(own, np.sqrt(1 - share)).astype(np.float32)
+
+
+class Finder:
+    """SCRFD and 2d106det as a `follow.Finder`."""
+
+    def __init__(self, detector: Detector, landmarks: Landmarks, turn: int, views: int) -> None:
+        self._detector, self._landmarks, self._turn = detector, landmarks, turn
+        self._views = VIEWS[: max(views, 2)]  # what covers a mouth shows in how far they disagree
+
+    def detect(self, rgb: Image, tiles: bool) -> list[Look]:
+        """Faces on the whole picture and, where `tiles`, on tiles that overlap by a third."""
+        upright = np.rot90(rgb, -self._turn) if self._turn else rgb
+        height, width = upright.shape[:2]
+        found = self._detector(upright, WHOLE, follow.PRESENT)
+        side = min(WHOLE, height, width)
+        if tiles and max(height, width) > 1.2 * side:
+            for top in starts(height, side):
+                for left in starts(width, side):
+                    tile = upright[top : top + side, left : left + side]
+                    for one in self._detector(tile, WHOLE, follow.PRESENT):
+                        inside = one.box.min() > 0.02 * side and one.box.max() < 0.98 * side
+                        if inside:  # faces that the border cuts are left to the neighbours
+                            shift = np.array((left, top), np.float64)
+                            box = one.box + np.tile(shift, 2)
+                            found.append(Detection(one.score, box, one.points + shift))
+        return [to_raster(_look(one), self._turn, width, height) for one in apart(found)]
+
+    def sight(self, rgb: Image, look: Look) -> Sight | None:
+        """The mesh of the face in that square, or None where there is none."""
+        source = reduced(rgb, look, self._landmarks.side)
+        close, _ = source.cut(look, CLOSE)
+        seen = self._detector(close, CLOSE, follow.PRESENT / 2)
+        middle = np.full(2, CLOSE / 2)
+        near = [one for one in seen if np.abs(one.points.mean(axis=0) - middle).max() < 0.25 * CLOSE]
+        if not near or near[0].score < follow.PRESENT:
+            return None
+        stack: list[NDArray[np.float64]] = []
+        crop, own = close, np.zeros((106, 2))
+        for right, down, scale in self._views:
+            x, y = np.cos(look.angle), np.sin(look.angle)
+            moved = look.centre + look.side * np.array((right * x - down * y, right * y + down * x))
+            square = Look(moved, look.side * scale, look.angle)
+            cut, to_crop = source.cut(square, self._landmarks.side)
+            marks = self._landmarks(cut)
+            if not stack:
+                crop, own = cut, marks
+            stack.append(undo(to_crop, marks))
+        mesh = lifted(np.mean(stack, axis=0))
+        size = max(eye_distance(mesh), 1e-6)
+        spread = float(np.std(stack, axis=0)[_LIPS].mean() / size)
+        return Sight(
+            mesh, near[0].score, spread, colours(crop, lifted(own).astype(np.float64)), sharpness(rgb, mesh)
+        )
+
+    def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
+        """Upright picture of a face, (96, 96, 3)."""
+        look = portrait(mesh)
+        return reduced(rgb, look, THUMB).cut(look, THUMB)[0]
+
+
+def _look(face: Detection) -> Look:
+    """The square around a face: as `follow` will look for it once it has a mesh."""
+    left, top, right, bottom = face.box
+    eyes = face.points[1] - face.points[0]
+    centre = np.array(((left + right) / 2, (top + bottom) / 2))
+    return Look(centre, ROOM * max(right - left, bottom - top), float(np.arctan2(eyes[1], eyes[0])))
+
+
+def _typical(side: int) -> NDArray[np.float64]:
+    """Eyes, nose and mouth corners (5, 2) of the average head in a kept picture of that many pixels."""
+    head = 100 * regions.head()
+    points = apply(portrait(head).into(side), head[:, :2])[list(_FIVE)]
+    inner = apply(portrait(head).into(side), head[[133, 362], :2])
+    points[:2] = (points[:2] + inner) / 2
+    return points

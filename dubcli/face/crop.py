@@ -1,0 +1,100 @@
+"""What a tracker cuts out of a picture, and what it reads there, whatever network then looks at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.face import mesh as regions
+from dubcli.face.follow import Image
+from dubcli.face.look import Look
+
+SOFT = 48  # pixels of a side of the picture that skin colours are read from
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A part of a picture, made smaller by area averaging: `pixels * factor + low` is in the picture."""
+
+    image: Any
+    low: NDArray[np.float64]
+    factor: NDArray[np.float64]
+
+    def cut(self, look: Look, side: int) -> tuple[Image, NDArray[np.float64]]:
+        """The square as an upright picture of `side` pixels, and the (2, 3) map from raster to its pixels.
+
+        Outside the picture it is black.
+        """
+        to_crop = look.into(side)
+        here = to_crop.copy()
+        here[:, 2] += to_crop[:, :2] @ self.low
+        here[:, :2] *= self.factor
+        here[:, 2] += here[:, :2] @ (0.5, 0.5) - 0.5  # OpenCV counts from the centre of the first pixel
+        crop: Any = cv2.warpAffine(self.image, here, (side, side), flags=cv2.INTER_LINEAR)
+        return crop, to_crop
+
+
+def reduced(rgb: Image, look: Look, side: int) -> Reduced:
+    """The surroundings of a look, at a resolution from which `side` pixels can be cut without aliasing."""
+    k = side / look.side
+    if k > 0.75:
+        return Reduced(rgb, np.zeros(2), np.ones(2))
+    height, width = rgb.shape[:2]
+    reach = 0.9 * look.side  # half a diagonal of the largest view, moved
+    low = np.clip(np.floor(look.centre - reach), 0, (width - 1, height - 1)).astype(int)
+    high = np.clip(np.ceil(look.centre + reach), low + 1, (width, height)).astype(int)
+    size = np.maximum(np.round((high - low) * k), 1).astype(int)
+    part = rgb[low[1] : high[1], low[0] : high[0]]
+    image = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+    return Reduced(image, low.astype(np.float64), (high - low) / size)
+
+
+def to_raster(look: Look, turn: int, width: int, height: int) -> Look:
+    """From the picture that `turn` quarter turns brought upright, `width` by `height`, to its raster."""
+    x, y = look.centre
+    turned = ((x, y), (y, width - x), (width - x, height - y), (height - y, x))[turn]
+    return Look(np.array(turned), look.side, look.angle - turn * np.pi / 2)
+
+
+def colours(crop: Image, points: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Skin colours at the mesh points of a square crop, (468, 3), each the mean of some pixels."""
+    soft = cv2.resize(crop, (SOFT, SOFT), interpolation=cv2.INTER_AREA)
+    x, y = (points[:468, :2] * (SOFT / len(crop)) - 0.5).astype(np.float32).T
+    return np.asarray(cv2.remap(soft, x[None], y[None], cv2.INTER_LINEAR)[0], np.uint8)
+
+
+def sharpness(rgb: Image, mesh: NDArray[np.float32]) -> float:
+    """Energy of the finest detail around the mouth over its contrast, at the picture's own resolution."""
+    lips = mesh[list(regions.LIPS_OUTER), :2]
+    low, high = lips.min(axis=0), lips.max(axis=0)
+    room = 0.3 * (high - low).max()
+    height, width = rgb.shape[:2]
+    x0, y0 = np.clip(low - room, 0, (width - 3, height - 3)).astype(int)
+    x1, y1 = np.clip(high + room, (x0 + 3, y0 + 3), (width, height)).astype(int)
+    grey = cv2.cvtColor(rgb[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)).mean() / (grey.std() + 4.0))
+
+
+def starts(length: int, side: int) -> list[int]:
+    """Starts of tiles of `side` that cover `length` and overlap by at least a third."""
+    count = max(1, int(np.ceil((length - side) / (side * 2 / 3))) + 1)
+    return [round(k * (length - side) / max(count - 1, 1)) for k in range(count)] if length > side else [0]
+
+
+def without_overlap(found: list[tuple[float, Look]]) -> list[tuple[float, Look]]:
+    """Non-maximum suppression: of looks at one face the surest stays."""
+    kept: list[tuple[float, Look]] = []
+    for score, look in sorted(found, key=lambda pair: (-pair[0], pair[1].centre[0], pair[1].centre[1])):
+        apart = [np.abs(look.centre - other.centre).max() / max(look.side, other.side) for _, other in kept]
+        if all(d > 0.3 for d in apart):
+            kept.append((score, look))
+    return kept
+
+
+def eight_bit(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
+    """As 8 bits in memory of its own: the decoder's, kept for a while, is given back only much later."""
+    return np.array(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)
