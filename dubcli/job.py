@@ -7,6 +7,7 @@ film.dub_fr.dub/
     failed/         one file per unit that failed
     logs/           what workers printed
     cast.yaml       what a person says about who is who, if anything (`face.castfile`)
+    curves/         mouths that a person has edited frame by frame, if any (`speech.curvefile`)
     cues.json       what a person says about whose mouth moves when, if anything (`speech.cuefile`)
     events.jsonl    what happened
     report.html     what was done, shot by shot (and report.json)
@@ -29,10 +30,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.config import Settings
-from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
 from dubcli.face import castfile
-from dubcli.speech import cuefile
+from dubcli.speech import cuefile, curvefile
 from dubcli.stages.base import Artifact, Source
 from dubcli.store import Store, sha256, tree, write_atomically
 
@@ -218,6 +218,9 @@ class Job:
             if (self.root / name).is_file():
                 check(self.root / name)  # now, rather than hours later
                 roles[role] = self.root / name
+        for path in sorted((self.root / "curves").glob("*.csv")):
+            curvefile.load(path)
+            roles[f"curves:{path.stem}"] = path
         self.sources.clear()
         for role, path in roles.items():
             try:

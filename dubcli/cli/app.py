@@ -17,10 +17,12 @@ from dubcli.cli import (
     doctor,
     engine,
     explain,
+    motion,
     plan,
     preset,
     report,
     run,
+    speech,
     status,
 )
 from dubcli.cli.declaration import declare
@@ -89,6 +91,8 @@ _add(app, "report", LOOK, report.report)
 for word, module, panel in (
     ("cast", cast, LOOK),
     ("cue", cue, LOOK),
+    ("speech", speech, LOOK),
+    ("motion", motion, LOOK),
     ("preset", preset, SET_UP),
     ("engine", engine, SET_UP),
     ("cache", cache, SET_UP),

@@ -104,8 +104,9 @@ def export(
     """Write the list of cues, to be edited.
 
     A cue is a face (shot and track), speak or still, and its frames: start, and stop, the first frame after
-    it. Both may also be times, such as 0:00:05.24. A line may be changed, added or deleted; a face without a
-    cue is left alone. The columns time, name, confidence and why are for the eye.
+    it. Both may also be times, such as 0:00:05.24. Amplitude is how far the mouth moves, 1 as in the film; a
+    cue may be cut in two, so that one word moves it more. A line may be changed, added or deleted; a face
+    without a cue is left alone. The columns time, name, confidence and why are for the eye.
     """
     from dubcli.speech import cuefile
     from dubcli.store import write_atomically
@@ -179,7 +180,7 @@ class _Known:
 
         found = sorted(self.found["cues"], key=lambda row: (row["start"], row["shot"], row["track"]))
         return [
-            {key: row[key] for key in ("shot", "track", "person", "kind", "start", "stop")}
+            {key: row[key] for key in ("shot", "track", "person", "kind", "start", "stop", "amplitude")}
             | {
                 "time": clock(self.seconds(row["start"])),
                 "name": self.film.persons.get(row["person"], ""),
@@ -196,7 +197,7 @@ class _Known:
 
         found: dict[str, list[Any]] = {}
         for row in self.found["cues"]:
-            edit = Edit(int(row["track"]), row["start"], row["stop"], row["kind"])
+            edit = Edit(int(row["track"]), row["start"], row["stop"], row["kind"], row["amplitude"])
             found.setdefault(row["shot"], []).append(edit)
         return {shot: sorted(edits) for shot, edits in found.items()}
 

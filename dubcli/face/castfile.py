@@ -3,6 +3,7 @@
     persons:
       p01: {name: Anna, consent: "release of 2 May 2025", face: 00000000/0}
       p02: {name: a guest, touch: false}
+      p03: {name: Ben, amplitude: 0.8}
     merge:
       - [p01, p04]                   # one person: p04 joins p01
     split:
@@ -51,12 +52,14 @@ class Note(_Strict):
         touch: whether their mouth may be changed at all.
         consent: what shows their consent, "" for nothing recorded.
         face: a face that must be theirs.
+        amplitude: how far their mouth moves; 1 is as in the film.
     """
 
     name: str = Field(default="", max_length=80, pattern=r"^[^\n\r\t]*$")
     touch: bool = True
     consent: str = Field(default="", max_length=400)
     face: FaceName | None = None
+    amplitude: float = Field(default=1.0, gt=0, le=3)
 
 
 class CastFile(_Strict):

@@ -8,8 +8,10 @@ A file is a list of cues, as JSON (`{"cues": [{...}]}`) or as CSV with the same 
 
 The list says all that happens in a shot: a face that is in no cue there is left alone. `start` and `stop`
 are frames of the film, half-open, or times. `track` may be left out where the person is in the shot once,
-`person` always; other columns of an export are for the eye. `shots` names the shots the list is about;
-without it, that is all of them. A job keeps in its `cues.json` only the shots that a person has changed.
+`person` always; other columns of an export are for the eye. `amplitude` is how far the mouth moves, 1 by
+default; a line may be cut into cues that touch, to give a word its own. `shots` names the shots the list is
+about; without it, that is all of them. A job keeps in its `cues.json` only the shots that a person has
+changed.
 """
 
 from __future__ import annotations
@@ -29,7 +31,19 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from dubcli.document import Document, parse_csv, parse_yaml, read_text, suggestion
 from dubcli.errors import ConfigError
 
-COLUMNS = ("shot", "track", "person", "kind", "start", "stop", "time", "name", "confidence", "why")
+COLUMNS = (
+    "shot",
+    "track",
+    "person",
+    "kind",
+    "start",
+    "stop",
+    "amplitude",
+    "time",
+    "name",
+    "confidence",
+    "why",
+)
 
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,6})?)")
 
@@ -41,6 +55,14 @@ def _shot(value: Any) -> Any:
 
 def _number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
+
+
+def _decimal(value: Any) -> Any:
+    """A number out of a table, where all is text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _moment(value: int | str) -> int | str:
@@ -66,6 +88,7 @@ class Row(_Strict):
     kind: Literal["speak", "still"]
     start: Moment
     stop: Moment
+    amplitude: Annotated[float, BeforeValidator(_decimal), Field(gt=0, le=3)] = 1.0
     time: Any = None
     name: Any = None
     confidence: Any = None
@@ -82,12 +105,13 @@ class CueFile(_Strict):
 
 @dataclass(frozen=True, order=True)
 class Edit:
-    """A cue that a person has decided: frames of a track that speak or are kept still."""
+    """A cue that a person has decided: frames of a track that speak, and how much, or are kept still."""
 
     track: int
     start: int
     stop: int
     kind: Literal["speak", "still"]
+    amplitude: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -217,7 +241,7 @@ def _edit(document: Document, k: int, row: Row, film: Film) -> Edit:
             raise ConfigError(
                 f"{place}: frame {frame} is out of range; face {face} is seen from {first} to {last}"
             )
-    return Edit(track, start, stop, row.kind)
+    return Edit(track, start, stop, row.kind, row.amplitude)
 
 
 def _frame(document: Document, k: int, key: str, row: Row, film: Film) -> int:
@@ -284,6 +308,7 @@ def kept(decisions: Mapping[str, Sequence[Edit]], film: Film) -> str:
             "kind": edit.kind,
             "start": edit.start,
             "stop": edit.stop,
+            "amplitude": edit.amplitude,
         }
         for shot, edits in sorted(decisions.items())
         for edit in edits

@@ -40,12 +40,14 @@ class Cue(_Stretch):
         kind: `speak` says the dub; `still` closes a mouth that talks in the film while the dub is silent.
         confidence: how sure it is that this face spoke, 0–1.
         evidence: numbers that led to it, for people.
+        amplitude: how far the mouth moves in it; 1 is as in the film.
     """
 
     person: str
     kind: Literal["speak", "still"]
     confidence: Annotated[float, Field(ge=0, le=1)]
     evidence: dict[str, float] = {}
+    amplitude: Annotated[float, Field(gt=0, le=3)] = 1.0
 
 
 class Skip(_Stretch):

@@ -171,6 +171,7 @@ def decided(shot: Shot, edits: Sequence[Edit]) -> tuple[list[Cue], list[Skip], B
                     kind=edit.kind,
                     confidence=1.0,
                     evidence={"edited": 1.0},
+                    amplitude=edit.amplitude,
                 )
             )
         changed = np.zeros(len(says), bool)

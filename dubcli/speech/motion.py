@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ _RATE = 100
 _PAUSE_S = 0.5  # silence this far from any speech is a pause in which the mouth closes
 _BREATH_S = 0.2  # the same where a cue asks for stillness
 _CLOSING_S = 0.2  # over which it does
+_STEP_FRAMES = 1.0  # deviation in frames of the blur between two amplitudes
 _TOGETHER = (0.3, 0.6)  # predicted closure at which lips begin to be drawn together, and stay so
 _MEETING = (0.7, 1.0)  # the same for a p, b or m; a free phone loop is hardly ever that sure
 
@@ -28,7 +29,7 @@ def speak(
     features: Mapping[str, Any],
     seconds: Array,
     still: Floats,
-    amplitude: float = 1.0,
+    amplitude: Floats | float = 1.0,
 ) -> tuple[Floats, Floats]:
     """Finish predicted mouths.
 
@@ -39,18 +40,35 @@ def speak(
         features: of the dub.
         seconds: (T,) times in the dub.
         still: (T,) 0–1, how much the mouth is to rest whatever is heard.
-        amplitude: how far the mouth moves, 1 as predicted.
+        amplitude: how far the mouth moves, 1 as predicted; one number, or (T,).
 
     Returns:
         Shapes (T, P, 3) and how surely the lips meet (T,) 0–1.
     """
-    mean = person.mean.reshape(-1, 3)
-    shape = within(person, np.asarray(mean + amplitude * (shape - mean), np.float32))
+    mean, gain = person.mean.reshape(-1, 3), np.reshape(amplitude, (-1, 1, 1))
+    shape = within(person, np.asarray(mean + gain * (shape - mean), np.float32))
     rest = np.maximum(pauses(np.asarray(features["speech"], np.float32), seconds), still)
     meet = meeting(features, seconds)
     closed = np.max([rest, _past(_TOGETHER, together), _past(_MEETING, meet)], axis=0)
     shape = shape + closed[:, None, None] * (person.closed - shape)
     return np.asarray(shape, np.float32), np.maximum(rest, meet)
+
+
+def gains(frames: NDArray[np.int32], cues: Sequence[Mapping[str, Any]]) -> Floats:
+    """How far the mouth moves in each frame (T,), from the amplitudes of its cues, without steps between."""
+    from scipy.ndimage import distance_transform_edt, gaussian_filter1d
+
+    out = np.ones(len(frames))
+    known = np.zeros(len(frames), bool)
+    for cue in cues:
+        inside = (frames >= cue["start"]) & (frames < cue["stop"])
+        out[inside] = cue["amplitude"]
+        known |= inside
+    if not known.any() or np.ptp(out[known]) == 0:
+        return np.full(len(out), out[known][0] if known.any() else 1.0, np.float32)
+    # Outside of cues nothing moves, so the nearest cue's amplitude may go on there.
+    near = distance_transform_edt(~known, return_distances=False, return_indices=True)[0]
+    return np.asarray(gaussian_filter1d(out[near], _STEP_FRAMES, mode="nearest"), np.float32)
 
 
 def _past(limits: tuple[float, float], values: Floats) -> Floats:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row")
 
-STAGE = Stage("cast", 2, after=("track",))
+STAGE = Stage("cast", 3, after=("track",))
 
 SHEET_COLUMNS, SHEET_PICTURES = 8, 48
 
@@ -86,6 +86,7 @@ def _row(person: Person, frames: Mapping[Face, int], require_consent: bool) -> d
         "id": person.id,
         "name": person.note.name,
         "consent": person.note.consent,
+        "amplitude": person.note.amplitude,
         "touch": not why,
         "why": why,
         "frames": sum(frames[face] for face in person.faces),

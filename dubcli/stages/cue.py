@@ -11,7 +11,7 @@ from dubcli.stages.base import JobView, Stage, Task, Unit
 if TYPE_CHECKING:
     from dubcli.speech.cuefile import Edit
 
-STAGE = Stage("cue", version=3, after=("cast", "align"))
+STAGE = Stage("cue", version=4, after=("cast", "align"))
 
 
 def units(job: JobView) -> list[Unit]:

@@ -14,18 +14,21 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel
 
-STAGE = Stage("motion", 4, after=("cue", "learn"))
+STAGE = Stage("motion", 5, after=("cue", "learn"))
 
 
 def units(job: JobView) -> list[Unit]:
     """One unit per face that has a cue, named `shot.track`."""
     found = json.loads((job.one("cue").path / "cues.json").read_bytes())
     cues, stems = found["cues"], found.get("stems", {})
+    persons = json.loads((job.one("cast").path / "cast.json").read_bytes())["persons"]
+    amplitude = {one["id"]: one.get("amplitude", 1.0) for one in persons}
     shots = json.loads((job.one("split").path / "shots.json").read_bytes())
     ranges = {shot["name"]: [shot["start"], shot["stop"]] for shot in shots}
     rows: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for cue in sorted(cues, key=lambda c: (c["shot"], int(c["track"]), c["start"])):
         row = {name: cue[name] for name in ("person", "start", "stop", "kind")}
+        row["amplitude"] = round(cue["amplitude"] * amplitude[cue["person"]], 4)
         rows.setdefault((cue["shot"], int(cue["track"])), []).append(row)
     out = []
     settings = job.settings.motion
@@ -39,12 +42,16 @@ def units(job: JobView) -> list[Unit]:
             "picture": job.one("split"),
         }
         used |= {"speech/film": heard} if heard else {}
+        curves = job.sources.get(f"curves:{shot}.{track}")
+        edits = {"curves": curves} if curves else {}
         out.append(
             Unit(
                 STAGE,
                 f"{shot}.{track}",
-                inputs={role: artifact.content for role, artifact in used.items()},
+                inputs={role: artifact.content for role, artifact in used.items()}
+                | {role: source.sha256 for role, source in edits.items()},
                 paths={role: artifact.path for role, artifact in used.items()}
+                | {role: source.path for role, source in edits.items()}
                 | {"probe": job.one("probe").path},
                 params=params,
                 facts={"track": track, "shot": ranges[shot], "cues": own},
@@ -77,7 +84,8 @@ def run(task: Task) -> None:
     speaking, still = _kinds(track.frames, task.facts["cues"])
     spoken, together = learnt.predict(name, person, features, at)
     rest = curves.resting(still, speaking, features, at)
-    wanted, closed = curves.speak(person, spoken, together, features, at, rest, task.params["amplitude"])
+    gain = task.params["amplitude"] * curves.gains(track.frames, task.facts["cues"])
+    wanted, closed = curves.speak(person, spoken, together, features, at, rest, gain)
     first, last = task.facts["shot"]
     change = (speaking | still) & track.eligible
     if task.params["keep_matching"]:
@@ -90,6 +98,7 @@ def run(task: Task) -> None:
     shape = own + morph[:, None, None] * (wanted - own)
     keep = np.flatnonzero(picture > 0)
     a, b = (int(keep[0]), int(keep[-1]) + 1) if len(keep) else (0, 0)
+    shape, picture = _edited(task, person, track.frames, shape, picture, slice(a, b))
     result = {
         "frames": track.frames[a:b].astype(np.int32),
         "shape": shape[a:b].astype(np.float32),
@@ -99,6 +108,20 @@ def run(task: Task) -> None:
     }
     np.savez_compressed(task.out / "motion.npz", **result)
     _table(task.out / "motion.csv", result, seconds[a:b], basis.width(shape[a:b]))
+
+
+def _edited(task: Task, person: Person, frames: Any, shape: Any, weight: Any, part: slice) -> tuple[Any, Any]:
+    """Shapes and weights with what a person has edited in the curves of a part of the frames."""
+    from dubcli.speech import basis, curvefile
+
+    if "curves" not in task.inputs:
+        return shape, weight
+    own = shape[part].astype("float32")
+    now = curvefile.Curves(frames[part], basis.opening(own), basis.width(own), weight[part])
+    new = curvefile.edited(*curvefile.load(task.inputs["curves"]), now)
+    shape, weight = shape.copy(), weight.copy()
+    shape[part], weight[part] = curvefile.shaped(person, own, new.opening, new.width), new.weight
+    return shape, weight
 
 
 def _asked(task: Task, learnt: MouthModel, name: str, person: Person, seconds: Any) -> Any:
@@ -157,6 +180,8 @@ def _kinds(frames: Any, cues: list[dict[str, Any]]) -> tuple[Any, Any]:
 
 
 def _table(path: Path, result: dict[str, Any], seconds: Any, width: Any) -> None:
-    rows = zip(result["frames"], seconds, result["opening"], width, result["weight"], strict=True)
-    lines = [f"{f},{s:.3f},{o:.4f},{w:.4f},{a:.3f}" for f, s, o, w, a in rows]
-    path.write_text("\n".join(["frame,seconds,opening,width,weight", *lines]) + "\n", encoding="ascii")
+    from dubcli.speech import curvefile
+
+    columns = result["frames"], seconds, result["opening"], width, result["weight"]
+    rows = (dict(zip(curvefile.COLUMNS, row, strict=True)) for row in zip(*columns, strict=True))
+    path.write_text(curvefile.to_csv(rows), encoding="ascii")

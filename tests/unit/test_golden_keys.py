@@ -39,7 +39,15 @@ SHOTS: list[dict[str, Any]] = [
     {"name": "00000000", "start": 0, "stop": 48, "picture": "one"},
     {"name": "00000048", "start": 48, "stop": 96, "picture": "two"},
 ]
-CUE = {"shot": "00000048", "track": 0, "person": "p01", "start": 50, "stop": 90, "kind": "speak"}
+CUE = {
+    "shot": "00000048",
+    "track": 0,
+    "person": "p01",
+    "start": 50,
+    "stop": 90,
+    "kind": "speak",
+    "amplitude": 1.0,
+}
 FILES: dict[str, dict[str, dict[str, Any]]] = {
     "probe": {"film": {"media.json": {"video": VIDEO, "audio": [AUDIO], "subtitles": [], "other": []}}},
     "split": {

@@ -1,0 +1,120 @@
+"""`dubcli motion export|import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dubcli.cli import options
+from dubcli.cli.cue import Format, ImportJob, To
+from dubcli.cli.output import out
+from dubcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dubcli.job import Job
+
+HELP = """
+Edit how a mouth moves, frame by frame.
+
+The curves of a face in a shot are how far its lips are apart, how wide they are, and how much of the new
+mouth shows. Export them, edit them, and import them again; only that face is made anew.
+"""
+
+Face = Annotated[str, typer.Argument(metavar="FACE", help="A face in a shot, such as 00000120/0.")]
+From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited curves: .json, or a table.")]
+
+
+def export(
+    face: Face,
+    job_dir: ImportJob = None,
+    out_file: To = None,
+    form: Format = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Write the curves of a face, to be edited.
+
+    A line is a frame. Lines may be left out, and cells left empty: there, everything stays as it is.
+    """
+    from dubcli.speech import curvefile
+    from dubcli.store import write_atomically
+
+    job = _job(job_dir)
+    _, file = curvefile.load(_curves(job, face))
+    rows = [row.model_dump() for row in file.curves]
+    suffix = out_file.suffix.lower().removeprefix(".") if out_file else "csv"
+    form = form or ("json" if suffix == "json" else "csv")
+    text = curvefile.to_json(rows) if form == "json" else curvefile.to_csv(rows)
+    if out_file is None:
+        out.raw(text.rstrip("\n"))
+        return
+    try:
+        write_atomically(out_file, text.encode())
+    except OSError as error:
+        raise UsageError(f"cannot write {out_file} ({error.strerror}); choose another with -o FILE") from None
+    out.path(out_file)
+
+
+def import_(
+    face: Face,
+    file: From,
+    job_dir: ImportJob = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Take over the edited curves of a face.
+
+    Values that differ from the last run are kept in the job's folder curves; to go back to what the computer
+    found, delete the file there.
+    A mistake in the file is told with its line and column, ends with 4, and changes nothing.
+    """
+    from dubcli.speech import curvefile
+    from dubcli.store import write_atomically
+
+    job = _job(job_dir)
+    _, known = curvefile.load(_curves(job, face))
+    document, edits = curvefile.load(file)
+    curvefile.check(document, edits, [row.frame for row in known.curves])
+    path = job.root / "curves" / f"{_unit(face)}.csv"
+    before = curvefile.load(path)[1] if path.is_file() else None
+    rows = curvefile.merged(before, known, edits)
+    if rows == [row.model_dump() for row in (before.curves if before else ())]:
+        out.note("nothing in it differs from what the mouth does")
+        return
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, curvefile.to_csv(rows).encode())
+    out.path(path)
+    out.note(f"to put it to work, type: dubcli run {job.root}")
+
+
+def _job(place: Path | None) -> Job:
+    from dubcli.cli.jobs import find_job
+    from dubcli.job import Job
+
+    return Job.open(find_job(place))
+
+
+def _unit(face: str) -> str:
+    return face.replace("/", ".")
+
+
+def _curves(job: Job, face: str) -> Path:
+    """The table that the last run left.
+
+    Raises:
+        UsageError: that face is not changed.
+    """
+    from dubcli.document import suggestion
+
+    key = job.ref(f"motion/{_unit(face)}")
+    artifact = job.store.get(key) if key else None
+    if artifact is None:
+        made = [unit for unit, _ in job.refs() if unit.startswith("motion/")]
+        known = [unit.removeprefix("motion/").replace(".", "/") for unit in made]
+        raise UsageError(f"the mouth of {face} is not changed in {job.root}{suggestion(face, known)}")
+    return artifact.path / "motion.csv"
+
+
+COMMANDS = {"export": export, "import": import_}

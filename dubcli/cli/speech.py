@@ -1,0 +1,69 @@
+"""`dubcli speech export`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from dubcli.cli import options
+from dubcli.cli.cue import To
+from dubcli.cli.output import out
+from dubcli.errors import UsageError
+
+HELP = """
+See what was heard in the dub and in the film.
+
+Words, phones and mouth classes with their times. As a TextGrid they can be corrected in Praat, and given to
+dubcli run as the dub's --script.
+"""
+
+Of = Annotated[
+    Literal["dub", "film"],
+    typer.Option("--of", metavar="dub|film", help="Which sound.", rich_help_panel=options.OUTPUT),
+]
+Format = Annotated[
+    Literal["textgrid", "json"] | None,
+    typer.Option(
+        "--format", metavar="textgrid|json", rich_help_panel=options.OUTPUT,
+        help="The form; without it the file's suffix says, and TextGrid where there is none.",
+    ),
+]  # fmt: skip
+
+
+def export(
+    job_dir: options.JobDir = None,
+    of: Of = "dub",
+    out_file: To = None,
+    form: Format = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Write words and phones with their times, as a TextGrid or as JSON.
+
+    Words are known where the dub has a script, or was heard with whisperx.
+    """
+    from dubcli.cli.jobs import find_job
+    from dubcli.job import Job
+    from dubcli.speech import record, textgrid
+    from dubcli.store import write_atomically
+
+    job = Job.open(find_job(job_dir))
+    key = job.ref(f"align/{of}")
+    artifact = job.store.get(key) if key else None
+    if artifact is None:
+        raise UsageError(f"{job.root} has not heard its {of} yet; type: dubcli run {job.root}")
+    path = artifact.path / "speech.json"
+    as_json = form == "json" or (form is None and out_file is not None and out_file.suffix.lower() == ".json")
+    text = path.read_text("utf-8") if as_json else textgrid.dump(record.load(path))
+    if out_file is None:
+        out.raw(text.rstrip("\n"))
+        return
+    try:
+        write_atomically(out_file, text.encode())
+    except OSError as error:
+        raise UsageError(f"cannot write {out_file} ({error.strerror}); choose another with -o FILE") from None
+    out.path(out_file)
+
+
+COMMANDS = {"export": export}

@@ -1,0 +1,191 @@
+"""A mouth's curves as a person edits them: what `dubcli motion export` writes and `import` reads.
+
+A table (CSV), or JSON `{"curves": [{...}]}`, of one face in one shot:
+
+    frame,seconds,opening,width,weight
+    131,5.240,0.0831,0.4120,1.000
+
+`opening` and `width` are of the lips, over the distance between the outer eye corners; `weight` is how much
+of the new mouth shows. `seconds` is for the eye. Where frames are left out, or cells empty, all stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from dubcli.document import Document, parse_csv, parse_yaml, read_text
+from dubcli.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dubcli.speech.basis import Person
+
+COLUMNS = ("frame", "seconds", "opening", "width", "weight")
+_FORMS = {"frame": "{}", "seconds": "{:.3f}", "opening": "{:.4f}", "width": "{:.4f}", "weight": "{:.3f}"}
+_TOLD = 1e-4  # as finely as curves are written, differences are edits
+_PULL = 1e-6  # keeps directions that this mouth never took from being used
+
+
+def _number(value: Any) -> Any:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Gap = Annotated[float | None, BeforeValidator(_number), Field(ge=-1, le=3)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Row(_Strict):
+    """One frame; None leaves a curve as it is."""
+
+    frame: Annotated[int, BeforeValidator(_whole), Field(ge=0)]
+    seconds: Annotated[float | None, BeforeValidator(_number)] = None
+    opening: Gap = None
+    width: Gap = None
+    weight: Annotated[float | None, BeforeValidator(_number), Field(ge=0, le=1)] = None
+
+
+class CurveFile(_Strict):
+    """The whole file."""
+
+    curves: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves of consecutive frames, (T,) each."""
+
+    frames: NDArray[np.int32]
+    opening: NDArray[np.float32]
+    width: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+
+def load(path: Path) -> tuple[Document, CurveFile]:
+    """Read and check what can be checked without the face.
+
+    Raises:
+        ConfigError: it is not well formed, or a frame stands there twice; file, line and column are named.
+    """
+    text = read_text(path)
+    if path.suffix.lower() == ".json":
+        document = parse_yaml(text.expandtabs(1), str(path))
+    else:
+        document = parse_csv(text, str(path), "curves")
+    file, seen = document.model(CurveFile), set[int]()
+    for k, row in enumerate(file.curves):
+        if row.frame in seen:
+            raise ConfigError(f"{document.at(('curves', k, 'frame'))}: frame {row.frame} stands here twice")
+        seen.add(row.frame)
+    return document, file
+
+
+def check(document: Document, file: CurveFile, frames: Sequence[int]) -> None:
+    """Hold the frames of a file against those in which a mouth is changed, which are consecutive.
+
+    Raises:
+        ConfigError: a frame is none of them; file, line and column are named.
+    """
+    for k, row in enumerate(file.curves):
+        if not frames or not frames[0] <= row.frame <= frames[-1]:
+            place = document.at(("curves", k, "frame"))
+            span = f"from {frames[0]} to {frames[-1]}" if frames else "in no frame"
+            raise ConfigError(f"{place}: frame {row.frame} is out of range; this mouth is changed {span}")
+
+
+def edited(document: Document, file: CurveFile, now: Curves) -> Curves:
+    """Curves with a person's edits.
+
+    Raises:
+        ConfigError: a frame is not one of the face's; file, line and column are named.
+    """
+    check(document, file, now.frames.tolist())
+    out = {name: getattr(now, name).copy() for name in ("opening", "width", "weight")}
+    for row in file.curves:
+        at = row.frame - int(now.frames[0])
+        for name, values in out.items():
+            value = getattr(row, name)
+            if value is not None and abs(value - values[at]) > _TOLD:
+                values[at] = value
+    return Curves(now.frames, **out)
+
+
+def merged(before: CurveFile | None, now: CurveFile, edits: CurveFile) -> list[dict[str, Any]]:
+    """A face's edits: the earlier ones, and each cell in which a new file differs from what is now."""
+    rows = {row.frame: row.model_dump() for row in (before.curves if before else ())}
+    known = {row.frame: row for row in now.curves}
+    for row in edits.curves:
+        cells = {name: getattr(row, name) for name in _FORMS if name not in ("frame", "seconds")}
+        told = {
+            name: value
+            for name, value in cells.items()
+            if value is not None and abs(value - getattr(known[row.frame], name)) > _TOLD
+        }
+        if told:
+            rows[row.frame] = dict.fromkeys(COLUMNS) | rows.get(row.frame, {}) | {"frame": row.frame} | told
+    return [rows[frame] for frame in sorted(rows)]
+
+
+def shaped(
+    person: Person, shape: NDArray[np.float32], opening: NDArray[np.float32], width: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Shapes (T, P, 3) moved to openings and widths (T,), in the way this person's mouth mostly does it."""
+    import numpy as np
+
+    from dubcli.speech import basis
+
+    count = person.basis.shape[0]
+    seen = person.coefficients
+    spread = np.cov(seen.T) if len(seen) > count else np.eye(count)
+    spread = np.atleast_2d(spread) + _PULL * np.eye(count)
+    out = shape.astype(np.float32)
+    for _ in range(3):  # width is not quite linear in the shape
+        short = np.stack([opening - basis.opening(out), width - basis.width(out)], axis=1)
+        if np.abs(short).max(initial=0) < _TOLD:
+            break
+        directions = person.basis.reshape(count, -1, 3)
+        step = np.float32(1e-2)
+        slopes = np.stack(
+            [
+                np.stack([m(out + step * d) - m(out) for d in directions], axis=1) / step
+                for m in (basis.opening, basis.width)
+            ],
+            axis=1,
+        )  # (T, 2, K)
+        pulled = slopes @ spread
+        weights = np.linalg.solve(pulled @ slopes.transpose(0, 2, 1) + 1e-9 * np.eye(2), short[..., None])
+        moved = (pulled.transpose(0, 2, 1) @ weights)[..., 0]
+        need = np.abs(short).max(1) >= _TOLD
+        out[need] += np.tensordot(moved[need], directions, axes=1).astype(np.float32)
+    return out
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A file as a table."""
+    lines = [
+        ",".join(_FORMS[name].format(row[name]) if row[name] not in (None, "") else "" for name in COLUMNS)
+        for row in rows
+    ]
+    return "\n".join([",".join(COLUMNS), *lines]) + "\n"
+
+
+def to_json(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A file as JSON, a frame a line."""
+    return '{"curves": [\n' + ",\n".join(f"  {json.dumps(dict(row))}" for row in rows) + "\n]}\n"
