@@ -60,7 +60,8 @@ def test_landmarks_are_lifted_to_the_mesh_that_shows_them(yaw: float, gap: float
     found = landmarks106.lifted(marks(true))
     apart_ = np.linalg.norm(found[:, :2] - true[:, :2], axis=1) / 80
     assert apart_[list(landmarks106.MESH)].max() < 1e-4
-    assert apart_[list(mesh.LIPS_INNER + mesh.LIPS_OUTER)].max() < 0.04
+    # Between two landmarks, as at the corners of an open mouth, a lip can only be guessed.
+    assert apart_[list(mesh.LIPS_INNER + mesh.LIPS_OUTER)].max() < 0.05
     assert np.median(apart_) < 0.03
     shape = pose.to_canonical(found[None])[0]
     assert shape[14, 1] - shape[13, 1] == pytest.approx(
