@@ -30,6 +30,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.config import Settings
+from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
 from dubcli.face import castfile
 from dubcli.speech import cuefile, curvefile
