@@ -10,14 +10,16 @@ BlazeFace: Bazarevsky et al. 2019; attention mesh: Grishchenko et al. 2020; both
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import cv2
-import mediapipe as mp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +41,22 @@ from dubcli.face.crop import (
 from dubcli.face.follow import Image, Sight
 from dubcli.face.look import ROOM, Look, eye_distance, portrait
 from dubcli.face.tracks import THUMB, FaceTrack
+
+
+def _mediapipe() -> Any:
+    """The package without matplotlib, which takes longer to load than the rest and only draws plots."""
+    plots = {
+        name: ModuleType(name) for name in ("matplotlib", "matplotlib.pyplot") if name not in sys.modules
+    }
+    sys.modules.update(plots)
+    try:
+        return importlib.import_module("mediapipe")
+    finally:
+        for name in plots:
+            del sys.modules[name]
+
+
+mp = _mediapipe()
 
 SIDE = 192  # pixels that both networks see
 DETECTED = 0.5  # detector score
