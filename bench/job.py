@@ -3,14 +3,16 @@
     python bench/job.py FILM AUDIO [--minutes M]
 
 With `--minutes` the film is looped to that length first, its packets copied. Prints frames a second of the
-whole job, the seconds of each stage, the peak memory of all its processes together (their resident sets,
-sampled ten times a second; pages that they share count twice), and how long the same command takes once more.
+whole job, processor time a frame (on a shared machine it says more than the clock), seconds of each stage,
+the peak memory of all its processes together (their resident sets, sampled ten times a second; pages
+they share count twice), and how long the same command takes once more.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -48,9 +50,9 @@ def looped(film: Path, minutes: float, folder: Path) -> Path:
     return out
 
 
-def run(film: Path, audio: Path, out: Path) -> tuple[float, int]:
-    """Run the job; returns seconds and peak bytes."""
-    began, peak = time.monotonic(), 0
+def run(film: Path, audio: Path, out: Path) -> tuple[float, float, int]:
+    """Run the job; returns seconds, seconds of processor time, and peak bytes."""
+    before, began, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0
     command = [*COMMAND, "run", str(film), "--audio", str(audio), "-o", str(out), "--progress", "none", "-q"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None:
@@ -58,7 +60,8 @@ def run(film: Path, audio: Path, out: Path) -> tuple[float, int]:
         time.sleep(0.1)
     if process.returncode:
         raise SystemExit(f"the job ended with {process.returncode}")
-    return time.monotonic() - began, peak
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak
 
 
 def main() -> None:
@@ -77,8 +80,8 @@ def main() -> None:
         else:
             film = Path(shutil.copy(args.film, folder))
         out = folder / "dubbed.mp4"
-        seconds, peak = run(film, args.audio, out)
-        again, _ = run(film, args.audio, out)
+        seconds, busy, peak = run(film, args.audio, out)
+        again, _, _ = run(film, args.audio, out)
         spent: Counter[str] = Counter()
         for line in (out.with_suffix(".dub") / "events.jsonl").read_text().splitlines():
             event = json.loads(line)
@@ -92,6 +95,7 @@ def main() -> None:
                     "frames": frames,
                     "seconds": round(seconds, 1),
                     "fps": round(frames / seconds, 2),
+                    "cpu_ms_per_frame": round(1000 * busy / frames, 1),
                     "peak_mb": round(peak / 1e6),
                     "again_seconds": round(again, 2),
                     "stages": {name: round(value, 1) for name, value in spent.items()},

@@ -63,9 +63,7 @@ DETECTED = 0.5  # detector score
 TILE = 480  # pixels; the detector finds faces from about a tenth of what it is shown, and 50 pixels is enough
 
 TOGETHER = 2  # views taken at once, each by a network of its own on a thread of its own
-AGREED = (
-    0.007  # spread, in outer-eye distances, up to which two views do: a moustache has more, bare lips less
-)
+AGREED = 0.007  # spread in outer-eye distances up to which two views do: bare lips have less, moustaches more
 
 View = tuple[float, float, float, float, bool]
 """Of one face: moved right, moved down (in sides), scaled, turned (radians), mirrored."""
