@@ -1,10 +1,12 @@
-"""How well and how fast the default aligner hears.
+"""How well and how fast the aligners hear.
 
     python bench/align.py ../shared/footage
 
-Speed is over all clips with sound and all dub tracks, on one core. Accuracy is on the GRID sentences, whose
-words their file names tell: the words are aligned to the sound by force, and what the aligner hears without
-knowing them is held against that, frame by frame and lip closure by lip closure.
+Accuracy is on the GRID sentences, whose words their file names tell: the words are aligned to the sound by
+force, and what the default aligner hears without knowing them is held against that, frame by frame and lip
+closure by lip closure; then what the script aligner makes of them. How often lips close, and how sure the
+default aligner is, is told for each dub track of `speech/`. Speed is over all clips with sound and all dub
+tracks, on one core.
 """
 
 from __future__ import annotations
@@ -17,11 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.engines.aligners import forced, sphinx
+from dubcli.engines.aligners.base import Given
 from dubcli.engines.aligners.phones import PhoneAligner
+from dubcli.engines.aligners.script import Scores, follow
 from dubcli.errors import MediaError
 from dubcli.media.decode import audio
 from dubcli.speech.features import features, levelled
 from dubcli.speech.record import Phone
+from dubcli.speech.script import Line, Script
 from dubcli.speech.visemes import INDEX, SILENCE, from_phones
 
 # Cooke et al. 2006: command, colour, preposition, letter, digit, adverb, by first letter (digits by figure).
@@ -41,6 +46,15 @@ WORDS = (
     },
     {"a": "AH G EH N", "n": "N AW", "p": "P L IY Z", "s": "S UW N"},
 )  # fmt: skip
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SPOKEN = (
+    {"b": "bin", "l": "lay", "p": "place", "s": "set"},
+    {"b": "blue", "g": "green", "r": "red", "w": "white"},
+    {"a": "at", "b": "by", "i": "in", "w": "with"},
+    {letter: letter for letter in WORDS[3]},
+    dict(zip("z123456789", DIGITS, strict=True)),
+    {"a": "again", "n": "now", "p": "please", "s": "soon"},
+)
 SLACK = 3  # frames of 10 ms by which a closure may be off
 
 
@@ -71,6 +85,43 @@ def matched(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> int:
     return sum(any(a < d + SLACK and c - SLACK < b for c, d in others) for a, b in some)
 
 
+def scripted(folder: Path) -> None:
+    """Closures of the GRID sentences where the aligner is told the words, and where it is told others'."""
+    paths = sorted((folder / "talk").glob("grid_*"))
+    texts = [" ".join(SPOKEN[k][c] for k, c in enumerate(path.stem[-6:])) for path in paths]
+    sums, right, wrong = np.zeros(4, int), 0, 0
+    for k, path in enumerate(paths):
+        wave = levelled(audio(path)[0])
+        scores = Scores(len(wave) // 160)
+        heard = PhoneAligner().hear(wave, keep=scores.keep)
+        own, other = (
+            follow(Script((Line(text),)), heard, scores, Given(language="en"), "script")
+            for text in (texts[k], texts[(k + 3) % len(texts)] + " " + texts[(k + 5) % len(texts)])
+        )
+        right += own is not heard
+        wrong += other is not heard
+        true = from_phones(known(path.stem[-6:], wave), len(heard.viseme))
+        told, said = (runs(x[:, INDEX["PP"]] > 0.35) for x in (own.viseme, true))
+        sums += [matched(said, told), len(said), matched(told, said), len(told)]
+    print(f"GRID with its script: PP found {sums[0]} of {sums[1]}; of {sums[3]} heard {sums[2]} are real")
+    print(f"GRID: {right} of {len(paths)} right scripts are followed, {wrong} of {len(paths)} wrong ones")
+
+
+def languages(folder: Path) -> None:
+    """How often lips close in the dub tracks, without a script, and how sure the aligner is."""
+    print("| speech | seconds of it | p, b, m a second | rows that meet a second | confidence |")
+    print("|---|---|---|---|---|")
+    for path in sorted((folder / "speech").iterdir()):
+        heard = PhoneAligner().hear(levelled(audio(path)[0]))
+        spoken = sum(region.end - region.start for region in heard.record.regions)
+        lips = sum(phone.phone in ("P", "B", "M") for phone in heard.record.phones)
+        rows = len(runs(heard.viseme[:, INDEX["PP"]] > 0.35))
+        sure = np.average(
+            [p.score for p in heard.record.phones], weights=[p.end - p.start for p in heard.record.phones]
+        )
+        print(f"| {path.name} | {spoken:.1f} | {lips / spoken:.2f} | {rows / spoken:.2f} | {sure:.2f} |")
+
+
 def main() -> int:
     """Print the figures."""
     parser = argparse.ArgumentParser(
@@ -96,6 +147,8 @@ def main() -> int:
     print(f"GRID: mouth class right in {np.mean(right):.3f} of spoken frames")
     for name, (hit, said_count, good, heard_count) in found.items():
         print(f"GRID: {name} found {hit} of {said_count}; of {heard_count} heard {good} are real")
+    scripted(args.footage)
+    languages(args.footage)
     seconds, spent = 0.0, 0.0
     for path in sorted(
         p for folder in ("talk", "scenes", "speech") for p in (args.footage / folder).iterdir()

@@ -45,7 +45,8 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-Gap = Annotated[float | None, BeforeValidator(_number), Field(ge=-1, le=3)]
+Gap = Annotated[Annotated[float, Field(ge=-1, le=3)] | None, BeforeValidator(_number)]
+Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_number)]
 
 
 class _Strict(BaseModel):
@@ -59,7 +60,7 @@ class Row(_Strict):
     seconds: Annotated[float | None, BeforeValidator(_number)] = None
     opening: Gap = None
     width: Gap = None
-    weight: Annotated[float | None, BeforeValidator(_number), Field(ge=0, le=1)] = None
+    weight: Share = None
 
 
 class CurveFile(_Strict):

@@ -1,0 +1,102 @@
+"""Mouths edited frame by frame, and how far they move."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dubcli.errors import ConfigError
+from dubcli.face import mesh
+from dubcli.speech import basis, curvefile, motion
+from dubcli.speech.curvefile import Curves
+from tests.unit.test_model_mouth import mouths, speech
+
+
+def curves(count: int = 5) -> Curves:
+    rows = np.linspace(0.1, 0.2, count, dtype=np.float32)
+    return Curves(np.arange(50, 50 + count, dtype=np.int32), rows, rows + 0.3, np.ones(count, np.float32))
+
+
+def written(folder: Path, text: str, name: str = "a.csv") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_what_is_left_out_or_empty_stays(tmp_path: Path) -> None:
+    path = written(tmp_path, "frame,opening,weight\n51,,0.5\n53,0.01,\n")
+    now = curves()
+    new = curvefile.edited(*curvefile.load(path), now)
+    assert new.weight.tolist() == [1, 0.5, 1, 1, 1]
+    assert new.opening[3] == np.float32(0.01)
+    assert np.delete(new.opening, 3).tolist() == np.delete(now.opening, 3).tolist()
+    assert (new.width == now.width).all()
+
+
+def test_json_says_the_same_as_a_table(tmp_path: Path) -> None:
+    rows = [{"frame": 51, "seconds": 2.0, "opening": 0.1, "width": None, "weight": 1.0}]
+    one = curvefile.load(written(tmp_path, curvefile.to_csv(rows)))[1]
+    two = curvefile.load(written(tmp_path, curvefile.to_json(rows), "a.json"))[1]
+    assert one == two
+    assert json.loads(curvefile.to_json(rows))["curves"] == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("frame,opening\n51,wide\n", r"a\.csv:2:4: .*number"),
+        ("frame,opening\n51,nan\n", r"a\.csv:2:4"),
+        ("frame,opening\n51,9\n", r"a\.csv:2:4"),
+        ("frame,weight\n51,1.5\n", r"a\.csv:2:4"),
+        ("frame,mouth\n51,1\n", r"a\.csv:.*mouth"),
+        ("frame,opening\n51,0.1\n51,0.2\n", r"a\.csv:3:1: frame 51 stands here twice"),
+        (
+            "frame,opening\n99,0.1\n",
+            r"a\.csv:2:1: frame 99 is out of range; this mouth is changed from 50 to 54",
+        ),
+    ],
+)
+def test_mistakes_are_told_with_their_place(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        curvefile.edited(*curvefile.load(written(tmp_path, text)), curves())
+
+
+def test_only_what_differs_is_kept_and_earlier_edits_stay(tmp_path: Path) -> None:
+    def file(text: str) -> curvefile.CurveFile:
+        return curvefile.load(written(tmp_path, text))[1]
+
+    head = "frame,opening,width,weight\n"
+    now = file(head + "50,0.1,0.4,1\n51,0.1,0.4,1\n52,0.1,0.4,1\n")
+    kept = curvefile.merged(file(head + "52,,0.3,\n"), now, file(head + "50,0.1,0.4,1\n51,0.2,0.4,1\n"))
+    assert [(row["frame"], row["opening"], row["width"]) for row in kept] == [
+        (51, 0.2, None),
+        (52, None, 0.3),
+    ]
+
+
+def test_a_shape_takes_the_opening_and_width_that_are_asked_for() -> None:
+    shape = mouths(speech(1), np.arange(0, 8, 0.04))
+    person = basis.person(mesh.head(), shape)
+    opening, width = basis.opening(shape), basis.width(shape)
+    asked = opening.copy()
+    asked[3] = 0.0
+    moved = curvefile.shaped(person, shape, asked, width)
+    assert np.allclose(basis.opening(moved), asked, atol=2e-3)
+    assert np.allclose(basis.width(moved), width, atol=2e-3)
+    assert (np.delete(moved, 3, 0) == np.delete(shape, 3, 0)).all()
+
+
+def test_a_cue_of_more_amplitude_opens_wider_without_a_step() -> None:
+    frames = np.arange(100, 160, dtype=np.int32)
+    cues = [
+        {"start": 100, "stop": 130, "amplitude": 1.0},
+        {"start": 130, "stop": 140, "amplitude": 1.5},
+        {"start": 140, "stop": 160, "amplitude": 1.0},
+    ]
+    gains = motion.gains(frames, cues)
+    assert gains[35] == pytest.approx(1.5, abs=0.01)
+    assert gains[[10, 55]] == pytest.approx(1, abs=0.01)
+    assert np.abs(np.diff(gains)).max() < 0.25
+    assert (motion.gains(frames, cues[:1]) == 1).all()
