@@ -17,6 +17,8 @@ from dubcli.speech import visemes
 Curve = NDArray[np.floating[Any]]
 
 FEWEST_FRAMES = 12  # about half a second: less tells nothing about movement
+MET = 0.2  # of a mouth's own range: lips that are nearer have met
+CONTACT = 0.4  # the same for the lower lip at the upper teeth
 _ALIKE = 0.3  # correlation from which two curves of some seconds are hardly alike by chance
 _FLAT = 1e-4  # deviation of a mouth that does not move, well below a tracker's noise
 _GLIDE_SECONDS = 0.045  # lips need about that long on either side of a sound
@@ -71,21 +73,30 @@ def articulation(got: Curve, want: Curve) -> float | None:
     return float(got.std() / want.std())
 
 
+def below(got: Curve, part: float = MET) -> float | None:
+    """The opening that ends the lowest `part` of the curve's own range; by default, where lips have met."""
+    known = np.asarray(got, np.float64)
+    known = known[np.isfinite(known)]
+    if len(known) < FEWEST_FRAMES:
+        return None
+    low, high = np.percentile(known, [2, 95])
+    return float(low + part * (high - low))
+
+
 def closure_hits(got: Curve, closed: Curve, slack: int = 1) -> float | None:
     """Share of the closures asked for in which the lips do meet, within `slack` frames.
 
-    Lips count as met in the lowest fifth of the curve's own range.
+    When lips count as met is what `below` says.
 
     Args:
         got: (T,) opening.
         closed: (T,) 0-1, how surely the lips must meet; each run above 0.5 is one closure.
     """
     got, closed = np.asarray(got, np.float64), np.asarray(closed)
-    known = np.isfinite(got)
-    if known.sum() < FEWEST_FRAMES:
+    known, limit = np.isfinite(got), below(got)
+    if limit is None:
         return None
-    low, high = np.percentile(got[known], [2, 95])
-    met = known & (got <= low + 0.2 * (high - low))
+    met = known & (got <= limit)
     edges = np.flatnonzero(np.diff(np.r_[False, closed > 0.5, False]))
     runs = [
         slice(max(0, start - slack), stop + slack)

@@ -129,6 +129,7 @@ def _face(
         if subject.cues
         else None,
         measures=measures,
+        violations=tuple(sorted(judge.violations(work, subject, dubbed), key=lambda one: one.frame)),
         warnings=tuple(judge.warnings(measures, confidence)),
     )
 

@@ -122,6 +122,7 @@ class Work:
             for person in self._json("cast", "cast.json")["persons"]
             for shot, track in person["faces"]
         }
+        self._phones: dict[str, tuple[record.Phone, ...]] = {}
         self._features: dict[str, tuple[NDArray[np.float32], float]] = {}
 
     @property
@@ -203,6 +204,17 @@ class Work:
         centres = (np.arange(len(rows)) + 0.5) / 100
         closed = np.interp(at, centres, rows[:, visemes.INDEX["PP"]]) if len(rows) else np.zeros(len(at))
         return curves.called_for(rows, at), closed.astype(np.float32)
+
+    def phones(self, role: str) -> tuple[record.Phone, ...]:
+        """Phones of `dub` or `film` with their times in the film's."""
+        if role not in self._phones:
+            heard = record.load(self.inputs[f"speech/{role}"] / "speech.json")
+            begin = heard.offset
+            self._phones[role] = tuple(
+                phone.model_copy(update={"start": phone.start + begin, "end": phone.end + begin})
+                for phone in heard.phones
+            )
+        return self._phones[role]
 
     def _subject(self, shot: str, number: int, track: FaceTrack) -> Subject:
         name, person = f"{shot}.{number}", self._persons.get((shot, number), {"id": "?"})

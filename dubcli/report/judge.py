@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.quality import curves
 from dubcli.report.gather import Curve, Subject, Work
-from dubcli.report.model import Measure, Measures
+from dubcli.report.model import Measure, Measures, Violation
 
 _SPOKEN = 0.02  # opening by rule above which the film's own speech counts as speech
+_SURE = 0.5  # how sure the aligner must be of a sound that is missed
+_MUST: tuple[tuple[Literal["closure", "contact"], tuple[str, ...], float], ...] = (
+    ("closure", ("P", "B", "M"), curves.MET),
+    ("contact", ("F", "V"), curves.CONTACT),
+)
 _LIMITS = (  # measure, least and most of the source's own, what to say below and above
     ("articulation", 0.4, 2.5, "the mouth moves far less", "the mouth moves far more"),
     ("sharpness", 0.6, 1.8, "the mouth is softer", "the mouth is harsher"),
@@ -58,6 +63,40 @@ def measures(work: Work, subject: Subject, dubbed: Curve, window: tuple[int, int
             1000,
         ),
     )
+
+
+def violations(work: Work, subject: Subject, dubbed: Curve) -> Iterator[Violation]:
+    """Sounds of the dub for which the finished mouth does not close, or touch the teeth, as it must.
+
+    Args:
+        work: the speech of the dub.
+        subject: the face.
+        dubbed: (T,) opening measured in the finished film over the face's frames, NaN where it was not.
+    """
+    frames = subject.track.frames
+    got = np.where(subject.during("speak"), dubbed, np.nan)
+    seconds = work.seconds[frames]
+    for kind, phones, part in _MUST:
+        limit = curves.below(got, part)
+        if limit is None:
+            continue
+        for phone in work.phones("dub"):
+            if phone.phone not in phones or phone.score < _SURE:
+                continue
+            inside = np.flatnonzero((seconds >= phone.start) & (seconds < phone.end))
+            middle = int(np.abs(seconds - (phone.start + phone.end) / 2).argmin())
+            first, last = (int(inside[0]), int(inside[-1])) if len(inside) else (middle, middle)
+            near = got[max(0, first - 1) : last + 2]
+            # A sound that was measured in part may have been met in the rest.
+            if np.isfinite(near).all() and near.min() > limit and seconds[0] <= phone.start < seconds[-1]:
+                yield Violation(
+                    frame=int(frames[middle]),
+                    seconds=round(float(seconds[middle]), 3),
+                    phone=phone.phone,
+                    kind=kind,
+                    opening=round(float(near.min()), 4),
+                    limit=round(limit, 4),
+                )
 
 
 def _deviation(curve: NDArray[Any]) -> float | None:

@@ -128,6 +128,26 @@ class Curves(_Model):
     dubbed: tuple[float | None, ...]
 
 
+class Violation(_Model):
+    """A sound of the dub for which the mouth in the finished film does not do what it must.
+
+    Attributes:
+        frame: at the middle of the sound.
+        seconds: when that is, from the film's first picture on.
+        phone: what is said, in ARPABET.
+        kind: `closure`, lips that must meet; `contact`, a lower lip that must touch the upper teeth.
+        opening: the smallest within a frame of the sound, over the eye distance.
+        limit: what it must be at most.
+    """
+
+    frame: int
+    seconds: float
+    phone: str
+    kind: Literal["closure", "contact"]
+    opening: float
+    limit: float
+
+
 class Face(_Model):
     """One face in one shot.
 
@@ -142,6 +162,7 @@ class Face(_Model):
         skipped: where it was left alone, and why.
         curves: mouth opening; null for a face that was never to be changed.
         measures: quality; null where nothing was measured.
+        violations: sounds for which the mouth does not do what it must, of those frames that were measured.
         warnings: what to look at.
     """
 
@@ -156,6 +177,7 @@ class Face(_Model):
     skipped: tuple[Skip, ...]
     curves: Curves | None = None
     measures: Measures | None = None
+    violations: tuple[Violation, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

@@ -194,6 +194,28 @@ def test_a_mouth_that_comes_late_is_told(job: Callable[..., dict[str, Path]], tm
     assert any("frames after the dub" in line for line in face.warnings)
 
 
+def test_an_open_mouth_at_a_p_is_told_with_its_time(
+    job: Callable[..., dict[str, Path]], face: FaceTrack, tmp_path: Path
+) -> None:
+    inputs = job()
+    opening = mesh.opening(face.mesh)[3:-3]  # whole sounds only
+    wide, shut = (int(face.frames[3 + int(k)]) for k in (opening.argmax(), opening.argmin()))
+    sounds = [(wide, "P", 0.9), (shut, "M", 0.9), (wide + 1, "AA", 0.9), (wide + 0.2, "B", 0.2)]
+    starts = [frame / float(demo.RATE) - 0.004 for frame, _, _ in sounds]
+    phones: list[dict[str, Any]] = [
+        {"phone": phone, "start": start, "end": start + 0.008, "score": score}
+        for start, (_, phone, score) in zip(starts, sounds, strict=True)
+    ]
+    path = inputs["speech/dub"] / "speech.json"
+    heard = json.loads(path.read_text())
+    path.write_text(json.dumps(heard | {"phones": sorted(phones, key=lambda row: row["start"])}))
+    found = _run(inputs, tmp_path / "out").shots[0].faces[0].violations
+    assert [(one.frame, one.phone, one.kind) for one in found] == [(wide, "P", "closure")]
+    assert found[0].opening > found[0].limit
+    assert found[0].seconds == pytest.approx(wide / float(demo.RATE), abs=0.001)
+    assert "the lips stay apart" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_same_bytes_every_time(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
     inputs = job()
     for name in ("one", "two"):
