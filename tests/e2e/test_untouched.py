@@ -1,0 +1,78 @@
+"""Who does not say the dub is not touched, sample for sample, on real footage."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dubcli.face import tracks
+from dubcli.job import Job
+from dubcli.media.ffmpeg import binary
+
+COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
+QUICK = ["--set", "track.views=1", "--set", "report.measure=0", "--set", "compose.codec=ffv1"]
+
+
+def dubbed(film: Path, dub: Path, folder: Path) -> tuple[Path, dict[str, list[dict[str, object]]]]:
+    """Dub a film losslessly; the new film and its cues."""
+    out = folder / "out.mkv"
+    words = ["run", str(film), "-a", str(dub), "-o", str(out), "--job", str(folder / "job")]
+    done = subprocess.run([*COMMAND, *words, *QUICK, "--progress", "none"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shown = subprocess.run([*COMMAND, "cue", "show", str(folder / "job"), "--json"], capture_output=True)
+    found: dict[str, list[dict[str, object]]] = json.loads(shown.stdout)
+    return out, found
+
+
+def eligible(folder: Path) -> int:
+    """Face frames of a job whose mouths could have been changed."""
+    job = Job.open(folder)
+    found = [job.store.get(key) for unit, key in job.refs() if unit.startswith("track/")]
+    paths = [artifact.path for artifact in found if artifact]
+    return sum(int(track.eligible.sum()) for path in paths for track in tracks.load(path / "tracks.npz"))
+
+
+def changed(before: Path, after: Path) -> NDArray[np.int64]:
+    """In how many frames each luma sample differs, (H, W)."""
+    with av.open(str(before)) as one, av.open(str(after)) as two:
+        count: NDArray[np.int64] | None = None
+        for a, b in zip(one.decode(video=0), two.decode(video=0), strict=True):
+            luma = [
+                np.frombuffer(bytes(f.planes[0]), np.uint8).reshape(-1, f.planes[0].line_size)[:, : f.width]
+                for f in (a, b)
+            ]
+            differs = (luma[0] != luma[1]).astype(np.int64)
+            count = differs if count is None else count + differs
+    assert count is not None
+    return count
+
+
+def test_of_two_faces_only_the_speakers_is_changed(footage: Path, tmp_path: Path) -> None:
+    film = footage / "scenes" / "podium_two_faces.mp4"
+    out, found = dubbed(film, footage / "speech" / "fr_librivox_7s.wav", tmp_path)
+    count = changed(film, out)
+    assert {cue["kind"] for cue in found["cues"]} >= {"speak"}
+    # The listener's head is about (85, 79), the speaker's mouth about (190, 75); see tests/truth.
+    assert count[:, 150:].sum() > 10_000
+    assert count[:, :140].sum() == 0
+
+
+@pytest.mark.parametrize("part", ["320:260:900:460", "320:260:0:460"], ids=["right", "left"])
+def test_a_voice_from_outside_the_picture_changes_nothing(part: str, footage: Path, tmp_path: Path) -> None:
+    """A listener alone in the picture, while the one who speaks is heard beside it, and the dub after him."""
+    film = tmp_path / "voice_over.mp4"
+    source, codec = footage / "scenes" / "mic_two_listeners.mp4", ["-c:v", "libx264", "-c:a", "copy"]
+    words = [binary(), "-v", "error", "-i", str(source), "-t", "5", "-vf", f"crop={part}", *codec, str(film)]
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+    out, found = dubbed(film, footage / "speech" / "de_thorsten_human_5s.wav", tmp_path)
+    assert found["cues"] == []
+    assert found["offscreen"]
+    assert changed(film, out).sum() == 0
+    assert eligible(tmp_path / "job") > 50, "the listener was seen"
