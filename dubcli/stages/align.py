@@ -40,8 +40,8 @@ def units(job: JobView) -> list[Unit]:
     found.append(_unit(job, "dub", name, dub.sha256, dub.path, facts))
     for role, stem in sorted(job.sources.items()):
         if role.startswith("stem:"):
-            name = "phones" if name == "script" else name
-            found.append(_unit(job, role, name, stem.sha256, stem.path, {"offset": facts["offset"]}))
+            own = facts | ({"speaker": role.removeprefix("stem:")} if name == "script" else {})
+            found.append(_unit(job, role, name, stem.sha256, stem.path, own))
     return found
 
 
@@ -79,6 +79,7 @@ def run(task: Task) -> None:
     given = Given(
         script=task.inputs.get("script"),
         language=task.facts.get("language", ""),
+        speaker=task.facts.get("speaker", ""),
         paths={role.removeprefix(own): path for role, path in task.inputs.items() if role.startswith(own)},
         batch=task.batch,
         warn=task.warn,

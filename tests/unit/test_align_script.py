@@ -170,6 +170,20 @@ def test_the_stage_follows_a_script_and_counts_samples(tmp_path: Path) -> None:
     assert [m.viseme for m in found.visemes].count("PP") == 3  # m and p of "sample", m of "film"
 
 
+def test_one_characters_sound_is_held_against_their_lines_alone(tmp_path: Path) -> None:
+    sound = levelled(audio(DEMO / "speech_en.flac")[0])[: 16000 * 3]
+    (tmp_path / "a.txt").write_text("BEN: Ask me for my name.\nAnna: Hello. This is a sample film.\n")
+
+    def words(speaker: str) -> list[str]:
+        given = Given(script=tmp_path / "a.txt", speaker=speaker)
+        return [word.text for word in aligner.ScriptAligner().hear(sound, given=given).record.words]
+
+    assert words("anna") == []  # plain text names people in capitals only
+    (tmp_path / "a.txt").write_text("BEN: Ask me for my name.\nANNA: Hello. This is a sample film.\n")
+    assert words("Anna") == ["Hello.", "This", "is", "a", "sample", "film."]
+    assert words("p07") == []
+
+
 def test_long_chains_are_followed_in_a_window() -> None:
 
     count = 4 * forced._REACH

@@ -44,6 +44,7 @@ class Given:
     Attributes:
         script: what is said, None where there is none.
         language: ISO 639-1 code of the speech, "" where unknown.
+        speaker: whose lines of the script the sound holds, "" for everybody's.
         paths: files of the engine's own by role, such as its weights.
         batch: 1.0, or less after running out of memory: scale batches by it.
         warn: called with one line for the user.
@@ -51,6 +52,7 @@ class Given:
 
     script: Path | None = None
     language: str = ""
+    speaker: str = ""
     paths: Mapping[str, Path] = field(default_factory=dict)
     batch: float = 1.0
     warn: Callable[[str], None] = lambda line: None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,13 @@ class ScriptAligner:
         found = script.load(given.script)
         scores = Scores(len(wave) // 160)
         heard = PhoneAligner().hear(wave, report, given, scores.keep)
+        if given.speaker:
+            own = [
+                line for line in found.lines if (line.speaker or "").casefold() == given.speaker.casefold()
+            ]
+            if not own:
+                return heard
+            found = replace(found, lines=tuple(own))
         return follow(found, heard, scores, given, "script")
 
 
