@@ -107,3 +107,14 @@ def test_the_nose_covers_the_cheek_behind_it() -> None:
     tip = (nodes[[regions.NOSE_TIP]] - 0.5).round().astype(int)[0]
     label = warp.footprint(nodes, SIZE, turned[:, 2] * 160)[tip[1], tip[0]]
     assert np.linalg.norm(nodes[warp.lattice().triangles[label]] - nodes[regions.NOSE_TIP], axis=1).max() < 20
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_colours_are_put_where_they_belong_and_nowhere_else(kind: type[np.uint8] | type[np.uint16]) -> None:
+    picture = np.arange(4 * 5 * 3, dtype=kind).reshape(4, 5, 3)
+    where = np.zeros((4, 5), bool)
+    where[1, 2:4] = where[3, 0] = True
+    before, colours = picture.copy(), np.arange(200, 209, dtype=kind).reshape(3, 3)
+    warp.put(picture, where, colours)
+    assert (picture[where] == colours).all()
+    assert (picture[~where] == before[~where]).all()

@@ -78,14 +78,15 @@ def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
     labels = warp.footprint(nodes, (w, h), target.mesh[:, 2])
     eyes = _eyes(target.mesh)
 
-    base = _unit(target.picture)
+    picture = target.picture.copy()
     movement = np.zeros((h, w), np.float32)
     free = np.append(
         (np.abs(nodes - still) > _STILL).any(axis=1)[warp.lattice().triangles].any(axis=1), False
     )
     where = np.take(free, labels)
     colours, path = warp.pull(target.picture, warp.affine(nodes, still), labels, where)
-    base[where] = _unit(colours)
+    warp.put(picture, where, colours)
+    base = _unit(picture)
     movement[where] = np.hypot(path[:, 0], path[:, 1])
 
     box = _around(wanted[_EDGE], _levels(eyes), (h, w))
@@ -93,11 +94,12 @@ def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
     size = (box[1].stop - corner[0], box[0].stop - corner[1])
     region = mask.polygon(wanted[_EDGE] - corner, size)
     lips = mask.spread(mask.polygon(wanted[_LIPS] - corner, size), _BESIDE_LIPS * eyes)
-    other = base[box].copy()
+    borrowed = picture[box].copy()
     shown = region > 0
     table = warp.affine(nodes - np.array(corner, np.float32), warp.rest(footage.mesh))
     colours, _ = warp.pull(footage.picture, table, labels[box], shown, cv2.INTER_LANCZOS4)
-    other[shown] = _unit(colours)
+    warp.put(borrowed, shown, colours)
+    other = _unit(borrowed)
     before, veiled, usable = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32), np.ones_like(region)
     if target.cover is not None:
         before = cover.shown(target.cover, still, warp.footprint(still, (w, h), target.mesh[:, 2]))
