@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class Colour:
             (site[0] if form.factor[0] > 1 else 0.0, site[1] if form.factor[1] > 1 else 0.0),
         )
 
-    @property
+    @cached_property
     def _coder(self) -> NDArray[np.float64]:
         """(3, 3) RGB → Y'CbCr, chroma in −0.5…0.5."""
         if self.matrix == "ycgco":
@@ -99,6 +100,11 @@ class Colour:
                 (np.array([1, 0, 0]) - luma) / (2 - 2 * red),
             ]
         )
+
+    @cached_property
+    def _decoder(self) -> Floats:
+        """(3, 3) Y'CbCr → RGB, transposed: for colours in rows."""
+        return np.linalg.inv(self._coder).T.astype(np.float32)
 
     def _levels(self, k: int) -> tuple[float, float]:
         """(zero, span) of component `k` in code values."""
@@ -131,7 +137,7 @@ class Colour:
         else:
             out = np.stack(parts, axis=-1)
             if not form.rgb:
-                out = out @ np.linalg.inv(self._coder).T.astype(np.float32)
+                out = out @ self._decoder
         top = 255 if form.bits <= 8 else 65535
         np.clip(out, 0, 1, out=out)
         out *= np.float32(top)
