@@ -68,7 +68,9 @@ def test_closures_of_the_script_are_found_where_they_sound(
     assert met(real, closures(heard)) > 0.9
     assert met(closures(heard), real) > 0.9
     rows = heard.viseme[:, INDEX["PP"]]
-    assert sum(rows[round(a * 100) : round(b * 100) + 1].max() > 0.5 for a, b in real) > 0.9 * len(real)
+    frames = rows[(np.arange(0, 14, 1 / 24) * 100).astype(int)]  # as a film samples them
+    near = [frames[int((a - SLACK_S) * 24) : int((b + SLACK_S) * 24) + 2].max() for a, b in real]
+    assert np.mean(np.array(near) > 0.99) > 0.9
     assert (heard.record.engine, heard.record.language) == ("script", "en")
 
 

@@ -32,6 +32,7 @@ _SQUEEZED_S = 0.035  # phones as short as that are few in speech, and many where
 _SQUEEZE = 0.3  # what a part's judgement loses if all of its phones are
 
 _OUTSIDE = -15.0  # nats a frame for words where nobody speaks
+_HOLD_S = 0.05  # a closure lasts at least, so that a frame shows it
 _APART_S = 0.4  # words nearer than this stand or fall together
 _MOST_WORDS = 15  # that do
 _LOST = 0.7  # share of words that are not heard from which a script is another dub's
@@ -264,6 +265,18 @@ def _judge(part: list[_Said], scores: Scores) -> float:
     return float(np.mean([word.score for word in part])) - _SQUEEZE * float(np.mean(squeezed))
 
 
+def _held(rows: NDArray[np.float32], phones: Sequence[Phone]) -> NDArray[np.float32]:
+    """Rows in which lips that meet, or touch the teeth, surely do so for as long as a frame of film lasts."""
+    for phone in phones:
+        name = visemes.PHONES[phone.phone][0]
+        if name in ("PP", "FF"):
+            middle, half = (phone.start + phone.end) / 2, max(phone.end - phone.start, _HOLD_S) / 2
+            a, b = max(0, round((middle - half) * 100)), round((middle + half) * 100)
+            rows[a:b] = 0
+            rows[a:b, visemes.INDEX[name]] = 1
+    return rows
+
+
 def _merged(sure: list[_Said], heard: Heard, language: str, engine: str) -> Heard:
     """The free hearing with the words laid over it."""
     sure.sort(key=lambda word: word.start)
@@ -274,7 +287,7 @@ def _merged(sure: list[_Said], heard: Heard, language: str, engine: str) -> Hear
             if end > start:
                 phones.append(Phone(phone=name, start=round(start, 3), end=round(end, 3), score=word.score))
     viseme = heard.viseme.copy()
-    placed = visemes.from_phones(phones, len(viseme))
+    placed = _held(visemes.from_phones(phones, len(viseme)), phones)
     covered = np.zeros(len(viseme), bool)
     for part in _parts(sure):
         covered[round(part[0].start * 100) : round(part[-1].end * 100)] = True
