@@ -81,7 +81,8 @@ class Runner:
                 while True:
                     if not (self.fatal or stop.signum):
                         self._plan_ready()
-                        self._dispatch()
+                        if self._dispatch():
+                            continue
                     if not any(self.workers.values()):
                         break
                     self._wait()
@@ -136,18 +137,21 @@ class Runner:
                 continue
             yield name
 
-    def _dispatch(self) -> None:
+    def _dispatch(self) -> bool:
+        """Hand out what waits; whether any of it was done already, so that stages after it may be ready."""
+        settled = False
         busy = {work.row.key for work in self.workers.values() if work}
         for work in list(self.queue):
             if work.row.key in busy:
                 continue
             worker = self._idle_worker(fresh=work.attempt > 0)
             if worker is None:
-                return
+                return settled
             self.queue.remove(work)
             # A unit with the same inputs may have been finished since, here or on another machine.
             if not self.selection.forced(work.unit) and (artifact := self.job.store.get(work.row.key)):
                 self._done(work, artifact, cached=True)
+                settled = True
                 continue
             work.out = self.job.store.workspace()
             work.began = time.monotonic()
@@ -159,6 +163,7 @@ class Runner:
                     "unit.start", **_name(work.unit), reasons=list(work.row.reasons), cost=work.unit.cost
                 )
             worker.send(work.unit, work.out, batch=1.0 if work.attempt <= 2 else 0.5)
+        return settled
 
     def _idle_worker(self, *, fresh: bool) -> Worker | None:
         for worker, work in self.workers.items():
