@@ -17,8 +17,9 @@ from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.engines.aligners.script import Scores
 from dubcli.errors import ConfigError
 from dubcli.media.decode import audio
-from dubcli.speech import espeak, record, script, textgrid
+from dubcli.speech import espeak, record, script, textgrid, visemes
 from dubcli.speech.features import levelled
+from dubcli.speech.record import Phone
 from dubcli.speech.script import Line, Script
 from dubcli.speech.visemes import INDEX
 from dubcli.stages import align
@@ -72,6 +73,14 @@ def test_closures_of_the_script_are_found_where_they_sound(
     near = [frames[int((a - SLACK_S) * 24) : int((b + SLACK_S) * 24) + 2].max() for a, b in real]
     assert np.mean(np.array(near) > 0.99) > 0.9
     assert (heard.record.engine, heard.record.language) == ("script", "en")
+
+
+@pytest.mark.parametrize("begin", [1.0, 1.01, 1.02, 1.03])
+def test_the_shortest_closure_is_seen_in_a_frame_of_film(begin: float) -> None:
+    closure = (Phone(phone="B", start=begin, end=begin + 0.02),)
+    rows = aligner._held(visemes.from_phones(closure, 200), closure)
+    assert rows[::4, INDEX["PP"]].max() == 1
+    assert np.allclose(rows.sum(1), 1, atol=1e-4)
 
 
 def test_words_know_who_says_them_and_how_sure_that_is(english: tuple[Heard, Scores]) -> None:

@@ -24,9 +24,7 @@ from dubcli.speech.record import Phone, Word
 from dubcli.speech.script import Line, Script
 
 # Fitted on sentences with known words and on the same sentences with others' words (bench/align.py).
-_OTHER = (
-    6.0  # nats a frame by which a sound must fit the words worse than any other phones to be none of them
-)
+_OTHER = 6.0  # nats a frame that words may fit worse than the best phone and not be taken for others
 _SURE = 0.52  # what `_judge` must say of words that are taken to be said
 _SQUEEZED_S = 0.035  # phones as short as that are few in speech, and many where words do not belong
 _SQUEEZE = 0.3  # what a part's judgement loses if all of its phones are
