@@ -1,8 +1,9 @@
 """From speech to mouth: what a film's own speech and mouths teach on top of the prior.
 
-A person's own voice is a Gaussian process (Rasmussen & Williams 2006, §2.2) around what the prior says, with
-a squared-exponential kernel on phones and one on the encoder's rows, and answers in the person's own shape
-coefficients. It is solved in closed form: the same data give the same weights.
+A person's own voice is a Gaussian process (Rasmussen & Williams 2006, §2.2) around what the prior says, in their
+shapes, as far as it proved right in the film, with a squared-exponential kernel on phones and one on the
+encoder's rows. Its reach is short: where the dub's voice sounds like nothing in the film, the prior alone speaks.
+It is solved in closed form: the same data give the same weights.
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ _LAGS = np.arange(-16, 17, 2) / 100  # seconds
 _LAG_SPREAD = 0.08  # seconds; films are further out of sync than this seldom
 _TOLERATED = (-0.125, 0.045)  # seconds: what viewers do not notice, sound late or early (ITU-R BT.1359)
 _INDEPENDENT = 4  # frames that tell as much as one: mouths change slowly
-_NOISE = 4.0  # what speech does not tell of a mouth, in variances of one kernel
-_REACH = 1.5  # length scale of the squared exponentials, in median squared distances
+_NOISE = 16.0  # what speech does not tell of a mouth, in variances of one kernel
+_REACH = 0.5  # length scale of the squared exponentials, in median squared distances
 _FRAMES = 2000  # a person is learnt from at most; more hardly tell more (docs/quality.md)
 _PIECE = 250  # frames that are looked at together
 _LESSON = 8000  # frames of a person that are looked at, from the whole film
 _FOLDS = 4
 _PRIOR_GAIN = 1.3  # regression flattens: on unseen voices mouths move that much further than it says
+_SIDES = (slice(None, -1), slice(-1, None))  # coefficients, lips together
 _GAIN = (1.0, 2.5)  # regression flattens; more than this would be noise made loud
 
 
@@ -68,25 +70,27 @@ class Voice:
     """What one person's own film taught.
 
     Attributes:
-        base: what the prior tells to shape coefficients, and to lips together.
         windows: (N, D) speech that was learnt from, without the log-mel.
         weight: (N, K + 1) of the kernels on it.
         scale: (2,) median squared distance between windows: of phones, of the encoder's rows.
-        mean: (K,) coefficients about which gain works.
-        gain: how much to exaggerate.
+        mean: (K + 1,) mean coefficients and lips together.
+        trust: (2,) how far the prior is believed: in coefficients, in lips together.
+        gain: how much to exaggerate coefficients.
     """
 
-    base: Linear
     windows: Floats
     weight: Floats
     scale: Floats
     mean: Floats
+    trust: Floats
     gain: Floats
 
-    def __call__(self, x: Floats, z: Floats) -> tuple[Floats, Floats]:
+    def __call__(self, x: Floats, base: Floats) -> tuple[Floats, Floats]:
         """Coefficients (T, K) and lips together (T,) for windows (T, D) and what the prior tells of them."""
-        told = self.base(z) + _kernel(x, self.windows, self.scale) @ self.weight
-        return np.asarray(self.mean + self.gain * (told[:, :-1] - self.mean), np.float32), told[:, -1]
+        known = _believed(base - self.mean, self.trust)
+        told = known + _kernel(x, self.windows, self.scale) @ self.weight + self.mean
+        mean = self.mean[:-1]
+        return np.asarray(mean + self.gain * (told[:, :-1] - mean), np.float32), told[:, -1]
 
 
 @dataclass(frozen=True)
@@ -114,13 +118,14 @@ class MouthModel:
         """
         at = np.asarray(seconds, np.float64) - float(np.clip(self.lag, *_TOLERATED))
         if self.ruled:
-            return _from_told(person, rules.measures(features, at))
+            told = rules.measures(features, at)
+            return from_measures(person, told[:, :MEASURES]), told[:, MEASURES]
         x = self.prior.hear(features).windows(at)
         z = self.prior(x)
         voice = self.voices.get(name)
         if not voice:
-            return _from_told(person, z * (_PRIOR_GAIN, _PRIOR_GAIN, _PRIOR_GAIN, 1))
-        coefficients, together = voice(x, z)
+            return from_measures(person, _PRIOR_GAIN * z[:, :MEASURES]), z[:, MEASURES]
+        coefficients, together = voice(x, _base(person, z))
         return person.decode(coefficients), together
 
     def save(self, path: Path) -> None:
@@ -131,12 +136,11 @@ class MouthModel:
         out |= linear_members("linear", self.prior.linear)
         out |= {"lag": np.array([self.lag], np.float64), "ruled": np.array([self.ruled])}
         for name, voice in sorted(self.voices.items()):
-            out |= linear_members(f"voice/{name}/base", voice.base)
             out |= {f"voice/{name}/{part}": getattr(voice, part) for part in _PARTS}
         save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, path)
 
 
-_PARTS = ("windows", "weight", "scale", "mean", "gain")
+_PARTS = ("windows", "weight", "scale", "mean", "trust", "gain")
 
 
 def load(path: Path) -> MouthModel:
@@ -149,10 +153,7 @@ def load(path: Path) -> MouthModel:
         prior=Prior(linear_from(box, "directions"), linear_from(box, "linear")),
         lag=float(box["lag"][0]),
         ruled=bool(box["ruled"][0]),
-        voices={
-            n: Voice(linear_from(box, f"voice/{n}/base"), *(box[f"voice/{n}/{part}"] for part in _PARTS))
-            for n in names
-        },
+        voices={n: Voice(*(box[f"voice/{n}/{part}"] for part in _PARTS)) for n in names},
     )
 
 
@@ -164,8 +165,9 @@ def from_measures(person: Person, z: Floats) -> Floats:
     return person.decode(ridge((values - values.mean(0)) / spread, person.encode(seen), 1.0)(z))
 
 
-def _from_told(person: Person, told: Floats) -> tuple[Floats, Floats]:
-    return from_measures(person, told[:, :MEASURES]), told[:, MEASURES]
+def _base(person: Person, told: Floats) -> Floats:
+    """What the prior tells (T, 4) as a person's coefficients and lips together, (T, K + 1)."""
+    return np.column_stack([person.encode(from_measures(person, told[:, :MEASURES])), told[:, MEASURES]])
 
 
 def lag(prior: Prior, heard: Sequence[tuple[Speech, Array]], shape: Floats) -> float:
@@ -223,7 +225,7 @@ def fit(
     for name in learnt:
         heard, shape = _lesson(prior, own[name], features)
         x = _windows(heard, late)
-        voices[name], corr = _voice(x, prior(x), people[name], shape)
+        voices[name], corr = _voice(x, _base(people[name], prior(x)), people[name], shape)
         gain = round(float(voices[name].gain[0]), 3)
         facts[name] = {"seconds": round(length[name], 2), "corr": round(corr, 3), "gain": gain}
     return MouthModel(prior, late, voices), facts
@@ -250,7 +252,7 @@ def _windows(heard: Sequence[tuple[Speech, Array]], late: float) -> Floats:
     return np.concatenate([speech.windows(seconds - late) for speech, seconds in heard])
 
 
-def _voice(x: Floats, z: Floats, person: Person, shape: Floats) -> tuple[Voice, float]:
+def _voice(x: Floats, base: Floats, person: Person, shape: Floats) -> tuple[Voice, float]:
     """A person's voice from all their frames in order of time, and the correlation of opening held out."""
     y = np.column_stack([person.encode(shape), together(opening(shape))])
     scale = _scales(x)
@@ -258,21 +260,31 @@ def _voice(x: Floats, z: Floats, person: Person, shape: Floats) -> tuple[Voice, 
     told = np.empty_like(y[:, :-1])
     for a, b in pairwise(edges):
         rest = np.r_[0:a, b : len(x)]
-        told[a:b], _ = _solve(x[rest], z[rest], y[rest], scale)(x[a:b], z[a:b])
+        told[a:b], _ = _solve(x[rest], base[rest], y[rest], scale)(x[a:b], base[a:b])
     got, want = opening(person.decode(told)), opening(shape)
     corr = float(np.corrcoef(got, want)[0, 1]) if got.std() > 0 and want.std() > 0 else 0.0
     gain = float(np.clip(want.std() / max(got.std(), 1e-6), *_GAIN))
-    return _solve(x, z, y, scale, gain), corr
+    return _solve(x, base, y, scale, gain), corr
 
 
-def _solve(x: Floats, z: Floats, y: Floats, scale: Floats, gain: float = 1.0) -> Voice:
-    base = ridge(z, y, 10.0)
+def _solve(x: Floats, base: Floats, y: Floats, scale: Floats, gain: float = 1.0) -> Voice:
     some = spread(len(x), _FRAMES)
     own = x[some][:, : sum(COLUMNS[:2])]
     kernel = _kernel(own, own, scale).astype(np.float64)
-    rest = (y - base(z))[some].astype(np.float64)
+    mean = y.mean(0)
+    trust = np.array([_slope((base - mean)[:, part], (y - mean)[:, part]) for part in _SIDES], np.float32)
+    rest = (y - mean - _believed(base - mean, trust))[some].astype(np.float64)
     weight = np.linalg.solve(kernel + _NOISE * np.eye(len(some)), rest).astype(np.float32)
-    return Voice(base, own, weight, scale, y[:, :-1].mean(0), np.array([gain], np.float32))
+    return Voice(own, weight, scale, mean, trust, np.array([gain], np.float32))
+
+
+def _slope(told: Floats, true: Floats) -> float:
+    """How far what is told is to be believed, 0–1, by least squares."""
+    return float(np.clip((told * true).sum() / max((told**2).sum(), 1e-9), 0, 1))
+
+
+def _believed(told: Floats, trust: Floats) -> Floats:
+    return np.concatenate([told[:, part] * much for part, much in zip(_SIDES, trust, strict=True)], axis=1)
 
 
 def _kernel(a: Floats, b: Floats, scale: Floats) -> Floats:
