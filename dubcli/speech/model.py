@@ -1,9 +1,9 @@
 """From speech to mouth: what a film's own speech and mouths teach on top of the prior.
 
-A person's own voice is a Gaussian process (Rasmussen & Williams 2006, §2.2) around what the prior says, in their
-shapes, as far as it proved right in the film, with a squared-exponential kernel on phones and one on the
-encoder's rows. Its reach is short: where the dub's voice sounds like nothing in the film, the prior alone speaks.
-It is solved in closed form: the same data give the same weights.
+A person's own voice is a Gaussian process (Rasmussen & Williams 2006, §2.2) around what the prior says, in
+their shapes and as far as it proved right in the film, with a squared-exponential kernel on phones and one
+on the encoder's rows. Its reach is short: where the dub's voice sounds like nothing in the film, the prior
+alone speaks. It is solved in closed form: the same data give the same weights.
 """
 
 from __future__ import annotations
