@@ -165,3 +165,18 @@ def test_a_mouth_at_rest_is_one_picture_and_a_moving_one_is_footage() -> None:
 def test_a_mouth_rests_where_its_wanted_shape_stays() -> None:
     gaps = np.repeat([0.1, 0.2], 5)
     assert retrieval.resting(wanted(gaps)).tolist() == [False, *[True] * 4, False, *[True] * 4]
+
+
+def test_a_mouth_at_rest_keeps_its_picture_though_another_would_fit_a_little_better() -> None:
+    footage = gallery(np.zeros(60), np.repeat(np.arange(2, dtype=np.int32), 30))
+    asked = wanted(np.zeros(30))
+    cost = retrieval.mismatch(asked, footage, np.full(60, 100.0))
+    cost[:10, 30:], cost[20:, 30:] = 99, 99
+    cost[10:20, :30] += (
+        0.8  # there the other run is cheaper, by as much as two cuts and more of a moving mouth
+    )
+    rests = retrieval.resting(asked)
+    assert len(set(retrieval.choose(cost, footage, 5, rests).tolist())) == 1
+    assert (retrieval.choose(cost, footage, 5) >= 30).any()
+    cost[10:20, :30] += 5
+    assert len(set(retrieval.choose(cost, footage, 5, rests).tolist())) > 1

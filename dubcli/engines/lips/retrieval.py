@@ -34,6 +34,7 @@ _CUT = 2.0
 _HOLD, _SKIP, _BACK = 0.35, 0.35, 0.6  # showing a frame twice, leaving one out, running backwards
 _STEPS = ((1, 0.0), (0, _HOLD), (2, _SKIP), (-1, _BACK))
 _RESTING = ((0, 0.0), (1, _HOLD), (2, 2 * _HOLD), (-1, _HOLD))  # a mouth at rest is one picture, not footage
+_RESTING_CUT = 4.0  # times: a still mouth that changes its look seems to move
 _MOVED = 0.05  # cost of two wanted shapes against each other from which a mouth moves
 _LOOK = 16.0  # grey levels of the mouth, root mean square, that cost 1 at a cut
 
@@ -174,6 +175,7 @@ def _transition(
     a, b = look[np.where(run[ahead] == run[before], ahead, before)], look[after]
     apart = (a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1)[None]
     cost = _CUT + np.maximum(apart, 0) / (look.shape[1] * _LOOK**2)
+    cost *= _RESTING_CUT if still else 1
     step = after[None] - before[:, None]
     same = run[before][:, None] == run[after][None]
     for by, price in _RESTING if still else _STEPS:
