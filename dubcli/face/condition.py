@@ -106,9 +106,12 @@ def occlusion(
     strange = _strange(np.stack([sight.colour for sight in sights]), turned)
     spread = np.array([sight.spread for sight in sights]) / (1 + (turned[:, 0] / 20) ** 2)
     usual = np.clip(np.quantile(spread, 0.2), *SPREAD_USUAL)
+    apart = spread / usual
     # Slopes and offsets lie between what free and what covered faces of real clips show.
-    # Disagreement alone is not enough: views also disagree on lips that are round or blurred.
-    signs = np.clip((strange - 0.1) / 0.38, 0, 1) + np.clip((spread / usual - 2) / 5, 0, 0.4)
+    # Disagreement alone is not enough: views also disagree on lips that are round or blurred. Nor is colour:
+    # lines around a mouth that speaks are shadows; what covers it has views disagree for a while as well.
+    both = np.clip((ndimage.gaussian_filter1d(apart, 4) - 1) / 0.8, 0, 1)
+    signs = both * np.clip((strange - 0.1) / 0.38, 0, 1) + np.clip((apart - 2) / 5, 0, 0.4)
     position = np.arange(len(there))
     covered = ndimage.median_filter(np.interp(position, position[there], signs), 5, mode="nearest")
     # A hand that passes is one event: fill the moments in which it is not noticed, and its beginning and end.
