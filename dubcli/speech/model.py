@@ -37,7 +37,6 @@ _PIECE = 250  # frames that are looked at together
 _LESSON = 8000  # frames of a person that are looked at, from the whole film
 _FOLDS = 4
 _PRIOR_GAIN = 1.3  # regression flattens: on unseen voices mouths move that much further than it says
-_SIDES = (slice(None, -1), slice(-1, None))  # coefficients, lips together
 _GAIN = (1.0, 2.5)  # regression flattens; more than this would be noise made loud
 
 
@@ -74,7 +73,7 @@ class Voice:
         weight: (N, K + 1) of the kernels on it.
         scale: (2,) median squared distance between windows: of phones, of the encoder's rows.
         mean: (K + 1,) mean coefficients and lips together.
-        trust: (2,) how far the prior is believed: in coefficients, in lips together.
+        trust: how far the prior's coefficients are believed.
         gain: how much to exaggerate coefficients.
     """
 
@@ -272,19 +271,16 @@ def _solve(x: Floats, base: Floats, y: Floats, scale: Floats, gain: float = 1.0)
     own = x[some][:, : sum(COLUMNS[:2])]
     kernel = _kernel(own, own, scale).astype(np.float64)
     mean = y.mean(0)
-    trust = np.array([_slope((base - mean)[:, part], (y - mean)[:, part]) for part in _SIDES], np.float32)
+    said, true = (base - mean)[:, :-1], (y - mean)[:, :-1]
+    trust = np.clip((said * true).sum() / max((said**2).sum(), 1e-9), 0, 1)  # least squares
     rest = (y - mean - _believed(base - mean, trust))[some].astype(np.float64)
     weight = np.linalg.solve(kernel + _NOISE * np.eye(len(some)), rest).astype(np.float32)
-    return Voice(own, weight, scale, mean, trust, np.array([gain], np.float32))
-
-
-def _slope(told: Floats, true: Floats) -> float:
-    """How far what is told is to be believed, 0–1, by least squares."""
-    return float(np.clip((told * true).sum() / max((told**2).sum(), 1e-9), 0, 1))
+    return Voice(own, weight, scale, mean, np.array([trust], np.float32), np.array([gain], np.float32))
 
 
 def _believed(told: Floats, trust: Floats) -> Floats:
-    return np.concatenate([told[:, part] * much for part, much in zip(_SIDES, trust, strict=True)], axis=1)
+    """Coefficients as far as the prior is believed, and lips together, which are taken as told."""
+    return np.concatenate([trust * told[:, :-1], told[:, -1:]], axis=1)
 
 
 def _kernel(a: Floats, b: Floats, scale: Floats) -> Floats:

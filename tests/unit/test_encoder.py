@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dubcli.errors import DependencyError
 from dubcli.speech import encoder
@@ -12,10 +13,10 @@ from dubcli.speech.features import features
 RATE = 16000
 
 
-def chirps(seconds: float) -> np.ndarray:
+def chirps(seconds: float) -> NDArray[np.float32]:
     """Sweeps, each of another length: no two stretches are alike."""
     at = np.arange(int(seconds * RATE)) / RATE
-    return (0.1 * np.sin(2 * np.pi * (200 * at + 150 * np.sin(3 * at**1.3)))).astype(np.float32)
+    return np.asarray(0.1 * np.sin(2 * np.pi * (200 * at + 150 * np.sin(3 * at**1.3))), np.float32)
 
 
 @pytest.mark.parametrize("samples", [0, 100, 894, 895, 1278, 1279, RATE])
