@@ -67,6 +67,7 @@ def dub(film: Path, audio: Path, prior: Path | None) -> Path:
     """Run a job as a user would; returns the film it made."""
     out = film.with_name(f"{film.stem}.{audio.stem}.mp4")
     command = [*COMMAND, "run", str(film), "--audio", str(audio), "-o", str(out), "--progress", "none", "-q"]
+    command += ["--store", str(film.parent / "store"), "--set", "report.measure=0"]
     if prior:
         command += ["--set", f"learn.prior={prior}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -109,20 +109,12 @@ def export(
     without a cue is left alone. The columns time, name, confidence and why are for the eye.
     """
     from dubcli.speech import cuefile
-    from dubcli.store import write_atomically
 
     suffix = out_file.suffix.lower().removeprefix(".") if out_file else "json"
     form = form or ("csv" if suffix == "csv" else "json")
     rows = _Known(job_dir).rows()
     text = cuefile.to_csv(rows) if form == "csv" else cuefile.to_json(rows)
-    if out_file is None:
-        out.raw(text.rstrip("\n"))
-        return
-    try:
-        write_atomically(out_file, text.encode())
-    except OSError as error:
-        raise UsageError(f"cannot write {out_file} ({error.strerror}); choose another with -o FILE") from None
-    out.path(out_file)
+    out.export(text, out_file)
 
 
 def import_(

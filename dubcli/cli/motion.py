@@ -39,7 +39,6 @@ def export(
     A line is a frame. Lines may be left out, and cells left empty: there, everything stays as it is.
     """
     from dubcli.speech import curvefile
-    from dubcli.store import write_atomically
 
     job = _job(job_dir)
     _, file = curvefile.load(_curves(job, face))
@@ -47,14 +46,7 @@ def export(
     suffix = out_file.suffix.lower().removeprefix(".") if out_file else "csv"
     form = form or ("json" if suffix == "json" else "csv")
     text = curvefile.to_json(rows) if form == "json" else curvefile.to_csv(rows)
-    if out_file is None:
-        out.raw(text.rstrip("\n"))
-        return
-    try:
-        write_atomically(out_file, text.encode())
-    except OSError as error:
-        raise UsageError(f"cannot write {out_file} ({error.strerror}); choose another with -o FILE") from None
-    out.path(out_file)
+    out.export(text, out_file)
 
 
 def import_(

@@ -30,6 +30,24 @@ class Output:
         """A line of the answer, on stdout."""
         _write(sys.stdout, printable(text))
 
+    def export(self, text: str, file: Path | None) -> None:
+        """A text that was asked for: into a file, whose path is then shown, or on stdout.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        from dubcli.errors import UsageError
+        from dubcli.store import write_atomically
+
+        if file is None:
+            self.raw(text.rstrip("\n"))
+            return
+        try:
+            write_atomically(file, text.encode())
+        except OSError as error:
+            raise UsageError(f"cannot write {file} ({error.strerror}); choose another with -o FILE") from None
+        self.path(file)
+
     def path(self, path: Path) -> None:
         """A path on stdout: as it is for a program, printable for a person."""
         _write(sys.stdout, printable(str(path)) if sys.stdout.isatty() else str(path))

@@ -46,7 +46,6 @@ def export(
     from dubcli.cli.jobs import find_job
     from dubcli.job import Job
     from dubcli.speech import record, textgrid
-    from dubcli.store import write_atomically
 
     job = Job.open(find_job(job_dir))
     key = job.ref(f"align/{of}")
@@ -56,14 +55,7 @@ def export(
     path = artifact.path / "speech.json"
     as_json = form == "json" or (form is None and out_file is not None and out_file.suffix.lower() == ".json")
     text = path.read_text("utf-8") if as_json else textgrid.dump(record.load(path))
-    if out_file is None:
-        out.raw(text.rstrip("\n"))
-        return
-    try:
-        write_atomically(out_file, text.encode())
-    except OSError as error:
-        raise UsageError(f"cannot write {out_file} ({error.strerror}); choose another with -o FILE") from None
-    out.path(out_file)
+    out.export(text, out_file)
 
 
 COMMANDS = {"export": export}
