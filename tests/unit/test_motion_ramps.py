@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from dubcli.speech import motion
+from dubcli.speech.record import Record
+from dubcli.stages.motion import _heard
 
 
 def test_a_change_fades_over_its_ramp_and_the_picture_is_there_before_the_mouth_moves() -> None:
@@ -58,3 +63,16 @@ def test_pauses_close_only_away_from_speech() -> None:
 
 def test_a_dub_without_speech_is_one_pause() -> None:
     assert (motion.pauses(np.zeros(100, np.float32), np.arange(0, 2, 0.04)) == 1).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.52, -0.52])
+def test_a_dub_that_begins_later_moves_mouths_later(offset: float, tmp_path: Path) -> None:
+    count = 3000
+    rows = np.arange(count, dtype=np.float32)
+    encoded = np.zeros((1249, 288), np.float16)
+    np.savez(tmp_path / "features.npz", speech=rows, encoded=encoded)
+    Record(engine="phones", seconds=count / 100, offset=offset).save(tmp_path / "speech.json")
+    features, at = _heard(tmp_path, np.array([12.0, 12.04, 13.0]))
+    told = features["speech"][(at * 100).astype(int)] / 100  # each row says when it sounds in the dub
+    assert told == pytest.approx(np.array([12.0, 12.04, 13.0]) - offset, abs=0.011)
+    assert len(features["speech"]) < 700
