@@ -17,6 +17,7 @@ _RATE = 100
 _PAUSE_S = 0.5  # silence this far from any speech is a pause in which the mouth closes
 _BREATH_S = 0.2  # the same where a cue asks for stillness
 _CLOSING_S = 0.2  # over which it does
+_RAMP = 5  # frames
 _STEP_FRAMES = 1.0  # deviation in frames of the blur between two amplitudes
 _TOGETHER = (0.3, 0.6)  # predicted closure at which lips begin to be drawn together, and stay so
 _MEETING = (0.7, 1.0)  # the same for a p, b or m; a free phone loop is hardly ever that sure
@@ -47,7 +48,8 @@ def speak(
     """
     mean, gain = person.mean.reshape(-1, 3), np.reshape(amplitude, (-1, 1, 1))
     shape = within(person, np.asarray(mean + gain * (shape - mean), np.float32))
-    rest = np.maximum(pauses(np.asarray(features["speech"], np.float32), seconds), still)
+    speech = np.asarray(features["speech"], np.float32)
+    rest = _gradual(np.max([pauses(speech, seconds), beyond(speech, seconds), still], axis=0))
     meet = meeting(features, seconds)
     closed = np.max([rest, _past(_TOGETHER, together), _past(_MEETING, meet)], axis=0)
     shape = shape + closed[:, None, None] * (person.closed - shape)
@@ -101,6 +103,19 @@ def resting(
 def pauses(speech: Floats, seconds: Array) -> Floats:
     """How much of a pause each time lies in, (T,) 0–1, from speech probability at 100 Hz."""
     return np.asarray(np.clip((silence(speech, seconds) - _PAUSE_S) / _CLOSING_S, 0, 1), np.float32)
+
+
+def beyond(speech: Floats, seconds: Array) -> Floats:
+    """How surely times lie outside of the sound, (T,) 0–1: a dub cut off in a word leaves no mouth open."""
+    past = np.maximum(-seconds, seconds - len(speech) / _RATE)
+    return eased(past / _CLOSING_S)
+
+
+def _gradual(rest: Floats) -> Floats:
+    """Rest that sets in and ends over `_RAMP` frames at least, whatever made it."""
+    from scipy.ndimage import uniform_filter1d
+
+    return np.asarray(uniform_filter1d(rest, _RAMP, mode="nearest"), np.float32)
 
 
 def silence(speech: Floats, seconds: Array) -> Array:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel
 
-STAGE = Stage("motion", 5, after=("cue", "learn"))
+STAGE = Stage("motion", 6, after=("cue", "learn"))
 
 
 def units(job: JobView) -> list[Unit]:

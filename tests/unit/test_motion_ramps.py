@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dubcli.speech import motion
+from dubcli.face import mesh
+from dubcli.speech import basis, motion, visemes
 from dubcli.speech.record import Record
 from dubcli.stages.motion import _heard
 
@@ -76,3 +77,21 @@ def test_a_dub_that_begins_later_moves_mouths_later(offset: float, tmp_path: Pat
     told = features["speech"][(at * 100).astype(int)] / 100  # each row says when it sounds in the dub
     assert told == pytest.approx(np.array([12.0, 12.04, 13.0]) - offset, abs=0.011)
     assert len(features["speech"]) < 700
+
+
+def test_a_mouth_closes_over_frames_when_the_dub_is_cut_off_in_a_word() -> None:
+    shape = np.repeat(mesh.head()[None, list(mesh.MOUTH)], 100, axis=0).astype(np.float32)
+    person = basis.person(mesh.head(), shape[:10])  # too few to say how far this mouth opens
+    shape[:, list(mesh.MOUTH).index(mesh.LOWER_LIP), 1] += 0.1
+    count = 200  # the dub's rows: it ends after two seconds, in the middle of a word
+    heard = {
+        "speech": np.ones(count, np.float32),
+        "viseme": np.zeros((count, len(visemes.VISEMES)), np.float32),
+    }
+    seconds, still = np.arange(100) * 0.04, np.zeros(100, np.float32)
+    still[62:] = 1
+    made, _ = motion.speak(person, shape, np.zeros(100, np.float32), heard, seconds, still)
+    gap = basis.opening(made) - basis.opening(person.closed)
+    assert gap[:45] == pytest.approx(np.full(45, 0.1), abs=1e-3)
+    assert gap[60:] == pytest.approx(np.zeros(40), abs=1e-3)
+    assert np.abs(np.diff(gap)).max() < 0.1 / 3
