@@ -100,7 +100,8 @@ BUILTIN = (
     EngineInfo(
         "aligner", "phones", 1, "dubcli.engines.aligners.phones:PhoneAligner",
         "silero-vad regions and a PocketSphinx phone loop; needs no language",
-        "MIT (silero-vad, Moonshine's encoder), BSD-2-Clause (PocketSphinx and its model)", package="pocketsphinx",
+        "MIT (silero-vad, Moonshine's encoder), BSD-2-Clause (PocketSphinx and its model)",
+        package="pocketsphinx",
         weights=("model/en-us/en-us/mdef", "model/en-us/en-us/means", "model/en-us/en-us-phone.lm.bin"),
     ),
     EngineInfo(
