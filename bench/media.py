@@ -31,6 +31,7 @@ from dubcli.stages import split
 from tests.media import films
 
 SHARE = 0.3
+SECONDS = 20  # three spans of two seconds, as lines last; groups of a second around them are encoded too
 
 
 def picture(path: Path, size: str, seconds: int) -> Path:
@@ -118,8 +119,8 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        film = Path(sys.argv[1]) if sys.argv[1:] else picture(folder / "film.mp4", "1920x1080", 6)
-        dub = films.wav(folder / "dub.wav", films.noise(6))
+        film = Path(sys.argv[1]) if sys.argv[1:] else picture(folder / "film.mp4", "1920x1080", SECONDS)
+        dub = films.wav(folder / "dub.wav", films.noise(SECONDS))
         transcode = transcoding(film, folder / "plain.mp4")
         taken, copied, count = dubbing(folder / "job", film, dub)
         tell(transcode=round(transcode, 2), compose_remux=round(taken, 2), ratio=round(taken / transcode, 3))
