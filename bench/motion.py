@@ -95,10 +95,11 @@ def wanted(
 
 
 def closures(curve: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Minima in the lowest fifth of a curve's own range."""
-    low, high = np.percentile(curve, [2, 95])
-    mid = curve[1:-1]
-    return 1 + np.flatnonzero((mid <= curve[:-2]) & (mid <= curve[2:]) & (mid < low + 0.2 * (high - low)))
+    """Minima at which the lips have met."""
+    limit, mid = curves.below(curve), curve[1:-1]
+    if limit is None:
+        return np.zeros(0, np.int64)
+    return 1 + np.flatnonzero((mid <= curve[:-2]) & (mid <= curve[2:]) & (mid < limit))
 
 
 def f1(got: NDArray[np.int64], want: NDArray[np.int64]) -> float:

@@ -166,6 +166,19 @@ def parse_csv(text: str, name: str, top: str) -> Document:
     return Document(name, {top: rows}, places)
 
 
+def whole(value: Any) -> Any:
+    """A cell of a table, where all is text, as a whole number; what is none stays as it is."""
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
+
+
+def decimal(value: Any) -> Any:
+    """A cell as a number; what is none stays as it is."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def _cells(line: str, mark: str) -> list[tuple[str, int]]:
     """Cells of a line of CSV with the column, from 1, at which each begins."""
     found, at = [], 0

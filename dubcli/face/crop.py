@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +84,15 @@ def starts(length: int, side: int) -> list[int]:
     """Starts of tiles of `side` that cover `length` and overlap by at least a third."""
     count = max(1, int(np.ceil((length - side) / (side * 2 / 3))) + 1)
     return [round(k * (length - side) / max(count - 1, 1)) for k in range(count)] if length > side else [0]
+
+
+def tiled(picture: Image, side: int) -> Iterator[tuple[Image, int, int]]:
+    """Overlapping tiles of a picture with their left and top; none where one would be nearly all of it."""
+    height, width = picture.shape[:2]
+    if max(height, width) > 1.2 * side:
+        for top in starts(height, side):
+            for left in starts(width, side):
+                yield picture[top : top + side, left : left + side], left, top
 
 
 def without_overlap(found: list[tuple[float, Look]]) -> list[tuple[float, Look]]:

@@ -28,7 +28,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from dubcli.document import Document, parse_csv, parse_yaml, read_text, suggestion
+from dubcli.document import Document, decimal, parse_csv, parse_yaml, read_text, suggestion, whole
 from dubcli.errors import ConfigError
 
 COLUMNS = (
@@ -53,18 +53,6 @@ def _shot(value: Any) -> Any:
     return value.zfill(8) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
-
-
-def _decimal(value: Any) -> Any:
-    """A number out of a table, where all is text."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
 def _moment(value: int | str) -> int | str:
     if isinstance(value, str) and not _CLOCK.fullmatch(value):
         raise ValueError("must be a frame, such as 131, or a time, such as 0:00:05.24")
@@ -72,7 +60,7 @@ def _moment(value: int | str) -> int | str:
 
 
 Shot = Annotated[str, BeforeValidator(_shot), Field(pattern=r"^\d{8,12}$")]
-Moment = Annotated[Annotated[int, Field(ge=0)] | str, BeforeValidator(_number), AfterValidator(_moment)]
+Moment = Annotated[Annotated[int, Field(ge=0)] | str, BeforeValidator(whole), AfterValidator(_moment)]
 
 
 class _Strict(BaseModel):
@@ -83,12 +71,12 @@ class Row(_Strict):
     """A cue as written; `time`, `name`, `confidence`, `why` and `evidence` are for the eye."""
 
     shot: Shot
-    track: Annotated[int | None, BeforeValidator(_number), Field(ge=0, le=9999)] = None
+    track: Annotated[int | None, BeforeValidator(whole), Field(ge=0, le=9999)] = None
     person: str = ""
     kind: Literal["speak", "still"]
     start: Moment
     stop: Moment
-    amplitude: Annotated[float, BeforeValidator(_decimal), Field(gt=0, le=3)] = 1.0
+    amplitude: Annotated[float, BeforeValidator(decimal), Field(gt=0, le=3)] = 1.0
     time: Any = None
     name: Any = None
     confidence: Any = None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from dubcli.document import Document, parse_csv, parse_yaml, read_text
+from dubcli.document import Document, decimal, parse_csv, parse_yaml, read_text, whole
 from dubcli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,19 +34,8 @@ _TOLD = 1e-4  # as finely as curves are written, differences are edits
 _PULL = 1e-6  # keeps directions that this mouth never took from being used
 
 
-def _number(value: Any) -> Any:
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
-
-
-Gap = Annotated[Annotated[float, Field(ge=-1, le=3)] | None, BeforeValidator(_number)]
-Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_number)]
+Gap = Annotated[Annotated[float, Field(ge=-1, le=3)] | None, BeforeValidator(decimal)]
+Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(decimal)]
 
 
 class _Strict(BaseModel):
@@ -56,8 +45,8 @@ class _Strict(BaseModel):
 class Row(_Strict):
     """One frame; None leaves a curve as it is."""
 
-    frame: Annotated[int, BeforeValidator(_whole), Field(ge=0)]
-    seconds: Annotated[float | None, BeforeValidator(_number)] = None
+    frame: Annotated[int, BeforeValidator(whole), Field(ge=0)]
+    seconds: Annotated[float | None, BeforeValidator(decimal)] = None
     opening: Gap = None
     width: Gap = None
     weight: Share = None

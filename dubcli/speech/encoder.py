@@ -67,8 +67,7 @@ def row(times: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache
 def _session() -> Any:
-    import onnxruntime
-
+    from dubcli.engines.network import session
     from dubcli.engines.registry import packaged
     from dubcli.store import sha256
 
@@ -77,6 +76,4 @@ def _session() -> Any:
         raise DependencyError(
             "moonshine-voice holds another encoder; type: pip install moonshine-voice==0.1.0"
         )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # more add in another order
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return session(path)

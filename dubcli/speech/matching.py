@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.face import mesh
+from dubcli.speech.basis import LIPS
 
 Floats = NDArray[np.floating[Any]]
 
 _AROUND_S = 0.12  # a mouth fits if it does so for this long before and after
 _LEAST_S = 0.6  # shorter stretches are not worth two fades
-_LIPS = [mesh.MOUTH.index(point) for point in (*mesh.LIPS_OUTER, *mesh.LIPS_INNER)]
 
 
 def apart(one: Floats, two: Floats) -> NDArray[np.float64]:
@@ -26,7 +25,7 @@ def apart(one: Floats, two: Floats) -> NDArray[np.float64]:
 
     In the picture: how deep lips lie is a guess.
     """
-    gap = np.asarray(one - two, np.float64)[:, _LIPS, :2]
+    gap = np.asarray(one - two, np.float64)[:, LIPS, :2]
     return np.asarray(np.sqrt((gap**2).sum(axis=2).mean(axis=1)))
 
 

@@ -9,7 +9,7 @@ alone speaks. It is solved in closed form: the same data give the same weights.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dubcli.speech import rules
 from dubcli.speech.basis import Person, measures, opening, spread, together
 from dubcli.speech.features import part
-from dubcli.speech.prior import COLUMNS, MEASURES, Linear, Prior, Speech, linear_from, linear_members
+from dubcli.speech.prior import COLUMNS, MEASURES, Linear, Prior, Speech, from_members, members
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -93,6 +93,9 @@ class Voice:
         return np.asarray(mean + self.gain * (told[:, :-1] - mean), np.float32), told[:, -1]
 
 
+_TAUGHT = tuple(field.name for field in fields(Voice))
+
+
 @dataclass(frozen=True)
 class MouthModel:
     """Speech to mouth for the persons of a film.
@@ -132,15 +135,10 @@ class MouthModel:
         """Write the weights as safetensors."""
         from safetensors.numpy import save_file
 
-        out = linear_members("directions", self.prior.directions)
-        out |= linear_members("linear", self.prior.linear)
-        out |= {"lag": np.array([self.lag], np.float64), "ruled": np.array([self.ruled])}
+        out = members(self.prior) | {"lag": np.array([self.lag], np.float64), "ruled": np.array([self.ruled])}
         for name, voice in sorted(self.voices.items()):
-            out |= {f"voice/{name}/{part}": getattr(voice, part) for part in _PARTS}
+            out |= {f"voice/{name}/{part}": getattr(voice, part) for part in _TAUGHT}
         save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, path)
-
-
-_PARTS = ("windows", "weight", "scale", "mean", "trust", "gain")
 
 
 def load(path: Path) -> MouthModel:
@@ -150,10 +148,10 @@ def load(path: Path) -> MouthModel:
     box = load_file(path)
     names = sorted({key.split("/")[1] for key in box if key.startswith("voice/")})
     return MouthModel(
-        prior=Prior(linear_from(box, "directions"), linear_from(box, "linear")),
+        prior=from_members(box),
         lag=float(box["lag"][0]),
         ruled=bool(box["ruled"][0]),
-        voices={n: Voice(*(box[f"voice/{n}/{part}"] for part in _PARTS)) for n in names},
+        voices={n: Voice(*(box[f"voice/{n}/{part}"] for part in _TAUGHT)) for n in names},
     )
 
 

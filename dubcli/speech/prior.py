@@ -8,7 +8,7 @@ surely the lips are together: regression flattens, so an opening alone hardly ev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -134,8 +134,7 @@ def save(path: Path, prior: Prior) -> None:
     """Write a prior as `load` reads it, in half precision."""
     from safetensors.numpy import save_file
 
-    members = linear_members("directions", prior.directions) | linear_members("linear", prior.linear)
-    save_file({k: np.ascontiguousarray(v, np.float16) for k, v in members.items()}, path)
+    save_file({k: np.ascontiguousarray(v, np.float16) for k, v in members(prior).items()}, path)
 
 
 def load(path: Path) -> Prior:
@@ -151,7 +150,7 @@ def load(path: Path) -> Prior:
 
     try:
         box = load_file(path)
-        prior = Prior(linear_from(box, "directions"), linear_from(box, "linear"))
+        prior = from_members(box)
     except (SafetensorError, KeyError) as error:
         raise ConfigError(f"{path.name} is no prior ({error}); leave learn.prior out") from error
     shapes = prior.directions.weight.shape, prior.linear.weight.shape
@@ -160,11 +159,23 @@ def load(path: Path) -> Prior:
     return prior
 
 
-def linear_members(name: str, linear: Linear) -> dict[str, Any]:
-    """A linear map as members of a safetensors file."""
-    return {f"{name}/{part}": getattr(linear, part) for part in ("centre", "weight", "mean")}
+def members(prior: Prior) -> dict[str, Any]:
+    """A prior as members of a safetensors file."""
+    return {
+        f"{name}/{part.name}": getattr(linear, part.name)
+        for name, linear in (("directions", prior.directions), ("linear", prior.linear))
+        for part in fields(Linear)
+    }
 
 
-def linear_from(box: Mapping[str, Any], name: str) -> Linear:
-    """The map that `linear_members` took apart."""
-    return Linear(*(np.asarray(box[f"{name}/{part}"], np.float32) for part in ("centre", "weight", "mean")))
+def from_members(box: Mapping[str, Any]) -> Prior:
+    """The prior that `members` took apart.
+
+    Raises:
+        KeyError: a member is missing.
+    """
+
+    def linear(name: str) -> Linear:
+        return Linear(*(np.asarray(box[f"{name}/{part.name}"], np.float32) for part in fields(Linear)))
+
+    return Prior(linear("directions"), linear("linear"))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.errors import DependencyError
 from dubcli.speech.record import Region
 
 RATE = 16000
@@ -65,13 +62,7 @@ def regions(speech: NDArray[np.float32]) -> tuple[Region, ...]:
 
 @lru_cache
 def _session() -> Any:
-    import onnxruntime
+    from dubcli.engines.network import session
+    from dubcli.engines.registry import packaged
 
-    # Looked up without importing the package, which would load torch.
-    spec = importlib.util.find_spec("silero_vad")
-    path = Path(spec.origin).parent / "data" / "silero_vad.onnx" if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise DependencyError("the speech detector silero-vad is not installed; type: make venv")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # more add in another order
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return session(packaged("silero_vad", "data/silero_vad.onnx"))

@@ -52,7 +52,7 @@ def dub_engine(job: JobView) -> str:
 
 def _unit(job: JobView, name: str, engine: str, digest: str, path: Path, facts: dict[str, Any]) -> Unit:
     inputs, paths = {"audio": digest}, {"audio": path}
-    own = {role: source for role, source in job.sources.items() if role.startswith(f"{engine}/")}
+    own = job.weights(engine)
     if engine == "script":
         own["script"] = job.sources["script"]
     inputs |= {role: source.sha256 for role, source in own.items()}
@@ -75,12 +75,11 @@ def run(task: Task) -> None:
 
     wave, start = audio(task.inputs["audio"], rate=16000, stream=task.facts.get("stream"))
     aligner: Aligner = registry.engine("aligner", task.engine).load()
-    own = f"{task.engine}/"
     given = Given(
         script=task.inputs.get("script"),
         language=task.facts.get("language", ""),
         speaker=task.facts.get("speaker", ""),
-        paths={role.removeprefix(own): path for role, path in task.inputs.items() if role.startswith(own)},
+        paths=task.weights,
         batch=task.batch,
         warn=task.warn,
     )

@@ -110,6 +110,10 @@ class JobView:
         """The artifact of a unit that must exist."""
         return self.artifacts[stage][name]
 
+    def weights(self, engine: str) -> dict[str, Source]:
+        """Weights that settings name for an engine, by role `ENGINE/NAME`."""
+        return {role: file for role, file in self.sources.items() if role.startswith(f"{engine}/")}
+
     def all(self, stage: str) -> dict[str, Artifact]:
         """All artifacts of a stage by unit name, in name order."""
         return dict(sorted(self.artifacts.get(stage, {}).items()))
@@ -140,3 +144,9 @@ class Task:
     batch: float = 1.0
     report: Callable[[int, int], None] = lambda done, total: None
     warn: Callable[[str], None] = lambda line: None
+
+    @property
+    def weights(self) -> dict[str, Path]:
+        """Inputs of the unit's engine alone, by name: role `ENGINE/NAME` → path."""
+        own = f"{self.engine}/"
+        return {role.removeprefix(own): path for role, path in self.inputs.items() if role.startswith(own)}

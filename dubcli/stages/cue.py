@@ -10,6 +10,7 @@ from dubcli.stages.base import JobView, Stage, Task, Unit
 
 if TYPE_CHECKING:
     from dubcli.speech.cuefile import Edit
+    from dubcli.speech.record import Record, Region
 
 STAGE = Stage("cue", version=4, after=("cast", "align"))
 
@@ -66,7 +67,7 @@ def run(task: Task) -> None:
     person = {(shot, track): one["id"] for one in cast["persons"] for shot, track in one["faces"]}
     forbidden = {one["id"] for one in cast["persons"] if not one.get("touch", True)}
     shots = json.loads((task.inputs["split"] / "shots.json").read_bytes())
-    named = _named(task, cast["persons"], seconds)
+    named = _named(said, cast["persons"], seconds)
     limits = floor.Limits(**task.params)
     edits = _edits(task)
     voices = {
@@ -132,14 +133,13 @@ def _stems(job: JobView, cast: list[dict[str, Any]]) -> dict[str, str]:
     return found
 
 
-def _named(task: Task, cast: list[dict[str, Any]], seconds: Any) -> dict[str, Any]:
+def _named(said: Record, cast: list[dict[str, Any]], seconds: Any) -> dict[str, Any]:
     """Person → frames (N,) of what the script gives to them; names that nobody has say nothing."""
-    from dubcli.speech import floor, record
+    from dubcli.speech import floor
     from dubcli.speech.cuefile import called
 
     persons = {one["id"]: one.get("name", "") for one in cast}
-    said = record.load(task.inputs["speech/dub"] / "speech.json")
-    words: dict[str, list[record.Region]] = {}
+    words: dict[str, list[Region]] = {}
     for word in said.words:
         person = called(word.speaker, persons) if word.speaker else None
         if person is not None:

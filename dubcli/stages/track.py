@@ -15,7 +15,7 @@ def units(job: JobView) -> list[Unit]:
     split, probe = job.one("split"), job.one("probe")
     video = json.loads((probe.path / "media.json").read_text(encoding="utf-8"))["video"]
     settings = job.settings.track
-    weights = {role: file for role, file in job.sources.items() if role.startswith(f"{settings.engine}/")}
+    weights = job.weights(settings.engine)
     return [
         Unit(
             STAGE,
@@ -50,10 +50,8 @@ def run(task: Task) -> None:
     with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
         pts = box["pts"]
     tracker = engine("tracker", task.engine).load()
-    own = f"{task.engine}/"
-    weights = {role.removeprefix(own): path for role, path in task.inputs.items() if role.startswith(own)}
-    if weights:
-        tracker.use(weights)
+    if task.weights:
+        tracker.use(task.weights)
     found = tracker.track(
         decode.frames(task.inputs["film"], video, pts, start, stop),
         turn=task.facts["quarter_turns"],

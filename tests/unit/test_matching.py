@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dubcli.face import mesh
 from dubcli.speech import matching
 from dubcli.speech import motion as curves
+from dubcli.speech.basis import LIPS
 
 STEP, LIMIT = 0.04, 0.015
 HEAD = mesh.head()[list(mesh.MOUTH)]
@@ -16,7 +17,7 @@ HEAD = mesh.head()[list(mesh.MOUTH)]
 def mouths(gap: NDArray[np.float64]) -> NDArray[np.float32]:
     """Mouths (T, P, 3) whose lower lip lies lower by `gap` (T,)."""
     out = np.repeat(HEAD[None], len(gap), axis=0)
-    lower = [k for k in matching._LIPS if HEAD[k, 1] > HEAD[matching._LIPS, 1].mean()]
+    lower = [k for k in LIPS if HEAD[k, 1] > HEAD[LIPS, 1].mean()]
     out[:, lower, 1] += np.asarray(gap, np.float32)[:, None]
     return np.asarray(out, np.float32)
 

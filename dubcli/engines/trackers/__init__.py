@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face.tracks import FaceTrack
+
+if TYPE_CHECKING:
+    from dubcli.face.follow import Finder
 
 
 class Picture(Protocol):
@@ -42,3 +45,21 @@ class Tracker(Protocol):
             views: slightly shifted, turned and mirrored looks that are averaged for each mesh.
             done: called after each frame with the number of frames seen.
         """
+
+
+def watched(
+    finder: Finder, pictures: Iterable[Picture], turn: int, done: Callable[[int], None]
+) -> list[FaceTrack]:
+    """Faces of one shot as `face.follow` follows them with a finder; arguments as for `Tracker.track`."""
+    from dubcli.face.condition import finished
+    from dubcli.face.crop import eight_bit
+    from dubcli.face.follow import Follower
+
+    follower = Follower(finder)
+    shape = (0, 0)
+    for count, picture in enumerate(pictures, 1):
+        rgb = eight_bit(picture.rgb())
+        shape = (rgb.shape[0], rgb.shape[1])
+        follower.feed(picture.index, rgb)
+        done(count)
+    return finished(follower.traces(), shape, turn)

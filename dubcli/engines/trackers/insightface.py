@@ -14,12 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.engines.trackers import Picture
+from dubcli.engines.trackers import Picture, watched
 from dubcli.engines.trackers.insightface_models import Detection, Detector, Identity, Landmarks, apart
 from dubcli.face import follow
 from dubcli.face import mesh as regions
-from dubcli.face.condition import finished
-from dubcli.face.crop import colours, eight_bit, reduced, sharpness, starts, to_raster
+from dubcli.face.crop import colours, reduced, sharpness, tiled, to_raster
 from dubcli.face.follow import Image, Sight
 from dubcli.face.landmarks106 import MESH, lifted
 from dubcli.face.look import ROOM, Look, apply, eye_distance, portrait, undo
@@ -54,14 +53,7 @@ class InsightfaceTracker:
         """Faces of one shot; see `Tracker.track`."""
         cv2.setNumThreads(1)  # the squares are small: dividing them costs more than it saves
         finder = Finder(self._detector, self._landmarks, turn, views)
-        follower = follow.Follower(finder)
-        shape = (0, 0)
-        for count, picture in enumerate(pictures, 1):
-            rgb = eight_bit(picture.rgb())
-            shape = (rgb.shape[0], rgb.shape[1])
-            follower.feed(picture.index, rgb)
-            done(count)
-        found = finished(follower.traces(), shape, turn)
+        found = watched(finder, pictures, turn, done)
         for track in found:
             track.descriptor = np.stack([self._who(thumb) for thumb in track.thumbs])
         return found
@@ -91,16 +83,12 @@ class Finder:
         height, width = upright.shape[:2]
         found = self._detector(upright, WHOLE, follow.PRESENT)
         side = min(WHOLE, height, width)
-        if tiles and max(height, width) > 1.2 * side:
-            for top in starts(height, side):
-                for left in starts(width, side):
-                    tile = upright[top : top + side, left : left + side]
-                    for one in self._detector(tile, WHOLE, follow.PRESENT):
-                        inside = one.box.min() > 0.02 * side and one.box.max() < 0.98 * side
-                        if inside:  # faces that the border cuts are left to the neighbours
-                            shift = np.array((left, top), np.float64)
-                            box = one.box + np.tile(shift, 2)
-                            found.append(Detection(one.score, box, one.points + shift))
+        for tile, left, top in tiled(upright, side) if tiles else ():
+            shift = np.array((left, top), np.float64)
+            for one in self._detector(tile, WHOLE, follow.PRESENT):
+                inside = one.box.min() > 0.02 * side and one.box.max() < 0.98 * side
+                if inside:  # faces that the border cuts are left to the neighbours
+                    found.append(Detection(one.score, one.box + np.tile(shift, 2), one.points + shift))
         return [to_raster(_look(one), self._turn, width, height) for one in apart(found)]
 
     def sight(self, rgb: Image, look: Look) -> Sight | None:

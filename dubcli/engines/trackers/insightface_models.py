@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.engines.network import session
 from dubcli.errors import DependencyError
 from dubcli.face.follow import Image
 
@@ -40,7 +41,7 @@ class Detector:
     """SCRFD with key points: nine outputs, scores, boxes and points for each of three strides."""
 
     def __init__(self, path: Path) -> None:
-        self._session = _session(path)
+        self._session = session(path)
         if len(self._session.get_outputs()) != 3 * len(STRIDES):
             raise DependencyError(f"{path} is no SCRFD detector with key points; take one of a model pack")
         shape = self._session.get_inputs()[0].shape
@@ -77,7 +78,7 @@ class Landmarks:
     """2d106det: 106 points of a face in a square crop."""
 
     def __init__(self, path: Path) -> None:
-        self._session = _session(path)
+        self._session = session(path)
         shape = self._session.get_inputs()[0].shape
         if self._session.get_outputs()[0].shape[-1] != 212 or not isinstance(shape[2], int):
             raise DependencyError(f"{path} is no 2d106det network; take the one of a model pack")
@@ -95,7 +96,7 @@ class Identity:
     """ArcFace: who a face is, as a unit vector."""
 
     def __init__(self, path: Path) -> None:
-        self._session = _session(path)
+        self._session = session(path)
         self._side = int(self._session.get_inputs()[0].shape[2])
         self._norm = (0.0, 1.0) if _normalises(path) else (127.5, 127.5)
 
@@ -132,19 +133,6 @@ def _similarity(points: NDArray[np.float64], goal: NDArray[np.float64]) -> NDArr
 
 def _blob(rgb: Image, mean: float, spread: float) -> Floats:
     return np.ascontiguousarray(((rgb.astype(np.float32) - mean) / spread).transpose(2, 0, 1)[None])
-
-
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # more add in another order
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own errors share no base class
-        reason = str(error).splitlines()[0]
-        raise DependencyError(f"{path} is no network that onnxruntime can run ({reason})") from None
 
 
 def _run(session: Any, blob: Floats) -> list[NDArray[Any]]:

@@ -24,17 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli import devices
-from dubcli.engines.trackers import Picture
+from dubcli.engines.trackers import Picture, watched
 from dubcli.face import follow
 from dubcli.face import mesh as regions
-from dubcli.face.condition import finished
 from dubcli.face.crop import (
     Reduced,
     colours,
-    eight_bit,
     reduced,
     sharpness,
-    starts,
+    tiled,
     to_raster,
     without_overlap,
 )
@@ -147,14 +145,7 @@ class MediapipeTracker:
         """Faces of one shot; see `Tracker.track`."""
         cv2.setNumThreads(1)  # the squares are small: dividing them costs more than it saves
         with Finder(turn, VIEWS[:views]) as finder:
-            follower = follow.Follower(finder)
-            shape = (0, 0)
-            for count, picture in enumerate(pictures, 1):
-                rgb = eight_bit(picture.rgb())
-                shape = (rgb.shape[0], rgb.shape[1])
-                follower.feed(picture.index, rgb)
-                done(count)
-            return finished(follower.traces(), shape, turn)
+            return watched(finder, pictures, turn, done)
 
 
 class Finder:
@@ -184,10 +175,8 @@ class Finder:
         height, width = upright.shape[:2]
         found = self._detections(upright, 0, 0)
         side = min(TILE, height, width)
-        if tiles and max(height, width) > 1.2 * side:
-            for top in starts(height, side):
-                for left in starts(width, side):
-                    found += self._detections(upright[top : top + side, left : left + side], left, top, side)
+        for tile, left, top in tiled(upright, side) if tiles else ():
+            found += self._detections(tile, left, top, side)
         return [to_raster(look, self._turn, width, height) for _, look in without_overlap(found)]
 
     def sight(self, rgb: Image, look: Look) -> Sight | None:
