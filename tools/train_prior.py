@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from gather import Clip, gather
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from dubcli.speech import model, prior
 from dubcli.speech.basis import measures, together
 from dubcli.speech.prior import DIRECTIONS, Linear, Prior, Speech
 
-PENALTY = 30.0
-ENCODED = 0.5  # how much the encoder counts beside phones
+PENALTY = 300.0
+ENCODED = 0.5  # how much each layer of the encoder counts beside the log-mel
 VELOCITY = 1.0  # weight of how a mouth changes from frame to frame, against where it is
 ROUNDS = 3  # of fitting and of finding each clip's lag
 SPEEDS = tuple(Fraction(n, 25) for n in (21, 23, 27, 30))  # pitch and formants move with them
@@ -72,14 +73,20 @@ def train(clips: list[Clip]) -> Prior:
 
 
 def _directions(clips: list[Clip]) -> Linear:
-    """Chief directions of the encoder's rows where there is speech, half whitened."""
+    """Chief directions of each of the encoder's layers where there is speech, half whitened."""
     rows = np.concatenate([np.asarray(c.features["encoded"], np.float64) for c in clips])
     rows = rows[np.abs(rows).sum(1) > 0]
+    each = [_chief(layer) for layer in np.split(rows, 2, axis=1)]
+    return Linear(
+        *(np.asarray(v, np.float32) for v in (rows.mean(0), block_diag(*each), np.zeros(DIRECTIONS)))
+    )
+
+
+def _chief(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     spread, axes = np.linalg.eigh(np.cov(rows.T))
-    spread, axes = np.sqrt(spread[::-1][:DIRECTIONS]), axes[:, ::-1][:, :DIRECTIONS]
-    axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(DIRECTIONS)])
-    weight = ENCODED * axes / np.sqrt(spread * spread[0])
-    return Linear(*(np.asarray(v, np.float32) for v in (rows.mean(0), weight, np.zeros(DIRECTIONS))))
+    spread, axes = np.sqrt(spread[::-1][: DIRECTIONS // 2]), axes[:, ::-1][:, : DIRECTIONS // 2]
+    axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(DIRECTIONS // 2)])
+    return np.asarray(ENCODED * axes / np.sqrt(spread * spread[0]))
 
 
 def _sums(clip: Clip, heard: dict[float, Speech], lag: float) -> Sums:

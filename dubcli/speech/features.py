@@ -61,9 +61,9 @@ def features(wave: Floats, heard: Heard | None = None) -> dict[str, NDArray[Any]
     Returns:
         For F = S // 160: `logmel` (F, 80) in bels relative to the file's average speech, from -4 (silence)
         to about 2; `loudness` (F,) dB relative to the speech level, from -60; `pitch` (F,) Hz, 0 where
-        unvoiced; `speech` (F,) 0–1; `viseme` (F, V) soft classes of `speech.visemes`, `phone` (F, 40) how
-        like each phone of `speech.visemes.PHONES` each frame sounds by itself; all float32. For the
-        encoder's N rows, which have a rate of their own: `encoded` (N, 288) float16, 0 where no one speaks.
+        unvoiced; `speech` (F,) 0–1; `viseme` (F, V) soft classes of `speech.visemes`; all float32. For the
+        encoder's N rows, which have a rate of their own: `encoded` (N, 576) float16, 0 where no one speaks.
+        For the whole sound: `colour` (80,) dB, the average spectrum of loud speech about its mean.
     """
     wave = levelled(wave)
     if heard is None:
@@ -77,9 +77,9 @@ def features(wave: Floats, heard: Heard | None = None) -> dict[str, NDArray[Any]
         "logmel": _logmel(mel, spoken, gate),
         "loudness": _loudness(energy, spoken, gate),
         "pitch": _pitch(wave, gate),
+        "colour": _colour(mel, spoken),
         "speech": np.round(heard.speech, 4),
         "viseme": np.round(heard.viseme, 4),
-        "phone": np.round(heard.phone, 4),
         "encoded": _encoded(wave, heard.record.regions, gate),
     }
 
@@ -97,6 +97,9 @@ def part(features: Mapping[str, NDArray[Any]], start: float, stop: float) -> tup
     until = max(first, int((stop + NEAR_S) // 0.12)) + 1
     found = {}
     for name, rows in features.items():
+        if name == "colour":
+            found[name] = np.array(rows)
+            continue
         step = 5 if name == "encoded" else 12
         found[name] = np.array(rows[first * step : until * step])
     return found, first * 0.12
@@ -144,6 +147,15 @@ def _spectrum(wave: Floats) -> tuple[Floats, Floats]:
         energy[a:b] = np.mean(frames**2, axis=1)
         mel[a:b] = power @ bank
     return energy, mel
+
+
+def _colour(mel: Floats, spoken: NDArray[np.bool_]) -> Floats:
+    if not spoken.any():
+        return np.zeros(BANDS, np.float32)
+    power = mel[spoken]
+    loud = power.mean(1) > 0.1 * power.mean()
+    average = 10 * np.log10(power[loud] + 1e-8).mean(0, dtype=np.float64)
+    return np.asarray(np.round(average - average.mean(), 2), np.float32)
 
 
 def _logmel(mel: Floats, spoken: NDArray[np.bool_], gate: Floats) -> Floats:

@@ -1,8 +1,8 @@
 """From speech to mouth: what a film's own speech and mouths teach on top of the prior.
 
 A person's own voice is a Gaussian process (Rasmussen & Williams 2006, §2.2) around what the prior says, in
-their shapes and as far as it proved right in the film, with a squared-exponential kernel on phones and one
-on the encoder's rows. Its reach is short: where the dub's voice sounds like nothing in the film, the prior
+their shapes and as far as it proved right in the film, with a squared-exponential kernel on the encoder's
+rows. Its reach is short: where the dub's voice sounds like nothing in the film, the prior
 alone speaks. It is solved in closed form: the same data give the same weights.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dubcli.speech import rules
 from dubcli.speech.basis import Person, measures, opening, spread, together
-from dubcli.speech.features import part
+from dubcli.speech.features import BANDS, part
 from dubcli.speech.prior import COLUMNS, MEASURES, Linear, Prior, Speech, from_members, members
 
 Floats = NDArray[np.float32]
@@ -28,14 +28,17 @@ Array = NDArray[np.float64]
 _RATE = 100
 _LAGS = np.arange(-16, 17, 2) / 100  # seconds
 _LAG_SPREAD = 0.08  # seconds; films are further out of sync than this seldom
+_ALIKE = (3.0, 4.0)  # dB between average spectra of one recording, and of two (docs/quality.md)
 _TOLERATED = (-0.125, 0.045)  # seconds: what viewers do not notice, sound late or early (ITU-R BT.1359)
 _INDEPENDENT = 4  # frames that tell as much as one: mouths change slowly
-_NOISE = 16.0  # what speech does not tell of a mouth, in variances of one kernel
-_REACH = 0.5  # length scale of the squared exponentials, in median squared distances
+_NOISE = 8.0  # what speech does not tell of a mouth, in variances of the kernel
+_REACH = 0.5  # length scale of the squared exponential, in median squared distances
 _FRAMES = 2000  # a person is learnt from at most; more hardly tell more (docs/quality.md)
 _PIECE = 250  # frames that are looked at together
 _LESSON = 8000  # frames of a person that are looked at, from the whole film
 _FOLDS = 4
+_AROUND_S = np.array([-0.04, 0.0, 0.04])  # a mouth is the mean of what is told at these times
+_SHARE = np.array([0.25, 0.5, 0.25], np.float32)  # lips are slower than the noise of what is told of them
 _PRIOR_GAIN = 1.3  # regression flattens: on unseen voices mouths move that much further than it says
 _HELD_OUT = 0.8  # makes mouths move as far as they did, on average (bench/motion.py)
 _GAIN = (1.0, 2.5)  # regression flattens; more than this would be noise made loud
@@ -72,7 +75,7 @@ class Voice:
     Attributes:
         windows: (N, D) speech that was learnt from, without the log-mel.
         weight: (N, K + 1) of the kernels on it.
-        scale: (2,) median squared distance between windows: of phones, of the encoder's rows.
+        scale: (1,) median squared distance between windows.
         mean: (K + 1,) mean coefficients and lips together.
         trust: how far the prior's coefficients are believed.
         gain: how much to exaggerate coefficients.
@@ -103,12 +106,14 @@ class MouthModel:
     Attributes:
         prior: speech to measures in standard deviations.
         lag: seconds by which the film's pictures come after its sound.
+        colour: (80,) average spectrum of the film's speech, see `speech.features`.
         voices: what each person's own speech taught; persons without are driven by the prior alone.
         ruled: everyone is driven by `speech.rules` instead.
     """
 
     prior: Prior
     lag: float
+    colour: Floats
     voices: Mapping[str, Voice]
     ruled: bool = False
 
@@ -117,13 +122,19 @@ class MouthModel:
     ) -> tuple[Floats, Floats]:
         """Shapes (T, P, 3) that a mouth takes for that speech at those times, and lips together (T,) 0–1.
 
-        The film's own way of being early or late is kept as far as viewers do not notice it.
+        The film's own way of being early or late is kept for sound of the film's own recording, as far as
+        viewers do not notice it. A dub from elsewhere has no such lag: its mouths are in sync.
         """
-        at = np.asarray(seconds, np.float64) - float(np.clip(self.lag, *_TOLERATED))
+        at = np.asarray(seconds, np.float64) - self._kept(features) * float(np.clip(self.lag, *_TOLERATED))
         if self.ruled:
             told = rules.measures(features, at)
             return from_measures(person, told[:, :MEASURES]), told[:, MEASURES]
-        x = self.prior.hear(features).windows(at)
+        speech = self.prior.hear(features)
+        each = [self._told(name, person, speech.windows(at + around)) for around in _AROUND_S]
+        shape = np.tensordot(_SHARE, np.stack([one for one, _ in each]), 1)
+        return np.asarray(shape, np.float32), each[1][1]
+
+    def _told(self, name: str, person: Person, x: Floats) -> tuple[Floats, Floats]:
         z = self.prior(x)
         voice = self.voices.get(name)
         if not voice:
@@ -131,14 +142,25 @@ class MouthModel:
         coefficients, together = voice(x, _base(person, z))
         return person.decode(coefficients), together
 
+    def _kept(self, features: Mapping[str, Any]) -> float:
+        """How much a sound seems to be of the film's own recording, 0–1, by voice, microphone and room."""
+        apart = float(np.sqrt(np.mean((self.colour - np.asarray(features["colour"], np.float32)) ** 2)))
+        return float(np.clip((_ALIKE[1] - apart) / (_ALIKE[1] - _ALIKE[0]), 0, 1))
+
     def save(self, path: Path) -> None:
         """Write the weights as safetensors."""
         from safetensors.numpy import save_file
 
-        out = members(self.prior) | {"lag": np.array([self.lag], np.float64), "ruled": np.array([self.ruled])}
+        out = members(self.prior) | {"colour": self.colour}
+        out |= {"lag": np.array([self.lag], np.float64), "ruled": np.array([self.ruled])}
         for name, voice in sorted(self.voices.items()):
             out |= {f"voice/{name}/{part}": getattr(voice, part) for part in _TAUGHT}
         save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, path)
+
+
+def unlearnt(prior: Prior, ruled: bool = False) -> MouthModel:
+    """A model that no film has taught."""
+    return MouthModel(prior, 0.0, np.zeros(BANDS, np.float32), {}, ruled)
 
 
 def load(path: Path) -> MouthModel:
@@ -150,6 +172,7 @@ def load(path: Path) -> MouthModel:
     return MouthModel(
         prior=from_members(box),
         lag=float(box["lag"][0]),
+        colour=box["colour"],
         ruled=bool(box["ruled"][0]),
         voices={n: Voice(*(box[f"voice/{n}/{part}"] for part in _TAUGHT)) for n in names},
     )
@@ -226,7 +249,7 @@ def fit(
         voices[name], corr = _voice(x, _base(people[name], prior(x)), people[name], shape)
         gain = round(float(voices[name].gain[0]), 3)
         facts[name] = {"seconds": round(length[name], 2), "corr": round(corr, 3), "gain": gain}
-    return MouthModel(prior, late, voices), facts
+    return MouthModel(prior, late, np.asarray(features["colour"], np.float32), voices), facts
 
 
 def _lesson(
@@ -253,7 +276,7 @@ def _windows(heard: Sequence[tuple[Speech, Array]], late: float) -> Floats:
 def _voice(x: Floats, base: Floats, person: Person, shape: Floats) -> tuple[Voice, float]:
     """A person's voice from all their frames in order of time, and the correlation of opening held out."""
     y = np.column_stack([person.encode(shape), together(opening(shape))])
-    scale = _scales(x)
+    scale = _scale(x)
     edges = np.linspace(0, len(x), _FOLDS + 1).astype(int)
     told = np.empty_like(y[:, :-1])
     for a, b in pairwise(edges):
@@ -268,7 +291,7 @@ def _voice(x: Floats, base: Floats, person: Person, shape: Floats) -> tuple[Voic
 
 def _solve(x: Floats, base: Floats, y: Floats, scale: Floats, gain: float = 1.0) -> Voice:
     some = spread(len(x), _FRAMES)
-    own = x[some][:, : sum(COLUMNS[:2])]
+    own = _encoded(x[some])
     kernel = _kernel(own, own, scale).astype(np.float64)
     mean = y.mean(0)
     said, true = (base - mean)[:, :-1], (y - mean)[:, :-1]
@@ -285,21 +308,16 @@ def _believed(told: Floats, trust: Floats) -> Floats:
 
 def _kernel(a: Floats, b: Floats, scale: Floats) -> Floats:
     """Covariance (N, M) of windows: the log-mel takes no part, it tells voices apart more than mouths."""
-    near = [
-        np.exp(-_distances(u, v) / (_REACH * s)) for u, v, s in zip(_parts(a), _parts(b), scale, strict=True)
-    ]
-    return np.asarray(near[0] + near[1], np.float32)
+    return np.asarray(np.exp(-_distances(_encoded(a), _encoded(b)) / (_REACH * scale)), np.float32)
 
 
-def _scales(x: Floats) -> Floats:
-    some = x[spread(len(x), 500)]
-    return np.maximum([np.median(_distances(part, part)) for part in _parts(some)], 1e-3, dtype=np.float32)
+def _scale(x: Floats) -> Floats:
+    some = _encoded(x[spread(len(x), 500)])
+    return np.array([max(float(np.median(_distances(some, some))), 1e-3)], np.float32)
 
 
-def _parts(x: Floats) -> tuple[Floats, Floats]:
-    """Columns of phones and columns of the encoder."""
-    phones, encoded, _ = COLUMNS
-    return x[:, :phones], x[:, phones : phones + encoded]
+def _encoded(x: Floats) -> Floats:
+    return x[:, : COLUMNS[0]]
 
 
 def _distances(a: Floats, b: Floats) -> Floats:

@@ -9,29 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.speech import encoder, visemes
+from dubcli.speech import encoder
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 
 MEASURES = 3
 TOLD = MEASURES + 1  # the last: lips together, 0–1
-DIRECTIONS = 64  # of the encoder's rows that are kept; more taught nothing on unseen voices
+DIRECTIONS = 2 * 64  # of the encoder's two layers that are kept; more taught nothing on unseen voices
 _RATE = 100
 _BANDS = 20  # of log-mel
 _TAPS = np.arange(-24, 25, 6)  # rows of 10 ms around a picture that its mouth is told from
 _ENCODED_TAPS = np.arange(-12, 13, 6) / 100  # seconds; each row of the encoder knows its neighbours
 _BLUR = 2.2  # rows; a tap stands for its neighbourhood
-_PROPERTIES = ("opening", "width", "rounding", "closed", "teeth")
-_PHONES = len(visemes.PHONES) + len(_PROPERTIES) + 1 + len(visemes.VISEMES)
-COLUMNS = (len(_TAPS) * _PHONES, len(_ENCODED_TAPS) * DIRECTIONS, len(_TAPS) * _BANDS)
+_MEL = 0.1  # how much the log-mel counts beside the encoder: it tells voices apart more than mouths
+COLUMNS = (len(_ENCODED_TAPS) * DIRECTIONS, len(_TAPS) * _BANDS)
 
 
 @dataclass(frozen=True)
@@ -51,21 +49,19 @@ class Speech:
     """Speech ready to be looked at through windows.
 
     Attributes:
-        phones: (F, 61) at 100 Hz: phones, what they ask of a mouth, loudness, visemes.
+        encoded: (N, 128) directions of the encoder's rows.
         mel: (F, 20) at 100 Hz: a coarse log-mel.
-        encoded: (N, 64) directions of the encoder's rows.
     """
 
-    phones: Floats
-    mel: Floats
     encoded: Floats
+    mel: Floats
 
     def windows(self, seconds: Array) -> Floats:
-        """Windows around given times, (T, D): columns of `phones`, of `encoded`, of `mel`, see `COLUMNS`."""
+        """Windows around given times, (T, D): columns of `encoded` and of `mel`, see `COLUMNS`."""
         # Times often fall on the border of two rows; rounding must not throw them to either side.
         at = np.floor(seconds * _RATE + 1e-3).astype(int)[:, None] + _TAPS
         near = encoder.row(seconds[:, None] + _ENCODED_TAPS)
-        parts = (_at(self.phones, at), _between(self.encoded, near), _at(self.mel, at))
+        parts = (_between(self.encoded, near), _at(self.mel, at))
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
@@ -74,7 +70,7 @@ class Prior:
     """Mouths in general.
 
     Attributes:
-        directions: the encoder's rows to their chief directions, scaled to count as much as phones do.
+        directions: the encoder's rows to their chief directions, scaled against the log-mel.
         linear: windows to measures and closure.
     """
 
@@ -85,34 +81,15 @@ class Prior:
         """Make features of a sound, see `speech.features`, ready for windows."""
         from scipy.ndimage import gaussian_filter1d
 
-        phones, mel = inputs(features)
-        if len(phones):
-            phones, mel = (gaussian_filter1d(v, _BLUR, axis=0, mode="nearest") for v in (phones, mel))
-        return Speech(phones, mel, self.directions(np.asarray(features["encoded"], np.float32)))
+        mel = np.asarray(features["logmel"], np.float32)
+        mel = mel.reshape(len(mel), _BANDS, -1).mean(2)
+        if len(mel):
+            mel = gaussian_filter1d(mel, _BLUR, axis=0, mode="nearest")
+        return Speech(self.directions(np.asarray(features["encoded"], np.float32)), _MEL * mel)
 
     def __call__(self, windows: Floats) -> Floats:
         """Measures and closure (T, 4) for windows (T, D)."""
         return self.linear(windows)
-
-
-def inputs(features: Mapping[str, Any]) -> tuple[Floats, Floats]:
-    """What a mouth is told from beside the encoder, (F, 61) and (F, 20) at 100 Hz: phones and a log-mel.
-
-    The weights say how much each is trusted across voices.
-    """
-    phone = np.asarray(features["phone"], np.float32)
-    mel = np.asarray(features["logmel"], np.float32).reshape(len(phone), _BANDS, -1).mean(2)
-    loud = np.clip(np.asarray(features["loudness"], np.float32), -40, 10)[:, None] / 10
-    viseme = 0.5 * np.asarray(features["viseme"], np.float32)
-    return np.concatenate([phone, 2 * phone @ _asked(), loud, viseme], axis=1), 0.1 * mel
-
-
-@lru_cache
-def _asked() -> Floats:
-    """What each phone asks of a mouth, (40, 5)."""
-    table = np.stack([visemes.table(name) for name in _PROPERTIES], axis=1)
-    rows = [visemes.passage(phone).mean(0) @ table for phone in visemes.PHONES]
-    return np.asarray(np.stack(rows), np.float32)
 
 
 def _at(rows: Floats, at: NDArray[np.int64]) -> Floats:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import Stretch
 
-STAGE = Stage("learn", 5, after=("cast", "align"))
+STAGE = Stage("learn", 6, after=("cast", "align"))
 
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
@@ -59,11 +59,11 @@ def run(task: Task) -> None:
     people = {name: _person(own) for name, own in faces.items()}
     kind, why = "prior", "the film has no sound to learn from"
     facts: dict[str, dict[str, float]] = {}
-    learnt = model.MouthModel(prior.load(task.inputs["prior"]), 0.0, {})
+    learnt = model.unlearnt(prior.load(task.inputs["prior"]))
     source = task.params["source"]
     if source != "film":
         kind, why = source, "the settings ask for it"
-        learnt = model.MouthModel(learnt.prior, 0.0, {}, ruled=source == "rules")
+        learnt = model.unlearnt(learnt.prior, ruled=source == "rules")
     elif "speech/film" in task.inputs:
         features = mapped(task.inputs["speech/film"] / "features.npz")
         stretches = _stretches(task, faces, people)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.engines import network, registry
 from dubcli.errors import DependencyError
 from dubcli.speech import encoder
 from dubcli.speech.features import features
@@ -60,3 +61,14 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
             encoder.encode(chirps(1))
     finally:
         encoder._session.cache_clear()
+
+
+def test_rows_hold_a_layer_inside_beside_the_networks_own_output() -> None:
+    assert tuple(one.name for one in encoder._session().get_outputs()) == encoder._LAYERS
+    rows = encoder.encode(chirps(2))
+    inner, last = rows[:, : encoder.WIDTH // 2], rows[:, encoder.WIDTH // 2 :]
+    own = network.session(registry.packaged("moonshine_voice", "assets/tiny-en/encoder_model.ort"))
+    wave = chirps(2)[None, encoder.samples(0, len(rows))]
+    answer = own.run(None, {"input_values": wave, "attention_mask": np.ones(wave.shape, np.int64)})[0]
+    assert (last == answer[0]).all()
+    assert inner.std() > 3 * last.std()

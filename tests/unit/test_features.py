@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 import dubcli.demo
 from dubcli.engines.aligners.base import Heard
@@ -34,7 +35,7 @@ def found(speech: Floats, heard: Heard) -> dict[str, Floats]:
 
 
 def test_all_rows_are_a_hundredth_of_a_second(speech: Floats, found: dict[str, Floats]) -> None:
-    even = {name: rows for name, rows in found.items() if name != "encoded"}
+    even = {name: rows for name, rows in found.items() if name not in ("encoded", "colour")}
     assert {len(rows) for rows in even.values()} == {len(speech) // 160}
     assert {str(rows.dtype) for rows in even.values()} == {"float32"}
 
@@ -45,6 +46,17 @@ def test_the_encoder_hears_speech_and_nothing_else(found: dict[str, Floats], hea
     far = np.all([(at < r.start - 0.41) | (at > r.end + 0.41) for r in heard.record.regions], axis=0)
     assert found["encoded"][said].any(axis=1).all()
     assert not found["encoded"][far].any()
+
+
+def test_colour_tells_recordings_apart_and_not_levels(speech: Floats, found: dict[str, Floats]) -> None:
+    def apart(wave: Floats) -> float:
+        return float(np.sqrt(np.mean((features(wave)["colour"] - found["colour"]) ** 2)))
+
+    half = len(speech) // 2
+    assert apart(0.25 * speech) < 0.1
+    assert max(apart(speech[:half]), apart(speech[half:])) < 3.0
+    tinny = np.asarray(lfilter([1.0, -0.95], [1.0], speech), np.float32)
+    assert apart(tinny) > 4.0
 
 
 def test_12_db_less_changes_nothing(speech: Floats, found: dict[str, Floats]) -> None:
@@ -93,14 +105,16 @@ def test_pitch_of_a_buzz_is_its_frequency(hertz: float, heard: Heard) -> None:
 
 
 def test_too_short_for_a_row() -> None:
-    assert all(len(rows) == 0 for rows in features(np.zeros(100, np.float32)).values())
+    assert all(
+        len(rows) == 0 for name, rows in features(np.zeros(100, np.float32)).items() if name != "colour"
+    )
 
 
 def test_a_part_of_the_features_is_heard_as_in_the_whole(found: dict[str, Floats]) -> None:
     known = prior.load(Path(prior.__file__).with_name("prior.safetensors"))
     seconds = np.arange(5.0, 6.5, 0.04)
     near, begin = part(found, 5.0, 6.5)
-    assert len(near["phone"]) < len(found["phone"])
+    assert len(near["speech"]) < len(found["speech"])
     whole = known.hear(found).windows(seconds)
     assert np.allclose(known.hear(near).windows(seconds - begin), whole, atol=1e-4)
 

@@ -27,14 +27,11 @@ class Heard:
         record: regions, words and phones.
         speech: (F,) float32 speech probability at 100 Hz, F = S // 160.
         viseme: (F, V) float32 soft viseme classes at 100 Hz, rows sum to 1.
-        phone: (F, 40) float32 how like each phone each frame sounds by itself, in the order of
-            `visemes.PHONES`, rows sum to 1: softer than `viseme`, which listens to the neighbours too.
     """
 
     record: Record
     speech: NDArray[np.float32]
     viseme: NDArray[np.float32]
-    phone: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dubcli.engines.aligners.base import ALONE, Given, Heard, Report, silent
 from dubcli.speech.record import Record
-from dubcli.speech.visemes import PHONES, SILENCE, from_phones
+from dubcli.speech.visemes import from_phones
 
 
 class PassthroughAligner:
@@ -17,6 +17,4 @@ class PassthroughAligner:
         """Silence over the length of the wave."""
         count = len(wave) // 160
         record = Record(engine="passthrough", seconds=round(len(wave) / 16000, 4))
-        phone = np.zeros((count, len(PHONES)), np.float32)
-        phone[:, list(PHONES).index(SILENCE)] = 1
-        return Heard(record, np.zeros(count, np.float32), from_phones((), count), phone)
+        return Heard(record, np.zeros(count, np.float32), from_phones((), count))

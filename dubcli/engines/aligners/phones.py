@@ -19,9 +19,7 @@ from dubcli.speech.record import Phone, Record, Region
 _LONGEST_S = 20.0  # of a piece that is decoded at a time: bounds memory
 _MARGIN_S = 0.3  # of sound around a piece, so that its first and last phone have a beginning and an end
 _FADE_S = 0.05  # silence takes over from the phones this long outside a region
-_NEAR_S = 0.2  # a mouth moves this long before and after it sounds
 _SEQUENCE_SCALE = 0.3  # of log-likelihoods: gave the fewest wrong phones (bench/align.py)
-_LIKENESS_SCALE = 0.3  # of log-likelihoods: what told most about mouths (docs/quality.md)
 
 
 class PhoneAligner:
@@ -43,8 +41,6 @@ class PhoneAligner:
         names = sphinx.phones()
         classes = _classes(names)
         rows = visemes.from_phones((), len(speech))
-        likeness = np.zeros((len(speech), len(visemes.PHONES)), np.float32)
-        likeness[:, _column(visemes.SILENCE)] = 1
         phones: list[Phone] = []
         pieces = _pieces(regions)
         for done, piece in enumerate(pieces):
@@ -54,15 +50,13 @@ class PhoneAligner:
             scores = sphinx.scores(wave[start * 160 : stop * 160])
             keep(start, scores)
             likely = phoneloop.posterior(scores)
-            inside, near = (_inside(piece, start, stop, pad)[:, None] for pad in (0.0, _NEAR_S))
             heard = np.einsum("fcs,csv->fv", likely, classes)
-            rows[start:stop] += inside * (heard - rows[start:stop])
-            likeness[start:stop] += near * (_likeness(scores, names) - likeness[start:stop])
+            rows[start:stop] += _inside(piece, start, stop)[:, None] * (heard - rows[start:stop])
             phones += _phones(scores, likely, names, piece, start)
         record = Record(
             engine="phones", seconds=round(len(wave) / vad.RATE, 4), regions=regions, phones=tuple(phones)
         )
-        return Heard(record, speech, visemes.soften(rows), likeness)
+        return Heard(record, speech, visemes.soften(rows))
 
 
 def _pieces(regions: tuple[Region, ...]) -> list[list[Region]]:
@@ -80,27 +74,13 @@ def _pieces(regions: tuple[Region, ...]) -> list[list[Region]]:
     return pieces
 
 
-def _column(name: str) -> int:
-    """Where a phone of the model stands in `visemes.PHONES`; noises are silence."""
-    return list(visemes.PHONES).index(visemes.SILENCE if name in sphinx.NOISES else name)
-
-
-def _likeness(scores: NDArray[np.float32], names: tuple[str, ...]) -> NDArray[np.float32]:
-    """How like each phone each frame sounds by itself, (F, 40), rows sum to 1."""
-    best = _LIKENESS_SCALE * scores.max(2)
-    each = np.exp(best - best.max(1, keepdims=True))
-    out = np.zeros((len(each), len(visemes.PHONES)), np.float32)
-    np.add.at(out.T, [_column(name) for name in names], each.T)
-    return np.asarray(out / out.sum(1, keepdims=True), np.float32)
-
-
 def _classes(names: tuple[str, ...]) -> NDArray[np.float32]:
     """(C, 3, V): viseme classes of each third of each phone of the model; noises are silence."""
     return np.stack([visemes.passage(visemes.SILENCE if n in sphinx.NOISES else n) for n in names])
 
 
-def _inside(piece: list[Region], start: int, stop: int, pad: float) -> NDArray[np.float32]:
-    """(stop - start,) 1 within `pad` seconds of a piece's regions, falling to 0 over `_FADE_S` outside."""
+def _inside(piece: list[Region], start: int, stop: int) -> NDArray[np.float32]:
+    """(stop - start,) 1 within a piece's regions, falling to 0 over `_FADE_S` outside."""
     at = (np.arange(start, stop) + 0.5) / 100
     away = np.min([np.maximum(r.start - at, at - r.end) for r in piece], axis=0)
     return np.asarray(np.clip(1 - away / _FADE_S, 0, 1), np.float32)

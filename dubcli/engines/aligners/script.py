@@ -315,4 +315,4 @@ def _merged(sure: list[_Said], heard: Heard, language: str, engine: str) -> Hear
             "phones": tuple(sorted([*phones, *free], key=lambda phone: phone.start)),
         }
     )
-    return Heard(record, heard.speech, viseme, heard.phone)
+    return Heard(record, heard.speech, viseme)
