@@ -13,11 +13,14 @@ from dubcli.stages.base import JobView, Stage, Task, Unit
 from dubcli.store import sha256
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dubcli.face.tracks import FaceTrack
     from dubcli.speech.basis import Person
     from dubcli.speech.model import Stretch
 
-STAGE = Stage("learn", 5, after=("cast", "align"))
+STAGE = Stage("learn", 6, after=("cast", "align"))
 
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
@@ -53,10 +56,14 @@ def run(task: Task) -> None:
     import numpy as np
 
     from dubcli.arrays import mapped
-    from dubcli.speech import basis, model, prior
+    from dubcli.speech import basis, model, prior, style
 
-    faces = _faces(task)
+    shots = _shots(task)
+    faces = _faces(task, shots)
     people = {name: _person(own) for name, own in faces.items()}
+    styles: dict[str, dict[str, Any]] = {
+        name: {"style": style.usual(person).model_dump()} for name, person in people.items()
+    }
     kind, why = "prior", "the film has no sound to learn from"
     facts: dict[str, dict[str, float]] = {}
     learnt = model.MouthModel(prior.load(task.inputs["prior"]), 0.0, {})
@@ -66,16 +73,23 @@ def run(task: Task) -> None:
         learnt = model.MouthModel(learnt.prior, 0.0, {}, ruled=source == "rules")
     elif "speech/film" in task.inputs:
         features = mapped(task.inputs["speech/film"] / "features.npz")
-        stretches = _stretches(task, faces, people)
+        heard = _stretches(task, faces, people, _talk(task, shots, features))
+        stretches = [stretch for stretch, _ in heard]
         learnt, facts = model.fit(learnt.prior, people, stretches, features, task.params["least_speech"])
         kind, why = ("film", "learnt from the film's own speech") if facts else ("prior", _why(features))
+        for name in facts:
+            own = [(stretch, talks) for stretch, talks in heard if stretch.person == name]
+            talked = sum(float(np.gradient(s.seconds)[talks].sum()) for s, talks in own)
+            if talked >= task.params["least_speech"]:
+                found = style.observed(learnt.prior, people[name], own, features, learnt.lag)
+                styles[name] = {"talks": round(talked, 2), "style": found.model_dump()}
     learnt.save(task.out / "model.safetensors")
     np.savez_compressed(task.out / "persons.npz", **basis.save(people))
     record = {
         "kind": kind,
         "why": why,
         "lag": round(learnt.lag, 3),
-        "people": {n: facts.get(n, {}) for n in people},
+        "people": {n: {**facts.get(n, {}), **styles[n]} for n in people},
     }
     text = json.dumps(record, indent=1, sort_keys=True)
     (task.out / "model.json").write_text(text + "\n", encoding="utf-8")
@@ -103,14 +117,18 @@ def check(task: Task) -> None:
                 raise CheckError(f"the footage of {name} is missing; run it again")
 
 
-def _faces(task: Task) -> dict[str, list[FaceTrack]]:
-    """Tracks of each person of the cast."""
+def _shots(task: Task) -> dict[str, list[FaceTrack]]:
+    """Tracks of each shot."""
     from dubcli.face import tracks
 
-    cast = json.loads((task.inputs["cast"] / "cast.json").read_bytes())["persons"]
     shots = {role[7:]: path for role, path in task.inputs.items() if role.startswith("tracks/")}
-    found = {shot: tracks.load(path / "tracks.npz") for shot, path in sorted(shots.items())}
-    return {p["id"]: [found[shot][int(track)] for shot, track in p["faces"]] for p in cast}
+    return {shot: tracks.load(path / "tracks.npz") for shot, path in sorted(shots.items())}
+
+
+def _faces(task: Task, shots: Mapping[str, list[FaceTrack]]) -> dict[str, list[FaceTrack]]:
+    """Tracks of each person of the cast."""
+    cast = json.loads((task.inputs["cast"] / "cast.json").read_bytes())["persons"]
+    return {p["id"]: [shots[shot][int(track)] for shot, track in p["faces"]] for p in cast}
 
 
 def _person(own: list[FaceTrack]) -> Person:
@@ -132,21 +150,42 @@ def _shape(track: FaceTrack, head: Any) -> Any:
     return pose.to_canonical(track.mesh, fitted)[:, list(mesh.MOUTH)]
 
 
+def _talk(
+    task: Task, shots: Mapping[str, list[FaceTrack]], features: Mapping[str, Any]
+) -> dict[int, NDArray[np.bool_]]:
+    """Frames (T,) in which each track most likely talks, by the track's `id`."""
+    from dubcli.speech import record, speaker
+
+    seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])
+    offset = record.load(task.inputs["speech/film"] / "speech.json").offset
+    sound = speaker.Sound(features, offset)
+    return {
+        id(track): told.talks > 0.5
+        for tracks in shots.values()
+        for track, told in zip(tracks, speaker.evidence(tracks, seconds, sound), strict=True)
+    }
+
+
 def _stretches(
-    task: Task, faces: Mapping[str, list[FaceTrack]], people: Mapping[str, Person]
-) -> list[Stretch]:
-    """Runs of consecutive eligible frames with their times in the film's own sound."""
+    task: Task,
+    faces: Mapping[str, list[FaceTrack]],
+    people: Mapping[str, Person],
+    talk: Mapping[int, NDArray[np.bool_]],
+) -> list[tuple[Stretch, NDArray[np.bool_]]]:
+    """Runs of consecutive eligible frames with their times in the film's own sound, and which talk."""
     from dubcli.face.gallery import stretches
+    from dubcli.speech import record
     from dubcli.speech.model import Stretch
 
     seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])
-    offset = json.loads((task.inputs["speech/film"] / "speech.json").read_bytes()).get("offset", 0.0)
+    offset = record.load(task.inputs["speech/film"] / "speech.json").offset
     out = []
     for name, own in faces.items():
         for track in own:
-            shape = _shape(track, people[name].head)
+            shape, talks = _shape(track, people[name].head), talk[id(track)]
             for a, b in stretches(track.eligible):
-                out.append(Stretch(name, seconds[track.frames[a:b]] - offset, shape[a:b]))
+                stretch = Stretch(name, seconds[track.frames[a:b]] - offset, shape[a:b])
+                out.append((stretch, talks[a:b]))
     return out
 
 
