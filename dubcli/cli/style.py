@@ -134,11 +134,12 @@ def _learnt(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]]:
     from dubcli.plan import Selection
 
     # The lock keeps a run of the same job from sweeping the store meanwhile.
+    learn = job.settings.learn.model_copy(update={"source": "film"})
     with job.lock(), tempfile.TemporaryDirectory(prefix="dubcli-style-") as folder:
         reference = Job.create_or_open(
             clip,
             job.dub,  # which that job has heard, or will have to
-            job.settings,
+            job.settings.model_copy(update={"learn": learn}),
             out=Path(folder) / "clip.mp4",
             root=Path(folder) / "job",
             store=job.store.root,
