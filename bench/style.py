@@ -36,7 +36,7 @@ def numbers(clip: Clip, speaks: NDArray[np.bool_], kept: slice, known: prior.Pri
     part = model.Stretch("a", clip.seconds[kept], clip.shape[kept])
     person = basis.person(clip.head, part.shape)
     middle, reach = style.observed(known, person, [(part, speaks[kept])], clip.features, 0.0).columns()
-    return np.concatenate([middle, np.log(reach)]).astype(np.float64)
+    return np.asarray(np.concatenate([middle, np.log(reach)]), np.float64)
 
 
 def main() -> None:

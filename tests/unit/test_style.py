@@ -189,13 +189,14 @@ def motion_units(folder: Path, styles: dict[str, str], cast: str = "", cue: str 
     ]  # fmt: skip
     person = {"id": "p01", "faces": [], **({"style": cast} if cast else {})}
     view = JobView({}, Settings())
-    for name, files in {
+    upstream: dict[str, dict[str, Any]] = {
         "cue": {"cues.json": {"cues": cues}},
         "cast": {"cast.json": {"persons": [person]}},
         "split": {"shots.json": shots},
         "learn": {},
         "probe": {},
-    }.items():
+    }
+    for name, files in upstream.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for file, value in files.items():
             (folder / name / file).write_text(json.dumps(value))
