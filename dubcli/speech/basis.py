@@ -126,13 +126,13 @@ def person(head: Floats, shape: Floats) -> Person:
     """The space that observed shapes (N, P, 3) span; N may be 0, then it is that of the head alone."""
     if not len(shape):
         shape = head[None, list(regions.MOUTH)]
-    flat = shape.reshape(len(shape), -1).astype(np.float64)
-    mean = flat.mean(0)
+    flat = shape.reshape(len(shape), -1)  # of a whole film; in double precision only what is looked at
+    mean = flat.mean(0, dtype=np.float64)
     # Lips count more than cheeks, which are many and hardly tell sounds apart.
     weight = np.ones((POINTS, 3))
     weight[LIPS] = 2.0
     weight = weight.ravel()
-    _, _, rows = np.linalg.svd((flat - mean)[spread(len(flat), KEPT)] * weight, full_matrices=False)
+    _, _, rows = np.linalg.svd((flat[spread(len(flat), KEPT)] - mean) * weight, full_matrices=False)
     rows = rows[:DIRECTIONS] / weight
     rows *= np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])[:, None]
     # Orthonormal again after the weights are taken out, directions kept in order (Gram-Schmidt by QR).

@@ -43,8 +43,10 @@ OWN = "own"
 """In place of a style's name: the person's own."""
 
 _GAIN = (0.5, 2.0)  # beyond, a mouth looks like nobody's
+MOST = 8000
+"""Frames of a person that are looked at, from the whole film."""
+
 _PIECE = 250  # frames that are looked at together
-_MOST = 8000  # frames of a person that are looked at, from the whole film
 
 
 class _Strict(BaseModel):
@@ -171,7 +173,7 @@ def observed(
         if speaks[a : a + _PIECE].any()
     ]
     asked, seen = [], []
-    for k in basis.spread(len(pieces), _MOST // _PIECE):
+    for k in basis.spread(len(pieces), MOST // _PIECE):
         seconds, shape = pieces[k]
         near, begin = part(features, float(seconds[0]), float(seconds[-1]))
         asked.append(prior(prior.hear(near).windows(seconds - begin - lag))[:, :MEASURES])

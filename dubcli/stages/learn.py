@@ -13,12 +13,9 @@ from dubcli.stages.base import JobView, Stage, Task, Unit
 from dubcli.store import sha256
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from dubcli.face.tracks import FaceTrack
     from dubcli.speech.basis import Person
-    from dubcli.speech.model import Stretch
+    from dubcli.speech.model import MouthModel, Stretch
 
 STAGE = Stage("learn", 6, after=("cast", "align"))
 
@@ -61,9 +58,7 @@ def run(task: Task) -> None:
     shots = _shots(task)
     faces = _faces(task, shots)
     people = {name: _person(own) for name, own in faces.items()}
-    styles: dict[str, dict[str, Any]] = {
-        name: {"style": style.usual(person).model_dump()} for name, person in people.items()
-    }
+    styles: dict[str, dict[str, Any]] = {}
     kind, why = "prior", "the film has no sound to learn from"
     facts: dict[str, dict[str, float]] = {}
     learnt = model.MouthModel(prior.load(task.inputs["prior"]), 0.0, {})
@@ -73,16 +68,12 @@ def run(task: Task) -> None:
         learnt = model.MouthModel(learnt.prior, 0.0, {}, ruled=source == "rules")
     elif "speech/film" in task.inputs:
         features = mapped(task.inputs["speech/film"] / "features.npz")
-        heard = _stretches(task, faces, people, _talk(task, shots, features))
-        stretches = [stretch for stretch, _ in heard]
+        stretches = _stretches(task, faces, people)
         learnt, facts = model.fit(learnt.prior, people, stretches, features, task.params["least_speech"])
         kind, why = ("film", "learnt from the film's own speech") if facts else ("prior", _why(features))
-        for name in facts:
-            own = [(stretch, talks) for stretch, talks in heard if stretch.person == name]
-            talked = sum(float(np.gradient(s.seconds)[talks].sum()) for s, talks in own)
-            if talked >= task.params["least_speech"]:
-                found = style.observed(learnt.prior, people[name], own, features, learnt.lag)
-                styles[name] = {"talks": round(talked, 2), "style": found.model_dump()}
+        styles = _styles(task, shots, {name: faces[name] for name in facts}, people, learnt)
+    for name in set(people) - set(styles):
+        styles[name] = {"style": style.usual(people[name]).model_dump()}
     learnt.save(task.out / "model.safetensors")
     np.savez_compressed(task.out / "persons.npz", **basis.save(people))
     record = {
@@ -150,29 +141,10 @@ def _shape(track: FaceTrack, head: Any) -> Any:
     return pose.to_canonical(track.mesh, fitted)[:, list(mesh.MOUTH)]
 
 
-def _talk(
-    task: Task, shots: Mapping[str, list[FaceTrack]], features: Mapping[str, Any]
-) -> dict[int, NDArray[np.bool_]]:
-    """Frames (T,) in which each track most likely talks, by the track's `id`."""
-    from dubcli.speech import record, speaker
-
-    seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])
-    offset = record.load(task.inputs["speech/film"] / "speech.json").offset
-    sound = speaker.Sound(features, offset)
-    return {
-        id(track): told.talks > 0.5
-        for tracks in shots.values()
-        for track, told in zip(tracks, speaker.evidence(tracks, seconds, sound), strict=True)
-    }
-
-
 def _stretches(
-    task: Task,
-    faces: Mapping[str, list[FaceTrack]],
-    people: Mapping[str, Person],
-    talk: Mapping[int, NDArray[np.bool_]],
-) -> list[tuple[Stretch, NDArray[np.bool_]]]:
-    """Runs of consecutive eligible frames with their times in the film's own sound, and which talk."""
+    task: Task, faces: Mapping[str, list[FaceTrack]], people: Mapping[str, Person]
+) -> list[Stretch]:
+    """Runs of consecutive eligible frames with their times in the film's own sound."""
     from dubcli.face.gallery import stretches
     from dubcli.speech import record
     from dubcli.speech.model import Stretch
@@ -182,11 +154,51 @@ def _stretches(
     out = []
     for name, own in faces.items():
         for track in own:
-            shape, talks = _shape(track, people[name].head), talk[id(track)]
+            shape = _shape(track, people[name].head)
             for a, b in stretches(track.eligible):
-                stretch = Stretch(name, seconds[track.frames[a:b]] - offset, shape[a:b])
-                out.append((stretch, talks[a:b]))
+                out.append(Stretch(name, seconds[track.frames[a:b]] - offset, shape[a:b]))
     return out
+
+
+def _styles(
+    task: Task,
+    shots: Mapping[str, list[FaceTrack]],
+    faces: Mapping[str, list[FaceTrack]],
+    people: Mapping[str, Person],
+    learnt: MouthModel,
+) -> dict[str, dict[str, Any]]:
+    """Styles of those of some people who talk enough, and the seconds for which they do.
+
+    Of a long film an even part of a person's tracks is looked at, and who talks in their shots.
+    """
+    import numpy as np
+
+    from dubcli.arrays import mapped
+    from dubcli.face.gallery import stretches
+    from dubcli.speech import basis, record, speaker, style
+
+    features = mapped(task.inputs["speech/film"] / "features.npz")
+    offset = record.load(task.inputs["speech/film"] / "speech.json").offset
+    seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])
+    place = {id(track): (shot, k) for shot, tracks in shots.items() for k, track in enumerate(tracks)}
+    told: dict[str, list[speaker.Evidence]] = {}
+    found = {}
+    for name, own in faces.items():
+        frames = sum(len(track.frames) for track in own)
+        some = [own[k] for k in basis.spread(len(own), max(1, len(own) * style.MOST // frames))]
+        talks = []
+        for track in some:
+            shot, k = place[id(track)]
+            if shot not in told:
+                told[shot] = speaker.evidence(shots[shot], seconds, speaker.Sound(features, offset))
+            talks += [told[shot][k].talks[a:b] > 0.5 for a, b in stretches(track.eligible)]
+        seen = list(zip(_stretches(task, {name: some}, people), talks, strict=True))
+        part = sum(float(np.gradient(stretch.seconds)[spoken].sum()) for stretch, spoken in seen)
+        whole = part * frames / sum(len(track.frames) for track in some)
+        if part >= task.params["least_speech"]:
+            lent = style.observed(learnt.prior, people[name], seen, features, learnt.lag)
+            found[name] = {"talks": round(whole, 2), "style": lent.model_dump()}
+    return found
 
 
 def frame_seconds(split: Path, probe: Path) -> Any:
