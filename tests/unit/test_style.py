@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,7 +15,11 @@ from dubcli import keys
 from dubcli.config import Settings
 from dubcli.errors import ConfigError
 from dubcli.face import castfile, mesh
+from dubcli.face.tracks import FaceTrack
 from dubcli.speech import basis, cuefile, model, prior, style
+from dubcli.speech import speaker as evidence
+from dubcli.speech.record import Record
+from dubcli.stages import learn
 from dubcli.stages import motion as stage
 from dubcli.stages.base import Artifact, JobView, Source, Task
 from tests.unit.test_model_mouth import PRIOR, speech
@@ -250,3 +255,57 @@ def test_a_word_may_have_its_own_style_without_a_step(tmp_path: Path, actor: bas
     assert gap[45] > 0.03
     assert np.ptp(gap[43:]) < 1e-3, "cues of one style that touch are one"
     assert np.abs(np.diff(gap)).max() < 0.5 * gap[45]
+
+
+def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
+    """Both are seen while there is speech; of a long film, an even part of their tracks is looked at."""
+    stretch, heard = speaker(3, 1.0, seconds=24)
+    count = len(stretch.seconds)
+    still = np.repeat(stretch.shape[:1], count, axis=0)
+    for name in ("speech/film", "picture", "probe"):
+        (tmp_path / name).mkdir(parents=True)
+    np.savez(tmp_path / "speech/film/features.npz", **heard)
+    Record(engine="phones", seconds=24).save(tmp_path / "speech/film/speech.json")
+    np.savez(tmp_path / "picture/frames.npz", pts=np.arange(count))
+    (tmp_path / "probe/media.json").write_text(json.dumps({"video": {"time_base": [1, 25]}}))
+    inputs = {name: tmp_path / name for name in ("speech/film", "picture", "probe")}
+    shots = {
+        f"{k:08d}": [track(stretch.shape[k : k + 150], k), track(still[k : k + 150], k)]
+        for k in range(0, count, 150)
+    }
+    faces = {name: [own[k] for own in shots.values()] for k, name in enumerate(("talks", "listens"))}
+    people = {
+        name: basis.person(mesh.head(), shape)
+        for name, shape in (("talks", stretch.shape), ("listens", still))
+    }
+    learnt = model.MouthModel(KNOWN, 0.0, {})
+    task = Task("", inputs, {"least_speech": 2.0}, {}, "", tmp_path)
+    found = learn._styles(task, shots, faces, people, learnt)
+    assert set(found) == {"talks"}
+    assert 15 < found["talks"]["talks"] <= 24
+    whole = style.Style.model_validate(found["talks"]["style"])
+    judged = patch.object(evidence, "evidence", wraps=evidence.evidence)
+    with patch.object(style, "MOST", count // 2), judged as calls:
+        part = learn._styles(task, shots, faces, people, learnt)["talks"]
+    assert calls.call_count == 2, "of four shots"
+    assert part["talks"] == pytest.approx(found["talks"]["talks"], rel=0.3)
+    assert part["style"]["opening"]["reach"] == pytest.approx(whole.opening.reach, rel=0.3)
+    assert part["style"] != found["talks"]["style"]
+
+
+def track(shape: Array, first: int) -> FaceTrack:
+    """A face in the middle of the picture with these canonical mouths."""
+    points = np.repeat(mesh.head()[None], len(shape), axis=0).astype(np.float32)
+    points[:, list(mesh.MOUTH)] = shape
+    ones = np.ones(len(shape), np.float32)
+    return FaceTrack(
+        frames=np.arange(first, first + len(shape), dtype=np.int32),
+        mesh=points * 80 + np.array([160, 120, 0], np.float32),
+        pose=np.zeros((len(shape), 3), np.float32),
+        size=80 * ones,
+        sharp=ones,
+        occlusion=0 * ones,
+        reason=np.zeros(len(shape), np.uint8),
+        thumbs=np.zeros((0, 96, 96, 3), np.uint8),
+        descriptor=np.zeros((0, 8), np.float32),
+    )
