@@ -8,7 +8,7 @@ _dubcli() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} path=dubcli word
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "${path}_$word" in
-        dubcli_run|dubcli_batch|dubcli_demo|dubcli_plan|dubcli_status|dubcli_explain|dubcli_report|dubcli_doctor|dubcli_cast|dubcli_cue|dubcli_speech|dubcli_motion|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_cast_show|dubcli_cast_edit|dubcli_cue_show|dubcli_cue_export|dubcli_cue_import|dubcli_speech_export|dubcli_motion_export|dubcli_motion_import|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune) path="${path}_$word" ;;
+        dubcli_run|dubcli_batch|dubcli_demo|dubcli_plan|dubcli_status|dubcli_explain|dubcli_report|dubcli_doctor|dubcli_cast|dubcli_cue|dubcli_speech|dubcli_motion|dubcli_style|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_cast_show|dubcli_cast_edit|dubcli_cue_show|dubcli_cue_export|dubcli_cue_import|dubcli_speech_export|dubcli_motion_export|dubcli_motion_import|dubcli_style_lend|dubcli_style_show|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune) path="${path}_$word" ;;
         esac
     done
     COMPREPLY=()
@@ -16,7 +16,7 @@ _dubcli() {
         dubcli)
         case "$previous" in
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-V --version -h --help"; else _dubcli_words "run batch demo plan status explain report doctor cast cue speech motion preset engine cache"; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-V --version -h --help"; else _dubcli_words "run batch demo plan status explain report doctor cast cue speech motion style preset engine cache"; fi ;;
         dubcli_run)
         case "$previous" in
             -a|--audio) _dubcli_files; return ;;
@@ -139,6 +139,22 @@ _dubcli() {
             --job) _dubcli_files; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "--job -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_style)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "lend show"; fi ;;
+        dubcli_style_lend)
+        case "$previous" in
+            --job) _dubcli_files; return ;;
+            --name) return; return ;;
+            --person) return; return ;;
+            --progress) _dubcli_words "auto bar plain json openjd none"; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--job --name --person --progress -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_style_show)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_preset)
         case "$previous" in
         esac

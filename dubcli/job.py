@@ -9,6 +9,7 @@ film.dub_fr.dub/
     cast.yaml       what a person says about who is who, if anything (`face.castfile`)
     curves/         mouths that a person has edited frame by frame, if any (`speech.curvefile`)
     cues.json       what a person says about whose mouth moves when, if anything (`speech.cuefile`)
+    styles/         styles that clips have lent, if any (`speech.style`)
     events.jsonl    what happened
     report.html     what was done, shot by shot (and report.json)
 """
@@ -33,7 +34,7 @@ from dubcli.config import Settings
 from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
 from dubcli.face import castfile
-from dubcli.speech import cuefile, curvefile
+from dubcli.speech import cuefile, curvefile, style
 from dubcli.stages.base import Artifact, Source
 from dubcli.store import Store, sha256, tree, write_atomically
 
@@ -201,7 +202,7 @@ class Job:
 
         Raises:
             MediaError: a source is gone or cannot be read.
-            ConfigError: the script, `cast.yaml` or `cues.json` is not valid.
+            ConfigError: the script, a style, `cast.yaml` or `cues.json` is not valid.
         """
         cache_path = self.root / "sources.json"
         cache = _load_json(cache_path)
@@ -212,12 +213,17 @@ class Job:
             script.load(self.script)  # now, rather than hours later
             roles["script"] = self.script
         roles |= {f"stem:{name}": path for name, path in sorted(self.stems.items())}
-        for role, name, check in (
+        styles = style.files(self.root)
+        for name, path in styles.items():
+            style.load(path)
+            roles[f"style:{name}"] = path
+        for role, name, load in (
             ("cast", "cast.yaml", castfile.load),
             ("cues", "cues.json", cuefile.load),
         ):
             if (self.root / name).is_file():
-                check(self.root / name)  # now, rather than hours later
+                document, file = load(self.root / name)  # now, rather than hours later
+                style.check(document, file.styles(), styles)
                 roles[role] = self.root / name
         for path in sorted((self.root / "curves").glob("*.csv")):
             curvefile.load(path)

@@ -39,6 +39,7 @@ class Selection:
 
     Attributes:
         stage: only this stage, "" for all.
+        until: the last stage to run, "" for all.
         shots: first and last shot name, inclusive; None for all.
         redo: stages whose units are done again although the store holds them.
     """
@@ -46,6 +47,7 @@ class Selection:
     stage: str = ""
     shots: tuple[str, str] | None = None
     redo: Collection[str] = ()
+    until: str = ""
 
     def __contains__(self, unit: Unit) -> bool:
         if self.stage and unit.stage.name != self.stage:

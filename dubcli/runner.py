@@ -126,7 +126,7 @@ class Runner:
                 self.events("stage.done", stage=name)
 
     def _ready(self) -> Iterator[str]:
-        last = self.selection.stage or stages.ORDER[-1]
+        last = self.selection.stage or self.selection.until or stages.ORDER[-1]
         for name in stages.ORDER[: stages.ORDER.index(last) + 1]:
             if name in self.planned or self.fatal:
                 continue

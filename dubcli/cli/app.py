@@ -24,6 +24,7 @@ from dubcli.cli import (
     run,
     speech,
     status,
+    style,
 )
 from dubcli.cli.declaration import declare
 from dubcli.cli.help import render
@@ -93,6 +94,7 @@ for word, module, panel in (
     ("cue", cue, LOOK),
     ("speech", speech, LOOK),
     ("motion", motion, LOOK),
+    ("style", style, LOOK),
     ("preset", preset, SET_UP),
     ("engine", engine, SET_UP),
     ("cache", cache, SET_UP),

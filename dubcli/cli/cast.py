@@ -72,6 +72,7 @@ def edit(
     from dubcli.cli.jobs import find_job
     from dubcli.face import castfile
     from dubcli.job import Job
+    from dubcli.speech import style
     from dubcli.store import write_atomically
 
     job = Job.open(find_job(job_dir))
@@ -84,7 +85,8 @@ def edit(
             subprocess.run([*editor, str(path.resolve())], check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise UsageError(f"the editor {editor[0]} failed ({error}); edit {path} by hand") from None
-    castfile.load(path)
+    document, file = castfile.load(path)
+    style.check(document, file.styles(), style.files(job.root))
     out.path(path)
     out.note(f"to put it to work, type: dubcli run {job.root}")
 

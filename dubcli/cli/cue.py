@@ -104,9 +104,10 @@ def export(
     """Write the list of cues, to be edited.
 
     A cue is a face (shot and track), speak or still, and its frames: start, and stop, the first frame after
-    it. Both may also be times, such as 0:00:05.24. Amplitude is how far the mouth moves, 1 as in the film; a
-    cue may be cut in two, so that one word moves it more. A line may be changed, added or deleted; a face
-    without a cue is left alone. The columns time, name, confidence and why are for the eye.
+    it. Both may also be times, such as 0:00:05.24. Amplitude is how far the mouth moves, 1 as in the film;
+    style names the style it moves in (dubcli style). A cue may be cut in two, so that one word has its own. A
+    line may be changed, added or deleted; a face without a cue is left alone. The columns time, name,
+    confidence and why are for the eye.
     """
     from dubcli.speech import cuefile
 
@@ -129,11 +130,13 @@ def import_(
     they run again. To go back to what the computer found, delete cues.json, or a shot in it.
     A mistake in the list is told with its line and column, ends with 4, and changes nothing.
     """
-    from dubcli.speech import cuefile
+    from dubcli.speech import cuefile, style
     from dubcli.store import write_atomically
 
     known = _Known(job_dir)
-    wanted = cuefile.decided(*cuefile.load(file), known.film)
+    document, list_ = cuefile.load(file)
+    style.check(document, list_.styles(), style.files(known.job.root))
+    wanted = cuefile.decided(document, list_, known.film)
     path = known.job.root / "cues.json"
     before = cuefile.decided(*cuefile.load(path), known.film) if path.is_file() else {}
     now = known.edits() | before
@@ -174,6 +177,7 @@ class _Known:
         return [
             {key: row[key] for key in ("shot", "track", "person", "kind", "start", "stop", "amplitude")}
             | {
+                "style": row.get("style", ""),
                 "time": clock(self.seconds(row["start"])),
                 "name": self.film.persons.get(row["person"], ""),
                 "confidence": row["confidence"],
@@ -189,7 +193,10 @@ class _Known:
 
         found: dict[str, list[Any]] = {}
         for row in self.found["cues"]:
-            edit = Edit(int(row["track"]), row["start"], row["stop"], row["kind"], row["amplitude"])
+            edit = Edit(
+                int(row["track"]), row["start"], row["stop"], row["kind"], row["amplitude"],
+                row.get("style", ""),
+            )  # fmt: skip
             found.setdefault(row["shot"], []).append(edit)
         return {shot: sorted(edits) for shot, edits in found.items()}
 

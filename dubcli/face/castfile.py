@@ -3,7 +3,7 @@
     persons:
       p01: {name: Anna, consent: "release of 2 May 2025", face: 00000000/0}
       p02: {name: a guest, touch: false}
-      p03: {name: Ben, amplitude: 0.8}
+      p03: {name: Ben, amplitude: 0.8, style: anchor}
     merge:
       - [p01, p04]                   # one person: p04 joins p01
     split:
@@ -18,15 +18,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from dubcli.document import Document, read, suggestion
+from dubcli.document import Document, Keys, read, suggestion
 from dubcli.errors import ConfigError
+from dubcli.speech.style import StyleName
 
 Face = tuple[str, int]
 
@@ -53,6 +54,7 @@ class Note(_Strict):
         consent: what shows their consent, "" for nothing recorded.
         face: a face that must be theirs.
         amplitude: how far their mouth moves; 1 is as in the film.
+        style: name of the style in which it moves (`speech.style`), "" for their own.
     """
 
     name: str = Field(default="", max_length=80, pattern=r"^[^\n\r\t]*$")
@@ -60,6 +62,7 @@ class Note(_Strict):
     consent: str = Field(default="", max_length=400)
     face: FaceName | None = None
     amplitude: float = Field(default=1.0, gt=0, le=3)
+    style: StyleName = ""
 
 
 class CastFile(_Strict):
@@ -68,6 +71,10 @@ class CastFile(_Strict):
     persons: dict[str, Note] = {}
     merge: tuple[tuple[str, ...], ...] = ()
     split: tuple[tuple[FaceName, ...], ...] = ()
+
+    def styles(self) -> Iterator[tuple[Keys, str]]:
+        """The styles it names, each with its place."""
+        return ((("persons", name, "style"), note.style) for name, note in self.persons.items())
 
 
 @dataclass

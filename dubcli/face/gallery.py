@@ -207,24 +207,31 @@ def choose(pieces: Sequence[_Piece], head: Floats, room: int, longest: int) -> l
     parts = [
         _Piece(p.track, a, min(a + longest, p.stop)) for p in pieces for a in range(p.start, p.stop, longest)
     ]
-    counts = _cells(parts, head)
-    have = np.zeros(counts.shape[1])
+    owner, cell, count = _cells(parts, head)
+    have = np.zeros(cell.max() + 1)
     lengths = np.array([len(p) for p in parts], np.float64)
     left = np.ones(len(parts), bool)
     chosen: list[int] = []
     while (left & (lengths <= room)).any():
-        worth = np.sqrt(have + counts).sum(axis=1) - np.sqrt(have).sum()
+        more = np.sqrt(have[cell] + count) - np.sqrt(have[cell])
+        worth = np.bincount(owner, more, len(parts))
         worth = np.where(left & (lengths <= room), worth / lengths, -1)
         best = int(worth.argmax())
         chosen.append(best)
         left[best] = False
-        have += counts[best]
+        taken = owner == best
+        have[cell[taken]] += count[taken]
         room -= len(parts[best])
     return [parts[k] for k in sorted(chosen)]
 
 
-def _cells(parts: Sequence[_Piece], head: Floats) -> NDArray[np.float64]:
-    """How many frames of each piece (rows) fall into each cell of mouth, pose and track (columns)."""
+def _cells(
+    parts: Sequence[_Piece], head: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Frames of pieces by cell of mouth, pose and track: piece, cell and number, (M,) each.
+
+    A film has thousands of pieces and of cells, and a piece falls into a few dozen.
+    """
     rows = []
     tracks: dict[int, int] = {}
     for part in parts:
@@ -246,9 +253,8 @@ def _cells(parts: Sequence[_Piece], head: Floats) -> NDArray[np.float64]:
     keys = np.concatenate([np.concatenate(pair) for pair in rows]).astype(np.int64)
     _, cell = np.unique(keys, axis=0, return_inverse=True)
     owner = np.concatenate([np.full(2 * len(part), k) for k, part in enumerate(parts)])
-    counts = np.zeros((len(parts), int(cell.max()) + 1))
-    np.add.at(counts, (owner, cell.ravel()), 1.0)
-    return counts
+    pairs, count = np.unique(np.stack([owner, cell.ravel()], 1), axis=0, return_counts=True)
+    return pairs[:, 0], pairs[:, 1], count
 
 
 def assemble(

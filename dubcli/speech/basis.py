@@ -6,7 +6,7 @@ y down.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ Floats = NDArray[np.float32]
 POINTS = len(regions.MOUTH)
 DIRECTIONS = 12  # of the mouth's shape; on real speech more explain under 1 % of what is left
 _ENOUGH = 50  # observed shapes that tell a range
+_NEAR = 1e-4  # outer-eye distances; measures that come this near are met
+_PULL = 1e-6  # keeps directions that a mouth never took from being used
 KEPT = 4000  # observed shapes kept per person; a quarter of an hour of film at most is told apart
 _ROW = {point: row for row, point in enumerate(regions.MOUTH)}
 _UPPER, _LOWER = _ROW[regions.UPPER_LIP], _ROW[regions.LOWER_LIP]
@@ -90,17 +92,47 @@ def within(person: Person, shape: Floats) -> Floats:
     return person.decode(np.clip(person.encode(shape), low, high).astype(np.float32))
 
 
+def reshaped(
+    person: Person, shape: Floats, wanted: Floats, measure: Callable[[Floats], Floats] = measures
+) -> Floats:
+    """Shapes moved to other measures, in the way this person's mouth mostly does it.
+
+    Args:
+        person: whose mouth.
+        shape: (T, P, 3) as they are.
+        wanted: (T, M) what they are to measure.
+        measure: shapes (T, P, 3) to measures (T, M).
+    """
+    count = person.basis.shape[0]
+    seen = person.coefficients
+    spread = np.cov(seen.T) if len(seen) > count else np.eye(count)
+    spread = np.atleast_2d(spread) + _PULL * np.eye(count)
+    directions, step = person.basis.reshape(count, -1, 3), np.float32(1e-2)
+    out = shape.astype(np.float32)
+    for _ in range(3):  # width is not quite linear in the shape
+        short = wanted - measure(out)
+        if np.abs(short).max(initial=0) < _NEAR:
+            break
+        slopes = np.stack([measure(out + step * d) - measure(out) for d in directions], axis=2) / step
+        pulled = slopes @ spread  # (T, M, K)
+        near = pulled @ slopes.transpose(0, 2, 1) + 1e-9 * np.eye(short.shape[1])
+        moved = (pulled.transpose(0, 2, 1) @ np.linalg.solve(near, short[..., None]))[..., 0]
+        need = np.abs(short).max(1) >= _NEAR
+        out[need] += np.tensordot(moved[need], directions, axes=1).astype(np.float32)
+    return out
+
+
 def person(head: Floats, shape: Floats) -> Person:
     """The space that observed shapes (N, P, 3) span; N may be 0, then it is that of the head alone."""
     if not len(shape):
         shape = head[None, list(regions.MOUTH)]
-    flat = shape.reshape(len(shape), -1).astype(np.float64)
-    mean = flat.mean(0)
+    flat = shape.reshape(len(shape), -1)  # of a whole film; in double precision only what is looked at
+    mean = flat.mean(0, dtype=np.float64)
     # Lips count more than cheeks, which are many and hardly tell sounds apart.
     weight = np.ones((POINTS, 3))
     weight[LIPS] = 2.0
     weight = weight.ravel()
-    _, _, rows = np.linalg.svd((flat - mean)[spread(len(flat), KEPT)] * weight, full_matrices=False)
+    _, _, rows = np.linalg.svd((flat[spread(len(flat), KEPT)] - mean) * weight, full_matrices=False)
     rows = rows[:DIRECTIONS] / weight
     rows *= np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])[:, None]
     # Orthonormal again after the weights are taken out, directions kept in order (Gram-Schmidt by QR).

@@ -9,9 +9,9 @@ A file is a list of cues, as JSON (`{"cues": [{...}]}`) or as CSV with the same 
 The list says all that happens in a shot: a face that is in no cue there is left alone. `start` and `stop`
 are frames of the film, half-open, or times. `track` may be left out where the person is in the shot once,
 `person` always; other columns of an export are for the eye. `amplitude` is how far the mouth moves, 1 by
-default; a line may be cut into cues that touch, to give a word its own. `shots` names the shots the list is
-about; without it, that is all of them. A job keeps in its `cues.json` only the shots that a person has
-changed.
+default, and `style` the style in which it moves (`speech.style`), in place of the person's; a line may be cut
+into cues that touch, to give a word its own. `shots` names the shots the list is about; without it, that is
+all of them. A job keeps in its `cues.json` only the shots that a person has changed.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from dubcli.document import Document, decimal, parse_csv, parse_yaml, read_text, suggestion, whole
+from dubcli.document import Document, Keys, decimal, parse_csv, parse_yaml, read_text, suggestion, whole
 from dubcli.errors import ConfigError
+from dubcli.speech.style import StyleName
 
 COLUMNS = (
     "shot",
@@ -39,6 +40,7 @@ COLUMNS = (
     "start",
     "stop",
     "amplitude",
+    "style",
     "time",
     "name",
     "confidence",
@@ -77,6 +79,7 @@ class Row(_Strict):
     start: Moment
     stop: Moment
     amplitude: Annotated[float, BeforeValidator(decimal), Field(gt=0, le=3)] = 1.0
+    style: StyleName = ""
     time: Any = None
     name: Any = None
     confidence: Any = None
@@ -90,16 +93,21 @@ class CueFile(_Strict):
     cues: tuple[Row, ...]
     shots: tuple[Shot, ...] | None = None
 
+    def styles(self) -> Iterator[tuple[Keys, str]]:
+        """The styles it names, each with its place."""
+        return ((("cues", k, "style"), row.style) for k, row in enumerate(self.cues))
+
 
 @dataclass(frozen=True, order=True)
 class Edit:
-    """A cue that a person has decided: frames of a track that speak, and how much, or are kept still."""
+    """A cue that a person has decided: frames of a track that speak, and how, or are kept still."""
 
     track: int
     start: int
     stop: int
     kind: Literal["speak", "still"]
     amplitude: float = 1.0
+    style: str = ""
 
 
 @dataclass(frozen=True)
@@ -229,7 +237,7 @@ def _edit(document: Document, k: int, row: Row, film: Film) -> Edit:
             raise ConfigError(
                 f"{place}: frame {frame} is out of range; face {face} is seen from {first} to {last}"
             )
-    return Edit(track, start, stop, row.kind, row.amplitude)
+    return Edit(track, start, stop, row.kind, row.amplitude, row.style)
 
 
 def _frame(document: Document, k: int, key: str, row: Row, film: Film) -> int:
@@ -297,6 +305,7 @@ def kept(decisions: Mapping[str, Sequence[Edit]], film: Film) -> str:
             "start": edit.start,
             "stop": edit.stop,
             "amplitude": edit.amplitude,
+            "style": edit.style,
         }
         for shot, edits in sorted(decisions.items())
         for edit in edits

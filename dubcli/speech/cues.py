@@ -41,6 +41,7 @@ class Cue(_Stretch):
         confidence: how sure it is that this face spoke, 0–1.
         evidence: numbers that led to it, for people.
         amplitude: how far the mouth moves in it; 1 is as in the film.
+        style: name of the style in which it moves; None leaves that to `cast.yaml`.
     """
 
     person: str
@@ -48,6 +49,7 @@ class Cue(_Stretch):
     confidence: Annotated[float, Field(ge=0, le=1)]
     evidence: dict[str, float] = {}
     amplitude: Annotated[float, Field(gt=0, le=3)] = 1.0
+    style: str | None = None
 
 
 class Skip(_Stretch):
@@ -89,7 +91,7 @@ class Cues(_Model):
 
     def save(self, path: Path) -> None:
         """Write it as JSON, the same bytes for the same content."""
-        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        path.write_text(self.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
 
 
 def why(kind: str, evidence: Mapping[str, float]) -> str:

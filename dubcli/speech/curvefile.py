@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 COLUMNS = ("frame", "seconds", "opening", "width", "weight")
 _FORMS = {"frame": "{}", "seconds": "{:.3f}", "opening": "{:.4f}", "width": "{:.4f}", "weight": "{:.3f}"}
 _TOLD = 1e-4  # as finely as curves are written, differences are edits
-_PULL = 1e-6  # keeps directions that this mouth never took from being used
-
-
 Gap = Annotated[Annotated[float, Field(ge=-1, le=3)] | None, BeforeValidator(decimal)]
 Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(decimal)]
 
@@ -141,30 +138,8 @@ def shaped(
 
     from dubcli.speech import basis
 
-    count = person.basis.shape[0]
-    seen = person.coefficients
-    spread = np.cov(seen.T) if len(seen) > count else np.eye(count)
-    spread = np.atleast_2d(spread) + _PULL * np.eye(count)
-    out = shape.astype(np.float32)
-    for _ in range(3):  # width is not quite linear in the shape
-        short = np.stack([opening - basis.opening(out), width - basis.width(out)], axis=1)
-        if np.abs(short).max(initial=0) < _TOLD:
-            break
-        directions = person.basis.reshape(count, -1, 3)
-        step = np.float32(1e-2)
-        slopes = np.stack(
-            [
-                np.stack([m(out + step * d) - m(out) for d in directions], axis=1) / step
-                for m in (basis.opening, basis.width)
-            ],
-            axis=1,
-        )  # (T, 2, K)
-        pulled = slopes @ spread
-        weights = np.linalg.solve(pulled @ slopes.transpose(0, 2, 1) + 1e-9 * np.eye(2), short[..., None])
-        moved = (pulled.transpose(0, 2, 1) @ weights)[..., 0]
-        need = np.abs(short).max(1) >= _TOLD
-        out[need] += np.tensordot(moved[need], directions, axes=1).astype(np.float32)
-    return out
+    wanted = np.stack([opening, width], axis=1)
+    return basis.reshaped(person, shape, wanted, lambda found: basis.measures(found)[:, :2])
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:

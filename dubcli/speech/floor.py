@@ -172,6 +172,7 @@ def decided(shot: Shot, edits: Sequence[Edit]) -> tuple[list[Cue], list[Skip], B
                     confidence=1.0,
                     evidence={"edited": 1.0},
                     amplitude=edit.amplitude,
+                    style=edit.style or None,
                 )
             )
         changed = np.zeros(len(says), bool)

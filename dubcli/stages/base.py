@@ -94,7 +94,8 @@ class JobView:
     """What `units` may look at: sources, settings and the finished artifacts upstream.
 
     Attributes:
-        sources: role → file: `film` and `dub`; where there are any, `cast`, `cues` and `stem:NAME`.
+        sources: role → file: `film` and `dub`; where there are any, `cast`, `cues`, `stem:NAME`,
+            `curves:UNIT` and `style:NAME`.
         artifacts: stage → unit name → artifact; failed units are absent.
         failures: id of a failed unit → what was wrong with it.
         suffix: file name suffix of the film to make, which says its container.

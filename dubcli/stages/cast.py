@@ -91,6 +91,7 @@ def _row(person: Person, frames: Mapping[Face, int], require_consent: bool) -> d
         "why": why,
         "frames": sum(frames[face] for face in person.faces),
         "faces": [list(face) for face in person.faces],
+        **({"style": person.note.style} if person.note.style else {}),
     }
 
 

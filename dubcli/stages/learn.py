@@ -15,7 +15,7 @@ from dubcli.store import sha256
 if TYPE_CHECKING:
     from dubcli.face.tracks import FaceTrack
     from dubcli.speech.basis import Person
-    from dubcli.speech.model import Stretch
+    from dubcli.speech.model import MouthModel, Stretch
 
 STAGE = Stage("learn", 6, after=("cast", "align"))
 
@@ -53,10 +53,12 @@ def run(task: Task) -> None:
     import numpy as np
 
     from dubcli.arrays import mapped
-    from dubcli.speech import basis, model, prior
+    from dubcli.speech import basis, model, prior, style
 
-    faces = _faces(task)
+    shots = _shots(task)
+    faces = _faces(task, shots)
     people = {name: _person(own) for name, own in faces.items()}
+    styles: dict[str, dict[str, Any]] = {}
     kind, why = "prior", "the film has no sound to learn from"
     facts: dict[str, dict[str, float]] = {}
     learnt = model.unlearnt(prior.load(task.inputs["prior"]))
@@ -69,13 +71,16 @@ def run(task: Task) -> None:
         stretches = _stretches(task, faces, people)
         learnt, facts = model.fit(learnt.prior, people, stretches, features, task.params["least_speech"])
         kind, why = ("film", "learnt from the film's own speech") if facts else ("prior", _why(features))
+        styles = _styles(task, shots, {name: faces[name] for name in facts}, people, learnt)
+    for name in set(people) - set(styles):
+        styles[name] = {"style": style.usual(people[name]).model_dump()}
     learnt.save(task.out / "model.safetensors")
     np.savez_compressed(task.out / "persons.npz", **basis.save(people))
     record = {
         "kind": kind,
         "why": why,
         "lag": round(learnt.lag, 3),
-        "people": {n: facts.get(n, {}) for n in people},
+        "people": {n: {**facts.get(n, {}), **styles[n]} for n in people},
     }
     text = json.dumps(record, indent=1, sort_keys=True)
     (task.out / "model.json").write_text(text + "\n", encoding="utf-8")
@@ -103,14 +108,18 @@ def check(task: Task) -> None:
                 raise CheckError(f"the footage of {name} is missing; run it again")
 
 
-def _faces(task: Task) -> dict[str, list[FaceTrack]]:
-    """Tracks of each person of the cast."""
+def _shots(task: Task) -> dict[str, list[FaceTrack]]:
+    """Tracks of each shot."""
     from dubcli.face import tracks
 
-    cast = json.loads((task.inputs["cast"] / "cast.json").read_bytes())["persons"]
     shots = {role[7:]: path for role, path in task.inputs.items() if role.startswith("tracks/")}
-    found = {shot: tracks.load(path / "tracks.npz") for shot, path in sorted(shots.items())}
-    return {p["id"]: [found[shot][int(track)] for shot, track in p["faces"]] for p in cast}
+    return {shot: tracks.load(path / "tracks.npz") for shot, path in sorted(shots.items())}
+
+
+def _faces(task: Task, shots: Mapping[str, list[FaceTrack]]) -> dict[str, list[FaceTrack]]:
+    """Tracks of each person of the cast."""
+    cast = json.loads((task.inputs["cast"] / "cast.json").read_bytes())["persons"]
+    return {p["id"]: [shots[shot][int(track)] for shot, track in p["faces"]] for p in cast}
 
 
 def _person(own: list[FaceTrack]) -> Person:
@@ -137,10 +146,11 @@ def _stretches(
 ) -> list[Stretch]:
     """Runs of consecutive eligible frames with their times in the film's own sound."""
     from dubcli.face.gallery import stretches
+    from dubcli.speech import record
     from dubcli.speech.model import Stretch
 
     seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])
-    offset = json.loads((task.inputs["speech/film"] / "speech.json").read_bytes()).get("offset", 0.0)
+    offset = record.load(task.inputs["speech/film"] / "speech.json").offset
     out = []
     for name, own in faces.items():
         for track in own:
@@ -148,6 +158,47 @@ def _stretches(
             for a, b in stretches(track.eligible):
                 out.append(Stretch(name, seconds[track.frames[a:b]] - offset, shape[a:b]))
     return out
+
+
+def _styles(
+    task: Task,
+    shots: Mapping[str, list[FaceTrack]],
+    faces: Mapping[str, list[FaceTrack]],
+    people: Mapping[str, Person],
+    learnt: MouthModel,
+) -> dict[str, dict[str, Any]]:
+    """Styles of those of some people who talk enough, and the seconds for which they do.
+
+    Of a long film an even part of a person's tracks is looked at, and who talks in their shots.
+    """
+    import numpy as np
+
+    from dubcli.arrays import mapped
+    from dubcli.face.gallery import stretches
+    from dubcli.speech import basis, record, speaker, style
+
+    features = mapped(task.inputs["speech/film"] / "features.npz")
+    offset = record.load(task.inputs["speech/film"] / "speech.json").offset
+    seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])
+    place = {id(track): (shot, k) for shot, tracks in shots.items() for k, track in enumerate(tracks)}
+    told: dict[str, list[speaker.Evidence]] = {}
+    found = {}
+    for name, own in faces.items():
+        frames = sum(len(track.frames) for track in own)
+        some = [own[k] for k in basis.spread(len(own), max(1, len(own) * style.MOST // frames))]
+        talks = []
+        for track in some:
+            shot, k = place[id(track)]
+            if shot not in told:
+                told[shot] = speaker.evidence(shots[shot], seconds, speaker.Sound(features, offset))
+            talks += [told[shot][k].talks[a:b] > 0.5 for a, b in stretches(track.eligible)]
+        seen = list(zip(_stretches(task, {name: some}, people), talks, strict=True))
+        part = sum(float(np.gradient(stretch.seconds)[spoken].sum()) for stretch, spoken in seen)
+        whole = part * frames / sum(len(track.frames) for track in some)
+        if part >= task.params["least_speech"]:
+            lent = style.observed(learnt.prior, people[name], seen, features, learnt.lag)
+            found[name] = {"talks": round(whole, 2), "style": lent.model_dump()}
+    return found
 
 
 def frame_seconds(split: Path, probe: Path) -> Any:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dubcli.errors import CheckError
+from dubcli.speech import style
 from dubcli.stages.base import JobView, Stage, Task, Unit
 
 if TYPE_CHECKING:
@@ -22,13 +23,18 @@ def units(job: JobView) -> list[Unit]:
     found = json.loads((job.one("cue").path / "cues.json").read_bytes())
     cues, stems = found["cues"], found.get("stems", {})
     persons = json.loads((job.one("cast").path / "cast.json").read_bytes())["persons"]
-    amplitude = {one["id"]: one.get("amplitude", 1.0) for one in persons}
+    notes = {one["id"]: one for one in persons}
     shots = json.loads((job.one("split").path / "shots.json").read_bytes())
     ranges = {shot["name"]: [shot["start"], shot["stop"]] for shot in shots}
     rows: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for cue in sorted(cues, key=lambda c: (c["shot"], int(c["track"]), c["start"])):
         row = {name: cue[name] for name in ("person", "start", "stop", "kind")}
-        row["amplitude"] = round(cue["amplitude"] * amplitude[cue["person"]], 4)
+        note = notes[cue["person"]]
+        row["amplitude"] = round(cue["amplitude"] * note.get("amplitude", 1.0), 4)
+        chosen = cue.get("style") or note.get("style", style.OWN)
+        if chosen != style.OWN:
+            # What it says of mouths, not its name, so that a shot runs again where its numbers change.
+            row["style"] = style.load(job.sources[f"style:{chosen}"].path).style.model_dump()
         rows.setdefault((cue["shot"], int(cue["track"])), []).append(row)
     out = []
     settings = job.settings.motion
@@ -83,6 +89,7 @@ def run(task: Task) -> None:
     learnt = model.load(task.inputs["model"] / "model.safetensors")
     speaking, still = _kinds(track.frames, task.facts["cues"])
     spoken, together = learnt.predict(name, person, features, at)
+    spoken = _styled(task, name, person, track.frames, spoken)
     rest = curves.resting(still, speaking, features, at)
     gain = task.params["amplitude"] * curves.gains(track.frames, task.facts["cues"])
     wanted, closed = curves.speak(person, spoken, together, features, at, rest, gain)
@@ -108,6 +115,26 @@ def run(task: Task) -> None:
     }
     np.savez_compressed(task.out / "motion.npz", **result)
     _table(task.out / "motion.csv", result, seconds[a:b], basis.width(shape[a:b]))
+
+
+def _styled(task: Task, name: str, person: Person, frames: Any, shape: Any) -> Any:
+    """Shapes (T, P, 3) in the styles that their cues have."""
+    from dubcli.speech import motion as curves
+
+    cues = task.facts["cues"]
+    asked = [k for k, cue in enumerate(cues) if "style" in cue]
+    if not asked:
+        return shape
+    known = json.loads((task.inputs["model"] / "model.json").read_bytes())["people"][name]["style"]
+    lenders = [
+        (
+            style.Style.model_validate(cues[k]["style"]),
+            # A style fades into the next as an amplitude does.
+            curves.gains(frames, [cue | {"amplitude": float(n == k)} for n, cue in enumerate(cues)]),
+        )
+        for k in asked
+    ]
+    return style.lent(person, style.Style.model_validate(known), shape, lenders)
 
 
 def _edited(task: Task, person: Person, frames: Any, shape: Any, weight: Any, part: slice) -> tuple[Any, Any]:

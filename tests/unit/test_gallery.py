@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,6 +129,17 @@ def test_a_choice_keeps_something_of_every_shot(film: Film) -> None:
     h, w = built([track(np.zeros(10))]).crop[0].shape[:2]
     found = built(shots, cap=400 * w * h * 3)
     assert {int(f) // 1000 for f in found.frames} == {0, 1, 2, 3, 4}
+
+
+def test_a_film_of_many_shots_is_chosen_from_in_little_memory() -> None:
+    shots = [track(np.linspace(0, 0.3, 20), first=100 * k) for k in range(800)]
+    pieces = [gallery._Piece(one, 0, 20) for one in shots]
+    tracemalloc.start()
+    chosen = gallery.choose(pieces, regions.head(), 200, 50)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(chosen) == 10
+    assert peak < 20e6, "no table of shots times pieces"
 
 
 def test_what_is_saved_is_loaded_and_pictures_stay_on_disk(film: Film, tmp_path: Path) -> None:

@@ -1,0 +1,147 @@
+"""Time and memory of `learn`, for a clip as it is and for a film as long as a feature.
+
+    python bench/learn.py CLIP [--minutes M…] [--cache DIR] [--keep DIR]
+
+The stages before it run on the clip once. For `--minutes` their results are repeated to that length, cut into
+shots of four seconds, over a film whose packets are repeated as well, so that its pictures are truly decoded.
+Prints seconds, their ratio to the film's length, and the peak memory of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.cue import prepared
+from bench.job import looped
+from dubcli.arrays import read
+from dubcli.face import tracks
+from dubcli.speech import encoder
+from dubcli.stages import learn
+from dubcli.stages.base import Task, Unit
+
+SHOT_SECONDS = 4
+
+
+def times(film: Path) -> NDArray[np.int64]:
+    """Timestamps (N,) of all pictures, in order, without decoding any."""
+    with av.open(f"file:{film}") as box:
+        found = [packet.pts for packet in box.demux(video=0) if packet.pts is not None]
+    return np.sort(np.array(found, np.int64))
+
+
+def repeated(unit: Unit, minutes: float, folder: Path) -> dict[str, Path]:
+    """Inputs of `learn` for the clip again and again."""
+    paths = dict(unit.paths)
+    film = looped(paths["film"], minutes, folder)
+    count = len(read(paths["picture"] / "frames.npz")["pts"])
+    pts = times(film)
+    pts = pts[: len(pts) // count * count]
+    base = json.loads((paths["probe"] / "media.json").read_bytes())["video"]["time_base"]
+    starts = (pts[::count] - pts[0]) * base[0] / base[1]
+    out = {"film": film, "probe": paths["probe"], "prior": paths["prior"]}
+    for role in ("picture", "cast", "speech/film"):
+        out[role] = folder / role
+        out[role].mkdir(parents=True)
+    np.savez_compressed(out["picture"] / "frames.npz", pts=pts)
+
+    clip = {role[7:]: tracks.load(path / "tracks.npz") for role, path in paths.items() if "tracks/" in role}
+    persons = json.loads((paths["cast"] / "cast.json").read_bytes())["persons"]
+    faces: list[list[tuple[str, int]]] = [[] for _ in persons]
+    step = round(SHOT_SECONDS * count / (starts[1] - starts[0])) if len(starts) > 1 else count
+    for first in range(0, count, step):
+        cut = {
+            (shot, k): part(track, first, first + step)
+            for shot, own in clip.items()
+            for k, track in enumerate(own)
+            if track.frames[0] < first + step and track.frames[-1] >= first
+        }
+        for shift in range(0, len(pts), count):
+            name = f"{first + shift:08d}"
+            out[f"tracks/{name}"] = folder / name
+            out[f"tracks/{name}"].mkdir()
+            moved = [dataclasses.replace(t, frames=t.frames + np.int32(shift)) for t in cut.values()]
+            tracks.save(out[f"tracks/{name}"] / "tracks.npz", moved)
+            for one, found in zip(persons, faces, strict=True):
+                found += [(name, k) for k, face in enumerate(cut) if list(face) in one["faces"]]
+    rows = [{"id": one["id"], "faces": sorted(found)} for one, found in zip(persons, faces, strict=True)]
+    (out["cast"] / "cast.json").write_text(json.dumps({"persons": rows}))
+
+    heard = read(paths["speech/film"] / "features.npz")
+    seconds = (pts[-1] - pts[0]) * base[0] / base[1]
+    np.savez(out["speech/film"] / "features.npz", **lengthened(heard, starts, seconds))
+    (out["speech/film"] / "speech.json").write_bytes((paths["speech/film"] / "speech.json").read_bytes())
+    return out
+
+
+def part(track: tracks.FaceTrack, start: int, stop: int) -> tracks.FaceTrack:
+    """The frames of a track within a range of the film's."""
+    kept = slice(*np.searchsorted(track.frames, [start, stop]).tolist())
+    names = ("frames", "mesh", "pose", "size", "sharp", "occlusion", "reason")
+    return dataclasses.replace(track, **{name: getattr(track, name)[kept] for name in names})
+
+
+def lengthened(heard: Mapping[str, Any], starts: NDArray[np.float64], seconds: float) -> dict[str, Any]:
+    """Features that begin anew at every start."""
+    found = {}
+    for name, rows in heard.items():
+        rate = encoder.HZ if name == "encoded" else 100
+        at = np.arange(round(seconds * rate)) / rate
+        since = at - starts[np.searchsorted(starts, at, side="right") - 1]
+        found[name] = rows[np.clip((since * rate).round().astype(int), 0, len(rows) - 1)]
+    return found
+
+
+def measured(paths: Mapping[str, Path], params: Mapping[str, Any], out: Path) -> tuple[float, float]:
+    """Run `learn`; seconds it takes, and peak gigabytes of this process."""
+    began = time.monotonic()
+    task = Task("film", paths, params, {}, "", out)
+    learn.run(task)
+    learn.check(task)
+    return time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def main() -> None:
+    """Print a line for the clip, and one for the long film."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--minutes", type=float, nargs="*", default=[])
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--keep", type=Path, help="keep what learn makes, by length")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        view = prepared(args.clip.resolve(), args.cache or Path(temporary) / "clip")
+        (unit,) = learn.units(view)
+        for minutes in (0.0, *args.minutes):
+            folder = Path(temporary) / f"{minutes:g}"
+            folder.mkdir()
+            paths = repeated(unit, minutes, folder) if minutes else dict(unit.paths)
+            out = (args.keep or folder) / f"learnt-{minutes:g}"
+            out.mkdir(parents=True)
+            # A process of its own, as in a run, so that its memory is its own.
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                seconds, peak = pool.apply(measured, (paths, dict(unit.params), out))
+            pts = read(paths["picture"] / "frames.npz")["pts"]
+            base = json.loads((paths["probe"] / "media.json").read_bytes())["video"]["time_base"]
+            length = float((pts[-1] - pts[0]) * base[0] / base[1])
+            took = f"{seconds:6.1f} s, {seconds / length:.3f} of its length, {peak:.2f} GB"
+            print(f"{length:7.1f} s, {len(pts)} frames: {took}; {os.cpu_count()} cores", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""`dubcli style lend|show`."""
+
+from __future__ import annotations
+
+import json as json_text
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dubcli.cli import options
+from dubcli.cli.cue import ImportJob
+from dubcli.cli.output import out
+from dubcli.errors import MediaError, UsageError
+
+if TYPE_CHECKING:
+    from dubcli.job import Job
+
+HELP = """
+Lend the speaking style of a clip to people of a film.
+
+A style is where a mouth lies while its owner speaks, and how far it goes: a few numbers in a file in the
+job's folder styles, to be edited. Give it to a person in cast.yaml (dubcli cast edit), or to a line in the
+cues (dubcli cue export), by its name.
+"""
+
+_SHORT_S = 5.0  # of speech; with less, a style tells of what was said as much as of who said it
+
+Clip = Annotated[Path, typer.Argument(metavar="CLIP", help="A film in which somebody speaks that way.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="What to call the style. Without it: as the clip is called."),
+]
+Person = Annotated[
+    str | None,
+    typer.Option(
+        "--person", metavar="ID", help="Whose style, where several speak. Without it: whoever speaks most."
+    ),
+]
+
+
+def lend(
+    clip: Clip,
+    job_dir: ImportJob = None,
+    name: Name = None,
+    person: Person = None,
+    progress: options.Progress = "auto",
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Learn a style from a clip with its own sound.
+
+    The clip is looked at and heard as a film is, up to the stage learn; the work is kept in the job's store.
+    Half a minute of speech tells a style well, ten seconds mostly do.
+    """
+    from dubcli.cli.jobs import find_job
+    from dubcli.job import Job
+    from dubcli.speech import style
+    from dubcli.store import write_atomically
+
+    job = Job.open(find_job(job_dir))
+    name = clip.stem if name is None else name
+    if not name or name == style.OWN or not re.fullmatch(style.NAME, name):
+        raise UsageError(f"no style can be called {name!r}; give another --name, of letters and digits")
+    path = job.root / style.FOLDER / f"{name}.json"
+    if path.exists():
+        raise UsageError(f"{path} is there already; give another --name, or delete it")
+    people = {one: facts for one, facts in _learnt(job, clip, progress).items() if "talks" in facts}
+    if not people:
+        raise MediaError(f"nobody is seen speaking long enough in {clip}; name another clip")
+    who = max(people, key=lambda one: float(people[one]["talks"])) if person is None else person
+    said = [f"{one} ({facts['talks']:g} s)" for one, facts in people.items()]
+    if who not in people:
+        raise UsageError(
+            f"--person {who}: nobody who speaks in {clip} is called that; there are: {', '.join(said)}"
+        )
+    found = people[who]
+    text = style.dump(
+        style.StyleFile(film=clip.name, person=who, seconds=round(found["talks"], 1), **found["style"])
+    )
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, text.encode())
+    out.path(path)
+    if found["talks"] < _SHORT_S:
+        out.warn(f"{who} speaks for {found['talks']:g} s only; a longer clip tells a style more surely")
+    if len(said) > 1:
+        out.note(f"it is the style of {who}; there are: {', '.join(said)}")
+    out.note(f"to use it, write style: {name} for a person (dubcli cast edit) or a cue (dubcli cue export)")
+
+
+def show(
+    job_dir: options.JobDir = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """List the styles of a job, and how the film's own people speak.
+
+    Of the opening between the lips, the width between the corners and how far the lips stand out: how far the
+    middle lies above the mouth at rest, and how far it goes about that, in distances between the outer eye
+    corners.
+    """
+    from dubcli.cli.jobs import find_job
+    from dubcli.job import Job
+    from dubcli.speech import style
+
+    job = Job.open(find_job(job_dir))
+    styles = {name: style.load(path).model_dump() for name, path in style.files(job.root).items()}
+    own = {one: facts["style"] for one, facts in _people(job).items()}
+    if json:
+        out.document({"job": str(job.root), "styles": styles, "people": own})
+        return
+    rows = [
+        (name, f"{one['person']} in {one['film']}" if one["film"] else None, *_cells(one))
+        for name, one in styles.items()
+    ]
+    rows += [(style.OWN, one, *_cells(found)) for one, found in own.items()]
+    out.table(("style", "of", "opening", "width", "protrusion"), rows)
+
+
+def _cells(found: dict[str, Any]) -> list[str]:
+    parts = (found[name] for name in ("opening", "width", "protrusion"))
+    return [f"{part['middle']:+.3f} ±{part['reach']:.3f}" for part in parts]
+
+
+def _learnt(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]]:
+    """What is learnt of the people of a clip, by a job of its own over the same store."""
+    from dubcli import runner
+    from dubcli.cli.run import listeners
+    from dubcli.events import Events
+    from dubcli.job import Job
+    from dubcli.plan import Selection
+
+    # The lock keeps a run of the same job from sweeping the store meanwhile.
+    learn = job.settings.learn.model_copy(update={"source": "film"})
+    with job.lock(), tempfile.TemporaryDirectory(prefix="dubcli-style-") as folder:
+        reference = Job.create_or_open(
+            clip,
+            job.dub,  # which that job has heard, or will have to
+            job.settings.model_copy(update={"learn": learn}),
+            out=Path(folder) / "clip.mp4",
+            root=Path(folder) / "job",
+            store=job.store.root,
+            script=job.script,
+        )
+        with Events(reference.root / "events.jsonl", *listeners(progress, json=False)) as events:
+            runner.run(reference, events, Selection(until="learn"))
+        return _people(reference)
+
+
+def _people(job: Job) -> dict[str, dict[str, Any]]:
+    """What was last learnt of a job's people; nothing where no run came so far."""
+    key = job.ref("learn/film")
+    artifact = job.store.get(key) if key else None
+    if artifact is None:
+        return {}
+    people: dict[str, dict[str, Any]] = json_text.loads((artifact.path / "model.json").read_bytes())["people"]
+    return people
+
+
+COMMANDS = {"lend": lend, "show": show}

@@ -1,0 +1,311 @@
+"""Speaking styles: what they say of a speaker, and what they do to another's mouth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dubcli import keys
+from dubcli.config import Settings
+from dubcli.errors import ConfigError
+from dubcli.face import castfile, mesh
+from dubcli.face.tracks import FaceTrack
+from dubcli.speech import basis, cuefile, model, prior, style
+from dubcli.speech import speaker as evidence
+from dubcli.speech.record import Record
+from dubcli.stages import learn
+from dubcli.stages import motion as stage
+from dubcli.stages.base import Artifact, JobView, Source, Task
+from tests.unit.test_model_mouth import PRIOR, speech
+
+Array = NDArray[Any]
+STEP = 0.04
+
+
+def shapes(opening: Array, width: Array, protrusion: Array) -> Array:
+    """Mouths that open, widen and protrude by so much more than the canonical one, (T, P, 3)."""
+    row = {point: k for k, point in enumerate(mesh.MOUTH)}
+    out = np.repeat(mesh.head()[None, list(mesh.MOUTH)], len(opening), axis=0).astype(np.float32)
+    out[:, row[mesh.LOWER_LIP], 1] += opening
+    out[:, row[mesh.CORNER_LEFT], 0] -= width / 2
+    out[:, row[mesh.CORNER_RIGHT], 0] += width / 2
+    out[:, [row[mesh.UPPER_LIP], row[mesh.LOWER_LIP]], 2] -= protrusion[:, None]
+    return out
+
+
+def listener() -> prior.Prior:
+    """The shipped prior, to which made-up speech is as loud and as lively as real speech."""
+    shipped, heard = prior.load(PRIOR), speech(9, 60)
+    told = shipped(shipped.hear(heard).windows(np.arange(0, 60, STEP)))
+    weight, mean = shipped.linear.weight / told.std(0), (shipped.linear.mean - told.mean(0)) / told.std(0)
+    return prior.Prior(shipped.directions, prior.Linear(shipped.linear.centre, weight, mean))
+
+
+KNOWN = listener()
+
+
+def speaker(seed: int, lively: float, seconds: float = 16) -> tuple[model.Stretch, dict[str, Array]]:
+    """Somebody who opens as far as the prior tells of their speech, times `lively`, and what is heard."""
+    heard, at = speech(seed, seconds), np.arange(0, seconds, STEP)
+    rng = np.random.default_rng(seed)
+    told = KNOWN(KNOWN.hear(heard).windows(at))[:, 0]
+    gap = np.maximum(0, 0.1 + lively * (0.05 * told + rng.normal(0, 0.01, len(at))))
+    gap[::8] = 0  # closures
+    width, protrusion = rng.normal(0, 0.01 * lively, (2, len(at)))
+    return model.Stretch("a", at, shapes(gap, 0.02 + width, protrusion / 2)), heard
+
+
+def measured(stretch: model.Stretch, heard: dict[str, Array], kept: Any) -> style.Style:
+    part = model.Stretch("a", stretch.seconds[kept], stretch.shape[kept])
+    own = [(part, np.ones(len(part.seconds), bool))]
+    return style.observed(KNOWN, basis.person(mesh.head(), part.shape), own, heard, 0.0)
+
+
+def made(opening: tuple[float, float], width: float = 0.0) -> style.Style:
+    other = style.Measure(middle=width, reach=0.02)
+    return style.Style(
+        opening=style.Measure(middle=opening[0], reach=opening[1]),
+        width=other,
+        protrusion=style.Measure(middle=0.0, reach=0.02),
+    )
+
+
+def test_halves_of_a_clip_give_one_style_and_two_speakers_give_two() -> None:
+    found = {}
+    for lively in (0.5, 1.0):
+        stretch, heard = speaker(1, lively)
+        half = len(stretch.seconds) // 2
+        first, second = (measured(stretch, heard, part) for part in (slice(0, half), slice(half, None)))
+        assert second.opening.middle == pytest.approx(first.opening.middle, abs=0.01)
+        assert second.opening.reach == pytest.approx(first.opening.reach, rel=0.2)
+        found[lively] = first
+    assert found[1.0].opening.reach / found[0.5].opening.reach > 1.4
+    assert found[1.0].width.reach / found[0.5].width.reach > 1.7
+
+
+def test_a_middle_does_not_depend_on_what_is_said() -> None:
+    stretch, heard = speaker(2, 1.0)
+    gap = basis.opening(stretch.shape)
+    asked = KNOWN(KNOWN.hear(heard).windows(stretch.seconds))[:, 0]
+    wide, narrow = asked > np.median(asked), asked <= np.median(asked)
+    own = [(stretch, wide)], [(stretch, narrow)]
+    person = basis.person(mesh.head(), stretch.shape)
+    open_, shut = (style.observed(KNOWN, person, o, heard, 0.0).opening.middle for o in own)
+    assert abs(open_ - shut) < 0.4 * abs(gap[wide].mean() - gap[narrow].mean())
+
+
+@pytest.fixture(scope="module")
+def actor() -> basis.Person:
+    rng = np.random.default_rng(0)
+    gap = np.abs(rng.normal(0.06, 0.03, 400))
+    return basis.person(mesh.head(), shapes(gap, rng.normal(0, 0.02, 400), rng.normal(0, 0.01, 400)))
+
+
+def test_a_lent_style_moves_every_measure_to_where_it_says(actor: basis.Person) -> None:
+    shape = actor.decode(actor.coefficients)
+    above = basis.measures(shape) - basis.measures(actor.closed)
+    own, lender = style.usual(actor), made((0.09, 0.045), width=0.03)
+    told = style.lent(actor, own, shape, [(lender, np.ones(len(shape), np.float32))])
+    found = basis.measures(told) - basis.measures(actor.closed)
+    for k, part in enumerate((lender.opening, lender.width)):
+        gain = np.clip(part.reach / above[:, k].std(), 0.5, 2)
+        assert found[:, k].mean() == pytest.approx(part.middle, abs=0.004)
+        assert found[:, k].std() == pytest.approx(gain * above[:, k].std(), rel=0.05)
+    assert np.corrcoef(found[:, 0], above[:, 0])[0, 1] > 0.98, "what is said stays"
+
+
+def test_a_style_acts_as_far_as_it_is_asked_for(actor: basis.Person) -> None:
+    shape = actor.decode(actor.coefficients)
+    own, lender = style.usual(actor), made((0.1, 0.03))
+    share = np.linspace(0, 1, len(shape), dtype=np.float32)
+    told = style.lent(actor, own, shape, [(lender, share)])
+    assert np.allclose(told[0], shape[0], atol=2e-4)
+    assert np.allclose(style.lent(actor, own, shape, [(own, share)]), shape, atol=1e-3), "one's own is none"
+    full = style.lent(actor, own, shape, [(lender, np.ones_like(share))])
+    moved, all_ = (basis.opening(x) - basis.opening(shape) for x in (told, full))
+    assert np.allclose(moved, share * all_, atol=1e-3)
+
+
+def test_lips_do_not_go_through_each_other(actor: basis.Person) -> None:
+    shape = actor.decode(actor.coefficients)
+    told = style.lent(
+        actor, style.usual(actor), shape, [(made((0.0, 0.06)), np.ones(len(shape), np.float32))]
+    )
+    least = np.minimum(basis.opening(shape), basis.opening(actor.closed))
+    assert (basis.opening(told) > least - 1e-3).all()
+
+
+def test_a_file_says_what_was_written(tmp_path: Path) -> None:
+    file = style.StyleFile(film="é.mp4", person="p01", seconds=3.2, **made((0.1, 0.03)).model_dump())
+    path = tmp_path / "a.json"
+    path.write_text(style.dump(file), encoding="utf-8")
+    assert style.load(path) == file
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 8
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ('"reach": 0.03', '"reach": 0', r"a\.json:2:29: opening\.reach: must be greater than 0"),
+        ('"middle": 0.1', '"midle": 0.1', r"a\.json:2:14: unknown key .*; did you mean 'middle'"),
+        ('"width"', '"with"', r"a\.json:3:2: unknown key 'with'; did you mean 'width'"),
+        ("{", "[", r"a\.json:8:1: expected"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_file_are_told_with_their_place(
+    tmp_path: Path, before: str, after: str, told: str
+) -> None:
+    path = tmp_path / "a.json"
+    text = style.dump(style.StyleFile(**made((0.1, 0.03)).model_dump()))
+    path.write_text(text.replace(before, after, 1), encoding="utf-8")
+    with pytest.raises(ConfigError, match=told):
+        style.load(path)
+
+
+def test_a_style_that_is_not_there_is_told_with_its_place(tmp_path: Path) -> None:
+    cast, cues = tmp_path / "cast.yaml", tmp_path / "cues.csv"
+    cast.write_text("persons:\n  p01: {style: own}\n  p02: {name: B, style: ancor}\n")
+    cues.write_text("shot,track,kind,style,start,stop\n0,0,speak,anchor,1,5\n0,0,speak,ancor,5,9\n")
+    for path, load, place in (
+        (cast, castfile.load, r"cast\.yaml:3:18"),
+        (cues, cuefile.load, r"cues\.csv:3:11"),
+    ):
+        document, file = load(path)
+        style.check(document, file.styles(), ["anchor", "ancor"])
+        with pytest.raises(ConfigError, match=rf"{place}: there is no style 'ancor'; did you mean 'anchor'"):
+            style.check(document, file.styles(), ["anchor"])
+        with pytest.raises(ConfigError, match="to make one: dubcli style lend"):
+            style.check(document, file.styles(), [])
+
+
+def motion_units(folder: Path, styles: dict[str, str], cast: str = "", cue: str = "") -> dict[str, str]:
+    """Keys of `motion` of two shots of one person; the second cue has a style of its own."""
+    shots = [{"name": f"{k:08d}", "start": k, "stop": k + 50} for k in (0, 50)]
+    cues = [
+        {"shot": shot["name"], "track": 0, "person": "p01", "kind": "speak", "amplitude": 1.0,
+         "start": shot["start"], "stop": shot["stop"], **({"style": cue} if cue and shot["start"] else {})}
+        for shot in shots
+    ]  # fmt: skip
+    person = {"id": "p01", "faces": [], **({"style": cast} if cast else {})}
+    view = JobView({}, Settings())
+    upstream: dict[str, dict[str, Any]] = {
+        "cue": {"cues.json": {"cues": cues}},
+        "cast": {"cast.json": {"persons": [person]}},
+        "split": {"shots.json": shots},
+        "learn": {},
+        "probe": {},
+    }
+    for name, files in upstream.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for file, value in files.items():
+            (folder / name / file).write_text(json.dumps(value))
+        view.artifacts[name] = {"film": Artifact("", folder / name, name)}
+    view.artifacts["align"] = {"dub": Artifact("", folder, "dub")}
+    view.artifacts["track"] = {str(shot["name"]): Artifact("", folder, str(shot["name"])) for shot in shots}
+    for name, text in styles.items():
+        path = folder / f"{name}.json"
+        path.write_text(text)
+        view.sources = {**view.sources, f"style:{name}": Source(path, text)}
+    return {unit.name: keys.digest(keys.preimage(unit)) for unit in stage.units(view)}
+
+
+def test_a_style_is_part_of_the_keys_of_those_faces_only_that_have_it(tmp_path: Path) -> None:
+    one, other = (
+        style.dump(style.StyleFile(film="a.mp4", **made((0.1, r)).model_dump())) for r in (0.03, 0.04)
+    )
+    renamed = one.replace("a.mp4", "b.mp4")
+    first, second = "00000000.0", "00000050.0"
+    none = motion_units(tmp_path, {})
+    assert motion_units(tmp_path, {"x": one}) == none, "a style that nobody has changes nothing"
+    line = motion_units(tmp_path, {"x": one}, cue="x")
+    assert (line[first] == none[first], line[second] == none[second]) == (True, False)
+    assert motion_units(tmp_path / "elsewhere", {"y": renamed}, cue="y") == line, "neither does its name"
+    edited = motion_units(tmp_path, {"x": other}, cue="x")
+    assert (edited[first] == line[first], edited[second] == line[second]) == (True, False)
+    whole = motion_units(tmp_path, {"x": one}, cast="x")
+    assert whole[first] != none[first]
+    assert whole[second] == line[second], "a person's style is that of all their lines"
+    assert motion_units(tmp_path, {"x": one}, cast="x", cue="own")[second] == none[second], "a line's wins"
+
+
+def test_a_word_may_have_its_own_style_without_a_step(tmp_path: Path, actor: basis.Person) -> None:
+    (tmp_path / "model.json").write_text(
+        json.dumps({"people": {"p01": {"style": style.usual(actor).model_dump()}}})
+    )
+    frames = np.arange(100, 160, dtype=np.int32)
+    shape = np.repeat(actor.decode(actor.coefficients[:1]), len(frames), axis=0)
+    wide = made((0.15, 0.03)).model_dump()
+    cues = [
+        {"start": 100, "stop": 120, "amplitude": 1.0},
+        {"start": 120, "stop": 126, "amplitude": 0.7, "style": wide},  # a word of a quarter of a second
+        {"start": 126, "stop": 140, "amplitude": 1.0},
+        {"start": 140, "stop": 150, "amplitude": 1.0, "style": wide},
+        {"start": 150, "stop": 160, "amplitude": 1.0, "style": wide},
+    ]
+    task = Task("", {"model": tmp_path}, {}, {"cues": cues}, "", tmp_path)
+    gap = basis.opening(stage._styled(task, "p01", actor, frames, shape)) - basis.opening(shape)
+    assert gap[[5, 33]] == pytest.approx(0, abs=1e-3)
+    assert (gap[[22, 23, 45, 50, 55]] > 0.9 * gap[45]).all()
+    assert gap[45] > 0.03
+    assert np.ptp(gap[43:]) < 1e-3, "cues of one style that touch are one"
+    assert np.abs(np.diff(gap)).max() < 0.5 * gap[45]
+
+
+def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
+    """Both are seen while there is speech; of a long film, an even part of their tracks is looked at."""
+    stretch, heard = speaker(3, 1.0, seconds=24)
+    count = len(stretch.seconds)
+    still = np.repeat(stretch.shape[:1], count, axis=0)
+    for name in ("speech/film", "picture", "probe"):
+        (tmp_path / name).mkdir(parents=True)
+    np.savez(tmp_path / "speech/film/features.npz", **heard)
+    Record(engine="phones", seconds=24).save(tmp_path / "speech/film/speech.json")
+    np.savez(tmp_path / "picture/frames.npz", pts=np.arange(count))
+    (tmp_path / "probe/media.json").write_text(json.dumps({"video": {"time_base": [1, 25]}}))
+    inputs = {name: tmp_path / name for name in ("speech/film", "picture", "probe")}
+    shots = {
+        f"{k:08d}": [track(stretch.shape[k : k + 150], k), track(still[k : k + 150], k)]
+        for k in range(0, count, 150)
+    }
+    faces = {name: [own[k] for own in shots.values()] for k, name in enumerate(("talks", "listens"))}
+    people = {
+        name: basis.person(mesh.head(), shape)
+        for name, shape in (("talks", stretch.shape), ("listens", still))
+    }
+    learnt = model.MouthModel(KNOWN, 0.0, {})
+    task = Task("", inputs, {"least_speech": 2.0}, {}, "", tmp_path)
+    found = learn._styles(task, shots, faces, people, learnt)
+    assert set(found) == {"talks"}
+    assert 15 < found["talks"]["talks"] <= 24
+    whole = style.Style.model_validate(found["talks"]["style"])
+    judged = patch.object(evidence, "evidence", wraps=evidence.evidence)
+    with patch.object(style, "MOST", count // 2), judged as calls:
+        part = learn._styles(task, shots, faces, people, learnt)["talks"]
+    assert calls.call_count == 2, "of four shots"
+    assert part["talks"] == pytest.approx(found["talks"]["talks"], rel=0.3)
+    assert part["style"]["opening"]["reach"] == pytest.approx(whole.opening.reach, rel=0.3)
+    assert part["style"] != found["talks"]["style"]
+
+
+def track(shape: Array, first: int) -> FaceTrack:
+    """A face in the middle of the picture with these canonical mouths."""
+    points = np.repeat(mesh.head()[None], len(shape), axis=0).astype(np.float32)
+    points[:, list(mesh.MOUTH)] = shape
+    ones = np.ones(len(shape), np.float32)
+    return FaceTrack(
+        frames=np.arange(first, first + len(shape), dtype=np.int32),
+        mesh=points * 80 + np.array([160, 120, 0], np.float32),
+        pose=np.zeros((len(shape), 3), np.float32),
+        size=80 * ones,
+        sharp=ones,
+        occlusion=0 * ones,
+        reason=np.zeros(len(shape), np.uint8),
+        thumbs=np.zeros((0, 96, 96, 3), np.uint8),
+        descriptor=np.zeros((0, 8), np.float32),
+    )
