@@ -278,7 +278,7 @@ def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
         name: basis.person(mesh.head(), shape)
         for name, shape in (("talks", stretch.shape), ("listens", still))
     }
-    learnt = model.MouthModel(KNOWN, 0.0, {})
+    learnt = model.unlearnt(KNOWN)
     task = Task("", inputs, {"least_speech": 2.0}, {}, "", tmp_path)
     found = learn._styles(task, shots, faces, people, learnt)
     assert set(found) == {"talks"}
