@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,7 +23,7 @@ from dubcli.speech.record import Record
 from dubcli.stages import learn
 from dubcli.stages import motion as stage
 from dubcli.stages.base import Artifact, JobView, Source, Task
-from tests.unit.test_model_mouth import PRIOR, speech
+from tests.unit.test_model_mouth import PRIOR, motion_of, speech
 
 Array = NDArray[Any]
 STEP = 0.04
@@ -50,11 +51,22 @@ def listener() -> prior.Prior:
 KNOWN = listener()
 
 
-def speaker(seed: int, lively: float, seconds: float = 16) -> tuple[model.Stretch, dict[str, Array]]:
-    """Somebody who opens as far as the prior tells of their speech, times `lively`, and what is heard."""
+def told_by_prior(heard: dict[str, Array], at: Array) -> Array:
+    return KNOWN(KNOWN.hear(heard).windows(at))[:, 0]
+
+
+def told_by_visemes(heard: dict[str, Array], at: Array) -> Array:
+    asked = motion_of(heard)[(at * 100).astype(int)]
+    return np.asarray((asked - asked.mean()) / asked.std())
+
+
+def speaker(
+    seed: int, lively: float, seconds: float = 16, telling: Callable[..., Array] = told_by_prior
+) -> tuple[model.Stretch, dict[str, Array]]:
+    """Somebody who opens as far as is told of their speech, times `lively`, and what is heard."""
     heard, at = speech(seed, seconds), np.arange(0, seconds, STEP)
     rng = np.random.default_rng(seed)
-    told = KNOWN(KNOWN.hear(heard).windows(at))[:, 0]
+    told = telling(heard, at)
     gap = np.maximum(0, 0.1 + lively * (0.05 * told + rng.normal(0, 0.01, len(at))))
     gap[::8] = 0  # closures
     width, protrusion = rng.normal(0, 0.01 * lively, (2, len(at)))
@@ -79,7 +91,7 @@ def made(opening: tuple[float, float], width: float = 0.0) -> style.Style:
 def test_halves_of_a_clip_give_one_style_and_two_speakers_give_two() -> None:
     found = {}
     for lively in (0.5, 1.0):
-        stretch, heard = speaker(1, lively)
+        stretch, heard = speaker(1, lively, 48)
         half = len(stretch.seconds) // 2
         first, second = (measured(stretch, heard, part) for part in (slice(0, half), slice(half, None)))
         assert second.opening.middle == pytest.approx(first.opening.middle, abs=0.01)
@@ -259,7 +271,7 @@ def test_a_word_may_have_its_own_style_without_a_step(tmp_path: Path, actor: bas
 
 def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
     """Both are seen while there is speech; of a long film, an even part of their tracks is looked at."""
-    stretch, heard = speaker(3, 1.0, seconds=24)
+    stretch, heard = speaker(3, 1.0, seconds=24, telling=told_by_visemes)
     count = len(stretch.seconds)
     still = np.repeat(stretch.shape[:1], count, axis=0)
     for name in ("speech/film", "picture", "probe"):
