@@ -29,7 +29,7 @@ from bench.cue import prepared
 from bench.job import looped
 from dubcli.arrays import read
 from dubcli.face import tracks
-from dubcli.speech import encoder
+from dubcli.speech.features import hz
 from dubcli.stages import learn
 from dubcli.stages.base import Task, Unit
 
@@ -98,7 +98,10 @@ def lengthened(heard: Mapping[str, Any], starts: NDArray[np.float64], seconds: f
     """Features that begin anew at every start."""
     found = {}
     for name, rows in heard.items():
-        rate = encoder.HZ if name == "encoded" else 100
+        rate = hz(name)
+        if not rate:
+            found[name] = rows
+            continue
         at = np.arange(round(seconds * rate)) / rate
         since = at - starts[np.searchsorted(starts, at, side="right") - 1]
         found[name] = rows[np.clip((since * rate).round().astype(int), 0, len(rows) - 1)]

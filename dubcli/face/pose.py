@@ -50,11 +50,11 @@ def mean_head(meshes: Floats | Sequence[Floats]) -> Array:
     Generalised Procrustes analysis (Gower 1975) on the skull points: fit, take the median, repeat. The result
     is turned to the average head and has an outer-eye distance of 1, so pose angles mean the same for all.
     """
-    pool = meshes if isinstance(meshes, np.ndarray) else np.concatenate(list(meshes))
-    pool = pool[np.isfinite(pool[:, 0, 0])]
-    if not len(pool):
+    each = [meshes] if isinstance(meshes, np.ndarray) else list(meshes)
+    good = [(one, row) for one, mesh in enumerate(each) for row in np.flatnonzero(np.isfinite(mesh[:, 0, 0]))]
+    if not good:
         return np.asarray(regions.head(), np.float64)
-    pool = np.asarray(pool[:: -(-len(pool) // _SAMPLE)], np.float64)
+    pool = np.array([each[one][row] for one, row in good[:: -(-len(good) // _SAMPLE)]], np.float64)
     average = np.asarray(regions.head(), np.float64)
     head = average
     for _ in range(4):

@@ -84,6 +84,11 @@ def features(wave: Floats, heard: Heard | None = None) -> dict[str, NDArray[Any]
     }
 
 
+def hz(name: str) -> float | None:
+    """Rows a second of a feature; None where it is one for the whole sound."""
+    return {"encoded": encoder.HZ, "colour": None}.get(name, RATE / HOP)
+
+
 def part(features: Mapping[str, NDArray[Any]], start: float, stop: float) -> tuple[dict[str, Any], float]:
     """Features of a part of a sound, and when it begins: a shot needs no more than its own seconds.
 
@@ -97,11 +102,8 @@ def part(features: Mapping[str, NDArray[Any]], start: float, stop: float) -> tup
     until = max(first, int((stop + NEAR_S) // 0.12)) + 1
     found = {}
     for name, rows in features.items():
-        if name == "colour":
-            found[name] = np.array(rows)
-            continue
-        step = 5 if name == "encoded" else 12
-        found[name] = np.array(rows[first * step : until * step])
+        step = round(0.12 * (hz(name) or 0))
+        found[name] = np.array(rows[first * step : until * step] if step else rows)
     return found, first * 0.12
 
 

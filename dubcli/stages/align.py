@@ -100,14 +100,15 @@ def check(task: Task) -> None:
     """
     import numpy as np
 
-    from dubcli.speech import encoder, record
+    from dubcli.speech import record
+    from dubcli.speech.features import hz
 
     speech = record.load(task.out / "speech.json")
     with np.load(task.out / "features.npz", allow_pickle=False) as box:
         for name in box.files:
             rows = box[name]
-            rate = encoder.HZ if name == "encoded" else 100
-            if name != "colour" and abs(len(rows) / rate - speech.seconds) > 2.5 / rate:
+            rate = hz(name)
+            if rate and abs(len(rows) / rate - speech.seconds) > 2.5 / rate:
                 raise CheckError(f"{name} has {len(rows)} rows for {speech.seconds} s; run it again")
             if not np.isfinite(rows).all():
                 raise CheckError(f"{name} holds values that are no numbers; run it again")
