@@ -10,6 +10,7 @@
         dubs:
           - audio: episode2_fr.wav
             script: episode2_fr.srt
+            stems: {Anna: anna_fr.wav, Ben: ben_fr.wav}
             out: delivery/episode2.fr.mov
 
 Relative paths count from the manifest's folder.
@@ -21,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,7 +30,7 @@ from dubcli import runner
 from dubcli.document import Document, Keys, read
 from dubcli.errors import ConfigError, DependencyError, DubError, ExitCode, StoppedError, TemporaryError
 from dubcli.events import Events, Listener
-from dubcli.job import Job, default_out
+from dubcli.job import STEM, Job, default_out
 from dubcli.layers import check_engines, resolve
 
 STOPPING = (StoppedError, TemporaryError, DependencyError)
@@ -45,6 +46,9 @@ class Dub(_Part):
 
     audio: str = Field(min_length=1, description="the dubbed track")
     script: str | None = Field(default=None, min_length=1, description="what is said in it")
+    stems: dict[Annotated[str, Field(pattern=STEM)], str] = Field(
+        default={}, description="of the people in it, by name"
+    )
     out: str | None = Field(
         default=None, description="the dubbed film; FILM.DUB.mp4 beside the film by default"
     )
@@ -79,6 +83,7 @@ class Entry:
     film: Path
     dub: Path
     script: Path | None
+    stems: dict[str, Path]
     out: Path
     preset: str | None
     store: Path
@@ -147,7 +152,13 @@ def run(
         try:
             settings = resolve(preset=entry.preset, folder=entry.film.parent, flags=flags).settings
             job = Job.create_or_open(
-                entry.film, entry.dub, settings, out=entry.out, store=entry.store, script=entry.script
+                entry.film,
+                entry.dub,
+                settings,
+                out=entry.out,
+                store=entry.store,
+                script=entry.script,
+                stems=entry.stems,
             )
             events = Events(job.root / "events.jsonl", *heard)
             runner.run(job, events, overwrite=force)
@@ -164,18 +175,18 @@ def _entries(manifest: Manifest, folder: Path, store: Path) -> Iterator[Entry]:
     for i, item in enumerate(manifest.films):
         film = folder / Path(item.film).expanduser()
         chosen: list[str | None] = [*(item.presets or manifest.presets or [])] or [None]
-        for j, dub in enumerate(item.dubs):
+        for j, given in enumerate(item.dubs):
             keys: Keys = ("films", i, "dubs", j)
-            audio = folder / Path(dub if isinstance(dub, str) else dub.audio).expanduser()
-            named = None if isinstance(dub, str) or dub.out is None else folder / Path(dub.out).expanduser()
-            said = (
-                None if isinstance(dub, str) or dub.script is None else folder / Path(dub.script).expanduser()
-            )
+            dub = Dub(audio=given) if isinstance(given, str) else given
+            audio = folder / Path(dub.audio).expanduser()
+            named = folder / Path(dub.out).expanduser() if dub.out is not None else None
+            said = folder / Path(dub.script).expanduser() if dub.script is not None else None
+            stems = {name: folder / Path(file).expanduser() for name, file in dub.stems.items()}
             for preset in chosen:
                 out = named or default_out(film, audio)
                 if len(chosen) > 1 and preset:
                     out = out.with_name(f"{out.stem}.{Path(preset).stem}{out.suffix}")
-                yield Entry(keys, film, audio, said, out, _preset(preset, folder), store)
+                yield Entry(keys, film, audio, said, stems, out, _preset(preset, folder), store)
 
 
 def _preset(name: str | None, folder: Path) -> str | None:
@@ -192,6 +203,7 @@ def _problems(found: list[Entry], document: Document, flags: Mapping[str, tuple[
             (entry.film, (*entry.keys[:2], "film")),
             (entry.dub, entry.keys),
             (entry.script, entry.keys),
+            *((stem, (*entry.keys, "stems", name)) for name, stem in entry.stems.items()),
         ):
             if path and not path.is_file() and path not in told:
                 told.add(path)

@@ -39,6 +39,8 @@ from dubcli.stages.base import Artifact, Source
 from dubcli.store import Store, sha256, tree, write_atomically
 
 SCHEMA = 1
+STEM = r"^[\w' .-]{1,60}$"
+"""Names that a stem can have."""
 SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
 """Containers a film can come out in; a film in any other becomes an .mp4."""
 

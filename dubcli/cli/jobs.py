@@ -66,11 +66,13 @@ class Request:
         Raises:
             UsageError: one is not written as NAME=FILE, or a name stands twice.
         """
+        from dubcli.job import STEM
+
         found: dict[str, Path] = {}
         for text in self.stems:
             name, equals, file = text.partition("=")
             name = name.strip()
-            if not equals or not file or not re.fullmatch(r"[\w' .-]{1,60}", name):
+            if not equals or not file or not re.fullmatch(STEM, name):
                 raise UsageError(f"--stem {text}: write it as NAME=FILE, such as ANNA=anna_fr.wav")
             if name in found:
                 raise UsageError(f"--stem {text}: there is a stem of {name} already; mix them into one file")

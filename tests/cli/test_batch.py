@@ -38,7 +38,7 @@ def test_films_times_dubs_times_presets(media: Path) -> None:
         "  - film: two.mkv\n"
         "    presets: [series]\n"
         "    dubs:\n"
-        "      - {audio: two_fr.wav, out: delivery/two.mov}\n",
+        "      - {audio: two_fr.wav, out: delivery/two.mov, stems: {ANNA: one_fr.wav}}\n",
     )
     found = entries(path, {})
     assert [(e.film.name, e.dub.name, e.preset, str(e.out.relative_to(media))) for e in found] == [
@@ -48,6 +48,7 @@ def test_films_times_dubs_times_presets(media: Path) -> None:
         ("one.mp4", "one_de.wav", "film", "one.one_de.film.mp4"),
         ("two.mkv", "two_fr.wav", "series", "delivery/two.mov"),
     ]
+    assert [entry.stems for entry in found] == 4 * [{}] + [{"ANNA": media / "one_fr.wav"}]
     assert {entry.store for entry in found} == {media / "series.store"}
 
 
@@ -59,6 +60,14 @@ def test_films_times_dubs_times_presets(media: Path) -> None:
         ("films:\n  - film: one.mp4", ["series.yaml:2:5: 'films.0.dubs' is missing"]),
         ("films:\n  - film: on.mp4\n    dubs: [one_fr.wav]", ["series.yaml:2:5: there is no file"]),
         ("films:\n  - film: one.mp4\n    dubs: [x.wav]", ["series.yaml:3:12: there is no file"]),
+        (
+            "films:\n  - film: one.mp4\n    dubs:\n      - {audio: one_fr.wav, stems: {A: no.wav}}",
+            ["series.yaml:4:37: there is no file"],
+        ),
+        (
+            "films:\n  - film: one.mp4\n    dubs: [{audio: one_fr.wav, stems: {a/b: one_de.wav}}]",
+            ["series.yaml:3:"],
+        ),
         ("films:\n  - {film: one.mp4, dubs: [one_fr.wav, one_fr.wav]}", ["is written twice"]),
         ("presets: [flim]\nfilms:\n  - {film: one.mp4, dubs: [one_fr.wav]}", ["did you mean 'film'?"]),
         ("films:\n  - film: one.mp4\n    dubs: [{audio: one_fr.wav, out: no/x.mp4}]", ["there is no folder"]),
