@@ -24,6 +24,8 @@ FLASH = 4  # frames; what is seen for less is no face, or no loss
 SPREAD_USUAL = (0.004, 0.01)  # bounds of a track's usual spread
 SPAN = 8  # frames over which an occlusion is one event
 MARGIN = 11  # frames around each frame that are as covered as it is: what comes is felt before it is told
+SHADED = (0.2, 0.5)  # blue lost against red, over light lost: things before skin have less, folds of it more
+DEEPEST = 0.7  # log of light that a fold of skin takes at most; darker is something else
 
 
 def finished(traces: Iterable[Trace], shape: Sequence[int], turn: int) -> list[FaceTrack]:
@@ -130,9 +132,11 @@ def _strange(colours: NDArray[np.uint8], angles: NDArray[np.float64]) -> NDArray
     usual = np.broadcast_to(np.median(skin, axis=0), skin.shape)
     strange = np.zeros(len(skin))
     for _ in range(3):
-        rest = np.abs(skin - usual)
+        change = skin - usual
+        rest = np.abs(change)
         unlike = (rest / np.maximum(1.48 * np.median(rest, axis=0), 0.12)).max(axis=2)
-        strange = np.clip(unlike - 3, 0, 1)[:, near].mean(axis=2).max(axis=1)
+        odd = np.clip(unlike - 3, 0, 1) * (1 - _shaded(change))
+        strange = odd[:, near].mean(axis=2).max(axis=1)
         # What the pose explains, fitted to the frames that are not strange.
         weighted = causes * (1 - strange)[:, None].astype(np.float32)
         ridge = np.diag([1e-3, 1, 1, 1]).astype(np.float32)
@@ -141,6 +145,18 @@ def _strange(colours: NDArray[np.uint8], angles: NDArray[np.float64]) -> NDArray
             skin.shape
         )
     return np.asarray(strange, np.float64)
+
+
+def _shaded(change: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How surely changes (..., 3) of the log of colour are folds of the skin itself or its shine, 0–1.
+
+    In a fold light is thrown from skin to skin and reddens as it fades, and skin turned to the light pales
+    as it brightens. What comes before a face mostly changes its colour otherwise.
+    """
+    light, cool = change.mean(axis=-1), change[..., 2] - change[..., 0]
+    low, high = SHADED
+    along = np.sign(light) * cool / np.maximum(np.abs(light), 1e-3)
+    return np.asarray(np.clip((along - low) / (high - low), 0, 1) * (np.abs(light) < DEEPEST), np.float32)
 
 
 @lru_cache(maxsize=1)

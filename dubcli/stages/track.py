@@ -7,7 +7,7 @@ import json
 from dubcli.engines.registry import engine
 from dubcli.stages.base import JobView, Stage, Task, Unit
 
-STAGE = Stage("track", 3, after=("split",))
+STAGE = Stage("track", 4, after=("split",))
 
 
 def units(job: JobView) -> list[Unit]:

@@ -26,9 +26,13 @@ def skin(random: np.random.Generator) -> Array:
 
 
 def sights(
-    frames: int, covered: tuple[int, int] = (0, 0), yaw: Array | None = None, light: Array | None = None
+    frames: int,
+    covered: tuple[int, int] = (0, 0),
+    yaw: Array | None = None,
+    light: Array | None = None,
+    shade: tuple[float, float, float] | None = None,
 ) -> list[Sight | None]:
-    """A face that something dark covers at the chin and the mouth for some frames."""
+    """A face that something covers at chin and mouth for some frames: it is dark, or shades the skin."""
     random = np.random.default_rng(0)
     found: list[Sight | None] = []
     for k in range(frames):
@@ -39,11 +43,12 @@ def sights(
         colour *= 1 + (1.2 * np.sin(angle) * mesh.head()[:468, 0])[:, None]  # light from one side
         spread = 0.005
         if covered[0] <= k < covered[1]:
-            colour[(mesh.head()[:468, 1] > 0.6) & (mesh.head()[:468, 0] < 0.2)] = (20, 20, 25)
+            part = (mesh.head()[:468, 1] > 0.6) & (mesh.head()[:468, 0] < 0.2)
+            colour[part] = (20, 20, 25) if shade is None else colour[part] * shade
             spread = 0.02
         picture = np.zeros((96, 96, 3), np.uint8) if k % 12 == 0 else None
-        shade = np.clip(colour, 0, 255).astype(np.uint8)
-        found.append(Sight(points, 1.0, spread, shade, 1.0, picture))
+        seen = np.clip(colour, 0, 255).astype(np.uint8)
+        found.append(Sight(points, 1.0, spread, seen, 1.0, picture))
     return found
 
 
@@ -73,6 +78,18 @@ def test_a_turning_head_and_changing_light_cover_nothing() -> None:
     when = np.arange(90)
     track = finished(sights(90, yaw=20 * np.sin(when / 9), light=0.7 + 0.3 * np.cos(when / 13)))
     assert track.occlusion.max() < 0.3
+
+
+def test_folds_and_shine_of_the_skin_cover_nothing_but_what_is_as_dark_or_bright_does() -> None:
+    for fold, thing in (((0.68, 0.56, 0.52), (0.45, 0.45, 0.45)), ((1.3, 1.7, 2.0), (1.9, 1.9, 1.9))):
+        assert finished(sights(90, covered=(30, 50), shade=fold)).eligible.all()
+        told = finished(sights(90, covered=(30, 50), shade=thing)).reason == Reason.OCCLUDED
+        assert told[30:50].all()
+
+
+def test_what_is_darker_than_any_fold_covers_whatever_its_colour() -> None:
+    track = finished(sights(90, covered=(30, 50), shade=(0.45, 0.3, 0.22)))
+    assert (track.reason[30:50] == Reason.OCCLUDED).all()
 
 
 def test_a_gap_is_bridged_in_place_but_not_eligible() -> None:
