@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel, Stretch
 
-STAGE = Stage("learn", 6, after=("cast", "align"))
+STAGE = Stage("learn", 7, after=("cast", "align"))
 
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 

@@ -175,6 +175,14 @@ def test_a_silent_dub_closes_the_mouth_and_keeps_it_still(
     assert (closed == 1).all()
 
 
+def test_lips_that_hardly_ever_meet_are_closed_at_rest() -> None:
+    shape = np.repeat(mesh.head()[None, list(mesh.MOUTH)], 200, axis=0).astype(np.float32)
+    lower, upper = list(mesh.MOUTH).index(14), list(mesh.MOUTH).index(13)
+    gap = np.where(np.arange(200) % 25 == 0, 0.0, 0.03 + 0.1 * np.random.default_rng(0).random(200))
+    shape[:, lower, 1] = shape[:, upper, 1] + gap
+    assert -0.005 < basis.opening(basis.person(mesh.head(), shape).closed) < 0
+
+
 def test_lips_meet_at_p_b_and_m(
     learnt: tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]],
 ) -> None:
