@@ -252,7 +252,7 @@ def test_a_word_may_have_its_own_style_without_a_step(tmp_path: Path, actor: bas
     )
     frames = np.arange(100, 160, dtype=np.int32)
     shape = np.repeat(actor.decode(actor.coefficients[:1]), len(frames), axis=0)
-    wide = made((0.15, 0.03)).model_dump()
+    wide = made((0.24, 0.03)).model_dump()
     cues = [
         {"start": 100, "stop": 120, "amplitude": 1.0},
         {"start": 120, "stop": 126, "amplitude": 0.7, "style": wide},  # a word of a quarter of a second
