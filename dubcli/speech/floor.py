@@ -26,6 +26,7 @@ Floats = NDArray[np.floating[Any]]
 
 _BLIP_S = 0.15  # talk shorter than this is none
 _LEAD_S = 0.5  # a mouth gets ready before it sounds; how still it is then is motion's to say
+_GIVEN_BACK_S = 1.0  # a mouth that was changed is not given back to the film for less: it would flicker
 _GAP_S = 0.3  # longest gap between words of one line
 _LAPSE_S = 0.6  # a talker's mouth may rest this long in running speech before the voice is another's
 
@@ -131,7 +132,8 @@ def cues(
         speak = _widened(holds[k] & says[k] & here, round(_LEAD_S / step)) & holds[k] & here
         speak = _bridged(speak, round(limits.gap / step))
         still = talks[k] & ~speak & here
-        changed = _bridged(_widened(speak | still, round(limits.pad / step)), round(limits.gap / step)) & here
+        away = max(limits.gap, _GIVEN_BACK_S)
+        changed = _bridged(_widened(speak | still, round(limits.pad / step)), round(away / step)) & here
         near = _nearest(speak, still)  # a frame of padding belongs to the cue it pads
         good = np.zeros(len(at), bool)
         good[track.frames - shot.start] = track.eligible

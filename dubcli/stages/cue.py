@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dubcli.speech.cuefile import Edit
     from dubcli.speech.record import Record, Region
 
-STAGE = Stage("cue", version=4, after=("cast", "align"))
+STAGE = Stage("cue", version=5, after=("cast", "align"))
 
 
 def units(job: JobView) -> list[Unit]:

@@ -126,6 +126,14 @@ def test_a_cue_is_wider_than_its_talk_so_that_it_can_fade() -> None:
     assert found[-1].stop < 170
 
 
+def test_a_changed_mouth_is_not_given_back_for_less_than_a_second() -> None:
+    """Between two stretches of talk the mouth rests in the film, longer than the pads of both reach."""
+    near, _ = cued([face([(1, 3), (4.3, 7)])], [(1, 3), (4.3, 7)], [])
+    assert len(near) == 1
+    apart, _ = cued([face([(1, 2.5), (5, 7)])], [(1, 2.5), (5, 7)], [])
+    assert len(apart) == 2
+
+
 def test_two_people_say_their_own_lines() -> None:
     found, _ = cued(
         [face([(0.5, 3)]), face([(4.5, 7)], left=400)], [(0.5, 3), (4.5, 7)], [(0.6, 2.9), (4.6, 6.9)]
