@@ -29,6 +29,7 @@ _PITCH_WINDOW = 640  # 40 ms: two periods of the lowest voice
 _PITCH_HZ = (60.0, 400.0)
 _VOICED = 0.5  # normalised autocorrelation above which a frame is voiced
 _MARGIN_S = 0.3  # around speech that may still be heard
+_PHONE = 8  # frames that tell as much of a spectrum as one: about a phone
 _LEVEL_RMS = 0.07  # about -23 dBFS, the level of broadcast speech
 
 Floats = NDArray[np.float32]
@@ -63,7 +64,8 @@ def features(wave: Floats, heard: Heard | None = None) -> dict[str, NDArray[Any]
         to about 2; `loudness` (F,) dB relative to the speech level, from -60; `pitch` (F,) Hz, 0 where
         unvoiced; `speech` (F,) 0–1; `viseme` (F, V) soft classes of `speech.visemes`; all float32. For the
         encoder's N rows, which have a rate of their own: `encoded` (N, 576) float16, 0 where no one speaks.
-        For the whole sound: `colour` (80,) dB, the average spectrum of loud speech about its mean.
+        For the whole sound: `colour` (2, 80), the average spectrum of loud speech about its mean, dB, and how
+        uncertain it is, as a variance.
     """
     wave = levelled(wave)
     if heard is None:
@@ -153,11 +155,12 @@ def _spectrum(wave: Floats) -> tuple[Floats, Floats]:
 
 def _colour(mel: Floats, spoken: NDArray[np.bool_]) -> Floats:
     if not spoken.any():
-        return np.zeros(BANDS, np.float32)
-    power = mel[spoken]
-    loud = power.mean(1) > 0.1 * power.mean()
-    average = 10 * np.log10(power[loud] + 1e-8).mean(0, dtype=np.float64)
-    return np.asarray(np.round(average - average.mean(), 2), np.float32)
+        return np.zeros((2, BANDS), np.float32)
+    power = mel[spoken].astype(np.float64)
+    level = 10 * np.log10(power[power.mean(1) > 0.1 * power.mean()] + 1e-8)
+    level -= level.mean(1, keepdims=True)
+    doubt = level.var(0) / max(len(level) / _PHONE, 1.0)
+    return np.asarray(np.round([level.mean(0), doubt], 2), np.float32)
 
 
 def _logmel(mel: Floats, spoken: NDArray[np.bool_], gate: Floats) -> Floats:

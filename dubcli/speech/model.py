@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 _RATE = 100
 _LAGS = np.arange(-16, 17, 2) / 100  # seconds
 _LAG_SPREAD = 0.08  # seconds; films are further out of sync than this seldom
-_ALIKE = (3.0, 4.0)  # dB between average spectra of one recording, and of two (docs/quality.md)
+_ALIKE = (2.5, 3.5)  # dB between average spectra of one recording, and of two (docs/quality.md)
 _TOLERATED = (-0.125, 0.045)  # seconds: what viewers do not notice, sound late or early (ITU-R BT.1359)
 _INDEPENDENT = 4  # frames that tell as much as one: mouths change slowly
 _NOISE = 8.0  # what speech does not tell of a mouth, in variances of the kernel
@@ -106,7 +106,7 @@ class MouthModel:
     Attributes:
         prior: speech to measures in standard deviations.
         lag: seconds by which the film's pictures come after its sound.
-        colour: (80,) average spectrum of the film's speech, see `speech.features`.
+        colour: (2, 80) average spectrum of the film's speech, see `speech.features`.
         voices: what each person's own speech taught; persons without are driven by the prior alone.
         ruled: everyone is driven by `speech.rules` instead.
     """
@@ -144,7 +144,9 @@ class MouthModel:
 
     def _kept(self, features: Mapping[str, Any]) -> float:
         """How much a sound seems to be of the film's own recording, 0–1, by voice, microphone and room."""
-        apart = float(np.sqrt(np.mean((self.colour - np.asarray(features["colour"], np.float32)) ** 2)))
+        (own, doubt), (other, more) = self.colour, np.asarray(features["colour"], np.float32)
+        # A few words of one voice differ from its average by what they are.
+        apart = float(np.sqrt(max(0.0, float(np.mean((own - other) ** 2 - doubt - more)))))
         return float(np.clip((_ALIKE[1] - apart) / (_ALIKE[1] - _ALIKE[0]), 0, 1))
 
     def save(self, path: Path) -> None:
@@ -160,7 +162,7 @@ class MouthModel:
 
 def unlearnt(prior: Prior, ruled: bool = False) -> MouthModel:
     """A model that no film has taught."""
-    return MouthModel(prior, 0.0, np.zeros(BANDS, np.float32), {}, ruled)
+    return MouthModel(prior, 0.0, np.zeros((2, BANDS), np.float32), {}, ruled)
 
 
 def load(path: Path) -> MouthModel:

@@ -50,13 +50,14 @@ def test_the_encoder_hears_speech_and_nothing_else(found: dict[str, Floats], hea
 
 def test_colour_tells_recordings_apart_and_not_levels(speech: Floats, found: dict[str, Floats]) -> None:
     def apart(wave: Floats) -> float:
-        return float(np.sqrt(np.mean((features(wave)["colour"] - found["colour"]) ** 2)))
+        (one, doubt), (two, more) = features(wave)["colour"], found["colour"]
+        return float(np.mean((one - two) ** 2 - doubt - more))
 
     half = len(speech) // 2
-    assert apart(0.25 * speech) < 0.1
-    assert max(apart(speech[:half]), apart(speech[half:])) < 3.0
+    assert apart(0.25 * speech) < 0
+    assert max(apart(speech[:half]), apart(speech[half:])) < 2.5**2
     tinny = np.asarray(lfilter([1.0, -0.95], [1.0], speech), np.float32)
-    assert apart(tinny) > 4.0
+    assert apart(tinny) > 3.5**2
 
 
 def test_12_db_less_changes_nothing(speech: Floats, found: dict[str, Floats]) -> None:

@@ -32,7 +32,7 @@ def speech(seed: int, seconds: float = 16.0) -> dict[str, Array]:
         "logmel": rng.normal(0, 0.1, (count, 80)).astype(np.float32),
         "loudness": np.zeros(count, np.float32),
         "speech": np.ones(count, np.float32),
-        "colour": np.zeros(80, np.float32),
+        "colour": np.zeros((2, 80), np.float32),
         "encoded": encoded(phone),
     }
 
@@ -131,7 +131,7 @@ def test_the_film_own_lag_is_kept_for_sound_of_its_own_recording_alone(
     found, person, _ = learnt
     late = dataclasses.replace(found, lag=0.04)
     dub, seconds = speech(2), np.arange(0.5, 15.5, STEP)
-    other = dub | {"colour": dub["colour"] + 8 * np.linspace(-1, 1, 80, dtype=np.float32)}
+    other = dub | {"colour": np.stack([8 * np.linspace(-1, 1, 80, dtype=np.float32), dub["colour"][1]])}
     own = found.predict("a", person, dub, seconds)[0]
     assert np.allclose(late.predict("a", person, dub, seconds)[0][2:], own[1:-1], atol=2e-3)
     assert np.allclose(late.predict("a", person, other, seconds)[0], own)
