@@ -186,7 +186,7 @@ def pictures(
         container, stream: from `source.opened` and `prepared`.
         path: the film, for messages.
         video: the picture as probed.
-        damaged: called for every packet that could not be decoded.
+        damaged: called for every packet that could not be decoded, and every frame that was patched up.
         seen: called with every packet.
 
     Raises:
@@ -205,6 +205,8 @@ def pictures(
                     f"{path}: the picture changes from {video.width}×{video.height} {video.pix_fmt} to "
                     f"{frame.width}×{frame.height} {frame.format.name} midway; conform the film first"
                 )
+            if frame.is_corrupt:
+                damaged()
             yield frame
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dubcli.errors import CheckError, MediaError
 from dubcli.stages.base import JobView, Stage, Task, Unit
 
-STAGE = Stage("split", version=2, after=("probe",))
+STAGE = Stage("split", version=3, after=("probe",))
 
 
 def units(job: JobView) -> Iterable[Unit]:
@@ -68,8 +68,8 @@ def run(task: Task) -> None:
     if not pts:
         raise MediaError(f"{film}: no picture can be decoded; check that the film is whole")
     if damaged:
-        grouper.refuse(f"{damaged} of its packets are damaged")
-        task.warn(f"{damaged} damaged packets of the film's picture were passed over")
+        grouper.refuse(f"{damaged} of its packets or frames are damaged")
+        task.warn(f"{damaged} packets or frames of the film's picture are damaged; what is lacking was guessed")
     kind = video.model_dump(
         include={"width", "height", "pix_fmt", "average_rate", "sar", "rotation", "field_order"}
     )
