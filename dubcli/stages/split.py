@@ -69,7 +69,9 @@ def run(task: Task) -> None:
         raise MediaError(f"{film}: no picture can be decoded; check that the film is whole")
     if damaged:
         grouper.refuse(f"{damaged} of its packets or frames are damaged")
-        task.warn(f"{damaged} packets or frames of the film's picture are damaged; what is lacking was guessed")
+        task.warn(
+            f"{damaged} packets or frames of the film's picture are damaged; what is lacking was guessed"
+        )
     kind = video.model_dump(
         include={"width", "height", "pix_fmt", "average_rate", "sar", "rotation", "field_order"}
     )
