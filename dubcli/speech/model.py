@@ -2,8 +2,8 @@
 
 A person's own voice is a Gaussian process (Rasmussen & Williams 2006, §2.2) around what the prior says, in
 their shapes and as far as it proved right in the film, with a squared-exponential kernel on the encoder's
-rows. Its reach is short: where the dub's voice sounds like nothing in the film, the prior
-alone speaks. It is solved in closed form: the same data give the same weights.
+rows. Its reach is short: where the dub's voice sounds like nothing in the film, the prior alone speaks. It is
+solved in closed form: the same data give the same weights.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _INDEPENDENT = 4  # frames that tell as much as one: mouths change slowly
 _NOISE = 8.0  # what speech does not tell of a mouth, in variances of the kernel
 _REACH = 0.5  # length scale of the squared exponential, in median squared distances
 _FRAMES = 2000  # a person is learnt from at most; more hardly tell more (docs/quality.md)
-_PIECE = 250  # frames that are looked at together
-_LESSON = 8000  # frames of a person that are looked at, from the whole film
+PIECE = 250  # frames that are looked at together
+LESSON = 8000  # frames of a person that are looked at, from the whole film
 _FOLDS = 4
 _AROUND_S = np.array([-0.04, 0.0, 0.04])  # a mouth is the mean of what is told at these times
 _SHARE = np.array([0.25, 0.5, 0.25], np.float32)  # lips are slower than the noise of what is told of them
@@ -129,10 +129,10 @@ class MouthModel:
         if self.ruled:
             told = rules.measures(features, at)
             return from_measures(person, told[:, :MEASURES]), told[:, MEASURES]
-        speech = self.prior.hear(features)
-        each = [self._told(name, person, speech.windows(at + around)) for around in _AROUND_S]
-        shape = np.tensordot(_SHARE, np.stack([one for one, _ in each]), 1)
-        return np.asarray(shape, np.float32), each[1][1]
+        around = (_AROUND_S[:, None] + at).ravel()
+        shape, together = self._told(name, person, self.prior.hear(features).windows(around))
+        three = shape.reshape(len(_SHARE), len(at), *shape.shape[1:])
+        return np.asarray(np.tensordot(_SHARE, three, 1), np.float32), together.reshape(len(_SHARE), -1)[1]
 
     def _told(self, name: str, person: Person, x: Floats) -> tuple[Floats, Floats]:
         z = self.prior(x)
@@ -205,7 +205,7 @@ def lag(prior: Prior, heard: Sequence[tuple[Speech, Array]], shape: Floats) -> f
     count = len(gap) / _INDEPENDENT
     fits = []
     for late in _LAGS:
-        told = prior(_windows(heard, late))[:, 0]
+        told = prior(windows(heard, late))[:, 0]
         corr = float(np.corrcoef(told, gap)[0, 1]) if told.std() > 0 and gap.std() > 0 else 0.0
         likely = -count / 2 * np.log(1 - np.clip(corr, 0, 0.99) ** 2)
         fits.append(likely - late**2 / (2 * _LAG_SPREAD**2))
@@ -243,27 +243,27 @@ def fit(
     late = 0.0
     if learnt:
         most = max(learnt, key=lambda name: length[name])
-        late = lag(prior, *_lesson(prior, own[most], features))
+        late = lag(prior, *lesson(prior, own[most], features))
     voices, facts = {}, {}
     for name in learnt:
-        heard, shape = _lesson(prior, own[name], features)
-        x = _windows(heard, late)
+        heard, shape = lesson(prior, own[name], features)
+        x = windows(heard, late)
         voices[name], corr = _voice(x, _base(people[name], prior(x)), people[name], shape)
         gain = round(float(voices[name].gain[0]), 3)
         facts[name] = {"seconds": round(length[name], 2), "corr": round(corr, 3), "gain": gain}
     return MouthModel(prior, late, np.asarray(features["colour"], np.float32), voices), facts
 
 
-def _lesson(
+def lesson(
     prior: Prior, own: Sequence[Stretch], features: Mapping[str, Any]
 ) -> tuple[list[tuple[Speech, Array]], Floats]:
-    """Speech and mouths to learn from: pieces from the whole film, of `_LESSON` frames at most."""
+    """Speech and mouths to learn from: pieces from the whole film, of `LESSON` frames at most."""
     pieces = [
-        (s.seconds[a : a + _PIECE], s.shape[a : a + _PIECE])
+        (s.seconds[a : a + PIECE], s.shape[a : a + PIECE])
         for s in own
-        for a in range(0, len(s.seconds), _PIECE)
+        for a in range(0, len(s.seconds), PIECE)
     ]
-    pieces = [pieces[k] for k in spread(len(pieces), _LESSON // _PIECE)]
+    pieces = [pieces[k] for k in spread(len(pieces), LESSON // PIECE)]
     heard = []
     for seconds, _ in pieces:
         near, begin = part(features, float(seconds[0]), float(seconds[-1]))
@@ -271,7 +271,8 @@ def _lesson(
     return heard, np.concatenate([shape for _, shape in pieces])
 
 
-def _windows(heard: Sequence[tuple[Speech, Array]], late: float) -> Floats:
+def windows(heard: Sequence[tuple[Speech, Array]], late: float) -> Floats:
+    """Windows (T, D) of a lesson whose pictures come so many seconds after their sound."""
     return np.concatenate([speech.windows(seconds - late) for speech, seconds in heard])
 
 

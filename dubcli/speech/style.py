@@ -43,10 +43,6 @@ OWN = "own"
 """In place of a style's name: the person's own."""
 
 _GAIN = (0.5, 2.0)  # beyond, a mouth looks like nobody's
-MOST = 8000
-"""Frames of a person that are looked at, from the whole film."""
-
-_PIECE = 250  # frames that are looked at together
 
 
 class _Strict(BaseModel):
@@ -159,27 +155,18 @@ def observed(
     """
     import numpy as np
 
-    from dubcli.speech import basis
-    from dubcli.speech.features import part
+    from dubcli.speech import basis, model
     from dubcli.speech.prior import MEASURES
 
-    pieces = [
-        (
-            one.seconds[a : a + _PIECE][speaks[a : a + _PIECE]],
-            one.shape[a : a + _PIECE][speaks[a : a + _PIECE]],
-        )
+    spoken = [
+        model.Stretch(one.person, one.seconds[piece][speaks[piece]], one.shape[piece][speaks[piece]])
         for one, speaks in own
-        for a in range(0, len(speaks), _PIECE)
-        if speaks[a : a + _PIECE].any()
+        for piece in (slice(a, a + model.PIECE) for a in range(0, len(speaks), model.PIECE))
+        if speaks[piece].any()
     ]
-    asked, seen = [], []
-    for k in basis.spread(len(pieces), MOST // _PIECE):
-        seconds, shape = pieces[k]
-        near, begin = part(features, float(seconds[0]), float(seconds[-1]))
-        asked.append(prior(prior.hear(near).windows(seconds - begin - lag))[:, :MEASURES])
-        seen.append(basis.measures(shape))
-    told = np.concatenate(asked).astype(np.float64)
-    values = np.concatenate(seen).astype(np.float64) - basis.measures(person.closed)
+    heard, shape = model.lesson(prior, spoken, features)
+    told = prior(model.windows(heard, lag))[:, :MEASURES].astype(np.float64)
+    values = basis.measures(shape).astype(np.float64) - basis.measures(person.closed)
     about = told - told.mean(0)
     slope = (about * (values - values.mean(0))).sum(0) / np.maximum((about**2).sum(0), 1e-9)
     return _style(values.mean(0) - slope * told.mean(0), values.std(0))

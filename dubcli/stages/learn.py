@@ -175,7 +175,7 @@ def _styles(
 
     from dubcli.arrays import mapped
     from dubcli.face.gallery import stretches
-    from dubcli.speech import basis, record, speaker, style
+    from dubcli.speech import basis, model, record, speaker, style
 
     features = mapped(task.inputs["speech/film"] / "features.npz")
     offset = record.load(task.inputs["speech/film"] / "speech.json").offset
@@ -185,7 +185,7 @@ def _styles(
     found = {}
     for name, own in faces.items():
         frames = sum(len(track.frames) for track in own)
-        some = [own[k] for k in basis.spread(len(own), max(1, len(own) * style.MOST // frames))]
+        some = [own[k] for k in basis.spread(len(own), max(1, len(own) * model.LESSON // frames))]
         talks = []
         for track in some:
             shot, k = place[id(track)]

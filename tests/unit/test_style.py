@@ -297,7 +297,7 @@ def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
     assert 15 < found["talks"]["talks"] <= 24
     whole = style.Style.model_validate(found["talks"]["style"])
     judged = patch.object(evidence, "evidence", wraps=evidence.evidence)
-    with patch.object(style, "MOST", count // 2), judged as calls:
+    with patch.object(model, "LESSON", count // 2), judged as calls:
         part = learn._styles(task, shots, faces, people, learnt)["talks"]
     assert calls.call_count == 2, "of four shots"
     assert part["talks"] == pytest.approx(found["talks"]["talks"], rel=0.3)
