@@ -15,6 +15,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,9 @@ def blank(known: prior.Prior) -> prior.Prior:
     )
 
 
-def free(person: basis.Person, shape: NDArray[np.float32]) -> NDArray[np.float32]:
-    """In place of `basis.within`: nothing is brought back."""
-    return shape
+def free(person: basis.Person, made: NDArray[np.float32], *_: object) -> NDArray[np.float32]:
+    """In place of a step of `motion.speak`: nothing is done."""
+    return made
 
 
 def wanted(
@@ -74,7 +75,7 @@ def wanted(
     heard: Features,
     change: Mapping[str, Any],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The opening asked for and the clip's own, in one quarter."""
+    """Opening and width (T, 2) asked for and the clip's own, in one quarter."""
     inside = (clip.seconds >= part[0]) & (clip.seconds < part[1])
     sides = [clip.seconds < part[0], clip.seconds >= part[1]]
     stretches = [model.Stretch("a", clip.seconds[side], clip.shape[side]) for side in sides if side.sum() > 5]
@@ -84,14 +85,15 @@ def wanted(
     if "voice" in change:
         voices = {name: change["voice"](voice) for name, voice in voices.items()}
     learnt = dataclasses.replace(learnt, voices=voices)
-    seconds = clip.seconds[inside] - part[0]
+    seconds = learnt.times(dub, clip.seconds[inside] - part[0])
     shape, together = learnt.predict("a", person, dub, seconds)
     still = np.zeros(len(seconds), np.float32)
     if not change.get("as predicted"):
         together = change.get("together", 1) * together
-        with patch.object(motion, "within", change.get("within", basis.within)):
+        free_of = {name: change[name] for name in ("within", "posed") if name in change}
+        with patch.multiple(motion, **free_of) if free_of else nullcontext():
             shape, _ = motion.speak(person, shape, together, dub, seconds, still)
-    return basis.opening(shape), basis.opening(clip.shape[inside])
+    return basis.measures(shape)[:, :2], basis.measures(clip.shape[inside])[:, :2]
 
 
 def closures(curve: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -119,6 +121,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "without log-mel": {"features": silent("logmel")},
     "without gain": {"voice": plain},
     "without projection": {"within": free},
+    "without teeth and rounding": {"posed": free},
     "without predicted closures": {"together": 0},
     "without closures of phones": {"features": unheard_closures},
     "without closures, pauses, projection": {"as predicted": True},
@@ -153,7 +156,8 @@ def main() -> None:
             found = []
             for k, dub in enumerate(dubs):
                 part = edges[k] / 16000, edges[k + 1] / 16000
-                got, want = wanted(clip, known, part, hear(dub), hear(clip.features), change)
+                made, true = wanted(clip, known, part, hear(dub), hear(clip.features), change)
+                (got, narrow), (want, real) = made.T, true.T
                 best = max(
                     curves.correlation(
                         got[max(0, s) : len(got) + min(0, s)], want[max(0, -s) : len(want) - max(0, s)]
@@ -167,13 +171,16 @@ def main() -> None:
                         best,
                         curves.articulation(got, want) or 0.0,
                         f1(closures(got), closures(want)),
+                        curves.correlation(narrow, real) or 0.0,
                     ]
                 )
             means[row].append(np.mean(found, axis=0).tolist())
             print(
                 json.dumps({"clip": path.stem, "row": row, "found": np.round(found, 3).tolist()}), flush=True
             )
-    print("| | corr | at its best lag | articulation | closure F1 |\n|---|---|---|---|---|")
+    print(
+        "| | corr | at its best lag | articulation | closure F1 | corr of width |\n|---|---|---|---|---|---|"
+    )
     for row, each in means.items():
         print(f"| {row} | " + " | ".join(f"{v:.3f}" for v in np.mean(each, axis=0)) + " |")
 

@@ -47,13 +47,16 @@ OTHER = [
 """Film and voice: the four clips whose sync and tracking can be trusted give the truth."""
 
 
-def seconds(path: Path) -> float:
-    """Length of the picture."""
+def three_quarters(path: Path) -> float:
+    """Seconds, down to a millisecond, at which the first picture of the last quarter is shown.
+
+    A cut between two pictures would leave the truth later than the sound.
+    """
     with av.open(f"file:{path}") as box:
         stream = box.streams.video[0]
-        if stream.duration and stream.time_base:
-            return float(stream.duration * stream.time_base)
-        return float((box.duration or 0) / 1_000_000)
+        shown = sorted(packet.pts for packet in box.demux(stream) if packet.pts is not None)
+        first = shown[-(-3 * len(shown) // 4)] * (stream.time_base or 0)
+        return int(1000 * first) / 1000
 
 
 def ffmpeg(*arguments: object) -> None:
@@ -97,7 +100,7 @@ def same(
     for clip in listed(footage, "same-voice"):
         if names and clip.stem not in names:
             continue
-        cut = 0.75 * seconds(clip)
+        cut = three_quarters(clip)
         film, audio = work / f"{clip.stem}.mp4", work / f"{clip.stem}_rest.wav"
         if not film.exists():
             ffmpeg(

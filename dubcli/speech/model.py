@@ -117,15 +117,19 @@ class MouthModel:
     voices: Mapping[str, Voice]
     ruled: bool = False
 
-    def predict(
-        self, name: str, person: Person, features: Mapping[str, Any], seconds: Array
-    ) -> tuple[Floats, Floats]:
-        """Shapes (T, P, 3) that a mouth takes for that speech at those times, and lips together (T,) 0–1.
+    def times(self, features: Mapping[str, Any], seconds: Array) -> Array:
+        """When in a sound the mouths of pictures at those seconds of it are told, (T,) both.
 
         The film's own way of being early or late is kept for sound of the film's own recording, as far as
         viewers do not notice it. A dub from elsewhere has no such lag: its mouths are in sync.
         """
-        at = np.asarray(seconds, np.float64) - self._kept(features) * float(np.clip(self.lag, *_TOLERATED))
+        kept = self._kept(features) * float(np.clip(self.lag, *_TOLERATED))
+        return np.asarray(seconds, np.float64) - kept
+
+    def predict(
+        self, name: str, person: Person, features: Mapping[str, Any], at: Array
+    ) -> tuple[Floats, Floats]:
+        """Shapes (T, P, 3) that a mouth takes for that speech at `times`, and lips together (T,) 0–1."""
         if self.ruled:
             told = rules.measures(features, at)
             return from_measures(person, told[:, :MEASURES]), told[:, MEASURES]

@@ -1,4 +1,8 @@
-"""What is done to predicted mouths: lips meet where they must, pauses close, changes fade in and out."""
+"""What is done to predicted mouths: lips meet, touch teeth and round where they must, pauses close.
+
+Key poses come first: at the middle of a sound that leaves lips no choice they have its pose, whatever was
+predicted; the frames between are drawn towards it as the sound comes and goes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.speech.basis import Person, within
+from dubcli.quality import curves
+from dubcli.speech import visemes
+from dubcli.speech.basis import Person, opening, reshaped, width, within
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -20,7 +26,11 @@ _CLOSING_S = 0.2  # over which it does
 _RAMP = 5  # frames
 _STEP_FRAMES = 1.0  # deviation in frames of the blur between two amplitudes
 _TOGETHER = (0.3, 0.6)  # predicted closure at which lips begin to be drawn together, and stay so
-_MEETING = (0.7, 1.0)  # the same for a p, b or m; a free phone loop is hardly ever that sure
+_MEETING = (0.7, 1.0)  # the same for what a sound asks of lips; a free phone loop is hardly ever that sure
+_NARROWED = 0.3  # of the way to their width at rest that lips go which meet in speech (docs/quality.md)
+_LEAD_S = 0.04  # by which lips are in a sound's pose before its middle is heard (docs/quality.md)
+_TEETH = 0.15  # part of its own range at which a lower lip is at the teeth (docs/quality.md)
+_ROUND = -1.2  # width of rounded lips about the mouth's own mean, in deviations (the same)
 
 
 def speak(
@@ -47,13 +57,16 @@ def speak(
         Shapes (T, P, 3) and how surely the lips meet (T,) 0–1.
     """
     mean, gain = person.mean.reshape(-1, 3), np.reshape(amplitude, (-1, 1, 1))
-    shape = within(person, np.asarray(mean + gain * (shape - mean), np.float32))
+    free = within(person, np.asarray(mean + gain * (shape - mean), np.float32))
     speech = np.asarray(features["speech"], np.float32)
     rest = _gradual(np.max([pauses(speech, seconds), beyond(speech, seconds), still], axis=0))
     meet = meeting(features, seconds)
     closed = np.max([rest, _past(_TOGETHER, together), _past(_MEETING, meet)], axis=0)
-    shape = shape + closed[:, None, None] * (person.closed - shape)
-    return np.asarray(shape, np.float32), np.maximum(rest, meet)
+    shape = np.asarray(free + closed[:, None, None] * (person.closed - free), np.float32)
+    # Lips that meet between two round vowels stay round; only a mouth at rest has its width at rest.
+    wide = width(free) + np.maximum(rest, _NARROWED * closed) * (width(person.closed) - width(free))
+    wanted = posed(person, np.stack([opening(shape), wide], axis=1), features, seconds)
+    return reshaped(person, shape, wanted, _lips), np.maximum(rest, meet)
 
 
 def gains(frames: NDArray[np.int32], cues: Sequence[Mapping[str, Any]]) -> Floats:
@@ -132,13 +145,34 @@ def silence(speech: Floats, seconds: Array) -> Array:
 
 def meeting(features: Mapping[str, Any], seconds: Array) -> Floats:
     """How surely a sound asks the lips to meet, (T,) 0–1."""
-    from dubcli.speech.visemes import INDEX
-
-    rows = np.asarray(features["viseme"], np.float32)
-    if not len(rows):
+    if not len(features["viseme"]):
         return np.ones(len(seconds), np.float32)
-    at = np.clip((seconds * _RATE).astype(int), 0, len(rows) - 1)
-    return np.asarray(rows[at, INDEX["PP"]], np.float32)
+    return _heard(features, seconds)[:, visemes.INDEX["PP"]]
+
+
+def posed(person: Person, lips: Floats, features: Mapping[str, Any], seconds: Array) -> Floats:
+    """Openings and widths (T, 2) with the lower lip at the teeth for f and v, and lips rounded for u and w.
+
+    How near and how narrow that is depends on the mouth: it is told by what this one was seen to do.
+    """
+    seen = _lips(person.decode(person.coefficients))
+    teeth = curves.below(seen[:, 0], _TEETH)
+    if teeth is None or not len(features["viseme"]):
+        return lips
+    narrow = seen[:, 1].mean() + _ROUND * seen[:, 1].std()
+    rows = _heard(features, seconds)
+    sure = _past(_MEETING, np.stack([rows @ visemes.table(name) for name in ("teeth", "rounding")], axis=1))
+    return np.asarray(lips + sure * np.minimum(0, np.array([teeth, narrow]) - lips), np.float32)
+
+
+def _lips(shape: Floats) -> Floats:
+    return np.stack([opening(shape), width(shape)], axis=-1)
+
+
+def _heard(features: Mapping[str, Any], seconds: Array) -> Floats:
+    """Rows of mouth classes (T, V) that lips have the poses of at given times."""
+    rows = np.asarray(features["viseme"], np.float32)
+    return rows[np.clip(((seconds + _LEAD_S) * _RATE).astype(int), 0, len(rows) - 1)]
 
 
 def ramps(change: NDArray[np.bool_], length: int, open_start: bool, open_stop: bool) -> tuple[Floats, Floats]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel
 
-STAGE = Stage("motion", 6, after=("cue", "learn"))
+STAGE = Stage("motion", 7, after=("cue", "learn"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -87,6 +87,7 @@ def run(task: Task) -> None:
     own = pose.to_canonical(track.mesh, fitted)[:, list(MOUTH)]
 
     learnt = model.load(task.inputs["model"] / "model.safetensors")
+    at = learnt.times(features, at)
     speaking, still = _kinds(track.frames, task.facts["cues"])
     spoken, together = learnt.predict(name, person, features, at)
     spoken = _styled(task, name, person, track.frames, spoken)
@@ -160,6 +161,7 @@ def _asked(task: Task, learnt: MouthModel, name: str, person: Person, seconds: A
     if "speech/film" not in task.inputs:
         return None
     features, at = _heard(task.inputs["speech/film"], seconds)
+    at = learnt.times(features, at)
     spoken, together = learnt.predict(name, person, features, at)
     free = np.zeros(len(at), np.float32)
     return curves.speak(person, spoken, together, features, at, free, task.params["amplitude"])[0]
