@@ -48,15 +48,17 @@ OTHER = [
 
 
 def three_quarters(path: Path) -> float:
-    """Seconds, down to a millisecond, at which the first picture of the last quarter is shown.
+    """Seconds, down to a millisecond, at which the first picture after three quarters of a clip is shown.
 
     A cut between two pictures would leave the truth later than the sound.
     """
     with av.open(f"file:{path}") as box:
         stream = box.streams.video[0]
-        shown = sorted(packet.pts for packet in box.demux(stream) if packet.pts is not None)
-        first = shown[-(-3 * len(shown) // 4)] * (stream.time_base or 0)
-        return int(1000 * first) / 1000
+        if not stream.duration or not stream.time_base:
+            raise SystemExit(f"{path.name} does not tell how long its picture is")
+        shown = (packet.pts for packet in box.demux(stream) if packet.pts is not None)
+        first = min(at for at in shown if 4 * at >= 3 * stream.duration)
+        return int(1000 * first * stream.time_base) / 1000
 
 
 def ffmpeg(*arguments: object) -> None:

@@ -172,7 +172,8 @@ def _lips(shape: Floats) -> Floats:
 def _heard(features: Mapping[str, Any], seconds: Array) -> Floats:
     """Rows of mouth classes (T, V) that lips have the poses of at given times."""
     rows = np.asarray(features["viseme"], np.float32)
-    return rows[np.clip(((seconds + _LEAD_S) * _RATE).astype(int), 0, len(rows) - 1)]
+    at = np.clip(((seconds + _LEAD_S) * _RATE).astype(int), 0, len(rows) - 1)
+    return np.asarray(rows[at])
 
 
 def ramps(change: NDArray[np.bool_], length: int, open_start: bool, open_stop: bool) -> tuple[Floats, Floats]:
