@@ -102,6 +102,15 @@ def triangles() -> NDArray[np.int32]:
 
 def opening(mesh: NDArray[np.float32]) -> NDArray[np.float32]:
     """Inner-lip gap over the distance between the outer eye corners: (..., 478, 2 or 3) to (...)."""
-    gap = np.linalg.norm(mesh[..., UPPER_LIP, :2] - mesh[..., LOWER_LIP, :2], axis=-1)
+    return _over_eyes(mesh, UPPER_LIP, LOWER_LIP)
+
+
+def width(mesh: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Distance between the mouth's corners, the same."""
+    return _over_eyes(mesh, CORNER_LEFT, CORNER_RIGHT)
+
+
+def _over_eyes(mesh: NDArray[np.float32], one: int, other: int) -> NDArray[np.float32]:
+    gap = np.linalg.norm(mesh[..., one, :2] - mesh[..., other, :2], axis=-1)
     eyes = np.linalg.norm(mesh[..., EYE_LEFT, :2] - mesh[..., EYE_RIGHT, :2], axis=-1)
     return np.asarray(gap / np.maximum(eyes, 1e-6), np.float32)

@@ -19,6 +19,7 @@ Curve = NDArray[np.floating[Any]]
 FEWEST_FRAMES = 12  # about half a second: less tells nothing about movement
 MET = 0.2  # of a mouth's own range: lips that are nearer have met
 CONTACT = 0.4  # the same for the lower lip at the upper teeth
+ROUND = 0.5  # the same of its width, for rounded lips
 _ALIKE = 0.3  # correlation from which two curves of some seconds are hardly alike by chance
 _FLAT = 1e-4  # deviation of a mouth that does not move, well below a tracker's noise
 _GLIDE_SECONDS = 0.045  # lips need about that long on either side of a sound
@@ -74,7 +75,7 @@ def articulation(got: Curve, want: Curve) -> float | None:
 
 
 def below(got: Curve, part: float = MET) -> float | None:
-    """The opening that ends the lowest `part` of the curve's own range; by default, where lips have met."""
+    """The value that ends the lowest `part` of the curve's own range; by default, where lips have met."""
     known = np.asarray(got, np.float64)
     known = known[np.isfinite(known)]
     if len(known) < FEWEST_FRAMES:

@@ -88,14 +88,15 @@ def _face(
     most_pictured: int,
     pictures: Pictures,
 ) -> Face:
-    dubbed = np.full(len(subject.track.frames), np.nan, np.float32)
+    dubbed, wide = np.full((2, len(subject.track.frames)), np.nan, np.float32)
     measures = None
     if len(subject.patched) and subject.lips is not None:
         window = _window(subject, measure or len(subject.patched))
         pictured = _telling(subject, window)[:most_pictured]
         if finder is not None:
             seen = look.face(before, after, subject.track, window, Patches(subject.lips), finder, pictured)
-            dubbed[window[0] - subject.start : window[1] - subject.start] = seen.opening
+            looked = slice(window[0] - subject.start, window[1] - subject.start)
+            dubbed[looked], wide[looked] = seen.opening, seen.width
             measures = judge.measures(work, subject, dubbed, window).model_copy(
                 update={**seen.measures, "changed_outside": seen.changed_outside}
             )
@@ -129,7 +130,7 @@ def _face(
         if subject.cues
         else None,
         measures=measures,
-        violations=tuple(sorted(judge.violations(work, subject, dubbed), key=lambda one: one.frame)),
+        violations=tuple(sorted(judge.violations(work, subject, dubbed, wide), key=lambda one: one.frame)),
         warnings=tuple(judge.warnings(measures, confidence)),
     )
 

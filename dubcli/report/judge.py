@@ -14,9 +14,10 @@ from dubcli.report.model import Measure, Measures, Violation
 
 _SPOKEN = 0.02  # opening by rule above which the film's own speech counts as speech
 _SURE = 0.5  # how sure the aligner must be of a sound that is missed
-_MUST: tuple[tuple[Literal["closure", "contact"], tuple[str, ...], float], ...] = (
+_MUST: tuple[tuple[Literal["closure", "contact", "rounding"], tuple[str, ...], float], ...] = (
     ("closure", ("P", "B", "M"), curves.MET),
     ("contact", ("F", "V"), curves.CONTACT),
+    ("rounding", ("UW", "W"), curves.ROUND),
 )
 _LIMITS = (  # measure, least and most of the source's own, what to say below and above
     ("articulation", 0.4, 2.5, "the mouth moves far less", "the mouth moves far more"),
@@ -65,18 +66,18 @@ def measures(work: Work, subject: Subject, dubbed: Curve, window: tuple[int, int
     )
 
 
-def violations(work: Work, subject: Subject, dubbed: Curve) -> Iterator[Violation]:
-    """Sounds of the dub for which the finished mouth does not close, or touch the teeth, as it must.
+def violations(work: Work, subject: Subject, opening: Curve, width: Curve) -> Iterator[Violation]:
+    """Sounds of the dub for which the finished mouth does not close, touch the teeth or round as it must.
 
     Args:
         work: the speech of the dub.
         subject: the face.
-        dubbed: (T,) opening measured in the finished film over the face's frames, NaN where it was not.
+        opening, width: (T,) measured in the finished film over the face's frames, NaN where they were not.
     """
     frames = subject.track.frames
-    got = np.where(subject.during("speak"), dubbed, np.nan)
     seconds = work.seconds[frames]
     for kind, phones, part in _MUST:
+        got = np.where(subject.during("speak"), width if kind == "rounding" else opening, np.nan)
         limit = curves.below(got, part)
         if limit is None:
             continue
@@ -94,7 +95,7 @@ def violations(work: Work, subject: Subject, dubbed: Curve) -> Iterator[Violatio
                     seconds=round(float(seconds[middle]), 3),
                     phone=phone.phone,
                     kind=kind,
-                    opening=round(float(near.min()), 4),
+                    measured=round(float(near.min()), 4),
                     limit=round(limit, 4),
                 )
 

@@ -73,13 +73,14 @@ class Seen:
     """What was seen of one face.
 
     Attributes:
-        opening: (T,) float32 measured mouth opening of the finished film over the frames looked at.
+        opening, width: (T,) float32 measured of the mouth in the finished film over the frames looked at.
         pictures: (frame, JPEG of the source, JPEG of the finished film).
         measures: flicker, sharpness, grain and seam, as in `Measures`.
         changed_outside: samples changed outside the mask; None where no patch was looked at.
     """
 
     opening: NDArray[np.float32]
+    width: NDArray[np.float32]
     pictures: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     measures: dict[str, Measure] = field(default_factory=dict)
     changed_outside: int | None = None
@@ -105,7 +106,7 @@ def face(
         pictured: frames to take pictures of.
     """
     start, stop = window
-    seen = Seen(np.full(stop - start, np.nan, np.float32))
+    seen = Seen(*np.full((2, stop - start), np.nan, np.float32))
     mouth = _Mouth()
     pairs = zip(before.frames(start, stop), after.frames(start, stop), strict=True)
     for was, now in pairs:
@@ -119,6 +120,7 @@ def face(
         sight = finder.sight(new, look)
         if sight is not None:
             seen.opening[was.index - start] = regions.opening(sight.mesh)
+            seen.width[was.index - start] = regions.width(sight.mesh)
         patch = patches.at(was.index)
         mouth.add(was, old, new, mesh, mesh if sight is None else sight.mesh, patch)
     mouth.tell(seen)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA = 1
+SCHEMA = 2
 State = Literal["changed", "untouched", "failed"]
 
 
@@ -135,16 +135,18 @@ class Violation(_Model):
         frame: at the middle of the sound.
         seconds: when that is, from the film's first picture on.
         phone: what is said, in ARPABET.
-        kind: `closure`, lips that must meet; `contact`, a lower lip that must touch the upper teeth.
-        opening: the smallest within a frame of the sound, over the eye distance.
+        kind: `closure`, lips that must meet; `contact`, a lower lip that must touch the upper teeth;
+            `rounding`, lips that must be drawn together.
+        measured: the smallest opening, or width for `rounding`, within a frame of the sound, over the eye
+            distance.
         limit: what it must be at most.
     """
 
     frame: int
     seconds: float
     phone: str
-    kind: Literal["closure", "contact"]
-    opening: float
+    kind: Literal["closure", "contact", "rounding"]
+    measured: float
     limit: float
 
 
