@@ -30,13 +30,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from dubcli import sources
 from dubcli.config import Settings
-from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
-from dubcli.face import castfile
-from dubcli.speech import cuefile, curvefile, style
+from dubcli.sources import mark, mark_or_none, noted
 from dubcli.stages.base import Artifact, Source
-from dubcli.store import Store, sha256, tree, write_atomically
+from dubcli.store import Store, write_atomically
 
 SCHEMA = 1
 STEM = r"^[\w' .-]{1,60}$"
@@ -206,82 +205,22 @@ class Job:
             MediaError: a source is gone or cannot be read.
             ConfigError: the script, a style, `cast.yaml` or `cues.json` is not valid.
         """
-        cache_path = self.root / "sources.json"
-        cache = _load_json(cache_path)
-        roles = {"film": self.film, "dub": self.dub, **self._weights()}
-        if self.script:
-            from dubcli.speech import script
-
-            script.load(self.script)  # now, rather than hours later
-            roles["script"] = self.script
-        roles |= {f"stem:{name}": path for name, path in sorted(self.stems.items())}
-        styles = style.files(self.root)
-        for name, path in styles.items():
-            style.load(path)
-            roles[f"style:{name}"] = path
-        for role, name, load in (
-            ("cast", "cast.yaml", castfile.load),
-            ("cues", "cues.json", cuefile.load),
-        ):
-            if (self.root / name).is_file():
-                document, file = load(self.root / name)  # now, rather than hours later
-                style.check(document, file.styles(), styles)
-                roles[role] = self.root / name
-        for path in sorted((self.root / "curves").glob("*.csv")):
-            curvefile.load(path)
-            roles[f"curves:{path.stem}"] = path
-        self.sources.clear()
-        for role, path in roles.items():
-            try:
-                files = sorted(path.rglob("*")) if path.is_dir() else [path]
-                mark = [str(path.resolve()), *(number for file in files for number in _mark(file))]
-                if cache.get(role, {}).get("mark") != mark:
-                    cache[role] = {"mark": mark, "sha256": sha256(path) if files == [path] else tree(path)}
-            except OSError as error:
-                raise MediaError(
-                    f"cannot read {path}: {error.strerror}; check the name and its rights"
-                ) from None
-            self.sources[role] = Source(path, cache[role]["sha256"])
-        with contextlib.suppress(OSError):  # a job that may only be looked at
-            write_atomically(cache_path, json.dumps(cache, indent=1).encode())
+        stems = {f"stem:{name}": path for name, path in sorted(self.stems.items())}
+        script = {"script": self.script} if self.script else {}
+        roles = {"film": self.film, "dub": self.dub} | sources.weights(self.settings) | script | stems
+        self.sources = sources.digest(
+            roles | sources.said(self.root, self.script), self.root / "sources.json"
+        )
         return self.sources
-
-    def _weights(self) -> dict[str, Path]:
-        """Role → file or folder of the weights that the settings name for the engines in use.
-
-        Raises:
-            ConfigError: there is no such folder, or it lacks a file.
-        """
-        pack: dict[str, Path] = {}
-        if self.settings.track.engine == "insightface":
-            named_pack = self.settings.engines.insightface.pack
-            if not named_pack:
-                raise ConfigError(
-                    "engines.insightface.pack: name the folder of a model pack to use insightface"
-                )
-            files = insightface_pack.files(Path(named_pack).expanduser())
-            pack = {f"insightface/{role}": path for role, path in files.items()}
-        if self.settings.align.engine != "whisperx":
-            return pack
-        named = self.settings.engines.whisperx
-        found = {"model": Path(named.model or ".").expanduser(), "ctc": Path(named.ctc or ".").expanduser()}
-        for name, path in found.items():
-            if getattr(named, name) and not path.is_dir():
-                raise ConfigError(f"engines.whisperx.{name}: {path} is no folder of weights; name one")
-        if not named.model:
-            raise ConfigError(
-                "engines.whisperx.model: name the folder of a faster-whisper model to use whisperx"
-            )
-        return pack | {f"whisperx/{name}": path for name, path in found.items() if getattr(named, name)}
 
     def ref(self, unit_id: str) -> str | None:
         """The key that a unit last came to, if any."""
-        return _load_json(self._unit_path("refs", unit_id)).get("key")
+        return noted(self._unit_path("refs", unit_id)).get("key")
 
     def set_ref(self, unit_id: str, key: str) -> None:
         """Remember the key that a unit came to, and forget that it failed."""
         path = self._unit_path("refs", unit_id)
-        if _load_json(path).get("key") != key:
+        if noted(path).get("key") != key:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({"key": key}), "utf-8")
         self._unit_path("failed", unit_id).unlink(missing_ok=True)
@@ -289,17 +228,17 @@ class Job:
     def refs(self) -> Iterator[tuple[str, str]]:
         """All (unit id, key) pointers."""
         for path in sorted((self.root / "refs").glob("*/*.json")):
-            if key := _load_json(path).get("key"):
+            if key := noted(path).get("key"):
                 yield f"{path.parent.name}/{path.stem}", key
 
     def failure(self, unit_id: str) -> dict[str, Any]:
         """What is known of a unit's last failure; empty if it did not fail."""
-        return _load_json(self._unit_path("failed", unit_id))
+        return noted(self._unit_path("failed", unit_id))
 
     def failures(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """All (unit id, failure) of units whose last run failed."""
         for path in sorted((self.root / "failed").glob("*/*.json")):
-            yield f"{path.parent.name}/{path.stem}", _load_json(path)
+            yield f"{path.parent.name}/{path.stem}", noted(path)
 
     def set_failure(self, unit_id: str, failure: Mapping[str, Any]) -> None:
         """Keep what is known of a unit's failure."""
@@ -309,7 +248,7 @@ class Job:
 
     def published(self) -> bool:
         """Whether the output stands where it belongs, as this job left it."""
-        return _mark_or_none(self.out) in _load_json(self.root / "published.json").get("marks", [])
+        return mark_or_none(self.out) in noted(self.root / "published.json").get("marks", [])
 
     def publish(self, film: Artifact, report: Artifact | None) -> bool:
         """Put the finished film at its place, whole or not at all, and the report into the job directory.
@@ -327,10 +266,8 @@ class Job:
                 if not target.exists() or target.read_bytes() != path.read_bytes():
                     write_atomically(target, path.read_bytes())
         note = self.root / "published.json"
-        before = _load_json(note)
-        if before.get("content") == film.content and before.get("marks", [None])[0] == _mark_or_none(
-            self.out
-        ):
+        before = noted(note)
+        if before.get("content") == film.content and before.get("marks", [None])[0] == mark_or_none(self.out):
             return False
         made = next((p for p in film.path.iterdir() if p.stem == "film"), None)
         if made is None:
@@ -344,7 +281,7 @@ class Job:
             os.chmod(name, 0o644)
             # The note goes first and knows both films, so that a crash on either side of the rename
             # never makes us take our own output for somebody else's file.
-            marks = [_mark(Path(name)), *([_mark(self.out)] if self.published() else [])]
+            marks = [mark(Path(name)), *([mark(self.out)] if self.published() else [])]
             write_atomically(note, json.dumps({"content": film.content, "marks": marks}).encode())
             os.replace(name, self.out)
         except BaseException:
@@ -378,25 +315,3 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _mark(path: Path) -> list[int]:
-    """What tells a file from a changed or another one without reading it; a rename keeps it."""
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
-
-
-def _mark_or_none(path: Path) -> list[int] | None:
-    try:
-        return _mark(path)
-    except OSError:
-        return None
-
-
-def _load_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file that nobody relies on: empty where it is missing or damaged."""
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -1,0 +1,122 @@
+"""What a job is made from: films and sounds, and what a person says in the job directory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dubcli.config import Settings
+from dubcli.engines import insightface_pack
+from dubcli.errors import ConfigError, MediaError
+from dubcli.face import castfile
+from dubcli.speech import cuefile, curvefile, style
+from dubcli.stages.base import Source
+from dubcli.store import sha256, tree, write_atomically
+
+
+def weights(settings: Settings) -> dict[str, Path]:
+    """Role → file or folder of the weights that the settings name for the engines in use.
+
+    Raises:
+        ConfigError: there is no such folder, or it lacks a file.
+    """
+    found: dict[str, Path] = {}
+    if settings.track.engine == "insightface":
+        pack = settings.engines.insightface.pack
+        if not pack:
+            raise ConfigError("engines.insightface.pack: name the folder of a model pack to use insightface")
+        files = insightface_pack.files(Path(pack).expanduser())
+        found |= {f"insightface/{role}": path for role, path in files.items()}
+    if settings.align.engine == "whisperx":
+        named = settings.engines.whisperx
+        for name, folder in (("model", named.model), ("ctc", named.ctc)):
+            path = Path(folder).expanduser()
+            if folder and not path.is_dir():
+                raise ConfigError(f"engines.whisperx.{name}: {path} is no folder of weights; name one")
+            if folder:
+                found[f"whisperx/{name}"] = path
+        if not named.model:
+            raise ConfigError(
+                "engines.whisperx.model: name the folder of a faster-whisper model to use whisperx"
+            )
+    return found
+
+
+def said(root: Path, script: Path | None) -> dict[str, Path]:
+    """Role → file of what a person says in a job directory; all of it is read now, rather than hours later.
+
+    Args:
+        root: the job directory.
+        script: of the dub, wherever it lies; only checked.
+
+    Raises:
+        ConfigError: a file is not valid.
+    """
+    if script:
+        from dubcli.speech import script as scripts
+
+        scripts.load(script)
+    styles = style.files(root)
+    roles = {f"style:{name}": path for name, path in styles.items()}
+    for path in styles.values():
+        style.load(path)
+    for role, name, load in (("cast", "cast.yaml", castfile.load), ("cues", "cues.json", cuefile.load)):
+        if (root / name).is_file():
+            document, file = load(root / name)
+            style.check(document, file.styles(), styles)
+            roles[role] = root / name
+    for path in sorted((root / "curves").glob("*.csv")):
+        curvefile.load(path)
+        roles[f"curves:{path.stem}"] = path
+    return roles
+
+
+def digest(roles: Mapping[str, Path], cache: Path) -> dict[str, Source]:
+    """Sources by role, each with its digest.
+
+    Args:
+        roles: a file or folder each.
+        cache: file that remembers digests as long as sizes and times stay.
+
+    Raises:
+        MediaError: a file is gone or cannot be read.
+    """
+    known, out = noted(cache), {}
+    for role, path in roles.items():
+        try:
+            files = sorted(path.rglob("*")) if path.is_dir() else [path]
+            marks = [str(path.resolve()), *(number for file in files for number in mark(file))]
+            if known.get(role, {}).get("mark") != marks:
+                known[role] = {"mark": marks, "sha256": sha256(path) if files == [path] else tree(path)}
+        except OSError as error:
+            raise MediaError(f"cannot read {path}: {error.strerror}; check the name and its rights") from None
+        out[role] = Source(path, known[role]["sha256"])
+    with contextlib.suppress(OSError):  # a job that may only be looked at
+        write_atomically(cache, json.dumps(known, indent=1).encode())
+    return out
+
+
+def mark(path: Path) -> list[int]:
+    """What tells a file from a changed or another one without reading it; a rename keeps it."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def mark_or_none(path: Path) -> list[int] | None:
+    """The same; None where there is no such file."""
+    try:
+        return mark(path)
+    except OSError:
+        return None
+
+
+def noted(path: Path) -> dict[str, Any]:
+    """A JSON object from a file that nobody relies on: empty where it is missing or damaged."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
