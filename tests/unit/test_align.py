@@ -18,7 +18,7 @@ from dubcli.engines.aligners.passthrough import PassthroughAligner
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.errors import ConfigError, MediaError
 from dubcli.media.decode import audio
-from dubcli.speech import record
+from dubcli.speech import record, vad
 from dubcli.speech.features import levelled
 from dubcli.speech.record import Phone, Record, Region, Word
 from dubcli.speech.visemes import INDEX
@@ -115,6 +115,13 @@ def test_the_loop_finds_a_sequence_it_was_given() -> None:
     likely = phoneloop.posterior(scores).sum(2)
     assert np.allclose(likely.sum(1), 1, atol=1e-4)
     assert [int(likely[10 * k + 5].argmax()) for k in range(4)] == want
+
+
+def test_speech_is_heard_the_same_in_blocks_of_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = levelled(audio(DEMO / "speech_en.flac")[0])[: 16000 * 4]
+    whole = vad.probability(sound)
+    monkeypatch.setattr(vad, "_BLOCK", 7)
+    assert (vad.probability(sound) == whole).all()
 
 
 def test_the_stage_leaves_the_same_bytes_each_time(tmp_path: Path) -> None:
