@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import wave
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 import dubcli.demo
+from dubcli.engines import registry
 from dubcli.engines.aligners import forced, phoneloop, sphinx
 from dubcli.engines.aligners.base import Heard
 from dubcli.engines.aligners.passthrough import PassthroughAligner
 from dubcli.engines.aligners.phones import PhoneAligner
+from dubcli.engines.worker import Message, Worker
 from dubcli.errors import ConfigError, MediaError
 from dubcli.media.decode import audio
 from dubcli.speech import record, vad
@@ -23,7 +26,7 @@ from dubcli.speech.features import levelled
 from dubcli.speech.record import Phone, Record, Region, Word
 from dubcli.speech.visemes import INDEX
 from dubcli.stages import align
-from dubcli.stages.base import Task
+from dubcli.stages.base import Task, Unit
 
 DEMO = Path(dubcli.demo.__file__).parent
 LIPS = {"m", "p", "b"}
@@ -122,6 +125,26 @@ def test_speech_is_heard_the_same_in_blocks_of_any_length(monkeypatch: pytest.Mo
     whole = vad.probability(sound)
     monkeypatch.setattr(vad, "_BLOCK", 7)
     assert (vad.probability(sound) == whole).all()
+
+
+def test_the_bytes_do_not_depend_on_the_threads_of_a_worker(tmp_path: Path) -> None:
+    paths = {"audio": DEMO / "speech_en.flac"}
+    phones = registry.engine("aligner", "phones")
+    unit = Unit(align.STAGE, "dub", inputs={}, paths=paths, facts={"offset": 0.0}, engine=phones)
+    left = []
+    for threads in (1, 2):
+        out = tmp_path / str(threads)
+        out.mkdir()
+        worker = Worker(threads, tmp_path / "log", threads)
+        worker.send(unit, out, batch=1.0)
+        said: list[Message] = []
+        while not said or said[-1]["type"] == "progress":
+            select.select([worker], [], [])
+            said += worker.receive()
+        worker.close()
+        assert said[-1] == {"type": "done"}
+        left.append([(out / name).read_bytes() for name in ("speech.json", "features.npz")])
+    assert left[0] == left[1]
 
 
 def test_the_stage_leaves_the_same_bytes_each_time(tmp_path: Path) -> None:
