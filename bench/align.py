@@ -1,12 +1,12 @@
 """How well and how fast the aligners hear.
 
-    python bench/align.py ../shared/footage
+    OPENBLAS_NUM_THREADS=1 python bench/align.py ../shared/footage
 
 Accuracy is on the GRID sentences, whose words their file names tell: the words are aligned to the sound by
 force, and what the default aligner hears without knowing them is held against that, frame by frame and lip
 closure by lip closure; then what the script aligner makes of them. How often lips close, and how sure the
 default aligner is, is told for each dub track of `speech/`. Speed is over all clips with sound and all dub
-tracks, on one core.
+tracks, on one core, as a worker runs.
 """
 
 from __future__ import annotations

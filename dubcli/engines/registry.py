@@ -19,6 +19,7 @@ from typing import Any
 from dubcli.errors import ConfigError, DependencyError
 
 KINDS = ("tracker", "aligner", "lips")
+_SPHINX = tuple(f"model/en-us/en-us/{name}" for name in ("mdef", "means", "variances", "sendump"))
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,14 @@ BUILTIN = (
         "silero-vad regions and a PocketSphinx phone loop; needs no language",
         "MIT (silero-vad, Moonshine's encoder), BSD-2-Clause (PocketSphinx and its model)",
         package="pocketsphinx",
-        weights=("model/en-us/en-us/mdef", "model/en-us/en-us/means", "model/en-us/en-us-phone.lm.bin"),
+        weights=_SPHINX,
     ),
     EngineInfo(
         "aligner", "script", 1, "dubcli.engines.aligners.script:ScriptAligner",
         "words of a script (--script) and their phones, found in the sound by force; the rest as phones",
         "MIT (silero-vad), BSD-2-Clause (PocketSphinx, its model and dictionary); GPL-3.0-or-later "
         "(eSpeak NG, optional, for other languages than English)", package="pocketsphinx",
-        weights=("model/en-us/en-us/mdef", "model/en-us/en-us/means", "model/en-us/cmudict-en-us.dict"),
+        weights=(*_SPHINX, "model/en-us/cmudict-en-us.dict"),
     ),
     EngineInfo(
         "aligner", "whisperx", 1, "dubcli.engines.aligners.whisperx:WhisperxAligner",

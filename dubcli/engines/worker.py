@@ -54,9 +54,8 @@ class Worker:
         self.unit: Unit | None = None
         self.heard = time.monotonic()
         self._buffer = b""
-        environment = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)} | dict(
-            os.environ
-        )
+        environment = {"OMP_NUM_THREADS": str(threads)} | dict(os.environ)
+        environment["OPENBLAS_NUM_THREADS"] = "1"  # more add in another order, which changes the bytes
         # These keep the libraries' start-up chatter out of the log.
         environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "2", "PYTHONFAULTHANDLER": "1"}
         with open(log, "ab") as errors:

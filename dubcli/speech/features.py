@@ -26,6 +26,7 @@ NEAR_S = 2.0  # what a mouth can be told from lies within
 _BLOCK = 4096  # frames worked on at a time: bounds memory
 _WINDOW = 400  # 25 ms
 _PITCH_WINDOW = 640  # 40 ms: two periods of the lowest voice
+_PITCH_TURN = 1024  # points of its transform: no less than a window and the longest lag
 _PITCH_HZ = (60.0, 400.0)
 _VOICED = 0.5  # normalised autocorrelation above which a frame is voiced
 _MARGIN_S = 0.3  # around speech that may still be heard
@@ -185,28 +186,31 @@ def _loudness(energy: Floats, spoken: NDArray[np.bool_], gate: Floats) -> Floats
 
 def _pitch(wave: Floats, gate: Floats) -> Floats:
     """Fundamental frequency by autocorrelation with the window divided out (Boersma 1993), then a median."""
+    from scipy import fft
     from scipy.ndimage import median_filter
 
     count = len(wave) // HOP
+    near = gate > 0.5
     window = np.hanning(_PITCH_WINDOW)
-    bare = np.fft.irfft(np.abs(np.fft.rfft(window, 2048)) ** 2)
+    bare = fft.irfft(np.abs(fft.rfft(window, _PITCH_TURN)) ** 2)
     low, high = int(RATE / _PITCH_HZ[1]), int(np.ceil(RATE / _PITCH_HZ[0]))
     lags = np.arange(low, high + 1)
     octave = 0.02 * np.log2(lags / low)  # of equal peaks the shortest period is the right one
     pitch = np.zeros(count)
     for a, frames in _frames(wave, _PITCH_WINDOW, count):
+        spoken = np.flatnonzero(near[a : a + len(frames)])
+        frames = frames[spoken]
         centred = (frames - frames.mean(1, keepdims=True)) * window
-        auto = np.fft.irfft(np.abs(np.fft.rfft(centred, 2048, axis=1)) ** 2, axis=1)
+        auto = fft.irfft(np.abs(fft.rfft(centred, _PITCH_TURN, axis=1)) ** 2, axis=1)
         power = auto[:, :1] + 1e-9 * _PITCH_WINDOW
         shape = auto[:, low - 1 : high + 2] / power / (bare[low - 1 : high + 2] / bare[0])
         peak = np.argmax(shape[:, 1:-1] - octave, axis=1)
-        rows = np.arange(len(frames))
+        rows = np.arange(len(spoken))
         before, at, after = (shape[rows, peak + k] for k in (0, 1, 2))
         bend = before - 2 * at + after
         shift = np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, -1), 0)
         inner = (peak > 0) & (peak < len(lags) - 1)
-        pitch[a : a + len(frames)] = np.where((at > _VOICED) & inner, RATE / (lags[peak] + shift), 0)
-    pitch *= gate > 0.5
+        pitch[a + spoken] = np.where((at > _VOICED) & inner, RATE / (lags[peak] + shift), 0)
     steady = median_filter(pitch, 5, mode="nearest")
     return np.asarray(np.round(np.where(pitch > 0, steady, 0), 2), np.float32)
 

@@ -13,6 +13,7 @@ from dubcli.speech.record import Region
 RATE = 16000
 _CHUNK = 512  # samples the model takes at a time, 32 ms
 _BEFORE = 64  # samples of the chunk before that it takes with them
+_BLOCK = 512  # chunks heard in one call, 16 s: bounds memory
 _ON, _OFF = 0.5, 0.35  # hysteresis, the model's own defaults
 _SHORTEST_S, _GAP_S, _PAD_S = 0.1, 0.1, 0.03
 
@@ -32,12 +33,14 @@ def probability(wave: NDArray[np.float32]) -> NDArray[np.float32]:
     session = _session()
     # The model sees each chunk after the end of the one before.
     padded = np.pad(np.asarray(wave, np.float32), (_BEFORE, -len(wave) % _CHUNK))
-    state, rate = np.zeros((2, 1, 128), np.float32), np.array(RATE, np.int64)
-    chunks = []
-    for start in range(0, len(padded) - _BEFORE, _CHUNK):
-        seen = padded[None, start : start + _BEFORE + _CHUNK]
-        out, state = session.run(None, {"input": seen, "state": state, "sr": rate})
-        chunks.append(float(out[0, 0]))
+    seen = np.lib.stride_tricks.sliding_window_view(padded, _BEFORE + _CHUNK)[::_CHUNK]
+    hidden = cell = np.zeros((1, 1, 128), np.float32)
+    chunks = np.empty(len(seen), np.float32)
+    for first in range(0, len(seen), _BLOCK):
+        block = np.ascontiguousarray(seen[first : first + _BLOCK])
+        chunks[first : first + _BLOCK], hidden, cell = session.run(
+            None, {"input": block, "h": hidden, "c": cell}
+        )
     at = (np.arange(len(chunks)) + 0.5) * _CHUNK / RATE
     return np.interp((np.arange(count) + 0.5) / 100, at, chunks).astype(np.float32)
 
@@ -65,4 +68,4 @@ def _session() -> Any:
     from dubcli.engines.network import session
     from dubcli.engines.registry import packaged
 
-    return session(packaged("silero_vad", "data/silero_vad.onnx"))
+    return session(packaged("silero_vad", "data/silero_vad_16k_sequence.onnx"))

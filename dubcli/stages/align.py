@@ -11,7 +11,7 @@ from dubcli.errors import CheckError, ConfigError
 from dubcli.media.language import guess, short
 from dubcli.stages.base import JobView, Stage, Task, Unit
 
-STAGE = Stage("align", version=5, after=("probe",))
+STAGE = Stage("align", version=6, after=("probe",))
 
 
 def units(job: JobView) -> list[Unit]:

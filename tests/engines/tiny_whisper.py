@@ -1,6 +1,9 @@
 """Makes a Whisper and a wav2vec2 CTC model of random weights, in the formats that WhisperX loads.
 
-    python tests/engines/tiny_whisper.py FOLDER     leaves FOLDER/model and FOLDER/ctc
+    python tests/engines/tiny_whisper.py FOLDER
+
+leaves FOLDER/model, which knows English only, FOLDER/french, which knows many languages and takes all speech
+for French, FOLDER/ctc, which knows Latin letters, and FOLDER/cyrillic, which does not.
 
 Runs in an interpreter that has whisperx, and needs nothing but what that brings.
 """
@@ -30,8 +33,12 @@ from transformers import (
 VOCABULARY = 51865
 
 
-def whisper(folder: Path) -> None:
-    """A Whisper of one narrow layer in CTranslate2's format; CTranslate2 takes it to know English only."""
+def whisper(folder: Path, language: str = "") -> None:
+    """A Whisper of one narrow layer in CTranslate2's format, which takes all speech for one language.
+
+    CTranslate2 knows a model of many languages by its empty token; without a language the model has none, so
+    it knows English only.
+    """
     letters = pre_tokenizers.ByteLevel.alphabet()
     tokens = {letter: number for number, letter in enumerate(sorted(letters))}
     # Without Cantonese, as up to large-v2: then each special token has its usual number.
@@ -40,6 +47,8 @@ def whisper(folder: Path) -> None:
     special += ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>"]
     special += ["<|notimestamps|>", *(f"<|{k * 0.02:.2f}|>" for k in range(1501))]
     filling = [f"filling{k}" for k in range(VOCABULARY - len(tokens) - len(special))]
+    if language:
+        filling[-1] = ""
     tokens |= {word: len(tokens) + k for k, word in enumerate(filling)}
     bare = Tokenizer(models.BPE(vocab=tokens, merges=[]))
     bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -69,23 +78,28 @@ def whisper(folder: Path) -> None:
         decoder_start_token_id=place("<|startoftranscript|>"),
     )
     model = WhisperForConditionalGeneration(config)
-    # What may be said are letters.
-    model.generation_config.suppress_tokens = [tokens[word] for word in filling]
+    if language:
+        # What the last layer says is then much the same in all places: the token of that language.
+        heard = model.get_input_embeddings().weight[place(f"<|{language}|>")].detach()
+        model.model.decoder.layer_norm.bias.data = 40 * heard / heard.norm()
+    # What may be said are Latin letters.
+    letters = {"\u0120", *"abcdefghijklmnopqrstuvwxyz"}
+    silent = [word for word in (*tokens, *special[1:]) if word not in letters]
+    model.generation_config.suppress_tokens = [place(word) for word in silent]
     model.generation_config.begin_suppress_tokens = [place("<|endoftext|>")]
     model.generation_config.no_timestamps_token_id = place("<|notimestamps|>")
-    hub = folder / "hub"
+    hub = folder.with_suffix(".hub")
     model.save_pretrained(hub)
     tokenizer.save_pretrained(hub)
     WhisperFeatureExtractor().save_pretrained(hub)
     copied = ["tokenizer.json", "preprocessor_config.json"]
-    TransformersConverter(str(hub), copy_files=copied).convert(str(folder / "model"))
+    TransformersConverter(str(hub), copy_files=copied).convert(str(folder))
 
 
-def ctc(folder: Path) -> None:
+def ctc(out: Path, alphabet: str) -> None:
     """A wav2vec2 of one narrow layer that tells letters."""
-    out = folder / "ctc"
     out.mkdir()
-    letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz'"]
+    letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *alphabet]
     (out / "vocab.json").write_text(json.dumps({letter: k for k, letter in enumerate(letters)}))
     tokenizer = Wav2Vec2CTCTokenizer(str(out / "vocab.json"))
     Wav2Vec2Processor(Wav2Vec2FeatureExtractor(), tokenizer).save_pretrained(out)
@@ -104,5 +118,8 @@ def ctc(folder: Path) -> None:
 
 if __name__ == "__main__":
     torch.manual_seed(1)
-    whisper(Path(sys.argv[1]))
-    ctc(Path(sys.argv[1]))
+    folder = Path(sys.argv[1])
+    whisper(folder / "model")
+    whisper(folder / "french", "fr")
+    ctc(folder / "ctc", "abcdefghijklmnopqrstuvwxyz'")
+    ctc(folder / "cyrillic", "абвгдежзийклмнопрстуфхцчшщъыьэюя")

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
+import select
 import wave
 from pathlib import Path
 
 import numpy as np
+import pocketsphinx
 import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 import dubcli.demo
+from dubcli.engines import registry
 from dubcli.engines.aligners import forced, phoneloop, sphinx
 from dubcli.engines.aligners.base import Heard
 from dubcli.engines.aligners.passthrough import PassthroughAligner
 from dubcli.engines.aligners.phones import PhoneAligner
+from dubcli.engines.worker import Message, Worker
 from dubcli.errors import ConfigError, MediaError
 from dubcli.media.decode import audio
-from dubcli.speech import record
+from dubcli.speech import record, vad
 from dubcli.speech.features import levelled
 from dubcli.speech.record import Phone, Record, Region, Word
 from dubcli.speech.visemes import INDEX
 from dubcli.stages import align
-from dubcli.stages.base import Task
+from dubcli.stages.base import Task, Unit
 
 DEMO = Path(dubcli.demo.__file__).parent
 LIPS = {"m", "p", "b"}
@@ -115,6 +119,60 @@ def test_the_loop_finds_a_sequence_it_was_given() -> None:
     likely = phoneloop.posterior(scores).sum(2)
     assert np.allclose(likely.sum(1), 1, atol=1e-4)
     assert [int(likely[10 * k + 5].argmax()) for k in range(4)] == want
+
+
+def test_states_fit_frames_as_pocketsphinx_has_them_fit(tmp_path: Path) -> None:
+    sound = levelled(audio(DEMO / "speech_en.flac")[0])[16000 * 3 : 16000 * 6]
+    search = pocketsphinx.Decoder(
+        hmm=sphinx.model("en-us"), lm=None, dict=None, allphone=sphinx.model("en-us-phone.lm.bin"),
+        loglevel="FATAL", cmn="batch", compallsen=True, senlogdir=str(tmp_path),
+    )  # fmt: skip
+    search.start_utt()
+    search.process_raw((sound * 32767).astype("<i2").tobytes(), full_utt=True)
+    search.end_utt()
+    del search  # closes the dump
+    dump = next(tmp_path.glob("*.sen")).read_bytes()
+    phone_of, third_of, names = sphinx._senones()
+    rows = np.frombuffer(dump, np.int16, offset=dump.index(b"endhdr\n") + 11)
+    log = rows.reshape(-1, len(phone_of) + 1)[:, 1:] * -sphinx._UNIT
+    cells = phone_of * 3 + third_of
+    best = np.stack([log[:, cells == cell].max(1) for cell in range(3 * len(names))], axis=1)
+    context_free = log[:, : 3 * len(names)][:, np.argsort(cells[: 3 * len(names)])]
+    theirs = ((best + context_free) / 2).reshape(-1, len(names), 3)
+    ours = sphinx._fits(sphinx._streams(sphinx._cepstra(sound)))
+    assert len(ours) == len(theirs)
+    # It stops at the four best Gaussians, in steps of a tenth.
+    near = theirs > -10
+    assert np.abs(ours - theirs)[near].mean() < 0.5
+    likely = [phoneloop.posterior(scores).sum(2).argmax(1) for scores in (ours, theirs)]
+    assert (likely[0] == likely[1]).mean() > 0.9
+
+
+def test_speech_is_heard_the_same_in_blocks_of_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = levelled(audio(DEMO / "speech_en.flac")[0])[: 16000 * 4]
+    whole = vad.probability(sound)
+    monkeypatch.setattr(vad, "_BLOCK", 7)
+    assert (vad.probability(sound) == whole).all()
+
+
+def test_the_bytes_do_not_depend_on_the_threads_of_a_worker(tmp_path: Path) -> None:
+    paths = {"audio": DEMO / "speech_en.flac"}
+    phones = registry.engine("aligner", "phones")
+    unit = Unit(align.STAGE, "dub", inputs={}, paths=paths, facts={"offset": 0.0}, engine=phones)
+    left = []
+    for threads in (1, 2):
+        out = tmp_path / str(threads)
+        out.mkdir()
+        worker = Worker(threads, tmp_path / "log", threads)
+        worker.send(unit, out, batch=1.0)
+        said: list[Message] = []
+        while not said or said[-1]["type"] == "progress":
+            select.select([worker], [], [])
+            said += worker.receive()
+        worker.close()
+        assert said[-1] == {"type": "done"}
+        left.append([(out / name).read_bytes() for name in ("speech.json", "features.npz")])
+    assert left[0] == left[1]
 
 
 def test_the_stage_leaves_the_same_bytes_each_time(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import dubcli.demo
@@ -46,7 +48,7 @@ def weights(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     folder = tmp_path_factory.mktemp("weights")
     maker = Path(__file__).parents[1] / "engines" / "tiny_whisper.py"
     subprocess.run([str(package), str(maker), str(folder)], check=True, capture_output=True)
-    return {"python": package, "model": folder / "model", "ctc": folder / "ctc"}
+    return {"python": package, **{name: folder / name for name in ("model", "french", "ctc", "cyrillic")}}
 
 
 def stub(folder: Path, answers: str) -> dict[str, Path]:
@@ -77,6 +79,16 @@ def test_what_whisperx_has_said_becomes_words_phones_and_visemes(tmp_path: Path)
     first = next(w for s in result["segments"] for w in s["words"] if w["word"] == "photograph")
     found = next(w for w in heard.record.words if w.text == "photograph")
     assert abs(found.start - first["start"]) < 0.16
+
+
+def test_weights_that_time_no_word_are_named(tmp_path: Path) -> None:
+    result = json.loads(RECORDED.read_text())
+    untimed = [{key: segment[key] for key in ("start", "end", "text")} for segment in result["segments"]]
+    done = json.dumps({"type": "done", "result": {**result, "segments": untimed}})
+    lines: list[str] = []
+    heard = hear(stub(tmp_path, done) | {"ctc": tmp_path}, warn=lines.append)
+    assert "engines.whisperx.ctc" in lines[0]
+    assert heard.record.words  # the text is followed all the same
 
 
 def test_a_whisperx_file_is_a_script() -> None:
@@ -114,6 +126,22 @@ def test_weights_that_lack_a_file_or_are_pickled_are_refused(tmp_path: Path) -> 
         transcribe.transcribe(None, request | {"ctc": str(tmp_path)}, lambda done, total: None)
 
 
+def test_a_language_is_heard_in_speech_alone() -> None:
+    sound = np.arange(16000.0)
+    model = SimpleNamespace(
+        model=SimpleNamespace(model=SimpleNamespace(is_multilingual=True)),
+        detect_language=lambda wave: "fr" if {*wave} == {*sound[8000:9600], *sound[12800:]} else "en",
+    )
+    assert transcribe._language(model, sound, [[0.5, 0.6], [0.8, 1.0]]) == "fr"
+
+
+def test_weights_that_cannot_write_a_text_do_not_time_it() -> None:
+    latin = {"a", "b", "c", "|"}
+    assert transcribe._writes(latin, [{"text": "Abc ça, 12"}, {"text": "345"}])
+    assert transcribe._writes(latin, [{"text": "345"}])
+    assert not transcribe._writes(latin, [{"text": "где ab"}])
+
+
 @pytest.mark.parametrize("ctc", [True, False])
 def test_the_package_itself_answers_in_form(weights: dict[str, Path], ctc: bool) -> None:
     sound = levelled(audio(DEMO / "speech_en.flac")[0])
@@ -138,10 +166,51 @@ def test_the_package_itself_answers_in_form(weights: dict[str, Path], ctc: bool)
         assert any("words" in segment for segment in said["segments"])
 
 
-def test_the_stage_runs_with_the_package(weights: dict[str, Path], tmp_path: Path) -> None:
+def ask(weights: dict[str, Path], model: str, ctc: str, language: str) -> Any:
+    """What the package answers."""
+    sound = levelled(audio(DEMO / "speech_en.flac")[0])
+    request = {
+        "regions": [[0.4, 9.2]],
+        "model": str(weights[model]),
+        "ctc": str(weights[ctc]),
+        "language": language,
+        "batch": 1,
+    }
+    return aligner._elsewhere(weights["python"], sound, request, lambda done, total: None)
+
+
+def test_the_model_finds_a_language_that_is_not_given(weights: dict[str, Path]) -> None:
+    said = ask(weights, "french", "ctc", "")
+    assert said["language"] == "fr"
+    assert [0.4 <= word["start"] < word["end"] < 9.3 for word in said["segments"][0]["words"]] == [True]
+    assert ask(weights, "french", "ctc", "en")["language"] == "en"  # what is given is not asked for
+
+
+def test_a_model_of_english_only_takes_what_it_hears_for_english(weights: dict[str, Path]) -> None:
+    assert ask(weights, "model", "ctc", "")["language"] == "en"
+    with pytest.raises(DependencyError, match="knows English only, and this is 'fr'"):
+        ask(weights, "model", "ctc", "fr")
+
+
+def test_weights_for_the_letters_of_another_language_are_named_and_not_used(weights: dict[str, Path]) -> None:
+    assert not any("words" in segment for segment in ask(weights, "french", "cyrillic", "")["segments"])
+    lines: list[str] = []
+    hear(
+        {"python": weights["python"], "model": weights["french"], "ctc": weights["cyrillic"]},
+        warn=lines.append,
+    )
+    assert "do not know the letters of 'fr'" in lines[0]
+    assert "engines.whisperx.ctc" in lines[0]
+
+
+@pytest.mark.parametrize(("model", "language"), [("model", "en"), ("model", ""), ("french", "")])
+def test_the_stage_runs_with_the_package(
+    weights: dict[str, Path], tmp_path: Path, model: str, language: str
+) -> None:
     (tmp_path / "out").mkdir()
-    inputs = {"audio": DEMO / "speech_en.flac"} | {f"whisperx/{name}": path for name, path in weights.items()}
-    task = Task("dub", inputs, {}, {"language": "en", "offset": 0.0}, "whisperx", tmp_path / "out")
+    paths = {"python": weights["python"], "model": weights[model], "ctc": weights["ctc"]}
+    inputs = {"audio": DEMO / "speech_en.flac"} | {f"whisperx/{name}": path for name, path in paths.items()}
+    task = Task("dub", inputs, {}, {"language": language, "offset": 0.0}, "whisperx", tmp_path / "out")
     align.run(task)
     align.check(task)
     assert record.load(tmp_path / "out" / "speech.json").phones  # gibberish is not followed

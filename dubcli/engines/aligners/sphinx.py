@@ -1,17 +1,18 @@
 """PocketSphinx's acoustic model (US English, BSD-2-Clause, inside its package) as a scorer of phones.
 
 Its own phone search answers with one hard sequence, which is poor in other languages than its own. The
-scores behind that search are finer: this module has PocketSphinx score every tied state ("senone") of its
-model in every frame, and folds them into one score for each third of each phone.
+scores behind that search are finer: this module scores every tied state ("senone") of its model in every
+frame, and folds them into one score for each third of each phone. PocketSphinx makes the cepstra; it scores
+one state after the other, which takes five times as long as the few products of matrices here.
 """
 
 from __future__ import annotations
 
 import struct
 import tempfile
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,11 @@ from dubcli.errors import DependencyError, EngineError
 FRAMES_PER_SECOND = 100
 _WINDOW_S = 0.0256  # frame f covers samples from f * 10 ms on for this long
 NOISES = ("+NSN+", "+SPN+")
-_UNIT = 0.1024  # nats per step of a dumped score: ln(1.0001) * 2**10
+_UNIT = 0.1024  # nats per step of a stored weight: ln(1.0001) * 2**10
+_FLOOR = -96 * _UNIT  # nats that Gaussians may fit worse than the best ones: PocketSphinx's own
+_LEAST_VARIANCE = 1e-4  # PocketSphinx's own
+
+Floats = NDArray[np.float32]
 
 
 def model(name: str) -> str:
@@ -40,70 +45,141 @@ def model(name: str) -> str:
     return str(path)
 
 
-def decoder(**settings: Any) -> Any:
-    """A PocketSphinx decoder on the US English acoustic model, deaf to what came before each utterance."""
-    import pocketsphinx
-
-    return pocketsphinx.Decoder(
-        **{"hmm": model("en-us"), "lm": None, "dict": None, "loglevel": "FATAL", "cmn": "batch", **settings}
-    )
-
-
-def feed(decoder: Any, wave: NDArray[np.float32]) -> None:
-    """Run one whole utterance, a levelled mono wave (S,) at 16 kHz, through a decoder."""
-    pcm = (np.clip(wave, -1, 1) * 32767).astype("<i2").tobytes()
-    decoder.start_utt()
-    decoder.process_raw(pcm, no_search=False, full_utt=True)
-    decoder.end_utt()
-
-
-def scores(wave: NDArray[np.float32]) -> NDArray[np.float32]:
+def scores(wave: Floats) -> Floats:
     """How well each third of each phone fits each frame.
 
     Args:
         wave: (S,) levelled mono at 16 kHz, at least 0.1 s.
 
     Returns:
-        (F, C, 3) float32 log-likelihoods in nats up to a constant per frame, phones in the order of
-        `phones()`; row f is centred on `(f + 0.5) / 100` s, F = S // 160.
+        (F, C, 3) float32 log-likelihoods in nats, 0 where the state that fits the frame best would be, phones
+        in the order of `phones()`; row f is centred on `(f + 0.5) / 100` s, F = S // 160.
     """
-    phone_of, third_of, names = _senones()
-    with tempfile.TemporaryDirectory() as folder:
-        # A search is what makes PocketSphinx score at all; its own answer is not used, so its beam is narrow.
-        search = decoder(
-            allphone=model("en-us-phone.lm.bin"), beam=1e-5, pbeam=1e-5, compallsen=True, senlogdir=folder
-        )
-        feed(search, wave)
-        del search  # closes the dump
-        dump = next(Path(folder).glob("*.sen")).read_bytes()
-    start = dump.index(b"endhdr\n") + len(b"endhdr\n") + 4  # a byte-order mark follows the header
-    rows = np.frombuffer(dump, np.int16, offset=start)
-    if rows.size % (len(phone_of) + 1):
-        raise EngineError("PocketSphinx scored only some of its states; type: dubcli doctor")
-    log = rows.reshape(-1, len(phone_of) + 1)[:, 1:].astype(np.float32) * -_UNIT
-
-    # The phone in any context, and the phone in the context that fits best: their mean did best on
-    # hand-checked sentences (bench/align.py).
-    cells = phone_of * 3 + third_of
-    plain = log[:, : 3 * len(names)][:, np.argsort(cells[: 3 * len(names)])]
-    order = np.argsort(cells, kind="stable")
-    best = np.maximum.reduceat(
-        log[:, order], np.searchsorted(cells[order], np.arange(3 * len(names))), axis=1
-    )
-    mean = (plain + best).reshape(-1, len(names), 3) / 2
+    heard = _fits(_streams(_cepstra(wave)))
 
     # From windows that start at f * 10 ms to rows centred on (f + 0.5) * 10 ms.
     count = len(wave) // 160
     at = (np.arange(count) + 0.5) - _WINDOW_S / 2 * FRAMES_PER_SECOND
-    low = np.clip(np.floor(at).astype(int), 0, len(mean) - 1)
-    high = np.clip(low + 1, 0, len(mean) - 1)
+    low = np.clip(np.floor(at).astype(int), 0, len(heard) - 1)
+    high = np.clip(low + 1, 0, len(heard) - 1)
     part = np.clip(at - low, 0, 1).astype(np.float32)[:, None, None]
-    return np.asarray((1 - part) * mean[low] + part * mean[high], np.float32)
+    return np.asarray((1 - part) * heard[low] + part * heard[high], np.float32)
 
 
 def phones() -> tuple[str, ...]:
     """Names of the model's phones and noises, in its own order."""
     return _senones()[2]
+
+
+def _cepstra(wave: Floats) -> Floats:
+    """(N, 13): cepstra of the windows that start at each hundredth of a second."""
+    import pocketsphinx
+
+    pcm = (np.clip(wave, -1, 1) * 32767).astype("<i2").tobytes()
+    with tempfile.TemporaryDirectory() as folder:
+        # PocketSphinx makes cepstra for none but a search, and leaves a copy of them in a file. The search
+        # itself is not run.
+        search = pocketsphinx.Decoder(
+            hmm=model("en-us"), lm=None, dict=None, allphone=model("en-us-phone.lm.bin"),
+            loglevel="FATAL", mfclogdir=folder,
+        )  # fmt: skip
+        search.start_utt()
+        search.process_raw(pcm, no_search=True, full_utt=True)
+        del search  # closes the file
+        dump = next(Path(folder).glob("*.mfc")).read_bytes()
+    return np.frombuffer(dump, ">f4", offset=4).reshape(-1, 13).astype(np.float32)
+
+
+def _streams(cepstra: Floats) -> Floats:
+    """(3, N, 13): cepstra about their mean where there is sound, their slopes, and the slopes of these."""
+    loud = cepstra[:, 0] >= 0
+    level = cepstra - cepstra[loud].mean(0, dtype=np.float64) if loud.any() else cepstra
+    padded = np.pad(level, ((3, 3), (0, 0)), mode="edge")
+    before, early, late, after = (padded[k : k + len(level)] for k in (0, 2, 4, 6))
+    slope = padded[5 : 5 + len(level)] - padded[1 : 1 + len(level)]
+    return np.asarray([level, slope, (after - early) - (late - before)], np.float32)
+
+
+def _fits(streams: Floats) -> Floats:
+    """(N, C, 3) log-likelihoods of the thirds of phones.
+
+    A state's is the sum over its streams. All states of a phone share its Gaussians, 128 in each stream, and
+    weigh them in their own ways.
+    """
+    mixtures = _mixtures()
+    _, count, _ = streams.shape
+    seen = np.concatenate([streams**2, streams, np.ones((3, count, 1), np.float32)], axis=2)
+    names = phones()
+    peak = np.empty((3, count, len(names), 1), np.float32)
+    plain, best = np.empty((2, count, len(names), 3), np.float32)
+    for phone, states in enumerate(mixtures.states):
+        total = np.ones((count, states.stop - states.start), np.float32)
+        for stream in range(3):
+            log = seen[stream] @ mixtures.gaussians[stream, phone]
+            peak[stream, :, phone, 0] = log.max(1)
+            total *= np.exp(log - peak[stream, :, phone]) @ mixtures.weights[stream, :, states]
+        # The phone in any context comes first in each third. That, and the phone in the context that fits
+        # best: their mean did best on hand-checked sentences (bench/align.py).
+        plain[:, phone] = total[:, mixtures.thirds[phone]]
+        best[:, phone] = np.maximum.reduceat(total, mixtures.thirds[phone], axis=1)
+    level = np.maximum(peak - peak.max(2, keepdims=True), _FLOOR).sum(0)
+    top = level + np.log(best)
+    return np.asarray((top + level + np.log(plain)) / 2 - top.max((1, 2), keepdims=True), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Mixtures:
+    """The Gaussians of each phone and how its states weigh them.
+
+    Attributes:
+        gaussians: (3, C, 27, 128) float32; (squares of a stream, stream, 1) times it are log densities.
+        weights: (3, 128, states) float32, states in the order of phones and their thirds.
+        states: of each phone, C slices.
+        thirds: (C, 3) where its thirds begin in that slice.
+    """
+
+    gaussians: Floats
+    weights: Floats
+    states: tuple[slice, ...]
+    thirds: NDArray[np.int64]
+
+
+@lru_cache
+def _mixtures() -> _Mixtures:
+    phone_of, third_of, names = _senones()
+    mean, spread = (_gaussians(name).astype(np.float64) for name in ("means", "variances"))
+    spread = np.maximum(spread, _LEAST_VARIANCE)
+    square, line = -0.5 / spread, mean / spread
+    rest = (square * mean**2 - 0.5 * np.log(2 * np.pi * spread)).sum(-1, keepdims=True)
+    gaussians = np.concatenate([square, line, rest], axis=-1).transpose(1, 0, 3, 2)
+
+    data = Path(model("en-us/sendump")).read_bytes()
+    at = 0
+    while size := struct.unpack_from("<i", data, at)[0]:  # lines of text
+        at += 4 + size
+    count, states = struct.unpack_from("<2i", data, at + 4)
+    stored = np.frombuffer(data, np.uint8, offset=at + 12).reshape(3, count, states)
+    if (len(names), count, states) != (gaussians.shape[1], gaussians.shape[3], len(phone_of)):
+        raise EngineError("PocketSphinx's mixtures have an unknown form; type: make venv")
+    cells = phone_of * 3 + third_of
+    order = np.argsort(cells, kind="stable")
+    edges = np.searchsorted(cells[order], np.arange(3 * len(names) + 1)).tolist()
+    return _Mixtures(
+        np.ascontiguousarray(gaussians, np.float32),
+        np.exp(-_UNIT * stored[:, :, order].astype(np.float32)),
+        tuple(slice(a, b) for a, b in zip(edges[:-1:3], edges[3::3], strict=True)),
+        np.array([np.subtract(edges[k : k + 3], edges[k]) for k in range(0, 3 * len(names), 3)]),
+    )
+
+
+def _gaussians(name: str) -> NDArray[np.float32]:
+    """(C, 3, 128, 13): means or variances, after a text, a byte-order mark and seven numbers."""
+    data = Path(model(f"en-us/{name}")).read_bytes()
+    at = data.index(b"endhdr\n") + len(b"endhdr\n") + 4
+    *shape, one, two, three, total = struct.unpack_from("<7i", data, at)
+    if [one, two, three] != [13] * 3 or shape[1] != 3 or total != np.prod(shape) * 13:
+        raise EngineError("PocketSphinx's Gaussians have an unknown form; type: make venv")
+    return np.frombuffer(data, "<f4", total, at + 28).reshape(*shape, 13)
 
 
 @lru_cache

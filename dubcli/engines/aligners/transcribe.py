@@ -12,9 +12,11 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
+
+_RATE = 16000
 
 # No weights but those that were named; these are read when the libraries are imported.
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -26,12 +28,15 @@ def transcribe(wave: Any, request: Mapping[str, Any], report: Callable[[int, int
     Args:
         wave: (S,) float32 mono at 16 kHz.
         request: `regions` of speech as [[start, end], …] in seconds, `model` and `ctc`: folders of weights
-            ("" for none), `language` as an ISO 639-1 code ("" has the model find it), `batch`: stretches
-            heard at a time.
+            ("" for none), `language` as an ISO 639-1 code ("" has the model find it in the first half minute
+            of speech), `batch`: stretches heard at a time.
         report: called with hundredths done and a hundred.
 
+    Returns:
+        Words have times of their own where `ctc` knows the letters they are written in.
+
     Raises:
-        FileNotFoundError: a folder lacks what it must hold.
+        FileNotFoundError: a folder lacks what it must hold, or the language.
     """
     os.environ.update(OFFLINE)
     _check(request["model"], "model.bin", "config.json", "tokenizer.json")
@@ -48,29 +53,48 @@ def transcribe(wave: Any, request: Mapping[str, Any], report: Callable[[int, int
     model = asr.load_model(
         request["model"],
         device,
-        language=request["language"] or None,
         vad_model=_regions(request["regions"]),
         local_files_only=True,
         threads=torch.get_num_threads(),
     )
+    language = request["language"] or _language(model, wave, request["regions"])
+    if language != "en" and not model.model.model.is_multilingual:
+        raise FileNotFoundError(f"{request['model']} knows English only, and this is {language!r}")
     share = 50 if request["ctc"] else 100
     result: dict[str, Any] = dict(
         model.transcribe(
             wave,
             batch_size=request["batch"],
+            language=language,
             progress_callback=lambda part: report(int(part * share / 100), 100),
         )
     )
-    language = result["language"]
     if request["ctc"] and result["segments"]:
         # Sentences would be told apart by a model from the network; segments are short enough.
         alignment.nltk_load = lambda name: SimpleNamespace(span_tokenize=lambda text: [(0, len(text))])
         ctc, meta = whisperx.load_align_model(language, device, request["ctc"], model_cache_only=True)
-        result = dict(whisperx.align(result["segments"], ctc, meta, wave, device))
+        if _writes(meta["dictionary"], result["segments"]):
+            result = dict(whisperx.align(result["segments"], ctc, meta, wave, device))
     report(100, 100)
     keep = ("start", "end", "text", "words")
     segments = [{key: segment[key] for key in keep if key in segment} for segment in result["segments"]]
     return {"segments": segments, "language": language}
+
+
+def _language(model: Any, wave: Any, regions: Sequence[Sequence[float]]) -> str:
+    """The language that a model hears; it listens to 30 s, so music before the first word must not count."""
+    import numpy as np
+
+    if not model.model.model.is_multilingual:
+        return "en"
+    spoken = [wave[int(start * _RATE) : int(end * _RATE)] for start, end in regions]
+    return str(model.detect_language(np.concatenate(spoken)))
+
+
+def _writes(letters: Collection[str], segments: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether most of a text is in letters that are known; others fit any sound, so they cannot be timed."""
+    said = [letter for segment in segments for letter in segment["text"].lower() if letter.isalpha()]
+    return 2 * sum(letter in letters for letter in said) >= len(said)
 
 
 def _check(folder: str, *names: str) -> None:

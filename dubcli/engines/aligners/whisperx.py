@@ -50,6 +50,11 @@ class WhisperxAligner:
         found = script.from_whisperx(said, "WhisperX")
         if not found.lines:
             return heard
+        if request["ctc"] and not any("words" in segment for segment in said["segments"]):
+            given.warn(
+                f"the weights of engines.whisperx.ctc do not know the letters of {found.language!r}, so its "
+                "words are placed without them; name those of a model of that language"
+            )
         return follow(found, heard, scores, given, "whisperx")
 
 
