@@ -76,10 +76,11 @@ def test_closures_of_the_script_are_found_where_they_sound(
 
 
 @pytest.mark.parametrize("begin", [1.0, 1.01, 1.02, 1.03])
-def test_the_shortest_closure_is_seen_in_a_frame_of_film(begin: float) -> None:
-    closure = (Phone(phone="B", start=begin, end=begin + 0.02),)
-    rows = aligner._held(visemes.from_phones(closure, 200), closure)
-    assert rows[::4, INDEX["PP"]].max() == 1
+@pytest.mark.parametrize(("phone", "viseme"), [("B", "PP"), ("V", "FF"), ("W", "ou")])
+def test_the_shortest_pose_is_seen_in_a_frame_of_film(begin: float, phone: str, viseme: str) -> None:
+    said = (Phone(phone=phone, start=begin, end=begin + 0.02),)
+    rows = aligner._held(visemes.from_phones(said, 200), said)
+    assert rows[::4, INDEX[viseme]].max() == 1
     assert np.allclose(rows.sum(1), 1, atol=1e-4)
 
 

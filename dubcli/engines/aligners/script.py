@@ -30,7 +30,8 @@ _SQUEEZED_S = 0.035  # phones as short as that are few in speech, and many where
 _SQUEEZE = 0.3  # what a part's judgement loses if all of its phones are
 
 _OUTSIDE = -15.0  # nats a frame for words where nobody speaks
-_HOLD_S = 0.05  # a closure lasts at least, so that a frame shows it
+_HELD = ("P", "B", "M", "F", "V", "W")  # consonants that leave lips no choice
+_HOLD_S = 0.05  # these last at least, so that a frame shows them
 _APART_S = 0.4  # words nearer than this stand or fall together
 _MOST_WORDS = 15  # that do
 _LOST = 0.7  # share of words that are not heard from which a script is another dub's
@@ -264,10 +265,10 @@ def _judge(part: list[_Said], scores: Scores) -> float:
 
 
 def _held(rows: NDArray[np.float32], phones: Sequence[Phone]) -> NDArray[np.float32]:
-    """Rows in which lips that meet, or touch the teeth, surely do so for as long as a frame of film lasts."""
+    """Rows in which lips that meet, touch the teeth or round surely do so for as long as a frame lasts."""
     for phone in phones:
         name = visemes.PHONES[phone.phone][0]
-        if name in ("PP", "FF"):
+        if phone.phone in _HELD:
             middle, half = (phone.start + phone.end) / 2, max(phone.end - phone.start, _HOLD_S) / 2
             a, b = max(0, round((middle - half) * 100)), round((middle + half) * 100)
             rows[a:b] = 0
