@@ -14,7 +14,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
@@ -129,6 +129,16 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 
 
+def known_for(footage: Path, priors: Path | None, names: Sequence[str]) -> Iterator[tuple[Path, prior.Prior]]:
+    """Clips with a prior that has not seen them; all that have one, or those that are named."""
+    seen = {p.stem for p in listed(footage, "prior")}
+    for path in sorted(footage.glob("talk/*")):
+        own = priors / f"{path.stem}.safetensors" if priors else None
+        used = own if own and own.exists() else None if path.stem in seen else SHIPPED
+        if used and (not names or path.stem in names):
+            yield path, prior.load(used)
+
+
 def main() -> None:
     """Print a line for each clip and row, and a table of means."""
     parser = argparse.ArgumentParser(
@@ -140,19 +150,14 @@ def main() -> None:
     parser.add_argument("--priors", type=Path)
     parser.add_argument("--rows", nargs="*", default=list(ROWS), help="of the table")
     args = parser.parse_args()
-    seen = {p.stem for p in listed(args.footage, "prior")}
     means: dict[str, list[list[float]]] = {row: [] for row in args.rows}
-    for path in sorted(args.footage.glob("talk/*")):
-        own = args.priors / f"{path.stem}.safetensors" if args.priors else None
-        used = own if own and own.exists() else None if path.stem in seen else SHIPPED
-        if used is None or (args.clips and path.stem not in args.clips):
-            continue
+    for path, before in known_for(args.footage, args.priors, args.clips):
         clip, (wave, _) = gather(path, args.cache), audio(path)
         edges = np.arange(PARTS + 1) * len(wave) // PARTS
         dubs = [features(wave[a:b]) for a, b in pairwise(edges)]
         for row in args.rows:
             change = ROWS[row]
-            known = change.get("prior", lambda p: p)(prior.load(used))
+            known = change.get("prior", lambda p: p)(before)
             hear = change.get("features", lambda f: f)
             found = []
             for k, dub in enumerate(dubs):
