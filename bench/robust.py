@@ -4,7 +4,8 @@
 
 As in `bench.motion`, three quarters of a clip teach and the sound of the fourth is the dub; here it is also
 12 dB quieter, and mixed with music or noise so many dB below it. The opening asked for is compared with the
-clip's own, and with what the clean dub asks for. Music is made up: chords, a bass and a beat.
+clip's own, and with what the clean dub asks for. Music is made up: chords, a bass and a beat. All are taken
+for the film's own recording, as the clean dub is, lest its lag be what is measured.
 """
 
 from __future__ import annotations
@@ -78,11 +79,10 @@ def main() -> None:
     for path, known in known_for(args.footage, args.priors, args.clips):
         clip, (wave, _) = gather(path, args.cache), audio(path)
         part = 0.75 * len(wave) / RATE, len(wave) / RATE
-        clean = None
+        clean, own = None, features(wave[3 * len(wave) // 4 :])["colour"]
         for name, dub in sounds(wave[3 * len(wave) // 4 :]):
-            made, true = (
-                curve[:, 0] for curve in wanted(clip, known, part, features(dub), clip.features, {})
-            )
+            heard = features(dub) | {"colour": own}
+            made, true = (curve[:, 0] for curve in wanted(clip, known, part, heard, clip.features, {}))
             clean = made if clean is None else clean
             if curves.correlation(clean, true) is None:
                 break  # nothing is said in that quarter
