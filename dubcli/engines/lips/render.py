@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.face import blend, cover, mask, warp
+from dubcli.face import blend, cover, mask, teeth, warp
 from dubcli.face import mesh as regions
 
 Floats = NDArray[np.floating[Any]]
@@ -97,8 +97,15 @@ def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
     borrowed = picture[box].copy()
     shown = region > 0
     table = warp.affine(nodes - np.array(corner, np.float32), warp.rest(footage.mesh))
-    colours, _ = warp.pull(footage.picture, table, labels[box], shown, cv2.INTER_LANCZOS4)
-    warp.put(borrowed, shown, colours)
+    places = warp.origins(table, labels[box], shown)
+    cell = np.take(warp.lattice().cell, labels[box][shown])
+    inside = cell >= 0
+    if inside.any():
+        pixels = np.argwhere(shown)[inside, ::-1]
+        old, new = footage.mesh[:, :2] - 0.5, wanted - corner - 0.5
+        larger = eyes / max(_eyes(footage.mesh), 1e-3)
+        places[inside] = teeth.origins(footage.picture, old, new, pixels, cell[inside], larger)
+    warp.put(borrowed, shown, warp.taken(footage.picture, places, cv2.INTER_LANCZOS4))
     other = _unit(borrowed)
     before, veiled, usable = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32), np.ones_like(region)
     if target.cover is not None:
