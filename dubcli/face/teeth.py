@@ -43,8 +43,8 @@ def origins(
         larger: size of the new face over that of the footage's.
     """
     upper, lower = (np.asarray(old[ring], np.float32) for ring in (_UPPER, _LOWER))
-    tall, wanted = (np.linalg.norm(mesh[_LOWER] - mesh[_UPPER], axis=1) for mesh in (old, new))
-    share = _shares(picture, upper, lower, wanted / np.maximum(larger * tall, 1))[..., None]
+    tall, wanted = (float(np.linalg.norm(mesh[_LOWER] - mesh[_UPPER], axis=1).sum()) for mesh in (old, new))
+    share = _shares(picture, upper, lower, wanted / max(larger * tall, 1))[..., None]
     grid = (upper + share * (lower - upper)).reshape(-1, 2)
     across, down = _placed(new[_UPPER], new[_LOWER], pixels, cell)
     step = np.minimum(down * _STEPS, _STEPS - 1).astype(np.int64)
@@ -56,14 +56,14 @@ def origins(
     return np.asarray(above + rest * (below - above), np.float32)
 
 
-def _shares(picture: NDArray[Any], upper: Points, lower: Points, growth: Floats) -> Points:
+def _shares(picture: NDArray[Any], upper: Points, lower: Points, growth: float) -> Points:
     """How far down each column of the footage is what even steps are to show: (_STEPS + 1, columns) 0–1.
 
     Args:
         picture: the footage.
         upper: (columns, 2) upper ends, from corner to corner.
         lower: (columns, 2) lower ends.
-        growth: (columns,) how many times as long each is to be.
+        growth: how many times as long they are to be.
     """
     middle = ((np.arange(_STEPS, dtype=np.float32) + 0.5) / _STEPS)[:, None, None]
     place = upper + middle * (lower - upper)
@@ -72,7 +72,7 @@ def _shares(picture: NDArray[Any], upper: Points, lower: Points, growth: Floats)
     bright = np.sort(light, axis=None)[int(_BRIGHT * light.size)]
     gives = _STIFF + (1 - _STIFF) * np.clip(1 - light / max(bright, 1), 0, 1) ** 2
     length = np.maximum(1 + (growth - 1) * gives / gives.mean(axis=0), _LEAST)
-    ends = np.vstack([np.zeros(len(growth)), np.cumsum(length / length.sum(axis=0), axis=0)])
+    ends = np.vstack([np.zeros(len(upper)), np.cumsum(length / length.sum(axis=0), axis=0)])
     even = np.linspace(0, 1, _STEPS + 1)
     return np.stack([np.interp(even, end, even) for end in ends.T], axis=1).astype(np.float32)
 

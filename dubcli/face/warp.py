@@ -36,8 +36,8 @@ class Lattice:
     Attributes:
         triangles: (K, 3) int32 indices of nodes, clockwise as seen; the mouth's fan comes first.
         mouth: number of triangles in the mouth's fan.
-        cell: (K + 1,) int32 between which points of the inner lips, counted from the left corner, a triangle of
-            the fan lies; -1 for the others, and at the end, which label -1 picks.
+        cell: (K + 1,) int32 after which point of the inner lips, counted from the left corner, a triangle
+            of the fan lies; -1 for the others, and at the end, which label -1 picks.
         nodes: number of nodes: the mesh's points, then the rings'.
     """
 
@@ -158,7 +158,7 @@ def pull(
 
 
 def origins(table: NDArray[np.float32], labels: NDArray[np.int32], where: NDArray[np.bool_]) -> Points:
-    """Where the pixels of `where` (h, w) come from by the maps of `labels`: (n, 2), pixel-centre coordinates."""
+    """Where the pixels of `where` (h, w) come from, (n, 2) pixel-centre x and y, by the maps of `labels`."""
     y, x = (axis.astype(np.float32) for axis in np.nonzero(where))
     rows = np.take(table, labels[where], axis=0)
     # A pixel on a triangle's rim has its centre outside; in a thin one it would come from far away.

@@ -29,7 +29,9 @@ def toothy(mesh: NDArray[np.float32]) -> NDArray[np.uint8]:
     return picture
 
 
-def drawn(picture: NDArray[np.uint8], old: NDArray[np.float32], new: NDArray[np.float32]) -> NDArray[np.float32]:
+def drawn(
+    picture: NDArray[np.uint8], old: NDArray[np.float32], new: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """The mouth of a face shown on the same face with another mouth: its middle column, grey levels."""
     layers = render.layers(render.Face(picture, new), new[:, :2], render.Face(picture, old))
     out = layers.base.copy()
