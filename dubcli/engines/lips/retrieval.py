@@ -78,7 +78,7 @@ def descriptor(shape: Floats) -> NDArray[np.float32]:
 
 
 def speed(shape: Floats, run: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-    """How fast the lips of mouths (T, P, 3) part or meet, (T,) outer-eye distances a frame, within runs (T,)."""
+    """How fast lips of mouths (T, P, 3) part or meet within runs (T,): (T,) outer-eye distances a frame."""
     on = np.diff(run) == 0
     step = np.where(on, np.diff(_gaps(shape).mean(axis=1)), 0)
     both, count = (np.concatenate([[0], one]) + np.concatenate([one, [0]]) for one in (step, on))
