@@ -78,11 +78,14 @@ def descriptor(shape: Floats) -> NDArray[np.float32]:
 
 
 def speed(shape: Floats, run: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-    """How fast lips of mouths (T, P, 3) part or meet within runs (T,): (T,) outer-eye distances a frame."""
-    on = np.diff(run) == 0
-    step = np.where(on, np.diff(_gaps(shape).mean(axis=1)), 0)
-    both, count = (np.concatenate([[0], one]) + np.concatenate([one, [0]]) for one in (step, on))
-    return np.asarray(np.abs(both) / np.maximum(count, 1), np.float32)
+    """How fast lips of mouths (T, P, 3) part or meet within runs (T,): (T,) outer-eye distances a frame.
+
+    Only lips that move both before and after are taken to move: those that have just met are sharp.
+    """
+    step = np.where(np.diff(run) == 0, np.diff(_gaps(shape).mean(axis=1)), 0)
+    before, after = np.concatenate([[0], step]), np.concatenate([step, [0]])
+    onwards = before * after > 0
+    return np.asarray(np.where(onwards, np.minimum(np.abs(before), np.abs(after)), 0), np.float32)
 
 
 def mismatch(wanted: Wanted, gallery: Gallery, size: Floats) -> NDArray[np.float32]:
