@@ -29,9 +29,7 @@ _ENLARGED, _SHRUNK = 0.25, 0.9  # log2 of size
 _LIGHT = 0.25  # log of colour
 _HIDDEN = 0.02  # share of the lower face that something covers
 _SOFT = 0.3  # of the usual sharpness missing
-_SMEARED = (
-    0.06  # outer-eye distances a frame: a shutter open for half of it smears lips by what is just visible
-)
+_SMEARED = 0.06  # outer-eye distances a frame; a shutter open for half of it smears lips by half of that
 
 _CUT = 2.0
 _HOLD, _SKIP, _BACK = 0.35, 0.35, 0.6  # showing a frame twice, leaving one out, running backwards
