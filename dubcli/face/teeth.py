@@ -13,7 +13,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from dubcli.face import mesh as regions
 
@@ -30,7 +29,7 @@ _TINY = 1e-6  # square pixels
 
 
 def origins(
-    picture: NDArray[Any], old: Floats, new: Floats, pixels: Integers, cell: Integers, larger: float
+    picture: NDArray[Any], old: Floats, new: Floats, pixels: Points, cell: Integers, larger: float
 ) -> Points:
     """Where pixels inside the mouth come from, (n, 2); all places in pixel-centre coordinates.
 
@@ -68,7 +67,7 @@ def _shares(picture: NDArray[Any], upper: Points, lower: Points, growth: float) 
     middle = ((np.arange(_STEPS, dtype=np.float32) + 0.5) / _STEPS)[:, None, None]
     place = upper + middle * (lower - upper)
     seen = cv2.remap(picture, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    light = ndimage.gaussian_filter(seen.mean(axis=2), 1, mode="nearest")
+    light = cv2.GaussianBlur(seen.mean(axis=2), (0, 0), 1, borderType=cv2.BORDER_REPLICATE)
     bright = np.sort(light, axis=None)[int(_BRIGHT * light.size)]
     gives = _STIFF + (1 - _STIFF) * np.clip(1 - light / max(bright, 1), 0, 1) ** 2
     length = np.maximum(1 + (growth - 1) * gives / gives.mean(axis=0), _LEAST)
@@ -77,13 +76,13 @@ def _shares(picture: NDArray[Any], upper: Points, lower: Points, growth: float) 
     return np.stack([np.interp(even, end, even) for end in ends.T], axis=1).astype(np.float32)
 
 
-def _placed(upper: Floats, lower: Floats, points: Integers, cell: Integers) -> tuple[Points, Points]:
+def _placed(upper: Floats, lower: Floats, points: Points, cell: Integers) -> tuple[Points, Points]:
     """Share of the way across its cell and of the way down, (n,) each, of points (n, 2)."""
     e, f = np.diff(upper, axis=0), (lower - upper)[:-1]
     g = np.diff(lower, axis=0) - e
     known = np.vstack([upper[:-1].T, e.T, f.T, g.T, -_cross(f.T, g.T), -_cross(f.T, e.T)]).astype(np.float32)
     a, b, ex, ey, fx, fy, gx, gy, square, linear = np.take(known, cell, axis=1)
-    x, y = np.asarray(points.T, np.float32) - (a, b)
+    x, y = points[:, 0] - a, points[:, 1] - b
     # (x, y) = across e + down f + across down g without `across`: the root that stays where g vanishes.
     linear = linear + _cross((x, y), (gx, gy))
     rest = _cross((x, y), (ex, ey))

@@ -152,15 +152,19 @@ def pull(
     Returns:
         (n, 3) colours in the picture's type, and (n, 2) float32 how far each came, in pixels (x, y).
     """
-    came = origins(table, labels, where)
-    stayed = np.stack(np.nonzero(where)[::-1], axis=1)
-    return taken(picture, came, kernel), np.asarray(came - stayed, np.float32)
+    at = pixels(where)
+    came = origins(table, labels[where], at)
+    return taken(picture, came, kernel), came - at
 
 
-def origins(table: NDArray[np.float32], labels: NDArray[np.int32], where: NDArray[np.bool_]) -> Points:
-    """Where the pixels of `where` (h, w) come from, (n, 2) pixel-centre x and y, by the maps of `labels`."""
-    y, x = (axis.astype(np.float32) for axis in np.nonzero(where))
-    rows = np.take(table, labels[where], axis=0)
+def pixels(where: NDArray[np.bool_]) -> Points:
+    """The pixels (n, 2), x and y, of a region (h, w), row by row."""
+    return np.stack(np.nonzero(where)[::-1], axis=1).astype(np.float32)
+
+
+def origins(table: NDArray[np.float32], labels: NDArray[np.int32], at: Points) -> Points:
+    """Where pixels (n, 2) come from by the maps that their labels (n,) name, (n, 2) pixel centres as well."""
+    rows, (x, y) = np.take(table, labels, axis=0), at.T
     # A pixel on a triangle's rim has its centre outside; in a thin one it would come from far away.
     map_x = np.clip(rows[:, 0] * x + rows[:, 1] * y + rows[:, 4], rows[:, 6], rows[:, 8])
     map_y = np.clip(rows[:, 2] * x + rows[:, 3] * y + rows[:, 5], rows[:, 7], rows[:, 9])

@@ -72,7 +72,7 @@ def test_a_mouth_that_does_not_move_stays_where_it_is() -> None:
 def test_corners_stay_corners() -> None:
     """Where columns have no length, places are told all the same."""
     old, new = face(0.1), face(0.2)
-    pixels = np.array([new[p, :2] - 0.5 for p in (UPPER[0], UPPER[-1])])
+    pixels = new[[UPPER[0], UPPER[-1]], :2] - np.float32(0.5)
     cell = np.array([0, len(UPPER) - 2])
     places = teeth.origins(toothy(old), old[:, :2] - 0.5, new[:, :2] - 0.5, pixels, cell, 1.0)
     assert np.abs(places - (old[[UPPER[0], UPPER[-1]], :2] - 0.5)).max() < 0.5
@@ -80,11 +80,11 @@ def test_corners_stay_corners() -> None:
 
 def asked(
     picture: NDArray[np.uint8], old: NDArray[np.float32], new: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where the middle column of the mouth comes from, and its pixels (n, 2)."""
     labels = warp.footprint(warp.rest(new), SIZE)
     cell = warp.lattice().cell[labels]
     rows = np.flatnonzero(cell[:, MIDDLE] >= 0)
-    pixels = np.stack([np.full_like(rows, MIDDLE), rows], axis=1)
+    pixels = np.stack([np.full_like(rows, MIDDLE), rows], axis=1).astype(np.float32)
     places = teeth.origins(picture, old[:, :2] - 0.5, new[:, :2] - 0.5, pixels, cell[rows, MIDDLE], 1.0)
     return places, pixels
