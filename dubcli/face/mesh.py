@@ -24,6 +24,9 @@ CHIN, NOSE_TIP, NOSE_BASE, FOREHEAD = 152, 1, 2, 10
 
 LIPS_OUTER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 LIPS_INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
+# Both from the left corner to the right; points of one number lie above each other.
+LIPS_INNER_LOWER = LIPS_INNER[:11]
+LIPS_INNER_UPPER = (LIPS_INNER[0], *reversed(LIPS_INNER[10:]))
 
 FACE_OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,

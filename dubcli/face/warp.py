@@ -36,11 +36,14 @@ class Lattice:
     Attributes:
         triangles: (K, 3) int32 indices of nodes, clockwise as seen; the mouth's fan comes first.
         mouth: number of triangles in the mouth's fan.
+        cell: (K + 1,) int32 after which point of the inner lips, counted from the left corner, a triangle
+            of the fan lies; -1 for the others, and at the end, which label -1 picks.
         nodes: number of nodes: the mesh's points, then the rings'.
     """
 
     triangles: NDArray[np.int32]
     mouth: int
+    cell: NDArray[np.int32]
     nodes: int
 
 
@@ -49,12 +52,12 @@ def lattice() -> Lattice:
     """The lattice over the lower face."""
     heights = regions.head()[:, 1]
     skin = [t for t in regions.triangles() if heights[t].min() > TOP]
-    ring = regions.LIPS_INNER
-    half = len(ring) // 2  # the ring starts at one corner, runs along the lower lip and back along the upper
-    lower, upper = ring[: half + 1], (ring[0], *reversed(ring[half:]))
-    fan = []
-    for a, b, c, d in zip(lower, lower[1:], upper, upper[1:], strict=False):
-        fan += [t for t in ((a, b, d), (a, d, c)) if len(set(t)) == 3]
+    lower, upper = regions.LIPS_INNER_LOWER, regions.LIPS_INNER_UPPER
+    fan, cell = [], []
+    for k, (a, b, c, d) in enumerate(zip(lower, lower[1:], upper, upper[1:], strict=False)):
+        whole = [t for t in ((a, b, d), (a, d, c)) if len(set(t)) == 3]
+        fan += whole
+        cell += [k] * len(whole)
     jaw = regions.JAW
     inside = list(jaw)
     joined = []
@@ -67,7 +70,9 @@ def lattice() -> Lattice:
     nodes = rest(regions.head()).astype(np.float64)  # the average head, whose mouth is open
     away = _area(nodes[triangles]) < 0
     triangles[away] = triangles[away][:, ::-1]
-    return Lattice(triangles, len(fan), len(nodes))
+    cells = np.full(len(triangles) + 1, -1, np.int32)
+    cells[: len(fan)] = cell
+    return Lattice(triangles, len(fan), cells, len(nodes))
 
 
 def rest(mesh: Floats) -> Points:
@@ -147,17 +152,33 @@ def pull(
     Returns:
         (n, 3) colours in the picture's type, and (n, 2) float32 how far each came, in pixels (x, y).
     """
-    y, x = (axis.astype(np.float32) for axis in np.nonzero(where))
-    rows = np.take(table, labels[where], axis=0)
+    at = pixels(where)
+    came = origins(table, labels[where], at)
+    return taken(picture, came, kernel), came - at
+
+
+def pixels(where: NDArray[np.bool_]) -> Points:
+    """The pixels (n, 2), x and y, of a region (h, w), row by row."""
+    return np.stack(np.nonzero(where)[::-1], axis=1).astype(np.float32)
+
+
+def origins(table: NDArray[np.float32], labels: NDArray[np.int32], at: Points) -> Points:
+    """Where pixels (n, 2) come from by the maps that their labels (n,) name, (n, 2) pixel centres as well."""
+    rows, (x, y) = np.take(table, labels, axis=0), at.T
     # A pixel on a triangle's rim has its centre outside; in a thin one it would come from far away.
     map_x = np.clip(rows[:, 0] * x + rows[:, 1] * y + rows[:, 4], rows[:, 6], rows[:, 8])
     map_y = np.clip(rows[:, 2] * x + rows[:, 3] * y + rows[:, 5], rows[:, 7], rows[:, 9])
+    return np.stack([map_x, map_y], axis=1)
+
+
+def taken(picture: NDArray[Any], places: Points, kernel: int = cv2.INTER_CUBIC) -> NDArray[Any]:
+    """Colours (n, 3) of a picture at places (n, 2), pixel-centre coordinates, in its type."""
     # OpenCV takes maps of less than 32768 columns, so the list is folded.
-    count = len(x)
+    count = len(places)
     folded = np.zeros((2, -(-max(count, 1) // _FOLD), _FOLD), np.float32)
-    folded.reshape(2, -1)[:, :count] = map_x, map_y
-    taken = cv2.remap(picture, folded[0], folded[1], kernel, borderMode=cv2.BORDER_REPLICATE)
-    return taken.reshape(-1, 3)[:count], np.stack([map_x - x, map_y - y], axis=1)
+    folded.reshape(2, -1)[:, :count] = places.T
+    found = cv2.remap(picture, folded[0], folded[1], kernel, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found.reshape(-1, 3)[:count])
 
 
 def put(picture: NDArray[Any], where: NDArray[np.bool_], colours: NDArray[Any]) -> None:

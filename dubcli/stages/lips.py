@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dubcli.engines.lips import LipWork, Patch
 
-STAGE = Stage("lips", 2, after=("motion",))
+STAGE = Stage("lips", 3, after=("motion",))
 
 
 def units(job: JobView) -> list[Unit]:

@@ -120,6 +120,21 @@ def test_blurred_footage_is_passed_over() -> None:
     assert sharp < blurred - 0.5
 
 
+def test_lips_that_their_movement_smears_are_not_shown_where_lips_hardly_move() -> None:
+    opening, still = [0.0, 0.1, 0.2], [0.1, 0.1, 0.1]
+    footage = gallery(np.array(opening + still), np.repeat(np.arange(2, dtype=np.int32), 3))
+    size = np.full(6, 100.0)
+    slow, fast = (retrieval.mismatch(wanted(np.array(g)), footage, size)[1, [1, 4]] for g in (still, opening))
+    assert slow[1] < slow[0] - 1
+    assert fast[0] < 0.01
+    assert fast[1] < 0.01
+
+
+def test_lips_that_have_just_met_or_turned_back_are_not_smeared() -> None:
+    speed = retrieval.speed(mouths(np.array([0.2, 0.1, 0.0, 0.0, 0.1, 0.0])), np.array([0, 0, 0, 0, 0, 1]))
+    assert speed == pytest.approx([0, 0.1, 0, 0, 0, 0], abs=1e-6)
+
+
 def test_footage_behind_a_microphone_is_passed_over() -> None:
     footage = gallery(np.array([0.1, 0.1]), np.arange(2, dtype=np.int32))
     footage.cover[0, 25:] = 255

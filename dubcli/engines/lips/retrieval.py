@@ -29,6 +29,7 @@ _ENLARGED, _SHRUNK = 0.25, 0.9  # log2 of size
 _LIGHT = 0.25  # log of colour
 _HIDDEN = 0.02  # share of the lower face that something covers
 _SOFT = 0.3  # of the usual sharpness missing
+_SMEARED = 0.06  # outer-eye distances a frame; a shutter open for half of it smears lips by half of that
 
 _CUT = 2.0
 _HOLD, _SKIP, _BACK = 0.35, 0.35, 0.6  # showing a frame twice, leaving one out, running backwards
@@ -62,9 +63,7 @@ class Wanted:
 
 def descriptor(shape: Floats) -> NDArray[np.float32]:
     """Mouth shapes (T, P, 3) as vectors (T, D) whose squared distance is a cost."""
-    # Height alone: the depth of the lips is a guess, and would hide how near to closed they are.
-    gaps = [shape[:, _INDEX[b], 1] - shape[:, _INDEX[a], 1] for a, b in _PAIRS]
-    gap = np.maximum(np.stack(gaps, axis=1), 0)
+    gap = np.maximum(_gaps(shape), 0)
     # A sliver of teeth between lips that should meet shows more than a wide mouth a little wider.
     lips = np.log1p(gap / 0.03) * (0.05 / 2) + gap / 2
     left, right = shape[:, _INDEX[regions.CORNER_LEFT]], shape[:, _INDEX[regions.CORNER_RIGHT]]
@@ -74,6 +73,17 @@ def descriptor(shape: Floats) -> NDArray[np.float32]:
     outline = shape[:, _LIPS, :2].reshape(len(shape), -1) / np.sqrt(2 * len(_LIPS))
     parts = [lips * (1, 0.5, 0.5), width * 0.7, pout * 0.5, chin * 0.25, outline * 0.7]
     return np.asarray(np.concatenate(parts, axis=1) / _UNIT, np.float32)
+
+
+def speed(shape: Floats, run: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    """How fast lips of mouths (T, P, 3) part or meet within runs (T,): (T,) outer-eye distances a frame.
+
+    Only lips that move both before and after are taken to move: those that have just met are sharp.
+    """
+    step = np.where(np.diff(run) == 0, np.diff(_gaps(shape).mean(axis=1)), 0)
+    before, after = np.concatenate([[0], step]), np.concatenate([step, [0]])
+    onwards = before * after > 0
+    return np.asarray(np.where(onwards, np.minimum(np.abs(before), np.abs(after)), 0), np.float32)
 
 
 def mismatch(wanted: Wanted, gallery: Gallery, size: Floats) -> NDArray[np.float32]:
@@ -88,8 +98,18 @@ def mismatch(wanted: Wanted, gallery: Gallery, size: Floats) -> NDArray[np.float
     shade = np.log(wanted.light + 0.05)[:, None] - np.log(light + 0.05)[None]
     cost += ((shade / _LIGHT) ** 2).mean(axis=2)
     cost += (np.maximum(1 - gallery.sharp, 0) / _SOFT) ** 2
+    # Lips that their movement has smeared look natural on lips that move as fast, but not on slower ones.
+    faster = speed(gallery.shape, gallery.run)[None] - speed(wanted.shape, np.zeros(len(a), int))[:, None]
+    cost += (np.maximum(faster, 0) / _SMEARED) ** 2
     cost += (gallery.cover.mean(axis=(1, 2)) / (255 * _HIDDEN)) ** 2
     return np.asarray(np.maximum(cost, 0), np.float32)
+
+
+def _gaps(shape: Floats) -> Floats:
+    """Lip gaps (T, 3) of mouths (T, P, 3)."""
+    # Height alone: the depth of the lips is a guess, and would hide how near to closed they are.
+    gaps = [shape[:, _INDEX[b], 1] - shape[:, _INDEX[a], 1] for a, b in _PAIRS]
+    return np.stack(gaps, axis=1)
 
 
 def resting(wanted: Wanted) -> NDArray[np.bool_]:
