@@ -129,15 +129,14 @@ def _encoded(wave: Floats, regions: Sequence[Region], gate: Floats) -> NDArray[n
             spans[-1][1] = region.end
         else:
             spans.append([region.start, region.end])
-    rows = np.zeros((encoder.count(len(wave)), encoder.WIDTH), np.float32)
+    rows = np.zeros((encoder.count(len(wave)), encoder.WIDTH), np.float16)
+    times = (np.arange(len(gate)) + 0.5) / 100
     for start, end in spans:
         first = max(0, int(encoder.row(np.array(start - _MARGIN_S))))
         last = min(len(rows), int(encoder.row(np.array(end + _MARGIN_S))) + 1)
-        rows[first:last] = encoder.encode(wave[encoder.samples(first, last)])
-    if not len(rows):
-        return rows.astype(np.float16)
-    part = np.interp(encoder.seconds(np.arange(len(rows))), (np.arange(len(gate)) + 0.5) / 100, gate)
-    return np.asarray(rows * part[:, None], np.float16)
+        part = np.interp(encoder.seconds(np.arange(first, last)), times, gate)
+        rows[first:last] = encoder.encode(wave[encoder.samples(first, last)]) * part[:, None]
+    return rows
 
 
 def _spectrum(wave: Floats) -> tuple[Floats, Floats]:
@@ -157,8 +156,10 @@ def _spectrum(wave: Floats) -> tuple[Floats, Floats]:
 def _colour(mel: Floats, spoken: NDArray[np.bool_]) -> Floats:
     if not spoken.any():
         return np.zeros((2, BANDS), np.float32)
-    power = mel[spoken].astype(np.float64)
-    level = 10 * np.log10(power[power.mean(1) > 0.1 * power.mean()] + 1e-8)
+    level = mel[spoken].astype(np.float64)
+    level = level[level.mean(1) > 0.1 * level.mean()] + 1e-8
+    np.log10(level, out=level)  # in place: of a feature film this is a gigabyte
+    level *= 10
     level -= level.mean(1, keepdims=True)
     doubt = level.var(0) / max(len(level) / _PHONE, 1.0)
     return np.asarray(np.round([level.mean(0), doubt], 2), np.float32)
@@ -172,8 +173,11 @@ def _logmel(mel: Floats, spoken: NDArray[np.bool_], gate: Floats) -> Floats:
     # Only the broad slope of the average spectrum is taken out: its fine shape is what was said.
     average = np.log10(mel[spoken].mean(0, dtype=np.float64) + 1e-12)
     average = gaussian_filter1d(average, 6.0, mode="nearest")
-    bels = np.clip(np.log10(mel + 1e-12) - average, -4.0, 3.0)
-    return np.asarray(np.round(-4.0 + (bels + 4.0) * gate[:, None], 3), np.float32)
+    out = np.empty_like(mel)
+    for a in range(0, len(mel), _BLOCK):
+        bels = np.clip(np.log10(mel[a : a + _BLOCK] + 1e-12) - average, -4.0, 3.0)
+        out[a : a + _BLOCK] = np.round(-4.0 + (bels + 4.0) * gate[a : a + _BLOCK, None], 3)
+    return out
 
 
 def _loudness(energy: Floats, spoken: NDArray[np.bool_], gate: Floats) -> Floats:
