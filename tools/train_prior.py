@@ -61,15 +61,15 @@ def train(clips: list[Clip]) -> Prior:
     heard = {c.name: {s: ears.hear(f) for s, f in ({1.0: c.features} | c.faster).items()} for c in clips}
     lags = dict.fromkeys(heard, 0.0)
     for _ in range(ROUNDS):
-        each = {c.name: _sums(c, heard[c.name], lags[c.name]) for c in clips}
-        total = _total(list(each.values()))
+        each = {c.name: lesson(c, heard[c.name], lags[c.name]) for c in clips}
+        total = summed(list(each.values()))
         for clip in clips:
             others = Prior(directions, total.added(each[clip.name], -1.0).solve())
             lags[clip.name] = model.lag(others, [(heard[clip.name][1.0], clip.seconds)], clip.shape)
         # Only differences between clips can be known: taken together, they are in sync.
         middle = float(np.average([lags[c.name] for c in clips], weights=[len(c.seconds) for c in clips]))
         lags = {name: lag - middle for name, lag in lags.items()}
-    return Prior(directions, _total([_sums(c, heard[c.name], lags[c.name]) for c in clips]).solve())
+    return Prior(directions, summed([lesson(c, heard[c.name], lags[c.name]) for c in clips]).solve())
 
 
 def _directions(clips: list[Clip]) -> Linear:
@@ -89,14 +89,16 @@ def _chief(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(ENCODED * axes / np.sqrt(spread * spread[0]))
 
 
-def _sums(clip: Clip, heard: dict[float, Speech], lag: float) -> Sums:
+def lesson(clip: Clip, heard: dict[float, Speech], lag: float) -> Sums:
+    """What a clip teaches, heard at several speeds, its pictures so many seconds after its sound."""
     values = measures(clip.shape)
     even = (values - values.mean(0)) / np.maximum(values.std(0), 1e-4)
     y = np.column_stack([even, together(values[:, 0])]).astype(np.float32)
-    return _total([Sums(speech.windows((clip.seconds - lag) / s), y) for s, speech in heard.items()])
+    return summed([Sums(speech.windows((clip.seconds - lag) / s), y) for s, speech in heard.items()])
 
 
-def _total(sums: list[Sums]) -> Sums:
+def summed(sums: list[Sums]) -> Sums:
+    """All of them together."""
     out = sums[0]
     for one in sums[1:]:
         out = out.added(one)

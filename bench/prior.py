@@ -1,0 +1,72 @@
+"""How good the prior is on voices it has not seen, by how much has taught it.
+
+    python -m bench.prior FOOTAGE --cache DIR
+
+Priors are trained on shares of the clips that may teach, drawn several times, always without the clip that
+is judged: the correlation of its opening with what the prior tells at its best lag. Clips that no prior may
+be taught by are judged as well; GRID sentences, of three seconds each, only teach.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from bench.quality import listed
+from dubcli.quality import curves
+from dubcli.speech import basis, prior
+from dubcli.speech.prior import Linear, Prior, Speech
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+import train_prior
+from gather import Clip, gather
+
+SHARES = (0.125, 0.25, 0.5, 0.75, 1.0)
+DRAWS = 6
+LAGS = np.arange(-20, 21, 2) / 100  # seconds
+
+
+def fits(known: Prior, speech: Speech, clip: Clip) -> list[float]:
+    """Correlation with the clip's opening at each lag."""
+    true = basis.opening(clip.shape)
+    told = (known(speech.windows(clip.seconds - lag))[:, 0] for lag in LAGS)
+    return [curves.correlation(one, true) or 0.0 for one in told]
+
+
+def main() -> None:
+    """Print a line for each share."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("footage", type=Path)
+    parser.add_argument("--cache", type=Path, required=True)
+    args = parser.parse_args()
+    allowed = listed(args.footage, "prior")
+    others = [p for p in sorted((args.footage / "talk").iterdir()) if p not in allowed]
+    clips = [gather(p, args.cache, train_prior.SPEEDS) for p in allowed]
+    whole = prior.load(Path(prior.__file__).with_name("prior.safetensors"))
+    ears = Prior(whole.directions, Linear(*(np.zeros(0, np.float32) for _ in range(3))))
+    sums = {}
+    for clip in clips:
+        heard = {s: ears.hear(f) for s, f in ({1.0: clip.features} | clip.faster).items()}
+        lag = float(LAGS[int(np.argmax(fits(whole, heard[1.0], clip)))])
+        sums[clip.name] = train_prior.lesson(clip, heard, lag)
+    judged = [c for c in [*clips, *(gather(p, args.cache) for p in others)] if not c.name.startswith("grid")]
+    seconds = sum(float(np.ptp(c.seconds)) for c in clips)
+    random = np.random.default_rng(0)
+    for share in SHARES:
+        found = []
+        for clip in judged * (DRAWS if share < 1 else 1):
+            rest = [name for name in sums if name != clip.name]
+            kinds = [[n for n in rest if n.startswith("grid") == grid] for grid in (True, False)]
+            drawn = [random.permutation(kind)[: max(1, round(share * len(kind)))] for kind in kinds]
+            known = train_prior.summed([sums[name] for name in np.concatenate(drawn)]).solve()
+            found.append(max(fits(Prior(whole.directions, known), ears.hear(clip.features), clip)))
+        print(f"{share * seconds:4.0f} s of speech: {np.mean(found):.3f}")
+
+
+if __name__ == "__main__":
+    main()
