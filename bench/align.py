@@ -74,6 +74,11 @@ def known(sentence: str, wave: NDArray[np.float32]) -> list[Phone]:
     ]
 
 
+def words(path: Path) -> str:
+    """What is said in a GRID sentence, which its file name tells."""
+    return " ".join(SPOKEN[k][c] for k, c in enumerate(path.stem[-6:]))
+
+
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Stretches of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
@@ -88,7 +93,7 @@ def matched(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> int:
 def scripted(folder: Path) -> None:
     """Closures of the GRID sentences where the aligner is told the words, and where it is told others'."""
     paths = sorted((folder / "talk").glob("grid_*"))
-    texts = [" ".join(SPOKEN[k][c] for k, c in enumerate(path.stem[-6:])) for path in paths]
+    texts = [words(path) for path in paths]
     sums, right, wrong = np.zeros(4, int), 0, 0
     for k, path in enumerate(paths):
         wave = levelled(audio(path)[0])

@@ -18,7 +18,7 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.align import SPOKEN, known
+from bench.align import known, words
 from bench.motion import closures, f1, free
 from dubcli.engines.aligners.base import Given
 from dubcli.engines.aligners.phones import PhoneAligner
@@ -43,8 +43,7 @@ def heard(path: Path) -> tuple[Features, Features]:
     level = levelled(wave)
     scores = Scores(len(level) // 160)
     loop = PhoneAligner().hear(level, keep=scores.keep)
-    words = Line(" ".join(SPOKEN[k][c] for k, c in enumerate(path.stem[-6:])))
-    followed = follow(Script((words,)), loop, scores, Given(language="en"), "script")
+    followed = follow(Script((Line(words(path)),)), loop, scores, Given(language="en"), "script")
     return features(wave, loop), features(wave, followed)
 
 

@@ -15,7 +15,6 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,6 @@ from gather import Clip, gather
 
 Features = dict[str, NDArray[Any]]
 PARTS = 4
-SHIPPED = Path(prior.__file__).with_name("prior.safetensors")
 
 
 def silent(name: str) -> Callable[[Features], Features]:
@@ -90,10 +88,10 @@ def wanted(
     still = np.zeros(len(seconds), np.float32)
     if not change.get("as predicted"):
         together = change.get("together", 1) * together
-        free_of = {name: change[name] for name in ("within", "posed") if name in change}
-        with patch.multiple(motion, **free_of) if free_of else nullcontext():
+        steps = {name: change.get(name, getattr(motion, name)) for name in ("within", "posed")}
+        with patch.multiple(motion, **steps):
             shape, _ = motion.speak(person, shape, together, dub, seconds, still)
-    return basis.measures(shape)[:, :2], basis.measures(clip.shape[inside])[:, :2]
+    return basis.lips(shape), basis.lips(clip.shape[inside])
 
 
 def closures(curve: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -134,22 +132,28 @@ def known_for(footage: Path, priors: Path | None, names: Sequence[str]) -> Itera
     seen = {p.stem for p in listed(footage, "prior")}
     for path in sorted(footage.glob("talk/*")):
         own = priors / f"{path.stem}.safetensors" if priors else None
-        used = own if own and own.exists() else None if path.stem in seen else SHIPPED
+        used = own if own and own.exists() else None if path.stem in seen else prior.SHIPPED
         if used and (not names or path.stem in names):
             yield path, prior.load(used)
 
 
-def main() -> None:
-    """Print a line for each clip and row, and a table of means."""
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """Which clips, and where what is known of them lies."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("footage", type=Path)
     parser.add_argument("clips", nargs="*", metavar="CLIP")
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--priors", type=Path)
+    return parser
+
+
+def main() -> None:
+    """Print a line for each clip and row, and a table of means."""
+    parser = arguments(__doc__)
     parser.add_argument("--rows", nargs="*", default=list(ROWS), help="of the table")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     means: dict[str, list[list[float]]] = {row: [] for row in args.rows}
     for path, before in known_for(args.footage, args.priors, args.clips):
         clip, (wave, _) = gather(path, args.cache), audio(path)

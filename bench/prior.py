@@ -47,7 +47,7 @@ def main() -> None:
     allowed = listed(args.footage, "prior")
     others = [p for p in sorted((args.footage / "talk").iterdir()) if p not in allowed]
     clips = [gather(p, args.cache, train_prior.SPEEDS) for p in allowed]
-    whole = prior.load(Path(prior.__file__).with_name("prior.safetensors"))
+    whole = prior.load(prior.SHIPPED)
     ears = Prior(whole.directions, Linear(*(np.zeros(0, np.float32) for _ in range(3))))
     sums = {}
     for clip in clips:

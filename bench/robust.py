@@ -10,7 +10,6 @@ for the film's own recording, as the clean dub is, lest its lag be what is measu
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.motion import known_for, wanted
+from bench.motion import arguments, known_for, wanted
 from dubcli.media.decode import audio
 from dubcli.quality import curves
 from dubcli.speech.features import features
@@ -67,23 +66,17 @@ def sounds(dub: Wave) -> Iterator[tuple[str, Wave]]:
 
 def main() -> None:
     """Print the table of means."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("footage", type=Path)
-    parser.add_argument("clips", nargs="*", metavar="CLIP")
-    parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--priors", type=Path)
-    args = parser.parse_intermixed_args()
+    args = arguments(__doc__).parse_intermixed_args()
     rows: dict[str, list[list[float]]] = {}
     for path, known in known_for(args.footage, args.priors, args.clips):
         clip, (wave, _) = gather(path, args.cache), audio(path)
         part = 0.75 * len(wave) / RATE, len(wave) / RATE
-        clean, own = None, features(wave[3 * len(wave) // 4 :])["colour"]
+        clean, own = None, dict[str, Wave]()
         for name, dub in sounds(wave[3 * len(wave) // 4 :]):
-            heard = features(dub) | {"colour": own}
+            heard = features(dub) | own
             made, true = (curve[:, 0] for curve in wanted(clip, known, part, heard, clip.features, {}))
-            clean = made if clean is None else clean
+            if clean is None:
+                clean, own = made, {"colour": heard["colour"]}
             if curves.correlation(clean, true) is None:
                 break  # nothing is said in that quarter
             found = [curves.correlation(made, other) or 0.0 for other in (true, clean)]

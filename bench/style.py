@@ -22,8 +22,6 @@ from dubcli.speech import basis, model, prior, style
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from gather import Clip, gather
 
-SHIPPED = Path(prior.__file__).with_name("prior.safetensors")
-
 
 def spoken(clip: Clip) -> NDArray[np.bool_]:
     """Frames (T,) in which speech is heard."""
@@ -48,7 +46,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--least", type=float, default=2.0, help="seconds of speech")
     args = parser.parse_args()
-    known, halves = prior.load(SHIPPED), []
+    known, halves = prior.load(prior.SHIPPED), []
     for path in sorted(args.footage.glob("talk/*")):
         clip = gather(path, args.cache)
         speaks = spoken(clip)

@@ -206,11 +206,9 @@ class Job:
             ConfigError: the script, a style, `cast.yaml` or `cues.json` is not valid.
         """
         stems = {f"stem:{name}": path for name, path in sorted(self.stems.items())}
-        script = {"script": self.script} if self.script else {}
-        roles = {"film": self.film, "dub": self.dub} | sources.weights(self.settings) | script | stems
-        self.sources = sources.digest(
-            roles | sources.said(self.root, self.script), self.root / "sources.json"
-        )
+        roles = {"film": self.film, "dub": self.dub} | sources.weights(self.settings) | stems
+        roles |= sources.said(self.root, self.script)
+        self.sources = sources.digest(roles, self.root / "sources.json")
         return self.sources
 
     def ref(self, unit_id: str) -> str | None:

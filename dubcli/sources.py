@@ -50,19 +50,21 @@ def said(root: Path, script: Path | None) -> dict[str, Path]:
 
     Args:
         root: the job directory.
-        script: of the dub, wherever it lies; only checked.
+        script: of the dub, wherever it lies.
 
     Raises:
         ConfigError: a file is not valid.
     """
+    roles: dict[str, Path] = {}
     if script:
         from dubcli.speech import script as scripts
 
         scripts.load(script)
+        roles["script"] = script
     styles = style.files(root)
-    roles = {f"style:{name}": path for name, path in styles.items()}
-    for path in styles.values():
+    for name, path in styles.items():
         style.load(path)
+        roles[f"style:{name}"] = path
     for role, name, load in (("cast", "cast.yaml", castfile.load), ("cues", "cues.json", cuefile.load)):
         if (root / name).is_file():
             document, file = load(root / name)

@@ -26,7 +26,6 @@ ENCODED = 0.5  # how much each layer of the encoder counts beside the log-mel
 VELOCITY = 1.0  # weight of how a mouth changes from frame to frame, against where it is
 ROUNDS = 3  # of fitting and of finding each clip's lag
 SPEEDS = tuple(Fraction(n, 25) for n in (21, 23, 27, 30))  # pitch and formants move with them
-SHIPPED = Path(prior.__file__).with_name("prior.safetensors")
 
 
 class Sums:
@@ -113,7 +112,7 @@ def main() -> None:
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP")
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--without", action="append", default=[], metavar="CLIP")
-    parser.add_argument("--out", type=Path, default=SHIPPED)
+    parser.add_argument("--out", type=Path, default=prior.SHIPPED)
     args = parser.parse_args()
     names = [p for p in sorted(args.clips) if p.stem not in args.without]
     prior.save(args.out, train([gather(p, args.cache, SPEEDS) for p in names]))

@@ -47,6 +47,11 @@ def protrusion(shape: Floats) -> Floats:
     return np.asarray((shape[..., _LEFT, 2] + shape[..., _RIGHT, 2]) / 2 - lips, np.float32)
 
 
+def lips(shape: Floats) -> Floats:
+    """Opening and width, (..., P, 3) to (..., 2)."""
+    return np.stack([opening(shape), width(shape)], axis=-1)
+
+
 def measures(shape: Floats) -> Floats:
     """Opening, width and protrusion, (..., P, 3) to (..., 3)."""
     return np.stack([opening(shape), width(shape), protrusion(shape)], axis=-1)

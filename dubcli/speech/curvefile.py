@@ -139,7 +139,7 @@ def shaped(
     from dubcli.speech import basis
 
     wanted = np.stack([opening, width], axis=1)
-    return basis.reshaped(person, shape, wanted, lambda found: basis.measures(found)[:, :2])
+    return basis.reshaped(person, shape, wanted, basis.lips)
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dubcli.quality import curves
 from dubcli.speech import visemes
-from dubcli.speech.basis import Person, opening, reshaped, width, within
+from dubcli.speech.basis import Person, lips, opening, reshaped, width, within
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -66,7 +66,7 @@ def speak(
     # Lips that meet between two round vowels stay round; only a mouth at rest has its width at rest.
     wide = width(free) + np.maximum(rest, _NARROWED * closed) * (width(person.closed) - width(free))
     wanted = posed(person, np.stack([opening(shape), wide], axis=1), features, seconds)
-    return reshaped(person, shape, wanted, _lips), np.maximum(rest, meet)
+    return reshaped(person, shape, wanted, lips), np.maximum(rest, meet)
 
 
 def gains(frames: NDArray[np.int32], cues: Sequence[Mapping[str, Any]]) -> Floats:
@@ -150,23 +150,19 @@ def meeting(features: Mapping[str, Any], seconds: Array) -> Floats:
     return _heard(features, seconds)[:, visemes.INDEX["PP"]]
 
 
-def posed(person: Person, lips: Floats, features: Mapping[str, Any], seconds: Array) -> Floats:
+def posed(person: Person, wanted: Floats, features: Mapping[str, Any], seconds: Array) -> Floats:
     """Openings and widths (T, 2) with the lower lip at the teeth for f and v, and lips rounded for u and w.
 
     How near and how narrow that is depends on the mouth: it is told by what this one was seen to do.
     """
-    seen = _lips(person.decode(person.coefficients))
+    seen = lips(person.decode(person.coefficients))
     teeth = curves.below(seen[:, 0], _TEETH)
     if teeth is None or not len(features["viseme"]):
-        return lips
+        return wanted
     narrow = seen[:, 1].mean() + _ROUND * seen[:, 1].std()
     rows = _heard(features, seconds)
     sure = _past(_MEETING, np.stack([rows @ visemes.table(name) for name in ("teeth", "rounding")], axis=1))
-    return np.asarray(lips + sure * np.minimum(0, np.array([teeth, narrow]) - lips), np.float32)
-
-
-def _lips(shape: Floats) -> Floats:
-    return np.stack([opening(shape), width(shape)], axis=-1)
+    return np.asarray(wanted + sure * np.minimum(0, np.array([teeth, narrow]) - wanted), np.float32)
 
 
 def _heard(features: Mapping[str, Any], seconds: Array) -> Floats:

@@ -20,6 +20,7 @@ from dubcli.speech import encoder
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 
+SHIPPED = Path(__file__).with_name("prior.safetensors")
 MEASURES = 3
 TOLD = MEASURES + 1  # the last: lips together, 0–1
 DIRECTIONS = 2 * 64  # of the encoder's two layers that are kept; more taught nothing on unseen voices

@@ -112,7 +112,7 @@ def test_too_short_for_a_row() -> None:
 
 
 def test_a_part_of_the_features_is_heard_as_in_the_whole(found: dict[str, Floats]) -> None:
-    known = prior.load(Path(prior.__file__).with_name("prior.safetensors"))
+    known = prior.load(prior.SHIPPED)
     seconds = np.arange(5.0, 6.5, 0.04)
     near, begin = part(found, 5.0, 6.5)
     assert len(near["speech"]) < len(found["speech"])

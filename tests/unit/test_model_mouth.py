@@ -17,7 +17,6 @@ from dubcli.speech import basis, encoder, model, motion, prior, rules, visemes
 
 Array = NDArray[Any]
 STEP = 0.04
-PRIOR = Path(model.__file__).with_name("prior.safetensors")
 
 
 def speech(seed: int, seconds: float = 16.0) -> dict[str, Array]:
@@ -69,7 +68,7 @@ def learnt() -> tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]
     shape = mouths(heard, seconds)
     person = basis.person(mesh.head(), shape)
     found, facts = model.fit(
-        prior.load(PRIOR), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
+        prior.load(prior.SHIPPED), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
     )
     return found, person, facts
 
@@ -93,7 +92,7 @@ def test_learning_twice_gives_the_same_bytes(
     heard, seconds = speech(1), np.arange(0, 16, STEP)
     shape = mouths(heard, seconds)
     again, _ = model.fit(
-        prior.load(PRIOR),
+        prior.load(prior.SHIPPED),
         {"a": basis.person(mesh.head(), shape)},
         [model.Stretch("a", seconds, shape)],
         heard,
@@ -120,7 +119,7 @@ def test_someone_who_hardly_speaks_is_left_to_the_prior() -> None:
     shape = mouths(heard, seconds)
     person = basis.person(mesh.head(), shape)
     found, facts = model.fit(
-        prior.load(PRIOR), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
+        prior.load(prior.SHIPPED), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
     )
     assert not facts
     assert all(np.isfinite(part).all() for part in found.predict("a", person, heard, seconds))
@@ -141,7 +140,7 @@ def test_the_film_own_lag_is_kept_for_sound_of_its_own_recording_alone(
 
 
 def test_the_film_own_lag_is_found() -> None:
-    known, seconds = prior.load(PRIOR), np.arange(0.5, 15.5, STEP)
+    known, seconds = prior.load(prior.SHIPPED), np.arange(0.5, 15.5, STEP)
     heard = known.hear(speech(4))
     z = known(heard.windows(seconds - 0.08))
     shape = np.repeat(mesh.head()[None, list(mesh.MOUTH)], len(seconds), axis=0).astype(np.float32)
@@ -232,7 +231,7 @@ def test_lips_that_meet_in_speech_stay_nearly_as_wide_as_the_sound_asks(
     dub |= {"viseme": np.zeros_like(dub["viseme"]), "speech": np.ones(1600, np.float32)}
     narrow = person.decode(np.repeat(person.coefficients[:1], len(seconds), 0))
     lips = np.stack([basis.opening(narrow), basis.width(narrow) - 0.03], axis=1)
-    narrow = basis.reshaped(person, narrow, lips, lambda x: basis.measures(x)[:, :2])
+    narrow = basis.reshaped(person, narrow, lips, basis.lips)
     still = np.zeros(len(seconds), np.float32)
     free, shut = (
         motion.speak(person, narrow, np.full(len(seconds), sure, np.float32), dub, seconds, still)[0][20]

@@ -23,7 +23,7 @@ from dubcli.speech.record import Record
 from dubcli.stages import learn
 from dubcli.stages import motion as stage
 from dubcli.stages.base import Artifact, JobView, Source, Task
-from tests.unit.test_model_mouth import PRIOR, motion_of, speech
+from tests.unit.test_model_mouth import motion_of, speech
 
 Array = NDArray[Any]
 STEP = 0.04
@@ -42,7 +42,7 @@ def shapes(opening: Array, width: Array, protrusion: Array) -> Array:
 
 def listener() -> prior.Prior:
     """The shipped prior, to which made-up speech is as loud and as lively as real speech."""
-    shipped, heard = prior.load(PRIOR), speech(9, 60)
+    shipped, heard = prior.load(prior.SHIPPED), speech(9, 60)
     told = shipped(shipped.hear(heard).windows(np.arange(0, 60, STEP)))
     weight, mean = shipped.linear.weight / told.std(0), (shipped.linear.mean - told.mean(0)) / told.std(0)
     return prior.Prior(shipped.directions, prior.Linear(shipped.linear.centre, weight, mean))
