@@ -18,7 +18,7 @@ import numpy as np
 from bench.quality import listed
 from dubcli.quality import curves
 from dubcli.speech import basis, prior
-from dubcli.speech.prior import Linear, Prior, Speech
+from dubcli.speech.prior import Prior, Speech
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 import train_prior
@@ -48,23 +48,23 @@ def main() -> None:
     others = [p for p in sorted((args.footage / "talk").iterdir()) if p not in allowed]
     clips = [gather(p, args.cache, train_prior.SPEEDS) for p in allowed]
     whole = prior.load(prior.SHIPPED)
-    ears = Prior(whole.directions, Linear(*(np.zeros(0, np.float32) for _ in range(3))))
     sums = {}
     for clip in clips:
-        heard = {s: ears.hear(f) for s, f in ({1.0: clip.features} | clip.faster).items()}
+        heard = {s: whole.hear(f) for s, f in ({1.0: clip.features} | clip.faster).items()}
         lag = float(LAGS[int(np.argmax(fits(whole, heard[1.0], clip)))])
         sums[clip.name] = train_prior.lesson(clip, heard, lag)
-    judged = [c for c in [*clips, *(gather(p, args.cache) for p in others)] if not c.name.startswith("grid")]
+    long = [c for c in [*clips, *(gather(p, args.cache) for p in others)] if not c.name.startswith("grid")]
+    judged = [(clip, whole.hear(clip.features)) for clip in long]
     seconds = sum(float(np.ptp(c.seconds)) for c in clips)
     random = np.random.default_rng(0)
     for share in SHARES:
         found = []
-        for clip in judged * (DRAWS if share < 1 else 1):
+        for clip, speech in judged * (DRAWS if share < 1 else 1):
             rest = [name for name in sums if name != clip.name]
             kinds = [[n for n in rest if n.startswith("grid") == grid] for grid in (True, False)]
             drawn = [random.permutation(kind)[: max(1, round(share * len(kind)))] for kind in kinds]
             known = train_prior.summed([sums[name] for name in np.concatenate(drawn)]).solve()
-            found.append(max(fits(Prior(whole.directions, known), ears.hear(clip.features), clip)))
+            found.append(max(fits(Prior(whole.directions, known), speech, clip)))
         print(f"{share * seconds:4.0f} s of speech: {np.mean(found):.3f}")
 
 
