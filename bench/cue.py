@@ -21,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli import stages
-from dubcli.config import Settings
+from dubcli.core.model import Artifact, JobView, Source, Task
+from dubcli.cueing import speaker
 from dubcli.face import tracks
 from dubcli.face.tracks import FaceTrack
 from dubcli.media.decode import audio
-from dubcli.speech import cues, speaker
+from dubcli.settings.config import Settings
+from dubcli.speech import cues
 from dubcli.speech.record import load as load_record
-from dubcli.stages.base import Artifact, JobView, Source, Task
 
 TRUTH = Path(__file__).parents[1] / "tests" / "truth"
 ORDER = ("probe", "split", "track", "cast", "align", "cue")

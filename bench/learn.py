@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 
 from bench.cue import prepared
 from bench.job import looped
-from dubcli.arrays import read
+from dubcli.artifacts.arrays import read
+from dubcli.core.model import Task, Unit
 from dubcli.face import tracks
 from dubcli.speech.features import hz
 from dubcli.stages import learn
-from dubcli.stages.base import Task, Unit
 
 SHOT_SECONDS = 4
 

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.track import prepared
+from dubcli.core.model import Task
 from dubcli.engines.trackers.mediapipe import MediapipeTracker
 from dubcli.face import gallery, mask, pose, tracks
 from dubcli.face import mesh as regions
@@ -33,7 +34,6 @@ from dubcli.media.patches import Patches
 from dubcli.media.probe import MediaInfo
 from dubcli.quality import curves, pixels
 from dubcli.stages import lips
-from dubcli.stages.base import Task
 
 CLIPS = (
     "address_hill",

@@ -25,8 +25,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from dubcli.config import ComposeSettings
 from dubcli.media.ffmpeg import binary, url
+from dubcli.settings.config import ComposeSettings
 from dubcli.stages import split
 from tests.media import films
 

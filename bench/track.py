@@ -26,14 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli import stages
-from dubcli.config import Settings
+from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.face import pose, tracks
 from dubcli.face.crop import reduced
 from dubcli.face.look import Look
 from dubcli.face.tracks import FaceTrack, Reason
 from dubcli.media import decode
 from dubcli.media.probe import MediaInfo
-from dubcli.stages.base import Artifact, JobView, Source, Task
+from dubcli.settings.config import Settings
 
 TRUTH = Path(__file__).parents[1] / "tests" / "truth"
 SIDE = 224  # pixels of the aligned picture in which trembling is measured

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from dubcli import stages
-from dubcli.arrays import read
-from dubcli.config import Settings
+from dubcli.artifacts.arrays import read
+from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.face import mesh as regions
 from dubcli.face import pose, tracks
 from dubcli.media.decode import audio
+from dubcli.settings.config import Settings
 from dubcli.speech.features import features
-from dubcli.stages.base import Artifact, JobView, Source, Task
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from dubcli.cli import completion, man
 from dubcli.cli.declaration import everything
 from dubcli.engines.registry import BUILTIN
-from dubcli.layers import Preset, names, presets
+from dubcli.settings.layers import Preset, names, presets
 from dubcli.stages import ORDER
 
 ROOT = Path(__file__).resolve().parent.parent

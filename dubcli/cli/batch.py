@@ -13,8 +13,8 @@ from dubcli.cli.output import out
 from dubcli.cli.run import Force, JsonLines
 
 if TYPE_CHECKING:
-    from dubcli.batch import Entry, Outcome
-    from dubcli.events import Event, Listener
+    from dubcli.core.batch import Entry, Outcome
+    from dubcli.core.events import Event, Listener
 
 ManifestFile = Annotated[
     Path, typer.Argument(metavar="MANIFEST", help="The YAML file that lists them.", show_default=False)
@@ -57,8 +57,8 @@ def batch(
     Relative paths count from the manifest's folder; "store: DIR" names another store than the one beside the
     manifest. On stdout comes a table of results, or with --json the events of all jobs.
     """
-    from dubcli import batch as batches
     from dubcli.cli.jobs import Request
+    from dubcli.core import batch as batches
 
     flags = Request(manifest, workers=workers, fallback=fallback).flags()
     found = batches.entries(manifest, flags)
@@ -88,7 +88,7 @@ def _listeners(found: list[Entry], progress: str, *, json: bool) -> Callable[[En
     import sys
 
     from dubcli.cli.run import listeners
-    from dubcli.events import line
+    from dubcli.core.events import line
 
     def make(entry: Entry) -> list[Listener]:
         def tell(event: Event) -> None:
@@ -112,9 +112,9 @@ def _finish(outcomes: list[Outcome], *, json: bool) -> None:
     """Say what failed and end with the batch's own code: a signal's, or 6 where anything failed."""
     import sys
 
+    from dubcli.cli.progress import Json
+    from dubcli.core.events import Events
     from dubcli.errors import ExitCode, PartialError
-    from dubcli.events import Events
-    from dubcli.progress import Json
 
     bad = [item for item in outcomes if item.code != ExitCode.OK]
     stopped = [item.code for item in bad if item.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)]

@@ -13,7 +13,7 @@ from dubcli.cli.output import out
 from dubcli.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
-    from dubcli.store import Store
+    from dubcli.core.store import Store
 
 HELP = """
 Look after a store, where finished work is kept.
@@ -111,8 +111,8 @@ def prune(
     Results of earlier settings stay in a store until they are pruned. Where jobs share a store, name every
     job that uses it: what none of them needs is removed.
     """
-    from dubcli.job import Job
-    from dubcli.plan import needed
+    from dubcli.core.job import Job
+    from dubcli.core.plan import needed
 
     opened = [Job.open(path) for path in jobs]
     stores = {job.store.root.resolve(): job.store for job in opened}
@@ -142,8 +142,8 @@ def megabytes(count: int) -> float:
 
 def _store(place: Path | None) -> Store:
     from dubcli.cli.jobs import find_job
-    from dubcli.job import Job
-    from dubcli.store import Store
+    from dubcli.core.job import Job
+    from dubcli.core.store import Store
 
     if place is not None and (place / "objects").is_dir():
         return Store(place)

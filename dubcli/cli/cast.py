@@ -14,7 +14,7 @@ from dubcli.cli.output import out
 from dubcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dubcli.job import Job
+    from dubcli.core.job import Job
 
 HELP = """
 See who is who in a film, and correct it.
@@ -36,7 +36,7 @@ def show(
     not in it yet.
     """
     from dubcli.cli.jobs import find_job
-    from dubcli.job import Job
+    from dubcli.core.job import Job
 
     job = Job.open(find_job(job_dir))
     persons = _persons(job)
@@ -70,10 +70,10 @@ def edit(
     A mistake in the file is told with its line and column, and ends with 4.
     """
     from dubcli.cli.jobs import find_job
-    from dubcli.face import castfile
-    from dubcli.job import Job
+    from dubcli.core.job import Job
+    from dubcli.core.store import write_atomically
+    from dubcli.edits import castfile
     from dubcli.speech import style
-    from dubcli.store import write_atomically
 
     job = Job.open(find_job(job_dir))
     path = job.root / "cast.yaml"

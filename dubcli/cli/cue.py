@@ -15,7 +15,7 @@ from dubcli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dubcli.speech.cuefile import Film
+    from dubcli.edits.cuefile import Film
 
 HELP = """
 See whose mouth moves when, and correct it.
@@ -60,7 +60,7 @@ def show(
     left alone because the face is turned away, covered, small or blurred. The cues are those that the last
     run found; an import since then is not in them yet.
     """
-    from dubcli.speech.cuefile import clock
+    from dubcli.edits.cuefile import clock
 
     known = _Known(job_dir)
     rows = known.rows()
@@ -109,7 +109,7 @@ def export(
     line may be changed, added or deleted; a face without a cue is left alone. The columns time, name,
     confidence and why are for the eye.
     """
-    from dubcli.speech import cuefile
+    from dubcli.edits import cuefile
 
     suffix = out_file.suffix.lower().removeprefix(".") if out_file else "json"
     form = form or ("csv" if suffix == "csv" else "json")
@@ -130,8 +130,9 @@ def import_(
     they run again. To go back to what the computer found, delete cues.json, or a shot in it.
     A mistake in the list is told with its line and column, ends with 4, and changes nothing.
     """
-    from dubcli.speech import cuefile, style
-    from dubcli.store import write_atomically
+    from dubcli.core.store import write_atomically
+    from dubcli.edits import cuefile
+    from dubcli.speech import style
 
     known = _Known(job_dir)
     document, list_ = cuefile.load(file)
@@ -155,8 +156,8 @@ class _Known:
 
     def __init__(self, job_dir: Path | None) -> None:
         from dubcli.cli.jobs import find_job
-        from dubcli.job import Job
-        from dubcli.speech import cuefile
+        from dubcli.core.job import Job
+        from dubcli.edits import cuefile
 
         self.job = Job.open(find_job(job_dir))
         split, probe, cast, cue = (
@@ -170,7 +171,7 @@ class _Known:
 
     def rows(self) -> list[dict[str, Any]]:
         """The cues with what people want to know of them, in the order of the film."""
-        from dubcli.speech.cuefile import clock
+        from dubcli.edits.cuefile import clock
         from dubcli.speech.cues import why
 
         found = sorted(self.found["cues"], key=lambda row: (row["start"], row["shot"], row["track"]))
@@ -189,7 +190,7 @@ class _Known:
 
     def edits(self) -> dict[str, list[Any]]:
         """The cues as decisions, by shot."""
-        from dubcli.speech.cuefile import Edit
+        from dubcli.edits.cuefile import Edit
 
         found: dict[str, list[Any]] = {}
         for row in self.found["cues"]:

@@ -22,7 +22,7 @@ def doctor(
     engine, memory, GPU, free disk space, and whether this folder can be written; says what to do about what
     is lacking. Ends with 5 if dubbing would not work.
     """
-    from dubcli.doctor import FAIL, Finding, examine
+    from dubcli.cli.machine import FAIL, Finding, examine
 
     found: list[Finding] = []
     for finding in examine(Path()):

@@ -46,9 +46,9 @@ def show(
 
     That is its licences, the package it needs, and the digests of its weights.
     """
-    from dubcli.document import suggestion
     from dubcli.engines.registry import engines
     from dubcli.errors import UsageError
+    from dubcli.settings.document import suggestion
 
     kind, equals, plain = name.partition("=")
     wanted = plain if equals else name

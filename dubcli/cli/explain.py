@@ -29,8 +29,8 @@ def explain(
     dubcli plan shows all units at a glance; this shows one in full: its key, what differs from the last time,
     its inputs, its settings, and its last failure.
     """
-    from dubcli.explain import explained
-    from dubcli.job import Job
+    from dubcli.core.explain import explained
+    from dubcli.core.job import Job
 
     job = Job.open(job_dir)
     job.read_sources()

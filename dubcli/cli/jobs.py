@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from dubcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dubcli.job import Job
-    from dubcli.layers import Resolved
+    from dubcli.core.job import Job
+    from dubcli.settings.layers import Resolved
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Request:
         Raises:
             UsageError: an engine is not written as KIND=NAME.
         """
-        from dubcli.layers import ENGINES
+        from dubcli.settings.layers import ENGINES
 
         found: dict[str, tuple[str, Any]] = {}
         for text in self.engines:
@@ -66,7 +66,7 @@ class Request:
         Raises:
             UsageError: one is not written as NAME=FILE, or a name stands twice.
         """
-        from dubcli.job import STEM
+        from dubcli.core.job import STEM
 
         found: dict[str, Path] = {}
         for text in self.stems:
@@ -90,7 +90,7 @@ def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
     Raises:
         DubError: a file is missing, a setting is wrong, or the options do not go together.
     """
-    from dubcli.job import Job
+    from dubcli.core.job import Job
 
     if request.source.is_dir():
         given = {"--audio": request.audio, "-o": request.out, "--job": request.job, "--store": request.store}
@@ -153,7 +153,7 @@ def find_job(place: Path | None) -> Path:
 
 
 def _resolve(request: Request, folder: Path, base: Any = None) -> Resolved:
-    from dubcli.layers import check_engines, resolve
+    from dubcli.settings.layers import check_engines, resolve
 
     resolved = resolve(
         preset=request.preset,

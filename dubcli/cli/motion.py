@@ -13,7 +13,7 @@ from dubcli.cli.output import out
 from dubcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dubcli.job import Job
+    from dubcli.core.job import Job
 
 HELP = """
 Edit how a mouth moves, frame by frame.
@@ -38,7 +38,7 @@ def export(
 
     A line is a frame. Lines may be left out, and cells left empty: there, everything stays as it is.
     """
-    from dubcli.speech import curvefile
+    from dubcli.edits import curvefile
 
     job = _job(job_dir)
     _, file = curvefile.load(_curves(job, face))
@@ -62,8 +62,8 @@ def import_(
     found, delete the file there.
     A mistake in the file is told with its line and column, ends with 4, and changes nothing.
     """
-    from dubcli.speech import curvefile
-    from dubcli.store import write_atomically
+    from dubcli.core.store import write_atomically
+    from dubcli.edits import curvefile
 
     job = _job(job_dir)
     _, known = curvefile.load(_curves(job, face))
@@ -83,7 +83,7 @@ def import_(
 
 def _job(place: Path | None) -> Job:
     from dubcli.cli.jobs import find_job
-    from dubcli.job import Job
+    from dubcli.core.job import Job
 
     return Job.open(find_job(place))
 
@@ -98,7 +98,7 @@ def _curves(job: Job, face: str) -> Path:
     Raises:
         UsageError: that face is not changed.
     """
-    from dubcli.document import suggestion
+    from dubcli.settings.document import suggestion
 
     key = job.ref(f"motion/{_unit(face)}")
     artifact = job.store.get(key) if key else None

@@ -10,7 +10,7 @@ from dubcli.cli.output import out
 
 if TYPE_CHECKING:
     from dubcli.cli.jobs import Request
-    from dubcli.plan import Row, Selection
+    from dubcli.core.plan import Row, Selection
 
 
 def plan(
@@ -40,7 +40,7 @@ def plan(
     With -v every unit has a line of its own, and the origin of every setting is shown.
     """
     from dubcli.cli.jobs import Request
-    from dubcli.plan import Selection
+    from dubcli.core.plan import Selection
 
     request = Request(
         film,
@@ -62,7 +62,7 @@ def plan(
 def show(request: Request, selection: Selection, *, json: bool) -> None:
     """Print the plan of a job."""
     from dubcli.cli.jobs import as_json, look_at
-    from dubcli.plan import plan as rows_of
+    from dubcli.core.plan import plan as rows_of
 
     with look_at(request) as (job, resolved):
         job.read_sources()

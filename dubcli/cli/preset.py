@@ -40,8 +40,8 @@ def list_presets(
     json: options.Json = False, quiet: options.Quiet = False, verbose: options.Verbose = False
 ) -> None:
     """List the presets that come with dubcli."""
-    from dubcli.document import read
-    from dubcli.layers import DEFAULT_PRESET, Preset, presets
+    from dubcli.settings.document import read
+    from dubcli.settings.layers import DEFAULT_PRESET, Preset, presets
 
     rows = [(name, read(path).model(Preset).summary) for name, path in presets().items()]
     if json:
@@ -65,7 +65,7 @@ def show(
     What is shown is what a job in this folder would have. With -v what each setting means is shown too.
     """
     from dubcli.cli.jobs import as_json
-    from dubcli.layers import describe, nest, resolve
+    from dubcli.settings.layers import describe, nest, resolve
 
     resolved = resolve(preset=name, folder=Path(), assignments=tuple(assignments or ()))
     if json:
@@ -90,9 +90,9 @@ def check(
 
     Every problem is named with its line and column. Ends with 4 if there is any.
     """
-    from dubcli.document import read
     from dubcli.errors import ConfigError
-    from dubcli.layers import ConfigFile, Preset
+    from dubcli.settings.document import read
+    from dubcli.settings.layers import ConfigFile, Preset
 
     problems: dict[str, list[str]] = {}
     for path in files:

@@ -29,7 +29,7 @@ def report(
     With --json the report itself is printed as a JSON document.
     """
     from dubcli.cli.jobs import find_job
-    from dubcli.job import Job
+    from dubcli.core.job import Job
 
     job = Job.open(find_job(job_dir))
     page, data = job.root / "report.html", job.root / "report.json"

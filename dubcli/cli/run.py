@@ -13,8 +13,8 @@ from dubcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from dubcli.cli.jobs import Request
-    from dubcli.events import Event, Listener
-    from dubcli.plan import Selection
+    from dubcli.core.events import Event, Listener
+    from dubcli.core.plan import Selection
 
 Force = Annotated[
     bool,
@@ -122,9 +122,9 @@ def execute(
     request: Request, chosen: Selection, *, force: bool, listeners: list[Listener], json: bool
 ) -> None:
     """Run a job and end its events with the exit code, whatever happens."""
-    from dubcli import runner
     from dubcli.cli.jobs import open_job
-    from dubcli.events import Events
+    from dubcli.core import runner
+    from dubcli.core.events import Events
 
     events, code, text = Events(None, *listeners), ExitCode.BUG, ""
     try:
@@ -146,7 +146,7 @@ def execute(
 
 def listeners(progress: str, *, json: bool) -> list[Listener]:
     """Who hears the events of a run: stdout for machines, stderr for people."""
-    from dubcli.progress import Json, listener
+    from dubcli.cli.progress import Json, listener
 
     found: list[Listener] = [Json(sys.stdout)] if json else []
     shown = listener("none" if out.quiet else progress, sys.stderr)
@@ -162,8 +162,8 @@ def selection(stage: str | None, shots: str | None, redo: list[str] | None) -> S
     Raises:
         UsageError: there is no such stage, or the range is not one.
     """
-    from dubcli.document import suggestion
-    from dubcli.plan import Selection
+    from dubcli.core.plan import Selection
+    from dubcli.settings.document import suggestion
     from dubcli.stages import ORDER
 
     for name in [stage, *(redo or ())]:
@@ -180,7 +180,7 @@ def selection(stage: str | None, shots: str | None, redo: list[str] | None) -> S
 
 
 def _warnings(event: Event) -> None:
-    from dubcli.progress import describe
+    from dubcli.cli.progress import describe
 
     if event["type"] in ("warning", "unit.failed", "unit.retry"):
         out.warn(describe(event) or "")

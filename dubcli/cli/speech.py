@@ -44,7 +44,7 @@ def export(
     Words are known where the dub has a script, or was heard with whisperx.
     """
     from dubcli.cli.jobs import find_job
-    from dubcli.job import Job
+    from dubcli.core.job import Job
     from dubcli.speech import record, textgrid
 
     job = Job.open(find_job(job_dir))

@@ -20,9 +20,9 @@ def status(
     What counts as done is what the store holds, so this is true even after a crash.
     """
     from dubcli.cli.jobs import find_job
-    from dubcli.job import Job
-    from dubcli.plan import DONE, RUN, WAITING
-    from dubcli.plan import plan as rows_of
+    from dubcli.core.job import Job
+    from dubcli.core.plan import DONE, RUN, WAITING
+    from dubcli.core.plan import plan as rows_of
     from dubcli.stages import ORDER
 
     job = Job.open(find_job(job_dir))

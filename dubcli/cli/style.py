@@ -16,7 +16,7 @@ from dubcli.cli.output import out
 from dubcli.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
-    from dubcli.job import Job
+    from dubcli.core.job import Job
 
 HELP = """
 Lend the speaking style of a clip to people of a film.
@@ -56,9 +56,9 @@ def lend(
     Half a minute of speech tells a style well, ten seconds mostly do.
     """
     from dubcli.cli.jobs import find_job
-    from dubcli.job import Job
+    from dubcli.core.job import Job
+    from dubcli.core.store import write_atomically
     from dubcli.speech import style
-    from dubcli.store import write_atomically
 
     job = Job.open(find_job(job_dir))
     name = clip.stem if name is None else name
@@ -103,7 +103,7 @@ def show(
     corners.
     """
     from dubcli.cli.jobs import find_job
-    from dubcli.job import Job
+    from dubcli.core.job import Job
     from dubcli.speech import style
 
     job = Job.open(find_job(job_dir))
@@ -127,11 +127,11 @@ def _cells(found: dict[str, Any]) -> list[str]:
 
 def _learnt(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]]:
     """What is learnt of the people of a clip, by a job of its own over the same store."""
-    from dubcli import runner
     from dubcli.cli.run import listeners
-    from dubcli.events import Events
-    from dubcli.job import Job
-    from dubcli.plan import Selection
+    from dubcli.core import runner
+    from dubcli.core.events import Events
+    from dubcli.core.job import Job
+    from dubcli.core.plan import Selection
 
     # The lock keeps a run of the same job from sweeping the store meanwhile.
     learn = job.settings.learn.model_copy(update={"source": "film"})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.arrays import mapped
+from dubcli.artifacts.arrays import mapped
 from dubcli.face import cover, pose
 from dubcli.face import mesh as regions
 from dubcli.face.tracks import FaceTrack

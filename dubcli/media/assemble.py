@@ -14,10 +14,10 @@ from dubcli.media import compose, encode, nal, remux, spans, verify
 from dubcli.media.picture import Film, Segment, gaps
 
 if TYPE_CHECKING:
-    from dubcli.config import ComposeSettings
     from dubcli.media.probe import MediaInfo
     from dubcli.media.remux import Dub
     from dubcli.media.spans import Span
+    from dubcli.settings.config import ComposeSettings
 
 
 def film(
@@ -46,7 +46,7 @@ def film(
         settings: how to encode what else must be.
         out: the file to write.
         scratch: a folder for encoded files of the moment.
-        report, warn: as in `stages.base.Task`.
+        report, warn: as in `core.model.Task`.
 
     Returns:
         What was done: `encoded` and `copied` (numbers of frames), `why` everything was encoded, `left_out`.

@@ -15,8 +15,8 @@ from dubcli.media.encode import Encoder, encoding, verified
 from dubcli.media.patches import Patches
 
 if TYPE_CHECKING:
-    from dubcli.config import ComposeSettings
     from dubcli.media.probe import VideoStream
+    from dubcli.settings.config import ComposeSettings
 
 Span = tuple[int, int]
 

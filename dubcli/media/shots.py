@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from dubcli.config import SplitSettings
+    from dubcli.settings.config import SplitSettings
 
 WIDTH = 160  # pixels across at which pictures are compared: cuts show at any size
 

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from dubcli.document import Document, Keys, parse_yaml, read_text, suggestion
 from dubcli.errors import ConfigError
+from dubcli.settings.document import Document, Keys, parse_yaml, read_text, suggestion
 
 if TYPE_CHECKING:
     import numpy as np

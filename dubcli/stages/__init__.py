@@ -6,7 +6,7 @@ import importlib
 import typing
 from typing import Protocol
 
-from dubcli.stages.base import JobView, Stage, Task, Unit
+from dubcli.core.model import JobView, Stage, Task, Unit
 
 ORDER = (
     "probe",

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines import registry
 from dubcli.errors import CheckError, ConfigError
 from dubcli.media.language import guess, short
-from dubcli.stages.base import JobView, Stage, Task, Unit
 
 STAGE = Stage("align", version=6, after=("probe",))
 

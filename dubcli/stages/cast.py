@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dubcli.stages.base import JobView, Stage, Task, Unit
+from dubcli.core.model import JobView, Stage, Task, Unit
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dubcli.face.castfile import Face, Person
+    from dubcli.edits.castfile import Face, Person
     from dubcli.face.tracks import Glance
 
 Row = TypeVar("Row")
@@ -38,7 +38,8 @@ def units(job: JobView) -> list[Unit]:
 
 def run(task: Task) -> None:
     """Group the film's tracks into people: `cast.json` and one `sheet-<id>.png` each."""
-    from dubcli.face import castfile, identity, tracks
+    from dubcli.edits import castfile
+    from dubcli.face import identity, tracks
 
     faces: list[castfile.Face] = []
     seen: list[Glance] = []

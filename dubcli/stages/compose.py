@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
 from dubcli.media import spans
 from dubcli.media.spans import Span
-from dubcli.stages.base import Artifact, JobView, Stage, Task, Unit
 
 STAGE = Stage("compose", version=2, after=("lips",))
 
@@ -68,11 +68,11 @@ def run(task: Task) -> None:
     """Write `video.nut` and `compose.json`."""
     import numpy as np
 
-    from dubcli.config import ComposeSettings
     from dubcli.media.compose import encode_spans
     from dubcli.media.encode import encoding
     from dubcli.media.patches import Patches
     from dubcli.media.probe import MediaInfo
+    from dubcli.settings.config import ComposeSettings
 
     video = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_bytes()).film
     with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:

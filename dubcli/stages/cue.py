@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, ConfigError
-from dubcli.stages.base import JobView, Stage, Task, Unit
 
 if TYPE_CHECKING:
-    from dubcli.speech.cuefile import Edit
+    from dubcli.edits.cuefile import Edit
     from dubcli.speech.record import Record, Region
 
 STAGE = Stage("cue", version=5, after=("cast", "align"))
@@ -45,10 +45,11 @@ def run(task: Task) -> None:
     """Write `cues.json`."""
     import numpy as np
 
+    from dubcli.cueing import floor
+    from dubcli.cueing.speaker import Sound
     from dubcli.face import tracks
-    from dubcli.speech import floor, record
+    from dubcli.speech import record
     from dubcli.speech.cues import Cue, Cues, Skip, Span
-    from dubcli.speech.speaker import Sound
 
     with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
         ticks = box["pts"] - box["pts"][0]
@@ -112,7 +113,7 @@ def _stems(job: JobView, cast: list[dict[str, Any]]) -> dict[str, str]:
     Raises:
         ConfigError: a stem's name is nobody's in the cast, or two are the same person's.
     """
-    from dubcli.speech.cuefile import called
+    from dubcli.edits.cuefile import called
 
     persons = {one["id"]: one.get("name", "") for one in cast}
     found: dict[str, str] = {}
@@ -135,8 +136,8 @@ def _stems(job: JobView, cast: list[dict[str, Any]]) -> dict[str, str]:
 
 def _named(said: Record, cast: list[dict[str, Any]], seconds: Any) -> dict[str, Any]:
     """Person → frames (N,) of what the script gives to them; names that nobody has say nothing."""
-    from dubcli.speech import floor
-    from dubcli.speech.cuefile import called
+    from dubcli.cueing import floor
+    from dubcli.edits.cuefile import called
 
     persons = {one["id"]: one.get("name", "") for one in cast}
     words: dict[str, list[Region]] = {}
@@ -149,7 +150,7 @@ def _named(said: Record, cast: list[dict[str, Any]], seconds: Any) -> dict[str, 
 
 def _edits(task: Task) -> dict[str, list[Edit]]:
     """What a person has decided, by shot."""
-    from dubcli.speech import cuefile
+    from dubcli.edits import cuefile
 
     if "edits" not in task.inputs:
         return {}

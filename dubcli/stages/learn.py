@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dubcli import keys
+from dubcli.core import keys
+from dubcli.core.model import JobView, Stage, Task, Unit
+from dubcli.core.store import sha256
 from dubcli.errors import CheckError, ConfigError
-from dubcli.stages.base import JobView, Stage, Task, Unit
-from dubcli.store import sha256
 
 if TYPE_CHECKING:
     from dubcli.face.tracks import FaceTrack
@@ -52,7 +52,7 @@ def run(task: Task) -> None:
     """Write `model.json`, `model.safetensors`, `persons.npz` and a `gallery-<id>.npz` for each person."""
     import numpy as np
 
-    from dubcli.arrays import mapped
+    from dubcli.artifacts.arrays import mapped
     from dubcli.speech import basis, model, prior, style
 
     shots = _shots(task)
@@ -173,9 +173,10 @@ def _styles(
     """
     import numpy as np
 
-    from dubcli.arrays import mapped
+    from dubcli.artifacts.arrays import mapped
+    from dubcli.cueing import speaker
     from dubcli.face.gallery import stretches
-    from dubcli.speech import basis, model, record, speaker, style
+    from dubcli.speech import basis, model, record, style
 
     features = mapped(task.inputs["speech/film"] / "features.npz")
     offset = record.load(task.inputs["speech/film"] / "speech.json").offset

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.engines.registry import engine
 from dubcli.errors import CheckError, EngineError
-from dubcli.stages.base import Artifact, JobView, Stage, Task, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
 from dubcli.speech import style
-from dubcli.stages.base import JobView, Stage, Task, Unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ def run(task: Task) -> None:
     """Write `motion.npz` and `motion.csv`."""
     import numpy as np
 
-    from dubcli.arrays import read
+    from dubcli.artifacts.arrays import read
     from dubcli.face import pose, tracks
     from dubcli.face.mesh import MOUTH
     from dubcli.speech import basis, matching, model
@@ -140,7 +140,8 @@ def _styled(task: Task, name: str, person: Person, frames: Any, shape: Any) -> A
 
 def _edited(task: Task, person: Person, frames: Any, shape: Any, weight: Any, part: slice) -> tuple[Any, Any]:
     """Shapes and weights with what a person has edited in the curves of a part of the frames."""
-    from dubcli.speech import basis, curvefile
+    from dubcli.edits import curvefile
+    from dubcli.speech import basis
 
     if "curves" not in task.inputs:
         return shape, weight
@@ -169,7 +170,7 @@ def _asked(task: Task, learnt: MouthModel, name: str, person: Person, seconds: A
 
 def _heard(folder: Path, seconds: Any) -> tuple[dict[str, Any], Any]:
     """Features of a sound around a face's frames, and the frames' times in them."""
-    from dubcli.arrays import mapped
+    from dubcli.artifacts.arrays import mapped
     from dubcli.speech import record
     from dubcli.speech.features import part
 
@@ -186,7 +187,7 @@ def check(task: Task) -> None:
     """
     import numpy as np
 
-    from dubcli.arrays import read
+    from dubcli.artifacts.arrays import read
 
     box = read(task.out / "motion.npz")
     frames, weight = box["frames"], box["weight"]
@@ -209,7 +210,7 @@ def _kinds(frames: Any, cues: list[dict[str, Any]]) -> tuple[Any, Any]:
 
 
 def _table(path: Path, result: dict[str, Any], seconds: Any, width: Any) -> None:
-    from dubcli.speech import curvefile
+    from dubcli.edits import curvefile
 
     columns = result["frames"], seconds, result["opening"], width, result["weight"]
     rows = (dict(zip(curvefile.COLUMNS, row, strict=True)) for row in zip(*columns, strict=True))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
-from dubcli.stages.base import JobView, Stage, Task, Unit
 
 STAGE = Stage("probe", version=1)
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
-from dubcli.stages.base import JobView, Stage, Task, Unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,11 +62,11 @@ def run(task: Task) -> None:
 
     import numpy as np
 
-    from dubcli.config import ComposeSettings
     from dubcli.media import assemble, decode
     from dubcli.media.picture import Film
     from dubcli.media.probe import MediaInfo, probe
     from dubcli.media.remux import Dub
+    from dubcli.settings.config import ComposeSettings
 
     path = task.inputs["film"]
     info = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_bytes())

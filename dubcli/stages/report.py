@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
 from dubcli.stages.align import dub_engine
-from dubcli.stages.base import Artifact, JobView, Stage, Task, Unit
 
 STAGE = Stage("report", version=3, after=("remux",))
 MOST_VIEWS = 2  # looks averaged for each mesh; more halve the noise once again at twice the time

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError
-from dubcli.stages.base import JobView, Stage, Task, Unit
 
 STAGE = Stage("split", version=3, after=("probe",))
 
@@ -34,12 +34,12 @@ def run(task: Task) -> None:
 
     import numpy as np
 
-    from dubcli.config import SplitSettings
     from dubcli.media import decode, source
     from dubcli.media.colour import Colour
     from dubcli.media.groups import Grouper
     from dubcli.media.probe import MediaInfo
     from dubcli.media.shots import WIDTH, Cutter
+    from dubcli.settings.config import SplitSettings
 
     video = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_bytes()).film
     film = task.inputs["film"]

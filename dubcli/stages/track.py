@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines.registry import engine
-from dubcli.stages.base import JobView, Stage, Task, Unit
 
 STAGE = Stage("track", 4, after=("split",))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.batch import entries
+from dubcli.core.batch import entries
 from dubcli.errors import ConfigError
 from tests.cli.conftest import Dubcli
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from dubcli.cli import cast as command
-from dubcli.config import Settings
-from dubcli.document import parse_yaml
+from dubcli.core.job import Job
+from dubcli.core.model import Artifact
+from dubcli.edits import castfile
 from dubcli.errors import ConfigError, UsageError
-from dubcli.face import castfile
-from dubcli.job import Job
-from dubcli.stages.base import Artifact
+from dubcli.settings.config import Settings
+from dubcli.settings.document import parse_yaml
 
 PERSONS: list[dict[str, Any]] = [
     {
@@ -39,7 +39,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     folder.mkdir()
     (folder / "cast.json").write_text(json.dumps({"persons": PERSONS}), encoding="utf-8")
     made.set_ref("cast/film", "k" * 64)
-    monkeypatch.setattr("dubcli.store.Store.get", lambda self, key: Artifact(key, folder, "content"))
+    monkeypatch.setattr("dubcli.core.store.Store.get", lambda self, key: Artifact(key, folder, "content"))
     monkeypatch.delenv("EDITOR", raising=False)
     monkeypatch.delenv("VISUAL", raising=False)
     return made
@@ -77,7 +77,7 @@ def test_edit_keeps_what_is_there_and_tells_mistakes(job: Job) -> None:
 
 
 def test_a_job_without_a_cast_says_what_to_type(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dubcli.store.Store.get", lambda self, key: None)
+    monkeypatch.setattr("dubcli.core.store.Store.get", lambda self, key: None)
     for act in (command.show, command.edit):
         with pytest.raises(UsageError, match="type: dubcli run"):
             act(job.root)

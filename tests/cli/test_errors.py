@@ -57,7 +57,7 @@ def test_a_bug_leaves_its_traceback_in_the_log(
     def broken() -> dict[str, Path]:
         raise ValueError("not foreseen")
 
-    monkeypatch.setattr("dubcli.layers.presets", broken)
+    monkeypatch.setattr("dubcli.settings.layers.presets", broken)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     with pytest.raises(SystemExit) as ended:

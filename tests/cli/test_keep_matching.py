@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from dubcli.store import Store
+from dubcli.core.store import Store
 from tests.cli.conftest import Dubcli
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dubcli.config import Settings
-from dubcli.document import parse_toml, parse_yaml, read
 from dubcli.errors import ConfigError, UsageError
-from dubcli.layers import ConfigFile, Preset, describe, names, presets, resolve
+from dubcli.settings.config import Settings
+from dubcli.settings.document import parse_toml, parse_yaml, read
+from dubcli.settings.layers import ConfigFile, Preset, describe, names, presets, resolve
 from tests.cli.conftest import Dubcli
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.core.job import Job
 from dubcli.face import tracks
-from dubcli.job import Job
 from dubcli.media.ffmpeg import binary
 
 COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]

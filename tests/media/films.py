@@ -15,10 +15,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.config import Settings
+from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.media.ffmpeg import binary, url
+from dubcli.settings.config import Settings
 from dubcli.stages import compose, probe, remux, split
-from dubcli.stages.base import Artifact, JobView, Source, Task
 
 TONE = "aevalsrc=0.4*sin(440*2*PI*t)|0.4*sin(660*2*PI*t):s=48000:c=stereo"
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dubcli.config import ComposeSettings
 from dubcli.errors import CheckError, EngineError, TemporaryError
 from dubcli.media import encode, ffmpeg, layout
 from dubcli.media.probe import VideoStream, probe
+from dubcli.settings.config import ComposeSettings
 from tests.media import films
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +118,7 @@ def test_a_full_disk_is_temporary(video: VideoStream) -> None:
 def test_a_killed_worker_leaves_no_ffmpeg(how: signal.Signals, tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from tests.media import test_encode as t, films; "
-        "from dubcli.config import ComposeSettings; from dubcli.media import encode; "
+        "from dubcli.settings.config import ComposeSettings; from dubcli.media import encode; "
         "from dubcli.media.probe import probe; "
         "f = Path(sys.argv[1]); v = probe(films.make(f / 'film.mp4', *films.x264(), sound='')).film; "
         "e = encode.Encoder(f / 'video.nut', v, encode.encoding(v, ComposeSettings())).__enter__(); "
@@ -148,9 +148,9 @@ def alive(pid: int) -> bool:
 
 
 def test_hundreds_of_shots_do_not_exhaust_open_files(tmp_path: Path, dub: Path) -> None:
+    from dubcli.core.model import Artifact
     from dubcli.media.probe import probe as look
     from dubcli.stages import compose, remux
-    from dubcli.stages.base import Artifact
 
     film = films.make(
         tmp_path / "film.mp4", *films.x264("-g", "2", "-preset", "ultrafast"), seconds=12, size="32x32"

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 import dubcli.demo
+from dubcli.core.model import Task, Unit
+from dubcli.core.worker import Message, Worker
 from dubcli.engines import registry
 from dubcli.engines.aligners import forced, phoneloop, sphinx
 from dubcli.engines.aligners.base import Heard
 from dubcli.engines.aligners.passthrough import PassthroughAligner
 from dubcli.engines.aligners.phones import PhoneAligner
-from dubcli.engines.worker import Message, Worker
 from dubcli.errors import ConfigError, MediaError
 from dubcli.media.decode import audio
 from dubcli.speech import record, vad
@@ -27,7 +28,6 @@ from dubcli.speech.features import levelled
 from dubcli.speech.record import Phone, Record, Region, Word
 from dubcli.speech.visemes import INDEX
 from dubcli.stages import align
-from dubcli.stages.base import Task, Unit
 
 DEMO = Path(dubcli.demo.__file__).parent
 LIPS = {"m", "p", "b"}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import dubcli.demo
+from dubcli.core.model import Task
 from dubcli.engines.aligners import forced
 from dubcli.engines.aligners import script as aligner
 from dubcli.engines.aligners.base import Given, Heard
@@ -23,7 +24,6 @@ from dubcli.speech.record import Phone
 from dubcli.speech.script import Line, Script
 from dubcli.speech.visemes import INDEX
 from dubcli.stages import align
-from dubcli.stages.base import Task
 from tests.unit.test_align import write
 
 DEMO = Path(dubcli.demo.__file__).parent

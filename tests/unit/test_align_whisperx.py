@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import dubcli.demo
+from dubcli.core.model import Task
 from dubcli.engines.aligners import transcribe
 from dubcli.engines.aligners import whisperx as aligner
 from dubcli.engines.aligners.base import Given
@@ -26,7 +27,6 @@ from dubcli.media.decode import audio
 from dubcli.speech import record, script
 from dubcli.speech.features import levelled
 from dubcli.stages import align
-from dubcli.stages.base import Task
 
 DEMO = Path(dubcli.demo.__file__).parent
 # In the form that whisperx 3.8 writes; the times are the synthetic voice's own, up to 0.03 s off, and one

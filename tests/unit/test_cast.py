@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli import keys
-from dubcli.config import Settings
-from dubcli.document import Document, parse_yaml
+from dubcli.core import keys
+from dubcli.core.job import Job
+from dubcli.core.model import Artifact, JobView, Source, Task
+from dubcli.edits import castfile
 from dubcli.errors import ConfigError
-from dubcli.face import castfile, identity, mesh, tracks
+from dubcli.face import identity, mesh, tracks
 from dubcli.face.look import portrait
 from dubcli.face.tracks import FaceTrack
-from dubcli.job import Job
+from dubcli.settings.config import Settings
+from dubcli.settings.document import Document, parse_yaml
 from dubcli.stages import learn, module
-from dubcli.stages.base import Artifact, JobView, Source, Task
 
 cast = module("cast")
 

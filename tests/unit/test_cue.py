@@ -10,18 +10,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.config import CueSettings, Settings
+from dubcli.core.model import Artifact, JobView, Source, Task
+from dubcli.cueing import floor
+from dubcli.cueing.speaker import Sound, evidence
 from dubcli.errors import ConfigError
 from dubcli.face import tracks
 from dubcli.face.mesh import head
 from dubcli.face.tracks import FaceTrack, Reason
-from dubcli.speech import cues, floor
+from dubcli.settings.config import CueSettings, Settings
+from dubcli.speech import cues
 from dubcli.speech.cues import Cue, Cues, Skip
 from dubcli.speech.record import Record, Region, Word
-from dubcli.speech.speaker import Sound, evidence
 from dubcli.speech.visemes import INDEX, VISEMES
 from dubcli.stages import cue
-from dubcli.stages.base import Artifact, JobView, Source, Task
 
 FPS = 25
 Times = list[tuple[float, float]]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dubcli.edits import cuefile
+from dubcli.edits.cuefile import Edit, Face, Film
 from dubcli.errors import ConfigError
-from dubcli.speech import cuefile
-from dubcli.speech.cuefile import Edit, Face, Film
 
 FILM = Film(
     shots={"00000000": (0, 100), "00000100": (100, 200)},

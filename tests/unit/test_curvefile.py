@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dubcli.edits import curvefile
+from dubcli.edits.curvefile import Curves
 from dubcli.errors import ConfigError
 from dubcli.face import mesh
-from dubcli.speech import basis, curvefile, motion
-from dubcli.speech.curvefile import Curves
+from dubcli.speech import basis, motion
 from tests.unit.test_model_mouth import mouths, speech
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from dubcli import keys, stages
-from dubcli.config import Settings
-from dubcli.stages.base import Artifact, JobView, Source
+from dubcli import stages
+from dubcli.core import keys
+from dubcli.core.model import Artifact, JobView, Source
+from dubcli.settings.config import Settings
 
 GOLDEN = Path(__file__).with_name("golden_keys.json")
 

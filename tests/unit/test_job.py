@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.config import Settings
+from dubcli.core.job import Job, default_out
+from dubcli.core.model import Artifact
+from dubcli.core.store import sha256
 from dubcli.errors import ConfigError, LockedError, MediaError, UsageError
-from dubcli.job import Job, default_out
-from dubcli.stages.base import Artifact
-from dubcli.store import sha256
+from dubcli.settings.config import Settings
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dubcli import keys
+from dubcli.core import keys
+from dubcli.core.model import Stage, Unit
 from dubcli.engines.registry import EngineInfo
-from dubcli.stages.base import Stage, Unit
 
 UNIT = Unit(
     stage=Stage("track", 1),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.config import Settings
+from dubcli.core.model import Task
 from dubcli.engines.lips import LipWork, Patch
 from dubcli.engines.lips.exemplar import ExemplarEngine
 from dubcli.engines.lips.passthrough import PassthroughEngine
@@ -23,8 +23,8 @@ from dubcli.face import mesh as regions
 from dubcli.media import decode
 from dubcli.media.patches import Patches
 from dubcli.media.probe import MediaInfo
+from dubcli.settings.config import Settings
 from dubcli.stages import lips, probe, split, track
-from dubcli.stages.base import Task
 from tests.conftest import Sample
 
 MOUTH = list(regions.MOUTH)

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from dubcli import progress
-from dubcli.events import Events
+from dubcli.cli import progress
+from dubcli.core.events import Events
 
 
 def story(listener: object) -> None:

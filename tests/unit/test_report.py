@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.core.model import Task
 from dubcli.demo import film as demo
 from dubcli.demo import speech
 from dubcli.engines.trackers.mediapipe import MediapipeTracker
@@ -26,7 +27,6 @@ from dubcli.report import model, page, plot
 from dubcli.report.assemble import Pictures
 from dubcli.speech import visemes
 from dubcli.stages import report as stage
-from dubcli.stages.base import Task
 from tests.conftest import Sample
 
 FIRST = 104  # frame of the sample film that the tiny film begins with

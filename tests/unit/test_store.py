@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dubcli import keys
+from dubcli.core import keys
+from dubcli.core.store import MANIFEST, Store, write_atomically
 from dubcli.errors import StoreError
-from dubcli.store import MANIFEST, Store, write_atomically
 
 
 def image(n: int = 1) -> dict[str, Any]:

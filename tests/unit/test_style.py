@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli import keys
-from dubcli.config import Settings
+from dubcli.core import keys
+from dubcli.core.model import Artifact, JobView, Source, Task
+from dubcli.cueing import speaker as evidence
+from dubcli.edits import castfile, cuefile
 from dubcli.errors import ConfigError
-from dubcli.face import castfile, mesh
+from dubcli.face import mesh
 from dubcli.face.tracks import FaceTrack
-from dubcli.speech import basis, cuefile, model, prior, style
-from dubcli.speech import speaker as evidence
+from dubcli.settings.config import Settings
+from dubcli.speech import basis, model, prior, style
 from dubcli.speech.record import Record
 from dubcli.stages import learn
 from dubcli.stages import motion as stage
-from dubcli.stages.base import Artifact, JobView, Source, Task
 from tests.unit.test_model_mouth import motion_of, speech
 
 Array = NDArray[Any]

@@ -7,10 +7,10 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.config import Settings
 from dubcli.face import condition, mesh, steady
 from dubcli.face.follow import Sight, Trace
 from dubcli.face.tracks import FaceTrack, Reason
+from dubcli.settings.config import Settings
 
 LIMITS = Settings().track.model_dump()
 SHAPE = (720, 1280)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.core.job import Job
 from dubcli.engines import insightface_pack
 from dubcli.engines.registry import engine
 from dubcli.engines.trackers.insightface_models import Detection, Detector, Identity, Landmarks, apart
 from dubcli.errors import ConfigError, DependencyError
 from dubcli.face import landmarks106, mesh, pose
-from dubcli.job import Job
-from dubcli.layers import check_engines, resolve
+from dubcli.settings.layers import check_engines, resolve
 from tests import onnx_models
 
 

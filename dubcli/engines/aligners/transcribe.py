@@ -1,7 +1,7 @@
 """Transcription by WhisperX: all that needs its package, in one file that needs nothing of this one.
 
 WhisperX pins its own torch. Where that cannot live beside this package, `whisperx.py` runs this file in an
-interpreter that has it, and speaks with it as with a worker (`engines.worker`): one JSON request on standard
+interpreter that has it, and speaks with it as with a worker (`core.worker`): one JSON request on standard
 input; answers `{"type": "progress", "done", "total"}` and, last, `{"type": "done", "result"}` or
 `{"type": "error", "text"}` a line on a private copy of standard output.
 """

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli import devices
+from dubcli.core import devices
 from dubcli.engines.trackers import Picture, watched
 from dubcli.face import follow
 from dubcli.face import mesh as regions

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dubcli.config import Settings
+from dubcli.core.model import Source
+from dubcli.core.store import sha256, tree, write_atomically
+from dubcli.edits import castfile, cuefile, curvefile
 from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, MediaError
-from dubcli.face import castfile
-from dubcli.speech import cuefile, curvefile, style
-from dubcli.stages.base import Source
-from dubcli.store import sha256, tree, write_atomically
+from dubcli.settings.config import Settings
+from dubcli.speech import style
 
 
 def weights(settings: Settings) -> dict[str, Path]:

@@ -19,9 +19,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dubcli import keys
+from dubcli.core import keys
+from dubcli.core.model import Artifact
 from dubcli.errors import StoreError
-from dubcli.stages.base import Artifact
 
 MANIFEST = "artifact.json"
 SCHEMA = 1

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dubcli import keys
-from dubcli.document import suggestion
+from dubcli.core import keys
+from dubcli.core.job import Job
+from dubcli.core.plan import Row, plan
 from dubcli.errors import UsageError
-from dubcli.job import Job
-from dubcli.plan import Row, plan
+from dubcli.settings.document import suggestion
 
 COMPARED = ("version", "engine", "weights", "params", "facts", "inputs", "salt")
 

@@ -26,12 +26,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dubcli import runner
-from dubcli.document import Document, Keys, read
+from dubcli.core import runner
+from dubcli.core.events import Events, Listener
+from dubcli.core.job import STEM, Job, default_out
 from dubcli.errors import ConfigError, DependencyError, DubError, ExitCode, StoppedError, TemporaryError
-from dubcli.events import Events, Listener
-from dubcli.job import STEM, Job, default_out
-from dubcli.layers import check_engines, resolve
+from dubcli.settings.document import Document, Keys, read
+from dubcli.settings.layers import check_engines, resolve
 
 STOPPING = (StoppedError, TemporaryError, DependencyError)
 """Failures that the next entry would meet as well, or that a person wants to stop at."""

@@ -28,8 +28,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from dubcli.document import Document, Keys, decimal, parse_csv, parse_yaml, read_text, suggestion, whole
 from dubcli.errors import ConfigError
+from dubcli.settings.document import (
+    Document,
+    Keys,
+    decimal,
+    parse_csv,
+    parse_yaml,
+    read_text,
+    suggestion,
+    whole,
+)
 from dubcli.speech.style import StyleName
 
 COLUMNS = (

@@ -15,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.cueing import speaker
+from dubcli.edits.cuefile import Edit
 from dubcli.face.tracks import FaceTrack, Reason
-from dubcli.speech import speaker
-from dubcli.speech.cuefile import Edit
 from dubcli.speech.cues import Cue, Skip
 from dubcli.speech.record import Region
 

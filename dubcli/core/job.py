@@ -6,9 +6,9 @@ film.dub_fr.dub/
     refs/           which artifact each unit last came to (pointers; never believed)
     failed/         one file per unit that failed
     logs/           what workers printed
-    cast.yaml       what a person says about who is who, if anything (`face.castfile`)
-    curves/         mouths that a person has edited frame by frame, if any (`speech.curvefile`)
-    cues.json       what a person says about whose mouth moves when, if anything (`speech.cuefile`)
+    cast.yaml       what a person says about who is who, if anything (`edits.castfile`)
+    curves/         mouths that a person has edited frame by frame, if any (`edits.curvefile`)
+    cues.json       what a person says about whose mouth moves when, if anything (`edits.cuefile`)
     styles/         styles that clips have lent, if any (`speech.style`)
     events.jsonl    what happened
     report.html     what was done, shot by shot (and report.json)
@@ -30,12 +30,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dubcli import sources
-from dubcli.config import Settings
+from dubcli.core import sources
+from dubcli.core.model import Artifact, Source
+from dubcli.core.sources import mark, mark_or_none, noted
+from dubcli.core.store import Store, write_atomically
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
-from dubcli.sources import mark, mark_or_none, noted
-from dubcli.stages.base import Artifact, Source
-from dubcli.store import Store, write_atomically
+from dubcli.settings.config import Settings
 
 SCHEMA = 1
 STEM = r"^[\w' .-]{1,60}$"

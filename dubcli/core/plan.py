@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from dubcli import keys, stages
-from dubcli.job import Job
-from dubcli.stages.base import Artifact, JobView, Unit
+from dubcli import stages
+from dubcli.core import keys
+from dubcli.core.job import Job
+from dubcli.core.model import Artifact, JobView, Unit
 
 DONE, RUN, WAITING = "done", "run", "waiting"
 

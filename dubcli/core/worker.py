@@ -27,14 +27,14 @@ from pathlib import Path
 from typing import Any
 
 from dubcli import stages
+from dubcli.core.model import Task, Unit
 from dubcli.errors import DubError, EngineError, ExitCode, TemporaryError
-from dubcli.stages.base import Task, Unit
 
 Message = dict[str, Any]
 
 _START = (
     # `-c` puts the current directory on the path; a folder of films is no place to import from.
-    "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.engines.worker import main; main(%d)"
+    "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.core.worker import main; main(%d)"
 )
 _PR_SET_PDEATHSIG = 1
 _PROGRESS_SECONDS = 0.2

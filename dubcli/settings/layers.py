@@ -12,10 +12,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field
 
-from dubcli.config import Settings
-from dubcli.document import Document, fields_at, problems_of, read, suggestion, validated
 from dubcli.engines.registry import engine
 from dubcli.errors import ConfigError, DependencyError, DubError, UsageError
+from dubcli.settings.config import Settings
+from dubcli.settings.document import Document, fields_at, problems_of, read, suggestion, validated
 
 DEFAULT_PRESET = "film"
 PREFIX = "DUBCLI_"

@@ -16,8 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import dubcli
-from dubcli import devices, keys, plan, stages
-from dubcli.engines.worker import Message, Worker
+from dubcli import stages
+from dubcli.core import devices, keys, plan
+from dubcli.core.events import Events
+from dubcli.core.job import Job
+from dubcli.core.model import Artifact, Unit
+from dubcli.core.plan import Row, Selection
+from dubcli.core.signals import Stop
+from dubcli.core.worker import Message, Worker
 from dubcli.errors import (
     DubError,
     ExitCode,
@@ -28,11 +34,6 @@ from dubcli.errors import (
     UsageError,
     by_code,
 )
-from dubcli.events import Events
-from dubcli.job import Job
-from dubcli.plan import Row, Selection
-from dubcli.signals import Stop
-from dubcli.stages.base import Artifact, Unit
 
 FATAL = {ExitCode.USAGE, ExitCode.MEDIA, ExitCode.CONFIG, ExitCode.DEPENDENCY, ExitCode.STORE}
 """Failures that would only come again."""

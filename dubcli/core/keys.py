@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dubcli.stages.base import Unit
+    from dubcli.core.model import Unit
 
 SCHEMA = 1
 

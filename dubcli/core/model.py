@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dubcli.config import Settings
     from dubcli.engines.registry import EngineInfo
+    from dubcli.settings.config import Settings
 
 
 @dataclass(frozen=True)

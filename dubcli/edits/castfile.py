@@ -25,8 +25,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from dubcli.document import Document, Keys, read, suggestion
 from dubcli.errors import ConfigError
+from dubcli.settings.document import Document, Keys, read, suggestion
 from dubcli.speech.style import StyleName
 
 Face = tuple[str, int]

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from dubcli.document import Document, decimal, parse_csv, parse_yaml, read_text, whole
 from dubcli.errors import ConfigError
+from dubcli.settings.document import Document, decimal, parse_csv, parse_yaml, read_text, whole
 
 if TYPE_CHECKING:
     import numpy as np

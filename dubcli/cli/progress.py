@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from dubcli.events import Event, Listener, line
+from dubcli.core.events import Event, Listener, line
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -1,0 +1,1 @@
+"""What is done, what must run, and running it."""

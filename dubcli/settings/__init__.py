@@ -1,0 +1,1 @@
+"""Settings: their models, their precedence, and where each value came from."""
