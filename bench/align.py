@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.phones import INDEX, SILENCE
+from dubcli.artifacts.speech import Phone
 from dubcli.engines.aligners import forced, sphinx
 from dubcli.engines.aligners.base import Given
 from dubcli.engines.aligners.phones import PhoneAligner
@@ -25,9 +27,8 @@ from dubcli.engines.aligners.script import Scores, follow
 from dubcli.errors import MediaError
 from dubcli.media.decode import audio
 from dubcli.speech.features import features, levelled
-from dubcli.speech.record import Phone
 from dubcli.speech.script import Line, Script
-from dubcli.speech.visemes import INDEX, SILENCE, from_phones
+from dubcli.speech.visemes import from_phones
 
 # Cooke et al. 2006: command, colour, preposition, letter, digit, adverb, by first letter (digits by figure).
 WORDS = (

@@ -21,14 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli import stages
+from dubcli.artifacts import cues, speech, tracks
+from dubcli.artifacts.shots import Frames
+from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.cueing import speaker
-from dubcli.face import tracks
-from dubcli.face.tracks import FaceTrack
 from dubcli.media.decode import audio
 from dubcli.settings.config import Settings
-from dubcli.speech import cues
-from dubcli.speech.record import load as load_record
 
 TRUTH = Path(__file__).parents[1] / "tests" / "truth"
 ORDER = ("probe", "split", "track", "cast", "align", "cue")
@@ -64,18 +63,14 @@ def prepared(clip: Path, folder: Path) -> JobView:
 
 def rows(view: JobView, truth: dict[str, Any]) -> list[dict[str, Any]]:
     """One row of figures per face of a marked clip."""
-    with np.load(view.one("split").path / "frames.npz") as box:
-        ticks = box["pts"] - box["pts"][0]
-    base = json.loads((view.one("probe").path / "media.json").read_bytes())["video"]["time_base"]
-    seconds = ticks * base[0] / base[1]
+    seconds = Frames.load(view.one("split").path).seconds
     heard = view.one("align", "film").path
-    with np.load(heard / "features.npz") as box:
-        sound = speaker.Sound(dict(box), load_record(heard / "speech.json").offset)
-    found = cues.load(view.one("cue").path / "cues.json")
+    sound = speaker.Sound(speech.features(heard), speech.Record.load(heard).offset)
+    found = cues.Cues.load(view.one("cue").path)
     out = []
     told: list[tuple[FaceTrack, NDArray[np.bool_], NDArray[np.bool_]]] = []
     for shot, artifact in view.all("track").items():
-        faces = tracks.load(artifact.path / "tracks.npz")
+        faces = tracks.load(artifact.path)
         for k, (track, one) in enumerate(zip(faces, speaker.evidence(faces, seconds, sound), strict=True)):
             cued = np.zeros(len(track.frames), bool)
             for cue in found.cues:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import multiprocessing
 import os
 import resource
@@ -27,9 +26,10 @@ from numpy.typing import NDArray
 
 from bench.cue import prepared
 from bench.job import looped
-from dubcli.artifacts.arrays import read
+from dubcli.artifacts import speech, tracks
+from dubcli.artifacts.cast import Cast, Person
+from dubcli.artifacts.shots import Frames
 from dubcli.core.model import Task, Unit
-from dubcli.face import tracks
 from dubcli.speech.features import hz
 from dubcli.stages import learn
 
@@ -47,19 +47,19 @@ def repeated(unit: Unit, minutes: float, folder: Path) -> dict[str, Path]:
     """Inputs of `learn` for the clip again and again."""
     paths = dict(unit.paths)
     film = looped(paths["film"], minutes, folder)
-    count = len(read(paths["picture"] / "frames.npz")["pts"])
+    clip_frames = Frames.load(paths["picture"])
+    count, tick = len(clip_frames.pts), clip_frames.tick
     pts = times(film)
     pts = pts[: len(pts) // count * count]
-    base = json.loads((paths["probe"] / "media.json").read_bytes())["video"]["time_base"]
-    starts = (pts[::count] - pts[0]) * base[0] / base[1]
+    starts = (pts[::count] - pts[0]) * float(tick)
     out = {"film": film, "probe": paths["probe"], "prior": paths["prior"]}
     for role in ("picture", "cast", "speech/film"):
         out[role] = folder / role
         out[role].mkdir(parents=True)
-    np.savez_compressed(out["picture"] / "frames.npz", pts=pts)
+    Frames(pts, np.zeros((len(pts), 16), np.uint8), tick).save(out["picture"])
 
-    clip = {role[7:]: tracks.load(path / "tracks.npz") for role, path in paths.items() if "tracks/" in role}
-    persons = json.loads((paths["cast"] / "cast.json").read_bytes())["persons"]
+    clip = {role[7:]: tracks.load(path) for role, path in paths.items() if "tracks/" in role}
+    persons = Cast.load(paths["cast"]).persons
     faces: list[list[tuple[str, int]]] = [[] for _ in persons]
     step = round(SHOT_SECONDS * count / (starts[1] - starts[0])) if len(starts) > 1 else count
     for first in range(0, count, step):
@@ -74,16 +74,16 @@ def repeated(unit: Unit, minutes: float, folder: Path) -> dict[str, Path]:
             out[f"tracks/{name}"] = folder / name
             out[f"tracks/{name}"].mkdir()
             moved = [dataclasses.replace(t, frames=t.frames + np.int32(shift)) for t in cut.values()]
-            tracks.save(out[f"tracks/{name}"] / "tracks.npz", moved)
+            tracks.save(out[f"tracks/{name}"], moved)
             for one, found in zip(persons, faces, strict=True):
-                found += [(name, k) for k, face in enumerate(cut) if list(face) in one["faces"]]
-    rows = [{"id": one["id"], "faces": sorted(found)} for one, found in zip(persons, faces, strict=True)]
-    (out["cast"] / "cast.json").write_text(json.dumps({"persons": rows}))
+                found += [(name, k) for k, face in enumerate(cut) if face in one.faces]
+    rows = [Person(id=one.id, faces=tuple(sorted(found))) for one, found in zip(persons, faces, strict=True)]
+    Cast(persons=tuple(rows)).save(out["cast"])
 
-    heard = read(paths["speech/film"] / "features.npz")
-    seconds = (pts[-1] - pts[0]) * base[0] / base[1]
-    np.savez(out["speech/film"] / "features.npz", **lengthened(heard, starts, seconds))
-    (out["speech/film"] / "speech.json").write_bytes((paths["speech/film"] / "speech.json").read_bytes())
+    heard = speech.features(paths["speech/film"])
+    seconds = (pts[-1] - pts[0]) * float(tick)
+    speech.save_features(out["speech/film"], lengthened(heard, starts, seconds))
+    speech.Record.load(paths["speech/film"]).save(out["speech/film"])
     return out
 
 
@@ -139,11 +139,10 @@ def main() -> None:
             # A process of its own, as in a run, so that its memory is its own.
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 seconds, peak = pool.apply(measured, (paths, dict(unit.params), out))
-            pts = read(paths["picture"] / "frames.npz")["pts"]
-            base = json.loads((paths["probe"] / "media.json").read_bytes())["video"]["time_base"]
-            length = float((pts[-1] - pts[0]) * base[0] / base[1])
+            at = Frames.load(paths["picture"]).seconds
+            length = float(at[-1])
             took = f"{seconds:6.1f} s, {seconds / length:.3f} of its length, {peak:.2f} GB"
-            print(f"{length:7.1f} s, {len(pts)} frames: {took}; {os.cpu_count()} cores", flush=True)
+            print(f"{length:7.1f} s, {len(at)} frames: {took}; {os.cpu_count()} cores", flush=True)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.track import prepared
+from dubcli.artifacts import tracks
+from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.motion import Motion
+from dubcli.artifacts.patches import PatchFacts
+from dubcli.artifacts.shots import Frames
+from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core.model import Task
 from dubcli.engines.trackers.mediapipe import MediapipeTracker
-from dubcli.face import gallery, mask, pose, tracks
+from dubcli.face import gallery, mask, pose
 from dubcli.face import mesh as regions
-from dubcli.face.tracks import FaceTrack
 from dubcli.media import decode
 from dubcli.media.patches import Patches
-from dubcli.media.probe import MediaInfo
 from dubcli.quality import curves, pixels
 from dubcli.stages import lips
 
@@ -71,12 +75,9 @@ def part(track: FaceTrack, start: int, stop: int) -> FaceTrack:
 def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
     """The row of one clip; None where it has not one face all through."""
     view, _, _ = prepared(clip, folder)
-    found = [
-        t for name in view.all("track") for t in tracks.load(view.one("track", name).path / "tracks.npz")
-    ]
-    video = MediaInfo.model_validate_json((view.one("probe").path / "media.json").read_bytes()).film
-    with np.load(view.one("split").path / "frames.npz") as box:
-        pts = box["pts"]
+    found = [t for name in view.all("track") for t in tracks.load(view.one("track", name).path)]
+    video = MediaInfo.load(view.one("probe").path).film
+    pts = Frames.load(view.one("split").path).pts
     whole = [t for t in found if len(t.frames) == len(pts)]
     if len(whole) != 1:
         return None
@@ -90,10 +91,11 @@ def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
     parts = {name: folder / name for name in ("driven", "motion", "out")}
     for path in parts.values():
         path.mkdir()
-    tracks.save(parts["driven"] / "tracks.npz", [film])
+    tracks.save(parts["driven"], [film])
     gallery.save(folder / "gallery.npz", made)
     weight = np.ones(count, np.float32)
-    np.savez(parts["motion"] / "motion.npz", frames=film.frames[:count], shape=asked, weight=weight)
+    zero = np.zeros(count, np.float32)
+    Motion(film.frames[:count], asked, weight, zero, zero).save(parts["motion"])
     inputs = {"film": clip, "split": view.one("split").path, "probe": view.one("probe").path}
     inputs |= {"track": parts["driven"], "motion": parts["motion"], "gallery": folder / "gallery.npz"}
     began, busy = time.perf_counter(), time.process_time()
@@ -121,7 +123,7 @@ def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
             ratio(pixels_of(after, seen.mesh), pixels_of(before, film.mesh), pixels.sharpness)
         ),
         "flicker": rounded(flicker(after, seen.mesh) / flicker(before, film.mesh)),
-        "confidence": json.loads((parts["out"] / "lips.json").read_text())["confidence"],
+        "confidence": PatchFacts.load(parts["out"]).confidence,
     }
 
 

@@ -25,6 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from dubcli.artifacts.shots import Shots
 from dubcli.media.ffmpeg import binary, url
 from dubcli.settings.config import ComposeSettings
 from dubcli.stages import split
@@ -77,7 +78,7 @@ def dubbing(folder: Path, film: Path, dub: Path, large: bool = True) -> tuple[fl
     stages = films.Stages(folder, film, dub)
     stages.read()
     spot: dict[str, Any] = {"size": (320, 280), "at": (700, 400)} if large else {}
-    count = json.loads((stages.view.one("split").path / "shots.json").read_text())[-1]["stop"]
+    count = Shots.load(stages.view.one("split").path).count
     for k in range(3):
         start = round(count * (0.1 + 0.3 * k))
         stages.touch(range(start, start + round(count * SHARE / 3)), **spot)

@@ -24,10 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.quality import listed
+from dubcli.artifacts.phones import INDEX
+from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.media.decode import audio
 from dubcli.quality import curves
-from dubcli.speech import basis, model, motion, prior, visemes
-from dubcli.speech.features import features
+from dubcli.speech import basis, model, motion, prior
+from dubcli.speech.features import features, levelled
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from gather import Clip, gather
@@ -44,7 +46,7 @@ def silent(name: str) -> Callable[[Features], Features]:
 def unheard_closures(heard: Features) -> Features:
     """Features in which no phone asks lips to meet."""
     rows = heard["viseme"].copy()
-    rows[:, visemes.INDEX["PP"]] = 0
+    rows[:, INDEX["PP"]] = 0
     return heard | {"viseme": rows}
 
 
@@ -158,7 +160,7 @@ def main() -> None:
     for path, before in known_for(args.footage, args.priors, args.clips):
         clip, (wave, _) = gather(path, args.cache), audio(path)
         edges = np.arange(PARTS + 1) * len(wave) // PARTS
-        dubs = [features(wave[a:b]) for a, b in pairwise(edges)]
+        dubs = [features(wave[a:b], PhoneAligner().hear(levelled(wave[a:b]))) for a, b in pairwise(edges)]
         for row in args.rows:
             change = ROWS[row]
             known = change.get("prior", lambda p: p)(before)

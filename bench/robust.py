@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.motion import arguments, known_for, wanted
+from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.media.decode import audio
 from dubcli.quality import curves
-from dubcli.speech.features import features
+from dubcli.speech.features import features, levelled
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from gather import gather
@@ -73,7 +74,7 @@ def main() -> None:
         part = 0.75 * len(wave) / RATE, len(wave) / RATE
         clean, own = None, dict[str, Wave]()
         for name, dub in sounds(wave[3 * len(wave) // 4 :]):
-            heard = features(dub) | own
+            heard = features(dub, PhoneAligner().hear(levelled(dub))) | own
             made, true = (curve[:, 0] for curve in wanted(clip, known, part, heard, clip.features, {}))
             if clean is None:
                 clean, own = made, {"colour": heard["colour"]}

@@ -26,13 +26,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli import stages
+from dubcli.artifacts import tracks
+from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.shots import Frames, Shots
+from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.core.model import Artifact, JobView, Source, Task
-from dubcli.face import pose, tracks
+from dubcli.face import pose
 from dubcli.face.crop import reduced
 from dubcli.face.look import Look
-from dubcli.face.tracks import FaceTrack, Reason
 from dubcli.media import decode
-from dubcli.media.probe import MediaInfo
 from dubcli.settings.config import Settings
 
 TRUTH = Path(__file__).parents[1] / "tests" / "truth"
@@ -63,9 +65,8 @@ def prepared(clip: Path, folder: Path) -> tuple[JobView, float, float]:
 
 def tremble(view: JobView, track: FaceTrack) -> float:
     """Root mean square of what the placed face still moves from frame to frame, in pixels."""
-    video = MediaInfo.model_validate_json((view.one("probe").path / "media.json").read_bytes()).film
-    with np.load(view.one("split").path / "frames.npz") as box:
-        pts = box["pts"]
+    video = MediaInfo.load(view.one("probe").path).film
+    pts = Frames.load(view.one("split").path).pts
     count = min(len(track.frames), STEADY_FRAMES)
     fitted = pose.canonical_transform(track.mesh[:count])
     place = pose.from_canonical(np.array([[0.0, 0.1, -0.2]]), fitted)[:, 0, :2]
@@ -145,9 +146,8 @@ def main() -> int:
             if args.names and not any(name in clip.stem for name in args.names):
                 continue
             view, busy, wall = prepared(clip, (args.keep or Path(temporary)) / clip.stem)
-            found = [t for a in view.all("track").values() for t in tracks.load(a.path / "tracks.npz")]
-            with np.load(view.one("split").path / "frames.npz") as box:
-                count = len(box["pts"])
+            found = [t for a in view.all("track").values() for t in tracks.load(a.path)]
+            count = Shots.load(view.one("split").path).count
             row = f"{clip.name:42} {count:5} frames {count / busy:6.1f} fps cpu {count / wall:6.1f} wall"
             faces = sum(len(track.frames) for track in found)
             share = sum(int(track.eligible.sum()) for track in found) / max(faces, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,13 +14,17 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from dubcli import stages
+from dubcli.artifacts import speech, tracks
 from dubcli.artifacts.arrays import read
+from dubcli.artifacts.shots import Frames
+from dubcli.artifacts.speech import Record
 from dubcli.core.model import Artifact, JobView, Source, Task
+from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.face import mesh as regions
-from dubcli.face import pose, tracks
+from dubcli.face import pose
 from dubcli.media.decode import audio
 from dubcli.settings.config import Settings
-from dubcli.speech.features import features
+from dubcli.speech.features import features, levelled
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def _heard(path: Path, folder: Path, speed: Fraction) -> dict[str, Any]:
     if not done.exists():
         wave, _ = audio(path)
         played = resample_poly(wave, speed.denominator, speed.numerator).astype(np.float32)
-        np.savez(done, **features(played))
+        np.savez(done, **features(played, PhoneAligner().hear(levelled(played))))
     return read(done)
 
 
@@ -77,16 +80,13 @@ def _digest(*words: str) -> str:
 
 
 def _clip(name: str, view: JobView, faster: dict[float, dict[str, Any]]) -> Clip:
-    video = json.loads((view.one("probe").path / "media.json").read_text(encoding="utf-8"))["video"]
-    tick = video["time_base"][0] / video["time_base"][1]
-    pts = read(view.one("split").path / "frames.npz")["pts"]
-    record = json.loads((view.one("align").path / "speech.json").read_text(encoding="utf-8"))
-    found = [t for a in view.all("track").values() for t in tracks.load(a.path / "tracks.npz")]
+    record = Record.load(view.one("align").path)
+    found = [t for a in view.all("track").values() for t in tracks.load(a.path)]
     longest = max(found, key=lambda t: float(t.eligible.sum()))
     good = longest.eligible
     head = pose.mean_head(longest.mesh[good])
     fit = pose.canonical_transform(longest.mesh[good], head)
     shape = pose.to_canonical(longest.mesh[good], fit)[:, list(regions.MOUTH)]
-    seconds = (pts[longest.frames[good]] - pts[0]) * tick - record["offset"]
-    heard = read(view.one("align").path / "features.npz")
+    seconds = Frames.load(view.one("split").path).seconds[longest.frames[good]] - record.offset
+    heard = speech.features(view.one("align").path)
     return Clip(name, seconds, shape, np.asarray(head, np.float32), heard, faster)

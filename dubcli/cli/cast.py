@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import os
 import shlex
 import subprocess
@@ -93,13 +92,17 @@ def edit(
 
 def _persons(job: Job) -> list[dict[str, Any]]:
     """The persons of the last cast, each with the path of its contact sheet."""
+    from dubcli.artifacts.cast import Cast, sheet
+
     key = job.ref("cast/film")
     artifact = job.store.get(key) if key else None
     if artifact is None:
         raise UsageError(f"{job.root} has no cast yet; type: dubcli run {job.root}")
-    cast = json_text.loads((artifact.path / "cast.json").read_text("utf-8"))
-    persons: list[dict[str, Any]] = cast["persons"]
-    return [person | {"sheet": str(artifact.path / f"sheet-{person['id']}.png")} for person in persons]
+    persons = Cast.load(artifact.path).persons
+    return [
+        person.model_dump(exclude_none=True) | {"sheet": str(sheet(artifact.path, person.id))}
+        for person in persons
+    ]
 
 
 COMMANDS = {"show": show, "edit": edit}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,8 +12,6 @@ from dubcli.cli.output import out
 from dubcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from dubcli.edits.cuefile import Film
 
 HELP = """
@@ -65,7 +62,7 @@ def show(
     known = _Known(job_dir)
     rows = known.rows()
     if json:
-        rest = {name: known.found[name] for name in ("offscreen", "skipped")}
+        rest = known.found.model_dump(include={"offscreen", "skipped"})
         out.document({"job": str(known.job.root), "cues": rows, **rest})
         return
     table: list[tuple[float, tuple[Any, ...]]] = []
@@ -81,15 +78,15 @@ def show(
                 ),
             )
         )  # fmt: skip
-    for span in known.found["offscreen"]:
-        times = clock(span["start"]), clock(span["end"])
-        table.append((span["start"], (*times, "nobody", None, None, None, "no visible face says it")))
+    for span in known.found.offscreen:
+        times = clock(span.start), clock(span.end)
+        table.append((span.start, (*times, "nobody", None, None, None, "no visible face says it")))
     if out.verbose:
-        for skip in known.found["skipped"]:
-            a, b = known.seconds(skip["start"]), known.seconds(skip["stop"])
-            face = f"{skip['shot']}/{skip['track']}"
-            who = known.whose(skip["shot"], skip["track"])
-            table.append((a, (clock(a), clock(b), who, face, "left", None, skip["reason"])))
+        for skip in known.found.skipped:
+            a, b = known.seconds(skip.start), known.seconds(skip.stop)
+            face = f"{skip.shot}/{skip.track}"
+            who = known.whose(skip.shot, skip.track)
+            table.append((a, (clock(a), clock(b), who, face, "left", None, skip.reason)))
     head = ("from", "to", "who", "face", "does", "sure", "why")
     out.table(head, [row for _, row in sorted(table, key=lambda pair: pair[0])])
 
@@ -155,37 +152,36 @@ class _Known:
     """A job whose cues are known, and the film that they are about."""
 
     def __init__(self, job_dir: Path | None) -> None:
+        from dubcli.artifacts.cues import Cues
+        from dubcli.artifacts.shots import Shots
         from dubcli.cli.jobs import find_job
         from dubcli.core.job import Job
         from dubcli.edits import cuefile
 
         self.job = Job.open(find_job(job_dir))
-        split, probe, cast, cue = (
-            self._artifact(f"{name}/film") for name in ("split", "probe", "cast", "cue")
-        )
-        shots = [row["name"] for row in json_text.loads((split / "shots.json").read_bytes())]
-        base = json_text.loads((probe / "media.json").read_bytes())["video"]["time_base"]
+        split, cast, cue = (self._artifact(f"{name}/film") for name in ("split", "cast", "cue"))
+        shots = Shots.load(split).named()
         tracks = {shot: self._artifact(f"track/{shot}") for shot in shots if self.job.ref(f"track/{shot}")}
-        self.film: Film = cuefile.film(split, base, tracks, cast)
-        self.found: Mapping[str, Any] = json_text.loads((cue / "cues.json").read_bytes())
+        self.film: Film = cuefile.film(split, tracks, cast)
+        self.found = Cues.load(cue)
 
     def rows(self) -> list[dict[str, Any]]:
         """The cues with what people want to know of them, in the order of the film."""
-        from dubcli.edits.cuefile import clock
-        from dubcli.speech.cues import why
+        from dubcli.edits.cuefile import clock, why
 
-        found = sorted(self.found["cues"], key=lambda row: (row["start"], row["shot"], row["track"]))
+        found = sorted(self.found.cues, key=lambda cue: (cue.start, cue.shot, cue.track))
+        plain = {"shot", "track", "person", "kind", "start", "stop", "amplitude"}
         return [
-            {key: row[key] for key in ("shot", "track", "person", "kind", "start", "stop", "amplitude")}
+            cue.model_dump(include=plain)
             | {
-                "style": row.get("style", ""),
-                "time": clock(self.seconds(row["start"])),
-                "name": self.film.persons.get(row["person"], ""),
-                "confidence": row["confidence"],
-                "why": why(row["kind"], row["evidence"]),
-                "evidence": row["evidence"],
+                "style": cue.style or "",
+                "time": clock(self.seconds(cue.start)),
+                "name": self.film.persons.get(cue.person, ""),
+                "confidence": cue.confidence,
+                "why": why(cue.kind, cue.evidence),
+                "evidence": cue.evidence,
             }
-            for row in found
+            for cue in found
         ]
 
     def edits(self) -> dict[str, list[Any]]:
@@ -193,12 +189,9 @@ class _Known:
         from dubcli.edits.cuefile import Edit
 
         found: dict[str, list[Any]] = {}
-        for row in self.found["cues"]:
-            edit = Edit(
-                int(row["track"]), row["start"], row["stop"], row["kind"], row["amplitude"],
-                row.get("style", ""),
-            )  # fmt: skip
-            found.setdefault(row["shot"], []).append(edit)
+        for cue in self.found.cues:
+            edit = Edit(cue.track, cue.start, cue.stop, cue.kind, cue.amplitude, cue.style or "")
+            found.setdefault(cue.shot, []).append(edit)
         return {shot: sorted(edits) for shot, edits in found.items()}
 
     def seconds(self, frame: int) -> float:

@@ -98,6 +98,7 @@ def _curves(job: Job, face: str) -> Path:
     Raises:
         UsageError: that face is not changed.
     """
+    from dubcli.artifacts.motion import table
     from dubcli.settings.document import suggestion
 
     key = job.ref(f"motion/{_unit(face)}")
@@ -106,7 +107,7 @@ def _curves(job: Job, face: str) -> Path:
         made = [unit for unit, _ in job.refs() if unit.startswith("motion/")]
         known = [unit.removeprefix("motion/").replace(".", "/") for unit in made]
         raise UsageError(f"the mouth of {face} is not changed in {job.root}{suggestion(face, known)}")
-    return artifact.path / "motion.csv"
+    return table(artifact.path)
 
 
 COMMANDS = {"export": export, "import": import_}

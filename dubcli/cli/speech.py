@@ -43,18 +43,19 @@ def export(
 
     Words are known where the dub has a script, or was heard with whisperx.
     """
+    from dubcli.artifacts.speech import Record
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
-    from dubcli.speech import record, textgrid
+    from dubcli.speech import textgrid
 
     job = Job.open(find_job(job_dir))
     key = job.ref(f"align/{of}")
     artifact = job.store.get(key) if key else None
     if artifact is None:
         raise UsageError(f"{job.root} has not heard its {of} yet; type: dubcli run {job.root}")
-    path = artifact.path / "speech.json"
+    record = Record.load(artifact.path)
     as_json = form == "json" or (form is None and out_file is not None and out_file.suffix.lower() == ".json")
-    text = path.read_text("utf-8") if as_json else textgrid.dump(record.load(path))
+    text = record.text() if as_json else textgrid.dump(record)
     out.export(text, out_file)
 
 

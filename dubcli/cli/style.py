@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import re
 import tempfile
 from pathlib import Path
@@ -152,12 +151,14 @@ def _learnt(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]]:
 
 def _people(job: Job) -> dict[str, dict[str, Any]]:
     """What was last learnt of a job's people; nothing where no run came so far."""
+    from dubcli.artifacts.mouth import MouthFacts
+
     key = job.ref("learn/film")
     artifact = job.store.get(key) if key else None
     if artifact is None:
         return {}
-    people: dict[str, dict[str, Any]] = json_text.loads((artifact.path / "model.json").read_bytes())["people"]
-    return people
+    people = MouthFacts.load(artifact.path).people
+    return {name: learnt.model_dump(exclude_none=True) for name, learnt in people.items()}
 
 
 COMMANDS = {"lend": lend, "show": show}

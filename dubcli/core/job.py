@@ -30,6 +30,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from dubcli.artifacts.remux import found
 from dubcli.core import sources
 from dubcli.core.model import Artifact, Source
 from dubcli.core.sources import mark, mark_or_none, noted
@@ -267,7 +268,7 @@ class Job:
         before = noted(note)
         if before.get("content") == film.content and before.get("marks", [None])[0] == mark_or_none(self.out):
             return False
-        made = next((p for p in film.path.iterdir() if p.stem == "film"), None)
+        made = found(film.path)
         if made is None:
             raise StoreError(f"{film.path} holds no film; type: dubcli cache verify --repair {self.root}")
         handle, name = tempfile.mkstemp(dir=self.out.parent, prefix=".dubcli-", suffix=self.out.suffix)

@@ -15,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.cues import Cue, Skip
+from dubcli.artifacts.speech import Region
+from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.cueing import speaker
 from dubcli.edits.cuefile import Edit
-from dubcli.face.tracks import FaceTrack, Reason
-from dubcli.speech.cues import Cue, Skip
-from dubcli.speech.record import Region
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.face.tracks import FaceTrack
+from dubcli.artifacts.tracks import FaceTrack
 from dubcli.speech.visemes import table
 
 Array = NDArray[np.float64]

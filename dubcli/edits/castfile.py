@@ -25,11 +25,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from dubcli.artifacts.cast import Face
 from dubcli.errors import ConfigError
 from dubcli.settings.document import Document, Keys, read, suggestion
 from dubcli.speech.style import StyleName
-
-Face = tuple[str, int]
 
 
 def _is_face(text: str) -> str:

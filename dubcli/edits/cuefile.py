@@ -157,34 +157,29 @@ def called(word: str, persons: Mapping[str, str]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def film(split: Path, base: Sequence[int], tracks: Mapping[str, Path], cast: Path) -> Film:
+def film(split: Path, tracks: Mapping[str, Path], cast: Path) -> Film:
     """The film that the artifacts of these stages describe.
 
     Args:
         split, cast: folders of their files.
-        base: numerator and denominator of the picture's time base.
         tracks: folders by shot.
     """
-    import numpy as np
+    from dubcli.artifacts.cast import Cast
+    from dubcli.artifacts.shots import Frames, Shots
+    from dubcli.artifacts.tracks import glances
 
-    from dubcli.face.tracks import glances
-
-    persons = json.loads((cast / "cast.json").read_bytes())["persons"]
-    whose = {(shot, int(track)): one["id"] for one in persons for shot, track in one["faces"]}
-    rows = json.loads((split / "shots.json").read_bytes())
-    with np.load(split / "frames.npz", allow_pickle=False) as box:
-        ticks = box["pts"] - box["pts"][0]
+    people = Cast.load(cast)
+    whose = {face: person.id for face, person in people.owners.items()}
     return Film(
-        shots={row["name"]: (row["start"], row["stop"]) for row in rows},
+        shots={shot.name: (shot.start, shot.stop) for shot in Shots.load(split).shots},
         faces={
             shot: [
-                Face(seen.first, seen.stop, whose.get((shot, k), ""))
-                for k, seen in enumerate(glances(path / "tracks.npz"))
+                Face(seen.first, seen.stop, whose.get((shot, k), "")) for k, seen in enumerate(glances(path))
             ]
             for shot, path in tracks.items()
         },
-        persons={one["id"]: one.get("name", "") for one in persons},
-        seconds=(ticks * base[0] / base[1]).tolist(),
+        persons=people.names,
+        seconds=Frames.load(split).seconds.tolist(),
     )
 
 
@@ -342,3 +337,17 @@ def clock(seconds: float) -> str:
     """A time as people read it, `0:00:05.240`."""
     whole = round(1000 * seconds)
     return f"{whole // 3600000}:{whole // 60000 % 60:02d}:{whole // 1000 % 60:02d}.{whole % 1000:03d}"
+
+
+def why(kind: str, evidence: Mapping[str, float]) -> str:
+    """What led to a cue, in words."""
+    if "edited" in evidence:
+        return "edited by hand"
+    talked = f"mouth talks in {100 * evidence.get('talked', 0):.0f} % of it in the film"
+    agrees = f"agreement with the film's sound {evidence.get('sync', 0):+.2f}"
+    if kind == "still":
+        return f"{talked}, the dub is silent; {agrees}"
+    for source, told in (("stem", "its stem speaks"), ("script", "the script names it")):
+        if source in evidence:
+            return f"{told} in {100 * evidence[source]:.0f} % of it; {talked}; {agrees}"
+    return f"{talked}; {agrees}"

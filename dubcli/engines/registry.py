@@ -6,17 +6,16 @@ Other packages add engines through the entry-point group `dubcli.engines`: an en
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from dubcli.errors import ConfigError, DependencyError
+from dubcli.models.packaged import digest
 
 KINDS = ("tracker", "aligner", "lips")
 _SPHINX = tuple(f"model/en-us/en-us/{name}" for name in ("mdef", "means", "variances", "sendump"))
@@ -61,7 +60,7 @@ class EngineInfo:
         Raises:
             DependencyError: the package or a weight file is not there.
         """
-        return {name: _digest(self.package, name) for name in self.weights}
+        return {name: digest(self.package, name) for name in self.weights}
 
     def load(self) -> Any:
         """Import and make the engine.
@@ -154,22 +153,3 @@ def engine(kind: str, name: str) -> EngineInfo:
     except KeyError:
         names = ", ".join(sorted(n for k, n in engines() if k == kind))
         raise ConfigError(f"no {kind} engine is called {name!r}; there are: {names}") from None
-
-
-def packaged(package: str, name: str) -> Path:
-    """A file that lies inside an installed package; the package is not imported.
-
-    Raises:
-        DependencyError: it is not there.
-    """
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / name
-        if path.is_file():
-            return path
-    raise DependencyError(f"{package} lacks {name}; type: make venv")
-
-
-@lru_cache
-def _digest(package: str, name: str) -> str:
-    return hashlib.sha256(packaged(package, name).read_bytes()).hexdigest()

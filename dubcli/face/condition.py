@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import mesh as regions
 from dubcli.face import pose
 from dubcli.face.follow import Sight, Trace
 from dubcli.face.identity import describe
 from dubcli.face.steady import steadied
-from dubcli.face.tracks import FaceTrack, Reason
 
 THUMBS = 8  # pictures kept of a track
 TINY = 10.0  # pixels between the outer eye corners: below, a mesh is guesswork, and the face is dropped

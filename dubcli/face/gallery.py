@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.artifacts.arrays import mapped
+from dubcli.artifacts.tracks import FaceTrack
 from dubcli.face import cover, pose
 from dubcli.face import mesh as regions
-from dubcli.face.tracks import FaceTrack
 
 if TYPE_CHECKING:
+    from dubcli.artifacts.media import VideoStream
     from dubcli.media.decode import Frame
-    from dubcli.media.probe import VideoStream
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.remux import Remuxed
 from dubcli.errors import CheckError, EngineError
 from dubcli.media import compose, encode, nal, remux, spans, verify
 from dubcli.media.picture import Film, Segment, gaps
 
 if TYPE_CHECKING:
-    from dubcli.media.probe import MediaInfo
+    from dubcli.artifacts.media import MediaInfo
+    from dubcli.artifacts.shots import Groups
     from dubcli.media.remux import Dub
     from dubcli.media.spans import Span
     from dubcli.settings.config import ComposeSettings
@@ -24,7 +26,7 @@ def film(
     source: Film,
     info: MediaInfo,
     digest: NDArray[np.uint8],
-    groups: dict[str, Any],
+    groups: Groups,
     dub: Dub,
     segments: Sequence[Segment],
     *,
@@ -33,14 +35,14 @@ def film(
     scratch: Path,
     report: Callable[[int, int], None] = lambda done, total: None,
     warn: Callable[[str], None] = lambda line: None,
-) -> dict[str, Any]:
+) -> Remuxed:
     """Write the dubbed film and check it by reading it back.
 
     Args:
         source: the film, its picture and its times.
         info: everything in it.
         digest: (N, 16) digests of its frames.
-        groups: what `split` found in `groups.json`.
+        groups: where its packets can be cut.
         dub: the dubbed track.
         segments: spans encoded with their patches.
         settings: how to encode what else must be.
@@ -49,7 +51,7 @@ def film(
         report, warn: as in `core.model.Task`.
 
     Returns:
-        What was done: `encoded` and `copied` (numbers of frames), `why` everything was encoded, `left_out`.
+        What was done.
 
     Raises:
         MediaError, EngineError, TemporaryError, CheckError: it cannot be made.
@@ -60,16 +62,16 @@ def film(
     copies: list[Span] = []
     if spans.codec(settings.codec, source.video.codec) != source.video.codec:
         copies = []
-    elif not segments and not any(groups["fixed"]):
+    elif not segments and not any(groups.fixed):
         copies = untouched
-    elif not groups["reason"] and settings.video == "copy-untouched":
+    elif not groups.reason and settings.video == "copy-untouched":
         copies = [
             part
             for gap in untouched
-            for part in spans.whole_groups(gap, groups["starts"], groups["keys"], groups["fixed"], count)
+            for part in spans.whole_groups(gap, groups.starts, groups.keys, groups.fixed, count)
         ]
     asked = settings.video == "encode" or settings.codec != "source"
-    why = "" if copies or asked else groups["reason"]
+    why = "" if copies or asked else groups.reason
     if copies:
         try:
             return _made(
@@ -94,7 +96,7 @@ def _made(
     scratch: Path,
     report: Callable[[int, int], None],
     warn: Callable[[str], None],
-) -> dict[str, Any]:
+) -> Remuxed:
     """Encode what neither a segment nor a copy holds, put all together, and check it."""
     parts = list(segments)
     for gap in gaps(segments, len(source.pts)):
@@ -112,9 +114,5 @@ def _made(
     verify.times(out, source.video, source.pts)
     if copies:
         verify.pictures(out, source.video, digest, copies, report)
-    return {
-        "encoded": len(source.pts) - sum(stop - start for start, stop in copies),
-        "copied": sum(stop - start for start, stop in copies),
-        "why": why,
-        "left_out": left_out,
-    }
+    copied = sum(stop - start for start, stop in copies)
+    return Remuxed(encoded=len(source.pts) - copied, copied=copied, why=why, left_out=tuple(left_out))

@@ -17,7 +17,7 @@ from dubcli.errors import MediaError
 from dubcli.media.layout import Layout, Planes, layout
 
 if TYPE_CHECKING:
-    from dubcli.media.probe import VideoStream
+    from dubcli.artifacts.media import VideoStream
 
 Rect = tuple[int, int, int, int]  # x, y, width, height in pixels of the raster
 Floats = NDArray[np.float32]

@@ -15,7 +15,7 @@ from dubcli.media.encode import Encoder, encoding, verified
 from dubcli.media.patches import Patches
 
 if TYPE_CHECKING:
-    from dubcli.media.probe import VideoStream
+    from dubcli.artifacts.media import VideoStream
     from dubcli.settings.config import ComposeSettings
 
 Span = tuple[int, int]

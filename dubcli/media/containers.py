@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dubcli.media.probe import MediaInfo
+    from dubcli.artifacts.media import MediaInfo
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream as AvVideoStream
 
-    from dubcli.media.probe import AudioStream, MediaInfo, VideoStream
+    from dubcli.artifacts.media import AudioStream, MediaInfo, VideoStream
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from dubcli.media.layout import Planes, layout
 from dubcli.media.nal import NEW_NUMBER
 
 if TYPE_CHECKING:
-    from dubcli.media.probe import VideoStream
+    from dubcli.artifacts.media import VideoStream
     from dubcli.settings.config import ComposeSettings
 
 # x264's output depends on the number of threads: a fixed one gives the same bytes on every machine.

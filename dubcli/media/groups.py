@@ -12,31 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.shots import Groups
 from dubcli.media import nal
 
 # Codecs in which every picture stands alone.
 INTRA = frozenset({"prores", "dnxhd", "mjpeg", "ffv1"})
 LONG = frozenset({"h264", "hevc"})
-
-
-@dataclass(frozen=True)
-class Groups:
-    """How a film can be cut.
-
-    Group g holds the frames `starts[g]` … `starts[g + 1] − 1`; its first stored picture is `keys[g]`. In an
-    open group, pictures shown before that one need the group before it too: they can only be copied with it.
-
-    Attributes:
-        starts: first frames of the groups, rising from 0.
-        keys: the frame of each group from which decoding can start.
-        fixed: which groups cannot be copied: an edit list hides some of their packets.
-        reason: why nothing can be copied, "" where something can.
-    """
-
-    starts: list[int] = field(default_factory=lambda: [0])
-    keys: list[int] = field(default_factory=lambda: [0])
-    fixed: list[bool] = field(default_factory=lambda: [False])
-    reason: str = ""
 
 
 @dataclass
@@ -117,4 +98,4 @@ class Grouper:
             starts.append(int(np.searchsorted(pts, shown.min())))
             keys.append(int(np.searchsorted(pts, times[a])))
             fixed.append(bool(hidden[a:b].any()))
-        return Groups(starts, keys, fixed)
+        return Groups(starts=tuple(starts), keys=tuple(keys), fixed=tuple(fixed))

@@ -23,7 +23,7 @@ from dubcli.media.spans import Span
 if TYPE_CHECKING:
     from av.packet import Packet
 
-    from dubcli.media.probe import VideoStream
+    from dubcli.artifacts.media import VideoStream
 
 Coded = tuple[int, bytes, bool]  # frame, packet, whether it is a key picture
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from dubcli.artifacts.media import AudioStream, MediaInfo, OtherStream, SubtitleStream
 from dubcli.errors import MediaError
 from dubcli.media import boxes, picture, source
 from dubcli.media.containers import VIDEO, audio_codec, format_of, subtitle_codec
 from dubcli.media.ffmpeg import CONTAINERS, Process, url
-from dubcli.media.probe import AudioStream, MediaInfo, OtherStream, SubtitleStream
 from dubcli.media.spans import Span
 
 _AAC_RATE = 160_000  # bits per second and channel: beyond audible difference

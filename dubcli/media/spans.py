@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import bisect
-import zipfile
-from array import array
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 Span = tuple[int, int]
-
-
-def integers(path: Path, name: str) -> Sequence[int]:
-    """A flat int32 or int64 array from an `.npz`, read without NumPy: planning must stay light.
-
-    Raises:
-        ValueError: there is no such array.
-    """
-    with zipfile.ZipFile(path) as box:
-        data = box.read(f"{name}.npy")
-    size = int.from_bytes(data[8:10], "little")
-    header = ast.literal_eval(data[10 : 10 + size].decode("latin-1"))
-    codes = {"<i4": "i", "<i8": "q"}
-    if header["descr"] not in codes or len(header["shape"]) != 1:
-        raise ValueError(f"{path}: {name} is no flat array of integers")
-    return array(codes[header["descr"]], data[10 + size :])
 
 
 def codec(asked: str, own: str) -> str:
@@ -77,7 +57,7 @@ def grown(spans: Iterable[Span], starts: Sequence[int], keys: Sequence[int], cou
 
     Args:
         spans: ranges of frames.
-        starts, keys: as in `media.groups.Groups`.
+        starts, keys: as in `artifacts.shots.Groups`.
         count: frames of the film.
     """
     ends = [*keys[1:], count]
@@ -94,7 +74,7 @@ def whole_groups(
 
     Args:
         span: a range of frames.
-        starts, keys, fixed: as in `media.groups.Groups`.
+        starts, keys, fixed: as in `artifacts.shots.Groups`.
         count: frames of the film.
     """
     ends = [*starts[1:], count]

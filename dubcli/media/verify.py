@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.media import VideoStream
 from dubcli.errors import CheckError
 from dubcli.media import decode, source
-from dubcli.media.probe import VideoStream
 from dubcli.media.spans import Span
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.report import Curves, Face, Report, Shot, State, Totals
+from dubcli.artifacts.shots import Shot as ShotRow
 from dubcli.media.patches import Patches
 from dubcli.report import judge, look
 from dubcli.report.gather import Subject, Work
-from dubcli.report.model import Curves, Face, Report, Shot, State, Totals
 
 if TYPE_CHECKING:
     from dubcli.engines.trackers.mediapipe import Finder
@@ -59,14 +60,14 @@ def assemble(
         count = 0
         for index, row in enumerate(work.shots):
             faces = []
-            for subject in work.subjects(row["name"]):
+            for subject in work.subjects(row.name):
                 measured = finder if len(subject.patched) and count % every == 0 else None
                 count += bool(len(subject.patched))
                 faces.append(_face(work, subject, before, after, measured, measure, most_pictured, pictures))
                 changed_frames.update(subject.patched.tolist())
             if index % max(1, len(work.shots) // _POSTERS) == 0:
-                middle = (row["start"] + row["stop"]) // 2
-                pictures.posters[row["name"]] = look.poster(after, middle)
+                middle = (row.start + row.stop) // 2
+                pictures.posters[row.name] = look.poster(after, middle)
             shots.append(_shot(work, row, faces))
             done(index + 1, len(work.shots))
     return _report(work, shots, len(changed_frames)), pictures
@@ -169,7 +170,7 @@ def _plain(curve: NDArray[Any]) -> tuple[float | None, ...]:
     return tuple(None if not np.isfinite(value) else round(float(value), 4) for value in curve)
 
 
-def _shot(work: Work, row: dict[str, Any], faces: list[Face]) -> Shot:
+def _shot(work: Work, row: ShotRow, faces: list[Face]) -> Shot:
     changed = [face for face in faces if face.state == "changed"]
     failed = [face for face in faces if face.state == "failed"]
     spoken = {cue.kind for face in changed for cue in face.cues}
@@ -187,10 +188,10 @@ def _shot(work: Work, row: dict[str, Any], faces: list[Face]) -> Shot:
     else:
         what = "left as it is: no face"
     return Shot(
-        name=row["name"],
-        start=row["start"],
-        stop=row["stop"],
-        seconds=round(float(work.seconds[row["start"]]), 3),
+        name=row.name,
+        start=row.start,
+        stop=row.stop,
+        seconds=round(float(work.seconds[row.start]), 3),
         state="failed" if failed else "changed" if changed else "untouched",
         what=what,
         faces=tuple(faces),
@@ -209,7 +210,7 @@ def _report(work: Work, shots: list[Shot], changed_frames: int) -> Report:
             skipped[skip.reason] = skipped.get(skip.reason, 0) + skip.stop - skip.start
     offscreen = work.offscreen()
     failed = sum(face.state == "failed" for face in faces)
-    warnings = [f"not kept: {line}" for line in work.remux.get("left_out", [])]
+    warnings = [f"not kept: {line}" for line in work.remux.left_out]
     if failed:
         warnings.insert(0, f"{failed} faces failed; the source's picture is kept there")
     film, dub = work.film(), work.dub()
@@ -229,7 +230,7 @@ def _report(work: Work, shots: list[Shot], changed_frames: int) -> Report:
             faces_failed=failed,
             frames=len(work.pts),
             frames_changed=changed_frames,
-            frames_encoded=work.remux.get("encoded"),
+            frames_encoded=work.remux.encoded,
             offscreen_seconds=round(sum(span.stop - span.start for span in offscreen), 2),
             skipped=dict(sorted(skipped.items())),
         ),

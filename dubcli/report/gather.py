@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,14 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts import remux, tracks
+from dubcli.artifacts import speech as sound
+from dubcli.artifacts.cast import Cast
+from dubcli.artifacts.cues import Cue as CueRow
+from dubcli.artifacts.cues import Cues
+from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.motion import Motion
+from dubcli.artifacts.patches import Placement
+from dubcli.artifacts.phones import INDEX
+from dubcli.artifacts.report import Cue, Dub, Engine, Film, Skip, Span
+from dubcli.artifacts.shots import Frames, Shots
+from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.engines import registry
 from dubcli.face import mesh as regions
-from dubcli.face import tracks
-from dubcli.face.tracks import FaceTrack, Reason
-from dubcli.media.probe import MediaInfo
 from dubcli.quality import curves
-from dubcli.report.model import Cue, Dub, Engine, Film, Skip, Span
-from dubcli.speech import record, visemes
 
 Curve = NDArray[np.float32]
 
@@ -110,25 +116,20 @@ class Work:
     def __init__(self, inputs: Mapping[str, Path], facts: Mapping[str, Any]) -> None:
         self.inputs = inputs
         self.facts = facts
-        self.media = MediaInfo.model_validate_json((inputs["probe"] / "media.json").read_bytes())
-        self.shots: list[dict[str, Any]] = self._json("split", "shots.json")
-        with np.load(inputs["split"] / "frames.npz", allow_pickle=False) as box:
-            self.pts = box["pts"]
-        self.seconds = (self.pts - self.pts[0]) * float(self.media.film.tick)
-        self.cues = self._json("cue", "cues.json")
-        self.remux = self._json("remux", "remux.json")
-        self._persons: dict[tuple[str, int], dict[str, Any]] = {
-            (str(shot), int(track)): person
-            for person in self._json("cast", "cast.json")["persons"]
-            for shot, track in person["faces"]
-        }
-        self._phones: dict[str, tuple[record.Phone, ...]] = {}
+        self.media = MediaInfo.load(inputs["probe"])
+        self.shots = Shots.load(inputs["split"]).shots
+        frames = Frames.load(inputs["split"])
+        self.pts, self.seconds = frames.pts, frames.seconds
+        self.cues = Cues.load(inputs["cue"])
+        self.remux = remux.Remuxed.load(inputs["remux"])
+        self._owners = Cast.load(inputs["cast"]).owners
+        self._phones: dict[str, tuple[sound.Phone, ...]] = {}
         self._features: dict[str, tuple[NDArray[np.float32], float]] = {}
 
     @property
     def result(self) -> Path:
         """The finished film."""
-        return self.inputs["remux"] / f"film{self.facts['suffix']}"
+        return remux.film(self.inputs["remux"], self.facts["suffix"])
 
     def film(self) -> Film:
         """What the film is."""
@@ -148,20 +149,18 @@ class Work:
 
     def dub(self) -> Dub:
         """What the dub is."""
-        heard = record.load(self.inputs["speech/dub"] / "speech.json")
+        heard = sound.Record.load(self.inputs["speech/dub"])
         spoken = sum(region.end - region.start for region in heard.regions)
         return Dub(name=self.facts["dub"], seconds=heard.seconds, speech_seconds=round(spoken, 2))
 
     def speech(self) -> tuple[Span, ...]:
         """Where the dub speaks."""
-        heard = record.load(self.inputs["speech/dub"] / "speech.json")
+        heard = sound.Record.load(self.inputs["speech/dub"])
         return tuple(Span(start=region.start, stop=region.end) for region in heard.regions)
 
     def offscreen(self) -> tuple[Span, ...]:
         """Where the dub speaks and nobody who can be seen does."""
-        return tuple(
-            Span(start=float(row["start"]), stop=float(row["end"])) for row in self.cues["offscreen"]
-        )
+        return tuple(Span(start=row.start, stop=row.end) for row in self.cues.offscreen)
 
     def engines(self) -> tuple[Engine, ...]:
         """The engines that were used."""
@@ -180,7 +179,7 @@ class Work:
     def subjects(self, shot: str) -> Iterator[Subject]:
         """The faces of a shot."""
         folder = self.inputs.get(f"tracks/{shot}")
-        for number, track in enumerate(tracks.load(folder / "tracks.npz") if folder else []):
+        for number, track in enumerate(tracks.load(folder) if folder else []):
             yield self._subject(shot, number, track)
 
     def called_for(self, role: str, frames: NDArray[np.integer[Any]]) -> tuple[Curve, Curve] | None:
@@ -197,18 +196,18 @@ class Work:
             return None
         if role not in self._features:
             folder = self.inputs[f"speech/{role}"]
-            with np.load(folder / "features.npz", allow_pickle=False) as box:
-                self._features[role] = box["viseme"], record.load(folder / "speech.json").offset
+            rows = np.array(sound.features(folder)["viseme"])
+            self._features[role] = rows, sound.Record.load(folder).offset
         rows, offset = self._features[role]
         at = self.seconds[frames] - offset
         centres = (np.arange(len(rows)) + 0.5) / 100
-        closed = np.interp(at, centres, rows[:, visemes.INDEX["PP"]]) if len(rows) else np.zeros(len(at))
+        closed = np.interp(at, centres, rows[:, INDEX["PP"]]) if len(rows) else np.zeros(len(at))
         return curves.called_for(rows, at), closed.astype(np.float32)
 
-    def phones(self, role: str) -> tuple[record.Phone, ...]:
+    def phones(self, role: str) -> tuple[sound.Phone, ...]:
         """Phones of `dub` or `film` with their times in the film's."""
         if role not in self._phones:
-            heard = record.load(self.inputs[f"speech/{role}"] / "speech.json")
+            heard = sound.Record.load(self.inputs[f"speech/{role}"])
             begin = heard.offset
             self._phones[role] = tuple(
                 phone.model_copy(update={"start": phone.start + begin, "end": phone.end + begin})
@@ -217,30 +216,30 @@ class Work:
         return self._phones[role]
 
     def _subject(self, shot: str, number: int, track: FaceTrack) -> Subject:
-        name, person = f"{shot}.{number}", self._persons.get((shot, number), {"id": "?"})
+        name, person = f"{shot}.{number}", self._owners.get((shot, number))
         lips, motion = self.inputs.get(f"patch/{name}"), self.inputs.get(f"motion/{name}")
-        own = [row for row in self.cues["cues"] if (row["shot"], int(row["track"])) == (shot, number)]
+        own = [row for row in self.cues.cues if (row.shot, row.track) == (shot, number)]
         patched, confidence = np.zeros(0, np.int32), np.zeros(0, np.float32)
-        if lips is not None and (lips / "patch.npz").exists():
-            with np.load(lips / "patch.npz", allow_pickle=False) as box:
-                patched, confidence = box["frames"], box["confidence"]
+        if lips is not None:
+            placed = Placement.load(lips)
+            patched, confidence = placed.frames, placed.confidence
         arrays: dict[str, NDArray[Any]] = {}
         if motion is not None:
-            with np.load(motion / "motion.npz", allow_pickle=False) as box:
-                arrays = {key: box[key] for key in ("frames", "opening", "closed", "weight")}
-        shown = (self.inputs["learn"] / f"gallery-{person['id']}.npz").exists()
+            curves = vars(Motion.load(motion))
+            arrays = {key: curves[key] for key in ("frames", "opening", "closed", "weight")}
+        shown = person is not None and (self.inputs["learn"] / f"gallery-{person.id}.npz").exists()
         return Subject(
             name=name,
-            person=str(person.get("name") or person["id"]),
+            person=(person.name or person.id) if person else "?",
             track=track,
             cues=tuple(
                 Cue(
-                    start=row["start"],
-                    stop=row["stop"],
-                    kind=row["kind"],
-                    confidence=round(row["confidence"], 3),
+                    start=row.start,
+                    stop=row.stop,
+                    kind=row.kind,
+                    confidence=round(row.confidence, 3),
                 )
-                for row in sorted(own, key=lambda row: int(row["start"]))
+                for row in sorted(own, key=lambda row: row.start)
             ),
             skipped=tuple(self._skipped(shot, number, track, own, shown)),
             motion=arrays,
@@ -251,25 +250,22 @@ class Work:
         )
 
     def _skipped(
-        self, shot: str, number: int, track: FaceTrack, cues: list[dict[str, Any]], shown: bool
+        self, shot: str, number: int, track: FaceTrack, cues: list[CueRow], shown: bool
     ) -> Iterator[Skip]:
         """Why frames of a face were left alone, as `cue` says or as their own state forbids."""
         first, stop = int(track.frames[0]), int(track.frames[-1]) + 1
-        said = [row for row in self.cues["skipped"] if (row["shot"], int(row["track"])) == (shot, number)]
+        said = [row for row in self.cues.skipped if (row.shot, row.track) == (shot, number)]
         for row in said:
-            yield Skip(start=row["start"], stop=row["stop"], reason=row["reason"])
+            yield Skip(start=row.start, stop=row.stop, reason=row.reason)
         if not cues and not said:
             yield Skip(start=first, stop=stop, reason="no line of the dub is this face's")
         if cues and not shown:
             yield Skip(start=first, stop=stop, reason="the film has no footage of this mouth to show")
             return
         for cue in cues:
-            inside = (track.frames >= cue["start"]) & (track.frames < cue["stop"])
+            inside = (track.frames >= cue.start) & (track.frames < cue.stop)
             reason = np.where(inside, track.reason, Reason.OK)
             edges = np.flatnonzero(np.diff(np.r_[Reason.OK, reason, Reason.OK]))
             for a, b in pairwise(edges):
                 if reason[a] != Reason.OK:
                     yield Skip(start=first + int(a), stop=first + int(b), reason=_REASONS[Reason(reason[a])])
-
-    def _json(self, role: str, name: str) -> Any:
-        return json.loads((self.inputs[role] / name).read_text("utf-8"))

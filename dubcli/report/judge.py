@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.report import Measure, Measures, Violation
 from dubcli.quality import curves
 from dubcli.report.gather import Curve, Subject, Work
-from dubcli.report.model import Measure, Measures, Violation
 
 _SPOKEN = 0.02  # opening by rule above which the film's own speech counts as speech
 _SURE = 0.5  # how sure the aligner must be of a sound that is missed

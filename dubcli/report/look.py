@@ -12,19 +12,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.report import Measure
 from dubcli.face import mesh as regions
 from dubcli.face.look import Look, look_at
 from dubcli.media import decode, layout, source
 from dubcli.media.patches import Patches
 from dubcli.media.probe import probe
 from dubcli.quality import pixels
-from dubcli.report.model import Measure
 
 if TYPE_CHECKING:
+    from dubcli.artifacts.media import VideoStream
+    from dubcli.artifacts.tracks import FaceTrack
     from dubcli.engines.trackers.mediapipe import Finder
-    from dubcli.face.tracks import FaceTrack
-    from dubcli.media.patches import Patch
-    from dubcli.media.probe import VideoStream
+    from dubcli.media.patches import Placed
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.float32]
@@ -156,7 +156,7 @@ class _Mouth:
         new: Image,
         mesh: NDArray[np.float32],
         new_mesh: NDArray[np.float32],
-        patch: Patch | None,
+        patch: Placed | None,
     ) -> None:
         """Take in one frame: source and result as RGB, the face in both, and the patch between them."""
         if patch is None:
@@ -182,7 +182,7 @@ class _Mouth:
         seen.changed_outside = sum(self._outside) if self._outside else None
 
     def _measure(
-        self, old: Image, new: Image, mesh: NDArray[np.float32], new_mesh: NDArray[np.float32], patch: Patch
+        self, old: Image, new: Image, mesh: NDArray[np.float32], new_mesh: NDArray[np.float32], patch: Placed
     ) -> None:
         low, high = mesh[:468, :2].min(axis=0), mesh[:468, :2].max(axis=0)
         height, width = old.shape[:2]
@@ -230,7 +230,7 @@ def _hull(points: NDArray[np.floating[Any]], shape: tuple[int, int]) -> NDArray[
     return canvas > 0
 
 
-def _placed(patch: Patch, size: tuple[int, int]) -> Mask:
+def _placed(patch: Placed, size: tuple[int, int]) -> Mask:
     """The mask of a patch on the whole raster, 0-1; `size` is (width, height)."""
     _, mask, x, y = patch
     full = np.zeros((size[1], size[0]), np.float32)
@@ -242,7 +242,7 @@ def _placed(patch: Patch, size: tuple[int, int]) -> Mask:
     return full
 
 
-def _changed_outside(was: decode.Frame, patch: Patch) -> int:
+def _changed_outside(was: decode.Frame, patch: Placed) -> int:
     """Samples that mixing the patch in changes where its mask is 0."""
     form = was.colour.layout
     planes = layout.copied(was.planes)

@@ -8,9 +8,9 @@ from itertools import groupby
 
 import jinja2
 
+from dubcli.artifacts.report import Measure, Report
 from dubcli.report import plot
 from dubcli.report.assemble import Pictures
-from dubcli.report.model import Measure, Report
 
 # Measure, heading, how it is written, what it says.
 _ROWS = (

@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 
 from markupsafe import Markup
 
-from dubcli.report.model import Curves, Face, Report
+from dubcli.artifacts.report import Curves, Face, Report
 
 _WIDTH = 960
 _CURVE_HEIGHT = 170

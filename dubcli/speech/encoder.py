@@ -72,8 +72,8 @@ def row(times: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache
 def _session() -> Any:
-    from dubcli.engines.network import session
-    from dubcli.engines.registry import packaged
+    from dubcli.models.onnx import session
+    from dubcli.models.packaged import packaged
 
     path = packaged("moonshine_voice", "assets/tiny-en/encoder_model.ort")
     model = path.read_bytes()

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.engines.aligners.base import Heard
+from dubcli.artifacts.speech import Region
 from dubcli.speech import encoder
-from dubcli.speech.record import Region
+from dubcli.speech.alignment import Alignment
 
 RATE = 16000
 HOP = 160
@@ -53,12 +53,12 @@ def levelled(wave: Floats) -> Floats:
     return np.asarray(wave * (_LEVEL_RMS / np.sqrt(loud.mean())), np.float32)
 
 
-def features(wave: Floats, heard: Heard | None = None) -> dict[str, NDArray[Any]]:
+def features(wave: Floats, heard: Alignment) -> dict[str, NDArray[Any]]:
     """Features at 100 Hz; row f is centred on `(f + 0.5) / 100` seconds.
 
     Args:
         wave: (S,) mono at 16 kHz, any level.
-        heard: what an aligner heard in the levelled wave; None has the default aligner listen.
+        heard: what an aligner found in the levelled wave.
 
     Returns:
         For F = S // 160: `logmel` (F, 80) in bels relative to the file's average speech, from -4 (silence)
@@ -69,10 +69,6 @@ def features(wave: Floats, heard: Heard | None = None) -> dict[str, NDArray[Any]
         uncertain it is, as a variance.
     """
     wave = levelled(wave)
-    if heard is None:
-        from dubcli.engines.registry import engine
-
-        heard = engine("aligner", "phones").load().hear(wave)
     gate = _gate(heard)
     energy, mel = _spectrum(wave)
     spoken = heard.speech > 0.5
@@ -110,7 +106,7 @@ def part(features: Mapping[str, NDArray[Any]], start: float, stop: float) -> tup
     return found, first * 0.12
 
 
-def _gate(heard: Heard) -> Floats:
+def _gate(heard: Alignment) -> Floats:
     """(F,) 1 in and near regions of speech, else 0: music between lines is silence to a mouth."""
     at = (np.arange(len(heard.speech)) + 0.5) / 100
     gate = np.zeros(len(at))

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -153,15 +152,13 @@ class MouthModel:
         apart = float(np.sqrt(max(0.0, float(np.mean((own - other) ** 2 - doubt - more)))))
         return float(np.clip((_ALIKE[1] - apart) / (_ALIKE[1] - _ALIKE[0]), 0, 1))
 
-    def save(self, path: Path) -> None:
-        """Write the weights as safetensors."""
-        from safetensors.numpy import save_file
-
+    def members(self) -> dict[str, Any]:
+        """The weights by name, as `load` takes them."""
         out = members(self.prior) | {"colour": self.colour}
         out |= {"lag": np.array([self.lag], np.float64), "ruled": np.array([self.ruled])}
         for name, voice in sorted(self.voices.items()):
             out |= {f"voice/{name}/{part}": getattr(voice, part) for part in _TAUGHT}
-        save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, path)
+        return out
 
 
 def unlearnt(prior: Prior, ruled: bool = False) -> MouthModel:
@@ -169,11 +166,8 @@ def unlearnt(prior: Prior, ruled: bool = False) -> MouthModel:
     return MouthModel(prior, 0.0, np.zeros((2, BANDS), np.float32), {}, ruled)
 
 
-def load(path: Path) -> MouthModel:
-    """Read what `MouthModel.save` wrote."""
-    from safetensors.numpy import load_file
-
-    box = load_file(path)
+def load(box: Mapping[str, Any]) -> MouthModel:
+    """The model whose weights `MouthModel.members` names."""
     names = sorted({key.split("/")[1] for key in box if key.startswith("voice/")})
     return MouthModel(
         prior=from_members(box),

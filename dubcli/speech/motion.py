@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.phones import INDEX
 from dubcli.quality import curves
 from dubcli.speech import visemes
 from dubcli.speech.basis import Person, lips, opening, reshaped, width, within
@@ -147,7 +148,7 @@ def meeting(features: Mapping[str, Any], seconds: Array) -> Floats:
     """How surely a sound asks the lips to meet, (T,) 0–1."""
     if not len(features["viseme"]):
         return np.ones(len(seconds), np.float32)
-    return _heard(features, seconds)[:, visemes.INDEX["PP"]]
+    return _heard(features, seconds)[:, INDEX["PP"]]
 
 
 def posed(person: Person, wanted: Floats, features: Mapping[str, Any], seconds: Array) -> Floats:

@@ -86,10 +86,10 @@ def from_ipa(symbols: list[str]) -> tuple[str, ...]:
 @lru_cache
 def english() -> dict[str, tuple[str, ...]]:
     """PocketSphinx's English dictionary: word → phones as it is mostly said."""
-    from dubcli.engines.aligners import sphinx
+    from dubcli.models.packaged import packaged
 
     out: dict[str, tuple[str, ...]] = {}
-    with open(sphinx.model("cmudict-en-us.dict"), encoding="utf-8") as lines:
+    with open(packaged("pocketsphinx", "model/en-us/cmudict-en-us.dict"), encoding="utf-8") as lines:
         for line in lines:
             word, *phones = line.split()
             out[word] = tuple(phones)

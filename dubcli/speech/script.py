@@ -15,10 +15,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dubcli.artifacts.phones import PHONES, SILENCE
 from dubcli.errors import ConfigError
 from dubcli.speech import textgrid
 from dubcli.speech.pronunciation import from_ipa
-from dubcli.speech.visemes import PHONES, SILENCE
 
 LARGEST_BYTES = 50_000_000
 _ROUGH_S, _FINE_S = 0.7, 0.15  # by which the times of subtitles, and those of words, may be off

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from dubcli.artifacts.speech import Record
 from dubcli.errors import ConfigError
-from dubcli.speech.record import Record
 
 
 @dataclass(frozen=True)

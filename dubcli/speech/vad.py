@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.speech.record import Region
+from dubcli.artifacts.speech import Region
 
 RATE = 16000
 _CHUNK = 512  # samples the model takes at a time, 32 ms
@@ -65,7 +65,7 @@ def regions(speech: NDArray[np.float32]) -> tuple[Region, ...]:
 
 @lru_cache
 def _session() -> Any:
-    from dubcli.engines.network import session
-    from dubcli.engines.registry import packaged
+    from dubcli.models.onnx import session
+    from dubcli.models.packaged import packaged
 
     return session(packaged("silero_vad", "data/silero_vad_16k_sequence.onnx"))

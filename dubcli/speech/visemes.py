@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-SILENCE = "SIL"
+from dubcli.artifacts.phones import CLASSES, INDEX, PHONES
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,7 @@ VISEMES = (
     Viseme("oh", 0.60, width=-0.5, rounding=0.7, dominance=0.8),
     Viseme("ou", 0.22, width=-0.9, rounding=1.0, dominance=0.9),
 )
-INDEX = {v.name: k for k, v in enumerate(VISEMES)}
-PROPERTIES = ("opening", "width", "rounding", "closed", "teeth", "tongue", "dominance")
-
-# A phone passes through one class or, for diphthongs and affricates, two.
-PHONES: dict[str, tuple[str, ...]] = {
-    SILENCE: ("sil",),
-    "AA": ("aa",), "AE": ("E",), "AH": ("aa",), "AO": ("oh",), "AW": ("aa", "ou"), "AY": ("aa", "ih"),
-    "B": ("PP",), "CH": ("DD", "CH"), "D": ("DD",), "DH": ("TH",), "EH": ("E",), "ER": ("RR",),
-    "EY": ("E", "ih"), "F": ("FF",), "G": ("kk",), "HH": ("kk",), "IH": ("ih",), "IY": ("ih",),
-    "JH": ("DD", "CH"), "K": ("kk",), "L": ("nn",), "M": ("PP",), "N": ("nn",), "NG": ("kk",),
-    "OW": ("oh", "ou"), "OY": ("oh", "ih"), "P": ("PP",), "R": ("RR",), "S": ("SS",), "SH": ("CH",),
-    "T": ("DD",), "TH": ("TH",), "UH": ("ou",), "UW": ("ou",), "V": ("FF",), "W": ("ou",), "Y": ("ih",),
-    "Z": ("SS",), "ZH": ("CH",),
-}  # fmt: skip
+assert tuple(viseme.name for viseme in VISEMES) == CLASSES
 
 
 class Timed(Protocol):

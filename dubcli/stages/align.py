@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from dubcli.artifacts.media import AudioStream, MediaInfo, VideoStream
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines import registry
 from dubcli.errors import CheckError, ConfigError
@@ -21,13 +21,13 @@ def units(job: JobView) -> list[Unit]:
         ConfigError: the settings ask for the script engine, and there is no script.
     """
     found = []
-    info = json.loads((job.one("probe").path / "media.json").read_bytes())
-    tracks = [a for a in info["audio"] if a["channels"]]
+    info = MediaInfo.load(job.one("probe").path)
+    tracks = [track for track in info.audio if track.channels]
     if tracks:
-        track = max(tracks, key=lambda a: ("default" in a["disposition"], -a["index"]))
+        track = max(tracks, key=lambda a: ("default" in a.disposition, -a.index))
         name = "phones" if job.settings.align.engine == "script" else job.settings.align.engine
-        facts: dict[str, Any] = {"stream": track["index"], "offset": _offset(track, info["video"])}
-        found.append(_unit(job, "film", name, track["digest"], job.sources["film"].path, facts))
+        facts: dict[str, Any] = {"stream": track.index, "offset": _offset(track, info.video)}
+        found.append(_unit(job, "film", name, track.digest, job.sources["film"].path, facts))
     dub, script = job.sources["dub"], job.sources.get("script")
     name = dub_engine(job)
     if name == "script" and script is None:
@@ -67,8 +67,7 @@ def _unit(job: JobView, name: str, engine: str, digest: str, path: Path, facts: 
 
 def run(task: Task) -> None:
     """Hear one audio file."""
-    import numpy as np
-
+    from dubcli.artifacts import speech
     from dubcli.engines.aligners.base import Aligner, Given
     from dubcli.media.decode import audio
     from dubcli.speech.features import features, levelled
@@ -86,8 +85,8 @@ def run(task: Task) -> None:
     heard = aligner.hear(levelled(wave), task.report, given)
     offset = start if task.unit == "film" else task.facts["offset"]
     record = heard.record.model_copy(update={"offset": round(offset, 4)})
-    record.whole().save(task.out / "speech.json")
-    np.savez(task.out / "features.npz", **features(wave, heard))
+    record.whole().save(task.out)
+    speech.save_features(task.out, features(wave, heard))
     if task.unit == "dub" and not heard.record.regions:
         task.warn("the dub holds no speech: mouths that talked will be kept closed")
 
@@ -100,23 +99,21 @@ def check(task: Task) -> None:
     """
     import numpy as np
 
-    from dubcli.speech import record
+    from dubcli.artifacts import speech
     from dubcli.speech.features import hz
 
-    speech = record.load(task.out / "speech.json")
-    with np.load(task.out / "features.npz", allow_pickle=False) as box:
-        for name in box.files:
-            rows = box[name]
-            rate = hz(name)
-            if rate and abs(len(rows) / rate - speech.seconds) > 2.5 / rate:
-                raise CheckError(f"{name} has {len(rows)} rows for {speech.seconds} s; run it again")
-            if not np.isfinite(rows).all():
-                raise CheckError(f"{name} holds values that are no numbers; run it again")
+    seconds = speech.Record.load(task.out).seconds
+    for name, rows in speech.features(task.out).items():
+        rate = hz(name)
+        if rate and abs(len(rows) / rate - seconds) > 2.5 / rate:
+            raise CheckError(f"{name} has {len(rows)} rows for {seconds} s; run it again")
+        if not np.isfinite(rows).all():
+            raise CheckError(f"{name} holds values that are no numbers; run it again")
 
 
-def _offset(track: dict[str, Any], video: dict[str, Any] | None) -> float:
+def _offset(track: AudioStream, video: VideoStream | None) -> float:
     """Start of the sound after the first picture, in hundredths of a second: re-wrapping may change less."""
-    begin = track["start"] * track["time_base"][0] / track["time_base"][1]
+    begin = track.start * track.time_base[0] / track.time_base[1]
     if video:
-        begin -= video["start_pts"] * video["time_base"][0] / video["time_base"][1]
+        begin -= video.start_pts * video.time_base[0] / video.time_base[1]
     return float(round(begin, 2))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dubcli.core.model import JobView, Stage, Task, Unit
 
@@ -13,12 +12,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dubcli.edits.castfile import Face, Person
-    from dubcli.face.tracks import Glance
+    from dubcli.artifacts.cast import Face, Person
+    from dubcli.artifacts.tracks import Glance
+    from dubcli.edits import castfile
 
 Row = TypeVar("Row")
 
-STAGE = Stage("cast", 3, after=("track",))
+STAGE = Stage("cast", 4, after=("track",))
 
 SHEET_COLUMNS, SHEET_PICTURES = 8, 48
 
@@ -37,11 +37,13 @@ def units(job: JobView) -> list[Unit]:
 
 
 def run(task: Task) -> None:
-    """Group the film's tracks into people: `cast.json` and one `sheet-<id>.png` each."""
+    """Group the film's tracks into people, each with a contact sheet."""
+    from dubcli.artifacts import tracks
+    from dubcli.artifacts.cast import Cast, sheet
     from dubcli.edits import castfile
-    from dubcli.face import identity, tracks
+    from dubcli.face import identity
 
-    faces: list[castfile.Face] = []
+    faces: list[Face] = []
     seen: list[Glance] = []
     together: set[tuple[int, int]] = set()
     for shot, path in _shots(task):
@@ -69,31 +71,32 @@ def run(task: Task) -> None:
     for person in persons:
         chosen = _spread(person.faces, SHEET_PICTURES)
         pictures = [tracks.thumbs(paths[shot], number) for shot, number in chosen]
-        (task.out / f"sheet-{person.id}.png").write_bytes(_sheet(pictures))
+        sheet(task.out, person.id).write_bytes(_sheet(pictures))
     frames = {face: glance.stop - glance.first for face, glance in zip(faces, seen, strict=True)}
     rows = [_row(person, frames, task.params["require_consent"]) for person in persons]
-    text = json.dumps({"persons": rows}, indent=1, sort_keys=True, ensure_ascii=False)
-    (task.out / "cast.json").write_text(text + "\n", encoding="utf-8")
+    Cast(persons=tuple(rows)).save(task.out)
 
 
-def _row(person: Person, frames: Mapping[Face, int], require_consent: bool) -> dict[str, Any]:
-    """A person as `cast.json` tells it; `why` says why they are not touched."""
+def _row(person: castfile.Person, frames: Mapping[Face, int], require_consent: bool) -> Person:
+    """A person with what `cast.yaml` says of them."""
+    from dubcli.artifacts.cast import Person
+
     why = ""
     if not person.note.touch:
         why = "cast.yaml says: never touch"
     elif require_consent and not person.note.consent:
         why = "no consent is recorded in cast.yaml"
-    return {
-        "id": person.id,
-        "name": person.note.name,
-        "consent": person.note.consent,
-        "amplitude": person.note.amplitude,
-        "touch": not why,
-        "why": why,
-        "frames": sum(frames[face] for face in person.faces),
-        "faces": [list(face) for face in person.faces],
-        **({"style": person.note.style} if person.note.style else {}),
-    }
+    return Person(
+        id=person.id,
+        name=person.note.name,
+        consent=person.note.consent,
+        amplitude=person.note.amplitude,
+        touch=not why,
+        why=why,
+        frames=sum(frames[face] for face in person.faces),
+        faces=tuple(person.faces),
+        style=person.note.style or None,
+    )
 
 
 def check(task: Task) -> None:
@@ -102,18 +105,18 @@ def check(task: Task) -> None:
     Raises:
         CheckError: one is missing.
     """
+    from dubcli.artifacts.cast import Cast, sheet
     from dubcli.errors import CheckError
 
-    cast = json.loads((task.out / "cast.json").read_text(encoding="utf-8"))
-    for person in cast["persons"]:
-        if not (task.out / f"sheet-{person['id']}.png").stat().st_size:
-            raise CheckError(f"the contact sheet of {person['id']} is empty; type: dubcli run again")
+    for person in Cast.load(task.out).persons:
+        if not sheet(task.out, person.id).stat().st_size:
+            raise CheckError(f"the contact sheet of {person.id} is empty; type: dubcli run again")
 
 
 def _shots(task: Task) -> list[tuple[str, Path]]:
-    """Shots in order, each with the file of its tracks."""
+    """Shots in order, each with the folder of its tracks."""
     roles = sorted(role for role in task.inputs if role.startswith("tracks/"))
-    return [(role.removeprefix("tracks/"), task.inputs[role] / "tracks.npz") for role in roles]
+    return [(role.removeprefix("tracks/"), task.inputs[role]) for role in roles]
 
 
 def _spread(rows: Sequence[Row], most: int) -> list[Row]:

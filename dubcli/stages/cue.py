@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from dubcli.artifacts.cast import Cast
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, ConfigError
 
 if TYPE_CHECKING:
+    from dubcli.artifacts.speech import Record, Region
     from dubcli.edits.cuefile import Edit
-    from dubcli.speech.record import Record, Region
 
-STAGE = Stage("cue", version=5, after=("cast", "align"))
+STAGE = Stage("cue", version=6, after=("cast", "align"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -20,11 +20,9 @@ def units(job: JobView) -> list[Unit]:
     used = {f"tracks/{shot}": artifact for shot, artifact in job.all("track").items()}
     used |= {f"speech/{name}": artifact for name, artifact in job.all("align").items()}
     used |= {"cast": job.one("cast"), "split": job.one("split")}
-    probe = job.one("probe")
-    video = json.loads((probe.path / "media.json").read_bytes())["video"]
     inputs = {role: artifact.content for role, artifact in used.items()}
     paths = {role: artifact.path for role, artifact in used.items()}
-    cast = json.loads((job.one("cast").path / "cast.json").read_bytes())["persons"]
+    cast = Cast.load(job.one("cast").path)
     edits = job.sources.get("cues")
     if edits is not None:
         inputs["edits"], paths["edits"] = edits.sha256, edits.path
@@ -35,7 +33,7 @@ def units(job: JobView) -> list[Unit]:
             inputs=inputs,
             paths=paths,
             params=job.settings.cue.model_dump(),
-            facts={"time_base": video["time_base"], "stems": _stems(job, cast)},
+            facts={"stems": _stems(job, cast)},
             cost=len(used),
         )
     ]
@@ -45,58 +43,56 @@ def run(task: Task) -> None:
     """Write `cues.json`."""
     import numpy as np
 
+    from dubcli.artifacts import speech, tracks
+    from dubcli.artifacts.cues import Cue, Cues, Skip, Span
+    from dubcli.artifacts.shots import Frames, Shots
     from dubcli.cueing import floor
     from dubcli.cueing.speaker import Sound
-    from dubcli.face import tracks
-    from dubcli.speech import record
-    from dubcli.speech.cues import Cue, Cues, Skip, Span
 
-    with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
-        ticks = box["pts"] - box["pts"][0]
-    seconds = ticks * task.facts["time_base"][0] / task.facts["time_base"][1]
-    said = record.load(task.inputs["speech/dub"] / "speech.json")
+    seconds = Frames.load(task.inputs["split"]).seconds
+    said = speech.Record.load(task.inputs["speech/dub"])
     dub = floor.spoken(said.regions, seconds, said.offset)
     film, sound = np.zeros(len(seconds), bool), None
     if "speech/film" in task.inputs:
-        heard = record.load(task.inputs["speech/film"] / "speech.json")
+        heard = speech.Record.load(task.inputs["speech/film"])
         film = floor.spoken(heard.regions, seconds, heard.offset)
         if film.any():
-            with np.load(task.inputs["speech/film"] / "features.npz", allow_pickle=False) as box:
-                sound = Sound({name: box[name] for name in ("loudness", "speech", "viseme")}, heard.offset)
+            features = speech.features(task.inputs["speech/film"])
+            sound = Sound({name: features[name] for name in ("loudness", "speech", "viseme")}, heard.offset)
 
-    cast = json.loads((task.inputs["cast"] / "cast.json").read_bytes())
-    person = {(shot, track): one["id"] for one in cast["persons"] for shot, track in one["faces"]}
-    forbidden = {one["id"] for one in cast["persons"] if not one.get("touch", True)}
-    shots = json.loads((task.inputs["split"] / "shots.json").read_bytes())
-    named = _named(said, cast["persons"], seconds)
+    cast = Cast.load(task.inputs["cast"])
+    owners = cast.owners
+    shots = Shots.load(task.inputs["split"]).shots
+    named = _named(said, cast, seconds)
     limits = floor.Limits(**task.params)
     edits = _edits(task)
     voices = {
         one: floor.spoken(own.regions, seconds, own.offset)
         for one, unit in task.facts["stems"].items()
-        for own in [record.load(task.inputs[f"speech/{unit}"] / "speech.json")]
+        for own in [speech.Record.load(task.inputs[f"speech/{unit}"])]
     }
     cues: list[Cue] = []
     skipped: list[Skip] = []
     onscreen = np.zeros(len(seconds), bool)
     for done, row in enumerate(shots):
         task.report(done, len(shots))
-        role = f"tracks/{row['name']}"
-        faces = tracks.load(task.inputs[role] / "tracks.npz") if role in task.inputs else []
+        role = f"tracks/{row.name}"
+        faces = tracks.load(task.inputs[role]) if role in task.inputs else []
         if not faces:
             continue
-        whose = [person.get((row["name"], k), "") for k in range(len(faces))]
-        for track, one in zip(faces, whose, strict=True):
-            if one in forbidden:
+        people = [owners.get((row.name, k)) for k in range(len(faces))]
+        for track, person in zip(faces, people, strict=True):
+            if person and not person.touch:
                 track.reason[:] = tracks.Reason.FORBIDDEN
-        shot = floor.Shot(row["name"], row["start"], row["stop"], faces, whose)
-        if row["name"] in edits:
-            own, left, says = floor.decided(shot, edits[row["name"]])
+        whose = [person.id if person else "" for person in people]
+        shot = floor.Shot(row.name, row.start, row.stop, faces, whose)
+        if row.name in edits:
+            own, left, says = floor.decided(shot, edits[row.name])
         else:
             own, left, says = floor.cues(shot, seconds, film, dub, sound, limits, voices, named)
         cues += own
         skipped += left
-        onscreen[row["start"] : row["stop"]] = says
+        onscreen[row.start : row.stop] = says
     edges = np.append(seconds, seconds[-1] + (np.median(np.diff(seconds)) if len(seconds) > 1 else 0.04))
     off = [
         Span(start=round(float(edges[a]), 3), end=round(float(edges[b]), 3))
@@ -104,10 +100,10 @@ def run(task: Task) -> None:
         if edges[b] - edges[a] >= 0.2
     ]
     result = Cues(cues=tuple(cues), offscreen=tuple(off), skipped=tuple(skipped), stems=task.facts["stems"])
-    result.save(task.out / "cues.json")
+    result.save(task.out)
 
 
-def _stems(job: JobView, cast: list[dict[str, Any]]) -> dict[str, str]:
+def _stems(job: JobView, cast: Cast) -> dict[str, str]:
     """Person → the unit of `align` that heard their stem.
 
     Raises:
@@ -115,7 +111,7 @@ def _stems(job: JobView, cast: list[dict[str, Any]]) -> dict[str, str]:
     """
     from dubcli.edits.cuefile import called
 
-    persons = {one["id"]: one.get("name", "") for one in cast}
+    persons = cast.names
     found: dict[str, str] = {}
     for role in sorted(role for role in job.sources if role.startswith("stem:")):
         name = role.removeprefix("stem:")
@@ -134,12 +130,12 @@ def _stems(job: JobView, cast: list[dict[str, Any]]) -> dict[str, str]:
     return found
 
 
-def _named(said: Record, cast: list[dict[str, Any]], seconds: Any) -> dict[str, Any]:
+def _named(said: Record, cast: Cast, seconds: Any) -> dict[str, Any]:
     """Person → frames (N,) of what the script gives to them; names that nobody has say nothing."""
     from dubcli.cueing import floor
     from dubcli.edits.cuefile import called
 
-    persons = {one["id"]: one.get("name", "") for one in cast}
+    persons = cast.names
     words: dict[str, list[Region]] = {}
     for word in said.words:
         person = called(word.speaker, persons) if word.speaker else None
@@ -155,7 +151,7 @@ def _edits(task: Task) -> dict[str, list[Edit]]:
     if "edits" not in task.inputs:
         return {}
     shots = {role[7:]: path for role, path in task.inputs.items() if role.startswith("tracks/")}
-    film = cuefile.film(task.inputs["split"], task.facts["time_base"], shots, task.inputs["cast"])
+    film = cuefile.film(task.inputs["split"], shots, task.inputs["cast"])
     return cuefile.decided(*cuefile.load(task.inputs["edits"]), film)
 
 
@@ -165,11 +161,12 @@ def check(task: Task) -> None:
     Raises:
         CheckError: they are not.
     """
-    from dubcli.speech import cues
+    from dubcli.artifacts.cues import Cues
+    from dubcli.artifacts.shots import Shots
 
-    shots = {s["name"]: s for s in json.loads((task.inputs["split"] / "shots.json").read_bytes())}
-    found = cues.load(task.out / "cues.json")
+    shots = Shots.load(task.inputs["split"]).named()
+    found = Cues.load(task.out)
     for row in (*found.cues, *found.skipped):
         shot = shots.get(row.shot)
-        if shot is None or row.start < shot["start"] or row.stop > shot["stop"]:
+        if shot is None or row.start < shot.start or row.stop > shot.stop:
             raise CheckError(f"a cue leaves shot {row.shot} at frame {row.start}; run it again")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dubcli.artifacts.cast import Cast
+from dubcli.artifacts.shots import Shots
 from dubcli.core import keys
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.core.store import sha256
 from dubcli.errors import CheckError, ConfigError
 
 if TYPE_CHECKING:
-    from dubcli.face.tracks import FaceTrack
+    from dubcli.artifacts.tracks import FaceTrack
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel, Stretch
 
-STAGE = Stage("learn", 7, after=("cast", "align"))
+STAGE = Stage("learn", 8, after=("cast", "align"))
 
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
@@ -27,9 +28,9 @@ def units(job: JobView) -> list[Unit]:
     shots, split = job.all("track"), job.one("split")
     inputs = {f"tracks/{shot}": artifact.content for shot, artifact in shots.items()}
     paths = {f"tracks/{shot}": artifact.path for shot, artifact in shots.items()}
-    cast = json.loads((job.one("cast").path / "cast.json").read_bytes())["persons"]
+    cast = Cast.load(job.one("cast").path)
     # Names, notes and sheets change no mouth: only who is who counts.
-    who = keys.digest([[one["id"], one["faces"]] for one in cast])
+    who = keys.digest([[person.id, person.faces] for person in cast.persons])
     inputs |= {"cast": who, "picture": split.content}
     paths |= {"cast": job.one("cast").path, "picture": split.path}
     paths |= {"film": job.sources["film"].path, "probe": job.one("probe").path}
@@ -44,22 +45,22 @@ def units(job: JobView) -> list[Unit]:
         )
     inputs["prior"] = sha256(paths["prior"])
     params = settings.model_dump(exclude={"prior"})
-    frames = json.loads((split.path / "shots.json").read_bytes())[-1]["stop"]
+    frames = Shots.load(split.path).count
     return [Unit(STAGE, "film", inputs=inputs, paths=paths, params=params, cost=frames)]
 
 
 def run(task: Task) -> None:
-    """Write `model.json`, `model.safetensors`, `persons.npz` and a `gallery-<id>.npz` for each person."""
-    import numpy as np
-
-    from dubcli.artifacts.arrays import mapped
+    """Write the mouth model, everybody's mouth shapes, and a `gallery-<id>.npz` for each person."""
+    from dubcli.artifacts import mouth
+    from dubcli.artifacts import speech as sound
     from dubcli.speech import basis, model, prior, style
 
     shots = _shots(task)
     faces = _faces(task, shots)
     people = {name: _person(own) for name, own in faces.items()}
     styles: dict[str, dict[str, Any]] = {}
-    kind, why = "prior", "the film has no sound to learn from"
+    kind: mouth.Kind = "prior"
+    why = "the film has no sound to learn from"
     facts: dict[str, dict[str, float]] = {}
     learnt = model.unlearnt(prior.load(task.inputs["prior"]))
     source = task.params["source"]
@@ -67,23 +68,17 @@ def run(task: Task) -> None:
         kind, why = source, "the settings ask for it"
         learnt = model.unlearnt(learnt.prior, ruled=source == "rules")
     elif "speech/film" in task.inputs:
-        features = mapped(task.inputs["speech/film"] / "features.npz")
+        features = sound.features(task.inputs["speech/film"])
         stretches = _stretches(task, faces, people)
         learnt, facts = model.fit(learnt.prior, people, stretches, features, task.params["least_speech"])
         kind, why = ("film", "learnt from the film's own speech") if facts else ("prior", _why(features))
         styles = _styles(task, shots, {name: faces[name] for name in facts}, people, learnt)
     for name in set(people) - set(styles):
         styles[name] = {"style": style.usual(people[name]).model_dump()}
-    learnt.save(task.out / "model.safetensors")
-    np.savez_compressed(task.out / "persons.npz", **basis.save(people))
-    record = {
-        "kind": kind,
-        "why": why,
-        "lag": round(learnt.lag, 3),
-        "people": {n: {**facts.get(n, {}), **styles[n]} for n in people},
-    }
-    text = json.dumps(record, indent=1, sort_keys=True)
-    (task.out / "model.json").write_text(text + "\n", encoding="utf-8")
+    mouth.save_weights(task.out, learnt.members())
+    mouth.save_persons(task.out, basis.save(people))
+    told = {name: mouth.Learnt.model_validate({**facts.get(name, {}), **styles[name]}) for name in people}
+    mouth.MouthFacts(kind=kind, why=why, lag=round(learnt.lag, 3), people=told).save(task.out)
     _galleries(task, faces, people)
 
 
@@ -94,32 +89,31 @@ def check(task: Task) -> None:
         CheckError: it is not so.
     """
     import numpy as np
-    from safetensors.numpy import load_file
 
-    record = json.loads((task.out / "model.json").read_bytes())
-    weights = load_file(task.out / "model.safetensors")
-    if not all(np.isfinite(w).all() for w in weights.values()):
+    from dubcli.artifacts import mouth
+
+    if not all(np.isfinite(rows).all() for rows in mouth.weights(task.out).values()):
         raise CheckError("the mouth model holds values that are no numbers; run it again")
-    with np.load(task.out / "persons.npz", allow_pickle=False) as box:
-        for name in record["people"]:
-            if not np.isfinite(box[f"{name}/basis"]).all() or not np.isfinite(box[f"{name}/mean"]).all():
-                raise CheckError(f"the mouth shapes of {name} are no numbers; run it again")
-            if not (task.out / f"gallery-{name}.npz").is_file():
-                raise CheckError(f"the footage of {name} is missing; run it again")
+    box = mouth.persons(task.out)
+    for name in mouth.MouthFacts.load(task.out).people:
+        if not np.isfinite(box[f"{name}/basis"]).all() or not np.isfinite(box[f"{name}/mean"]).all():
+            raise CheckError(f"the mouth shapes of {name} are no numbers; run it again")
+        if not (task.out / f"gallery-{name}.npz").is_file():
+            raise CheckError(f"the footage of {name} is missing; run it again")
 
 
 def _shots(task: Task) -> dict[str, list[FaceTrack]]:
     """Tracks of each shot."""
-    from dubcli.face import tracks
+    from dubcli.artifacts import tracks
 
     shots = {role[7:]: path for role, path in task.inputs.items() if role.startswith("tracks/")}
-    return {shot: tracks.load(path / "tracks.npz") for shot, path in sorted(shots.items())}
+    return {shot: tracks.load(path) for shot, path in sorted(shots.items())}
 
 
 def _faces(task: Task, shots: Mapping[str, list[FaceTrack]]) -> dict[str, list[FaceTrack]]:
     """Tracks of each person of the cast."""
-    cast = json.loads((task.inputs["cast"] / "cast.json").read_bytes())["persons"]
-    return {p["id"]: [shots[shot][int(track)] for shot, track in p["faces"]] for p in cast}
+    persons = Cast.load(task.inputs["cast"]).persons
+    return {person.id: [shots[shot][track] for shot, track in person.faces] for person in persons}
 
 
 def _person(own: list[FaceTrack]) -> Person:
@@ -145,12 +139,13 @@ def _stretches(
     task: Task, faces: Mapping[str, list[FaceTrack]], people: Mapping[str, Person]
 ) -> list[Stretch]:
     """Runs of consecutive eligible frames with their times in the film's own sound."""
+    from dubcli.artifacts import speech
+    from dubcli.artifacts.shots import Frames
     from dubcli.face.gallery import stretches
-    from dubcli.speech import record
     from dubcli.speech.model import Stretch
 
-    seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])
-    offset = record.load(task.inputs["speech/film"] / "speech.json").offset
+    seconds = Frames.load(task.inputs["picture"]).seconds
+    offset = speech.Record.load(task.inputs["speech/film"]).offset
     out = []
     for name, own in faces.items():
         for track in own:
@@ -173,14 +168,15 @@ def _styles(
     """
     import numpy as np
 
-    from dubcli.artifacts.arrays import mapped
+    from dubcli.artifacts import speech
+    from dubcli.artifacts.shots import Frames
     from dubcli.cueing import speaker
     from dubcli.face.gallery import stretches
-    from dubcli.speech import basis, model, record, style
+    from dubcli.speech import basis, model, style
 
-    features = mapped(task.inputs["speech/film"] / "features.npz")
-    offset = record.load(task.inputs["speech/film"] / "speech.json").offset
-    seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])
+    features = speech.features(task.inputs["speech/film"])
+    offset = speech.Record.load(task.inputs["speech/film"]).offset
+    seconds = Frames.load(task.inputs["picture"]).seconds
     place = {id(track): (shot, k) for shot, tracks in shots.items() for k, track in enumerate(tracks)}
     told: dict[str, list[speaker.Evidence]] = {}
     found = {}
@@ -202,16 +198,6 @@ def _styles(
     return found
 
 
-def frame_seconds(split: Path, probe: Path) -> Any:
-    """Time of every frame of the film after its first, (N,) float64."""
-    import numpy as np
-
-    video = json.loads((probe / "media.json").read_bytes())["video"]
-    with np.load(split / "frames.npz", allow_pickle=False) as box:
-        pts = box["pts"]
-    return (pts - pts[0]) * (video["time_base"][0] / video["time_base"][1])
-
-
 def _why(features: Mapping[str, Any]) -> str:
     if not (features["speech"] > 0.5).any():
         return "there is no speech in the film's sound"
@@ -219,14 +205,11 @@ def _why(features: Mapping[str, Any]) -> str:
 
 
 def _galleries(task: Task, faces: Mapping[str, list[FaceTrack]], people: Mapping[str, Person]) -> None:
-    import numpy as np
-
+    from dubcli.artifacts.media import MediaInfo
+    from dubcli.artifacts.shots import Frames
     from dubcli.face import gallery
-    from dubcli.media.probe import MediaInfo
 
-    video = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_bytes()).film
-    with np.load(task.inputs["picture"] / "frames.npz", allow_pickle=False) as box:
-        pts = box["pts"]
+    video, pts = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["picture"]).pts
     cap = task.params["gallery_mb"] * 1_000_000
     for done, (name, own) in enumerate(sorted(faces.items()), 1):
         built = gallery.build(task.inputs["film"], video, pts, own, cap, people[name].head)

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
+from dubcli.artifacts.cast import Cast
+from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.engines.registry import engine
-from dubcli.errors import CheckError, EngineError
+from dubcli.errors import CheckError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from av.video.stream import VideoStream as Track
-
-    from dubcli.engines.lips import LipWork, Patch
-
-STAGE = Stage("lips", 3, after=("motion",))
+STAGE = Stage("lips", 4, after=("motion",))
 
 
 def units(job: JobView) -> list[Unit]:
     """One unit per face and shot that has a motion."""
-    split, probe, learn, tracks = (job.one(name) for name in ("split", "probe", "learn", "cast"))
-    shots = {shot["name"]: shot for shot in json.loads((split.path / "shots.json").read_text("utf-8"))}
-    cast = json.loads((tracks.path / "cast.json").read_text("utf-8"))
-    persons = {(shot, number): p["id"] for p in cast["persons"] for shot, number in p["faces"]}
+    split, probe, learn, cast = (job.one(name) for name in ("split", "probe", "learn", "cast"))
+    shots, owners = Shots.load(split.path).named(), Cast.load(cast.path).owners
     galleries = _digests(learn)
     settings = job.settings.lips
     found = []
     for name, motion in job.all("motion").items():
         shot, _, number = name.partition(".")
         track = job.one("track", shot)
-        gallery = f"gallery-{persons[shot, int(number)]}.npz"
+        gallery = f"gallery-{owners[shot, int(number)].id}.npz"
         if gallery not in galleries:
             continue
         found.append(
@@ -40,7 +31,7 @@ def units(job: JobView) -> list[Unit]:
                 STAGE,
                 name,
                 inputs={
-                    "picture": shots[shot]["picture"],
+                    "picture": shots[shot].picture,
                     "track": track.content,
                     "motion": motion.content,
                     "gallery": galleries[gallery],
@@ -56,54 +47,44 @@ def units(job: JobView) -> list[Unit]:
                 params=settings.model_dump(exclude={"engine"}),
                 facts={"track": int(number)},
                 engine=engine("lips", settings.engine),
-                cost=shots[shot]["stop"] - shots[shot]["start"],
+                cost=shots[shot].stop - shots[shot].start,
             )
         )
     return found
 
 
 def run(task: Task) -> None:
-    """Write `patch.nut`, `patch.npz` and `lips.json`; no `patch.nut` where nothing is changed."""
-    import numpy as np
-
+    """Write the patches of one face; no pictures where nothing is changed."""
+    from dubcli.artifacts import patches, tracks
+    from dubcli.artifacts.media import MediaInfo
+    from dubcli.artifacts.motion import Motion
+    from dubcli.artifacts.shots import Frames
     from dubcli.engines.lips import LipWork
-    from dubcli.face import tracks
-    from dubcli.media.probe import MediaInfo
+    from dubcli.media.patches import write
 
-    media = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_bytes())
-    with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
-        pts = box["pts"]
-    with np.load(task.inputs["motion"] / "motion.npz", allow_pickle=False) as box:
-        frames, shape, weight = box["frames"], box["shape"], box["weight"]
+    motion = Motion.load(task.inputs["motion"])
     work = LipWork(
         film=task.inputs["film"],
-        video=media.film,
-        pts=pts,
-        track=tracks.load(task.inputs["track"] / "tracks.npz")[task.facts["track"]],
-        frames=frames,
-        shape=shape,
-        weight=weight,
+        video=MediaInfo.load(task.inputs["probe"]).film,
+        pts=Frames.load(task.inputs["split"]).pts,
+        track=tracks.load(task.inputs["track"])[task.facts["track"]],
+        frames=motion.frames,
+        shape=motion.shape,
+        weight=motion.weight,
         gallery=task.inputs["gallery"],
         settings=task.params,
         batch=task.batch,
         report=task.report,
     )
-    numbers, origins, confidence = _write(
-        task.out / "patch.nut", engine("lips", task.engine).load().patches(work), work
-    )
-    np.savez_compressed(
-        task.out / "patch.npz",
-        frames=np.array(numbers, np.int32),
-        origin=np.array(origins, np.int32).reshape(-1, 2),
-        confidence=np.array(confidence, np.float32),
-    )
-    facts = {
-        "engine": task.engine,
-        "frames": len(frames),
-        "changed": len(numbers),
-        "confidence": round(float(np.mean(confidence)), 4) if confidence else None,
-    }
-    (task.out / "lips.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    made = engine("lips", task.engine).load().patches(work)
+    placed = write(patches.pictures(task.out), made, work.frames, deep=work.video.bit_depth > 8)
+    placed.save(task.out)
+    patches.PatchFacts(
+        engine=task.engine,
+        frames=len(motion.frames),
+        changed=len(placed.frames),
+        confidence=round(float(placed.confidence.mean()), 4) if len(placed.frames) else None,
+    ).save(task.out)
 
 
 def check(task: Task) -> None:
@@ -115,17 +96,19 @@ def check(task: Task) -> None:
     import av
     import numpy as np
 
-    with np.load(task.out / "patch.npz", allow_pickle=False) as box:
-        frames, origin, confidence = box["frames"], box["origin"], box["confidence"]
-    with np.load(task.inputs["motion"] / "motion.npz", allow_pickle=False) as box:
-        asked = int((box["weight"] > 0).sum())
+    from dubcli.artifacts import patches
+    from dubcli.artifacts.motion import Motion
+
+    rows = patches.Placement.load(task.out)
+    frames, origin, confidence = rows.frames, rows.origin, rows.confidence
+    asked = int((Motion.load(task.inputs["motion"]).weight > 0).sum())
     if len(frames) not in (0, asked):
         made = f"{len(frames)} of {asked} patches of {task.unit}"
         raise CheckError(f"the lip engine made {made}; choose another with --engine")
     count, size = 0, (0, 0)
     if len(frames):
         try:
-            with av.open(str(task.out / "patch.nut")) as container:
+            with av.open(str(patches.pictures(task.out))) as container:
                 stream = container.streams.video[0]
                 size = (stream.width, stream.height)
                 count = sum(1 for _ in container.demux(stream) if _.size)
@@ -134,75 +117,6 @@ def check(task: Task) -> None:
     placed = origin.shape == (len(frames), 2) and not (origin % 2).any() and not any(v % 2 for v in size)
     if count != len(frames) or len(confidence) != count or not placed or (np.diff(frames) <= 0).any():
         raise CheckError(f"the patches of {task.unit} are not whole; type: dubcli run again")
-
-
-def _write(
-    path: Path, patches: Iterable[Patch], work: LipWork
-) -> tuple[list[int], list[tuple[int, int]], list[float]]:
-    """Encode patches losslessly; returns their frames, origins and confidences.
-
-    Raises:
-        EngineError: the engine's patches are not what the contract asks.
-    """
-    import av
-
-    deep = work.video.bit_depth > 8
-    numbers: list[int] = []
-    origins: list[tuple[int, int]] = []
-    confidence: list[float] = []
-    container, stream = None, None
-    allowed = set(work.frames.tolist())
-    try:
-        for patch in patches:
-            if container is None:
-                container = av.open(str(path), "w", format="nut", container_options={"fflags": "+bitexact"})
-                stream = _stream(container, patch, deep)
-            assert stream is not None
-            late = numbers and patch.frame <= numbers[-1]
-            if late or patch.frame not in allowed or patch.rgb.shape != (stream.height, stream.width, 3):
-                raise EngineError(
-                    "the lip engine's patches are out of order or change their size; report a bug"
-                )
-            for packet in stream.encode(_picture(patch, len(numbers), "gbrap16le" if deep else "gbrap")):
-                container.mux(packet)
-            numbers.append(patch.frame)
-            origins.append(patch.origin)
-            confidence.append(patch.confidence)
-        if container is not None and stream is not None:
-            container.mux(stream.encode(None))
-    finally:
-        if container is not None:
-            container.close()
-    return numbers, origins, confidence
-
-
-def _stream(container: Any, patch: Patch, deep: bool) -> Track:
-    """A lossless stream for patches of this size whose bytes depend on nothing but them."""
-    # Ut Video is five times as fast as FFV1 for a little more space, but knows only 8 bits.
-    stream: Track = container.add_stream("ffv1" if deep else "utvideo", rate=25)
-    stream.height, stream.width = patch.rgb.shape[:2]
-    stream.pix_fmt = "gbrap16le" if deep else "gbrap"
-    # Version 3 with checksums per slice; slices and threads are fixed, so are the bytes.
-    ffv1 = {"level": "3", "slices": "4", "slicecrc": "1", "context": "0"}
-    stream.options = {**(ffv1 if deep else {"pred": "median"}), "flags": "+bitexact"}
-    stream.codec_context.thread_count = 1
-    return stream
-
-
-def _picture(patch: Patch, number: int, form: str) -> Any:
-    """The patch as a picture in planes, black where nothing of it shows: that takes no space and no time."""
-    import av
-    import numpy as np
-
-    height, width = patch.mask.shape
-    frame = av.VideoFrame(width, height, form)
-    shown = (patch.mask > 0).astype(patch.rgb.dtype)
-    for plane, k in zip(frame.planes, (1, 2, 0), strict=False):
-        samples = np.frombuffer(memoryview(plane), shown.dtype).reshape(height, -1)[:, :width]
-        np.multiply(patch.rgb[..., k], shown, out=samples)
-    np.frombuffer(memoryview(frame.planes[3]), shown.dtype).reshape(height, -1)[:, :width] = patch.mask
-    frame.pts = number
-    return frame
 
 
 def _digests(artifact: Artifact) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from dubcli.artifacts.cast import Cast
+from dubcli.artifacts.cues import Cues
+from dubcli.artifacts.shots import Shots
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
 from dubcli.speech import style
@@ -12,6 +14,7 @@ from dubcli.speech import style
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dubcli.artifacts.motion import Motion
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel
 
@@ -20,22 +23,19 @@ STAGE = Stage("motion", 7, after=("cue", "learn"))
 
 def units(job: JobView) -> list[Unit]:
     """One unit per face that has a cue, named `shot.track`."""
-    found = json.loads((job.one("cue").path / "cues.json").read_bytes())
-    cues, stems = found["cues"], found.get("stems", {})
-    persons = json.loads((job.one("cast").path / "cast.json").read_bytes())["persons"]
-    notes = {one["id"]: one for one in persons}
-    shots = json.loads((job.one("split").path / "shots.json").read_bytes())
-    ranges = {shot["name"]: [shot["start"], shot["stop"]] for shot in shots}
+    found = Cues.load(job.one("cue").path)
+    persons = {person.id: person for person in Cast.load(job.one("cast").path).persons}
+    shots = Shots.load(job.one("split").path).named()
     rows: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for cue in sorted(cues, key=lambda c: (c["shot"], int(c["track"]), c["start"])):
-        row = {name: cue[name] for name in ("person", "start", "stop", "kind")}
-        note = notes[cue["person"]]
-        row["amplitude"] = round(cue["amplitude"] * note.get("amplitude", 1.0), 4)
-        chosen = cue.get("style") or note.get("style", style.OWN)
+    for cue in sorted(found.cues, key=lambda cue: (cue.shot, cue.track, cue.start)):
+        row = cue.model_dump(include={"person", "start", "stop", "kind"})
+        person = persons[cue.person]
+        row["amplitude"] = round(cue.amplitude * person.amplitude, 4)
+        chosen = cue.style or person.style or style.OWN
         if chosen != style.OWN:
             # What it says of mouths, not its name, so that a shot runs again where its numbers change.
             row["style"] = style.load(job.sources[f"style:{chosen}"].path).style.model_dump()
-        rows.setdefault((cue["shot"], int(cue["track"])), []).append(row)
+        rows.setdefault((cue.shot, cue.track), []).append(row)
     out = []
     settings = job.settings.motion
     params = settings.model_dump(exclude=set() if settings.keep_matching else {"matching"})
@@ -43,7 +43,7 @@ def units(job: JobView) -> list[Unit]:
     for (shot, track), own in rows.items():
         used = {
             "track": job.one("track", shot),
-            "speech/dub": job.one("align", stems.get(own[0]["person"], "dub")),
+            "speech/dub": job.one("align", found.stems.get(own[0]["person"], "dub")),
             "model": job.one("learn"),
             "picture": job.one("split"),
         }
@@ -57,10 +57,9 @@ def units(job: JobView) -> list[Unit]:
                 inputs={role: artifact.content for role, artifact in used.items()}
                 | {role: source.sha256 for role, source in edits.items()},
                 paths={role: artifact.path for role, artifact in used.items()}
-                | {role: source.path for role, source in edits.items()}
-                | {"probe": job.one("probe").path},
+                | {role: source.path for role, source in edits.items()},
                 params=params,
-                facts={"track": track, "shot": ranges[shot], "cues": own},
+                facts={"track": track, "shot": [shots[shot].start, shots[shot].stop], "cues": own},
                 cost=sum(row["stop"] - row["start"] for row in own),
             )
         )
@@ -68,25 +67,25 @@ def units(job: JobView) -> list[Unit]:
 
 
 def run(task: Task) -> None:
-    """Write `motion.npz` and `motion.csv`."""
+    """Write the motion of one face, and the same as a table."""
     import numpy as np
 
-    from dubcli.artifacts.arrays import read
-    from dubcli.face import pose, tracks
+    from dubcli.artifacts import motion, mouth, tracks
+    from dubcli.artifacts.shots import Frames
+    from dubcli.face import pose
     from dubcli.face.mesh import MOUTH
     from dubcli.speech import basis, matching, model
     from dubcli.speech import motion as curves
-    from dubcli.stages.learn import frame_seconds
 
-    track = tracks.load(task.inputs["track"] / "tracks.npz")[task.facts["track"]]
-    seconds = frame_seconds(task.inputs["picture"], task.inputs["probe"])[track.frames]
+    track = tracks.load(task.inputs["track"])[task.facts["track"]]
+    seconds = Frames.load(task.inputs["picture"]).seconds[track.frames]
     features, at = _heard(task.inputs["speech/dub"], seconds)
     name = task.facts["cues"][0]["person"]
-    person = basis.load(read(task.inputs["model"] / "persons.npz"), name)
+    person = basis.load(mouth.persons(task.inputs["model"]), name)
     fitted = pose.canonical_transform(track.mesh, person.head)
     own = pose.to_canonical(track.mesh, fitted)[:, list(MOUTH)]
 
-    learnt = model.load(task.inputs["model"] / "model.safetensors")
+    learnt = model.load(mouth.weights(task.inputs["model"]))
     at = learnt.times(features, at)
     speaking, still = _kinds(track.frames, task.facts["cues"])
     spoken, together = learnt.predict(name, person, features, at)
@@ -107,26 +106,27 @@ def run(task: Task) -> None:
     keep = np.flatnonzero(picture > 0)
     a, b = (int(keep[0]), int(keep[-1]) + 1) if len(keep) else (0, 0)
     shape, picture = _edited(task, person, track.frames, shape, picture, slice(a, b))
-    result = {
-        "frames": track.frames[a:b].astype(np.int32),
-        "shape": shape[a:b].astype(np.float32),
-        "weight": picture[a:b].astype(np.float32),
-        "opening": basis.opening(shape[a:b]),
-        "closed": closed[a:b].astype(np.float32),
-    }
-    np.savez_compressed(task.out / "motion.npz", **result)
-    _table(task.out / "motion.csv", result, seconds[a:b], basis.width(shape[a:b]))
+    result = motion.Motion(
+        frames=track.frames[a:b].astype(np.int32),
+        shape=shape[a:b].astype(np.float32),
+        weight=picture[a:b].astype(np.float32),
+        opening=basis.opening(shape[a:b]),
+        closed=closed[a:b].astype(np.float32),
+    )
+    result.save(task.out)
+    _table(motion.table(task.out), result, seconds[a:b], basis.width(shape[a:b]))
 
 
 def _styled(task: Task, name: str, person: Person, frames: Any, shape: Any) -> Any:
     """Shapes (T, P, 3) in the styles that their cues have."""
+    from dubcli.artifacts.mouth import MouthFacts
     from dubcli.speech import motion as curves
 
     cues = task.facts["cues"]
     asked = [k for k, cue in enumerate(cues) if "style" in cue]
     if not asked:
         return shape
-    known = json.loads((task.inputs["model"] / "model.json").read_bytes())["people"][name]["style"]
+    known = MouthFacts.load(task.inputs["model"]).people[name].style
     lenders = [
         (
             style.Style.model_validate(cues[k]["style"]),
@@ -170,12 +170,11 @@ def _asked(task: Task, learnt: MouthModel, name: str, person: Person, seconds: A
 
 def _heard(folder: Path, seconds: Any) -> tuple[dict[str, Any], Any]:
     """Features of a sound around a face's frames, and the frames' times in them."""
-    from dubcli.artifacts.arrays import mapped
-    from dubcli.speech import record
+    from dubcli.artifacts import speech
     from dubcli.speech.features import part
 
-    at = seconds - record.load(folder / "speech.json").offset
-    features, begin = part(mapped(folder / "features.npz"), float(at[0]), float(at[-1]))
+    at = seconds - speech.Record.load(folder).offset
+    features, begin = part(speech.features(folder), float(at[0]), float(at[-1]))
     return features, at - begin
 
 
@@ -187,12 +186,12 @@ def check(task: Task) -> None:
     """
     import numpy as np
 
-    from dubcli.artifacts.arrays import read
+    from dubcli.artifacts.motion import Motion
 
-    box = read(task.out / "motion.npz")
-    frames, weight = box["frames"], box["weight"]
-    whole = len({len(rows) for rows in box.values()}) == 1 and (np.diff(frames) == 1).all()
-    if not whole or not all(np.isfinite(rows).all() for rows in box.values()):
+    motion = Motion.load(task.out)
+    curves, weight = vars(motion).values(), motion.weight
+    whole = len({len(rows) for rows in curves}) == 1 and (np.diff(motion.frames) == 1).all()
+    if not whole or not all(np.isfinite(rows).all() for rows in curves):
         raise CheckError(f"the motion of {task.unit} is not whole; type: dubcli run again")
     if len(weight) and (weight.min() < 0 or weight.max() > 1):
         raise CheckError(f"the weights of {task.unit} are not between 0 and 1; type: dubcli run again")
@@ -209,9 +208,9 @@ def _kinds(frames: Any, cues: list[dict[str, Any]]) -> tuple[Any, Any]:
     return speaking, still & ~speaking
 
 
-def _table(path: Path, result: dict[str, Any], seconds: Any, width: Any) -> None:
+def _table(path: Path, result: Motion, seconds: Any, width: Any) -> None:
     from dubcli.edits import curvefile
 
-    columns = result["frames"], seconds, result["opening"], width, result["weight"]
+    columns = result.frames, seconds, result.opening, width, result.weight
     rows = (dict(zip(curvefile.COLUMNS, row, strict=True)) for row in zip(*columns, strict=True))
     path.write_text(curvefile.to_csv(rows), encoding="ascii")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dubcli.core.model import JobView, Stage, Task, Unit
-from dubcli.errors import CheckError
+from dubcli.errors import CheckError, StoreError
 
 STAGE = Stage("probe", version=1)
 
@@ -17,23 +17,21 @@ def units(job: JobView) -> Iterable[Unit]:
 
 
 def run(task: Task) -> None:
-    """Write `media.json`, a `media.probe.MediaInfo`."""
+    """Write `media.json`, a `artifacts.media.MediaInfo`."""
     from dubcli.media.probe import probe
 
     info = probe(task.inputs["film"])
     video = info.film
     for name in video.dynamic:
         task.warn(f"the film carries {name} metadata; frames that are encoded anew lose it")
-    (task.out / "media.json").write_text(info.model_dump_json(indent=1) + "\n")
+    info.save(task.out)
 
 
 def check(task: Task) -> None:
     """The file must say what was read."""
-    from pydantic import ValidationError
-
-    from dubcli.media.probe import MediaInfo
+    from dubcli.artifacts.media import MediaInfo
 
     try:
-        MediaInfo.model_validate_json((task.out / "media.json").read_bytes())
-    except (OSError, ValidationError) as error:
-        raise CheckError(f"probe left no valid media.json ({error.__class__.__name__})") from error
+        MediaInfo.load(task.out)
+    except StoreError as error:
+        raise CheckError(f"probe left no description of the film ({error})") from error

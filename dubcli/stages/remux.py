@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dubcli.artifacts.shots import Shots
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dubcli.media.picture import Segment
 
-STAGE = Stage("remux", version=3, after=("compose",))
+STAGE = Stage("remux", version=4, after=("compose",))
 
 
 def units(job: JobView) -> Iterable[Unit]:
@@ -49,30 +49,28 @@ def units(job: JobView) -> Iterable[Unit]:
             "offset": job.settings.align.offset,
         },
         facts={"suffix": job.suffix},
-        cost=float(
-            sum(shot["stop"] - shot["start"] for shot in json.loads((split.path / "shots.json").read_text()))
-        ),
+        cost=float(Shots.load(split.path).count),
     )
 
 
 def run(task: Task) -> None:
-    """Write `film.<suffix>` and `remux.json`."""
+    """Write the film."""
     import tempfile
     from pathlib import Path
 
-    import numpy as np
-
+    from dubcli.artifacts import remux as artifact
+    from dubcli.artifacts.media import MediaInfo
+    from dubcli.artifacts.shots import Frames, Groups
     from dubcli.media import assemble, decode
     from dubcli.media.picture import Film
-    from dubcli.media.probe import MediaInfo, probe
+    from dubcli.media.probe import probe
     from dubcli.media.remux import Dub
     from dubcli.settings.config import ComposeSettings
 
     path = task.inputs["film"]
-    info = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_bytes())
-    with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
-        film, digest = Film(path, info.film, box["pts"]), box["digest"]
-    groups = json.loads((task.inputs["split"] / "groups.json").read_text())
+    info, frames = MediaInfo.load(task.inputs["probe"]), Frames.load(task.inputs["split"])
+    film = Film(path, info.film, frames.pts)
+    groups = Groups.load(task.inputs["split"])
     track = decode.main_track(probe(task.inputs["dub"]))
     seconds = decode.duration(task.inputs["dub"], track.index)
     alone = task.params["original"] == "drop"
@@ -80,25 +78,28 @@ def run(task: Task) -> None:
     segments = [_segment(path) for role, path in sorted(task.inputs.items()) if role.startswith("video/")]
     with tempfile.TemporaryDirectory(dir=task.out) as scratch:
         note = assemble.film(
-            film, info, digest, groups, dub, segments,
+            film, info, frames.digest, groups, dub, segments,
             settings=ComposeSettings(**task.params["compose"]),
-            out=task.out / f"film{task.facts['suffix']}",
+            out=artifact.film(task.out, task.facts["suffix"]),
             scratch=Path(scratch),
             report=task.report,
             warn=task.warn,
         )  # fmt: skip
-    (task.out / "remux.json").write_text(json.dumps(note, indent=1) + "\n")
+    note.save(task.out)
 
 
 def _segment(folder: Path) -> Segment:
+    from dubcli.artifacts import compose
     from dubcli.media.picture import Segment
 
-    note = json.loads((folder / "compose.json").read_text())
-    return Segment(folder / "video.nut", tuple((a, b) for a, b in note["spans"]), note["delay"])
+    note = compose.Segment.load(folder)
+    return Segment(compose.video(folder), note.spans, note.delay)
 
 
 def check(task: Task) -> None:
     """The film's frames and times were compared while it was made; it must be there."""
-    for name in (f"film{task.facts['suffix']}", "remux.json"):
-        if not (task.out / name).is_file():
-            raise CheckError(f"remux left no {name}; type: dubcli run again")
+    from dubcli.artifacts import remux as artifact
+
+    artifact.Remuxed.load(task.out)
+    if not artifact.film(task.out, task.facts["suffix"]).is_file():
+        raise CheckError("remux left no film; type: dubcli run again")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
+from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
-from dubcli.errors import CheckError
+from dubcli.errors import CheckError, StoreError
 from dubcli.stages.align import dub_engine
 
 STAGE = Stage("report", version=3, after=("remux",))
@@ -25,7 +24,7 @@ def units(job: JobView) -> list[Unit]:
     for stage, role in (("track", "tracks"), ("align", "speech"), ("motion", "motion"), ("lips", "patch")):
         used |= {f"{role}/{name}": artifact for name, artifact in job.all(stage).items()}
     settings, film, dub = job.settings, job.sources["film"], job.sources["dub"]
-    shots = json.loads((used["split"].path / "shots.json").read_text("utf-8"))
+    shots = Shots.load(used["split"].path).shots
     return [
         Unit(
             STAGE,
@@ -51,14 +50,15 @@ def units(job: JobView) -> list[Unit]:
 
 def run(task: Task) -> None:
     """Write `report.json` and `report.html`."""
+    from dubcli.artifacts.report import page as web
     from dubcli.report.assemble import assemble
     from dubcli.report.gather import Work
     from dubcli.report.page import page
 
     work = Work(task.inputs, task.facts)
     report, pictures = assemble(work, task.params["measure"], task.params["views"], task.report)
-    report.save(task.out / "report.json")
-    (task.out / "report.html").write_text(page(report, pictures), encoding="utf-8")
+    report.save(task.out)
+    web(task.out).write_text(page(report, pictures), encoding="utf-8")
 
 
 def check(task: Task) -> None:
@@ -67,18 +67,13 @@ def check(task: Task) -> None:
     Raises:
         CheckError: it is not so.
     """
-    from pydantic import ValidationError
-
-    from dubcli.report.model import load
+    from dubcli.artifacts.report import Report, page
 
     try:
-        report = load(task.out / "report.json")
-    except (OSError, ValidationError) as error:
-        raise CheckError(
-            f"the report is not valid ({error.__class__.__name__}); type: dubcli run again"
-        ) from error
-    shots = json.loads((task.inputs["split"] / "shots.json").read_text("utf-8"))
-    if [shot.name for shot in report.shots] != [shot["name"] for shot in shots]:
+        report = Report.load(task.out)
+    except StoreError as error:
+        raise CheckError(f"the report is not valid ({error})") from error
+    if [shot.name for shot in report.shots] != list(Shots.load(task.inputs["split"]).named()):
         raise CheckError("the report does not know every shot; type: dubcli run again")
-    if not (task.out / "report.html").stat().st_size:
+    if not page(task.out).stat().st_size:
         raise CheckError("the report's page is empty; type: dubcli run again")

@@ -5,43 +5,43 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from dubcli.artifacts.media import MediaInfo
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError
 
-STAGE = Stage("split", version=3, after=("probe",))
+STAGE = Stage("split", version=4, after=("probe",))
 
 
 def units(job: JobView) -> Iterable[Unit]:
     """One unit: the film."""
     media = job.one("probe")
-    video = json.loads((media.path / "media.json").read_text())["video"]
+    video = MediaInfo.load(media.path).film
     yield Unit(
         STAGE,
         "film",
-        {"video": video["digest"]},
+        {"video": video.digest},
         {"film": job.sources["film"].path, "probe": media.path},
         params=job.settings.split.model_dump(),
         # The same packets in another container may be timed otherwise.
         facts={"film": media.content},
-        cost=float(video["packets"]),
+        cost=float(video.packets),
     )
 
 
 def run(task: Task) -> None:
     """Write `shots.json`, `frames.npz` and `groups.json`."""
-    import dataclasses
     import hashlib
 
     import numpy as np
 
+    from dubcli.artifacts.shots import Frames, Shot, Shots
     from dubcli.media import decode, source
     from dubcli.media.colour import Colour
     from dubcli.media.groups import Grouper
-    from dubcli.media.probe import MediaInfo
     from dubcli.media.shots import WIDTH, Cutter
     from dubcli.settings.config import SplitSettings
 
-    video = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_bytes()).film
+    video = MediaInfo.load(task.inputs["probe"]).film
     film = task.inputs["film"]
     colour = Colour.of(video)
     cutter = Cutter(SplitSettings(**task.params), float(video.rate))
@@ -82,28 +82,23 @@ def run(task: Task) -> None:
         hasher = hashlib.sha256(head)
         for one in digests[shot.start : shot.stop]:
             hasher.update(one)
-        shots.append(
-            {"name": shot.name, "start": shot.start, "stop": shot.stop, "picture": hasher.hexdigest()}
-        )
-    (task.out / "shots.json").write_text(json.dumps(shots, indent=1) + "\n")
-    groups = grouper.groups(np.array(pts, np.int64))
-    (task.out / "groups.json").write_text(json.dumps(dataclasses.asdict(groups)) + "\n")
-    np.savez_compressed(
-        task.out / "frames.npz",
-        pts=np.array(pts, np.int64),
-        digest=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16),
-    )
+        shots.append(Shot(name=shot.name, start=shot.start, stop=shot.stop, picture=hasher.hexdigest()))
+    Shots(shots=tuple(shots)).save(task.out)
+    grouper.groups(np.array(pts, np.int64)).save(task.out)
+    rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16)
+    Frames(np.array(pts, np.int64), rows, video.tick).save(task.out)
 
 
 def check(task: Task) -> None:
     """Shots must cover all frames once, and time must go forward."""
     import numpy as np
 
-    shots = json.loads((task.out / "shots.json").read_text())
-    with np.load(task.out / "frames.npz", allow_pickle=False) as box:
-        pts, digest = box["pts"], box["digest"]
-    edges = [shot["start"] for shot in shots] + [len(pts)]
-    if edges != [0] + [shot["stop"] for shot in shots]:
+    from dubcli.artifacts.shots import Frames, Shots
+
+    shots, frames = Shots.load(task.out).shots, Frames.load(task.out)
+    pts, digest = frames.pts, frames.digest
+    edges = [shot.start for shot in shots] + [len(pts)]
+    if edges != [0] + [shot.stop for shot in shots]:
         raise CheckError("the shots do not cover the film; type: dubcli run again")
     if len(digest) != len(pts) or not (np.diff(pts) > 0).all():
         raise CheckError("the film's frames are not in order; type: dubcli run again")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
+from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.shots import Shots
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines.registry import engine
 
@@ -13,42 +13,40 @@ STAGE = Stage("track", 4, after=("split",))
 def units(job: JobView) -> list[Unit]:
     """One unit per shot."""
     split, probe = job.one("split"), job.one("probe")
-    video = json.loads((probe.path / "media.json").read_text(encoding="utf-8"))["video"]
+    video = MediaInfo.load(probe.path).film
     settings = job.settings.track
     weights = job.weights(settings.engine)
     return [
         Unit(
             STAGE,
-            shot["name"],
-            inputs={"picture": shot["picture"]} | {role: file.sha256 for role, file in weights.items()},
+            shot.name,
+            inputs={"picture": shot.picture} | {role: file.sha256 for role, file in weights.items()},
             paths={"film": job.sources["film"].path, "split": split.path, "probe": probe.path}
             | {role: file.path for role, file in weights.items()},
             params=settings.model_dump(exclude={"engine"}),
             facts={
-                "start": shot["start"],
-                "stop": shot["stop"],
-                "quarter_turns": round(-video["rotation"] / 90) % 4,
+                "start": shot.start,
+                "stop": shot.stop,
+                "quarter_turns": round(-video.rotation / 90) % 4,
             },
             engine=engine("tracker", settings.engine),
-            cost=shot["stop"] - shot["start"],
+            cost=shot.stop - shot.start,
         )
-        for shot in json.loads((split.path / "shots.json").read_text(encoding="utf-8"))
+        for shot in Shots.load(split.path).shots
     ]
 
 
 def run(task: Task) -> None:
     """Track the faces of one shot into `tracks.npz`."""
-    import numpy as np
 
-    from dubcli.face import tracks
+    from dubcli.artifacts import tracks
+    from dubcli.artifacts.shots import Frames
     from dubcli.face.condition import judge
     from dubcli.media import decode
-    from dubcli.media.probe import MediaInfo
 
-    video = MediaInfo.model_validate_json((task.inputs["probe"] / "media.json").read_text("utf-8")).film
+    video = MediaInfo.load(task.inputs["probe"]).film
     start, stop = task.facts["start"], task.facts["stop"]
-    with np.load(task.inputs["split"] / "frames.npz", allow_pickle=False) as box:
-        pts = box["pts"]
+    pts = Frames.load(task.inputs["split"]).pts
     tracker = engine("tracker", task.engine).load()
     if task.weights:
         tracker.use(task.weights)
@@ -60,7 +58,7 @@ def run(task: Task) -> None:
     )
     for track in found:
         judge(track, task.params)
-    tracks.save(task.out / "tracks.npz", found)
+    tracks.save(task.out, found)
 
 
 def check(task: Task) -> None:
@@ -71,11 +69,11 @@ def check(task: Task) -> None:
     """
     import numpy as np
 
+    from dubcli.artifacts import tracks
     from dubcli.errors import CheckError
-    from dubcli.face import tracks
 
     start, stop = task.facts["start"], task.facts["stop"]
-    for number, track in enumerate(tracks.load(task.out / "tracks.npz")):
+    for number, track in enumerate(tracks.load(task.out)):
         frames = track.frames
         inside = len(frames) and start <= frames[0] and frames[-1] < stop and (np.diff(frames) == 1).all()
         lengths = {

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts import report as model
 from dubcli.demo import film as demo
-from dubcli.report import model
 from tests.conftest import Sample
 from tests.mouths import opening
 
@@ -71,7 +71,7 @@ def test_the_mouth_says_the_dub(dubbed: Path) -> None:
 
 
 def test_the_report_says_so(dubbed: Path) -> None:
-    report = model.load(dubbed / "film.dub_fr.dub" / "report.json")
+    report = model.Report.load(dubbed / "film.dub_fr.dub")
     assert [shot.state for shot in report.shots] == ["changed", "untouched", "changed"]
     assert report.totals.offscreen_seconds == pytest.approx(2.3, abs=0.4)
     for shot in (report.shots[0], report.shots[2]):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts import tracks
 from dubcli.core.job import Job
-from dubcli.face import tracks
 from dubcli.media.ffmpeg import binary
 
 COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
@@ -36,7 +36,7 @@ def eligible(folder: Path) -> int:
     job = Job.open(folder)
     found = [job.store.get(key) for unit, key in job.refs() if unit.startswith("track/")]
     paths = [artifact.path for artifact in found if artifact]
-    return sum(int(track.eligible.sum()) for path in paths for track in tracks.load(path / "tracks.npz"))
+    return sum(int(track.eligible.sum()) for path in paths for track in tracks.load(path))
 
 
 def changed(before: Path, after: Path) -> NDArray[np.int64]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from dubcli.engines.registry import EngineInfo
 
 if TYPE_CHECKING:
-    from dubcli.engines.lips import LipWork, Patch
-    from dubcli.face.tracks import FaceTrack
+    from dubcli.artifacts.tracks import FaceTrack
+    from dubcli.engines.lips import LipWork
+    from dubcli.media.patches import Patch
 
 MARK = "DUBCLI_TEST_MARK"
 """Names a directory in which engines leave one file per call, so that tests can count the calls."""

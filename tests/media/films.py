@@ -15,6 +15,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.patches import Placement, pictures
+from dubcli.artifacts.remux import Remuxed
+from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.media.ffmpeg import binary, url
 from dubcli.settings.config import Settings
@@ -211,25 +215,18 @@ class Stages:
     @property
     def deep(self) -> bool:
         """Whether the film has more than 8 bits."""
-        import json
-
-        path = self.view.one("probe").path / "media.json"
-        return bool(json.loads(path.read_text())["video"]["bit_depth"] > 8)
+        return MediaInfo.load(self.view.one("probe").path).film.bit_depth > 8
 
     def shot_of(self, frame: int) -> str:
         """Name of the shot a frame is in."""
-        import json
-
-        shots = json.loads((self.view.one("split").path / "shots.json").read_text())
-        return str(next(s["name"] for s in shots if s["start"] <= frame < s["stop"]))
+        shots = Shots.load(self.view.one("split").path).shots
+        return next(shot.name for shot in shots if shot.start <= frame < shot.stop)
 
     def finish(self) -> Dubbed:
         """Compose and remux."""
-        import json
-
         self.run(compose)
         folder = self.run(remux)["film"].path
-        note = json.loads((folder / "remux.json").read_text())
+        note = Remuxed.load(folder).model_dump()
         return Dubbed(folder / f"film{self.view.suffix}", self.root, note, self.warnings, self.ran)
 
 
@@ -263,13 +260,9 @@ def patches(
     top, kind = (65535, np.uint16) if deep else (255, np.uint8)
     rgba = np.concatenate([np.broadcast_to(colour, (high, wide, 3)), mask[..., None]], axis=-1)
     rgba = np.asarray(np.round(rgba * top), kind)
-    np.savez_compressed(
-        folder / "patch.npz",
-        frames=np.array(frames, np.int32),
-        origin=np.tile(np.array([at], np.int32), (len(frames), 1)),
-        confidence=np.ones(len(frames), np.float32),
-    )
-    with av.open(str(folder / "patch.nut"), "w") as container:
+    origin = np.tile(np.array([at], np.int32), (len(frames), 1))
+    Placement(np.array(frames, np.int32), origin, np.ones(len(frames), np.float32)).save(folder)
+    with av.open(str(pictures(folder)), "w") as container:
         stream: Any = container.add_stream("ffv1", rate=25)
         stream.width, stream.height = size
         stream.pix_fmt = "gbrap16le" if deep else "bgra"

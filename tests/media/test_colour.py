@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts.shots import Frames
 from dubcli.errors import MediaError
 from dubcli.media import compose, layout
 from dubcli.media.colour import Colour
@@ -163,12 +164,11 @@ def test_before_encoding_a_frame_differs_from_the_source_only_under_the_mask(
     stages.read()
     stages.touch(range(5, 9))
     info = probe(film)
-    with np.load(stages.view.one("split").path / "frames.npz") as box:
-        pts, digest = box["pts"], box["digest"]
+    times = Frames.load(stages.view.one("split").path)
     folder = stages.view.artifacts["lips"]["00000000.0"].path
     before = films.decoded(film, keep=True)
     spans = [(3, 7), (8, 12)]
-    frames = list(compose.composed(film, info.film, pts, digest, spans, [Patches(folder)]))
+    frames = list(compose.composed(film, info.film, times.pts, times.digest, spans, [Patches(folder)]))
     assert [index for index, _ in frames] == [3, 4, 5, 6, 8, 9, 10, 11]
     for index, planes in frames:
         for plane, was in zip(planes, before.frames[index], strict=True):

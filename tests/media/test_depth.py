@@ -7,9 +7,10 @@ from pathlib import Path
 import av
 import pytest
 
+from dubcli.artifacts.media import VideoStream
 from dubcli.errors import MediaError
 from dubcli.media.ffmpeg import url
-from dubcli.media.probe import VideoStream, probe
+from dubcli.media.probe import probe
 from tests.media import films
 
 X265 = "keyint=8:min-keyint=8:scenecut=0:log-level=none:pools=1:frame-threads=1"

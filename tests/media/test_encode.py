@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dubcli.artifacts.compose import Segment
+from dubcli.artifacts.media import VideoStream
 from dubcli.errors import CheckError, EngineError, TemporaryError
 from dubcli.media import encode, ffmpeg, layout
-from dubcli.media.probe import VideoStream, probe
+from dubcli.media.probe import probe
 from dubcli.settings.config import ComposeSettings
 from tests.media import films
 
@@ -165,9 +167,7 @@ def test_hundreds_of_shots_do_not_exhaust_open_files(tmp_path: Path, dub: Path) 
         folder = tmp_path / "parts" / f"{start:08d}"
         folder.mkdir(parents=True)
         (folder / "video.nut").write_bytes((made / "video.nut").read_bytes())
-        (folder / "compose.json").write_text(
-            f'{{"spans": [[{start}, {start + 2}]], "delay": 0, "codec": "h264"}}'
-        )
+        Segment(spans=((start, start + 2),), delay=0, changed=0, codec="h264").save(folder)
         stages.view.artifacts["compose"][folder.name] = Artifact("", folder, "")
     assert video.delay == 0
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

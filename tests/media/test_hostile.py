@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+from dubcli.artifacts.shots import Frames
 from dubcli.errors import CheckError, DubError, MediaError
 from dubcli.media import decode
 from dubcli.media.ffmpeg import url
@@ -124,9 +125,7 @@ def test_damaged_packets_are_passed_over_with_a_warning(tmp_path: Path, dub: Pat
     stages.touch(range(2, 4))
     done = stages.finish()
     assert any("damaged" in line or "anew" in line for line in stages.warnings) or done.note["copied"]
-    assert len(films.decoded(done.path).times) == len(
-        np.load(stages.view.one("split").path / "frames.npz")["pts"]
-    )
+    assert len(films.decoded(done.path).times) == len(Frames.load(stages.view.one("split").path).pts)
 
 
 def test_a_picture_that_changes_its_size_is_refused(tmp_path: Path) -> None:

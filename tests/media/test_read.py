@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dubcli.artifacts.shots import Shots
 from dubcli.media import decode
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
@@ -50,8 +50,8 @@ def test_cuts_are_found_and_digests_do_not_know_the_container(tmp_path: Path) ->
     for path in (film, tmp_path / "film.mkv"):
         stages = films.Stages(tmp_path / path.suffix, path)
         stages.read()
-        found.append(json.loads((stages.view.one("split").path / "shots.json").read_text()))
-    assert [(shot["start"], shot["stop"]) for shot in found[0]] == [(0, 30), (30, 55)]
+        found.append(Shots.load(stages.view.one("split").path).shots)
+    assert [(shot.start, shot.stop) for shot in found[0]] == [(0, 30), (30, 55)]
     assert found[0] == found[1]
     assert probe(film).film.digest == probe(tmp_path / "film.mkv").film.digest
     assert split.STAGE.name == "split"
@@ -111,5 +111,5 @@ def test_a_hand_in_a_dark_picture_is_no_cut(
 ) -> None:
     stages = films.Stages(tmp_path / "job", footage / clip)
     stages.read()
-    shots = json.loads((stages.view.one("split").path / "shots.json").read_text())
-    assert [shot["start"] for shot in shots] == [0, *cuts]
+    shots = Shots.load(stages.view.one("split").path).shots
+    assert [shot.start for shot in shots] == [0, *cuts]

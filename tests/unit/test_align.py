@@ -14,19 +14,20 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 import dubcli.demo
+from dubcli.artifacts import speech as record
+from dubcli.artifacts.phones import INDEX
+from dubcli.artifacts.speech import Phone, Record, Region, Word
 from dubcli.core.model import Task, Unit
 from dubcli.core.worker import Message, Worker
 from dubcli.engines import registry
 from dubcli.engines.aligners import forced, phoneloop, sphinx
-from dubcli.engines.aligners.base import Heard
 from dubcli.engines.aligners.passthrough import PassthroughAligner
 from dubcli.engines.aligners.phones import PhoneAligner
-from dubcli.errors import ConfigError, MediaError
+from dubcli.errors import MediaError, StoreError
 from dubcli.media.decode import audio
-from dubcli.speech import record, vad
+from dubcli.speech import vad
+from dubcli.speech.alignment import Alignment
 from dubcli.speech.features import levelled
-from dubcli.speech.record import Phone, Record, Region, Word
-from dubcli.speech.visemes import INDEX
 from dubcli.stages import align
 
 DEMO = Path(dubcli.demo.__file__).parent
@@ -34,7 +35,7 @@ LIPS = {"m", "p", "b"}
 
 
 @pytest.fixture(scope="module", params=["en", "fr"])
-def said(request: pytest.FixtureRequest) -> tuple[dict[str, list[list[object]]], Heard]:
+def said(request: pytest.FixtureRequest) -> tuple[dict[str, list[list[object]]], Alignment]:
     """What a synthetic voice was told to say, and what was heard."""
     spoken = json.loads((DEMO / f"speech_{request.param}.json").read_text())
     sound, _ = audio(DEMO / f"speech_{request.param}.flac")
@@ -53,7 +54,7 @@ def write(path: Path, sound: NDArray[np.float32], rate: int = 16000) -> Path:
     return path
 
 
-def test_regions_are_the_lines(said: tuple[dict[str, list[dict[str, float]]], Heard]) -> None:
+def test_regions_are_the_lines(said: tuple[dict[str, list[dict[str, float]]], Alignment]) -> None:
     spoken, heard = said
     inside = np.zeros(len(heard.speech), bool)
     for region in heard.record.regions:
@@ -65,7 +66,7 @@ def test_regions_are_the_lines(said: tuple[dict[str, list[dict[str, float]]], He
 
 
 def test_lips_close_at_p_b_and_m_more_than_elsewhere(
-    said: tuple[dict[str, list[list[object]]], Heard],
+    said: tuple[dict[str, list[list[object]]], Alignment],
 ) -> None:
     spoken, heard = said
     closing = heard.viseme[:, INDEX["PP"]]
@@ -78,7 +79,7 @@ def test_lips_close_at_p_b_and_m_more_than_elsewhere(
     assert higher.mean() > 0.7  # 0.5 is chance
 
 
-def test_phones_are_in_order_and_inside_regions(said: tuple[object, Heard]) -> None:
+def test_phones_are_in_order_and_inside_regions(said: tuple[object, Alignment]) -> None:
     heard = said[1].record
     assert len(heard.phones) > 40
     for phone in heard.phones:
@@ -192,7 +193,7 @@ def test_a_silent_dub_is_fine_and_said(tmp_path: Path) -> None:
     todo.warn = lines.append
     align.run(todo)
     align.check(todo)
-    assert record.load(todo.out / "speech.json").regions == ()
+    assert record.Record.load(todo.out).regions == ()
     assert "no speech" in lines[0]
 
 
@@ -211,8 +212,8 @@ def test_a_record_survives_its_file(tmp_path: Path) -> None:
         regions=(Region(start=0.5, end=1.5),),
         phones=(Phone(phone="M", start=0.5, end=0.6, score=0.7),),
     )
-    one.save(tmp_path / "speech.json")
-    assert record.load(tmp_path / "speech.json") == one
+    one.save(tmp_path)
+    assert record.Record.load(tmp_path) == one
 
 
 @pytest.mark.parametrize(
@@ -227,8 +228,8 @@ def test_a_record_survives_its_file(tmp_path: Path) -> None:
 )
 def test_a_bad_record_is_refused_by_name(tmp_path: Path, bad: str) -> None:
     (tmp_path / "speech.json").write_text(bad)
-    with pytest.raises(ConfigError, match=r"speech\.json"):
-        record.load(tmp_path / "speech.json")
+    with pytest.raises(StoreError, match=r"speech\.json"):
+        record.Record.load(tmp_path)
 
 
 def test_records_are_strict() -> None:

@@ -10,19 +10,21 @@ import numpy as np
 import pytest
 
 import dubcli.demo
+from dubcli.artifacts import speech as record
+from dubcli.artifacts.phones import INDEX
+from dubcli.artifacts.speech import Phone
 from dubcli.core.model import Task
 from dubcli.engines.aligners import forced
 from dubcli.engines.aligners import script as aligner
-from dubcli.engines.aligners.base import Given, Heard
+from dubcli.engines.aligners.base import Given
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.engines.aligners.script import Scores
 from dubcli.errors import ConfigError
 from dubcli.media.decode import audio
-from dubcli.speech import espeak, record, script, textgrid, visemes
+from dubcli.speech import espeak, script, textgrid, visemes
+from dubcli.speech.alignment import Alignment
 from dubcli.speech.features import levelled
-from dubcli.speech.record import Phone
 from dubcli.speech.script import Line, Script
-from dubcli.speech.visemes import INDEX
 from dubcli.stages import align
 from tests.unit.test_align import write
 
@@ -31,11 +33,11 @@ SLACK_S = 0.04
 
 
 @pytest.fixture(scope="module")
-def english() -> tuple[Heard, Scores]:
+def english() -> tuple[Alignment, Scores]:
     return hear("en")
 
 
-def hear(language: str) -> tuple[Heard, Scores]:
+def hear(language: str) -> tuple[Alignment, Scores]:
     sound = levelled(audio(DEMO / f"speech_{language}.flac")[0])
     scores = Scores(len(sound) // 160)
     return PhoneAligner().hear(sound, keep=scores.keep), scores
@@ -52,7 +54,7 @@ def untimed(found: Script) -> Script:
     return Script(tuple(Line(line.text) for line in found.lines))
 
 
-def closures(heard: Heard) -> list[tuple[float, float]]:
+def closures(heard: Alignment) -> list[tuple[float, float]]:
     return [(p.start, p.end) for p in heard.record.phones if p.phone in {"P", "B", "M"}]
 
 
@@ -62,7 +64,7 @@ def met(some: list[tuple[float, float]], others: list[tuple[float, float]]) -> f
 
 @pytest.mark.parametrize("timed", [True, False])
 def test_closures_of_the_script_are_found_where_they_sound(
-    english: tuple[Heard, Scores], timed: bool
+    english: tuple[Alignment, Scores], timed: bool
 ) -> None:
     found, real = truth("en")
     heard = aligner.follow(found if timed else untimed(found), *english, Given(), "script")
@@ -84,7 +86,7 @@ def test_the_shortest_pose_is_seen_in_a_frame_of_film(begin: float, phone: str, 
     assert np.allclose(rows.sum(1), 1, atol=1e-4)
 
 
-def test_words_know_who_says_them_and_how_sure_that_is(english: tuple[Heard, Scores]) -> None:
+def test_words_know_who_says_them_and_how_sure_that_is(english: tuple[Alignment, Scores]) -> None:
     heard = aligner.follow(truth("en")[0], *english, Given(), "script")
     words = heard.record.words
     assert [w.text for w in words[:2]] == ["Hello.", "This"]
@@ -102,7 +104,7 @@ def test_another_language_is_followed_with_espeak() -> None:
 
 @pytest.mark.parametrize("timed", [True, False])
 def test_a_script_of_something_else_is_warned_of_and_not_followed(
-    english: tuple[Heard, Scores], timed: bool
+    english: tuple[Alignment, Scores], timed: bool
 ) -> None:
     text = (
         "Four score and seven years ago our fathers brought forth. ",
@@ -117,7 +119,7 @@ def test_a_script_of_something_else_is_warned_of_and_not_followed(
     assert "does not match the dub" in told[0]
 
 
-def test_one_wrong_line_is_warned_of_and_the_others_are_followed(english: tuple[Heard, Scores]) -> None:
+def test_one_wrong_line_is_warned_of_and_the_others_are_followed(english: tuple[Alignment, Scores]) -> None:
     found, told = truth("en")[0], list[str]()
     wrong = Line("Nobody sees which fog whirls through Chicago, say they", 7.2, 9.0, place="a.srt:9:1")
     lines = (*found.lines[:2], wrong, found.lines[3])
@@ -129,7 +131,7 @@ def test_one_wrong_line_is_warned_of_and_the_others_are_followed(english: tuple[
 
 
 def test_phones_that_the_script_places_stay_where_they_are(
-    english: tuple[Heard, Scores], tmp_path: Path
+    english: tuple[Alignment, Scores], tmp_path: Path
 ) -> None:
     first = aligner.follow(truth("en")[0], *english, Given(), "script").record
     (tmp_path / "a.TextGrid").write_text(textgrid.dump(first))
@@ -137,7 +139,7 @@ def test_phones_that_the_script_places_stay_where_they_are(
     assert [(p.phone, p.start) for p in again.phones] == [(p.phone, p.start) for p in first.phones]
 
 
-def test_times_after_the_end_of_the_dub(english: tuple[Heard, Scores]) -> None:
+def test_times_after_the_end_of_the_dub(english: tuple[Alignment, Scores]) -> None:
     late, told = Line("Hello again.", 75.2, 76, place="a.srt:2:1"), list[str]()
     with pytest.raises(ConfigError, match=r"a\.srt:2:1: the script begins at 75\.2 s"):
         aligner.follow(Script((late,)), *english, Given(), "script")
@@ -155,7 +157,7 @@ def test_times_after_the_end_of_the_dub(english: tuple[Heard, Scores]) -> None:
     ],
 )
 def test_what_cannot_be_pronounced_is_warned_of(
-    english: tuple[Heard, Scores], text: str, language: str, why: str
+    english: tuple[Alignment, Scores], text: str, language: str, why: str
 ) -> None:
     told: list[str] = []
     heard = aligner.follow(
@@ -176,7 +178,7 @@ def test_the_stage_follows_a_script_and_counts_samples(tmp_path: Path) -> None:
     )
     align.run(task)
     align.check(task)
-    found = record.load(tmp_path / "out" / "speech.json")
+    found = record.Record.load(tmp_path / "out")
     assert len(found.words) == 6
     assert found.words[0].samples == (round(found.words[0].start * 16000), round(found.words[0].end * 16000))
     assert [m.viseme for m in found.visemes].count("PP") == 3  # m and p of "sample", m of "film"

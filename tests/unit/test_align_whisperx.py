@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 
 import dubcli.demo
+from dubcli.artifacts import speech as record
 from dubcli.core.model import Task
 from dubcli.engines.aligners import transcribe
 from dubcli.engines.aligners import whisperx as aligner
 from dubcli.engines.aligners.base import Given
 from dubcli.errors import DependencyError, EngineError
 from dubcli.media.decode import audio
-from dubcli.speech import record, script
+from dubcli.speech import script
 from dubcli.speech.features import levelled
 from dubcli.stages import align
 
@@ -213,4 +214,4 @@ def test_the_stage_runs_with_the_package(
     task = Task("dub", inputs, {}, {"language": language, "offset": 0.0}, "whisperx", tmp_path / "out")
     align.run(task)
     align.check(task)
-    assert record.load(tmp_path / "out" / "speech.json").phones  # gibberish is not followed
+    assert record.Record.load(tmp_path / "out").phones  # gibberish is not followed

@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts import cast as artifact
+from dubcli.artifacts import tracks
+from dubcli.artifacts.cast import Cast
+from dubcli.artifacts.shots import Shot, Shots
+from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core import keys
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.edits import castfile
 from dubcli.errors import ConfigError
-from dubcli.face import identity, mesh, tracks
+from dubcli.face import identity, mesh
 from dubcli.face.look import portrait
-from dubcli.face.tracks import FaceTrack
 from dubcli.settings.config import Settings
 from dubcli.settings.document import Document, parse_yaml
 from dubcli.stages import learn, module
@@ -53,7 +57,7 @@ def run(
     for shot, found in shots.items():
         inputs[f"tracks/{shot}"] = folder / "in" / shot
         inputs[f"tracks/{shot}"].mkdir(parents=True, exist_ok=True)
-        tracks.save(inputs[f"tracks/{shot}"] / "tracks.npz", found)
+        tracks.save(inputs[f"tracks/{shot}"], found)
     if edits is not None:
         inputs["edits"] = folder / "cast.yaml"
         inputs["edits"].write_text(edits, encoding="utf-8")
@@ -249,15 +253,12 @@ def test_a_job_takes_cast_yaml_as_a_source_as_long_as_it_is_there(tmp_path: Path
 def test_naming_a_person_teaches_nobody_anew(tmp_path: Path) -> None:
     """The key of `learn` knows who is who, not what they are called."""
 
-    def key(name: str, faces: list[list[str | int]]) -> str:
+    def key(name: str, faces: tuple[artifact.Face, ...]) -> str:
         folder = tmp_path / f"{name}{len(faces)}"
-        for stage, file, value in (
-            ("cast", "cast.json", {"persons": [{"id": "p01", "name": name, "faces": faces}]}),
-            ("split", "shots.json", [{"name": "00000000", "start": 0, "stop": 9, "picture": ""}]),
-            ("probe", "media.json", {}),
-        ):
-            (folder / stage).mkdir(parents=True, exist_ok=True)
-            (folder / stage / file).write_text(json.dumps(value))
+        for stage in ("cast", "split", "probe"):
+            (folder / stage).mkdir(parents=True)
+        Cast(persons=(artifact.Person(id="p01", name=name, faces=faces),)).save(folder / "cast")
+        Shots(shots=(Shot(name="00000000", start=0, stop=9, picture=""),)).save(folder / "split")
         view = JobView({"film": Source(folder / "film.mp4", "")}, Settings())
         view.artifacts = {
             stage: {"film": Artifact("", folder / stage, name if stage == "cast" else stage)}
@@ -265,5 +266,7 @@ def test_naming_a_person_teaches_nobody_anew(tmp_path: Path) -> None:
         }
         return keys.digest(keys.preimage(learn.units(view)[0]))
 
-    assert key("", [["00000000", 0]]) == key("Anna", [["00000000", 0]])
-    assert key("", [["00000000", 0]]) != key("Anna", [["00000000", 0], ["00000000", 1]])
+    one, other = ("00000000", 0), ("00000000", 1)
+    unnamed = key("", (one,))
+    assert unnamed == key("Anna", (one,))
+    assert unnamed != key("Anna", (one, other))

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts import cues, tracks
+from dubcli.artifacts.cast import Cast, Person
+from dubcli.artifacts.cues import Cue, Cues, Skip
+from dubcli.artifacts.phones import INDEX
+from dubcli.artifacts.shots import Frames, Shot, Shots
+from dubcli.artifacts.speech import Record, Region, Word, save_features
+from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.cueing import floor
 from dubcli.cueing.speaker import Sound, evidence
-from dubcli.errors import ConfigError
-from dubcli.face import tracks
+from dubcli.errors import ConfigError, StoreError
 from dubcli.face.mesh import head
-from dubcli.face.tracks import FaceTrack, Reason
 from dubcli.settings.config import CueSettings, Settings
-from dubcli.speech import cues
-from dubcli.speech.cues import Cue, Cues, Skip
-from dubcli.speech.record import Record, Region, Word
-from dubcli.speech.visemes import INDEX, VISEMES
+from dubcli.speech.visemes import VISEMES
 from dubcli.stages import cue
 
 FPS = 25
@@ -212,8 +214,8 @@ def row(start: int, stop: int) -> Cue:
 def test_a_damaged_file_is_refused_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "cues.json"
     path.write_text('{"cues": [{"shot": "00000000", "track": 0, "start": 9, "stop": 3}]}')
-    with pytest.raises(ConfigError, match=r"cues\.json.*cues\.0"):
-        cues.load(path)
+    with pytest.raises(StoreError, match=r"cues\.json.*cues\.0"):
+        cues.Cues.load(tmp_path)
 
 
 def job(folder: Path, film: Times | None, dub: Times) -> Task:
@@ -221,25 +223,26 @@ def job(folder: Path, film: Times | None, dub: Times) -> Task:
     inputs = {}
     for shot, faces in (("00000000", [face([(1, 3)], count=100)]), ("00000100", [])):
         inputs[f"tracks/{shot}"] = made(folder / shot)
-        tracks.save(inputs[f"tracks/{shot}"] / "tracks.npz", faces)
+        tracks.save(inputs[f"tracks/{shot}"], faces)
     inputs["split"] = made(folder / "split")
-    shots = [
-        {"name": "00000000", "start": 0, "stop": 100, "picture": ""},
-        {"name": "00000100", "start": 100, "stop": 200, "picture": ""},
-    ]
-    (inputs["split"] / "shots.json").write_text(json.dumps(shots))
-    np.savez(inputs["split"] / "frames.npz", pts=500 + np.arange(200) * 40)
+    shots = (
+        Shot(name="00000000", start=0, stop=100, picture=""),
+        Shot(name="00000100", start=100, stop=200, picture=""),
+    )
+    Shots(shots=shots).save(inputs["split"])
+    digest = np.zeros((200, 16), np.uint8)
+    Frames(500 + np.arange(200) * 40, digest, Fraction(1, 1000)).save(inputs["split"])
     inputs["cast"] = made(folder / "cast")
-    (inputs["cast"] / "cast.json").write_text('{"persons": [{"id": "p07", "faces": [["00000000", 0]]}]}')
+    Cast(persons=(Person(id="p07", faces=(("00000000", 0),)),)).save(inputs["cast"])
     for name, times in (("film", film), ("dub", dub)):
         if times is None:
             continue
         inputs[f"speech/{name}"] = made(folder / name)
         spoken = Record(engine="test", seconds=8.0, regions=tuple(regions(times)))
-        spoken.save(inputs[f"speech/{name}"] / "speech.json")
-        np.savez(inputs[f"speech/{name}"] / "features.npz", **sound(times).features)
+        spoken.save(inputs[f"speech/{name}"])
+        save_features(inputs[f"speech/{name}"], sound(times).features)
     params = CueSettings().model_dump()
-    return Task("film", inputs, params, {"time_base": [1, 1000], "stems": {}}, "", made(folder / "out"))
+    return Task("film", inputs, params, {"stems": {}}, "", made(folder / "out"))
 
 
 def made(folder: Path) -> Path:
@@ -252,17 +255,17 @@ def test_the_stage_writes_cues_of_persons_and_lists_the_rest(tmp_path: Path, fil
     task = job(tmp_path, film, [(1.0, 3.0), (5.0, 6.0)])
     cue.run(task)
     cue.check(task)
-    found = cues.load(task.out / "cues.json")
+    found = cues.Cues.load(task.out)
     assert {(one.shot, one.person, one.kind) for one in found.cues} == {("00000000", "p07", "speak")}
     assert [(one.start, one.end) for one in found.offscreen] == [(5.0, 6.0)]
 
 
 def test_a_person_who_must_not_be_touched_is_in_no_cue(tmp_path: Path) -> None:
     task = job(tmp_path, [(1.0, 3.0)], [(1.0, 3.0)])
-    row = {"id": "p07", "faces": [["00000000", 0]], "touch": False}
-    (task.inputs["cast"] / "cast.json").write_text(json.dumps({"persons": [row]}))
+    who = Person(id="p07", faces=(("00000000", 0),), touch=False)
+    Cast(persons=(who,)).save(task.inputs["cast"])
     cue.run(task)
-    found = cues.load(task.out / "cues.json")
+    found = cues.Cues.load(task.out)
     assert not found.cues
     assert {skip.reason for skip in found.skipped} == {"forbidden"}
 
@@ -307,7 +310,7 @@ def test_what_no_stem_says_is_said_by_those_without_one() -> None:
 
 
 def test_a_stem_of_nobody_is_refused_with_those_who_are_there(tmp_path: Path) -> None:
-    persons = [{"id": "p01", "name": "Anna", "faces": []}, {"id": "p02", "name": "", "faces": []}]
+    cast = Cast(persons=(Person(id="p01", name="Anna"), Person(id="p02")))
     for named, expected in (
         (["ANNA", "p02"], {"p01": "stem:ANNA", "p02": "stem:p02"}),
         (["Bert"], "--stem Bert: nobody in the cast is called that; there are: p01 (Anna), p02"),
@@ -316,26 +319,23 @@ def test_a_stem_of_nobody_is_refused_with_those_who_are_there(tmp_path: Path) ->
         view = JobView({f"stem:{name}": Source(tmp_path / name, name) for name in named}, Settings())
         view.artifacts = {"align": {role: Artifact("", tmp_path, role) for role in view.sources}}
         if isinstance(expected, dict):
-            assert cue._stems(view, persons) == expected
+            assert cue._stems(view, cast) == expected
         else:
             with pytest.raises(ConfigError, match=re.escape(expected)):
-                cue._stems(view, persons)
+                cue._stems(view, cast)
 
 
 def test_a_script_that_names_speakers_says_who_speaks(tmp_path: Path) -> None:
     """The film's talker is not who the script gives the line to; a name that nobody has says nothing."""
     task = job(tmp_path, [(1.0, 3.0)], [(1.0, 3.0)])
     for speaker, expected in (("Anna", set()), ("Bert", {"speak"}), ("Carl", {"speak"})):
-        persons = [
-            {"id": "p07", "name": "Bert", "faces": [["00000000", 0]]},
-            {"id": "p08", "name": "Anna", "faces": []},
-        ]
-        (task.inputs["cast"] / "cast.json").write_text(json.dumps({"persons": persons}))
+        bert = Person(id="p07", name="Bert", faces=(("00000000", 0),))
+        Cast(persons=(bert, Person(id="p08", name="Anna"))).save(task.inputs["cast"])
         words = [Word(start=1 + 0.5 * k, end=1.4 + 0.5 * k, text="w", speaker=speaker) for k in range(4)]
         heard = Record(engine="test", seconds=8.0, regions=tuple(regions([(1, 3)])), words=tuple(words))
-        heard.save(task.inputs["speech/dub"] / "speech.json")
+        heard.save(task.inputs["speech/dub"])
         cue.run(task)
-        found = cues.load(task.out / "cues.json").cues
+        found = cues.Cues.load(task.out).cues
         assert {one.kind for one in found if one.kind == "speak"} == expected
         assert any("script" in one.evidence for one in found) == (speaker == "Bert")
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.engines import network, registry
+from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.errors import DependencyError
+from dubcli.models import onnx as network
+from dubcli.models.packaged import packaged
 from dubcli.speech import encoder
-from dubcli.speech.features import features
+from dubcli.speech.features import features, levelled
 
 RATE = 16000
 
@@ -48,7 +50,8 @@ def test_a_sound_later_in_time_is_heard_in_later_rows() -> None:
 
 
 def test_where_no_one_speaks_nothing_is_told() -> None:
-    found = features(np.random.default_rng(0).normal(0, 0.01, 3 * RATE).astype(np.float32))["encoded"]
+    wave = np.random.default_rng(0).normal(0, 0.01, 3 * RATE).astype(np.float32)
+    found = features(wave, PhoneAligner().hear(levelled(wave)))["encoded"]
     assert len(found)
     assert not found.any()
 
@@ -67,7 +70,7 @@ def test_rows_hold_a_layer_inside_beside_the_networks_own_output() -> None:
     assert tuple(one.name for one in encoder._session().get_outputs()) == encoder._LAYERS
     rows = encoder.encode(chirps(2))
     inner, last = rows[:, : encoder.WIDTH // 2], rows[:, encoder.WIDTH // 2 :]
-    own = network.session(registry.packaged("moonshine_voice", "assets/tiny-en/encoder_model.ort"))
+    own = network.session(packaged("moonshine_voice", "assets/tiny-en/encoder_model.ort"))
     wave = chirps(2)[None, encoder.samples(0, len(rows))]
     answer = own.run(None, {"input_values": wave, "attention_mask": np.ones(wave.shape, np.int64)})[0]
     assert (last == answer[0]).all()

@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 import dubcli.demo
-from dubcli.engines.aligners.base import Heard
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.media.decode import audio
 from dubcli.speech import encoder, prior
+from dubcli.speech.alignment import Alignment
 from dubcli.speech.features import FLOOR_DB, features, levelled, part
 
 Floats = NDArray[np.float32]
+
+
+def _features(wave: Floats) -> dict[str, Floats]:
+    return features(wave, PhoneAligner().hear(levelled(wave)))
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +29,12 @@ def speech() -> Floats:
 
 
 @pytest.fixture(scope="module")
-def heard(speech: Floats) -> Heard:
+def heard(speech: Floats) -> Alignment:
     return PhoneAligner().hear(levelled(speech))
 
 
 @pytest.fixture(scope="module")
-def found(speech: Floats, heard: Heard) -> dict[str, Floats]:
+def found(speech: Floats, heard: Alignment) -> dict[str, Floats]:
     return features(speech, heard)
 
 
@@ -40,7 +44,7 @@ def test_all_rows_are_a_hundredth_of_a_second(speech: Floats, found: dict[str, F
     assert {str(rows.dtype) for rows in even.values()} == {"float32"}
 
 
-def test_the_encoder_hears_speech_and_nothing_else(found: dict[str, Floats], heard: Heard) -> None:
+def test_the_encoder_hears_speech_and_nothing_else(found: dict[str, Floats], heard: Alignment) -> None:
     at = encoder.seconds(np.arange(len(found["encoded"])))
     said = np.any([(at > r.start) & (at < r.end) for r in heard.record.regions], axis=0)
     far = np.all([(at < r.start - 0.41) | (at > r.end + 0.41) for r in heard.record.regions], axis=0)
@@ -50,7 +54,7 @@ def test_the_encoder_hears_speech_and_nothing_else(found: dict[str, Floats], hea
 
 def test_colour_tells_recordings_apart_and_not_levels(speech: Floats, found: dict[str, Floats]) -> None:
     def apart(wave: Floats) -> float:
-        (one, doubt), (two, more) = features(wave)["colour"], found["colour"]
+        (one, doubt), (two, more) = _features(wave)["colour"], found["colour"]
         return float(np.mean((one - two) ** 2 - doubt - more))
 
     half = len(speech) // 2
@@ -61,19 +65,19 @@ def test_colour_tells_recordings_apart_and_not_levels(speech: Floats, found: dic
 
 
 def test_12_db_less_changes_nothing(speech: Floats, found: dict[str, Floats]) -> None:
-    quiet = features((speech / 4).astype(np.float32))
+    quiet = _features((speech / 4).astype(np.float32))
     for name, rows in quiet.items():
         assert np.abs(rows - found[name]).mean() < 0.002 * max(1, np.abs(found[name]).mean()), name
 
 
 def test_a_16_bit_file_12_db_down_gives_nearly_the_same(speech: Floats, found: dict[str, Floats]) -> None:
-    quiet = features((np.round(speech / 4 * 32768) / 32768).astype(np.float32))
+    quiet = _features((np.round(speech / 4 * 32768) / 32768).astype(np.float32))
     assert np.corrcoef(quiet["logmel"].ravel(), found["logmel"].ravel())[0, 1] > 0.99
     assert (quiet["viseme"].argmax(1) == found["viseme"].argmax(1)).mean() > 0.95
 
 
 def test_silence_is_silence() -> None:
-    out = features(np.zeros(16000, np.float32))
+    out = _features(np.zeros(16000, np.float32))
     assert (out["loudness"] == FLOOR_DB).all()
     assert not out["speech"].any()
     assert not out["pitch"].any()
@@ -83,7 +87,7 @@ def test_silence_is_silence() -> None:
 
 def test_hiss_is_not_speech() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 48000).astype(np.float32)
-    out = features(noise)
+    out = _features(noise)
     assert (out["loudness"] == FLOOR_DB).all()
     assert (out["viseme"].argmax(1) == 0).all()
 
@@ -92,12 +96,12 @@ def test_music_between_lines_is_silence_to_a_mouth(speech: Floats) -> None:
     time = np.arange(3 * 16000) / 16000
     chord = sum(np.sin(2 * np.pi * f * time) for f in (220.0, 277.2, 329.6)) * 0.05
     mixed = np.concatenate([speech[: 3 * 16000], chord.astype(np.float32)])
-    out = features(mixed)
+    out = _features(mixed)
     assert out["loudness"][350:].max() == FLOOR_DB
 
 
 @pytest.mark.parametrize("hertz", [90.0, 140.0, 220.0, 330.0])
-def test_pitch_of_a_buzz_is_its_frequency(hertz: float, heard: Heard) -> None:
+def test_pitch_of_a_buzz_is_its_frequency(hertz: float, heard: Alignment) -> None:
     time = np.arange(len(heard.speech) * 160) / 16000
     buzz = sum(np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, 12)) * 0.1
     pitch = features(buzz.astype(np.float32), heard)["pitch"]
@@ -107,7 +111,7 @@ def test_pitch_of_a_buzz_is_its_frequency(hertz: float, heard: Heard) -> None:
 
 def test_too_short_for_a_row() -> None:
     assert all(
-        len(rows) == 0 for name, rows in features(np.zeros(100, np.float32)).items() if name != "colour"
+        len(rows) == 0 for name, rows in _features(np.zeros(100, np.float32)).items() if name != "colour"
     )
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import gallery
 from dubcli.face import mesh as regions
-from dubcli.face.tracks import FaceTrack, Reason
 
 VIDEO = cast(Any, SimpleNamespace(width=320, height=240, bit_depth=8, rate=25))
 

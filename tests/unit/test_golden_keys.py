@@ -11,67 +11,57 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dubcli import stages
+from dubcli.artifacts.base import Document
+from dubcli.artifacts.cast import Cast, Person
+from dubcli.artifacts.cues import Cue, Cues
+from dubcli.artifacts.media import AudioStream, MediaInfo, VideoStream
+from dubcli.artifacts.patches import Placement
+from dubcli.artifacts.shots import Groups, Shot, Shots
 from dubcli.core import keys
 from dubcli.core.model import Artifact, JobView, Source
 from dubcli.settings.config import Settings
 
 GOLDEN = Path(__file__).with_name("golden_keys.json")
 
-VIDEO = {
-    "index": 0, "codec": "h264", "profile": "High", "width": 512, "height": 512, "pix_fmt": "yuv420p",
-    "bit_depth": 8, "time_base": [1, 24000], "average_rate": [24000, 1001], "start_pts": 0, "sar": [1, 1],
-    "rotation": 0, "primaries": "bt709", "transfer": "bt709", "matrix": "bt709", "range": "tv",
-    "chroma_location": "left", "field_order": "progressive", "packets": 96, "digest": "video",
-}  # fmt: skip
-AUDIO = {
-    "index": 1,
-    "channels": 1,
-    "disposition": ["default"],
-    "digest": "sound",
-    "start": 0,
-    "time_base": [1, 48000],
+VIDEO = VideoStream(
+    index=0, codec="h264", tag="avc1", profile="High", width=512, height=512, pix_fmt="yuv420p",
+    bit_depth=8, time_base=(1, 24000), average_rate=(24000, 1001), start_pts=0, sar=(1, 1),
+    rotation=0, primaries="bt709", transfer="bt709", matrix="bt709", range="tv",
+    chroma_location="left", field_order="progressive", tags={}, dynamic=(), delay=0, packets=96,
+    digest="video",
+)  # fmt: skip
+AUDIO = AudioStream(
+    index=1, digest="sound", codec="aac", rate=48000, channels=1, layout="mono", time_base=(1, 48000),
+    start=0, language="eng", disposition=("default",), tags={},
+)  # fmt: skip
+MEDIA = MediaInfo(
+    format="mp4", start=(0, 1), video=VIDEO, audio=(AUDIO,), subtitles=(), other=(), chapters=0, tags={}
+)
+SHOTS = Shots(
+    shots=(
+        Shot(name="00000000", start=0, stop=48, picture="one"),
+        Shot(name="00000048", start=48, stop=96, picture="two"),
+    )
+)
+CUE = Cue(shot="00000048", track=0, person="p01", start=50, stop=90, kind="speak", confidence=1.0)
+UPSTREAM: dict[str, dict[str, tuple[Document, ...]]] = {
+    "probe": {"film": (MEDIA,)},
+    "split": {"film": (SHOTS, Groups(starts=(0, 48), keys=(0, 48), fixed=(False, False)))},
+    "track": {shot.name: () for shot in SHOTS.shots},
+    "cast": {"film": (Cast(persons=(Person(id="p01", faces=(("00000048", 0),)),)),)},
+    "align": {"film": (), "dub": ()},
+    "cue": {"film": (Cues(cues=(CUE,)),)},
+    "learn": {"film": ()},
+    "motion": {"00000048.0": ()},
+    "lips": {"00000048.0": ()},
+    "compose": {"00000048": ()},
+    "remux": {"film": ()},
 }
-SHOTS: list[dict[str, Any]] = [
-    {"name": "00000000", "start": 0, "stop": 48, "picture": "one"},
-    {"name": "00000048", "start": 48, "stop": 96, "picture": "two"},
-]
-CUE = {
-    "shot": "00000048",
-    "track": 0,
-    "person": "p01",
-    "start": 50,
-    "stop": 90,
-    "kind": "speak",
-    "amplitude": 1.0,
-}
-FILES: dict[str, dict[str, dict[str, Any]]] = {
-    "probe": {"film": {"media.json": {"video": VIDEO, "audio": [AUDIO], "subtitles": [], "other": []}}},
-    "split": {
-        "film": {
-            "shots.json": SHOTS,
-            "groups.json": {
-                "starts": [0, 48],
-                "keys": [True, True],
-                "fixed": [False, False],
-                "reason": "",
-            },
-        }
-    },
-    "track": {shot["name"]: {} for shot in SHOTS},
-    "cast": {"film": {"cast.json": {"persons": [{"id": "p01", "faces": [["00000048", 0]]}]}}},
-    "align": {"film": {}, "dub": {}},
-    "cue": {"film": {"cues.json": {"cues": [CUE], "offscreen": [], "skipped": []}}},
-    "learn": {"film": {"artifact.json": {"files": {"gallery-p01.npz": {"size": 1, "sha256": "gallery"}}}}},
-    "motion": {"00000048.0": {}},
-    "lips": {"00000048.0": {}},
-    "compose": {"00000048": {}},
-    "remux": {"film": {}},
-}
+MANIFEST = {"files": {"gallery-p01.npz": {"size": 1, "sha256": "gallery"}}}
 
 
 def found(folder: Path) -> dict[str, str]:
@@ -87,18 +77,20 @@ def found(folder: Path) -> dict[str, str]:
             engine = f" {unit.engine.name}-{unit.engine.algorithm}" if unit.engine else ""
             out[f"{unit.id} v{module.STAGE.version}{engine}"] = keys.digest(image)
         view.artifacts[name] = {
-            unit: _artifact(folder / name / unit, f"{name}/{unit}", files)
-            for unit, files in FILES.get(name, {}).items()
+            unit: _artifact(folder / name / unit, f"{name}/{unit}", documents)
+            for unit, documents in UPSTREAM.get(name, {}).items()
         }
     return out
 
 
-def _artifact(path: Path, content: str, files: dict[str, Any]) -> Artifact:
+def _artifact(path: Path, content: str, documents: tuple[Document, ...]) -> Artifact:
     path.mkdir(parents=True)
-    for name, value in files.items():
-        (path / name).write_text(json.dumps(value), "utf-8")
+    for document in documents:
+        document.save(path)
+    (path / "artifact.json").write_text(json.dumps(MANIFEST), "utf-8")
     if content.startswith("lips"):
-        np.savez(path / "patch.npz", frames=np.arange(50, 90, dtype=np.int32))
+        frames = np.arange(50, 90, dtype=np.int32)
+        Placement(frames, np.zeros((40, 2), np.int32), np.ones(40, np.float32)).save(path)
     return Artifact("", path, content)
 
 

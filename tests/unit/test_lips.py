@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,16 +12,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts import tracks
+from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.motion import Motion
+from dubcli.artifacts.patches import PatchFacts
+from dubcli.artifacts.shots import Frames, Shots
 from dubcli.core.model import Task
-from dubcli.engines.lips import LipWork, Patch
+from dubcli.engines.lips import LipWork
 from dubcli.engines.lips.exemplar import ExemplarEngine
 from dubcli.engines.lips.passthrough import PassthroughEngine
 from dubcli.errors import CheckError, EngineError
-from dubcli.face import gallery, pose, tracks
+from dubcli.face import gallery, pose
 from dubcli.face import mesh as regions
 from dubcli.media import decode
-from dubcli.media.patches import Patches
-from dubcli.media.probe import MediaInfo
+from dubcli.media.patches import Patch, Patches
 from dubcli.settings.config import Settings
 from dubcli.stages import lips, probe, split, track
 from tests.conftest import Sample
@@ -67,14 +70,13 @@ def shot(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Shot:
     film = {"film": tiny.film}
     film["probe"] = done(probe, "film", film, {}, {}, "")
     film["split"] = done(split, "film", film, settings.split.model_dump(), {}, "")
-    shots = json.loads((film["split"] / "shots.json").read_text())
-    one = max(shots, key=lambda s: int(s["stop"] - s["start"]))
-    facts = {"start": one["start"], "stop": one["stop"], "quarter_turns": 0}
+    one = max(Shots.load(film["split"]).shots, key=lambda shot: shot.stop - shot.start)
+    facts = {"start": one.start, "stop": one.stop, "quarter_turns": 0}
     params = settings.track.model_dump(exclude={"engine"})
-    done(track, one["name"], film, params, facts, "mediapipe")
-    face = tracks.load(folder / "track" / "tracks.npz")[0]
-    video = MediaInfo.model_validate_json((film["probe"] / "media.json").read_bytes()).film
-    pts = np.load(film["split"] / "frames.npz")["pts"]
+    done(track, one.name, film, params, facts, "mediapipe")
+    face = tracks.load(folder / "track")[0]
+    video = MediaInfo.load(film["probe"]).film
+    pts = Frames.load(film["split"]).pts
     path = folder / "gallery-p01.npz"
     gallery.save(path, gallery.build(tiny.film, video, pts, [face], 10**9))
     empty = np.zeros((len(face.frames), len(MOUTH), 3), np.float32)
@@ -226,12 +228,8 @@ def staged(shot: Shot, out: Path, engine: str = "exemplar", count: int = 12) -> 
     motion.mkdir()
     out.mkdir()
     shape = shot.own[::-1][:count]
-    np.savez(
-        motion / "motion.npz",
-        frames=shot.work.frames[:count],
-        shape=shape,
-        weight=np.ones(count, np.float32),
-    )
+    rest = np.zeros(count, np.float32)
+    Motion(shot.work.frames[:count], shape, np.ones(count, np.float32), rest, rest).save(motion)
     inputs = {
         "film": shot.film,
         "split": shot.folder / "split",
@@ -260,9 +258,10 @@ def test_the_stage_leaves_what_compose_reads(shot: Shot, tmp_path: Path) -> None
         assert (rgb == np.where(shows[..., None], patch.rgb, 0)).all()
         assert (mask == patch.mask).all()
         assert (x, y) == patch.origin
-    facts = json.loads((task.out / "lips.json").read_text())
-    assert facts["changed"] == 12
-    assert 0 < facts["confidence"] <= 1
+    facts = PatchFacts.load(task.out)
+    assert facts.changed == 12
+    assert facts.confidence
+    assert 0 < facts.confidence <= 1
 
 
 def test_the_same_inputs_give_the_same_bytes(shot: Shot, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts import mouth
+from dubcli.artifacts.phones import INDEX, PHONES
 from dubcli.errors import ConfigError
 from dubcli.face import mesh
 from dubcli.speech import basis, encoder, model, motion, prior, rules, visemes
@@ -23,10 +25,10 @@ def speech(seed: int, seconds: float = 16.0) -> dict[str, Array]:
     """Features of made-up speech: a phone every 120 ms, all of it voiced."""
     rng = np.random.default_rng(seed)
     count = round(seconds * 100)
-    phone = np.zeros((count, len(visemes.PHONES)), np.float32)
+    phone = np.zeros((count, len(PHONES)), np.float32)
     for start in range(0, count, 12):
         phone[start : start + 12, rng.integers(1, phone.shape[1])] = 1
-    table = np.stack([visemes.passage(p).mean(0) for p in visemes.PHONES])
+    table = np.stack([visemes.passage(p).mean(0) for p in PHONES])
     return {
         "viseme": visemes.soften((phone @ table).astype(np.float32)),
         "logmel": rng.normal(0, 0.1, (count, 80)).astype(np.float32),
@@ -98,18 +100,20 @@ def test_learning_twice_gives_the_same_bytes(
         heard,
         2.0,
     )
-    learnt[0].save(tmp_path / "one")
-    again.save(tmp_path / "two")
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder, made in ((one, learnt[0]), (two, again)):
+        folder.mkdir()
+        mouth.save_weights(folder, made.members())
+    assert [path.read_bytes() for path in one.iterdir()] == [path.read_bytes() for path in two.iterdir()]
 
 
 def test_a_saved_model_says_the_same(
     tmp_path: Path, learnt: tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]]
 ) -> None:
     found, person, _ = learnt
-    found.save(tmp_path / "model")
+    mouth.save_weights(tmp_path, found.members())
     dub, seconds = speech(2), np.arange(0, 5, STEP)
-    again = model.load(tmp_path / "model").predict("a", person, dub, seconds)
+    again = model.load(mouth.weights(tmp_path)).predict("a", person, dub, seconds)
     for one, other in zip(again, found.predict("a", person, dub, seconds), strict=True):
         assert np.allclose(one, other, atol=1e-5)
 
@@ -191,7 +195,7 @@ def test_lips_meet_at_p_b_and_m(
     found, person, _ = learnt
     dub, seconds = speech(2), np.arange(0.5, 15.5, STEP)
     dub["viseme"] = dub["viseme"].copy()
-    dub["viseme"][500:520] = np.eye(len(visemes.VISEMES))[visemes.INDEX["PP"]]
+    dub["viseme"][500:520] = np.eye(len(visemes.VISEMES))[INDEX["PP"]]
     shape, closed = motion.speak(
         person, *found.predict("a", person, dub, seconds), dub, seconds, np.zeros(len(seconds), np.float32)
     )
@@ -210,8 +214,8 @@ def test_the_lower_lip_comes_to_the_teeth_at_f_and_v_and_lips_round_at_u(
     seconds = np.arange(0.5, 8, STEP)
     dub = speech(2)
     rows = np.zeros_like(dub["viseme"])
-    rows[:, visemes.INDEX["aa"]] = 1
-    rows[500:520] = np.eye(len(visemes.VISEMES))[visemes.INDEX[viseme]]
+    rows[:, INDEX["aa"]] = 1
+    rows[500:520] = np.eye(len(visemes.VISEMES))[INDEX[viseme]]
     wide = np.repeat(person.mean.reshape(1, -1, 3), len(seconds), axis=0)
     apart, still = np.zeros(len(seconds), np.float32), np.zeros(len(seconds), np.float32)
     dub |= {"viseme": rows, "speech": np.ones(len(rows), np.float32)}
@@ -244,9 +248,9 @@ def test_lips_that_meet_in_speech_stay_nearly_as_wide_as_the_sound_asks(
 
 def test_rules_round_lips_before_the_vowel_and_open_for_it() -> None:
     rows = np.zeros((200, len(visemes.VISEMES)), np.float32)
-    rows[:, visemes.INDEX["DD"]] = 1
-    rows[100:115] = np.eye(len(visemes.VISEMES))[visemes.INDEX["ou"]]
-    rows[160:175] = np.eye(len(visemes.VISEMES))[visemes.INDEX["aa"]]
+    rows[:, INDEX["DD"]] = 1
+    rows[100:115] = np.eye(len(visemes.VISEMES))[INDEX["ou"]]
+    rows[160:175] = np.eye(len(visemes.VISEMES))[INDEX["aa"]]
     told = rules.measures({"viseme": rows}, np.arange(0, 2, 0.01))
     assert told[95, 2] > told[60, 2] + 0.2  # the lips are on their way before the sound
     assert told[167, 0] > told[60, 0] + 0.5

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dubcli.artifacts.speech import Record
 from dubcli.face import mesh
 from dubcli.speech import basis, motion, visemes
-from dubcli.speech.record import Record
 from dubcli.stages.motion import _heard
 
 
@@ -72,7 +72,7 @@ def test_a_dub_that_begins_later_moves_mouths_later(offset: float, tmp_path: Pat
     rows = np.arange(count, dtype=np.float32)
     encoded = np.zeros((1249, 288), np.float16)
     np.savez(tmp_path / "features.npz", speech=rows, encoded=encoded)
-    Record(engine="phones", seconds=count / 100, offset=offset).save(tmp_path / "speech.json")
+    Record(engine="phones", seconds=count / 100, offset=offset).save(tmp_path)
     features, at = _heard(tmp_path, np.array([12.0, 12.04, 13.0]))
     told = features["speech"][(at * 100).astype(int)] / 100  # each row says when it sounds in the dub
     assert told == pytest.approx(np.array([12.0, 12.04, 13.0]) - offset, abs=0.011)

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
+from dubcli.artifacts.phones import INDEX
 from dubcli.quality import curves, pixels
 from dubcli.speech import visemes
 
@@ -64,9 +65,9 @@ def test_closures_count_within_one_frame() -> None:
 
 def test_speech_calls_for_an_open_mouth_in_vowels_only() -> None:
     rows = np.zeros((300, len(visemes.VISEMES)), np.float32)
-    rows[:, visemes.INDEX["PP"]] = 1
+    rows[:, INDEX["PP"]] = 1
     rows[100:200] = 0
-    rows[100:200, visemes.INDEX["aa"]] = 1
+    rows[100:200, INDEX["aa"]] = 1
     want = curves.called_for(rows, np.array([0.5, 1.5, 2.5, 9.0]))
     assert want[1] > 0.8
     assert want[[0, 2, 3]].max() < 0.01

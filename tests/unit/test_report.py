@@ -15,15 +15,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts import report as model
+from dubcli.artifacts import tracks
+from dubcli.artifacts.cast import Cast, Person
+from dubcli.artifacts.motion import Motion
+from dubcli.artifacts.patches import Placement, pictures
+from dubcli.artifacts.phones import INDEX
+from dubcli.artifacts.remux import Remuxed
+from dubcli.artifacts.shots import Frames, Shot, Shots
+from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.core.model import Task
 from dubcli.demo import film as demo
 from dubcli.demo import speech
 from dubcli.engines.trackers.mediapipe import MediapipeTracker
-from dubcli.face import mesh, tracks
-from dubcli.face.tracks import FaceTrack, Reason
+from dubcli.face import mesh
 from dubcli.media import decode
 from dubcli.media.probe import probe
-from dubcli.report import model, page, plot
+from dubcli.report import page, plot
 from dubcli.report.assemble import Pictures
 from dubcli.speech import visemes
 from dubcli.stages import report as stage
@@ -68,17 +76,17 @@ def _job(root: Path, film: Path, result: Path, face: FaceTrack, cues: dict[str, 
 
     said = speech.load("en")
     rows = np.zeros((round(100 * FRAMES / float(demo.RATE)), len(visemes.VISEMES)), np.float32)
-    rows[:, visemes.INDEX["sil"]] = 1
+    rows[:, INDEX["sil"]] = 1
     begin = FIRST / float(demo.RATE)
     for phone in said.phones:
         kind = "PP" if phone.name[0] in "pbm" else VOWELS.get(phone.name[0], "DD")
         here = slice(max(0, round(100 * (phone.start - begin))), max(0, round(100 * (phone.end - begin))))
         rows[here] = 0
-        rows[here, visemes.INDEX[kind]] = 1
+        rows[here, INDEX[kind]] = 1
     heard = {"engine": "phones", "seconds": 3.17, "regions": [{"start": 0.0, "end": 2.1}]}
     shots = [
-        {"name": "00000000", "start": 0, "stop": CUT, "picture": "a"},
-        {"name": f"{CUT:08}", "start": CUT, "stop": FRAMES, "picture": "b"},
+        Shot(name="00000000", start=0, stop=CUT, picture="a"),
+        Shot(name=f"{CUT:08}", start=CUT, stop=FRAMES, picture="b"),
     ]
     cue = {
         "shot": "00000000",
@@ -90,33 +98,34 @@ def _job(root: Path, film: Path, result: Path, face: FaceTrack, cues: dict[str, 
         "person": "p01",
     }
     said_cues = {"cues": [cue], "offscreen": [{"start": 2.7, "end": 3.1}], "skipped": []} | cues
-    folder("probe")
-    (root / "probe" / "media.json").write_text(probe(film).model_dump_json(), "utf-8")
+    info, pts = probe(film), _pts(film)
+    info.save(folder("probe"))
+    Shots(shots=tuple(shots)).save(folder("split"))
+    Frames(pts, np.zeros((len(pts), 16), np.uint8), info.film.tick).save(root / "split")
+    Cast(persons=(Person(id="p01", faces=(("00000000", 0),)),)).save(folder("cast"))
+    Remuxed(encoded=FRAMES, copied=0, why="", left_out=()).save(folder("remux"))
     opening = mesh.opening(face.mesh)
-    motion = {
-        "frames": face.frames,
-        "opening": opening,
-        "closed": (opening < 0.02).astype(np.float32),
-        "weight": np.ones(len(face.frames), np.float32),
-    }
+    closed, weight = (opening < 0.02).astype(np.float32), np.ones(len(face.frames), np.float32)
+    shape = np.zeros((len(face.frames), len(mesh.MOUTH), 3), np.float32)
+    Motion(face.frames, shape, weight, opening, closed).save(folder("motion"))
     paths = {
         "film": film,
         "probe": root / "probe",
-        "split": folder("split", shots_json=shots, frames_npz={"pts": _pts(film)}),
-        "cast": folder("cast", cast_json={"persons": [{"id": "p01", "faces": [["00000000", 0]]}]}),
+        "split": root / "split",
+        "cast": root / "cast",
         "cue": folder("cue", cues_json=said_cues),
         "learn": folder("learn"),
         "speech/film": folder("speech-film", speech_json=heard, features_npz={"viseme": rows}),
         "speech/dub": folder("speech-dub", speech_json=heard, features_npz={"viseme": rows}),
-        "motion/00000000.0": folder("motion", motion_npz=motion),
+        "motion/00000000.0": root / "motion",
         "patch/00000000.0": _patches(folder("patch"), film, face),
-        "remux": folder("remux", remux_json={"codec": "h264", "encoded": FRAMES, "left_out": []}),
+        "remux": root / "remux",
     }
     (root / "learn" / "gallery-p01.npz").touch()
     shutil.copy(result, root / "remux" / "film.mp4")
     for shot, found in ((shots[0], [face]), (shots[1], [])):
-        tracks.save(folder(f"tracks-{shot['name']}") / "tracks.npz", found)
-        paths[f"tracks/{shot['name']}"] = root / f"tracks-{shot['name']}"
+        tracks.save(folder(f"tracks-{shot.name}"), found)
+        paths[f"tracks/{shot.name}"] = root / f"tracks-{shot.name}"
     return paths
 
 
@@ -126,7 +135,7 @@ def _patches(folder: Path, film: Path, face: FaceTrack) -> Path:
     y, x = np.mgrid[:96, :96]
     mask = np.clip((46 - np.hypot(x - 48, y - 48)) / 10, 0, 1)
     origins = []
-    with av.open(str(folder / "patch.nut"), "w") as box:
+    with av.open(str(pictures(folder)), "w") as box:
         stream = box.add_stream("ffv1", rate=25)
         assert isinstance(stream, av.VideoStream)
         stream.width = stream.height = 96
@@ -139,9 +148,7 @@ def _patches(folder: Path, film: Path, face: FaceTrack) -> Path:
             origins.append((left, top))
         box.mux(stream.encode(None))
     confidence = np.full(len(face.frames), 0.8, np.float32)
-    np.savez(
-        folder / "patch.npz", frames=face.frames, origin=np.array(origins, np.int32), confidence=confidence
-    )
+    Placement(face.frames, np.array(origins, np.int32), confidence).save(folder)
     return folder
 
 
@@ -161,7 +168,7 @@ def _run(inputs: dict[str, Path], out: Path, measure: int = 240) -> model.Report
     task = Task("film", inputs, {"measure": measure, "views": 2}, facts, "", out)
     stage.run(task)
     stage.check(task)
-    return model.load(out / "report.json")
+    return model.Report.load(out)
 
 
 def test_a_film_dubbed_with_itself_measures_as_its_source(
@@ -275,7 +282,7 @@ def test_a_film_without_faces_is_told(job: Callable[..., dict[str, Path]], tmp_p
     inputs = job(cues=[])
     for role in ("patch/00000000.0", "motion/00000000.0"):
         del inputs[role]
-    tracks.save(inputs["tracks/00000000"] / "tracks.npz", [])
+    tracks.save(inputs["tracks/00000000"], [])
     report = _run(inputs, tmp_path / "out")
     assert report.warnings == ("there is no face in the film; its picture is unchanged",)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dubcli.artifacts.speech import Phone, Record, Word
 from dubcli.errors import ConfigError
 from dubcli.speech import pronunciation, script, textgrid
-from dubcli.speech.record import Phone, Record, Word
 from dubcli.speech.script import Script
 
 SRT = """1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,16 +12,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts.base import Document
+from dubcli.artifacts.cast import Cast, Person
+from dubcli.artifacts.cues import Cue, Cues
+from dubcli.artifacts.mouth import Learnt, MouthFacts
+from dubcli.artifacts.shots import Frames, Shot, Shots
+from dubcli.artifacts.speech import Record, save_features
+from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core import keys
 from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.cueing import speaker as evidence
 from dubcli.edits import castfile, cuefile
 from dubcli.errors import ConfigError
 from dubcli.face import mesh
-from dubcli.face.tracks import FaceTrack
 from dubcli.settings.config import Settings
 from dubcli.speech import basis, model, prior, style
-from dubcli.speech.record import Record
 from dubcli.stages import learn
 from dubcli.stages import motion as stage
 from tests.unit.test_model_mouth import motion_of, speech
@@ -199,28 +204,29 @@ def test_a_style_that_is_not_there_is_told_with_its_place(tmp_path: Path) -> Non
 
 def motion_units(folder: Path, styles: dict[str, str], cast: str = "", cue: str = "") -> dict[str, str]:
     """Keys of `motion` of two shots of one person; the second cue has a style of its own."""
-    shots = [{"name": f"{k:08d}", "start": k, "stop": k + 50} for k in (0, 50)]
+    shots = [Shot(name=f"{k:08d}", start=k, stop=k + 50, picture="") for k in (0, 50)]
     cues = [
-        {"shot": shot["name"], "track": 0, "person": "p01", "kind": "speak", "amplitude": 1.0,
-         "start": shot["start"], "stop": shot["stop"], **({"style": cue} if cue and shot["start"] else {})}
+        Cue(
+            shot=shot.name, track=0, person="p01", kind="speak", confidence=1.0,
+            start=shot.start, stop=shot.stop, style=cue if cue and shot.start else None,
+        )
         for shot in shots
     ]  # fmt: skip
-    person = {"id": "p01", "faces": [], **({"style": cast} if cast else {})}
     view = JobView({}, Settings())
-    upstream: dict[str, dict[str, Any]] = {
-        "cue": {"cues.json": {"cues": cues}},
-        "cast": {"cast.json": {"persons": [person]}},
-        "split": {"shots.json": shots},
-        "learn": {},
-        "probe": {},
+    upstream: dict[str, Document | None] = {
+        "cue": Cues(cues=tuple(cues)),
+        "cast": Cast(persons=(Person(id="p01", style=cast or None),)),
+        "split": Shots(shots=tuple(shots)),
+        "learn": None,
+        "probe": None,
     }
-    for name, files in upstream.items():
+    for name, document in upstream.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
-        for file, value in files.items():
-            (folder / name / file).write_text(json.dumps(value))
+        if document:
+            document.save(folder / name)
         view.artifacts[name] = {"film": Artifact("", folder / name, name)}
     view.artifacts["align"] = {"dub": Artifact("", folder, "dub")}
-    view.artifacts["track"] = {str(shot["name"]): Artifact("", folder, str(shot["name"])) for shot in shots}
+    view.artifacts["track"] = {shot.name: Artifact("", folder, shot.name) for shot in shots}
     for name, text in styles.items():
         path = folder / f"{name}.json"
         path.write_text(text)
@@ -248,9 +254,8 @@ def test_a_style_is_part_of_the_keys_of_those_faces_only_that_have_it(tmp_path: 
 
 
 def test_a_word_may_have_its_own_style_without_a_step(tmp_path: Path, actor: basis.Person) -> None:
-    (tmp_path / "model.json").write_text(
-        json.dumps({"people": {"p01": {"style": style.usual(actor).model_dump()}}})
-    )
+    learnt = Learnt(style=style.usual(actor).model_dump())
+    MouthFacts(kind="film", why="", lag=0.0, people={"p01": learnt}).save(tmp_path)
     frames = np.arange(100, 160, dtype=np.int32)
     shape = np.repeat(actor.decode(actor.coefficients[:1]), len(frames), axis=0)
     wide = made((0.24, 0.03)).model_dump()
@@ -275,13 +280,12 @@ def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
     stretch, heard = speaker(3, 1.0, seconds=24, telling=told_by_visemes)
     count = len(stretch.seconds)
     still = np.repeat(stretch.shape[:1], count, axis=0)
-    for name in ("speech/film", "picture", "probe"):
-        (tmp_path / name).mkdir(parents=True)
-    np.savez(tmp_path / "speech/film/features.npz", **heard)
-    Record(engine="phones", seconds=24).save(tmp_path / "speech/film/speech.json")
-    np.savez(tmp_path / "picture/frames.npz", pts=np.arange(count))
-    (tmp_path / "probe/media.json").write_text(json.dumps({"video": {"time_base": [1, 25]}}))
-    inputs = {name: tmp_path / name for name in ("speech/film", "picture", "probe")}
+    inputs = {name: tmp_path / name for name in ("speech/film", "picture")}
+    for folder in inputs.values():
+        folder.mkdir(parents=True)
+    save_features(inputs["speech/film"], heard)
+    Record(engine="phones", seconds=24).save(inputs["speech/film"])
+    Frames(np.arange(count), np.zeros((count, 16), np.uint8), Fraction(1, 25)).save(inputs["picture"])
     shots = {
         f"{k:08d}": [track(stretch.shape[k : k + 150], k), track(still[k : k + 150], k)]
         for k in range(0, count, 150)

@@ -7,9 +7,9 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import condition, mesh, steady
 from dubcli.face.follow import Sight, Trace
-from dubcli.face.tracks import FaceTrack, Reason
 from dubcli.settings.config import Settings
 
 LIMITS = Settings().track.model_dump()

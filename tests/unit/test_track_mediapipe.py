@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.engines.trackers.mediapipe import Finder, MediapipeTracker
 from dubcli.engines.trackers.passthrough import PassthroughTracker
 from dubcli.face import mesh
-from dubcli.face.tracks import FaceTrack, Reason
 
 Image = NDArray[np.uint8]
 

@@ -10,28 +10,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.speech.record import Record
+from dubcli.speech.alignment import Alignment
 
 Report = Callable[[int, int], None]
 
 
 def silent(done: int, total: int) -> None:
     """A report that nobody reads."""
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What an aligner heard.
-
-    Attributes:
-        record: regions, words and phones.
-        speech: (F,) float32 speech probability at 100 Hz, F = S // 160.
-        viseme: (F, V) float32 soft viseme classes at 100 Hz, rows sum to 1.
-    """
-
-    record: Record
-    speech: NDArray[np.float32]
-    viseme: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -62,6 +47,6 @@ ALONE = Given()
 class Aligner(Protocol):
     """An engine of kind `aligner`."""
 
-    def hear(self, wave: NDArray[np.float32], report: Report = silent, given: Given = ALONE) -> Heard:
+    def hear(self, wave: NDArray[np.float32], report: Report = silent, given: Given = ALONE) -> Alignment:
         """Hear a levelled mono wave (S,) at 16 kHz; `report(done, total)` is called as it goes on."""
         ...

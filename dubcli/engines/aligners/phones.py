@@ -11,10 +11,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.phones import SILENCE
+from dubcli.artifacts.speech import Phone, Record, Region
 from dubcli.engines.aligners import phoneloop, sphinx
-from dubcli.engines.aligners.base import ALONE, Given, Heard, Report, silent
+from dubcli.engines.aligners.base import ALONE, Given, Report, silent
 from dubcli.speech import vad, visemes
-from dubcli.speech.record import Phone, Record, Region
+from dubcli.speech.alignment import Alignment
 
 _LONGEST_S = 20.0  # of a piece that is decoded at a time: bounds memory
 _MARGIN_S = 0.3  # of sound around a piece, so that its first and last phone have a beginning and an end
@@ -31,7 +33,7 @@ class PhoneAligner:
         report: Report = silent,
         given: Given = ALONE,
         keep: Callable[[int, NDArray[np.float32]], None] = lambda start, scores: None,
-    ) -> Heard:
+    ) -> Alignment:
         """Regions, phones and viseme rows of a levelled mono wave (S,) at 16 kHz.
 
         `keep(start, scores)` gets what `sphinx.scores` says of each piece with speech, from frame `start` on.
@@ -56,7 +58,7 @@ class PhoneAligner:
         record = Record(
             engine="phones", seconds=round(len(wave) / vad.RATE, 4), regions=regions, phones=tuple(phones)
         )
-        return Heard(record, speech, visemes.soften(rows))
+        return Alignment(record, speech, visemes.soften(rows))
 
 
 def _pieces(regions: tuple[Region, ...]) -> list[list[Region]]:
@@ -76,7 +78,7 @@ def _pieces(regions: tuple[Region, ...]) -> list[list[Region]]:
 
 def _classes(names: tuple[str, ...]) -> NDArray[np.float32]:
     """(C, 3, V): viseme classes of each third of each phone of the model; noises are silence."""
-    return np.stack([visemes.passage(visemes.SILENCE if n in sphinx.NOISES else n) for n in names])
+    return np.stack([visemes.passage(SILENCE if n in sphinx.NOISES else n) for n in names])
 
 
 def _inside(piece: list[Region], start: int, stop: int) -> NDArray[np.float32]:
@@ -97,7 +99,7 @@ def _phones(
     sure = likely.sum(2)
     out: list[Phone] = []
     for phone, first, stop in phoneloop.best(scores, _SEQUENCE_SCALE):
-        if names[phone] in sphinx.NOISES or names[phone] == visemes.SILENCE:
+        if names[phone] in sphinx.NOISES or names[phone] == SILENCE:
             continue
         for region in piece:
             a, b = max((start + first) / 100, region.start), min((start + stop) / 100, region.end)

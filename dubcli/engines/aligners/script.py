@@ -15,12 +15,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.phones import INDEX, PHONES, SILENCE
+from dubcli.artifacts.speech import Phone, Word
 from dubcli.engines.aligners import forced, sphinx
-from dubcli.engines.aligners.base import ALONE, Given, Heard, Report, silent
+from dubcli.engines.aligners.base import ALONE, Given, Report, silent
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.errors import ConfigError, DependencyError
 from dubcli.speech import espeak, pronunciation, script, visemes
-from dubcli.speech.record import Phone, Word
+from dubcli.speech.alignment import Alignment
 from dubcli.speech.script import Line, Script
 
 # Fitted on sentences with known words and on the same sentences with others' words (bench/align.py).
@@ -41,7 +43,7 @@ _UNSAYABLE = 0.2  # share of words without a pronunciation from which a script c
 class ScriptAligner:
     """Words, phones and visemes of a script; all else as `PhoneAligner` hears it."""
 
-    def hear(self, wave: NDArray[np.float32], report: Report = silent, given: Given = ALONE) -> Heard:
+    def hear(self, wave: NDArray[np.float32], report: Report = silent, given: Given = ALONE) -> Alignment:
         """Hear a levelled mono wave (S,) at 16 kHz.
 
         Raises:
@@ -75,7 +77,7 @@ class Scores:
         """Take the scores of a piece; `pause` is silence, a noise, or anything that fits no word."""
         piece = self.values[start : start + len(scores)]
         piece[:, :-1] = scores
-        quiet = [self.names.index(name) for name in (visemes.SILENCE, *sphinx.NOISES)]
+        quiet = [self.names.index(name) for name in (SILENCE, *sphinx.NOISES)]
         best = scores.max((1, 2))[:, None]
         piece[:, self.pause] = np.maximum(scores[:, quiet].max(1), best - _OTHER)
 
@@ -105,7 +107,7 @@ class _Said:
         return self.found[-1][2]
 
 
-def follow(found: Script, heard: Heard, scores: Scores, given: Given, engine: str) -> Heard:
+def follow(found: Script, heard: Alignment, scores: Scores, given: Given, engine: str) -> Alignment:
     """What was heard, with the words, phones and visemes of a script where the sound bears them out.
 
     Args:
@@ -267,16 +269,16 @@ def _judge(part: list[_Said], scores: Scores) -> float:
 def _held(rows: NDArray[np.float32], phones: Sequence[Phone]) -> NDArray[np.float32]:
     """Rows in which lips that meet, touch the teeth or round surely do so for as long as a frame lasts."""
     for phone in phones:
-        name = visemes.PHONES[phone.phone][0]
+        name = PHONES[phone.phone][0]
         if phone.phone in _HELD:
             middle, half = (phone.start + phone.end) / 2, max(phone.end - phone.start, _HOLD_S) / 2
             a, b = max(0, round((middle - half) * 100)), round((middle + half) * 100)
             rows[a:b] = 0
-            rows[a:b, visemes.INDEX[name]] = 1
+            rows[a:b, INDEX[name]] = 1
     return rows
 
 
-def _merged(sure: list[_Said], heard: Heard, language: str, engine: str) -> Heard:
+def _merged(sure: list[_Said], heard: Alignment, language: str, engine: str) -> Alignment:
     """The free hearing with the words laid over it."""
     sure.sort(key=lambda word: word.start)
     phones: list[Phone] = []
@@ -316,4 +318,4 @@ def _merged(sure: list[_Said], heard: Heard, language: str, engine: str) -> Hear
             "phones": tuple(sorted([*phones, *free], key=lambda phone: phone.start)),
         }
     )
-    return Heard(record, heard.speech, viseme)
+    return Alignment(record, heard.speech, viseme)

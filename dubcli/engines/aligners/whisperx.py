@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.engines.aligners import transcribe
-from dubcli.engines.aligners.base import ALONE, Given, Heard, Report, silent
+from dubcli.engines.aligners.base import ALONE, Given, Report, silent
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.engines.aligners.script import Scores, follow
 from dubcli.errors import DependencyError, EngineError
 from dubcli.speech import script
+from dubcli.speech.alignment import Alignment
 
 _BATCH = 8
 
@@ -29,7 +30,7 @@ _BATCH = 8
 class WhisperxAligner:
     """Words that WhisperX hears, with the phones and visemes of `follow`."""
 
-    def hear(self, wave: NDArray[np.float32], report: Report = silent, given: Given = ALONE) -> Heard:
+    def hear(self, wave: NDArray[np.float32], report: Report = silent, given: Given = ALONE) -> Alignment:
         """Hear a levelled mono wave (S,) at 16 kHz.
 
         Raises:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dubcli.face.tracks import FaceTrack
-    from dubcli.media.probe import VideoStream
+    from dubcli.artifacts.media import VideoStream
+    from dubcli.artifacts.tracks import FaceTrack
+    from dubcli.media.patches import Patch
 
 
 @dataclass(frozen=True)
@@ -49,25 +50,6 @@ class LipWork:
     settings: Mapping[str, Any] = field(default_factory=dict)
     batch: float = 1.0
     report: Callable[[int, int], None] = lambda done, total: None
-
-
-@dataclass(frozen=True)
-class Patch:
-    """A changed piece of a frame.
-
-    Attributes:
-        frame: film-wide number.
-        origin: raster position (x, y) of its first pixel, both even; may lie outside the picture.
-        rgb: (h, w, 3) uint8 or uint16 as the film's depth asks, h and w even.
-        mask: (h, w) of the same type; full scale is the patch, 0 the source.
-        confidence: 0–1, how well the actor's footage fits what was wanted.
-    """
-
-    frame: int
-    origin: tuple[int, int]
-    rgb: NDArray[Any]
-    mask: NDArray[Any]
-    confidence: float
 
 
 class LipEngine(Protocol):

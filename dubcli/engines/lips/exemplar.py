@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dubcli.engines.lips import LipWork, Patch, render, retrieval
+from dubcli.engines.lips import LipWork, render, retrieval
 from dubcli.face import cover, mask, pose, warp
 from dubcli.face import mesh as regions
 from dubcli.face.gallery import Gallery, build, cut, joined, load, stretches, usable
+from dubcli.media.patches import Patch
 
 Floats = NDArray[np.floating[Any]]
 

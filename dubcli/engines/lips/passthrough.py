@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dubcli.engines.lips import LipWork, Patch
+from dubcli.engines.lips import LipWork
+from dubcli.media.patches import Patch
 
 
 class PassthroughEngine:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.face.tracks import FaceTrack
+from dubcli.artifacts.tracks import FaceTrack
 
 if TYPE_CHECKING:
     from dubcli.face.follow import Finder

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.tracks import THUMB, FaceTrack
 from dubcli.engines.trackers import Picture, watched
 from dubcli.engines.trackers.insightface_models import Detection, Detector, Identity, Landmarks, apart
 from dubcli.face import follow
@@ -22,7 +23,6 @@ from dubcli.face.crop import colours, reduced, sharpness, tiled, to_raster
 from dubcli.face.follow import Image, Sight
 from dubcli.face.landmarks106 import MESH, lifted
 from dubcli.face.look import ROOM, Look, apply, eye_distance, portrait, undo
-from dubcli.face.tracks import THUMB, FaceTrack
 
 WHOLE, CLOSE = 640, 192  # pixels that the detector sees of a picture or a tile, and of one face
 VIEWS = ((0.0, 0.0, 1.0), (0.03, 0.02, 1.05), (-0.03, -0.02, 0.95), (0.02, -0.03, 1.1))

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.engines.network import session
 from dubcli.errors import DependencyError
 from dubcli.face.follow import Image
+from dubcli.models.onnx import session
 
 STRIDES, ANCHORS = (8, 16, 32), 2
 OVERLAP = 0.4  # of boxes, over which they are one face

@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.tracks import THUMB, FaceTrack
 from dubcli.core import devices
 from dubcli.engines.trackers import Picture, watched
 from dubcli.face import follow
@@ -38,7 +39,6 @@ from dubcli.face.crop import (
 )
 from dubcli.face.follow import Image, Sight
 from dubcli.face.look import ROOM, Look, eye_distance, portrait
-from dubcli.face.tracks import THUMB, FaceTrack
 
 
 def _mediapipe() -> Any:

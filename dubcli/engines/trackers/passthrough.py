@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from dubcli.artifacts.tracks import FaceTrack
 from dubcli.engines.trackers import Picture
-from dubcli.face.tracks import FaceTrack
 
 
 class PassthroughTracker:

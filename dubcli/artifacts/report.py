@@ -1,21 +1,17 @@
-"""`report.json` as strict models."""
+"""`report`'s artifact: what was done to each shot, what was left alone and why."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from dubcli.artifacts.base import Document, Strict
 
 SCHEMA = 2
 State = Literal["changed", "untouched", "failed"]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Film(_Model):
+class Film(Strict):
     """The film that was dubbed.
 
     Attributes:
@@ -40,7 +36,7 @@ class Film(_Model):
     subtitles: int
 
 
-class Dub(_Model):
+class Dub(Strict):
     """The dub: its file name, its length and how much of it is speech, in seconds."""
 
     name: str
@@ -48,14 +44,14 @@ class Dub(_Model):
     speech_seconds: float
 
 
-class Span(_Model):
+class Span(Strict):
     """A stretch of time in seconds."""
 
     start: float
     stop: float
 
 
-class Cue(_Model):
+class Cue(Strict):
     """Frames [start, stop) in which a face speaks the dub, or is kept still because the dub is silent."""
 
     start: int
@@ -64,7 +60,7 @@ class Cue(_Model):
     confidence: float
 
 
-class Skip(_Model):
+class Skip(Strict):
     """Frames [start, stop) that were left alone, and why."""
 
     start: int
@@ -72,14 +68,14 @@ class Skip(_Model):
     reason: str
 
 
-class Measure(_Model):
+class Measure(Strict):
     """A figure of the dubbed film, and the same figure of the source; null where it cannot be taken."""
 
     dubbed: float | None = None
     source: float | None = None
 
 
-class Measures(_Model):
+class Measures(Strict):
     """Quality of one face in one shot, taken from the finished film.
 
     Attributes:
@@ -112,7 +108,7 @@ class Measures(_Model):
     changed_outside: int | None = None
 
 
-class Curves(_Model):
+class Curves(Strict):
     """Mouth opening per frame from `start` on, over the eye distance; null where it is not known.
 
     Attributes:
@@ -128,7 +124,7 @@ class Curves(_Model):
     dubbed: tuple[float | None, ...]
 
 
-class Violation(_Model):
+class Violation(Strict):
     """A sound of the dub for which the mouth in the finished film does not do what it must.
 
     Attributes:
@@ -150,7 +146,7 @@ class Violation(_Model):
     limit: float
 
 
-class Face(_Model):
+class Face(Strict):
     """One face in one shot.
 
     Attributes:
@@ -183,7 +179,7 @@ class Face(_Model):
     warnings: tuple[str, ...] = ()
 
 
-class Shot(_Model):
+class Shot(Strict):
     """One shot: frames [start, stop), when it begins in seconds, what became of it, and its faces."""
 
     name: str
@@ -195,7 +191,7 @@ class Shot(_Model):
     faces: tuple[Face, ...]
 
 
-class Totals(_Model):
+class Totals(Strict):
     """Sums over the film.
 
     Attributes:
@@ -219,7 +215,7 @@ class Totals(_Model):
     skipped: dict[str, int]
 
 
-class Engine(_Model):
+class Engine(Strict):
     """An engine that was used, and under which terms."""
 
     kind: str
@@ -229,8 +225,10 @@ class Engine(_Model):
     summary: str
 
 
-class Report(_Model):
+class Report(Document):
     """`report.json`."""
+
+    FILE: ClassVar[str] = "report.json"
 
     schema_version: int = SCHEMA
     film: Film
@@ -242,15 +240,7 @@ class Report(_Model):
     engines: tuple[Engine, ...]
     shots: tuple[Shot, ...]
 
-    def save(self, path: Path) -> None:
-        """Write it as JSON, the same bytes for the same content."""
-        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
-
-def load(path: Path) -> Report:
-    """Read what `save` wrote.
-
-    Raises:
-        pydantic.ValidationError: it is no report.
-    """
-    return Report.model_validate_json(path.read_bytes())
+def page(folder: Path) -> Path:
+    """The report for people, one self-contained file."""
+    return folder / "report.html"

@@ -1,16 +1,21 @@
-"""`speech.json`: what was heard in an audio file, as strict models."""
+"""`align`'s artifact: speech, words and phones of an audio file, and its audio features."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from dubcli.errors import ConfigError
-from dubcli.speech.visemes import INDEX, PHONES
+from dubcli.artifacts.base import Document, Strict
+from dubcli.artifacts.phones import INDEX, PHONES
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_FEATURES = "features.npz"
 RATE = 16000  # of what aligners hear
 
 Score = Annotated[float, Field(ge=0, le=1)]
@@ -29,11 +34,7 @@ def _class(viseme: str) -> str:
     return viseme
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Region(_Model):
+class Region(Strict):
     """A stretch of speech from `start` to `end` in seconds.
 
     `samples` are the same times as sample numbers at the record's rate, the second one after the last.
@@ -69,14 +70,14 @@ class Phone(Region):
 
 
 class Mouth(Region):
-    """A viseme class of `speech.visemes` that the mouth passes through; `score` is its phone's."""
+    """A viseme class of `artifacts.phones` that the mouth passes through; `score` is its phone's."""
 
     viseme: Annotated[str, AfterValidator(_class)]
     score: Score = 1.0
 
 
-class Record(_Model):
-    """What was heard.
+class Record(Document):
+    """`speech.json`: speech, words and phones of an audio file.
 
     Attributes:
         engine: the aligner's name.
@@ -90,6 +91,9 @@ class Record(_Model):
         phones: in order, without overlaps.
         visemes: what the phones ask of a mouth, in order, without overlaps.
     """
+
+    FILE: ClassVar[str] = "speech.json"
+    SPARSE: ClassVar[bool] = True
 
     engine: str
     language: str = "und"
@@ -118,23 +122,19 @@ class Record(_Model):
             update={name: tuple(_counted(row, self.rate) for row in of) for name, of in rows.items()}
         )
 
-    def save(self, path: Path) -> None:
-        """Write it as JSON, one row a line, the same bytes for the same content."""
-        path.write_text(self.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
+
+def features(folder: Path) -> dict[str, NDArray[Any]]:
+    """Audio features by name (`speech.features`), each read where it is looked at."""
+    from dubcli.artifacts import arrays
+
+    return arrays.mapped(folder / _FEATURES)
 
 
-def load(path: Path) -> Record:
-    """Read a `speech.json`.
+def save_features(folder: Path, members: Mapping[str, NDArray[Any]]) -> None:
+    """Write audio features, uncompressed, so that they can be mapped."""
+    import numpy as np
 
-    Raises:
-        ConfigError: it is not one.
-    """
-    try:
-        return Record.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{path.name} is not a speech record: {where}: {first['msg']}") from error
+    np.savez(folder / _FEATURES, **members)
 
 
 def _mouths(phone: Phone) -> list[Mouth]:

@@ -1,4 +1,4 @@
-"""Face tracks: one face followed through one shot, and the file they are kept in."""
+"""`track`'s artifact: the faces of a shot, each followed through its frames."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+_FILE = "tracks.npz"
 THUMB = 96  # pixels of a side of the pictures kept of a face
 
 
@@ -61,16 +62,16 @@ class FaceTrack:
         return np.asarray(self.reason == Reason.OK)
 
 
-def save(path: Path, tracks: Iterable[FaceTrack]) -> int:
-    """Write tracks to one `.npz`, members named `<track>/<field>`; returns their number."""
+def save(folder: Path, tracks: Iterable[FaceTrack]) -> int:
+    """Write tracks into an artifact's folder, members named `<track>/<field>`; returns their number."""
     arrays = {f"{k}/{f.name}": getattr(t, f.name) for k, t in enumerate(tracks) for f in fields(FaceTrack)}
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(folder / _FILE, **arrays)
     return len(arrays) // len(fields(FaceTrack))
 
 
-def load(path: Path) -> list[FaceTrack]:
+def load(folder: Path) -> list[FaceTrack]:
     """Read what `save` wrote."""
-    with np.load(path, allow_pickle=False) as box:
+    with np.load(folder / _FILE, allow_pickle=False) as box:
         count = len({name.split("/")[0] for name in box.files})
         return [FaceTrack(**{f.name: box[f"{k}/{f.name}"] for f in fields(FaceTrack)}) for k in range(count)]
 
@@ -91,9 +92,9 @@ class Glance:
     descriptor: NDArray[np.float32]
 
 
-def glances(path: Path) -> list[Glance]:
-    """The tracks of a file at a glance."""
-    with np.load(path, allow_pickle=False) as box:
+def glances(folder: Path) -> list[Glance]:
+    """The tracks of a shot at a glance."""
+    with np.load(folder / _FILE, allow_pickle=False) as box:
         count = len({name.split("/")[0] for name in box.files})
         return [
             Glance(
@@ -106,7 +107,7 @@ def glances(path: Path) -> list[Glance]:
         ]
 
 
-def thumbs(path: Path, number: int) -> NDArray[np.uint8]:
-    """The pictures of one track of a file, (n, 96, 96, 3)."""
-    with np.load(path, allow_pickle=False) as box:
+def thumbs(folder: Path, number: int) -> NDArray[np.uint8]:
+    """The pictures of one track of a shot, (n, 96, 96, 3)."""
+    with np.load(folder / _FILE, allow_pickle=False) as box:
         return np.asarray(box[f"{number}/thumbs"])

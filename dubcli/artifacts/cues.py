@@ -1,23 +1,17 @@
-"""`cues.json`: whose mouth moves when, as strict models."""
+"""`cue`'s artifact: whose mouth moves when."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from dubcli.errors import ConfigError
+from dubcli.artifacts.base import Document, Strict
 
 Frame = Annotated[int, Field(ge=0)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _Stretch(_Model):
+class _Stretch(Strict):
     shot: Annotated[str, Field(pattern=r"^\d{8,}$")]
     track: Annotated[int, Field(ge=0)]
     start: Frame
@@ -47,7 +41,7 @@ class Cue(_Stretch):
     person: str
     kind: Literal["speak", "still"]
     confidence: Annotated[float, Field(ge=0, le=1)]
-    evidence: dict[str, float] = {}
+    evidence: dict[str, float] = Field(default_factory=dict)
     amplitude: Annotated[float, Field(gt=0, le=3)] = 1.0
     style: str | None = None
 
@@ -58,15 +52,15 @@ class Skip(_Stretch):
     reason: str
 
 
-class Span(_Model):
+class Span(Strict):
     """Seconds of the film."""
 
     start: Annotated[float, Field(ge=0)]
     end: Annotated[float, Field(ge=0)]
 
 
-class Cues(_Model):
-    """All cues of a film.
+class Cues(Document):
+    """`cues.json`: all cues of a film.
 
     Attributes:
         cues: sorted by shot, track and start; those of one track do not overlap.
@@ -75,10 +69,13 @@ class Cues(_Model):
         stems: whose dub is heard alone: person → unit of `align`.
     """
 
+    FILE: ClassVar[str] = "cues.json"
+    SPARSE: ClassVar[bool] = True
+
     cues: tuple[Cue, ...] = ()
     offscreen: tuple[Span, ...] = ()
     skipped: tuple[Skip, ...] = ()
-    stems: dict[str, str] = {}
+    stems: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _apart(self) -> Cues:
@@ -88,35 +85,3 @@ class Cues(_Model):
                 raise ValueError(f"cues of track {cue.track} in shot {cue.shot} overlap at frame {cue.start}")
             last[cue.shot, cue.track] = cue.stop
         return self
-
-    def save(self, path: Path) -> None:
-        """Write it as JSON, the same bytes for the same content."""
-        path.write_text(self.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
-
-
-def why(kind: str, evidence: Mapping[str, float]) -> str:
-    """What led to a cue, in words."""
-    if "edited" in evidence:
-        return "edited by hand"
-    talked = f"mouth talks in {100 * evidence.get('talked', 0):.0f} % of it in the film"
-    agrees = f"agreement with the film's sound {evidence.get('sync', 0):+.2f}"
-    if kind == "still":
-        return f"{talked}, the dub is silent; {agrees}"
-    for source, told in (("stem", "its stem speaks"), ("script", "the script names it")):
-        if source in evidence:
-            return f"{told} in {100 * evidence[source]:.0f} % of it; {talked}; {agrees}"
-    return f"{talked}; {agrees}"
-
-
-def load(path: Path) -> Cues:
-    """Read a `cues.json`.
-
-    Raises:
-        ConfigError: it is not one.
-    """
-    try:
-        return Cues.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "cues"
-        raise ConfigError(f"{path.name} is not a list of cues: {where}: {first['msg']}") from error

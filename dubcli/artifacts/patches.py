@@ -1,0 +1,93 @@
+"""`lips`'s artifact: mouth patches of one face in one shot; `media.patches` knows their pixels."""
+
+from __future__ import annotations
+
+import ast
+import zipfile
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from dubcli.artifacts.base import Document
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_INDEX = "patch.npz"
+_CODES = {"<i4": "i", "<i8": "q"}
+
+
+class PatchFacts(Document):
+    """`lips.json`.
+
+    Attributes:
+        engine: the lip engine's name.
+        frames: frames that were asked for.
+        changed: frames that have a patch.
+        confidence: mean of the patches' own, None where there is none.
+    """
+
+    FILE: ClassVar[str] = "lips.json"
+
+    engine: str
+    frames: int
+    changed: int
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and when patches show, one row a patch.
+
+    Attributes:
+        frames: (n,) int32 film-wide frame numbers, rising.
+        origin: (n, 2) int32 raster position (x, y) of the first pixel, both even.
+        confidence: (n,) float32 0–1, how well the footage fits what was wanted.
+    """
+
+    frames: NDArray[np.int32]
+    origin: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+
+    @classmethod
+    def load(cls, folder: Path) -> Placement:
+        """Read the placement of a face's patches; no rows where nothing was changed."""
+        import numpy as np
+
+        from dubcli.artifacts import arrays
+
+        if not (folder / _INDEX).exists():
+            return cls(np.zeros(0, np.int32), np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+        return cls(**arrays.read(folder / _INDEX))
+
+    def save(self, folder: Path) -> None:
+        """Write it into an artifact's folder."""
+        import numpy as np
+
+        np.savez_compressed(folder / _INDEX, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+
+def frames(folder: Path) -> Sequence[int]:
+    """Frames that have a patch, read without NumPy: planning must stay light.
+
+    Raises:
+        ValueError: they are no flat array of integers.
+    """
+    path = folder / _INDEX
+    if not path.exists():
+        return ()
+    with zipfile.ZipFile(path) as box:
+        data = box.read("frames.npy")
+    size = int.from_bytes(data[8:10], "little")
+    header = ast.literal_eval(data[10 : 10 + size].decode("latin-1"))
+    if header["descr"] not in _CODES or len(header["shape"]) != 1:
+        raise ValueError(f"{path}: frames are no flat array of integers")
+    return array(_CODES[header["descr"]], data[10 + size :])
+
+
+def pictures(folder: Path) -> Path:
+    """The patches' pixels, lossless video with alpha; missing where nothing was changed."""
+    return folder / "patch.nut"

@@ -1,0 +1,106 @@
+"""`split`'s artifact: shots, the time and digest of every frame, and where the film's packets can be cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from dubcli.artifacts.base import Document, Strict
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_FRAMES = "frames.npz"
+
+
+class Shot(Strict):
+    """A range of frames without a cut.
+
+    Attributes:
+        name: its first frame's number, eight digits or more.
+        start, stop: film-wide frame numbers, half-open.
+        picture: digest of its decoded frames and of what describes them.
+    """
+
+    name: str
+    start: int
+    stop: int
+    picture: str
+
+
+class Shots(Document):
+    """`shots.json`: all shots in order; they cover the film without gaps."""
+
+    FILE: ClassVar[str] = "shots.json"
+
+    shots: tuple[Shot, ...]
+
+    @property
+    def count(self) -> int:
+        """Frames of the film."""
+        return self.shots[-1].stop
+
+    def named(self) -> dict[str, Shot]:
+        """The shots by name, in order."""
+        return {shot.name: shot for shot in self.shots}
+
+
+class Groups(Document):
+    """`groups.json`: how the film's packets can be cut.
+
+    Group g holds the frames `starts[g]` … `starts[g + 1] − 1`; its first stored picture is `keys[g]`. In an
+    open group, pictures shown before that one need the group before it too: they can only be copied with it.
+
+    Attributes:
+        starts: first frames of the groups, rising from 0.
+        keys: the frame of each group from which decoding can start.
+        fixed: which groups cannot be copied: an edit list hides some of their packets.
+        reason: why nothing can be copied, "" where something can.
+    """
+
+    FILE: ClassVar[str] = "groups.json"
+
+    starts: tuple[int, ...] = (0,)
+    keys: tuple[int, ...] = (0,)
+    fixed: tuple[bool, ...] = (False,)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """`frames.npz`: the authority on time.
+
+    Attributes:
+        pts: (N,) int64 presentation times in ticks, rising.
+        digest: (N, 16) uint8 digests of the decoded frames.
+        tick: seconds per tick.
+    """
+
+    pts: NDArray[np.int64]
+    digest: NDArray[np.uint8]
+    tick: Fraction
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """(N,) time of every frame after the film's first."""
+        import numpy as np
+
+        return np.asarray((self.pts - self.pts[0]) * (self.tick.numerator / self.tick.denominator))
+
+    @classmethod
+    def load(cls, folder: Path) -> Frames:
+        """Read the frames of a `split` artifact."""
+        from dubcli.artifacts import arrays
+
+        box = arrays.read(folder / _FRAMES)
+        return cls(box["pts"], box["digest"], Fraction(*map(int, box["time_base"])))
+
+    def save(self, folder: Path) -> None:
+        """Write them into an artifact's folder."""
+        import numpy as np
+
+        base = np.array([self.tick.numerator, self.tick.denominator], np.int64)
+        np.savez_compressed(folder / _FRAMES, pts=self.pts, digest=self.digest, time_base=base)

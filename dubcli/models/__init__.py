@@ -1,0 +1,1 @@
+"""Finding and opening networks and data that come inside installed packages."""
