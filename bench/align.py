@@ -27,7 +27,7 @@ from dubcli.engines.aligners.script import Scores, follow
 from dubcli.errors import MediaError
 from dubcli.media.decode import audio
 from dubcli.speech.features import features, levelled
-from dubcli.speech.script import Line, Script
+from dubcli.speech.lines import Line, Script
 from dubcli.speech.visemes import from_phones
 
 # Cooke et al. 2006: command, colour, preposition, letter, digit, adverb, by first letter (digits by figure).

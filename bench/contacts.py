@@ -27,7 +27,7 @@ from dubcli.media.decode import audio
 from dubcli.quality import curves
 from dubcli.speech import basis, model, motion, prior
 from dubcli.speech.features import features, levelled
-from dubcli.speech.script import Line, Script
+from dubcli.speech.lines import Line, Script
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from gather import Clip, gather

@@ -81,7 +81,7 @@ class Record(Document):
 
     Attributes:
         engine: the aligner's name.
-        language: ISO 639-1 code, or "und" where none was needed.
+        language: BCP 47 tag, or "und" where none was needed.
         seconds: length of the audio.
         offset: when the audio's first sample sounds, seconds after the film's first picture; all other
             times are in the audio's own time.

@@ -91,6 +91,7 @@ def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
         DubError: a file is missing, a setting is wrong, or the options do not go together.
     """
     from dubcli.core.job import Job
+    from dubcli.core.sources import check
 
     if request.source.is_dir():
         given = {"--audio": request.audio, "-o": request.out, "--job": request.job, "--store": request.store}
@@ -101,6 +102,7 @@ def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
         resolved = _resolve(request, stored.root.parent, base=stored.settings)
         job = Job.open(request.source, resolved.settings)
         job.script = request.script or job.script
+        check(resolved.settings, request.script)
         if save:
             job.save()
         return job, resolved

@@ -93,6 +93,7 @@ class Job:
         Raises:
             MediaError: a source is missing or is no file.
             UsageError: the directory belongs to another film, is no job directory, or cannot be written.
+            ConfigError: the script cannot be read, or the settings name weights that are not there.
         """
         voices = dict(stems or {})
         given = [(path, f"--stem {name}") for name, path in voices.items()]
@@ -119,6 +120,7 @@ class Job:
                 if getattr(before, role).resolve() != getattr(job, role).resolve():
                     other = getattr(before, role)
                     raise UsageError(f"{root} is the job of {other}; choose another directory with --job DIR")
+        sources.check(settings, script)  # what is refused is not kept in the job
         try:
             if save:
                 root.mkdir(parents=True, exist_ok=True)

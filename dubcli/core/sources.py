@@ -45,6 +45,19 @@ def weights(settings: Settings) -> dict[str, Path]:
     return found
 
 
+def check(settings: Settings, script: Path | None) -> None:
+    """See that what a command names can be used, before a job keeps it.
+
+    Raises:
+        ConfigError: the script cannot be read, or weights that the settings name are not there.
+    """
+    weights(settings)
+    if script:
+        from dubcli.speech import script as scripts
+
+        scripts.load(script)
+
+
 def said(root: Path, script: Path | None) -> dict[str, Path]:
     """Role → file of what a person says in a job directory; all of it is read now, rather than hours later.
 

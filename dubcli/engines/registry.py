@@ -105,14 +105,14 @@ BUILTIN = (
         weights=_SPHINX,
     ),
     EngineInfo(
-        "aligner", "script", 1, "dubcli.engines.aligners.script:ScriptAligner",
+        "aligner", "script", 2, "dubcli.engines.aligners.script:ScriptAligner",
         "words of a script (--script) and their phones, found in the sound by force; the rest as phones",
         "MIT (silero-vad), BSD-2-Clause (PocketSphinx, its model and dictionary); GPL-3.0-or-later "
         "(eSpeak NG, optional, for other languages than English)", package="pocketsphinx",
         weights=(*_SPHINX, "model/en-us/cmudict-en-us.dict"),
     ),
     EngineInfo(
-        "aligner", "whisperx", 1, "dubcli.engines.aligners.whisperx:WhisperxAligner",
+        "aligner", "whisperx", 2, "dubcli.engines.aligners.whisperx:WhisperxAligner",
         "words by WhisperX with weights of your own (engines.whisperx.model), then as script",
         "BSD-2-Clause (WhisperX), MIT (faster-whisper); the weights' own licence holds for them",
         package="whisperx", elsewhere="engines.whisperx.python",

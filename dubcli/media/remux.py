@@ -9,9 +9,11 @@ from pathlib import Path
 
 from dubcli.artifacts.media import AudioStream, MediaInfo, OtherStream, SubtitleStream
 from dubcli.errors import MediaError
-from dubcli.media import boxes, picture, source
+from dubcli.language import iso639_2
+from dubcli.media import boxes, matroska, picture, source
 from dubcli.media.containers import VIDEO, audio_codec, format_of, subtitle_codec
 from dubcli.media.ffmpeg import CONTAINERS, Process, url
+from dubcli.media.matroska import stand_in
 from dubcli.media.spans import Span
 
 _AAC_RATE = 160_000  # bits per second and channel: beyond audible difference
@@ -39,7 +41,7 @@ class Dub:
         sound: the stream taken from it.
         seconds: its length, 0 where unknown.
         offset: seconds after the film's first picture at which it begins; negative: before.
-        language: ISO 639-2 code, "" where unknown.
+        language: BCP 47 tag, "" where unknown.
         alone: whether it replaces the film's own sound.
     """
 
@@ -89,7 +91,8 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             f"{codec} pictures cannot stand in {container}; name the output film.mov or film.mkv"
         )
     out = Plan([("video", 0), ("dub", dub.sound.index)], [("v:0", info.film.index)])
-    out.languages = [info.film.tags.get("language", ""), dub.language]
+    code = iso639_2(dub.language, bibliographic=container == "matroska")
+    out.languages = [info.film.tags.get("language", ""), code]
     out.options = [
         ("c:v", "copy"),
         ("c:d", "copy"),
@@ -97,7 +100,10 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         *_sound("a:0", dub.sound, container),
         ("disposition:v:0", "default"),
         ("disposition:a:0", "default"),
-        ("metadata:s:a:0", f"language={dub.language or 'und'}"),
+        (
+            "metadata:s:a:0",
+            f"language={stand_in(dub.language) if container == 'matroska' else code or 'und'}",
+        ),
     ]
     count = 1
     for track in () if dub.alone else info.audio:
@@ -231,6 +237,8 @@ def mux(
             picture.write(process, film, segments, copies, form)
     if container == "mov":
         boxes.set_languages(out, what.languages)
+    elif container == "matroska":
+        matroska.set_language(out, dub.language)
     return what.left_out
 
 

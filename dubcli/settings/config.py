@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class _Section(BaseModel):
@@ -132,13 +132,19 @@ class ComposeSettings(_Section):
     ] = Field(default="faster", description="speed of H.264 and HEVC: slower is smaller")
 
 
+def _language(text: str) -> str:
+    # Not above: whoever names no language waits for no registry of them.
+    from dubcli.language import named
+
+    return named(text) if text else ""
+
+
 class RemuxSettings(_Section):
     """Streams of the dubbed film."""
 
-    language: str = Field(
+    language: Annotated[str, AfterValidator(_language)] = Field(
         default="",
-        pattern="^([a-z]{3})?$",
-        description="ISO 639-2 language of the dub; empty: from its file name",
+        description="BCP 47 tag of the dub's language, such as fr or pt-BR; empty: from its file name",
     )
     original: Literal["keep", "drop"] = Field(
         default="keep", description="what becomes of the film's own sound"

@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 from dubcli.errors import DependencyError
+from dubcli.language import nearest, standard
 
 _NO_SOUND, _NO_EXIT, _UTF8 = 2, 1 << 15, 1
 _IPA, _MARK = 2, "_"  # IPA symbols, with a mark between phones
-_VOICES = {"en": "en-us", "zh": "cmn", "no": "nb"}
 
 
 def available() -> bool:
@@ -28,12 +28,12 @@ def available() -> bool:
 
 
 def speaks(language: str) -> bool:
-    """Whether it knows a language, given by its ISO 639-1 code.
+    """Whether it knows a language, given by its BCP 47 tag.
 
     Raises:
         DependencyError: there is no eSpeak NG library.
     """
-    return bool(language) and not _library().espeak_SetVoiceByName(_voice(language))
+    return bool(_voice(language))
 
 
 def ipa(text: str, language: str) -> list[str]:
@@ -43,8 +43,8 @@ def ipa(text: str, language: str) -> list[str]:
         DependencyError: there is no eSpeak NG library.
         ValueError: it does not know the language.
     """
-    library = _library()
-    if library.espeak_SetVoiceByName(_voice(language)):
+    library, voice = _library(), _voice(language)
+    if not voice or library.espeak_SetVoiceByName(voice.encode()):
         raise ValueError(f"eSpeak NG does not know the language {language!r}")
     rest = ctypes.c_char_p(text.encode())
     found: list[str] = []
@@ -55,8 +55,35 @@ def ipa(text: str, language: str) -> list[str]:
     return [] if any("(" in phone for phone in found) else [phone for phone in found if phone]
 
 
-def _voice(language: str) -> bytes:
-    return _VOICES.get(language, language).encode()
+@lru_cache
+def _voice(language: str) -> str:
+    """The voice nearest to a language, such as Latin America's for Argentina's Spanish; "" for none."""
+    return voices().get(nearest(language, voices()), "") if language else ""
+
+
+class _Voice(ctypes.Structure):
+    # The head of eSpeak NG's `espeak_VOICE` (speak_lib.h), which is all that is read.
+    _fields_ = (("name", ctypes.c_char_p), ("languages", ctypes.POINTER(ctypes.c_char)))
+
+
+@lru_cache
+def voices() -> dict[str, str]:
+    """Tag of a language that it has a voice for → the voice's name, in order of the tags.
+
+    Raises:
+        DependencyError: there is no eSpeak NG library.
+    """
+    rows = _library().espeak_ListVoices(None)
+    found: dict[str, str] = {}
+    at = 0
+    while rows[at]:
+        # A byte of priority, then the first of the voice's languages.
+        row = rows[at].contents
+        tag = ctypes.string_at(ctypes.addressof(row.languages.contents) + 1).decode("ascii", "replace")
+        if standard(tag):
+            found.setdefault(tag, (row.name or b"").decode("utf-8", "replace"))
+        at += 1
+    return dict(sorted(found.items()))
 
 
 @lru_cache
@@ -75,6 +102,7 @@ def _library() -> Any:
         raise DependencyError(
             "eSpeak NG finds no voices; type: pip install --force-reinstall espeakng-loader"
         )
+    library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
     library.espeak_TextToPhonemes.restype = ctypes.c_char_p
     library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
     return library

@@ -30,6 +30,7 @@ _IPA: dict[str, str] = {
     "œ": "ER", "ɜ": "ER", "ɝ": "ER", "ɚ": "ER", "ʌ": "AH", "ɔ": "AO", "æ": "AE", "ɐ": "AH", "a": "AA",
     "ɑ": "AA", "ɒ": "AA",
 }  # fmt: skip
+_SINGLES = {letter for symbol in _IPA for letter in symbol if letter.isalpha()}
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # Letters as they mostly sound, for English words that nothing better knows.
 _LETTERS = {
@@ -40,7 +41,7 @@ _LETTERS = {
 
 
 class Pronunciation:
-    """Words of one language to phones; English where `language` is "en"."""
+    """Words of one language, a BCP 47 tag, to phones."""
 
     def __init__(self, language: str) -> None:
         self.language = language
@@ -50,14 +51,19 @@ class Pronunciation:
         plain = re.sub(r"^\W+|\W+$", "", unicodedata.normalize("NFC", word)).lower().replace("’", "'")
         if not plain:
             return ()
-        if self.language != "en":
+        if not is_english(self.language):
             return from_ipa(espeak.ipa(plain, self.language))
         known = english().get(plain)
         if known:
             return known
         if espeak.available():
-            return from_ipa(espeak.ipa(plain, "en"))
+            return from_ipa(espeak.ipa(plain, self.language))
         return tuple(phone for part in re.split(r"(\d)|\W+", plain) if part for phone in _spelt(part))
+
+
+def is_english(language: str) -> bool:
+    """Whether a BCP 47 tag is of English, of whatever region; its dictionary is American."""
+    return language.partition("-")[0] == "en"
 
 
 def looks_english(words: list[str]) -> bool:
@@ -65,6 +71,11 @@ def looks_english(words: list[str]) -> bool:
     plain = [re.sub(r"^\W+|\W+$", "", word).lower().replace("’", "'") for word in words]
     plain = [word for word in plain if word]
     return bool(plain) and sum(word in english() for word in plain) > 0.8 * len(plain)
+
+
+def is_ipa(letter: str) -> bool:
+    """Whether a single letter is one of IPA's that are known here; ʔ is, though no lips move for it."""
+    return letter == "ʔ" or letter in _IPA or letter in _SINGLES
 
 
 def from_ipa(symbols: list[str]) -> tuple[str, ...]:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from dubcli.media.picture import Segment
 
-STAGE = Stage("remux", version=4, after=("compose",))
+STAGE = Stage("remux", version=5, after=("compose",))
 
 
 def units(job: JobView) -> Iterable[Unit]:
     """One unit: the film."""
-    from dubcli.media.language import guess
+    from dubcli.language import guess
 
     media, split = job.one("probe"), job.one("split")
     film, dub = job.sources["film"], job.sources["dub"]

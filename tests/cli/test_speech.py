@@ -54,7 +54,7 @@ def test_a_script_is_followed_and_comes_out_as_a_textgrid(
     ("data", "told"),
     [
         (b"", "a.srt:1:1: the script holds no words"),
-        (b"1\n00:00:01 > 00:00:02\nhello\n", "a.srt:1:1: no times"),
+        (b"1\n00:00:01 > 00:00:02\nhello\n", "a.srt:2:1: not a line of times"),
         ("1\n00:00:01,000 --> 00:00:02,000\nété\n".encode("latin-1"), "a.srt:3:1: not UTF-8"),
     ],
 )
@@ -96,3 +96,43 @@ def test_an_edited_curve_runs_again_in_its_own_shot_only(
     done = dubcli("motion", "import", face, "b.csv", "--job", "job")
     assert (done.returncode, "b.csv:2:1: frame 800 is out of range" in done.stderr) == (4, True)
     assert dubcli("motion", "export", "00000000/7", "--job", "job").returncode == 2
+
+
+def test_after_a_script_was_refused_the_job_goes_on(tmp_path: Path, tiny: Sample, dubcli: Dubcli) -> None:
+    (tmp_path / "bad.srt").write_text("no subtitle\n")
+    words = ("run", tiny.film, "-a", tiny.dub, "-o", "out.mp4", "--job", "job", *BLIND)
+    assert dubcli(*words, "--engine", "aligner=passthrough", "--stage", "probe").returncode == 0
+    for refused in (words, ("run", "job")):
+        assert dubcli(*refused, "--script", "bad.srt").returncode == 4
+    for command in (("status", "job"), ("cache", "prune", "job"), ("plan", "job")):
+        done = dubcli(*command)
+        assert done.returncode == 0, done.stderr
+
+
+def test_bad_cues_are_warned_of_and_the_rest_is_followed(
+    tmp_path: Path, tiny: Sample, dubcli: Dubcli
+) -> None:
+    bad = "3\n00:00:05,000 --> 00:00:04,000\nBackwards.\n\n4\n00:00:aa,000 --> 00:00:04,000\nUnreadable.\n"
+    (tmp_path / "a.srt").write_text(SRT + "\n" + bad)
+    words = ("run", tiny.film, "-a", ENGLISH, "-o", "out.mp4", "--job", "job", *BLIND, "--script", "a.srt")
+    done = dubcli(*words)
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stderr.split())
+    assert "a.srt:10:1: it ends at 4 s, before it starts at 5 s; this cue is left out" in told
+    assert "a.srt:14:1: not a line of times" in told
+    heard = json.loads(dubcli("speech", "export", "job", "--format", "json").stdout)
+    assert {word["speaker"] for word in heard["words"]} == {"ANNA", "BEN"}
+
+
+def test_phones_that_were_exported_without_words_are_a_script(
+    tmp_path: Path, tiny: Sample, dubcli: Dubcli
+) -> None:
+    words = ("run", tiny.film, "-a", ENGLISH, "-o", "out.mp4", "--job", "job", *BLIND)
+    assert dubcli(*words).returncode == 0
+    assert dubcli("speech", "export", "job", "-o", "a.TextGrid").returncode == 0
+    before = json.loads(dubcli("speech", "export", "job", "--format", "json").stdout)
+    again = dubcli("run", "job", "--script", "a.TextGrid")
+    assert again.returncode == 0, again.stderr
+    after = json.loads(dubcli("speech", "export", "job", "--format", "json").stdout)
+    assert (before["engine"], after["engine"], after["words"]) == ("phones", "script", [])
+    assert [p["phone"] for p in after["phones"]] == [p["phone"] for p in before["phones"]]

@@ -24,7 +24,7 @@ from dubcli.media.decode import audio
 from dubcli.speech import espeak, script, textgrid, visemes
 from dubcli.speech.alignment import Alignment
 from dubcli.speech.features import levelled
-from dubcli.speech.script import Line, Script
+from dubcli.speech.lines import Line, Script
 from dubcli.stages import align
 from tests.unit.test_align import write
 

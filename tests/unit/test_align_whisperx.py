@@ -25,7 +25,7 @@ from dubcli.engines.aligners import whisperx as aligner
 from dubcli.engines.aligners.base import Given
 from dubcli.errors import DependencyError, EngineError
 from dubcli.media.decode import audio
-from dubcli.speech import script
+from dubcli.speech import alignment_files, script
 from dubcli.speech.features import levelled
 from dubcli.stages import align
 
@@ -161,7 +161,7 @@ def test_the_package_itself_answers_in_form(weights: dict[str, Path], ctc: bool)
     for segment in said["segments"]:
         assert 0.3 < segment["start"] < segment["end"] < 9.3
         assert segment["text"].strip()
-    found = script.from_whisperx(said, "WhisperX")
+    found = alignment_files.from_whisperx(said, "WhisperX")
     assert any(line.start is not None for line in found.lines)
     if ctc:
         assert any("words" in segment for segment in said["segments"])

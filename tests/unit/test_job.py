@@ -118,3 +118,23 @@ def test_pointers_and_failures_are_only_notes(job: Job) -> None:
     (job.root / "refs/lips/00000000.0.json").write_text("torn {")
     assert job.ref("lips/00000000.0") is None
     assert json.loads((job.root / "job.json").read_text())["film"] == "../film.mp4"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_script_that_is_refused_is_not_kept(job: Job, tmp_path: Path, known: bool) -> None:
+    bad, film, dub = tmp_path / "bad.srt", job.film, job.dub
+    bad.write_text("no subtitle\n")
+    out = job.out if known else tmp_path / "other.mp4"
+    before = (job.root / "job.json").read_bytes()
+    with pytest.raises(ConfigError, match=r"bad\.srt:1:1: no times"):
+        Job.create_or_open(film, dub, Settings(), out=out, script=bad)
+    assert (job.root / "job.json").read_bytes() == before
+    assert not (tmp_path / "other.dub").exists()
+
+
+def test_settings_that_are_refused_are_not_kept(job: Job) -> None:
+    before = (job.root / "job.json").read_bytes()
+    missing = Settings.model_validate({"align": {"engine": "whisperx"}})
+    with pytest.raises(ConfigError, match=r"engines\.whisperx\.model"):
+        Job.create_or_open(job.film, job.dub, missing)
+    assert (job.root / "job.json").read_bytes() == before

@@ -10,7 +10,7 @@ import pytest
 from dubcli.artifacts.speech import Phone, Record, Word
 from dubcli.errors import ConfigError
 from dubcli.speech import pronunciation, script, textgrid
-from dubcli.speech.script import Script
+from dubcli.speech.lines import Script
 
 SRT = """1
 00:00:00,500 --> 00:00:02,000
@@ -128,18 +128,15 @@ def test_tiers_named_after_people_are_their_lines(tmp_path: Path) -> None:
     [
         ("a.srt", "", "a.srt:1:1: the script holds no words"),
         ("a.srt", "1\n00:00:01,000 --> 00:00:02,000\n[music]\n", "a.srt:1:1: the script holds no words"),
-        ("a.srt", "1\n00:00:01,000 -> 00:00:02,000\nhello\n", "a.srt:1:1: no times"),
-        ("a.srt", SRT.replace("02,500", "02.500 s"), r"a.srt:6:1: not a line of times"),
-        ("a.srt", SRT.replace("00:00:04", "00:00:01"), r"a.srt:6:1: it ends at 1 s"),
+        ("a.srt", "1\n00:00:01,000 > 00:00:02,000\nhello\n", "a.srt:2:1: not a line of times"),
         ("a.vtt", "WEBVTT\n\nhello there\nyou\n", "a.vtt:3:1: no times"),
         ("a.ctm", "dub 1 0.5 x hello\n", "a.ctm:1:1"),
         ("a.ctm", "dub 1 nan 1 hello\n", "a.ctm:1:1"),
         ("a.json", '{"segments": [}', "a.json:1:15"),
-        ("a.json", '{"segments": [{"start": -1}]}', "segments.0.start"),
+        ("a.json", '{"segments": [{"start": -1}]}', "a.json:1:1: it lies before the beginning"),
         ("a.json", "[]", "no WhisperX result"),
         ("a.TextGrid", "hello", "a.TextGrid:1:1: no TextGrid"),
         ("a.TextGrid", textgrid.dump(GRID)[:700], r"a.TextGrid:\d+:\d+: .*ends before"),
-        ("a.TextGrid", textgrid.dump(GRID).replace('"AA"', '"7"'), r"a.TextGrid:44:\d+: unknown phone '7'"),
         ("a.docx", "hello", "no script by its name"),
     ],
 )  # fmt: skip
@@ -148,10 +145,28 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, name: str, text: s
         read(tmp_path, name, text)
 
 
-def test_another_encoding_is_told_with_its_place(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes("Bonjour.\nA l'été.\n".encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"a\.txt:2:5: not UTF-8"):
+@pytest.mark.parametrize("text", ["Где она?\n", "Дома.\n"])
+def test_another_encoding_is_told_with_its_place(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.txt").write_bytes(b"1\n" + text.encode("cp1251"))
+    with pytest.raises(ConfigError, match=r"a\.txt:2:1: not UTF-8"):
         script.load(tmp_path / "a.txt")
+
+
+def test_windows_1252_is_read_and_reported(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("Bonjour à tous.\nC’était l'été dernier, à la mer.\n".encode("cp1252"))
+    found = script.load(tmp_path / "a.txt")
+    assert found.lines[1].text == "C’était l'été dernier, à la mer."
+    assert "a.txt:1:9: not UTF-8, so it is read as Windows-1252" in found.faults[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r", "\r\r\n"])
+def test_marks_of_order_and_ends_of_lines_make_no_difference(
+    tmp_path: Path, encoding: str, newline: str
+) -> None:
+    (tmp_path / "a.srt").write_bytes(SRT.replace("\n", newline).encode(encoding))
+    one, two = script.load(tmp_path / "a.srt").lines
+    assert (one.text, one.speaker, two.text) == ("Hello, my friend.", "ANNA", "Hello.")
 
 
 def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:

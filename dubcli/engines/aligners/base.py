@@ -25,7 +25,7 @@ class Given:
 
     Attributes:
         script: what is said, None where there is none.
-        language: ISO 639-1 code of the speech, "" where unknown.
+        language: BCP 47 tag of the speech, "" where unknown.
         speaker: whose lines of the script the sound holds, "" for everybody's.
         paths: files of the engine's own by role, such as its weights.
         batch: 1.0, or less after running out of memory: scale batches by it.

@@ -9,7 +9,8 @@ script says nothing, the free phone loop is heard, as without a script.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.errors import ConfigError, DependencyError
 from dubcli.speech import espeak, pronunciation, script, visemes
 from dubcli.speech.alignment import Alignment
-from dubcli.speech.script import Line, Script
+from dubcli.speech.lines import Line, Script, Sound
 
 # Fitted on sentences with known words and on the same sentences with others' words (bench/align.py).
 _OTHER = 6.0  # nats a frame that words may fit worse than the best phone and not be taken for others
@@ -37,6 +38,7 @@ _HOLD_S = 0.05  # these last at least, so that a frame shows them
 _APART_S = 0.4  # words nearer than this stand or fall together
 _MOST_WORDS = 15  # that do
 _LOST = 0.7  # share of words that are not heard from which a script is another dub's
+_MOST_FAULTS = 10  # of a script that are reported one by one
 _UNSAYABLE = 0.2  # share of words without a pronunciation from which a script cannot be followed
 
 
@@ -52,6 +54,8 @@ class ScriptAligner:
         if given.script is None:
             raise ConfigError("the script engine needs a script; name one with --script FILE")
         found = script.load(given.script)
+        if not given.speaker:  # the whole dub reports them, its stems need not
+            _report(found.faults, given.warn)
         scores = Scores(len(wave) // 160)
         heard = PhoneAligner().hear(wave, report, given, scores.keep)
         if given.speaker:
@@ -120,18 +124,11 @@ def follow(found: Script, heard: Alignment, scores: Scores, given: Given, engine
     Raises:
         ConfigError: all of the script lies after the sound's end.
     """
-    lines = _inside(found, heard.record.seconds, given)
     try:
-        language = _language(found, lines, given)
-        words = _pronounced(lines, language)
+        language, words = _wanted(found, heard.record.seconds, scores, given)
     except (_UnsayableError, DependencyError) as error:
         given.warn(f"the script is not followed: {error}")
         return heard
-    if found.phones:
-        _take(words, found)
-    else:
-        for stretch in _stretches(words, found.slack, len(scores.values)):
-            _place(stretch, scores)
     sure: list[_Said] = []
     lost: list[_Said] = [word for word in words if not word.found]
     for part in _parts([word for word in words if word.found]):
@@ -140,21 +137,51 @@ def follow(found: Script, heard: Alignment, scores: Scores, given: Given, engine
         given.warn("the script does not match the dub, so it is not followed; name the script of this dub")
         return heard
     if lost:
-        first = min(lost, key=words.index)
-        given.warn(
-            f"{first.line.place}: {len(lost)} of {len(words)} words of the script are not heard in the dub, "
-            f"the first is {first.text!r}; there it is heard without the script"
-        )
+        order = {id(word): k for k, word in enumerate(words)}
+        first = min(lost, key=lambda word: order[id(word)])
+        what = f"words of the script are not heard in the dub, the first is {first.text!r}"
+        if not first.text:
+            what = f"runs of the script's phones are not heard in the dub, the first at {first.start:g} s"
+        place = f"{first.line.place}: " if first.line.place else ""
+        given.warn(f"{place}{len(lost)} of {len(words)} {what}; there it is heard without the script")
     return _merged(sure, heard, language, engine)
+
+
+def _wanted(found: Script, seconds: float, scores: Scores, given: Given) -> tuple[str, list[_Said]]:
+    """The language of a script, and its words where they are, or would be, in the sound."""
+    if not found.lines:
+        # A TextGrid of phones alone, as it is exported where no words are known.
+        phones = [sound for sound in found.phones if sound.start < seconds]
+        return found.language or given.language or "und", _wordless(phones)
+    lines = _inside(found, seconds, given)
+    language = _language(found, lines, given)
+    words = _pronounced(lines, language)
+    if found.phones:
+        _take(words, found.phones)
+    else:
+        for stretch in _stretches(words, found.slack, len(scores.values)):
+            _place(stretch, scores)
+    return language, words
 
 
 class _UnsayableError(Exception):
     """A script in a language, or with words, that cannot be pronounced."""
 
 
+def _report(faults: Sequence[str], warn: Callable[[str], None]) -> None:
+    """Warn of what is left out of a script: the first ones each, then how many more there are."""
+    for fault in faults[:_MOST_FAULTS]:
+        warn(fault)
+    if len(faults) > _MOST_FAULTS:
+        place, more = faults[_MOST_FAULTS].split(": ")[0], len(faults) - _MOST_FAULTS
+        warn(f"{place}: from here on {more} more are left out")
+
+
 def _inside(found: Script, seconds: float, given: Given) -> list[Line]:
-    lines = [line for line in found.lines if line.start is None or line.start < seconds]
-    outside = [line for line in found.lines if line not in lines]
+    lines: list[Line] = []
+    outside: list[Line] = []
+    for line in found.lines:
+        (lines if line.start is None or line.start < seconds else outside).append(line)
     if not lines:
         first = outside[0]
         raise ConfigError(
@@ -175,11 +202,11 @@ def _language(found: Script, lines: Sequence[Line], given: Given) -> str:
         return language
     if pronunciation.looks_english([word for line in lines for word in line.text.split()]):
         return "en"
-    raise _UnsayableError("its language is not known; say it with --set remux.language=fra")
+    raise _UnsayableError("its language is not known; say it with --set remux.language=fr")
 
 
 def _pronounced(lines: Sequence[Line], language: str) -> list[_Said]:
-    if language != "en" and not espeak.speaks(language):
+    if not pronunciation.is_english(language) and not espeak.speaks(language):
         raise _UnsayableError(f"eSpeak NG does not know the language {language!r}")
     say = pronunciation.Pronunciation(language)
     words = [
@@ -195,15 +222,25 @@ def _pronounced(lines: Sequence[Line], language: str) -> list[_Said]:
     return sayable
 
 
-def _take(words: list[_Said], found: Script) -> None:
+def _take(words: list[_Said], phones: Sequence[Sound]) -> None:
     """Give each word the phones that the script itself places in its time."""
+    middles = [(sound.start + sound.end) / 2 for sound in phones]
+    order = sorted(range(len(phones)), key=middles.__getitem__)
+    middles.sort()
     for word in words:
-        start, end = word.line.start or 0.0, word.line.end or 0.0
-        word.found = [
-            (sound.phone, sound.start, sound.end)
-            for sound in found.phones
-            if start <= (sound.start + sound.end) / 2 < end
-        ]
+        a = bisect_left(middles, word.line.start or 0.0)
+        b = bisect_left(middles, word.line.end or 0.0, a)
+        word.found = [(phones[k].phone, phones[k].start, phones[k].end) for k in order[a:b]]
+
+
+def _wordless(phones: Sequence[Sound]) -> list[_Said]:
+    """Phones that the script places without words, one run without a pause at a time."""
+    runs: list[_Said] = []
+    for sound in phones:
+        if not runs or sound.start > runs[-1].end + 0.01:
+            runs.append(_Said("", Line("", sound.start), ()))
+        runs[-1].found.append((sound.phone, sound.start, sound.end))
+    return runs
 
 
 def _stretches(words: list[_Said], slack: float, count: int) -> Iterator[list[tuple[_Said, int, int]]]:
@@ -309,6 +346,7 @@ def _merged(sure: list[_Said], heard: Alignment, language: str, engine: str) -> 
             speaker=word.line.speaker,
         )
         for word in sure
+        if word.text
     )
     record = heard.record.model_copy(
         update={

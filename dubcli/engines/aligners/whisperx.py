@@ -21,8 +21,10 @@ from dubcli.engines.aligners.base import ALONE, Given, Report, silent
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.engines.aligners.script import Scores, follow
 from dubcli.errors import DependencyError, EngineError
-from dubcli.speech import script
+from dubcli.language import spoken
+from dubcli.speech import alignment_files
 from dubcli.speech.alignment import Alignment
+from dubcli.speech.lines import tidy
 
 _BATCH = 8
 
@@ -43,12 +45,12 @@ class WhisperxAligner:
             "regions": [[region.start, region.end] for region in heard.record.regions],
             "model": str(given.paths["model"].resolve()),
             "ctc": str(given.paths["ctc"].resolve()) if "ctc" in given.paths else "",
-            "language": given.language,
+            "language": spoken(given.language),
             "batch": max(1, round(_BATCH * given.batch)),
         }
         python = given.paths.get("python")
         said = _elsewhere(python, wave, request, report) if python else _here(wave, request, report)
-        found = script.from_whisperx(said, "WhisperX")
+        found = tidy(alignment_files.from_whisperx(said, "WhisperX"))
         if not found.lines:
             return heard
         if request["ctc"] and not any("words" in segment for segment in said["segments"]):

@@ -1,0 +1,222 @@
+"""Subtitles as scripts: SubRip, WebVTT and SubStation.
+
+A cue goes from its line of times to the next one, whatever blank rows there are within and between. SubRip
+and WebVTT are read here rather than by pysubs2, which drops a bad cue without a word, knows no line numbers,
+takes WebVTT's notes for text, and loses its voices. SubStation is given to it row by row, so that a fault has
+a line.
+
+Sources: https://www.w3.org/TR/webvtt1/, https://wiki.videolan.org/SubRip/, and files as they come.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pysubs2
+
+from dubcli.language import standard
+from dubcli.speech.lines import Line, Script, fault_in_times, left_out
+
+# Hours may be missing, digits too many or too few; machine translation puts a blank behind a colon.
+_CLOCK = r"(-?) ?(?:(\d{1,4}) ?: ?)?(\d{1,3}) ?: ?(\d{1,3})(?: ?[.,] ?(\d{1,9}))?"
+_TIMES = re.compile(rf"{_CLOCK} {{0,9}}[-–—]{{1,3}} ?[>＞] {{0,9}}{_CLOCK}(?:\s.*)?$")
+_BROKEN = re.compile(r"-->.*\d|\d.*-->|-?\d+:\d+.*>.*\d:\d")
+_EXAMPLE = "00:01:02,500 --> 00:01:04,000"
+_NOTES = re.compile(r"(NOTE|STYLE|REGION)\b")
+_TAG = re.compile(r"</?(?!v[ .>])[\w.:/][^<>]*>|\{[^{}]*\}")
+_VOICE = re.compile(r"\s*<v(?:\.[^\s<>]*)?(?:\s+([^<>]*))?>")
+_DASH = re.compile(r"\s*(?:[-–—]|>>+)\s*(?=\S)")
+SPEAKER = re.compile(r"\s*([^\W\d_a-z][^\Wa-z]*(?:[ .'’-]+[^\Wa-z]+){0,3})[:：](?:\s+|(?=[^\s/\d])|$)")
+"""Who speaks: `ANNA:` or `DR. NO:` at the head of a row, alone there or before what they say."""
+_ROLLING = 0.7  # share of cues that repeat rows of the one just before, from which captions roll up
+
+
+@dataclass
+class _Cue:
+    number: int  # its line of times, counted from 1
+    start: float = 0.0
+    end: float = 0.0
+    fault: str = ""
+    rows: list[str] = field(default_factory=list)
+
+
+def read(text: str, name: str) -> Script:
+    """SubRip and WebVTT."""
+    rows = text.split("\n")
+    web = rows[0].startswith("WEBVTT")
+    cues, language = _cues(rows, web)
+    before, cues = cues[0], cues[1:]
+    faults = []
+    head = next((k for k, row in enumerate(before.rows) if row.strip()), None)
+    if head is not None:
+        faults.append(left_out(f"{name}:{head + 1}:1", f"no times such as {_EXAMPLE} in this block"))
+    found: list[Line] = []
+    for cue in cues:
+        cue.rows = list(_shown(cue.rows))
+    _unroll(cues)
+    for cue in cues:
+        place = f"{name}:{cue.number}:1"
+        fault = cue.fault or fault_in_times(cue.start, cue.end)
+        if fault:
+            faults.append(left_out(place, fault))
+            continue
+        found += [Line(said, cue.start, cue.end, who, place) for who, said in _said(cue.rows)]
+    return Script(tuple(found), language=language, faults=tuple(faults))
+
+
+def substation(text: str, name: str) -> Script:
+    """SubStation Alpha, old and advanced: the name (actor) of an event is its speaker."""
+    found: list[Line] = []
+    faults: list[str] = []
+    seen = set()
+    for number, row in enumerate(text.split("\n"), 1):
+        row = row.strip()
+        place = f"{name}:{number}:1"
+        if not row.startswith("Dialogue:"):
+            continue
+        event, fault = _event(row)
+        if event is None or fault:
+            faults.append(left_out(place, fault))
+            continue
+        key = (event.start, event.end, event.name, event.plaintext)
+        if not event.is_text or key in seen:  # drawings; borders and glows are the same text once more
+            continue
+        seen.add(key)
+        for who, said in _said(list(_shown(event.text.split("\n"))), event.name.strip() or None):
+            found.append(Line(said, event.start / 1000, event.end / 1000, who, place))
+    return Script(tuple(found), faults=tuple(faults))
+
+
+def _event(row: str) -> tuple[pysubs2.SSAEvent | None, str]:
+    if row.count(",") < 9:
+        return (
+            None,
+            "not a row of ten fields such as Dialogue: 0,0:00:01.00,0:00:02.00,Default,ANNA,0,0,0,,Hello",
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of margins
+            event = pysubs2.SSAFile.from_string(f"[Events]\n{row}", format_="ass")[0]
+    except ValueError as error:
+        return None, f"{error}"
+    return event, fault_in_times(event.start / 1000, event.end / 1000)
+
+
+def _cues(rows: Sequence[str], web: bool) -> tuple[list[_Cue], str]:
+    """What stands before the first line of times, then the cues; and the language of a WebVTT header."""
+    cues = [_Cue(0)]
+    stamps = [_times(row) for row in rows]
+    numbered = _numbered(rows, stamps)
+    language, skipping = "", web
+    for number, (row, times) in enumerate(zip(rows, stamps, strict=True), 1):
+        if times:
+            _drop_name(cues[-1].rows, numbered, web)
+            cues.append(times)
+            times.number = number
+            skipping = False
+        elif skipping:
+            if match := re.match(r"Language:\s*(\S+)", row):
+                language = language or standard(match[1])
+            skipping = bool(row.strip())
+            cues[-1].rows.append("")
+        elif web and _NOTES.match(row) and not (number > 1 and rows[number - 2].strip()):
+            skipping = True
+            cues[-1].rows.append("")
+        else:
+            cues[-1].rows.append(row)
+    return cues, language
+
+
+def _times(row: str) -> _Cue | None:
+    """A cue with the times of a row; None where it is no line of times."""
+    if ">" not in row and "＞" not in row:
+        return None
+    row = row.strip()[:500]
+    match = _TIMES.match(row)
+    if match:
+        return _Cue(0, _seconds(match.groups()[:5]), _seconds(match.groups()[5:]))
+    return _Cue(0, fault=f"not a line of times such as {_EXAMPLE}") if _BROKEN.match(row) else None
+
+
+def _seconds(parts: Sequence[str | None]) -> float:
+    sign, hours, minutes, seconds, part = parts
+    value = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(f"{seconds}.{part or 0}")
+    return -value if sign else value
+
+
+def _is_number(row: str) -> bool:
+    return row.strip().isdecimal()
+
+
+def _numbered(rows: Sequence[str], stamps: Sequence[_Cue | None]) -> bool:
+    """Whether most cues have a number before their line of times."""
+    heads, last = [], ""
+    for row, times in zip(rows, stamps, strict=True):
+        if times:
+            heads.append(_is_number(last))
+        if row.strip():
+            last = row
+    return 2 * sum(heads) > len(heads)
+
+
+def _drop_name(rows: list[str], numbered: bool, web: bool) -> None:
+    """Take the number or name of the next cue off the rows before its line of times."""
+    at = next((k for k in range(len(rows) - 1, -1, -1) if rows[k].strip()), None)
+    if at is None:
+        return
+    alone = at == len(rows) - 1 and (at == 0 or not rows[at - 1].strip())
+    if (numbered and _is_number(rows[at])) or (web and alone):
+        rows[at] = ""
+
+
+def _shown(rows: Sequence[str]) -> Iterator[str]:
+    """Rows as they are seen, each voice on a row of its own; voices keep their tag."""
+    text = re.sub(r"<rt>[^<]*(?:</rt>)?", "", "\n".join(rows))  # how to read what stands below
+    text = re.sub(r"<(?=v[ .>])", "\n<", text)
+    text = re.sub(r"(?i)<br ?/?>|\\N|\\n", "\n", text).replace("\\h", " ").replace("</v>", "")
+    for row in _TAG.sub("", text).split("\n"):
+        row = html.unescape(row)
+        if row.strip():
+            yield row.strip()
+
+
+def _unroll(cues: Sequence[_Cue]) -> None:
+    """Say once what captions that roll up show again in the next cue (YouTube, CEA-608)."""
+    shown = [cue for cue in cues if cue.rows and not cue.fault]
+    # Rows come again where there was no pause in which they were gone.
+    again = [(b, _repeated(a.rows, b.rows)) for a, b in pairwise(shown) if b.start <= a.end + 0.1]
+    if len(again) >= 3 and sum(count > 0 for _, count in again) >= _ROLLING * len(again):
+        for cue, count in again:
+            cue.rows = cue.rows[count:]
+
+
+def _repeated(before: Sequence[str], after: Sequence[str]) -> int:
+    """How many of the last rows of a cue are the first ones of the next."""
+    for count in range(min(len(before), len(after), 8), 0, -1):
+        if list(before[-count:]) == list(after[:count]):
+            return count
+    return 0
+
+
+def _said(rows: Sequence[str], speaker: str | None = None) -> Iterator[tuple[str | None, str]]:
+    """(speaker, text) of the lines of a subtitle; a speaker goes on until another one speaks."""
+    who = speaker
+    parts: list[str] = []
+    for row in rows:
+        voice = _VOICE.match(row)
+        dash = _DASH.match(row)
+        rest = row[voice.end() :] if voice else row[dash.end() :] if dash else row
+        name = None if voice else SPEAKER.match(rest)
+        if voice or dash or name:
+            if parts:
+                yield who, " ".join(parts)
+            named = voice or name
+            who, parts = ((named[1] or "").strip() or None) if named else None, []
+        parts.append(rest[name.end() :] if name else rest)
+    if parts:
+        yield who, " ".join(parts)
