@@ -38,7 +38,8 @@ def load(path: Path) -> Script:
     text, doubt = _text(path)
     found = tidy(reader(text, str(path)))
     if not found.lines and not found.phones:
-        raise ConfigError(found.faults[0] if found.faults else f"{path}:1:1: the script holds no words")
+        why = f"{found.faults[0]}, and nothing else is in the script" if found.faults else ""
+        raise ConfigError(why or f"{path}:1:1: the script holds no words")
     return Script(found.lines, found.slack, found.language, found.phones, (*doubt, *found.faults))
 
 

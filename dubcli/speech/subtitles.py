@@ -31,7 +31,11 @@ _NOTES = re.compile(r"(NOTE|STYLE|REGION)\b")
 _TAG = re.compile(r"</?(?!v[ .>])[\w.:/][^<>]*>|\{[^{}]*\}")
 _VOICE = re.compile(r"\s*<v(?:\.[^\s<>]*)?(?:\s+([^<>]*))?>")
 _DASH = re.compile(r"\s*(?:[-–—]|>>+)\s*(?=\S)")
-SPEAKER = re.compile(r"\s*([^\W\d_a-z][^\Wa-z]*(?:[ .'’-]+[^\Wa-z]+){0,3})[:：](?:\s+|(?=[^\s/\d])|$)")
+# Where letters have cases, a name in capitals may also stand alone in its row, or without a blank behind it.
+SPEAKER = re.compile(
+    r"\s*([^\W\d_a-z][^\Wa-z]*(?:[ .'’-]+[^\Wa-z]+){0,3}):"
+    r"(?:\s+(?=\S)|(?<=[A-ZÀ-ÞΑ-ΩА-Я0-9]:)(?:\s*$|(?=[^\W\d_]|[\"'“«¿¡])))"
+)
 """Who speaks: `ANNA:` or `DR. NO:` at the head of a row, alone there or before what they say."""
 _ROLLING = 0.7  # share of cues that repeat rows of the one just before, from which captions roll up
 

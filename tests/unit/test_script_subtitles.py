@@ -78,6 +78,8 @@ def test_times_are_read_however_they_are_written(
         ("<i>ANNA:</i> Yes.", [("ANNA", "Yes.")]),
         ("{\\an8}ANNA: Yes.", [("ANNA", "Yes.")]),
         ("ANNA:\nYes.", [("ANNA", "Yes.")]),
+        ("ÉTIENNE:Oui.\nMAN 2: Non.", [("ÉTIENNE", "Oui."), ("MAN 2", "Non.")]),
+        ("他说：不。", [(None, "他说：不。")]),
         ("<b>- ANNA:</b> Yes.\n<b>- No.</b>", [("ANNA", "Yes."), (None, "No.")]),
         ("&gt;&gt; ANNA: Yes.\n>> No.", [("ANNA", "Yes."), (None, "No.")]),
         ("ANNA: At 10:30,\nHTTP://x is up", [("ANNA", "At 10:30, HTTP://x is up")]),
