@@ -226,7 +226,7 @@ class Stages:
         """Compose and remux."""
         self.run(compose)
         folder = self.run(remux)["film"].path
-        note = Remuxed.load(folder).model_dump()
+        note = Remuxed.load(folder).model_dump(mode="json")
         return Dubbed(folder / f"film{self.view.suffix}", self.root, note, self.warnings, self.ran)
 
 
