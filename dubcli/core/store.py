@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import stat
 import tempfile
@@ -26,6 +27,11 @@ from dubcli.errors import StoreError
 MANIFEST = "artifact.json"
 SCHEMA = 1
 STALE_SECONDS = 24 * 3600
+TRIES = 5
+"""How often a look that met another process's commit or removal is taken again."""
+
+Files = dict[str, dict[str, Any]]
+"""An artifact's files by name: `size` in bytes and `sha256` of each."""
 
 
 class Store:
@@ -43,32 +49,46 @@ class Store:
     def get(self, key: str) -> Artifact | None:
         """The artifact of a key, or None.
 
-        Only names and sizes are compared here; `verify` reads the bytes.
+        Only names and sizes are compared here; `verify` reads the bytes, and so does who uses them
+        (`core.inputs`).
+
+        Raises:
+            StoreError: the artifact is damaged.
+        """
+        manifest = self._manifest(key)
+        return Artifact(key, self.path(key), content(manifest["files"])) if manifest else None
+
+    def _manifest(self, key: str) -> dict[str, Any] | None:
+        """The manifest of an artifact whose files are there in their sizes; None without an artifact.
+
+        Other processes commit and remove by one rename each, so what seems to be half an artifact may be one
+        that came or went between two looks: only what looks twice the same is damaged.
 
         Raises:
             StoreError: the artifact is damaged.
         """
         path = self.path(key)
-        try:
-            manifest = _read_manifest(path)
-        except FileNotFoundError:
-            if path.exists():
-                raise StoreError(_damage(key, f"{MANIFEST} is missing")) from None
-            return None
-        for name, entry in manifest["files"].items():
+        for _ in range(TRIES):
+            before = _identity(path)
+            if before is None:
+                return None
             try:
-                size = os.stat(path / name).st_size
-            except OSError as error:
-                raise StoreError(_damage(key, f"{name}: {error.strerror}")) from None
-            if size != entry["size"]:
-                raise StoreError(_damage(key, f"{name} has {size} bytes, not {entry['size']}"))
-        return Artifact(key, path, content(manifest["files"]))
+                manifest = _read_manifest(path)
+                _compare_sizes(path, manifest["files"])
+            except (FileNotFoundError, StoreError) as error:
+                if _identity(path) != before:
+                    continue
+                missing = isinstance(error, FileNotFoundError)
+                what = f"{Path(error.filename).name} is missing" if missing else str(error)
+                raise StoreError(self._damage(key, what)) from None
+            return manifest
+        raise StoreError(self._damage(key, "it comes and goes"))
 
     def preimage(self, key: str) -> dict[str, Any] | None:
         """What the artifact of a key was made from, or None where there is no such artifact."""
         try:
             return dict(_read_manifest(self.path(key))["preimage"])
-        except (FileNotFoundError, StoreError):
+        except (OSError, StoreError):
             return None
 
     def workspace(self) -> Path:
@@ -76,16 +96,29 @@ class Store:
         self.temporary.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=self.temporary))
 
-    def put(self, preimage: Mapping[str, Any], made: Path, provenance: Mapping[str, Any]) -> Artifact:
+    def put(
+        self,
+        preimage: Mapping[str, Any],
+        made: Path,
+        provenance: Mapping[str, Any],
+        files: Files | None = None,
+    ) -> Artifact:
         """Commit the files in `made` (a `workspace`) under the digest of `preimage`.
 
         Where another process was first, its artifact is kept and ours is dropped.
 
+        Args:
+            preimage: all that the result depends on.
+            made: the workspace.
+            provenance: what else is worth knowing; never hashed.
+            files: what `sealed` said of the workspace, where the process that made it has sealed it already.
+
         Raises:
-            OSError: the disk is full or not writable; the workspace is left for `sweep`.
+            StoreError: the store or the workspace is gone.
+            OSError: the disk is full or not writable; the workspace is left to the caller.
         """
         key = keys.digest(preimage)
-        files = {name: _entry(made / name) for name in _names(made)}
+        files = sealed(made) if files is None else files
         manifest = {
             "schema": SCHEMA,
             "key": key,
@@ -93,26 +126,29 @@ class Store:
             "files": files,
             "provenance": dict(provenance),
         }
-        (made / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), "utf-8")
-        for name in [*files, MANIFEST]:
-            _sync(made / name)
-            os.chmod(made / name, 0o444)
-        for folder in sorted({(made / name).parent for name in files} | {made}):
-            _sync(folder)
-        target = self.path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.rename(made, target)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
-            shutil.rmtree(made, ignore_errors=True)
-        else:
-            os.chmod(target, 0o555)
-            _sync(target.parent)
+            (made / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), "utf-8")
+            _sync(made / MANIFEST)
+            os.chmod(made / MANIFEST, 0o444)
+            os.chmod(made, 0o755)  # a new folder is its maker's alone; whoever finds it by its key must read
+            _sync(made)
+            target = self.path(key)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.rename(made, target)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+                remove_tree(made)
+            else:
+                with contextlib.suppress(FileNotFoundError):  # somebody else may have removed it by now
+                    os.chmod(target, 0o555)
+                _sync(target.parent)
+        except FileNotFoundError:
+            raise StoreError(self.gone()) from None
         artifact = self.get(key)
         if artifact is None:
-            raise StoreError(_damage(key, "it vanished after being written"))
+            raise StoreError(self.gone())
         return artifact
 
     def verify(self, key: str) -> None:
@@ -122,27 +158,55 @@ class Store:
             StoreError: something differs, is missing or is too much.
         """
         path = self.path(key)
-        if self.get(key) is None:
-            raise StoreError(_damage(key, "it is missing"))
-        manifest = _read_manifest(path)
+        manifest = self._manifest(key)
+        if manifest is None:
+            raise StoreError(self._damage(key, "it is missing"))
         if manifest["key"] != key or keys.digest(manifest["preimage"]) != key:
-            raise StoreError(_damage(key, "its pre-image belongs to another key"))
+            raise StoreError(self._damage(key, "its pre-image belongs to another key"))
         if set(_names(path)) - {MANIFEST} != set(manifest["files"]):
-            raise StoreError(_damage(key, "it holds other files than its manifest names"))
+            raise StoreError(self._damage(key, "it holds other files than its manifest names"))
         for name, entry in manifest["files"].items():
             if _entry(path / name) != entry:
-                raise StoreError(_damage(key, f"{name} has changed"))
+                raise StoreError(self._damage(key, f"{name} has changed"))
+
+    def made_from(self, keys: Collection[str]) -> set[str]:
+        """Keys of all artifacts that were made by reading one of these, or one made from these, and so on."""
+        read: dict[str, list[str]] = {}
+        for key in self.keys():
+            with contextlib.suppress(OSError, StoreError):
+                read[key] = _read_manifest(self.path(key))["provenance"].get("read", [])
+        found, doubtful = set(keys), True
+        while doubtful:
+            more = {key for key, used in read.items() if key not in found and not found.isdisjoint(used)}
+            found |= more
+            doubtful = bool(more)
+        return found - set(keys)
+
+    def holds(self, path: Path) -> str:
+        """Key of the artifact that a path of this store lies in, "" for any other path."""
+        try:
+            return path.relative_to(self.objects).parts[1]
+        except (ValueError, IndexError):
+            return ""
+
+    def gone(self) -> str:
+        """What to say where the store, or what was being made in it, was deleted meanwhile."""
+        return f"the store {self.root} was deleted or emptied meanwhile; type the same again to make it anew"
+
+    def _damage(self, key: str, what: str) -> str:
+        return damage(key, what, self.root)
 
     def keys(self) -> Iterator[str]:
         """All keys held, sorted."""
         if self.objects.is_dir():
             for folder in sorted(self.objects.iterdir()):
-                yield from sorted(path.name for path in folder.iterdir())
+                with contextlib.suppress(OSError):  # no folder of ours, or one that goes away
+                    yield from sorted(path.name for path in folder.iterdir())
 
     def sizes(self) -> Iterator[tuple[str, str, int]]:
         """(key, stage, bytes) of every artifact; damaged ones are left out."""
         for key in self.keys():
-            with contextlib.suppress(StoreError, FileNotFoundError):
+            with contextlib.suppress(StoreError, OSError):
                 manifest = _read_manifest(self.path(key))
                 yield key, manifest["preimage"]["stage"], sum(f["size"] for f in manifest["files"].values())
 
@@ -152,13 +216,12 @@ class Store:
 
     def remove(self, key: str) -> None:
         """Drop an artifact: renamed out of the way first, so that nobody sees half of one."""
-        self.temporary.mkdir(parents=True, exist_ok=True)
-        doomed = Path(tempfile.mkdtemp(dir=self.temporary))
+        doomed = self.workspace()
         path = self.path(key)
         with contextlib.suppress(FileNotFoundError):
             os.chmod(path, 0o755)
             os.rename(path, doomed / key)
-        _remove_tree(doomed)
+        remove_tree(doomed)
 
     def collect(self, keep: Collection[str]) -> list[str]:
         """Remove every artifact whose key is not in `keep`; returns the keys removed."""
@@ -168,11 +231,27 @@ class Store:
         return gone
 
     def sweep(self, *, private: bool) -> None:
-        """Remove what killed runs left in `tmp/`; in a shared store only what is a day old."""
-        if self.temporary.is_dir():
-            for path in self.temporary.iterdir():
-                if private or time.time() - path.stat().st_mtime > STALE_SECONDS:
-                    _remove_tree(path)
+        """Remove what killed runs left in `tmp/`; in a shared store only what nobody wrote to for a day."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            for path in list(self.temporary.iterdir()):
+                if private or time.time() - _last_written(path) > STALE_SECONDS:
+                    remove_tree(path)
+
+
+def sealed(made: Path) -> Files:
+    """An artifact's files as its manifest names them, each on disk and read-only by then.
+
+    Raises:
+        StoreError: something else than plain files is there.
+        OSError: the disk is full or not writable.
+    """
+    files = {name: _entry(made / name) for name in _names(made)}
+    for name in files:
+        _sync(made / name)
+        os.chmod(made / name, 0o444)
+    for folder in sorted({(made / name).parent for name in files} | {made}):
+        _sync(folder)
+    return files
 
 
 def content(files: Mapping[str, Mapping[str, Any]]) -> str:
@@ -231,7 +310,7 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    text = (path / MANIFEST).read_text("utf-8")
+    text = (path / MANIFEST).read_bytes()
     try:
         manifest = json.loads(text)
         if manifest["schema"] != SCHEMA or not isinstance(manifest["files"], dict):
@@ -240,12 +319,41 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise KeyError(name)
     except (ValueError, KeyError, TypeError):
-        raise StoreError(_damage(path.name, f"{MANIFEST} cannot be read")) from None
+        raise StoreError(f"{MANIFEST} cannot be read") from None
     return dict(manifest)
 
 
-def _damage(key: str, what: str) -> str:
-    return f"the store is damaged at {key[:12]}: {what}; type: dubcli cache verify --repair JOB"
+def _compare_sizes(path: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise `StoreError`, or `FileNotFoundError`, where a file is not there in its size."""
+    for name, entry in files.items():
+        size = os.stat(f"{path}/{name}").st_size
+        if size != entry["size"]:
+            raise StoreError(f"{name} has {size} bytes, not {entry['size']}")
+
+
+def damage(key: str, what: str, root: Path) -> str:
+    """What to say of a damaged artifact."""
+    return (
+        f"the store is damaged at {key[:12]}: {what}; "
+        f"type: dubcli cache verify --repair {shlex.quote(str(root))}"
+    )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a folder from another of its name; None where there is none."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _last_written(path: Path) -> float:
+    """When anything in a folder was last written to, in seconds since the epoch; now, if it is gone."""
+    try:
+        return max(item.lstat().st_mtime for item in (path, *path.rglob("*")))
+    except OSError:
+        return time.time()
 
 
 def _sync(path: Path) -> None:
@@ -260,7 +368,8 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _remove_tree(path: Path) -> None:
+def remove_tree(path: Path) -> None:
+    """Remove a folder with read-only ones in it, as far as possible."""
     for folder, _, _ in os.walk(path):
         with contextlib.suppress(OSError):
             os.chmod(folder, 0o755)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import random
 import stat
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from dubcli.core import keys
+from dubcli.core import store as store_module
 from dubcli.core.store import MANIFEST, Store, write_atomically
 from dubcli.errors import StoreError
 
@@ -140,3 +143,124 @@ def test_write_atomically_leaves_no_half_file(tmp_path: Path, monkeypatch: pytes
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+RACERS, KEYS = 4, 2000
+
+
+def race(root: Path, seed: int, found: Any) -> None:
+    """Commit, look at and remove artifacts of one store, in an order of one's own."""
+    store, order = Store(root), list(range(KEYS))
+    chance = random.Random(seed)
+    chance.shuffle(order)
+    try:
+        for n in order:
+            key = keys.digest(image(n))
+            if store.get(key) is None:
+                made = store.workspace()
+                (made / "tracks").write_text(f"mesh {n}")
+                assert store.put(image(n), made, {}).key == key
+            for other in chance.sample(order, 5):
+                store.get(keys.digest(image(other)))
+            if seed == 1 and n % 10 == 0:
+                store.remove(key)
+                store.sweep(private=False)
+    except Exception as error:
+        found.put(f"{type(error).__name__}: {error}")
+    else:
+        found.put("")
+
+
+def test_processes_that_race_over_one_store_find_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # more races, and less wear
+    context = multiprocessing.get_context("fork")
+    found: Any = context.Queue()
+    racers = [context.Process(target=race, args=(tmp_path, seed, found)) for seed in range(RACERS)]
+    for racer in racers:
+        racer.start()
+    assert [found.get(timeout=120) for _ in racers] == [""] * RACERS
+    for racer in racers:
+        racer.join()
+    store = Store(tmp_path)
+    held = list(store.keys())
+    assert len(held) > KEYS * 0.85
+    for key in held:
+        store.verify(key)
+    assert not list(store.temporary.iterdir())
+
+
+def test_a_commit_between_two_looks_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader looks for the manifest just before another process's rename, and for the folder after it."""
+    store = Store(tmp_path)
+    key = keys.digest(image())
+    store.path(key).mkdir(parents=True)  # what was there at the first look
+    real = store_module._read_manifest
+
+    def late(path: Path) -> dict[str, Any]:
+        monkeypatch.setattr(store_module, "_read_manifest", real)
+        try:
+            return real(path)
+        finally:
+            path.rename(tmp_path / "other")
+            commit(store)
+
+    monkeypatch.setattr(store_module, "_read_manifest", late)
+    assert store.get(key)
+
+
+def test_another_user_can_read_an_artifact_from_the_moment_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[int] = []
+    real = os.rename
+
+    def look(source: Any, target: Any) -> None:
+        modes.append(stat.S_IMODE(os.stat(source).st_mode))
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", look)
+    commit(Store(tmp_path))
+    assert modes == [0o755]
+
+
+def test_sweep_goes_on_where_a_workspace_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    gone, left = store.workspace(), store.workspace()
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter([gone, left]))
+    gone.rmdir()
+    store.sweep(private=False)
+    assert left.exists()
+
+
+def test_sweep_spares_a_workspace_that_is_written_to(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    made = store.workspace()
+    (made / "film.mp4").write_text("still growing")
+    os.utime(made, (0, 0))
+    store.sweep(private=False)
+    assert made.exists()
+    os.utime(made / "film.mp4", (0, 0))
+    os.utime(made, (0, 0))
+    store.sweep(private=False)
+    assert not made.exists()
+
+
+def test_what_was_made_from_an_artifact_is_known(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    one = commit(store, 1)
+    for n, read in ((2, one), (3, keys.digest(image(2))), (4, "0" * 64)):
+        made = store.workspace()
+        (made / "x").write_text(str(n))
+        store.put(image(n), made, {"read": [read]})
+    assert store.made_from({one}) == {keys.digest(image(2)), keys.digest(image(3))}
+
+
+def test_a_store_that_was_deleted_is_told_as_that(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    made = store.workspace()
+    (made / "tracks").write_text("mesh")
+    made.rename(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="was deleted or emptied meanwhile"):
+        store.put(image(), made, {}, {})
