@@ -134,22 +134,16 @@ class Store:
             _sync(made)
             target = self.path(key)
             target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.rename(made, target)
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
-                remove_tree(made)
-            else:
-                with contextlib.suppress(FileNotFoundError):  # somebody else may have removed it by now
-                    os.chmod(target, 0o555)
-                _sync(target.parent)
+            while not _renamed(made, target):
+                if winner := self.get(key):  # and if not, it was removed since
+                    remove_tree(made)
+                    return winner
+            with contextlib.suppress(FileNotFoundError):  # somebody else may have removed it by now
+                os.chmod(target, 0o555)
+            _sync(target.parent)
         except FileNotFoundError:
             raise StoreError(self.gone()) from None
-        artifact = self.get(key)
-        if artifact is None:
-            raise StoreError(self.gone())
-        return artifact
+        return Artifact(key, target, content(files))
 
     def verify(self, key: str) -> None:
         """Read an artifact's bytes and compare them with its manifest.
@@ -329,6 +323,17 @@ def _compare_sizes(path: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
         size = os.stat(f"{path}/{name}").st_size
         if size != entry["size"]:
             raise StoreError(f"{name} has {size} bytes, not {entry['size']}")
+
+
+def _renamed(made: Path, target: Path) -> bool:
+    """Whether a folder took its place; False where another one lies there."""
+    try:
+        os.rename(made, target)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+        return False
+    return True
 
 
 def damage(key: str, what: str, root: Path) -> str:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -148,21 +149,22 @@ def test_write_atomically_leaves_no_half_file(tmp_path: Path, monkeypatch: pytes
 RACERS, KEYS = 4, 2000
 
 
-def race(root: Path, seed: int, found: Any) -> None:
-    """Commit, look at and remove artifacts of one store, in an order of one's own."""
-    store, order = Store(root), list(range(KEYS))
-    chance = random.Random(seed)
-    chance.shuffle(order)
+def race(root: Path, number: int, found: Any) -> None:
+    """Two commit all artifacts, one of them removing some again; two wait for each to appear."""
+    store, chance = Store(root), random.Random(number)
     try:
-        for n in order:
+        for n in range(KEYS):
             key = keys.digest(image(n))
-            if store.get(key) is None:
+            if number >= 2:
+                end = time.monotonic() + 0.02
+                while store.get(key) is None and time.monotonic() < end:
+                    pass
+            elif store.get(key) is None:
                 made = store.workspace()
                 (made / "tracks").write_text(f"mesh {n}")
                 assert store.put(image(n), made, {}).key == key
-            for other in chance.sample(order, 5):
-                store.get(keys.digest(image(other)))
-            if seed == 1 and n % 10 == 0:
+            store.get(keys.digest(image(chance.randrange(n + 1))))
+            if number == 1 and n % 10 == 0:
                 store.remove(key)
                 store.sweep(private=False)
     except Exception as error:
