@@ -111,6 +111,14 @@ class TemporaryError(DubError):
     exit_code = ExitCode.TEMPORARY
 
 
+class DiskFullError(TemporaryError):
+    """Nothing more can be written."""
+
+
+class MemoryFullError(TemporaryError):
+    """No more memory is given; less work at once may fit."""
+
+
 class StoppedError(DubError):
     """The run was stopped by a signal after saving its state."""
 
@@ -119,7 +127,10 @@ class StoppedError(DubError):
         self.exit_code = ExitCode(128 + signum)
 
 
-def by_code(code: int) -> type[DubError]:
-    """Error class for an exit code, for errors that crossed a process border."""
-    classes = {cls.exit_code: cls for cls in DubError.__subclasses__() if cls is not StoppedError}
-    return classes.get(ExitCode(code), DubError)
+def by_code(code: int, name: str = "") -> type[DubError]:
+    """Error class for an exit code, or for a name of one, for errors that crossed a process border."""
+    classes = [cls for cls in DubError.__subclasses__() if cls is not StoppedError]
+    classes += TemporaryError.__subclasses__()
+    named = {cls.__name__: cls for cls in classes}
+    by_number = {cls.exit_code: cls for cls in reversed(classes)}
+    return named.get(name) or by_number.get(ExitCode(code), DubError)

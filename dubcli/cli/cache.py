@@ -32,7 +32,9 @@ Jobs = Annotated[list[Path], typer.Argument(metavar="JOB", help="Job directories
 Repair = Annotated[
     bool,
     typer.Option(
-        "--repair", help="Remove what is damaged; the next run makes it again.", rich_help_panel="Running"
+        "--repair",
+        help="Remove what is damaged, and what was made from it; the next run makes it again.",
+        rich_help_panel="Running",
     ),
 ]
 DryRun = Annotated[
@@ -72,6 +74,9 @@ def verify(
 ) -> None:
     """Read every byte of a store and compare it with what was written.
 
+    With --repair what is damaged is removed, and with it all that was made by reading it, since nobody knows
+    when the damage was done.
+
     Ends with 9 if something is damaged, or with 0 if --repair has removed it.
     """
     store = _store(place)
@@ -83,10 +88,20 @@ def verify(
             store.verify(key)
         except StoreError as error:
             damaged[key] = str(error).partition("; type:")[0]
-            if repair:
-                store.remove(key)
+    doubtful = store.made_from(damaged)
+    if repair:
+        for key in (*damaged, *doubtful):
+            store.remove(key)
     if json:
-        out.document({"store": str(store.root), "checked": count, "damaged": damaged, "repaired": repair})
+        out.document(
+            {
+                "store": str(store.root),
+                "checked": count,
+                "damaged": damaged,
+                "made_from_damaged": sorted(doubtful),
+                "repaired": repair,
+            }
+        )
     for text in damaged.values():
         out.warn(text)
     if damaged and not repair:
@@ -95,7 +110,8 @@ def verify(
             f"{len(damaged)} of {count} results are damaged; type: dubcli cache verify --repair {where}"
         )
     if not json:
-        end = f", {len(damaged)} removed; the next run makes them again" if damaged else ", all as written"
+        gone = f", {len(damaged)} removed, and {len(doubtful)} that were made from them"
+        end = f"{gone}; the next run makes them again" if damaged else ", all as written"
         out.note(f"{count} results checked{end}")
 
 

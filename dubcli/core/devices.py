@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-WORKER_BYTES = 2 << 30
-"""Memory to allow for a worker: its libraries take about 0.6 GB, a 1080p shot's gallery the rest."""
+import psutil
+
+_GROUPS = (  # a container's limit, what it uses, and where its statistics say how much of that is cache
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+)
 
 
 def cores() -> int:
@@ -13,9 +18,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def workers(wanted: int = 0) -> int:
-    """Number of worker processes: as wanted, else as many as cores and memory carry."""
-    if wanted > 0:
-        return wanted
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(cores(), memory // WORKER_BYTES))
+def memory() -> int:
+    """Bytes of memory that are free for workers now, on this machine and in this container."""
+    free = int(psutil.virtual_memory().available)
+    root = Path("/sys/fs/cgroup")
+    for limit, used, statistics in _GROUPS:
+        try:
+            rows = dict(line.split()[:2] for line in (root / statistics).read_text().splitlines())
+            left = int((root / limit).read_text()) - int((root / used).read_text())
+            return min(free, left + int(rows.get("inactive_file", 0)))
+        except (OSError, ValueError):  # no container, or one without a limit ("max")
+            continue
+    return free

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ from dubcli.artifacts.remux import found
 from dubcli.core import sources
 from dubcli.core.model import Artifact, Source
 from dubcli.core.sources import mark, mark_or_none, noted
-from dubcli.core.store import Store, write_atomically
+from dubcli.core.store import Files, Store, damage, sha256, write_atomically
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
 from dubcli.settings.config import Settings
 
@@ -58,6 +58,16 @@ class JobFile(BaseModel):
     store: str = "store"
     stems: dict[str, str] = {}
     settings: Settings = Settings()
+
+
+class _Published(BaseModel):
+    """A film that a job has put at its place: content of its artifact, `sources.mark` and digest of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    content: str
+    mark: list[int]
+    sha256: str
 
 
 @dataclass
@@ -117,8 +127,9 @@ class Job:
         if root.exists() and not (root.is_dir() and not any(root.iterdir())):
             before = cls.open(root)
             for role in ("film", "dub"):
-                if getattr(before, role).resolve() != getattr(job, role).resolve():
-                    other = getattr(before, role)
+                other, own = getattr(before, role), getattr(job, role)
+                same = other.resolve() == own.resolve()
+                if not same and not sources.is_still(own, role, root / "sources.json"):
                     raise UsageError(f"{root} is the job of {other}; choose another directory with --job DIR")
         sources.check(settings, script)  # what is refused is not kept in the job
         try:
@@ -153,7 +164,18 @@ class Job:
         script = Path(os.path.normpath(root / data.script)) if data.script else None
         job = cls(root, film, dub, out, Store(store), settings or data.settings, script)
         job.stems = {name: Path(os.path.normpath(root / value)) for name, value in data.stems.items()}
+        job._follow_renames()
         return job
+
+    def _follow_renames(self) -> None:
+        """Find a film and a dub that were renamed beside the job, and name the output after them."""
+        named = self.out == default_out(self.film, self.dub)
+        for role in ("film", "dub"):
+            path = getattr(self, role)
+            if not path.exists():
+                setattr(self, role, sources.renamed(path.parent, role, self.root / "sources.json") or path)
+        if named and not self.out.exists():
+            self.out = default_out(self.film, self.dub)
 
     def save(self) -> None:
         """Write `job.json`."""
@@ -248,8 +270,36 @@ class Job:
         path.write_text(json.dumps(failure, indent=1), "utf-8")
 
     def published(self) -> bool:
-        """Whether the output stands where it belongs, as this job left it."""
-        return mark_or_none(self.out) in noted(self.root / "published.json").get("marks", [])
+        """Whether the output stands where it belongs, as this job left it: the same file, or a copy of it."""
+        return self._published() is not None
+
+    def _published(self) -> _Published | None:
+        """What is noted of the file that stands where the output belongs; None if that is not ours."""
+        here = mark_or_none(self.out)
+        if here is None:
+            return None
+        known = self._notes()
+        for note in known:
+            if note.mark == here:
+                return note
+        for number, note in enumerate(known):
+            if note.mark[:1] == here[:1] and note.sha256 == sha256(self.out):
+                known[number] = note = note.model_copy(update={"mark": here})
+                with contextlib.suppress(OSError):  # a job that may only be looked at
+                    self._note(known)
+                return note
+        return None
+
+    def _notes(self) -> list[_Published]:
+        """Films that this job has put at its place, or was about to; the last one first."""
+        try:
+            return [_Published.model_validate(one) for one in noted(self.root / "published.json")["films"]]
+        except (KeyError, TypeError, ValidationError):
+            return []
+
+    def _note(self, films: list[_Published]) -> None:
+        text = json.dumps({"films": [film.model_dump() for film in films]})
+        write_atomically(self.root / "published.json", text.encode())
 
     def publish(self, film: Artifact, report: Artifact | None) -> bool:
         """Put the finished film at its place, whole or not at all, and the report into the job directory.
@@ -258,38 +308,52 @@ class Job:
             Whether anything had to be done.
 
         Raises:
-            StoreError: the artifact holds no film.
+            StoreError: the film or the report is not as it was committed, or not there.
             OSError: the disk is full or not writable.
         """
         if report:
-            for path in sorted(report.path.glob("report.*")):
-                target = self.root / path.name
-                if not target.exists() or target.read_bytes() != path.read_bytes():
-                    write_atomically(target, path.read_bytes())
-        note = self.root / "published.json"
-        before = noted(note)
-        if before.get("content") == film.content and before.get("marks", [None])[0] == mark_or_none(self.out):
+            for name, entry in self._files(report).items():
+                data = (report.path / name).read_bytes()
+                if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+                    raise StoreError(damage(report.key, f"{name} has changed", self.store.root))
+                target = self.root / Path(name).name
+                if not target.exists() or target.read_bytes() != data:
+                    write_atomically(target, data)
+        before = self._published()
+        if before and before.content == film.content:
             return False
-        made = found(film.path)
+        files = self._files(film)
+        made = next((name for name in files if Path(name).stem == "film"), None)
         if made is None:
-            raise StoreError(f"{film.path} holds no film; type: dubcli cache verify --repair {self.root}")
+            raise StoreError(damage(film.key, "it holds no film", self.store.root))
         handle, name = tempfile.mkstemp(dir=self.out.parent, prefix=".dubcli-", suffix=self.out.suffix)
         try:
-            with os.fdopen(handle, "wb") as copy, open(made, "rb") as source:
-                shutil.copyfileobj(source, copy, 1 << 22)
+            state = hashlib.sha256()
+            with os.fdopen(handle, "wb") as copy, open(film.path / made, "rb") as source:
+                while block := source.read(1 << 22):
+                    state.update(block)
+                    copy.write(block)
                 copy.flush()
                 os.fsync(copy.fileno())
+            if state.hexdigest() != files[made]["sha256"]:
+                raise StoreError(damage(film.key, f"{made} has changed", self.store.root))
             os.chmod(name, 0o644)
             # The note goes first and knows both films, so that a crash on either side of the rename
             # never makes us take our own output for somebody else's file.
-            marks = [mark(Path(name)), *([mark(self.out)] if self.published() else [])]
-            write_atomically(note, json.dumps({"content": film.content, "marks": marks}).encode())
+            new = _Published(content=film.content, mark=mark(Path(name)), sha256=state.hexdigest())
+            self._note([new, *([before] if before else [])])
             os.replace(name, self.out)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
             raise
         return True
+
+    def _files(self, artifact: Artifact) -> Files:
+        files = self.store.files(artifact.key)
+        if files is None:
+            raise StoreError(self.store.gone())
+        return files
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:
         stage, _, name = unit_id.partition("/")

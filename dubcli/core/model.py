@@ -11,10 +11,12 @@ and one constant, `STAGE`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from dubcli.engines.registry import EngineInfo
@@ -38,10 +40,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class Source:
-    """A user's file that takes part: where it is now, and the digest of its bytes."""
+    """A user's file that takes part.
+
+    Attributes:
+        path: where it is now.
+        sha256: digest of its bytes, or of all files of a folder.
+        stamps: what told it from other files while it was read (`core.sources.stamps`); never hashed.
+    """
 
     path: Path
     sha256: str
+    stamps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,25 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a unit takes of the machine; never hashed.
+
+    Attributes:
+        memory: bytes at its peak, the worker's libraries included.
+        device: where it computes; one unit at a time has the GPU.
+    """
+
+    memory: int = 1 << 30
+    device: Literal["cpu", "gpu"] = "cpu"
+
+    @classmethod
+    def of_pictures(cls, width: int, height: int) -> Needs:
+        """Those of a unit that decodes pictures of this size in pixels."""
+        # Tracking a shot of 4096x2160 took 1.66 GB, of which the libraries take 0.6.
+        return cls(memory=600_000_000 + 128 * width * height)
+
+
+@dataclass(frozen=True)
 class Unit:
     """One piece of work: a stage applied to one shot, one face or the whole film.
 
@@ -72,6 +100,7 @@ class Unit:
         facts: small values taken from upstream artifacts (a range of frames, say); hashed.
         engine: the engine that does it, if the stage has engines.
         cost: frames of work, for longest-first order and the ETA; never hashed.
+        needs: memory and device; never hashed.
     """
 
     stage: Stage
@@ -82,6 +111,7 @@ class Unit:
     facts: Mapping[str, Any] = field(default_factory=dict)
     engine: EngineInfo | None = None
     cost: float = 1.0
+    needs: Needs = Needs()
 
     @property
     def id(self) -> str:
@@ -111,6 +141,12 @@ class JobView:
         """The artifact of a unit that must exist."""
         return self.artifacts[stage][name]
 
+    @cached_property
+    def picture_needs(self) -> Needs:
+        """Needs of a unit that works on the film's pictures."""
+        info = json.loads((self.one("probe").path / "media.json").read_bytes())["video"]
+        return Needs.of_pictures(info["width"], info["height"])
+
     def weights(self, engine: str) -> dict[str, Source]:
         """Weights that settings name for an engine, by role `ENGINE/NAME`."""
         return {role: file for role, file in self.sources.items() if role.startswith(f"{engine}/")}
@@ -131,8 +167,10 @@ class Task:
         facts: the unit's facts.
         engine: registry name of the engine, or "".
         out: an empty directory to write the result's files into.
-        batch: 1.0, or less on a retry after running out of memory: scale batches by it.
-        report: called as `report(done, total)`; every call also tells the watchdog that we live.
+        batch: 1.0, halved each time that the unit ran out of memory: engines that work in batches scale
+            them by it.
+        report: called as `report(done, total)`: how far it is. A unit that works need not call it to stay
+            alive, but `run.stall` counts from its last progress.
         warn: called with one line for the user.
     """
 

@@ -9,6 +9,7 @@ from dubcli import stages
 from dubcli.core import keys
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Unit
+from dubcli.errors import DubError
 
 DONE, RUN, WAITING = "done", "run", "waiting"
 
@@ -67,8 +68,23 @@ def view(job: Job) -> JobView:
 
 
 def rows(job: Job, seen: JobView, stage: str, selection: Selection, *, salt: str = "") -> list[Row]:
-    """The rows of one stage whose upstream stages are complete in `seen`."""
-    return [_row(job, unit, selection, salt) for unit in stages.module(stage).units(seen)]
+    """The rows of one stage whose upstream stages are complete in `seen`.
+
+    Raises:
+        DubError: a source, an engine or the store is not as it must be.
+    """
+    try:
+        units = list(stages.module(stage).units(seen))
+    except (DubError, MemoryError):
+        raise
+    except Exception:
+        for name in stages.ORDER[
+            : stages.ORDER.index(stage)
+        ]:  # what was changed on disk may read as anything
+            for artifact in seen.all(name).values():
+                job.store.verify(artifact.key)
+        raise
+    return [_row(job, unit, selection, salt) for unit in units]
 
 
 def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Iterator[Row]:

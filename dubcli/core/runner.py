@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import selectors
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,27 +16,32 @@ from typing import Any
 
 import dubcli
 from dubcli import stages
-from dubcli.core import devices, keys, plan
+from dubcli.core import keys, plan, sources
 from dubcli.core.events import Events
+from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, Unit
 from dubcli.core.plan import Row, Selection
+from dubcli.core.pool import Pool
+from dubcli.core.shortage import shortage
 from dubcli.core.signals import Stop
+from dubcli.core.store import MANIFEST, Files, remove_tree
 from dubcli.core.worker import Message, Worker
 from dubcli.errors import (
+    DiskFullError,
     DubError,
     ExitCode,
     LockedError,
+    MemoryFullError,
     PartialError,
     StoppedError,
-    TemporaryError,
+    StoreError,
     UsageError,
     by_code,
 )
 
 FATAL = {ExitCode.USAGE, ExitCode.MEDIA, ExitCode.CONFIG, ExitCode.DEPENDENCY, ExitCode.STORE}
 """Failures that would only come again."""
-WAIT_SECONDS = 0.25
 
 
 @dataclass
@@ -47,6 +51,7 @@ class _Work:
     row: Row
     unit: Unit
     attempt: int = 0
+    batch: float = 1.0
     out: Path | None = None
     began: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -60,16 +65,16 @@ class Runner:
         self.events = events
         self.selection = selection
         self.salt = salt
-        self.count = devices.workers(job.settings.run.workers)
+        self.pool = Pool(job.settings.run, job.root / "logs", self._notice)
         self.view = plan.view(job)
         self.planned: dict[str, int] = {}
         self.queue: list[_Work] = []
-        self.workers: dict[Worker, _Work | None] = {}
+        self.hands: dict[Worker, _Work] = {}
         self.failed: dict[str, DubError] = {}
         self.fatal: DubError | None = None
         self.ran = 0
         self.left_out: set[str] = set()
-        self._selector = selectors.DefaultSelector()
+        self._inputs = Inputs()
 
     def run(self) -> None:
         """Do all that the selection asks for.
@@ -77,18 +82,21 @@ class Runner:
         Raises:
             DubError: as the exit-code table says; what was finished is in the store.
         """
-        with Stop(self._kill_all, lambda text: self.events("notice", text=text)) as stop:
+        with Stop(self.pool.kill, self._notice, self._stopped_at_once) as stop:
             try:
                 while True:
                     if not (self.fatal or stop.signum):
                         self._plan_ready()
                         if self._dispatch():
                             continue
-                    if not any(self.workers.values()):
+                    if not self.hands:
                         break
-                    self._wait()
+                    for worker, message in self.pool.messages():
+                        self._hear(worker, message)
             finally:
-                self._close_all(hurry=self.fatal is not None)
+                self.pool.close(hurry=self.fatal is not None)
+                for work in self.hands.values():
+                    self._clear(work)
         if self.fatal:
             raise self.fatal
         if stop.signum:
@@ -106,6 +114,7 @@ class Runner:
         for name in self._ready():
             self.events("stage.start", stage=name)
             try:
+                self._read_whole(name)
                 found = plan.rows(self.job, self.view, name, self.selection, salt=self.salt)
             except DubError as error:
                 self.fatal = error
@@ -138,14 +147,26 @@ class Runner:
                 continue
             yield name
 
+    def _read_whole(self, stage: str) -> None:
+        """Read what the units of a stage are planned from: a changed byte there would plan another film."""
+        for name in stages.module(stage).STAGE.after:
+            for artifact in (self.view.artifacts[name].get(unit) for unit in ("film", "dub")):
+                if artifact:
+                    small = [path for path in artifact.path.glob("*.json") if path.name != MANIFEST]
+                    self._inputs.check(self.job.store, small)
+
     def _dispatch(self) -> bool:
         """Hand out what waits; whether any of it was done already, so that stages after it may be ready."""
         settled = False
-        busy = {work.row.key for work in self.workers.values() if work}
+        busy = {work.row.key for work in self.hands.values()}
         for work in list(self.queue):
             if work.row.key in busy:
                 continue
-            worker = self._idle_worker(fresh=work.attempt > 0)
+            try:
+                worker = self.pool.hire(work.unit, fresh=work.attempt > 0)
+            except DubError as error:
+                self.fatal = error
+                return False
             if worker is None:
                 return settled
             self.queue.remove(work)
@@ -158,48 +179,17 @@ class Runner:
             work.began = time.monotonic()
             work.attempt += 1
             busy.add(work.row.key)
-            self.workers[worker] = work
+            self.hands[worker] = work
             if work.attempt == 1:
                 self.events(
                     "unit.start", **_name(work.unit), reasons=list(work.row.reasons), cost=work.unit.cost
                 )
-            worker.send(work.unit, work.out, batch=1.0 if work.attempt <= 2 else 0.5)
+            worker.send(work.unit, self.job.store, work.out, batch=work.batch)
         return settled
 
-    def _idle_worker(self, *, fresh: bool) -> Worker | None:
-        for worker, work in self.workers.items():
-            if work is None:
-                if not fresh:
-                    return worker
-                self._drop(worker)
-                break
-        if len(self.workers) >= self.count:
-            return None
-        logs = self.job.root / "logs"
-        logs.mkdir(exist_ok=True)
-        number = min(set(range(1, self.count + 1)) - {worker.number for worker in self.workers})
-        worker = Worker(number, logs / f"worker-{number}.log", max(1, devices.cores() // self.count))
-        self._selector.register(worker, selectors.EVENT_READ)
-        self.workers[worker] = None
-        return worker
-
-    def _wait(self) -> None:
-        for chosen, _ in self._selector.select(WAIT_SECONDS):
-            worker = chosen.fileobj
-            assert isinstance(worker, Worker)
-            for message in worker.receive():
-                self._hear(worker, message)
-        limit = self.job.settings.run.timeout
-        for worker, work in list(self.workers.items()):
-            if work and time.monotonic() - worker.heard > limit:
-                text = f"nothing heard for {limit:g} s; raise run.timeout if it needs longer"
-                self._hear(worker, {"type": "died", "code": ExitCode.ENGINE, "text": text})
-
     def _hear(self, worker: Worker, message: Message) -> None:
-        work = self.workers.get(worker)
+        work = self.hands.get(worker)
         kind = message["type"]
-        if kind == "died":
-            self._drop(worker)
         if work is None:
             return
         if kind == "progress":
@@ -207,29 +197,33 @@ class Runner:
         elif kind == "warning":
             work.notes.append(message["text"])
             self.events("warning", **_name(work.unit), text=message["text"])
-        elif kind == "done":
-            self.workers[worker] = None
-            self._commit(work)
         else:
-            if kind == "error":
-                self.workers[worker] = None
-            self._fail(work, by_code(message["code"])(message["text"]))
+            del self.hands[worker]
+            worker.unit = None
+            changed = sources.changed(work.unit, self.job.sources)
+            if changed:
+                self._fail(work, changed)
+            elif kind == "done":
+                self._commit(work, message["files"])
+            else:
+                self._fail(work, by_code(message["code"], message["error"])(message["text"]))
 
-    def _commit(self, work: _Work) -> None:
+    def _commit(self, work: _Work, files: Files) -> None:
         assert work.out
-        provenance = {"unit": work.unit.id, "dubcli": dubcli.__version__, "warnings": work.notes}
+        store = self.job.store
+        provenance = {
+            "unit": work.unit.id,
+            "dubcli": dubcli.__version__,
+            "warnings": work.notes,
+            "read": sorted({key for path in work.unit.paths.values() if (key := store.holds(path))}),
+        }
         try:
             if self.selection.forced(work.unit):
-                self.job.store.remove(work.row.key)
-            artifact = self.job.store.put(keys.preimage(work.unit, self.salt), work.out, provenance)
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            what = "the disk is full" if full else f"cannot write to the store ({error.strerror})"
-            self.fatal = TemporaryError(
-                f"{what}; free some space or name another with --store DIR, then type the same again"
-            )
-        except DubError as error:
-            self.fatal = error
+                store.remove(work.row.key)
+            artifact = store.put(keys.preimage(work.unit, self.salt), work.out, provenance, files)
+        except (OSError, DubError) as error:
+            self.fatal = _plain(error, self.job)
+            self._clear(work)
         else:
             self.ran += 1
             self._done(work, artifact, cached=False)
@@ -252,8 +246,11 @@ class Runner:
             self.events("stage.done", stage=name)
 
     def _fail(self, work: _Work, error: DubError) -> None:
-        disk = isinstance(error, TemporaryError) and "disk is full" in str(error)
-        final = error.exit_code in FATAL or disk
+        self._clear(work)
+        final = error.exit_code in FATAL or isinstance(error, DiskFullError)
+        if isinstance(error, MemoryFullError):
+            self.pool.ran_out()
+            work.batch /= 2
         if not final and work.attempt <= self.job.settings.run.retries:
             self.events("unit.retry", **_name(work.unit), attempt=work.attempt + 1, text=str(error))
             self.queue.insert(0, work)
@@ -263,7 +260,7 @@ class Runner:
             work.unit.id, {"code": int(error.exit_code), "error": str(error), "attempts": work.attempt}
         )
         self.events("unit.failed", **_name(work.unit), code=int(error.exit_code), text=str(error))
-        told = by_code(error.exit_code)(str(error) if final else text)
+        told = type(error)(str(error) if final else text)
         if final or not self._shot(work.unit):
             self.fatal = told
             return
@@ -302,24 +299,20 @@ class Runner:
     def _fall_back(self) -> bool:
         return self.job.settings.run.fallback == "original"
 
-    def _drop(self, worker: Worker) -> None:
-        self._selector.unregister(worker)
-        del self.workers[worker]
-        worker.kill()
+    @staticmethod
+    def _clear(work: _Work) -> None:
+        """Remove what a unit has left unfinished: a store that others share keeps it for a day."""
+        if work.out:
+            remove_tree(work.out)
 
-    def _kill_all(self) -> None:
-        for worker in list(self.workers):
-            worker.kill()
+    def _notice(self, text: str) -> None:
+        self.events("notice", text=text)
 
-    def _close_all(self, *, hurry: bool) -> None:
-        for worker, work in list(self.workers.items()):
-            self._selector.unregister(worker)
-            if work or hurry:
-                worker.kill()
-            else:
-                worker.close()
-        self.workers.clear()
-        self._selector.close()
+    def _stopped_at_once(self, code: int) -> None:
+        """The last that is heard of a run that a second signal ends: displays put the terminal right."""
+        self.events("exit", code=code, text="stopped at once; type the same command to continue")
+        for work in self.hands.values():
+            self._clear(work)
 
 
 def run(
@@ -366,16 +359,28 @@ def _plain_errors(job: Job) -> Iterator[None]:
     except LockedError:
         raise
     except OSError as error:
-        where = error.filename or job.root
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise TemporaryError(
-                f"the disk is full ({where}); free some space and type the same again"
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise UsageError(
-                f"cannot write to {where}; choose other places with --job DIR and -o FILE"
-            ) from error
-        raise
+        raise _plain(error, job) from error
+
+
+def _plain(error: OSError | DubError, job: Job) -> DubError:
+    """What to tell the user of an error of the file system.
+
+    Raises:
+        OSError: it is one that nobody foresaw.
+    """
+    if isinstance(error, DubError):
+        return error
+    where = Path(error.filename or job.root)
+    if short := shortage(error, str(where)):
+        return short
+    in_store = where.is_relative_to(job.store.root) or job.store.root.is_relative_to(where)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        reason = (error.strerror or "it is not allowed").lower()
+        places = "another store with --store DIR" if in_store else "other places with --job DIR and -o FILE"
+        return UsageError(f"cannot write to {where} ({reason}); choose {places}")
+    if isinstance(error, FileNotFoundError) and in_store:
+        return StoreError(job.store.gone())
+    raise error
 
 
 def _name(unit: Unit) -> dict[str, Any]:

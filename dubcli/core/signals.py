@@ -6,6 +6,7 @@ child process at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -22,10 +23,14 @@ class Stop:
         signum: the first signal that came, 0 for none.
     """
 
-    def __init__(self, kill: Callable[[], None], notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, kill: Callable[[], None], notice: Callable[[str], None], last: Callable[[int], None]
+    ) -> None:
+        """Args: kill: ends all children; notice: tells a line; last: is told the exit code before the end."""
         self.signum = 0
         self._kill = kill
         self._notice = notice
+        self._last = last
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Stop:
@@ -41,6 +46,9 @@ class Stop:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signum:
             self._kill()
+            # The signal may have come in the midst of a write, to a stream or a display.
+            with contextlib.suppress(Exception):
+                self._last(128 + number)
             os._exit(128 + number)
         self.signum = number
         self._notice("stopping after the unit in hand; once more to stop at once")

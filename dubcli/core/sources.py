@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dubcli.core.model import Source
+from dubcli.core.model import Source, Unit
 from dubcli.core.store import sha256, tree, write_atomically
 from dubcli.edits import castfile, cuefile, curvefile
 from dubcli.engines import insightface_pack
@@ -97,21 +97,86 @@ def digest(roles: Mapping[str, Path], cache: Path) -> dict[str, Source]:
         cache: file that remembers digests as long as sizes and times stay.
 
     Raises:
-        MediaError: a file is gone or cannot be read.
+        MediaError: a file is gone, cannot be read, or changes while it is read.
     """
     known, out = noted(cache), {}
     for role, path in roles.items():
         try:
-            files = sorted(path.rglob("*")) if path.is_dir() else [path]
-            marks = [str(path.resolve()), *(number for file in files for number in mark(file))]
-            if known.get(role, {}).get("mark") != marks:
-                known[role] = {"mark": marks, "sha256": sha256(path) if files == [path] else tree(path)}
+            before, marks = stamps(path), _marks(path)
+            if not _is_noted(known.get(role), marks):
+                known[role] = {"mark": marks, "sha256": tree(path) if path.is_dir() else sha256(path)}
+            if stamps(path) != before:
+                raise MediaError(f"{path} changes while it is read; wait until it is whole")
         except OSError as error:
             raise MediaError(f"cannot read {path}: {error.strerror}; check the name and its rights") from None
-        out[role] = Source(path, known[role]["sha256"])
+        out[role] = Source(path, known[role]["sha256"], before)
     with contextlib.suppress(OSError):  # a job that may only be looked at
         write_atomically(cache, json.dumps(known, indent=1).encode())
     return out
+
+
+def changed(unit: Unit, sources: Mapping[str, Source]) -> MediaError | None:
+    """What is wrong with a result of a unit one of whose sources was written, replaced or moved meanwhile.
+
+    A file that was put back is noticed as well: whoever moves a file changes the time of its inode.
+    """
+    used = set(unit.paths.values())
+    for source in sources.values():
+        if source.path in used and _stamps_or_none(source.path) != source.stamps:
+            return MediaError(
+                f"{source.path} was changed or moved while the run was reading it, so {unit.id} is not kept; "
+                "see that the right file is in its place, and type the same again"
+            )
+    return None
+
+
+def is_still(path: Path, role: str, cache: Path) -> bool:
+    """Whether a file is the one that a job's source was when it was last read, wherever it lies now."""
+    known = noted(cache).get(role)
+    try:
+        if _is_noted(known, _marks(path)):
+            return True
+        if not isinstance(known, dict) or not isinstance(known.get("mark"), list):
+            return False
+        return bool(known["mark"][:1] == mark(path)[:1] and known.get("sha256") == sha256(path))
+    except OSError:
+        return False
+
+
+def renamed(folder: Path, role: str, cache: Path) -> Path | None:
+    """The file of a folder that a job's source has become by a rename, None where there is none."""
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and is_still(path, role, cache):
+                return path
+    return None
+
+
+def stamps(path: Path) -> tuple[int, ...]:
+    """What tells a file, or a folder's files, from what they were a moment ago without reading them."""
+    found: list[int] = []
+    for file in _files(path):
+        found += [*mark(file), file.stat().st_ctime_ns]
+    return tuple(found)
+
+
+def _stamps_or_none(path: Path) -> tuple[int, ...] | None:
+    try:
+        return stamps(path)
+    except OSError:
+        return None
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*")) if path.is_dir() else [path]
+
+
+def _marks(path: Path) -> list[int]:
+    return [number for file in _files(path) for number in mark(file)]
+
+
+def _is_noted(known: Any, marks: list[int]) -> bool:
+    return isinstance(known, dict) and known.get("mark") == marks and isinstance(known.get("sha256"), str)
 
 
 def mark(path: Path) -> list[int]:

@@ -78,11 +78,20 @@ class Store:
             except (FileNotFoundError, StoreError) as error:
                 if _identity(path) != before:
                     continue
-                missing = isinstance(error, FileNotFoundError)
-                what = f"{Path(error.filename).name} is missing" if missing else str(error)
+                lost = error.filename if isinstance(error, FileNotFoundError) else ""
+                what = f"{Path(lost).name} is missing" if lost else str(error)
                 raise StoreError(self._damage(key, what)) from None
             return manifest
         raise StoreError(self._damage(key, "it comes and goes"))
+
+    def files(self, key: str) -> Files | None:
+        """Files of the artifact of a key, as its manifest names them; None without an artifact.
+
+        Raises:
+            StoreError: the artifact is damaged.
+        """
+        manifest = self._manifest(key)
+        return dict(manifest["files"]) if manifest else None
 
     def preimage(self, key: str) -> dict[str, Any] | None:
         """What the artifact of a key was made from, or None where there is no such artifact."""

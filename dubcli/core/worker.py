@@ -3,16 +3,15 @@
 A worker reads one JSON request a line from its standard input and answers on a private copy of its standard
 output; descriptor 1 itself is turned to standard error before any engine is loaded, because libraries print.
 
-Request: `{"stage", "unit", "inputs", "params", "facts", "engine", "out", "batch"}`.
+Request: `{"stage", "unit", "inputs", "params", "facts", "engine", "store", "out", "batch"}`.
 Answers: `{"type": "progress", "done", "total"}`, `{"type": "warning", "text"}`, and at the end either
-`{"type": "done"}` or `{"type": "error", "code", "text"}`.
+`{"type": "done", "files"}` (`core.store.sealed`) or `{"type": "error", "code", "error", "text"}`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import json
 import os
 import queue
@@ -27,8 +26,12 @@ from pathlib import Path
 from typing import Any
 
 from dubcli import stages
+from dubcli.core.inputs import Inputs
 from dubcli.core.model import Task, Unit
-from dubcli.errors import DubError, EngineError, ExitCode, TemporaryError
+from dubcli.core.pulse import Pulse
+from dubcli.core.shortage import in_words, shortage
+from dubcli.core.store import Store, sealed
+from dubcli.errors import DubError, EngineError, ExitCode, MemoryFullError, StoreError
 
 Message = dict[str, Any]
 
@@ -38,6 +41,12 @@ _START = (
 )
 _PR_SET_PDEATHSIG = 1
 _PROGRESS_SECONDS = 0.2
+_LAST_WORDS = 8192  # bytes of the log that may tell why a process ended
+
+
+def died(error: DubError) -> Message:
+    """The message of a worker that will say nothing any more."""
+    return {"type": "died", **_as_message(error)}
 
 
 class Worker:
@@ -45,20 +54,23 @@ class Worker:
 
     Attributes:
         unit: the unit it is doing, None while idle.
-        heard: monotonic time in seconds at which it last said anything.
+        heard: monotonic time in seconds at which it last said anything or was seen to work.
+        moved: the same of its last progress.
     """
 
     def __init__(self, number: int, log: Path, threads: int) -> None:
         self.number = number
         self.log = log
         self.unit: Unit | None = None
-        self.heard = time.monotonic()
+        self.heard = self.moved = time.monotonic()
+        self._progress: Message = {}
         self._buffer = b""
         environment = {"OMP_NUM_THREADS": str(threads)} | dict(os.environ)
         environment["OPENBLAS_NUM_THREADS"] = "1"  # more add in another order, which changes the bytes
         # These keep the libraries' start-up chatter out of the log.
         environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "2", "PYTHONFAULTHANDLER": "1"}
         with open(log, "ab") as errors:
+            self._said_before = errors.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _START % os.getpid()],
                 stdin=subprocess.PIPE,
@@ -69,14 +81,15 @@ class Worker:
             )
         assert self.process.stdout
         os.set_blocking(self.process.stdout.fileno(), False)
+        self.pulse = Pulse(self.process.pid)
 
     def fileno(self) -> int:
         """The descriptor to wait on."""
         assert self.process.stdout
         return self.process.stdout.fileno()
 
-    def send(self, unit: Unit, out: Path, batch: float) -> None:
-        """Give it a unit to do."""
+    def send(self, unit: Unit, store: Store, out: Path, batch: float) -> None:
+        """Give it a unit to do, whose artifacts lie in a store."""
         request = {
             "stage": unit.stage.name,
             "unit": unit.name,
@@ -84,10 +97,13 @@ class Worker:
             "params": dict(unit.params),
             "facts": dict(unit.facts),
             "engine": [unit.engine.kind, unit.engine.name] if unit.engine else None,
+            "store": str(store.root),
             "out": str(out),
             "batch": batch,
         }
-        self.unit, self.heard = unit, time.monotonic()
+        self.unit = unit
+        self.heard = self.moved = time.monotonic()
+        self._said_before = self.log.stat().st_size
         assert self.process.stdin
         with contextlib.suppress(BrokenPipeError):  # a dead worker is noticed when its answer is read
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -101,13 +117,31 @@ class Worker:
             return
         self.heard = time.monotonic()
         if data == b"":
-            code = self.process.wait()
-            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
-            yield {"type": "died", "code": ExitCode.ENGINE, "text": f"its process ended ({how})"}
+            yield died(self._why())
             return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for text in lines:
-            yield json.loads(text)
+            message = json.loads(text)
+            if message != self._progress:
+                self.moved = self.heard
+            self._progress = message
+            yield message
+
+    def _why(self) -> DubError:
+        """Why its process ended."""
+        code = self.process.wait()
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+        with open(self.log, "rb") as file:
+            file.seek(max(self._said_before, file.seek(0, os.SEEK_END) - _LAST_WORDS))
+            words = file.read().decode("utf-8", "replace")
+        if short := in_words(words):
+            return short
+        if -code == signal.SIGKILL:  # not by us: what we kill is not listened to any more
+            return MemoryFullError(
+                f"its process was killed ({how}), most likely because memory ran out; "
+                "close other programs, or use fewer workers (--workers 1)"
+            )
+        return EngineError(f"its process ended ({how})")
 
     def kill(self) -> None:
         """End it and every child of it at once."""
@@ -142,11 +176,12 @@ def main(parent: int) -> None:
             answers.write(json.dumps(message) + "\n")
             answers.flush()
 
+    inputs = Inputs()
     while True:
-        say(serve(json.loads(requests.get()), say))
+        say(serve(json.loads(requests.get()), say, inputs))
 
 
-def serve(request: Message, say: Callable[[Message], None]) -> Message:
+def serve(request: Message, say: Callable[[Message], None], inputs: Inputs) -> Message:
     """Do one request; returns the closing answer."""
     last = 0.0
 
@@ -167,33 +202,37 @@ def serve(request: Message, say: Callable[[Message], None]) -> Message:
         report=report,
         warn=lambda text: say({"type": "warning", "text": text}),
     )
+    store = Store(Path(request["store"]))
     try:
         module = stages.module(request["stage"])
+        inputs.check(store, task.inputs.values())
         module.run(task)
         module.check(task)
+        files = sealed(task.out)
     except Exception as error:  # whatever an engine raises must become an answer
-        told = explain(error, engine=bool(request["engine"]))
         traceback.print_exc()
-        return {"type": "error", "code": int(told.exit_code), "text": str(told)}
-    return {"type": "done"}
+        lost = isinstance(error, OSError | DubError) and not task.out.is_dir()
+        told = StoreError(store.gone()) if lost else explain(error, task.out, engine=bool(request["engine"]))
+        return {"type": "error", **_as_message(told)}
+    return {"type": "done", "files": files}
 
 
-def explain(error: BaseException, *, engine: bool) -> DubError:
-    """The error a user should see for what a unit raised."""
+def explain(error: BaseException, out: Path, *, engine: bool) -> DubError:
+    """The error a user should see for what a unit raised that was to write into `out`."""
+    if short := shortage(error, str(out.parent.parent)):
+        return short
     if isinstance(error, DubError):
         return error
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return TemporaryError("out of memory; close other programs, or use fewer workers (--workers 1)")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return TemporaryError(
-            f"the disk is full ({error.filename or 'job directory'}); free some space and type the same again"
-        )
     what = f"{type(error).__name__}: {error}".splitlines()[0]
     if engine:
         return EngineError(f"the engine raised {what}; see the job's logs, or choose another with --engine")
     bug = DubError(f"{what} (a bug; the traceback is in the job's logs)")
     bug.exit_code = ExitCode.BUG
     return bug
+
+
+def _as_message(error: DubError) -> Message:
+    return {"code": int(error.exit_code), "error": type(error).__name__, "text": str(error)}
 
 
 def _listen(requests: queue.SimpleQueue[str]) -> None:

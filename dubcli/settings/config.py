@@ -164,7 +164,15 @@ class RunSettings(_Section):
 
     workers: int = Field(default=0, ge=0, description="worker processes at once; 0 = by cores and memory")
     timeout: float = Field(
-        default=600.0, gt=0, description="seconds without progress until a worker is given up"
+        default=600.0,
+        gt=0,
+        description="seconds of silence until a worker is given up: it neither reports nor computes, reads or "
+        "writes",
+    )
+    stall: float = Field(
+        default=21600.0,
+        ge=0,
+        description="seconds without progress until a unit is given up although its worker works; 0: never",
     )
     retries: int = Field(default=2, ge=0, description="how often a failed unit is tried again")
     fallback: Literal["none", "original"] = Field(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from dubcli.core import sources
 from dubcli.core.job import Job, default_out
-from dubcli.core.model import Artifact
+from dubcli.core.model import Artifact, Stage, Unit
+from dubcli.core.sources import changed
 from dubcli.core.store import sha256
-from dubcli.errors import ConfigError, LockedError, MediaError, UsageError
+from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
 from dubcli.settings.config import Settings
 
 
@@ -22,11 +25,11 @@ def job(tmp_path: Path) -> Job:
     return Job.create_or_open(tmp_path / "film.mp4", tmp_path / "dub_fr.wav", Settings())
 
 
-def remuxed(tmp_path: Path, data: bytes, content: str) -> Artifact:
-    path = tmp_path / content
-    path.mkdir()
-    (path / "film.mp4").write_bytes(data)
-    return Artifact("k", path, content)
+def remuxed(job: Job, data: bytes) -> Artifact:
+    """A film as `remux` leaves it."""
+    made = job.store.workspace()
+    (made / "film.mp4").write_bytes(data)
+    return job.store.put({"stage": "remux", "inputs": {"n": data.hex()}}, made, {})
 
 
 def test_names_follow_the_film_and_the_dub(job: Job, tmp_path: Path) -> None:
@@ -76,23 +79,21 @@ def test_a_second_holder_is_refused_and_told_who_holds(job: Job) -> None:
         pass
 
 
-def test_publishing_knows_its_own_output(job: Job, tmp_path: Path) -> None:
-    first = remuxed(tmp_path, b"dubbed", "c1")
+def test_publishing_knows_its_own_output(job: Job) -> None:
+    first = remuxed(job, b"dubbed")
     assert not job.published()
     assert job.publish(first, None)
     assert job.out.read_bytes() == b"dubbed"
     assert job.published()
     assert not job.publish(first, None)
-    assert job.publish(remuxed(tmp_path, b"dubbed again", "c2"), None)
+    assert job.publish(remuxed(job, b"dubbed again"), None)
     assert job.published()
     job.out.write_bytes(b"somebody else's")
     assert not job.published()
 
 
-def test_a_crash_between_note_and_rename_loses_nothing(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job.publish(remuxed(tmp_path, b"one", "c1"), None)
+def test_a_crash_between_note_and_rename_loses_nothing(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    job.publish(remuxed(job, b"one"), None)
     real = os.replace
 
     def crash(source: str, target: Path) -> None:
@@ -102,10 +103,10 @@ def test_a_crash_between_note_and_rename_loses_nothing(
 
     monkeypatch.setattr(os, "replace", crash)
     with pytest.raises(KeyboardInterrupt):
-        job.publish(remuxed(tmp_path, b"two", "c2"), None)
+        job.publish(remuxed(job, b"two"), None)
     monkeypatch.undo()
     assert job.published()
-    assert job.publish(Artifact("k", tmp_path / "c2", "c2"), None)
+    assert job.publish(remuxed(job, b"two"), None)
     assert job.out.read_bytes() == b"two"
 
 
@@ -138,3 +139,77 @@ def test_settings_that_are_refused_are_not_kept(job: Job) -> None:
     with pytest.raises(ConfigError, match=r"engines\.whisperx\.model"):
         Job.create_or_open(job.film, job.dub, missing)
     assert (job.root / "job.json").read_bytes() == before
+
+
+def test_a_copy_of_the_output_is_ours_and_nothing_else_is(job: Job) -> None:
+    """`cp -a`, a move to another disk and `touch` change what tells one file from another, not the film."""
+    film = remuxed(job, b"dubbed")
+    job.publish(film, None)
+    copy = job.out.with_name("copy")
+    shutil.copy(job.out, copy)
+    copy.replace(job.out)
+    os.utime(job.out, (1, 1))
+    assert job.published()
+    assert not job.publish(film, None)
+    assert job.publish(remuxed(job, b"dubbed again"), None)
+    job.out.write_bytes(b"DUBBED AGAIN")
+    assert not job.published()
+
+
+def test_a_film_that_was_changed_in_the_store_is_not_published(job: Job) -> None:
+    film = remuxed(job, b"dubbed")
+    file = film.path / "film.mp4"
+    file.chmod(0o644)
+    file.write_bytes(b"dubbEd")
+    with pytest.raises(StoreError, match=r"film\.mp4 has changed"):
+        job.publish(film, None)
+    assert not job.out.exists()
+    assert sorted(path.name for path in job.out.parent.iterdir()) == [
+        "dub_fr.wav", "film.dub_fr.dub", "film.mp4",
+    ]  # fmt: skip
+
+
+def test_a_film_and_its_job_that_are_renamed_together_stay_together(job: Job, tmp_path: Path) -> None:
+    job.publish(remuxed(job, b"dubbed"), None)
+    before = job.read_sources()
+    job.film.rename(tmp_path / "movie.mp4")
+    job.out.rename(tmp_path / "movie.dub_fr.mp4")
+    root = job.root.rename(tmp_path / "movie.dub_fr.dub")
+    found = Job.open(root)
+    typed = Job.create_or_open(tmp_path / "movie.mp4", job.dub, Settings(), save=False)
+    for one in (found, typed):
+        assert (one.root, one.film, one.out) == (root, tmp_path / "movie.mp4", tmp_path / "movie.dub_fr.mp4")
+        assert one.published()
+        assert one.read_sources()["film"].sha256 == before["film"].sha256
+    (tmp_path / "movie.mp4").write_bytes(b"flim")
+    with pytest.raises(UsageError, match="is the job of"):
+        Job.create_or_open(tmp_path / "movie.mp4", job.dub, Settings(), root=root)
+
+
+def test_a_source_that_was_put_back_is_noticed(job: Job, tmp_path: Path) -> None:
+    stage = Stage("probe", 1)
+    unit = Unit(stage, "film", {}, {"film": job.film})
+    read = job.read_sources()
+    assert changed(unit, read) is None
+    away = job.film.rename(tmp_path / "away.mp4")
+    job.film.write_bytes(b"flim")
+    problem = changed(unit, read)
+    assert problem
+    assert "type the same again" in str(problem)
+    away.replace(job.film)
+    assert job.film.read_bytes() == b"film"
+    assert changed(unit, read), "the same file again, but another one lay there meanwhile"
+    assert changed(Unit(stage, "film", {}, {"dub": job.dub}), read) is None
+    assert job.read_sources()["film"].sha256 == read["film"].sha256
+    assert changed(unit, job.sources) is None
+
+
+def test_a_file_that_grows_while_it_is_read_is_no_source(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def growing(path: Path) -> str:
+        with path.open("ab") as file:
+            file.write(b"more")
+        return sha256(path)
+
+    monkeypatch.setattr(sources, "sha256", growing)
+    with pytest.raises(MediaError, match="wait until it is whole"):
+        job.read_sources()

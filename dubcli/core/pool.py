@@ -1,0 +1,159 @@
+"""The workers of a run: how many there may be, whether they live, and what they say."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from dubcli.core import devices
+from dubcli.core.model import Unit
+from dubcli.core.shortage import shortage
+from dubcli.core.worker import Message, Worker, died
+from dubcli.errors import EngineError
+from dubcli.settings.config import RunSettings
+
+WAIT_SECONDS = 0.25
+LOOK_SECONDS = 30.0
+"""How often a silent worker is looked at; more often where `run.timeout` is short."""
+
+
+class Pool:
+    """Worker processes, started when there is something for them to do.
+
+    Attributes:
+        count: worker processes at once; lowered where memory runs out.
+        workers: those that run.
+    """
+
+    def __init__(self, settings: RunSettings, logs: Path, notice: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.count = settings.workers or devices.cores()
+        self.memory = devices.memory()
+        self.workers: list[Worker] = []
+        self._logs = logs
+        self._notice = notice
+        self._told: set[str] = set()
+        self._looked = time.monotonic()
+        self._selector = selectors.DefaultSelector()
+
+    @property
+    def busy(self) -> list[Worker]:
+        """Workers that have a unit in hand."""
+        return [worker for worker in self.workers if worker.unit]
+
+    def hire(self, unit: Unit, *, fresh: bool = False) -> Worker | None:
+        """A worker for a unit, None while there is none: all are at work, or memory does not carry one more.
+
+        Args:
+            unit: what it is for.
+            fresh: whether its process must be a new one.
+
+        Raises:
+            MemoryFullError: not a single worker can be started.
+        """
+        if len(self.busy) >= self.count or not self._fits(unit):
+            return None
+        idle = next((worker for worker in self.workers if not worker.unit), None)
+        if idle and not fresh:
+            return idle
+        if idle:
+            self.drop(idle)
+        return self._start()
+
+    def messages(self) -> Iterator[tuple[Worker, Message]]:
+        """What workers say within a moment, and of those that have died or hang, that they did."""
+        for chosen, _ in self._selector.select(WAIT_SECONDS):
+            worker = chosen.fileobj
+            assert isinstance(worker, Worker)
+            for message in worker.receive():
+                if message["type"] == "died":
+                    self.drop(worker)
+                yield worker, message
+        now = time.monotonic()
+        if now - self._looked < min(LOOK_SECONDS, self.settings.timeout / 5):
+            return
+        self._looked = now
+        for worker in self.busy:
+            if text := self._hangs(worker, now):
+                self.drop(worker)
+                yield worker, died(EngineError(text))
+
+    def ran_out(self) -> None:
+        """Memory ran out: from now on as many workers as there are still at work, one at least."""
+        left = max(1, len(self.busy))
+        if left < self.count:
+            self.count = left
+            self._notice(f"memory ran out; going on with {left} worker{'s' if left > 1 else ''} at once")
+
+    def drop(self, worker: Worker) -> None:
+        """End a worker and its children at once."""
+        self._selector.unregister(worker)
+        self.workers.remove(worker)
+        worker.kill()
+
+    def kill(self) -> None:
+        """End all workers at once, from a signal handler or anywhere."""
+        for worker in list(self.workers):
+            worker.kill()
+
+    def close(self, *, hurry: bool) -> None:
+        """Let idle workers end, and end the others."""
+        for worker in list(self.workers):
+            if worker.unit or hurry:
+                self.drop(worker)
+            else:
+                self._selector.unregister(worker)
+                worker.close()
+        self.workers.clear()
+        self._selector.close()
+
+    def _fits(self, unit: Unit) -> bool:
+        """Whether memory and devices carry a unit beside those at work; alone it is always tried."""
+        others = [worker.unit.needs for worker in self.busy if worker.unit]
+        if unit.needs.device == "gpu" and any(other.device == "gpu" for other in others):
+            return False
+        needed = unit.needs.memory + sum(other.memory for other in others)
+        # Who names a number of workers has it.
+        if not others or self.settings.workers or needed <= self.memory:
+            return True
+        if unit.stage.name not in self._told:
+            self._told.add(unit.stage.name)
+            self._notice(
+                f"{unit.stage.name}: {len(others)} of {self.count} workers at once, since one takes "
+                f"{unit.needs.memory / 1e9:.1f} GB and {self.memory / 1e9:.1f} GB are free "
+                f"(--workers {self.count} starts them all the same)"
+            )
+        return False
+
+    def _start(self) -> Worker | None:
+        self._logs.mkdir(exist_ok=True)
+        number = min(set(range(1, len(self.workers) + 2)) - {worker.number for worker in self.workers})
+        threads = max(1, devices.cores() // self.count)
+        try:
+            worker = Worker(number, self._logs / f"worker-{number}.log", threads)
+        except OSError as error:
+            short = shortage(error, os.fspath(self._logs))
+            if short and self.busy:
+                self.ran_out()
+                return None
+            raise short or error from None
+        self._selector.register(worker, selectors.EVENT_READ)
+        self.workers.append(worker)
+        return worker
+
+    def _hangs(self, worker: Worker, now: float) -> str:
+        """What is wrong with a worker that will not end by itself, "" while nothing is."""
+        timeout, stall = self.settings.timeout, self.settings.stall
+        if worker.pulse.beats():
+            worker.heard = now
+        if now - worker.heard > timeout:
+            return (
+                f"nothing heard for {timeout:g} s; raise run.timeout if it needs longer "
+                "(its process neither computes nor reads nor writes)"
+            )
+        if stall and now - worker.moved > stall:
+            return f"no progress for {stall:g} s, although it works; raise run.stall if it needs longer"
+        return ""

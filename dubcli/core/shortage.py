@@ -1,0 +1,93 @@
+"""What a machine has run out of: memory and disk space are named in many ways by many libraries."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from dubcli.errors import (
+    CheckError,
+    DependencyError,
+    DiskFullError,
+    DubError,
+    EngineError,
+    MemoryFullError,
+    TemporaryError,
+)
+
+_DISK = {errno.ENOSPC, errno.EDQUOT}
+# A process or a thread that cannot be started for want of memory is told as "try again".
+_MEMORY = {errno.ENOMEM, errno.EAGAIN}
+# Errors from C++ and Rust carry their cause in words only.
+_DISK_WORDS = ("no space left on device", "disk quota exceeded", "(os error 28)", "(os error 122)")
+_MEMORY_WORDS = (
+    "can't start new thread",
+    "cannot allocate memory",
+    "can't allocate memory",
+    "failed to allocate",
+    "failed to map segment from shared object",
+    "insufficient memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "bad allocation",
+    "memoryerror",
+    "pthread_create failed",
+    "resource temporarily unavailable",
+)
+
+
+def shortage(error: BaseException, where: str = "") -> TemporaryError | None:
+    """The shortage that an error comes from, None where it comes from none.
+
+    Args:
+        error: anything that was raised; what it was raised from counts as well.
+        where: the file or folder that was written to, where the error does not name one.
+    """
+    for one in _chain(error):
+        if isinstance(one, DiskFullError | MemoryFullError):
+            return one
+        # FFmpeg's "try again" is part of how it decodes.
+        number = None if type(one).__module__.startswith("av.") else getattr(one, "errno", None)
+        # The words of other errors of ours may hold anybody's file name.
+        ours = isinstance(one, DubError) and not isinstance(one, CheckError | DependencyError | EngineError)
+        words = "" if ours else str(one)
+        if number in _DISK or _says(words, _DISK_WORDS):
+            return disk_full(str(getattr(one, "filename", None) or where))
+        named = isinstance(one, MemoryError) or type(one).__name__ == "OutOfMemoryError"
+        if named or number in _MEMORY or _says(words, _MEMORY_WORDS):
+            return memory_full()
+    return None
+
+
+def in_words(text: str, where: str = "") -> TemporaryError | None:
+    """The shortage that the last words of a process tell of, None where they tell of none."""
+    if _says(text, _DISK_WORDS):
+        return disk_full(where)
+    return memory_full() if _says(text, _MEMORY_WORDS) else None
+
+
+def disk_full(where: str) -> DiskFullError:
+    """What to say where nothing more can be written."""
+    place = f" ({where})" if where else ""
+    return DiskFullError(
+        f"the disk is full{place}; free some space, or name a store elsewhere with --store DIR, "
+        "and type the same again"
+    )
+
+
+def memory_full() -> MemoryFullError:
+    """What to say where no more memory is given."""
+    return MemoryFullError("out of memory; close other programs, or use fewer workers (--workers 1)")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    one: BaseException | None = error
+    while one is not None:
+        yield one
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+
+
+def _says(text: str, words: tuple[str, ...]) -> bool:
+    lower = text.lower()
+    return any(word in lower for word in words)
