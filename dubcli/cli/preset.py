@@ -73,7 +73,9 @@ def show(
     elif as_yaml:
         import yaml
 
-        data = nest({key: value for key, value, _ in resolved.rows()})
+        from dubcli.settings.config import PERSONAL
+
+        data = nest({key: value for key, value, _ in resolved.rows() if key not in PERSONAL})
         text = f"made from the preset {resolved.preset}"
         out.raw(yaml.safe_dump({"summary": text, **data}, sort_keys=False, allow_unicode=True).rstrip())
     elif out.verbose:
@@ -92,12 +94,15 @@ def check(
     """
     from dubcli.errors import ConfigError
     from dubcli.settings.document import read
-    from dubcli.settings.layers import ConfigFile, Preset
+    from dubcli.settings.layers import ConfigFile, Preset, refuse_personal, user_config
 
     problems: dict[str, list[str]] = {}
     for path in files:
         try:
-            read(path).model(ConfigFile if path.suffix == ".toml" else Preset)
+            document = read(path)
+            document.model(ConfigFile if path.suffix == ".toml" else Preset)
+            if path.resolve() != user_config().resolve():
+                refuse_personal(document)
             problems[str(path)] = []
         except ConfigError as error:
             problems[str(path)] = str(error).splitlines()

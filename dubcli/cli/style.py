@@ -131,14 +131,16 @@ def _learnt(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]]:
     from dubcli.core.events import Events
     from dubcli.core.job import Job
     from dubcli.core.plan import Selection
+    from dubcli.settings.layers import resolve
 
     # The lock keeps a run of the same job from sweeping the store meanwhile.
-    learn = job.settings.learn.model_copy(update={"source": "film"})
+    settings = resolve(base=job.settings).settings
+    learn = settings.learn.model_copy(update={"source": "film"})
     with job.lock(), tempfile.TemporaryDirectory(prefix="dubcli-style-") as folder:
         reference = Job.create_or_open(
             clip,
             job.dub,  # which that job has heard, or will have to
-            job.settings.model_copy(update={"learn": learn}),
+            settings.model_copy(update={"learn": learn}),
             out=Path(folder) / "clip.mp4",
             root=Path(folder) / "job",
             store=job.store.root,

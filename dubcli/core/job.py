@@ -36,7 +36,8 @@ from dubcli.core.model import Artifact, Source
 from dubcli.core.sources import mark, mark_or_none, noted
 from dubcli.core.store import Files, Store, damage, sha256, write_atomically
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
-from dubcli.settings.config import Settings
+from dubcli.settings.config import PERSONAL, Settings
+from dubcli.settings.layers import flatten, nest, personal
 
 SCHEMA = 1
 STEM = r"^[\w' .-]{1,60}$"
@@ -158,6 +159,10 @@ class Job:
         except (ValidationError, UnicodeDecodeError) as error:
             first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise ConfigError(f"{path} is not valid ({first}); move it away and type the run again") from None
+        given = flatten(data.settings.model_dump(mode="json"), Settings)
+        for dotted in PERSONAL:
+            if given.get(dotted):
+                raise ConfigError(f"{path}: {personal(dotted)}; take it out of the file")
         film, dub, out, store = (
             Path(os.path.normpath(root / value)) for value in (data.film, data.dub, data.out, data.store)
         )
@@ -188,7 +193,8 @@ class Job:
             stems={name: self._relative(path) for name, path in self.stems.items()},
             settings=self.settings,
         )
-        write_atomically(self.root / "job.json", (file.model_dump_json(indent=1) + "\n").encode())
+        left_out: dict[str, Any] = {"settings": nest(dict.fromkeys(PERSONAL, True))}
+        write_atomically(self.root / "job.json", (file.model_dump_json(indent=1, exclude=left_out) + "\n").encode())
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

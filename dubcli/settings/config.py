@@ -7,6 +7,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
+PERSONAL = ("engines.accepted", "engines.whisperx.python")
+"""Settings that run a program or accept a licence: theirs alone to give whose machine and signature it is.
+
+They count from flags, the environment and the user's own configuration. A folder of films, a job and a preset
+come from anybody; there they are refused.
+"""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 

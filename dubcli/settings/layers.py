@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from dubcli.engines.registry import engine
 from dubcli.errors import ConfigError, DependencyError, DubError, UsageError
-from dubcli.settings.config import Settings
+from dubcli.settings.config import PERSONAL, Settings
 from dubcli.settings.document import Document, fields_at, problems_of, read, suggestion, validated
 
 DEFAULT_PRESET = "film"
@@ -100,6 +100,9 @@ def resolve(
     stack = _Stack()
     if base is not None and preset is None:
         stack.put(flatten(base.model_dump(mode="json"), Settings), "the job")
+        for document, _, label in _config_files(None):
+            own = flatten(document.data, Settings)
+            stack.put({dotted: own[dotted] for dotted in PERSONAL if dotted in own}, label)
         name, shared = "", None
     else:
         name, shared = _put_files(stack, preset or environ.get(f"{PREFIX}PRESET"), folder)
@@ -180,6 +183,26 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     return data
 
 
+def refuse_personal(document: Document) -> None:
+    """Make sure that a file which anybody may have written runs no program and accepts no licence.
+
+    Raises:
+        ConfigError: it does; one line per setting, each with its place.
+    """
+    given = flatten(document.data, Settings)
+    lines = [f"{document.at(tuple(name.split('.')))}: {personal(name)}" for name in PERSONAL if given.get(name)]
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def personal(dotted: str) -> str:
+    """What to say of a setting that stands where it does not count."""
+    return (
+        f"{dotted} does not count here, since it runs a program or accepts a licence; use --set, "
+        f"{variable(dotted)} or your own {user_config()}"
+    )
+
+
 def shipped() -> Path:
     """The folder of the presets that come with the package."""
     return Path(str(resources.files("dubcli"))) / "presets"
@@ -223,6 +246,7 @@ def _put_files(stack: _Stack, preset: str | None, folder: Path | None) -> tuple[
     path = preset_path(name)
     chosen = read(path)
     chosen.model(Preset)
+    refuse_personal(chosen)
     stack.put(flatten(chosen.data, Settings), f"preset {name if path.parent == shipped() else path}")
     store = None
     for document, data, label in reversed(files):
@@ -238,7 +262,10 @@ def _config_files(folder: Path | None) -> Iterator[tuple[Document, ConfigFile, s
     for path, label in [*places, (user_config(), "user config ")]:
         if path.is_file():
             document = read(path)
-            yield document, document.model(ConfigFile), f"{label}{path}"
+            data = document.model(ConfigFile)
+            if not label:
+                refuse_personal(document)
+            yield document, data, f"{label}{path}"
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dubcli.core.job import Job
 from dubcli.errors import ConfigError, UsageError
 from dubcli.settings.config import Settings
 from dubcli.settings.document import parse_toml, parse_yaml, read
@@ -195,7 +196,8 @@ def test_a_preset_made_from_another_is_valid(dubcli: Dubcli, tmp_path: Path) -> 
     assert yaml.safe_load(text)["run"]["fallback"] == "none"
     assert dubcli("preset", "check", "mine.yaml").returncode == 0
     shown = json.loads(dubcli("preset", "show", "mine.yaml", "--json").stdout)
-    assert {item["from"] for item in shown["settings"].values()} == {"preset mine.yaml"}
+    left_out = {name for name, item in shown["settings"].items() if item["from"] != "preset mine.yaml"}
+    assert left_out == {"engines.accepted", "engines.whisperx.python"}  # which no preset may say
 
 
 def test_check_names_every_problem(dubcli: Dubcli, tmp_path: Path) -> None:
@@ -207,3 +209,66 @@ def test_check_names_every_problem(dubcli: Dubcli, tmp_path: Path) -> None:
         assert place in done.stderr
     found = json.loads(dubcli("preset", "check", "bad.yaml", "--json").stdout)
     assert len(found[0]["problems"]) == 2
+
+
+PERSONAL = "engines: {whisperx: {python: ./evil.sh}, accepted: [insightface]}"
+
+
+def test_programs_and_licences_count_from_the_user_alone(home: Path, tmp_path: Path) -> None:
+    """A folder of films, a preset or a job may come from anybody."""
+    (tmp_path / "evil.yaml").write_text(PERSONAL)
+    with pytest.raises(ConfigError, match=r"evil\.yaml:1:.*engines\.whisperx\.python does not count here"):
+        resolve(preset=str(tmp_path / "evil.yaml"), environ={})
+    (tmp_path / "dubcli.toml").write_text("[engines.whisperx]\npython = './evil.sh'\n")
+    with pytest.raises(ConfigError, match=r"dubcli\.toml:2:1: .*DUBCLI_ENGINES_WHISPERX_PYTHON or your own"):
+        resolve(folder=tmp_path, environ={})
+    (tmp_path / "dubcli.toml").write_text("engines.accepted = ['insightface']\n")
+    with pytest.raises(ConfigError, match=r"engines\.accepted does not count here"):
+        resolve(folder=tmp_path, environ={})
+    (tmp_path / "dubcli.toml").unlink()
+    (home / "config.toml").write_text("[engines]\naccepted = ['insightface']\nwhisperx.python = '/opt/python'")
+    for base in (None, Settings()):
+        engines = resolve(base=base, environ={}).settings.engines
+        assert (engines.accepted, engines.whisperx.python) == (("insightface",), "/opt/python")
+        environ = {"DUBCLI_ENGINES_WHISPERX_PYTHON": "/usr/bin/python3"}
+        assert resolve(base=base, environ=environ).settings.engines.whisperx.python == "/usr/bin/python3"
+
+
+def test_a_job_keeps_no_program_and_believes_none(tmp_path: Path) -> None:
+    for name in ("film.mp4", "dub_fr.wav"):
+        (tmp_path / name).write_bytes(b"x")
+    mine = Settings.model_validate(
+        {"engines": {"accepted": ("insightface",), "whisperx": {"python": "/opt/python", "model": "/models"}}}
+    )
+    job = Job.create_or_open(tmp_path / "film.mp4", tmp_path / "dub_fr.wav", mine)
+    assert job.settings.engines.whisperx.python == "/opt/python"
+    kept = Job.open(job.root).settings.engines
+    assert (kept.accepted, kept.whisperx.python, kept.whisperx.model) == ((), "", "/models")
+    data = json.loads((job.root / "job.json").read_text())
+    data["settings"]["engines"]["whisperx"]["python"] = "./evil.sh"
+    (job.root / "job.json").write_text(json.dumps(data))
+    with pytest.raises(ConfigError, match=r"job\.json: engines\.whisperx\.python does not count here"):
+        Job.open(job.root)
+
+
+def test_check_refuses_what_a_run_refuses(dubcli: Dubcli, tmp_path: Path) -> None:
+    (tmp_path / "evil.yaml").write_text(PERSONAL)
+    done = dubcli("preset", "check", "evil.yaml")
+    assert done.returncode == 4
+    assert done.stderr.count("does not count here") == 2
+
+
+def test_a_strangers_folder_runs_no_program(dubcli: Dubcli, tmp_path: Path) -> None:
+    for name in ("film.mp4", "dub_fr.wav"):
+        (tmp_path / name).write_bytes(b"x")
+    script = tmp_path / "evil.sh"
+    script.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    script.chmod(0o755)
+    (tmp_path / "dubcli.toml").write_text(
+        f"align.engine = 'whisperx'\n[engines.whisperx]\nmodel = '.'\npython = '{script}'\n"
+    )
+    done = dubcli("run", "film.mp4", "--audio", "dub_fr.wav")
+    assert done.returncode == 4
+    assert "engines.whisperx.python does not count here" in done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "film.dub_fr.dub").exists()
