@@ -10,7 +10,7 @@ from dubcli.core.plan import Row, plan
 from dubcli.errors import UsageError
 from dubcli.settings.document import suggestion
 
-COMPARED = ("version", "engine", "weights", "params", "facts", "inputs", "salt")
+COMPARED = ("version", "engine", "weights", "libraries", "params", "facts", "inputs", "salt")
 
 
 def explained(job: Job, unit_id: str) -> dict[str, Any]:

@@ -194,7 +194,9 @@ class Job:
             settings=self.settings,
         )
         left_out: dict[str, Any] = {"settings": nest(dict.fromkeys(PERSONAL, True))}
-        write_atomically(self.root / "job.json", (file.model_dump_json(indent=1, exclude=left_out) + "\n").encode())
+        write_atomically(
+            self.root / "job.json", (file.model_dump_json(indent=1, exclude=left_out) + "\n").encode()
+        )
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """Action keys: what a unit's result depends on, as canonical JSON and its sha256.
 
-A key never sees a path, a time, a host, a device, a batch size or a package version.
+A key never sees a path, a time, a host, a device, a batch size or the version of a package that is pinned.
+What an engine takes from elsewhere in whatever version is there, such as eSpeak NG, is in its unit's keys.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ def preimage(unit: Unit, salt: str = "") -> dict[str, Any]:
         DependencyError: the weights of the unit's engine are not there.
     """
     engine = unit.engine
+    # An entry only where there is something to say: keys of other engines stay as they are.
+    libraries = engine.versions(unit.paths) if engine else {}
     return {
         "schema": SCHEMA,
         "stage": unit.stage.name,
@@ -48,6 +51,7 @@ def preimage(unit: Unit, salt: str = "") -> dict[str, Any]:
         "facts": _plain(unit.facts),
         "inputs": dict(unit.inputs),
         "salt": salt,
+        **({"libraries": libraries} if libraries else {}),
     }
 
 

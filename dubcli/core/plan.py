@@ -23,8 +23,8 @@ class Row:
         stage: the stage's name.
         key: the unit's key, "" if not known.
         state: `done`, `run`, or `waiting` for stages upstream.
-        reasons: why it would run: `new`, `params`, `facts`, `engine`, `weights`, `input:<role>`, `version`,
-            `forced`, `failed-before`, `lost`.
+        reasons: why it would run: `new`, `params`, `facts`, `engine`, `weights`, `libraries`, `input:<role>`,
+            `version`, `forced`, `failed-before`, `lost`.
     """
 
     stage: str
@@ -126,8 +126,8 @@ def _row(job: Job, unit: Unit, selection: Selection, salt: str) -> Row:
     before_key = job.ref(unit.id)
     before = job.store.preimage(before_key) if before_key else None
     if before and before_key != key:
-        for field in ("stage", "version", "engine", "weights", "params", "facts", "salt"):
-            if before.get(field) != image[field]:
+        for field in ("stage", "version", "engine", "weights", "libraries", "params", "facts", "salt"):
+            if before.get(field) != image.get(field):
                 reasons.append(field)
         roles = sorted({*before.get("inputs", {}), *image["inputs"]})
         reasons += [f"input:{r}" for r in roles if before["inputs"].get(r) != image["inputs"].get(r)]

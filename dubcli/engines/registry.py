@@ -12,6 +12,7 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from dubcli.errors import ConfigError, DependencyError
@@ -19,6 +20,10 @@ from dubcli.models.packaged import digest
 
 KINDS = ("tracker", "aligner", "lips")
 _SPHINX = tuple(f"model/en-us/en-us/{name}" for name in ("mdef", "means", "variances", "sendump"))
+
+_SOUND = ("silero_vad:data/silero_vad_16k_sequence.onnx", "moonshine_voice:assets/tiny-en/encoder_model.ort")
+"""What finds speech, and the encoder of the features that every aligner's unit leaves."""
+_HEARING = _SPHINX + _SOUND
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,9 @@ class EngineInfo:
         licence: SPDX names of its code and of its model.
         commercial: whether its model may be used commercially.
         package: top-level package it needs, "" for none.
-        weights: files inside `package` whose digests are part of keys.
+        weights: files whose digests are part of keys: inside `package`, or as `other_package:file`.
+        libraries: `module:function` that tells the versions of what else changes its results and is not
+            pinned, from the unit's `paths`; part of keys. It must import nothing heavy. "" for none.
         elsewhere: the setting that names another interpreter which has the package, "" for none.
     """
 
@@ -47,6 +54,7 @@ class EngineInfo:
     commercial: bool = True
     package: str = ""
     weights: tuple[str, ...] = ()
+    libraries: str = ""
     elsewhere: str = ""
 
     @property
@@ -60,7 +68,19 @@ class EngineInfo:
         Raises:
             DependencyError: the package or a weight file is not there.
         """
-        return {name: digest(self.package, name) for name in self.weights}
+        found = {}
+        for name in self.weights:
+            package, colon, file = name.rpartition(":")
+            found[name] = digest(package if colon else self.package, file)
+        return found
+
+    def versions(self, paths: Mapping[str, Path]) -> dict[str, str]:
+        """Library → version of what changes its results and is not pinned, for keys.
+
+        Args:
+            paths: role → path of a unit that it is to do.
+        """
+        return dict(_attribute(self.libraries)(paths)) if self.libraries else {}
 
     def load(self) -> Any:
         """Import and make the engine.
@@ -68,9 +88,8 @@ class EngineInfo:
         Raises:
             DependencyError: what it needs is not installed.
         """
-        module, _, attribute = self.target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)()
+            return _attribute(self.target)()
         except (ImportError, AttributeError) as error:
             raise DependencyError(
                 f"{self.kind} engine {self.name} cannot be loaded ({error}); type: dubcli doctor"
@@ -101,21 +120,23 @@ BUILTIN = (
         "aligner", "phones", 1, "dubcli.engines.aligners.phones:PhoneAligner",
         "silero-vad regions and a PocketSphinx phone loop; needs no language",
         "MIT (silero-vad, Moonshine's encoder), BSD-2-Clause (PocketSphinx and its model)",
-        package="pocketsphinx",
-        weights=_SPHINX,
+        package="pocketsphinx", weights=_HEARING,
     ),
     EngineInfo(
         "aligner", "script", 2, "dubcli.engines.aligners.script:ScriptAligner",
         "words of a script (--script) and their phones, found in the sound by force; the rest as phones",
         "MIT (silero-vad), BSD-2-Clause (PocketSphinx, its model and dictionary); GPL-3.0-or-later "
         "(eSpeak NG, optional, for other languages than English)", package="pocketsphinx",
-        weights=(*_SPHINX, "model/en-us/cmudict-en-us.dict"),
+        weights=(*_HEARING, "model/en-us/cmudict-en-us.dict"),
+        libraries="dubcli.speech.espeak:versions",
     ),
     EngineInfo(
         "aligner", "whisperx", 2, "dubcli.engines.aligners.whisperx:WhisperxAligner",
         "words by WhisperX with weights of your own (engines.whisperx.model), then as script",
         "BSD-2-Clause (WhisperX), MIT (faster-whisper); the weights' own licence holds for them",
         package="whisperx", elsewhere="engines.whisperx.python",
+        weights=tuple(f"pocketsphinx:{name}" for name in (*_SPHINX, "model/en-us/cmudict-en-us.dict")) + _SOUND,
+        libraries="dubcli.engines.aligners.recogniser:versions",
     ),
     EngineInfo(
         "aligner", "passthrough", 1, "dubcli.engines.aligners.passthrough:PassthroughAligner",
@@ -153,3 +174,9 @@ def engine(kind: str, name: str) -> EngineInfo:
     except KeyError:
         names = ", ".join(sorted(n for k, n in engines() if k == kind))
         raise ConfigError(f"no {kind} engine is called {name!r}; there are: {names}") from None
+
+
+def _attribute(target: str) -> Any:
+    """What `module:attribute` names."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)

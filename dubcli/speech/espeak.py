@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from dubcli.errors import DependencyError
@@ -25,6 +27,16 @@ def available() -> bool:
     except DependencyError:
         return False
     return True
+
+
+def versions(paths: Mapping[str, Path]) -> dict[str, str]:
+    """Which eSpeak NG pronounces words, "" for none: an engine's contribution to keys (`EngineInfo.libraries`)."""
+    try:
+        library = _opened()[0]
+    except DependencyError:
+        return {"espeak-ng": ""}
+    library.espeak_Info.restype = ctypes.c_char_p
+    return {"espeak-ng": (library.espeak_Info(None) or b"?").decode("ascii", "replace").split(" ")[0]}
 
 
 def speaks(language: str) -> bool:
@@ -88,6 +100,20 @@ def voices() -> dict[str, str]:
 
 @lru_cache
 def _library() -> Any:
+    library, data = _opened()
+    if library.espeak_Initialize(_NO_SOUND, 0, data, _NO_EXIT) <= 0:
+        raise DependencyError(
+            "eSpeak NG finds no voices; type: pip install --force-reinstall espeakng-loader"
+        )
+    library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
+    return library
+
+
+@lru_cache
+def _opened() -> tuple[Any, bytes | None]:
+    """The library, and the folder of its data; None for its own."""
     try:
         import espeakng_loader
 
@@ -98,11 +124,4 @@ def _library() -> Any:
         library = ctypes.CDLL(path)
     except OSError as error:
         raise DependencyError("eSpeak NG is not installed; type: pip install 'dubcli[script]'") from error
-    if library.espeak_Initialize(_NO_SOUND, 0, data, _NO_EXIT) <= 0:
-        raise DependencyError(
-            "eSpeak NG finds no voices; type: pip install --force-reinstall espeakng-loader"
-        )
-    library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
-    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
-    return library
+    return library, data

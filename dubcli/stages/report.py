@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
+from dubcli.engines.registry import engine
 from dubcli.errors import CheckError, StoreError
 from dubcli.stages.align import dub_engine
 
@@ -25,11 +26,13 @@ def units(job: JobView) -> list[Unit]:
         used |= {f"{role}/{name}": artifact for name, artifact in job.all(stage).items()}
     settings, film, dub = job.settings, job.sources["film"], job.sources["dub"]
     shots = Shots.load(used["split"].path).shots
+    measured_by = engine("tracker", "mediapipe")  # whatever tracker the film was dubbed with
+    networks = {f"networks/{name}": digest for name, digest in measured_by.digests().items()}
     return [
         Unit(
             STAGE,
             "film",
-            inputs={"film": film.sha256, **{role: artifact.content for role, artifact in used.items()}},
+            inputs={"film": film.sha256, **{r: artifact.content for r, artifact in used.items()}, **networks},
             paths={"film": film.path, **{role: artifact.path for role, artifact in used.items()}},
             params={**settings.report.model_dump(), "views": min(MOST_VIEWS, settings.track.views)},
             facts={
@@ -37,6 +40,7 @@ def units(job: JobView) -> list[Unit]:
                 "film": film.path.name,
                 "dub": dub.path.name,
                 "suffix": job.suffix,
+                "measured_by": [measured_by.name, measured_by.algorithm],
                 "engines": [
                     ["tracker", settings.track.engine],
                     ["aligner", dub_engine(job)],

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
+import pytest
 
 from dubcli import stages
 from dubcli.artifacts.base import Document
@@ -23,6 +27,9 @@ from dubcli.artifacts.patches import Placement
 from dubcli.artifacts.shots import Groups, Shot, Shots
 from dubcli.core import keys
 from dubcli.core.model import Artifact, JobView, Source
+from dubcli.engines import registry
+from dubcli.engines.registry import EngineInfo
+from dubcli.settings import layers
 from dubcli.settings.config import Settings
 
 GOLDEN = Path(__file__).with_name("golden_keys.json")
@@ -64,15 +71,52 @@ UPSTREAM: dict[str, dict[str, tuple[Document, ...]]] = {
 MANIFEST = {"files": {"gallery-p01.npz": {"size": 1, "sha256": "gallery"}}}
 
 
+CHANGED: dict[str, dict[str, Any]] = {
+    "split": {"threshold": 4.0},
+    "track": {"min_size": 30.0},
+    "cast": {"apart": 0.3},
+    "align": {"offset": 1.0},
+    "cue": {"pad": 0.5},
+    "learn": {"gallery_mb": 100},
+    "motion": {"amplitude": 1.5},
+    "compose": {"crf": 20.0},
+    "remux": {"original": "drop"},
+    "report": {"measure": 12},
+}
+"""A setting of every stage that has one of its own, besides its engine."""
+
+
 def found(folder: Path) -> dict[str, str]:
-    """Stage and algorithm numbers → key, for every unit of a small made-up job."""
+    """Stage and algorithm numbers → key, for every unit of a small made-up job; then under other settings."""
+    out = _keys(folder / "default", {})
+    for stage, values in CHANGED.items():
+        (name, value), *_ = values.items()
+        changed = _keys(folder / stage, {stage: values}, only=stage)
+        out |= {f"{unit} {stage}.{name}={value}": key for unit, key in changed.items()}
+    for info in registry.BUILTIN:
+        stage = layers.ENGINES[info.kind].split(".")[0]
+        out |= _keys(folder / f"{info.kind}-{info.name}", {stage: {"engine": info.name}}, only=stage)
+    return out
+
+
+def _keys(folder: Path, settings: dict[str, Any], only: str = "") -> dict[str, str]:
+    engine = str(next(iter(settings.values()), {}).get("engine"))
+    roles = ["film", "dub"]
+    roles += {
+        "script": ["script"],
+        "whisperx": ["whisperx/model", "whisperx/ctc"],
+        "insightface": ["insightface/detector", "insightface/landmarks", "insightface/identity"],
+    }.get(engine, [])
     view = JobView(
-        sources={role: Source(folder / f"{role}.mp4", role) for role in ("film", "dub")}, settings=Settings()
+        sources={role: Source(folder / f"{role}.mp4", role) for role in roles},
+        settings=Settings.model_validate(settings),
     )
     out = {}
     for name in stages.ORDER:
         module = stages.module(name)
         for unit in module.units(view):
+            if only not in ("", name):
+                continue
             image = keys.preimage(unit)
             engine = f" {unit.engine.name}-{unit.engine.algorithm}" if unit.engine else ""
             out[f"{unit.id} v{module.STAGE.version}{engine}"] = keys.digest(image)
@@ -94,10 +138,22 @@ def _artifact(path: Path, content: str, documents: tuple[Document, ...]) -> Arti
     return Artifact("", path, content)
 
 
-def test_keys_change_only_with_versions(tmp_path: Path) -> None:
-    assert found(tmp_path) == json.loads(GOLDEN.read_text("utf-8")), "see the head of this file"
+def versions(info: EngineInfo, paths: Mapping[str, Path]) -> dict[str, str]:
+    """In place of what this machine happens to have."""
+    return {"library": "1"} if info.libraries else {}
+
+
+def test_keys_change_only_with_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EngineInfo, "versions", versions)
+    keys = found(tmp_path)
+    assert keys == json.loads(GOLDEN.read_text("utf-8")), "see the head of this file"
+    engines = {name.partition(" v")[2].partition(" ")[2] for name in keys if "=" not in name} - {""}
+    assert engines == {f"{info.name}-{info.algorithm}" for info in registry.BUILTIN}
+    assert set(CHANGED) | {"probe", "lips"} == set(stages.ORDER)
+    same = len(keys) - len(set(keys.values()))
+    assert same == 1, "only the film's own sound does not depend on when the dub begins"
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, mock.patch.object(EngineInfo, "versions", versions):
         GOLDEN.write_text(json.dumps(found(Path(temporary)), indent=1) + "\n", "utf-8")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dubcli.core import keys
 from dubcli.core.model import Stage, Unit
+from dubcli.engines import registry
 from dubcli.engines.registry import EngineInfo
+from dubcli.errors import DependencyError
+from dubcli.speech import espeak
 
 UNIT = Unit(
     stage=Stage("track", 1),
@@ -69,3 +74,44 @@ def test_weights_are_part_of_the_key() -> None:
     )
     image = keys.preimage(replace(UNIT, engine=weighed))
     assert len(image["weights"]["version.py"]) == 64
+
+
+def test_weights_of_other_packages_are_part_of_the_key() -> None:
+    info = EngineInfo(
+        "tracker", "passthrough", 1, "m:A", "", "MIT", package="numpy", weights=("scipy:version.py",)
+    )
+    assert set(info.digests()) == {"scipy:version.py"}
+    for name in ("phones", "script", "whisperx"):
+        files = " ".join(registry.engine("aligner", name).digests())
+        assert "silero_vad:" in files
+        assert "moonshine_voice:" in files
+
+
+def test_a_library_that_is_installed_later_changes_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """eSpeak NG pronounces words: with it the same script gives other phones."""
+    unit = replace(UNIT, engine=registry.engine("aligner", "script"))
+
+    def missing() -> None:
+        raise DependencyError("not installed")
+
+    monkeypatch.setattr(espeak, "_opened", missing)
+    without = key(unit)
+    library = SimpleNamespace(espeak_Info=lambda path: b"1.52.0  Data at: /x")
+    monkeypatch.setattr(espeak, "_opened", lambda: (library, None))
+    assert keys.preimage(unit)["libraries"] == {"espeak-ng": "1.52.0"}
+    assert key(unit) != without
+
+
+def test_the_recogniser_is_part_of_the_key_wherever_it_lives(tmp_path: Path) -> None:
+    unit = replace(UNIT, engine=registry.engine("aligner", "whisperx"))
+    here = keys.preimage(unit)["libraries"]
+    assert here["torch"] == importlib.metadata.version("torch")
+    found = {}
+    for version in ("3.8.1", "3.8.2"):
+        python = tmp_path / version
+        python.write_text(f'#!/bin/sh\necho \'{{"whisperx": "{version}"}}\'\n')
+        python.chmod(0o755)
+        found[version] = keys.preimage(replace(unit, paths={"whisperx/python": python}))["libraries"]
+        assert found[version]["whisperx"] == version
+    absent = keys.preimage(replace(unit, paths={"whisperx/python": tmp_path / "none"}))["libraries"]
+    assert absent["whisperx"] == ""
