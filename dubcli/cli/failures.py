@@ -8,27 +8,23 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from dubcli.cli.output import out
+from dubcli.core.shortage import shortage
 from dubcli.errors import ConfigError, DubError, ExitCode
 
-FULL = {errno.ENOSPC, errno.EDQUOT}
 DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def explain(error: BaseException) -> tuple[ExitCode, str]:
     """The exit code of an exception, and what to tell the user."""
-    if isinstance(error, DubError):
+    if isinstance(error, DubError) and not shortage(error):
         return error.exit_code, str(error)
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED, "stopped; type the same command to continue"
-    if isinstance(error, MemoryError):
-        return ExitCode.TEMPORARY, "out of memory; close other programs, or add --workers 1"
-    if isinstance(error, OSError):
-        where = f" ({error.filename})" if error.filename else ""
-        if error.errno in FULL:
-            return ExitCode.TEMPORARY, f"the disk is full{where}; free some space and type the same again"
-        if error.errno in DENIED:
-            reason = (error.strerror or "").lower()
-            return ExitCode.USAGE, f"cannot use {error.filename or 'a file'}: {reason}; choose another place"
+    if short := shortage(error):
+        return short.exit_code, str(short)
+    if isinstance(error, OSError) and error.errno in DENIED:
+        reason = (error.strerror or "").lower()
+        return ExitCode.USAGE, f"cannot use {error.filename or 'a file'}: {reason}; choose another place"
     first = (str(error).splitlines() or [""])[0]
     return ExitCode.BUG, f"a bug in dubcli: {type(error).__name__}: {first}"
 

@@ -1,7 +1,7 @@
 """What goes into a unit is read as it was committed, or not at all.
 
-A disk or a network may change a byte without a word. A result made from it would be stored under the right key
-and be believed for ever, so a worker reads the artifacts that a unit takes before the unit does.
+A disk or a network may change a byte without a word. A result made from it would be stored under the right
+key and be believed for ever, so a worker reads the artifacts that a unit takes before the unit does.
 """
 
 from __future__ import annotations

@@ -62,7 +62,13 @@ class JobFile(BaseModel):
 
 
 class _Published(BaseModel):
-    """A film that a job has put at its place: content of its artifact, `sources.mark` and digest of the file."""
+    """A film that a job has put at its place.
+
+    Attributes:
+        content: of its artifact.
+        mark: what tells its file from others (`core.sources.mark`).
+        sha256: of its file.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -13,7 +13,7 @@ import psutil
 LEAST_CPU = 0.01
 """Share of a core below which a process only waits; polling for something that never comes takes less."""
 LEAST_BYTES = 1 << 16
-"""Bytes a second that a process reads and writes if it does nothing but copy, over the slowest of networks."""
+"""Bytes a second that a process reads and writes at least if it copies, over the slowest of networks."""
 
 
 class Pulse:

@@ -21,6 +21,7 @@ from dubcli.models.packaged import digest
 KINDS = ("tracker", "aligner", "lips")
 _SPHINX = tuple(f"model/en-us/en-us/{name}" for name in ("mdef", "means", "variances", "sendump"))
 
+_DICTIONARY = "model/en-us/cmudict-en-us.dict"
 _SOUND = ("silero_vad:data/silero_vad_16k_sequence.onnx", "moonshine_voice:assets/tiny-en/encoder_model.ort")
 """What finds speech, and the encoder of the features that every aligner's unit leaves."""
 _HEARING = _SPHINX + _SOUND
@@ -127,7 +128,7 @@ BUILTIN = (
         "words of a script (--script) and their phones, found in the sound by force; the rest as phones",
         "MIT (silero-vad), BSD-2-Clause (PocketSphinx, its model and dictionary); GPL-3.0-or-later "
         "(eSpeak NG, optional, for other languages than English)", package="pocketsphinx",
-        weights=(*_HEARING, "model/en-us/cmudict-en-us.dict"),
+        weights=(*_HEARING, _DICTIONARY),
         libraries="dubcli.speech.espeak:versions",
     ),
     EngineInfo(
@@ -135,7 +136,7 @@ BUILTIN = (
         "words by WhisperX with weights of your own (engines.whisperx.model), then as script",
         "BSD-2-Clause (WhisperX), MIT (faster-whisper); the weights' own licence holds for them",
         package="whisperx", elsewhere="engines.whisperx.python",
-        weights=tuple(f"pocketsphinx:{name}" for name in (*_SPHINX, "model/en-us/cmudict-en-us.dict")) + _SOUND,
+        weights=(*(f"pocketsphinx:{name}" for name in (*_SPHINX, _DICTIONARY)), *_SOUND),
         libraries="dubcli.engines.aligners.recogniser:versions",
     ),
     EngineInfo(

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-
 PERSONAL = ("engines.accepted", "engines.whisperx.python")
 """Settings that run a program or accept a licence: theirs alone to give whose machine and signature it is.
 
@@ -174,8 +173,7 @@ class RunSettings(_Section):
     timeout: float = Field(
         default=600.0,
         gt=0,
-        description="seconds of silence until a worker is given up: it neither reports nor computes, reads or "
-        "writes",
+        description="seconds until a worker is given up that neither reports nor computes, reads or writes",
     )
     stall: float = Field(
         default=21600.0,

@@ -190,7 +190,8 @@ def refuse_personal(document: Document) -> None:
         ConfigError: it does; one line per setting, each with its place.
     """
     given = flatten(document.data, Settings)
-    lines = [f"{document.at(tuple(name.split('.')))}: {personal(name)}" for name in PERSONAL if given.get(name)]
+    there = [name for name in PERSONAL if given.get(name)]
+    lines = [f"{document.at(tuple(name.split('.')))}: {personal(name)}" for name in there]
     if lines:
         raise ConfigError("\n".join(lines))
 

@@ -30,7 +30,7 @@ def available() -> bool:
 
 
 def versions(paths: Mapping[str, Path]) -> dict[str, str]:
-    """Which eSpeak NG pronounces words, "" for none: an engine's contribution to keys (`EngineInfo.libraries`)."""
+    """Which eSpeak NG pronounces words, "" for none: an engine's part of keys (`EngineInfo.libraries`)."""
     try:
         library = _opened()[0]
     except DependencyError:

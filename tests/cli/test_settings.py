@@ -226,7 +226,9 @@ def test_programs_and_licences_count_from_the_user_alone(home: Path, tmp_path: P
     with pytest.raises(ConfigError, match=r"engines\.accepted does not count here"):
         resolve(folder=tmp_path, environ={})
     (tmp_path / "dubcli.toml").unlink()
-    (home / "config.toml").write_text("[engines]\naccepted = ['insightface']\nwhisperx.python = '/opt/python'")
+    (home / "config.toml").write_text(
+        "[engines]\naccepted = ['insightface']\nwhisperx.python = '/opt/python'"
+    )
     for base in (None, Settings()):
         engines = resolve(base=base, environ={}).settings.engines
         assert (engines.accepted, engines.whisperx.python) == (("insightface",), "/opt/python")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -28,6 +31,13 @@ crash = _info("tracker", "crash", "Crash")
 hang = _info("tracker", "hang", "Hang")
 polluter = _info("tracker", "polluter", "Polluter")
 raises = _info("tracker", "raises", "Raises")
+quiet = _info("tracker", "quiet", "Quiet")
+parent = _info("tracker", "parent", "Parent")
+deadlock = _info("tracker", "deadlock", "Deadlock")
+endless = _info("tracker", "endless", "Endless")
+killed = _info("tracker", "killed", "Killed")
+bad_alloc = _info("tracker", "bad-alloc", "BadAlloc")
+tensors = _info("tracker", "tensors", "Tensors")
 hungry = _info("tracker", "hungry", "Hungry")
 hungry_once = _info("tracker", "hungry-once", "HungryOnce")
 missing = _info("tracker", "missing", "NotThere")
@@ -38,6 +48,13 @@ crash = misbehave:crash
 hang = misbehave:hang
 polluter = misbehave:polluter
 raises = misbehave:raises
+quiet = misbehave:quiet
+parent = misbehave:parent
+deadlock = misbehave:deadlock
+endless = misbehave:endless
+killed = misbehave:killed
+bad-alloc = misbehave:bad_alloc
+tensors = misbehave:tensors
 hungry = misbehave:hungry
 hungry-once = misbehave:hungry_once
 missing = misbehave:missing
@@ -93,6 +110,66 @@ class Hang(_Tracker):
 
     def misbehave(self) -> None:
         time.sleep(10_000)
+
+
+QUIET_SECONDS = 8.0
+"""How long engines work without a word: many times the limit that tests set."""
+
+
+class Quiet(_Tracker):
+    """Works for long and says nothing."""
+
+    def misbehave(self) -> None:
+        end = time.monotonic() + QUIET_SECONDS
+        while time.monotonic() < end:
+            sum(range(10_000))
+
+
+class Parent(_Tracker):
+    """Waits for a child that works for long."""
+
+    def misbehave(self) -> None:
+        code = "import sys, time\nend = time.time() + float(sys.argv[1])\nwhile time.time() < end: pass"
+        subprocess.run([sys.executable, "-c", code, str(QUIET_SECONDS)], check=True)
+
+
+class Deadlock(_Tracker):
+    """Waits for itself."""
+
+    def misbehave(self) -> None:
+        lock = threading.Lock()
+        lock.acquire()
+        lock.acquire()
+
+
+class Endless(_Tracker):
+    """Works and gets nowhere."""
+
+    def misbehave(self) -> None:
+        while True:
+            sum(range(10_000))
+
+
+class Killed(_Tracker):
+    """Is killed from outside, as by a system that is short of memory."""
+
+    def misbehave(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class BadAlloc(_Tracker):
+    """Dies as a C++ library does when no memory is given."""
+
+    def misbehave(self) -> None:
+        os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
+        os.abort()
+
+
+class Tensors(_Tracker):
+    """Meets a full disk where the error has no number."""
+
+    def misbehave(self) -> None:
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
 
 
 class Polluter(_Tracker):

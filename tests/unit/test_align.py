@@ -18,6 +18,7 @@ from dubcli.artifacts import speech as record
 from dubcli.artifacts.phones import INDEX
 from dubcli.artifacts.speech import Phone, Record, Region, Word
 from dubcli.core.model import Task, Unit
+from dubcli.core.store import Store
 from dubcli.core.worker import Message, Worker
 from dubcli.engines import registry
 from dubcli.engines.aligners import forced, phoneloop, sphinx
@@ -162,16 +163,17 @@ def test_the_bytes_do_not_depend_on_the_threads_of_a_worker(tmp_path: Path) -> N
     unit = Unit(align.STAGE, "dub", inputs={}, paths=paths, facts={"offset": 0.0}, engine=phones)
     left = []
     for threads in (1, 2):
-        out = tmp_path / str(threads)
-        out.mkdir()
+        store = Store(tmp_path)
+        out = store.workspace()
         worker = Worker(threads, tmp_path / "log", threads)
-        worker.send(unit, out, batch=1.0)
+        worker.send(unit, store, out, batch=1.0)
         said: list[Message] = []
         while not said or said[-1]["type"] == "progress":
             select.select([worker], [], [])
             said += worker.receive()
         worker.close()
-        assert said[-1] == {"type": "done"}
+        assert said[-1]["type"] == "done"
+        assert set(said[-1]["files"]) == {"speech.json", "features.npz"}
         left.append([(out / name).read_bytes() for name in ("speech.json", "features.npz")])
     assert left[0] == left[1]
 

@@ -1,0 +1,103 @@
+"""Who works is left alone however long it says nothing, who hangs is found, shortages are told as such."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Sample
+from tests.crash.harness import ENGINES, Place
+from tests.engines import misbehave
+
+LIMIT = 2.5
+"""Seconds of silence allowed here; an hour's work without a word against 600 s is no other case."""
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory, tiny: Sample) -> Place:
+    """A job whose shots are known; each test adds the tracking of one of them."""
+    folder = tmp_path_factory.mktemp("watch")
+    installed = misbehave.install(folder / "site")
+    (folder / "calls").mkdir()
+    path = os.pathsep.join([str(installed), str(ENGINES), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {"PYTHONPATH": path, misbehave.MARK: str(folder / "calls"), "PLACE": str(folder / "job")}
+    place = Place.make(folder / "job", tiny.film, tiny.dub, environment)
+    for stage in ("probe", "split"):
+        done = place.run("--stage", stage)
+        assert done.returncode == 0, done.stderr
+    return place
+
+
+def track(place: Place, engine: str, *more: str) -> tuple[int, str]:
+    """Exit code and errors of tracking the first shot with an engine."""
+    words = ["--engine", f"tracker={engine}", "--stage", "track", "--shots", "0", "--workers", "1"]
+    done = place.run(*words, "--set", f"run.timeout={LIMIT}", "--set", "run.retries=0", *more)
+    return done.returncode, done.stderr
+
+
+def seconds_in_hand(place: Place) -> float:
+    """How long the last unit that failed was in hand."""
+    start = next(e for e in reversed(place.events()) if e["type"] == "unit.start")
+    failed = next(e for e in reversed(place.events()) if e["type"] == "unit.failed")
+    begun, ended = (datetime.fromisoformat(e["time"].replace("Z", "+00:00")) for e in (start, failed))
+    return (ended - begun).total_seconds()
+
+
+@pytest.mark.parametrize("engine", ["quiet", "parent"])
+def test_a_unit_that_works_without_a_word_is_left_alone(split: Place, engine: str) -> None:
+    code, errors = track(split, engine)
+    assert code == 0, errors
+
+
+@pytest.mark.parametrize("engine", ["hang", "deadlock"])
+def test_a_unit_that_hangs_is_ended_within_the_limit(split: Place, engine: str) -> None:
+    code, errors = track(split, engine)
+    assert code == 7, errors
+    assert f"nothing heard for {LIMIT} s; raise run.timeout" in errors
+    assert LIMIT < seconds_in_hand(split) < LIMIT + 15  # with the worker's start, on a busy machine
+    assert not split.left_over()
+
+
+def test_a_unit_that_gets_nowhere_is_ended_by_a_limit_of_its_own(split: Place) -> None:
+    code, errors = track(split, "endless", "--set", "run.stall=4")
+    assert code == 7, errors
+    assert "no progress for 4 s, although it works; raise run.stall" in errors
+    assert not split.left_over()
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ("killed", "most likely because memory ran out"),
+        ("bad-alloc", "out of memory"),
+        ("tensors", "the disk is full"),
+    ],
+)
+def test_shortages_are_temporary_whoever_tells_them(split: Place, engine: str, words: str) -> None:
+    code, errors = track(split, engine)
+    assert code == 75, errors
+    assert words in errors
+    assert "a bug" not in errors
+    (line,) = (line for line in errors.splitlines() if line.startswith("dubcli: error:"))
+    assert words in line
+
+
+def test_unfinished_work_does_not_stay_in_a_store_that_others_share(split: Place) -> None:
+    store = split.folder / "shared"
+    for stage in ("probe", "split"):
+        assert split.run("--stage", stage, "--store", str(store)).returncode == 0
+    code, _ = track(split, "raises", "--store", str(store))
+    assert code == 7
+    assert not list((store / "tmp").iterdir())
+
+
+def test_a_full_disk_names_the_store(split: Place) -> None:
+    _, errors = track(split, "tensors")
+    found = re.search(r"the disk is full \((.*?)\)", errors)
+    assert found
+    assert Path(found[1]).resolve() == (split.job / "store").resolve()
+    assert "--store DIR" in errors

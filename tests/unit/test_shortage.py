@@ -1,0 +1,103 @@
+"""A machine that has run out of something says so in many ways."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dubcli.cli import failures
+from dubcli.core.shortage import in_words, shortage
+from dubcli.core.worker import explain
+from dubcli.errors import (
+    ConfigError,
+    DiskFullError,
+    EngineError,
+    ExitCode,
+    MediaError,
+    MemoryFullError,
+    by_code,
+)
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch calls its own."""
+
+
+def array_error() -> BaseException:
+    with pytest.raises(MemoryError) as caught:
+        np.empty(1 << 60, np.uint8)
+    return caught.value
+
+
+def caused(cause: BaseException, error: BaseException) -> BaseException:
+    try:
+        raise error from cause
+    except BaseException as raised:
+        return raised
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        array_error(),
+        OutOfMemoryError("CUDA"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"),
+        RuntimeError("can't start new thread"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        ImportError("libx.so: failed to map segment from shared object"),
+        EngineError("ffmpeg failed: Cannot allocate memory"),
+        caused(BlockingIOError(errno.EAGAIN, "x"), RuntimeError("ffmpeg could not be started")),
+    ],
+)
+@pytest.mark.parametrize("engine", [True, False])
+def test_memory(error: BaseException, engine: bool) -> None:
+    assert isinstance(explain(error, Path("/store/tmp/x"), engine=engine), MemoryFullError)
+    assert failures.explain(error)[0] == ExitCode.TEMPORARY
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/x"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        caused(OSError(errno.ENOSPC, "full"), ValueError("could not write")),
+        EngineError("ffmpeg failed: av_interleaved_write_frame(): No space left on device"),
+    ],
+)
+def test_disk(error: BaseException) -> None:
+    told = explain(error, Path("/store/tmp/x"), engine=False)
+    assert isinstance(told, DiskFullError)
+    assert "/store" in str(told) or "/x" in str(told)
+    assert failures.explain(error)[0] == ExitCode.TEMPORARY
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("tensor of shape (0,)"),
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"),
+        MediaError("cannot read out of memory.mp4"),
+        ConfigError("no space left on device.yaml: not UTF-8 text"),
+    ],
+)
+def test_other_errors_are_no_shortage(error: BaseException) -> None:
+    assert shortage(error) is None
+
+
+def test_shortages_cross_a_process_border() -> None:
+    for error in (DiskFullError("x"), MemoryFullError("x")):
+        assert by_code(int(error.exit_code), type(error).__name__) is type(error)
+    assert by_code(7, "NoSuchError") is EngineError
+
+
+def test_last_words() -> None:
+    assert isinstance(in_words("terminate called: std::bad_alloc\n"), MemoryFullError)
+    assert isinstance(in_words("write: No space left on device"), DiskFullError)
+    assert in_words("Segmentation fault") is None
