@@ -3,7 +3,7 @@
 film.dub_fr.dub/
     job.json        the sources, the output and the settings (for people, and for `dubcli run JOB`)
     store/          artifacts, unless another store was named
-    refs/           which artifact each unit last came to (pointers; never believed)
+    refs.tsv        which artifact each unit last came to, a line each time (pointers; never believed)
     failed/         one file per unit that failed
     logs/           what workers printed
     cast.yaml       what a person says about who is who, if anything (`edits.castfile`)
@@ -25,6 +25,7 @@ import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from dubcli.settings.config import PERSONAL, Settings
 from dubcli.settings.layers import flatten, nest, personal
 
 SCHEMA = 1
+_KEY_LENGTH = 64  # hexadecimal digits; a line that a crash has torn is shorter
 STEM = r"^[\w' .-]{1,60}$"
 """Names that a stem can have."""
 SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
@@ -252,21 +254,37 @@ class Job:
 
     def ref(self, unit_id: str) -> str | None:
         """The key that a unit last came to, if any."""
-        return noted(self._unit_path("refs", unit_id)).get("key")
+        return self._refs.get(unit_id)
 
     def set_ref(self, unit_id: str, key: str) -> None:
         """Remember the key that a unit came to, and forget that it failed."""
-        path = self._unit_path("refs", unit_id)
-        if noted(path).get("key") != key:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({"key": key}), "utf-8")
-        self._unit_path("failed", unit_id).unlink(missing_ok=True)
+        if self._refs.get(unit_id) != key:
+            self._refs[unit_id] = key
+            with open(self.root / "refs.tsv", "a", encoding="utf-8") as file:
+                file.write(f"{unit_id}\t{key}\n")
+        if unit_id in self._failed:
+            self._failed.discard(unit_id)
+            self._unit_path("failed", unit_id).unlink(missing_ok=True)
 
     def refs(self) -> Iterator[tuple[str, str]]:
         """All (unit id, key) pointers."""
-        for path in sorted((self.root / "refs").glob("*/*.json")):
-            if key := noted(path).get("key"):
-                yield f"{path.parent.name}/{path.stem}", key
+        yield from sorted(self._refs.items())
+
+    @cached_property
+    def _refs(self) -> dict[str, str]:
+        """Unit id → key, from the file that a crash may have torn; of a unit's lines the last one counts."""
+        found: dict[str, str] = {}
+        with contextlib.suppress(OSError):
+            for line in (self.root / "refs.tsv").read_text("utf-8", "replace").splitlines():
+                unit_id, _, key = line.partition("\t")
+                if len(key) == _KEY_LENGTH:
+                    found[unit_id] = key
+        return found
+
+    @cached_property
+    def _failed(self) -> set[str]:
+        """Ids of the units for which there is a file in `failed/`."""
+        return {unit_id for unit_id, _ in self.failures()}
 
     def failure(self, unit_id: str) -> dict[str, Any]:
         """What is known of a unit's last failure; empty if it did not fail."""
@@ -280,6 +298,7 @@ class Job:
     def set_failure(self, unit_id: str, failure: Mapping[str, Any]) -> None:
         """Keep what is known of a unit's failure."""
         path = self._unit_path("failed", unit_id)
+        self._failed.add(unit_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(failure, indent=1), "utf-8")
 

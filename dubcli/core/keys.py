@@ -24,12 +24,17 @@ def canonical(value: Any) -> bytes:
     Raises:
         TypeError: the value holds something that has no single JSON form (a path, bytes, a set, NaN).
     """
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _json(_plain(value))
 
 
 def digest(value: Any) -> str:
     """sha256 of a value's canonical JSON, in hex."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def key(image: Mapping[str, Any]) -> str:
+    """The key of a pre-image as `preimage` gives it: its `digest`, without a second look at every value."""
+    return hashlib.sha256(_json(image)).hexdigest()
 
 
 def preimage(unit: Unit, salt: str = "") -> dict[str, Any]:
@@ -49,21 +54,34 @@ def preimage(unit: Unit, salt: str = "") -> dict[str, Any]:
         "weights": engine.digests() if engine else {},
         "params": _plain(unit.params),
         "facts": _plain(unit.facts),
-        "inputs": dict(unit.inputs),
+        "inputs": _plain(unit.inputs),
         "salt": salt,
         **({"libraries": libraries} if libraries else {}),
     }
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (str, bool, int)):
+    kind = type(value)
+    if kind is str or kind is int or value is None or kind is bool:
         return value
+    if kind is list or kind is tuple:
+        return [_plain(item) for item in value]
     if isinstance(value, float) and math.isfinite(value):
         return value
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise TypeError("a key's mappings are named by strings")
-        return {key: _plain(item) for key, item in value.items()}
-    raise TypeError(f"{type(value).__name__} has no place in a key: {value!r}")
+    if kind is dict or isinstance(value, Mapping):
+        found = {}
+        for name, item in value.items():
+            if not isinstance(name, str):
+                raise TypeError("a key's mappings are named by strings")
+            found[name] = item if type(item) is str else _plain(item)
+        return found
+    if isinstance(value, (str, int)):
+        return value
+    raise TypeError(f"{kind.__name__} has no place in a key: {value!r}")
+
+
+def _json(plain: Any) -> bytes:
+    return _ENCODER.encode(plain).encode()
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)

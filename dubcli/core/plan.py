@@ -118,7 +118,7 @@ def needed(job: Job) -> set[str]:
 
 def _row(job: Job, unit: Unit, selection: Selection, salt: str) -> Row:
     image = keys.preimage(unit, salt)
-    key = keys.digest(image)
+    key = keys.key(image)
     artifact = job.store.get(key)
     if artifact and not selection.forced(unit):
         return Row(unit.stage.name, unit, key, DONE, (), artifact)

@@ -41,10 +41,11 @@ class Store:
         self.root = root
         self.objects = root / "objects"
         self.temporary = root / "tmp"
+        self._objects = str(self.objects)
 
     def path(self, key: str) -> Path:
         """Where the artifact of a key lies or would lie."""
-        return self.objects / key[:2] / key
+        return Path(f"{self._objects}/{key[:2]}/{key}")
 
     def get(self, key: str) -> Artifact | None:
         """The artifact of a key, or None.
@@ -67,16 +68,17 @@ class Store:
         Raises:
             StoreError: the artifact is damaged.
         """
-        path = self.path(key)
+        path = f"{self._objects}/{key[:2]}/{key}"
+        before: tuple[int, int] | None = (0, 0)  # the first look is a cheap one, and nearly always enough
         for _ in range(TRIES):
-            before = _identity(path)
-            if before is None:
-                return None
             try:
                 manifest = _read_manifest(path)
                 _compare_sizes(path, manifest["files"])
             except (FileNotFoundError, StoreError) as error:
-                if _identity(path) != before:
+                seen, before = before, _identity(path)
+                if before is None:
+                    return None
+                if seen != before:
                     continue
                 lost = error.filename if isinstance(error, FileNotFoundError) else ""
                 what = f"{Path(lost).name} is missing" if lost else str(error)
@@ -312,21 +314,22 @@ def _entry(path: Path) -> dict[str, Any]:
     return {"size": path.stat().st_size, "sha256": sha256(path)}
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
-    text = (path / MANIFEST).read_bytes()
+def _read_manifest(path: str | Path) -> dict[str, Any]:
+    with open(f"{path}/{MANIFEST}", "rb") as file:
+        text = file.read()
     try:
         manifest = json.loads(text)
         if manifest["schema"] != SCHEMA or not isinstance(manifest["files"], dict):
             raise KeyError("schema")
         for name in manifest["files"]:
-            if Path(name).is_absolute() or ".." in Path(name).parts:
+            if name.startswith("/") or ".." in name.split("/"):
                 raise KeyError(name)
     except (ValueError, KeyError, TypeError):
         raise StoreError(f"{MANIFEST} cannot be read") from None
     return dict(manifest)
 
 
-def _compare_sizes(path: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
+def _compare_sizes(path: str | Path, files: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise `StoreError`, or `FileNotFoundError`, where a file is not there in its size."""
     for name, entry in files.items():
         size = os.stat(f"{path}/{name}").st_size
@@ -353,7 +356,7 @@ def damage(key: str, what: str, root: Path) -> str:
     )
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str | Path) -> tuple[int, int] | None:
     """What tells a folder from another of its name; None where there is none."""
     try:
         status = os.stat(path)

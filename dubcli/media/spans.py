@@ -40,9 +40,11 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return out
 
 
-def clipped(spans: Iterable[Span], within: Span) -> list[Span]:
-    """The parts of ranges inside another."""
-    parts = ((max(a, within[0]), min(b, within[1])) for a, b in spans)
+def clipped(spans: Sequence[Span], within: Span) -> list[Span]:
+    """The parts of rising ranges inside another."""
+    first = bisect.bisect_right(spans, within[0], key=lambda span: span[1])
+    last = bisect.bisect_left(spans, within[1], key=lambda span: span[0])
+    parts = ((max(a, within[0]), min(b, within[1])) for a, b in spans[first:last])
     return [(a, b) for a, b in parts if a < b]
 
 

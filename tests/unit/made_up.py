@@ -55,7 +55,7 @@ def _files(unit: Unit, seen: JobView, shots: int, people: int) -> dict[str, byte
             ],
             "groups.json": {
                 "starts": [int(n) for n in names],
-                "keys": [True] * shots,
+                "keys": [int(n) for n in names],
                 "fixed": [False] * shots,
                 "reason": "",
             },
@@ -75,6 +75,7 @@ def _files(unit: Unit, seen: JobView, shots: int, people: int) -> dict[str, byte
                         "stop": int(n) + 60, "kind": "speak", "amplitude": 1.0,
                     }
                     for k, n in enumerate(names)
+                    if k % 10  # where nobody speaks, the film is copied
                 ],
                 "offscreen": [],
                 "skipped": [],
@@ -85,6 +86,10 @@ def _files(unit: Unit, seen: JobView, shots: int, people: int) -> dict[str, byte
     if unit.stage.name == "lips":
         first = int(unit.name.split(".")[0])
         return {"patch.npz": _array(np.arange(first + 5, first + 60, dtype=np.int32)), "lips.json": b"{}"}
+    if unit.stage.name == "remux":
+        return {"film.mp4": b"dubbed"}
+    if unit.stage.name == "report":
+        return {"report.html": b"<html>", "report.json": b"{}"}
     made = make.get(unit.stage.name, lambda: {"result.json": unit.id, "more.json": unit.name})()
     return {name: json.dumps(value).encode() for name, value in made.items()}
 

@@ -113,11 +113,17 @@ def test_a_crash_between_note_and_rename_loses_nothing(job: Job, monkeypatch: py
 def test_pointers_and_failures_are_only_notes(job: Job) -> None:
     job.set_failure("lips/00000000.0", {"code": 7, "error": "x", "attempts": 3})
     assert dict(job.failures())["lips/00000000.0"]["code"] == 7
-    job.set_ref("lips/00000000.0", "abc")
+    one, two = 64 * "1", 64 * "2"
+    job.set_ref("lips/00000000.0", one)
     assert not dict(job.failures())
-    assert dict(job.refs()) == {"lips/00000000.0": "abc"}
-    (job.root / "refs/lips/00000000.0.json").write_text("torn {")
-    assert job.ref("lips/00000000.0") is None
+    assert dict(job.refs()) == {"lips/00000000.0": one}
+    job.set_ref("lips/00000000.0", two)
+    with (job.root / "refs.tsv").open("a") as file:
+        file.write("lips/00000000.1\tto")
+    again = Job.open(job.root)
+    assert dict(again.refs()) == {"lips/00000000.0": two}
+    again.set_ref("lips/00000000.2", one)
+    assert Job.open(job.root).ref("lips/00000000.0") == two
     assert json.loads((job.root / "job.json").read_text())["film"] == "../film.mp4"
 
 

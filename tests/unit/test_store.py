@@ -200,12 +200,12 @@ def test_a_commit_between_two_looks_is_no_damage(tmp_path: Path, monkeypatch: py
     store.path(key).mkdir(parents=True)  # what was there at the first look
     real = store_module._read_manifest
 
-    def late(path: Path) -> dict[str, Any]:
+    def late(path: str | Path) -> dict[str, Any]:
         monkeypatch.setattr(store_module, "_read_manifest", real)
         try:
             return real(path)
         finally:
-            path.rename(tmp_path / "other")
+            Path(path).rename(tmp_path / "other")
             commit(store)
 
     monkeypatch.setattr(store_module, "_read_manifest", late)
