@@ -18,11 +18,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import socket
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,12 +29,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dubcli.artifacts.remux import found
-from dubcli.core import sources
+from dubcli.core import published, sources
 from dubcli.core.model import Artifact, Source
-from dubcli.core.sources import mark, mark_or_none, noted
-from dubcli.core.store import Files, Store, damage, sha256, write_atomically
-from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
+from dubcli.core.sources import noted
+from dubcli.core.store import Store, write_atomically
+from dubcli.errors import ConfigError, LockedError, MediaError, UsageError
 from dubcli.settings.config import PERSONAL, Settings
 from dubcli.settings.layers import flatten, nest, personal
 
@@ -61,22 +58,6 @@ class JobFile(BaseModel):
     store: str = "store"
     stems: dict[str, str] = {}
     settings: Settings = Settings()
-
-
-class _Published(BaseModel):
-    """A film that a job has put at its place.
-
-    Attributes:
-        content: of its artifact.
-        mark: what tells its file from others (`core.sources.mark`).
-        sha256: of its file.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    content: str
-    mark: list[int]
-    sha256: str
 
 
 @dataclass
@@ -304,35 +285,7 @@ class Job:
 
     def published(self) -> bool:
         """Whether the output stands where it belongs, as this job left it: the same file, or a copy of it."""
-        return self._published() is not None
-
-    def _published(self) -> _Published | None:
-        """What is noted of the file that stands where the output belongs; None if that is not ours."""
-        here = mark_or_none(self.out)
-        if here is None:
-            return None
-        known = self._notes()
-        for note in known:
-            if note.mark == here:
-                return note
-        for number, note in enumerate(known):
-            if note.mark[:1] == here[:1] and note.sha256 == sha256(self.out):
-                known[number] = note = note.model_copy(update={"mark": here})
-                with contextlib.suppress(OSError):  # a job that may only be looked at
-                    self._note(known)
-                return note
-        return None
-
-    def _notes(self) -> list[_Published]:
-        """Films that this job has put at its place, or was about to; the last one first."""
-        try:
-            return [_Published.model_validate(one) for one in noted(self.root / "published.json")["films"]]
-        except (KeyError, TypeError, ValidationError):
-            return []
-
-    def _note(self, films: list[_Published]) -> None:
-        text = json.dumps({"films": [film.model_dump() for film in films]})
-        write_atomically(self.root / "published.json", text.encode())
+        return published.standing(self.root, self.out) is not None
 
     def publish(self, film: Artifact, report: Artifact | None) -> bool:
         """Put the finished film at its place, whole or not at all, and the report into the job directory.
@@ -345,48 +298,8 @@ class Job:
             OSError: the disk is full or not writable.
         """
         if report:
-            for name, entry in self._files(report).items():
-                data = (report.path / name).read_bytes()
-                if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-                    raise StoreError(damage(report.key, f"{name} has changed", self.store.root))
-                target = self.root / Path(name).name
-                if not target.exists() or target.read_bytes() != data:
-                    write_atomically(target, data)
-        before = self._published()
-        if before and before.content == film.content:
-            return False
-        files = self._files(film)
-        made = next((name for name in files if Path(name).stem == "film"), None)
-        if made is None:
-            raise StoreError(damage(film.key, "it holds no film", self.store.root))
-        handle, name = tempfile.mkstemp(dir=self.out.parent, prefix=".dubcli-", suffix=self.out.suffix)
-        try:
-            state = hashlib.sha256()
-            with os.fdopen(handle, "wb") as copy, open(film.path / made, "rb") as source:
-                while block := source.read(1 << 22):
-                    state.update(block)
-                    copy.write(block)
-                copy.flush()
-                os.fsync(copy.fileno())
-            if state.hexdigest() != files[made]["sha256"]:
-                raise StoreError(damage(film.key, f"{made} has changed", self.store.root))
-            os.chmod(name, 0o644)
-            # The note goes first and knows both films, so that a crash on either side of the rename
-            # never makes us take our own output for somebody else's file.
-            new = _Published(content=film.content, mark=mark(Path(name)), sha256=state.hexdigest())
-            self._note([new, *([before] if before else [])])
-            os.replace(name, self.out)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
-            raise
-        return True
-
-    def _files(self, artifact: Artifact) -> Files:
-        files = self.store.files(artifact.key)
-        if files is None:
-            raise StoreError(self.store.gone())
-        return files
+            published.copy_report(self.store, report, self.root)
+        return published.put(self.store, film, self.root, self.out)
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:
         stage, _, name = unit_id.partition("/")

@@ -51,6 +51,7 @@ def units(job: JobView) -> Iterable[Unit]:
             params=settings.model_dump(exclude={"video"}),
             facts={"video": facts, "start": shot.start, "spans": [list(part) for part in parts]},
             cost=float(sum(stop - start for start, stop in parts)),
+            needs=job.picture_needs,
         )
 
 

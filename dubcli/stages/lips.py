@@ -48,6 +48,7 @@ def units(job: JobView) -> list[Unit]:
                 facts={"track": int(number)},
                 engine=engine("lips", settings.engine),
                 cost=shots[shot].stop - shots[shot].start,
+                needs=job.picture_needs,
             )
         )
     return found

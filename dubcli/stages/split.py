@@ -25,6 +25,7 @@ def units(job: JobView) -> Iterable[Unit]:
         # The same packets in another container may be timed otherwise.
         facts={"film": media.content},
         cost=float(video.packets),
+        needs=job.picture_needs,
     )
 
 

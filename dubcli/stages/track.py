@@ -31,6 +31,7 @@ def units(job: JobView) -> list[Unit]:
             },
             engine=engine("tracker", settings.engine),
             cost=shot.stop - shot.start,
+            needs=job.picture_needs,
         )
         for shot in Shots.load(split.path).shots
     ]

@@ -1,0 +1,132 @@
+"""The finished film at its place: put there whole or not at all, and known again wherever it is moved."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dubcli.core.model import Artifact
+from dubcli.core.sources import mark, mark_or_none, noted
+from dubcli.core.store import Files, Store, damage, sha256, write_atomically
+from dubcli.errors import StoreError
+
+NOTE = "published.json"
+
+
+class Note(BaseModel):
+    """A film that a job has put at its place.
+
+    Attributes:
+        content: of its artifact.
+        mark: what tells its file from others (`core.sources.mark`).
+        sha256: of its file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    content: str
+    mark: list[int]
+    sha256: str
+
+
+def standing(root: Path, out: Path) -> Note | None:
+    """What a job has noted of the file that stands where its output belongs; None if that is not its own.
+
+    A copy of it, on another disk or with another time, is its own as well: then its content is compared.
+    """
+    here = mark_or_none(out)
+    if here is None:
+        return None
+    known = _notes(root)
+    for note in known:
+        if note.mark == here:
+            return note
+    for number, note in enumerate(known):
+        if note.mark[:1] == here[:1] and note.sha256 == sha256(out):
+            known[number] = note.model_copy(update={"mark": here})
+            with contextlib.suppress(OSError):  # a job that may only be looked at
+                _write(root, known)
+            return known[number]
+    return None
+
+
+def put(store: Store, film: Artifact, root: Path, out: Path) -> bool:
+    """Put a film at its place; whether anything had to be done.
+
+    Raises:
+        StoreError: the film is not as it was committed, or not there.
+        OSError: the disk is full or not writable.
+    """
+    before = standing(root, out)
+    if before and before.content == film.content:
+        return False
+    files = _files(store, film)
+    made = next((name for name in files if Path(name).stem == "film"), None)
+    if made is None:
+        raise StoreError(damage(film.key, "it holds no film", store.root))
+    handle, name = tempfile.mkstemp(dir=out.parent, prefix=".dubcli-", suffix=out.suffix)
+    try:
+        state = hashlib.sha256()
+        with os.fdopen(handle, "wb") as copy, open(film.path / made, "rb") as source:
+            while block := source.read(1 << 22):
+                state.update(block)
+                copy.write(block)
+            copy.flush()
+            os.fsync(copy.fileno())
+        if state.hexdigest() != files[made]["sha256"]:
+            raise StoreError(damage(film.key, f"{made} has changed", store.root))
+        os.chmod(name, 0o644)
+        # The note goes first and knows both films, so that a crash on either side of the rename
+        # never makes us take our own output for somebody else's file.
+        new = Note(content=film.content, mark=mark(Path(name)), sha256=state.hexdigest())
+        _write(root, [new, *([before] if before else [])])
+        os.replace(name, out)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+    return True
+
+
+def copy_report(store: Store, report: Artifact, root: Path) -> None:
+    """Put the report into the job directory.
+
+    Raises:
+        StoreError: it is not as it was committed, or not there.
+        OSError: the disk is full or not writable.
+    """
+    for name, entry in _files(store, report).items():
+        if not name.startswith("report."):
+            continue
+        data = (report.path / name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+            raise StoreError(damage(report.key, f"{name} has changed", store.root))
+        target = root / Path(name).name
+        if not target.exists() or target.read_bytes() != data:
+            write_atomically(target, data)
+
+
+def _notes(root: Path) -> list[Note]:
+    """Films that a job has put at its place, or was about to; the last one first."""
+    try:
+        return [Note.model_validate(one) for one in noted(root / NOTE)["films"]]
+    except (KeyError, TypeError, ValidationError):
+        return []
+
+
+def _write(root: Path, films: list[Note]) -> None:
+    text = json.dumps({"films": [film.model_dump() for film in films]})
+    write_atomically(root / NOTE, text.encode())
+
+
+def _files(store: Store, artifact: Artifact) -> Files:
+    files = store.files(artifact.key)
+    if files is None:
+        raise StoreError(store.gone())
+    return files
