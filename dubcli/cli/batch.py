@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.grouped import grouped
+from dubcli.cli.jobs import Running
 from dubcli.cli.output import out
 from dubcli.cli.run import Force, JsonLines
 
@@ -27,11 +29,11 @@ DryRun = Annotated[
 ]
 
 
+@grouped
 def batch(
     manifest: ManifestFile,
+    running: Running,
     force: Force = False,
-    workers: options.Workers = None,
-    fallback: options.Fallback = None,
     dry_run: DryRun = False,
     progress: options.Progress = "auto",
     json: JsonLines = False,
@@ -57,10 +59,9 @@ def batch(
     Relative paths count from the manifest's folder; "store: DIR" names another store than the one beside the
     manifest. On stdout comes a table of results, or with --json the events of all jobs.
     """
-    from dubcli.cli.jobs import Request
     from dubcli.core import batch as batches
 
-    flags = Request(manifest, workers=workers, fallback=fallback).flags()
+    flags = running.flags()
     found = batches.entries(manifest, flags)
     if dry_run:
         _list(found, json=json)

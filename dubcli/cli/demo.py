@@ -31,16 +31,18 @@ def demo(
     The film has three shots, its own English speech, a second audio track and subtitles; its French dub is
     made too. The face is a public-domain NASA portrait that speaks by this program's own doing.
     """
-    from dubcli.cli.jobs import Request
-    from dubcli.cli.run import execute, listeners, selection
+    from dubcli.cli.jobs import Request, Running
+    from dubcli.cli.run import execute, listeners
+    from dubcli.core.plan import Selection
     from dubcli.demo.film import make
 
     folder.mkdir(parents=True, exist_ok=True)
     film, dub = make(folder)
     out.note(f"made {film} and {dub}; now: dubcli run {film} --audio {dub}")
     execute(
-        Request(film, dub, workers=workers),
-        selection(None, None, None),
+        Request(film, dub),
+        Running(workers=workers),
+        Selection(),
         force=False,
         listeners=listeners(progress, json=False),
         json=False,

@@ -10,34 +10,47 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dubcli.cli import options
 from dubcli.errors import UsageError
 
 if TYPE_CHECKING:
     from dubcli.core.job import Job
+    from dubcli.settings.config import Settings
     from dubcli.settings.layers import Resolved
 
 
 @dataclass(frozen=True)
-class Request:
-    """What `run` and `plan` were asked for; paths as typed, None where not given."""
+class Running:
+    """How to run; a job keeps it with its settings."""
 
-    source: Path
-    audio: Path | None = None
-    out: Path | None = None
-    job: Path | None = None
-    store: Path | None = None
-    preset: str | None = None
-    assignments: tuple[str, ...] = ()
-    engines: tuple[str, ...] = ()
-    workers: int | None = None
-    fallback: str | None = None
-    script: Path | None = None
-    stems: tuple[str, ...] = ()
-    keep_matching: bool = False
-    accepted: tuple[str, ...] = ()
+    workers: options.Workers = None
+    fallback: options.Fallback = None
 
     def flags(self) -> dict[str, tuple[str, Any]]:
-        """Settings that have a flag of their own → (the flag, its value).
+        """Settings that were given by a flag → (the flag, its value)."""
+        given = {"run.workers": ("--workers", self.workers), "run.fallback": ("--fallback", self.fallback)}
+        return {name: (flag, value) for name, (flag, value) in given.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What job is meant, and with which settings; paths as typed, None where not given."""
+
+    source: options.Source
+    audio: options.Audio = None
+    stems: options.Stems = None
+    script: options.Script = None
+    out: options.Out = None
+    job: options.JobOption = None
+    store: options.StoreOption = None
+    preset: options.PresetOption = None
+    assignments: options.Assignments = None
+    engines: options.Engines = None
+    accept: options.Accept = None
+    keep_matching: options.KeepMatching = False
+
+    def flags(self) -> dict[str, tuple[str, Any]]:
+        """Settings that were given by a flag of their own → (the flag, its value).
 
         Raises:
             UsageError: an engine is not written as KIND=NAME.
@@ -45,19 +58,15 @@ class Request:
         from dubcli.settings.layers import ENGINES
 
         found: dict[str, tuple[str, Any]] = {}
-        for text in self.engines:
+        for text in self.engines or ():
             kind, equals, name = text.partition("=")
             if not equals or kind not in ENGINES:
                 raise UsageError(f"--engine {text}: write it as KIND=NAME; kinds are {', '.join(ENGINES)}")
             found[ENGINES[kind]] = ("--engine", name)
-        if self.workers is not None:
-            found["run.workers"] = ("--workers", self.workers)
-        if self.accepted:
-            found["engines.accepted"] = ("--accept-licence", list(self.accepted))
+        if self.accept:
+            found["engines.accepted"] = ("--accept-licence", list(self.accept))
         if self.keep_matching:
             found["motion.keep_matching"] = ("--keep-matching", True)
-        if self.fallback is not None:
-            found["run.fallback"] = ("--fallback", self.fallback)
         return found
 
     def voices(self) -> dict[str, Path]:
@@ -69,7 +78,7 @@ class Request:
         from dubcli.core.job import STEM
 
         found: dict[str, Path] = {}
-        for text in self.stems:
+        for text in self.stems or ():
             name, equals, file = text.partition("=")
             name = name.strip()
             if not equals or not file or not re.fullmatch(STEM, name):
@@ -80,11 +89,12 @@ class Request:
         return found
 
 
-def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
+def open_job(request: Request, running: Running | None = None, *, save: bool = True) -> tuple[Job, Resolved]:
     """The job that a command is about, made where it does not exist, and the origin of its settings.
 
     Args:
         request: the command line's words.
+        running: those that say how to run.
         save: keep the settings in the job; without it nothing is written.
 
     Raises:
@@ -93,13 +103,14 @@ def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
     from dubcli.core.job import Job
     from dubcli.core.sources import check
 
+    running = running or Running()
     if request.source.is_dir():
         given = {"--audio": request.audio, "-o": request.out, "--job": request.job, "--store": request.store}
         for flag, value in {**given, "--stem": request.stems or None}.items():
             if value is not None:
                 raise UsageError(f"{flag} goes with a film; {request.source} is a job and has its own")
         stored = Job.open(request.source)
-        resolved = _resolve(request, stored.root.parent, base=stored.settings)
+        resolved = _resolve(request, running, stored.root.parent, base=stored.settings)
         job = Job.open(request.source, resolved.settings)
         job.script = request.script or job.script
         check(resolved.settings, request.script)
@@ -108,7 +119,7 @@ def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
         return job, resolved
     if request.audio is None:
         raise UsageError(f"which dub? type: dubcli run {request.source} --audio FILE")
-    resolved = _resolve(request, (request.job or request.out or request.source).parent)
+    resolved = _resolve(request, running, (request.job or request.out or request.source).parent)
     job = Job.create_or_open(
         request.source,
         request.audio,
@@ -124,9 +135,9 @@ def open_job(request: Request, *, save: bool = True) -> tuple[Job, Resolved]:
 
 
 @contextlib.contextmanager
-def look_at(request: Request) -> Iterator[tuple[Job, Resolved]]:
+def look_at(request: Request, running: Running | None = None) -> Iterator[tuple[Job, Resolved]]:
     """`open_job` that leaves nothing behind; a job that does not exist yet lives in a temporary folder."""
-    job, resolved = open_job(request, save=False)
+    job, resolved = open_job(request, running, save=False)
     if job.root.is_dir():
         yield job, resolved
         return
@@ -154,15 +165,15 @@ def find_job(place: Path | None) -> Path:
     raise UsageError(several if found else "this folder is no job and holds none; name a job directory")
 
 
-def _resolve(request: Request, folder: Path, base: Any = None) -> Resolved:
+def _resolve(request: Request, running: Running, folder: Path, base: Settings | None = None) -> Resolved:
     from dubcli.settings.layers import check_engines, resolve
 
     resolved = resolve(
         preset=request.preset,
         store=request.store,
         folder=folder,
-        flags=request.flags(),
-        assignments=request.assignments,
+        flags=request.flags() | running.flags(),
+        assignments=tuple(request.assignments or ()),
         base=base,
     )
     check_engines(resolved)

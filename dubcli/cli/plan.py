@@ -6,26 +6,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dubcli.cli import options
+from dubcli.cli.grouped import grouped
+from dubcli.cli.jobs import Request, Running
 from dubcli.cli.output import out
 
 if TYPE_CHECKING:
-    from dubcli.cli.jobs import Request
     from dubcli.core.plan import Row, Selection
 
 
+@grouped
 def plan(
-    film: options.Source,
-    audio: options.Audio = None,
-    stems: options.Stems = None,
-    script: options.Script = None,
-    out_file: options.Out = None,
-    job_dir: options.JobOption = None,
-    store: options.StoreOption = None,
-    preset: options.PresetOption = None,
-    assignments: options.Assignments = None,
-    engines: options.Engines = None,
-    accept: options.Accept = None,
-    keep_matching: options.KeepMatching = False,
+    request: Request,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -39,32 +30,17 @@ def plan(
 
     With -v every unit has a line of its own, and the origin of every setting is shown.
     """
-    from dubcli.cli.jobs import Request
     from dubcli.core.plan import Selection
 
-    request = Request(
-        film,
-        audio,
-        out_file,
-        job_dir,
-        store,
-        preset,
-        tuple(assignments or ()),
-        tuple(engines or ()),
-        script=script,
-        stems=tuple(stems or ()),
-        keep_matching=keep_matching,
-        accepted=tuple(accept or ()),
-    )
     show(request, Selection(), json=json)
 
 
-def show(request: Request, selection: Selection, *, json: bool) -> None:
+def show(request: Request, selection: Selection, running: Running | None = None, *, json: bool) -> None:
     """Print the plan of a job."""
     from dubcli.cli.jobs import as_json, look_at
     from dubcli.core.plan import plan as rows_of
 
-    with look_at(request) as (job, resolved):
+    with look_at(request, running) as (job, resolved):
         job.read_sources()
         rows = list(rows_of(job, selection))
         if json:

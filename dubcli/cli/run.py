@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dubcli.cli import failures, options
+from dubcli.cli.grouped import grouped
+from dubcli.cli.jobs import Request, Running
 from dubcli.cli.output import out
 from dubcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from dubcli.cli.jobs import Request
     from dubcli.core.events import Event, Listener
     from dubcli.core.plan import Selection
 
@@ -61,25 +63,43 @@ JsonLines = Annotated[
 ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Which part of a job to run."""
+
+    stage: StageOption = None
+    shots: Shots = None
+    redo: Redo = None
+
+    def selection(self) -> Selection:
+        """The same, for the runner.
+
+        Raises:
+            UsageError: there is no such stage, or the range is not one.
+        """
+        from dubcli.core.plan import Selection
+        from dubcli.settings.document import suggestion
+        from dubcli.stages import ORDER
+
+        for name in [self.stage, *(self.redo or ())]:
+            if name is not None and name not in ORDER:
+                raise UsageError(f"there is no stage {name!r}{suggestion(name, ORDER)}")
+        span = None
+        if self.shots is not None:
+            first, dash, last = self.shots.partition("-")
+            last = last if dash else first
+            if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+                raise UsageError(f"--shots {self.shots}: write it as FIRST-LAST, such as 120-180")
+            span = (f"{int(first):08d}", f"{int(last):08d}")
+        return Selection(self.stage or "", span, tuple(self.redo or ()))
+
+
+@grouped
 def run(
-    film: options.Source,
-    audio: options.Audio = None,
-    stems: options.Stems = None,
-    script: options.Script = None,
-    out_file: options.Out = None,
-    job_dir: options.JobOption = None,
-    store: options.StoreOption = None,
+    request: Request,
+    running: Running,
+    chosen: Chosen,
     force: Force = False,
-    preset: options.PresetOption = None,
-    assignments: options.Assignments = None,
-    engines: options.Engines = None,
-    accept: options.Accept = None,
-    keep_matching: options.KeepMatching = False,
-    workers: options.Workers = None,
-    fallback: options.Fallback = None,
-    stage: StageOption = None,
-    shots: Shots = None,
-    redo: Redo = None,
     dry_run: DryRun = False,
     progress: options.Progress = "auto",
     json: JsonLines = False,
@@ -97,29 +117,23 @@ def run(
 
     On stdout comes the path of the dubbed film, or with --json the events; progress goes to stderr.
     """
-    from dubcli.cli.jobs import Request
-
-    request = Request(
-        film, audio, out_file, job_dir, store, preset, tuple(assignments or ()), tuple(engines or ()),
-        workers, fallback, script, stems=tuple(stems or ()), keep_matching=keep_matching,
-        accepted=tuple(accept or ()),
-    )  # fmt: skip
     if dry_run:
         from dubcli.cli.plan import show
 
-        show(request, selection(stage, shots, redo), json=json)
+        show(request, chosen.selection(), running, json=json)
         return
-    execute(
-        request,
-        selection(stage, shots, redo),
-        force=force,
-        listeners=listeners(progress, json=json),
-        json=json,
-    )
+    heard = listeners(progress, json=json)
+    execute(request, running, chosen.selection(), force=force, listeners=heard, json=json)
 
 
 def execute(
-    request: Request, chosen: Selection, *, force: bool, listeners: list[Listener], json: bool
+    request: Request,
+    running: Running,
+    selection: Selection,
+    *,
+    force: bool,
+    listeners: list[Listener],
+    json: bool,
 ) -> None:
     """Run a job and end its events with the exit code, whatever happens."""
     from dubcli.cli.jobs import open_job
@@ -128,12 +142,12 @@ def execute(
 
     events, code, text = Events(None, *listeners), ExitCode.BUG, ""
     try:
-        job, resolved = open_job(request)
+        job, resolved = open_job(request, running)
         for name, value, origin in resolved.rows():
             if origin != "default":
                 out.detail(f"{name} = {value} ({origin})")
         events = Events(job.root / "events.jsonl", *listeners)
-        runner.run(job, events, chosen, overwrite=force)
+        runner.run(job, events, selection, overwrite=force)
         code = ExitCode.OK
     except BaseException as error:
         code, text = failures.explain(error)
@@ -154,29 +168,6 @@ def listeners(progress: str, *, json: bool) -> list[Listener]:
     if out.verbose:
         found.append(_details)
     return found
-
-
-def selection(stage: str | None, shots: str | None, redo: list[str] | None) -> Selection:
-    """What `--stage`, `--shots` and `--redo` ask for.
-
-    Raises:
-        UsageError: there is no such stage, or the range is not one.
-    """
-    from dubcli.core.plan import Selection
-    from dubcli.settings.document import suggestion
-    from dubcli.stages import ORDER
-
-    for name in [stage, *(redo or ())]:
-        if name is not None and name not in ORDER:
-            raise UsageError(f"there is no stage {name!r}{suggestion(name, ORDER)}")
-    span = None
-    if shots is not None:
-        first, dash, last = shots.partition("-")
-        last = last if dash else first
-        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
-            raise UsageError(f"--shots {shots}: write it as FIRST-LAST, such as 120-180")
-        span = (f"{int(first):08d}", f"{int(last):08d}")
-    return Selection(stage or "", span, tuple(redo or ()))
 
 
 def _warnings(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""A finished job of any length that never was: real stages plan it, and its artifacts hold next to nothing."""
+"""A finished job of any length that never was: real stages plan it, its artifacts hold next to nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def finished(folder: Path, shots: int, people: int) -> Job:
     job = Job.create_or_open(folder / "film.mp4", folder / "dub_fr.wav", Settings())
     job.read_sources()
     seen = view(job)
-    with mock.patch.object(os, "fsync", lambda descriptor: None):
+    with mock.patch.object(os, "fsync", return_value=None):
         for name in stages.ORDER:
             units = list(stages.module(name).units(seen))
             seen.artifacts[name] = {}
@@ -51,7 +51,8 @@ def _files(unit: Unit, seen: JobView, shots: int, people: int) -> dict[str, byte
         "probe": lambda: {"media.json": {"video": VIDEO, "audio": [AUDIO], "subtitles": [], "other": []}},
         "split": lambda: {
             "shots.json": [
-                {"name": n, "start": int(n), "stop": int(n) + FRAMES, "picture": f"picture {n}"} for n in names
+                {"name": n, "start": int(n), "stop": int(n) + FRAMES, "picture": f"picture {n}"}
+                for n in names
             ],
             "groups.json": {
                 "starts": [int(n) for n in names],
