@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 import zipfile
 from array import array
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _INDEX = "patch.npz"
-_CODES = {"<i4": "i", "<i8": "q"}
+_CODES = {b"4": "i", b"8": "q"}
 
 
 class PatchFacts(Document):
@@ -82,10 +82,10 @@ def frames(folder: Path) -> Sequence[int]:
     with zipfile.ZipFile(path) as box:
         data = box.read("frames.npy")
     size = int.from_bytes(data[8:10], "little")
-    header = ast.literal_eval(data[10 : 10 + size].decode("latin-1"))
-    if header["descr"] not in _CODES or len(header["shape"]) != 1:
+    header = re.search(rb"'descr': '<i([48])'.*'shape': \(\d+,\)", data[10 : 10 + size])
+    if not header:
         raise ValueError(f"{path}: frames are no flat array of integers")
-    return array(_CODES[header["descr"]], data[10 + size :])
+    return array(_CODES[header[1]], data[10 + size :])
 
 
 def pictures(folder: Path) -> Path:

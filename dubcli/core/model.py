@@ -11,7 +11,6 @@ and one constant, `STAGE`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -144,8 +143,10 @@ class JobView:
     @cached_property
     def picture_needs(self) -> Needs:
         """Needs of a unit that works on the film's pictures."""
-        info = json.loads((self.one("probe").path / "media.json").read_bytes())["video"]
-        return Needs.of_pictures(info["width"], info["height"])
+        from dubcli.artifacts.media import MediaInfo  # which imports pydantic: not for `--help`
+
+        video = MediaInfo.load(self.one("probe").path).film
+        return Needs.of_pictures(video.width, video.height)
 
     def weights(self, engine: str) -> dict[str, Source]:
         """Weights that settings name for an engine, by role `ENGINE/NAME`."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from dubcli.artifacts import remux
 from dubcli.core.model import Artifact
 from dubcli.core.sources import mark, mark_or_none, noted
 from dubcli.core.store import Files, Store, damage, sha256, write_atomically
@@ -67,8 +68,9 @@ def put(store: Store, film: Artifact, root: Path, out: Path) -> bool:
     if before and before.content == film.content:
         return False
     files = _files(store, film)
-    made = next((name for name in files if Path(name).stem == "film"), None)
-    if made is None:
+    path = remux.found(film.path)
+    made = path.name if path else ""
+    if made not in files:
         raise StoreError(damage(film.key, "it holds no film", store.root))
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=".dubcli-", suffix=out.suffix)
     try:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import numpy as np
 
 from dubcli import stages
+from dubcli.artifacts.cast import Cast, Person
+from dubcli.artifacts.cues import Cue, Cues
+from dubcli.artifacts.patches import Placement
+from dubcli.artifacts.shots import Groups, Shot, Shots
 from dubcli.core import keys
 from dubcli.core.job import Job
-from dubcli.core.model import JobView, Unit
+from dubcli.core.model import Unit
 from dubcli.core.plan import view
 from dubcli.settings.config import Settings
-from tests.unit.test_golden_keys import AUDIO, VIDEO
+from tests.unit.test_golden_keys import MEDIA
 
 FRAMES = 70  # of a shot: 2,500 of them are two hours
 
@@ -35,69 +36,57 @@ def finished(folder: Path, shots: int, people: int) -> Job:
             seen.artifacts[name] = {}
             for unit in units:
                 made = job.store.workspace()
-                for file, data in _files(unit, seen, shots, people).items():
-                    (made / file).write_bytes(data)
+                _leave(unit, made, shots, people)
                 artifact = job.store.put(keys.preimage(unit), made, {"unit": unit.id})
                 seen.artifacts[name][unit.name] = artifact
                 job.set_ref(unit.id, artifact.key)
     return job
 
 
-def _files(unit: Unit, seen: JobView, shots: int, people: int) -> dict[str, bytes]:
-    """What a unit would have left, as far as planning reads it."""
+def _leave(unit: Unit, made: Path, shots: int, people: int) -> None:
+    """Write what a unit would have left, as far as planning reads it."""
     names = [f"{number * FRAMES:08d}" for number in range(shots)]
     persons = [f"p{number + 1:02d}" for number in range(people)]
-    make: dict[str, Callable[[], dict[str, Any]]] = {
-        "probe": lambda: {"media.json": {"video": VIDEO, "audio": [AUDIO], "subtitles": [], "other": []}},
-        "split": lambda: {
-            "shots.json": [
-                {"name": n, "start": int(n), "stop": int(n) + FRAMES, "picture": f"picture {n}"}
-                for n in names
-            ],
-            "groups.json": {
-                "starts": [int(n) for n in names],
-                "keys": [int(n) for n in names],
-                "fixed": [False] * shots,
-                "reason": "",
-            },
-        },
-        "cast": lambda: {
-            "cast.json": {
-                "persons": [
-                    {"id": one, "faces": [[n, 0] for n in names[k::people]]} for k, one in enumerate(persons)
-                ]
-            }
-        },
-        "cue": lambda: {
-            "cues.json": {
-                "cues": [
-                    {
-                        "shot": n, "track": 0, "person": persons[k % people], "start": int(n) + 5,
-                        "stop": int(n) + 60, "kind": "speak", "amplitude": 1.0,
-                    }
-                    for k, n in enumerate(names)
-                    if k % 10  # where nobody speaks, the film is copied
-                ],
-                "offscreen": [],
-                "skipped": [],
-            }
-        },
-        "learn": lambda: {f"gallery-{one}.npz": one for one in persons},
-    }  # fmt: skip
-    if unit.stage.name == "lips":
-        first = int(unit.name.split(".")[0])
-        return {"patch.npz": _array(np.arange(first + 5, first + 60, dtype=np.int32)), "lips.json": b"{}"}
-    if unit.stage.name == "remux":
-        return {"film.mp4": b"dubbed"}
-    if unit.stage.name == "report":
-        return {"report.html": b"<html>", "report.json": b"{}"}
-    made = make.get(unit.stage.name, lambda: {"result.json": unit.id, "more.json": unit.name})()
-    return {name: json.dumps(value).encode() for name, value in made.items()}
-
-
-def _array(frames: Any) -> bytes:
-    import io
-
-    file = io.BytesIO()
-    np.savez_compressed(file, frames=frames, origin=np.zeros((len(frames), 2), np.int32))
-    return file.getvalue()
+    match unit.stage.name:
+        case "probe":
+            MEDIA.save(made)
+        case "split":
+            rows = (Shot(name=n, start=int(n), stop=int(n) + FRAMES, picture=f"picture {n}") for n in names)
+            Shots(shots=tuple(rows)).save(made)
+            starts = tuple(int(n) for n in names)
+            Groups(starts=starts, keys=starts, fixed=(False,) * shots).save(made)
+        case "cast":
+            faces = (tuple((n, 0) for n in names[k::people]) for k in range(people))
+            rows_of = (Person(id=one, faces=own) for one, own in zip(persons, faces, strict=True))
+            Cast(persons=tuple(rows_of)).save(made)
+        case "cue":  # where nobody speaks, the film is copied
+            spoken = [(n, persons[k % people]) for k, n in enumerate(names) if k % 10]
+            cues = (
+                Cue(
+                    shot=n,
+                    track=0,
+                    person=one,
+                    start=int(n) + 5,
+                    stop=int(n) + 60,
+                    kind="speak",
+                    confidence=1.0,
+                )
+                for n, one in spoken
+            )
+            Cues(cues=tuple(cues)).save(made)
+        case "learn":
+            for one in persons:
+                (made / f"gallery-{one}.npz").write_text(one)
+        case "lips":
+            first = int(unit.name.split(".")[0])
+            frames = np.arange(first + 5, first + 60, dtype=np.int32)
+            Placement(frames, np.zeros((55, 2), np.int32), np.ones(55, np.float32)).save(made)
+            (made / "lips.json").write_text("{}")
+        case "remux":
+            (made / "film.mp4").write_bytes(b"dubbed")
+        case "report":
+            (made / "report.html").write_text("<html>")
+            (made / "report.json").write_text("{}")
+        case _:
+            (made / "result").write_text(unit.id)
+            (made / "more").write_text(unit.name)

@@ -106,7 +106,7 @@ def _keys(folder: Path, settings: dict[str, Any], only: str = "") -> dict[str, s
         "script": ["script"],
         "whisperx": ["whisperx/model", "whisperx/ctc"],
         "insightface": ["insightface/detector", "insightface/landmarks", "insightface/identity"],
-    }.get(engine, [])
+    }.get(str(engine), [])
     view = JobView(
         sources={role: Source(folder / f"{role}.mp4", role) for role in roles},
         settings=Settings.model_validate(settings),

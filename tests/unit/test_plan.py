@@ -12,6 +12,7 @@ from dubcli.core import keys, runner, store
 from dubcli.core.events import Events
 from dubcli.core.job import Job
 from dubcli.core.plan import DONE, plan
+from dubcli.core.pool import Pool
 from tests.unit.made_up import finished
 
 SHOTS, PEOPLE = 120, 8
@@ -54,7 +55,7 @@ def test_a_finished_job_is_run_without_reading_more(made: Job, monkeypatch: pyte
     job = Job.open(made.root)
     heard: Counter[str] = Counter()
     opened: list[str] = []
-    monkeypatch.setattr(runner.Pool, "_start", lambda pool: opened.append("a worker"))
+    monkeypatch.setattr(Pool, "_start", lambda pool: opened.append("a worker"))
     runner.run(job, Events(None, lambda event: heard.update([event["type"]])))
     assert heard["unit.start"] == 0
     assert heard["unit.cached"] == len(read)
