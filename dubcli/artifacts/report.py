@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import html
+import json
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from dubcli.artifacts.base import Document, Strict
 
 SCHEMA = 2
+FILM, DUB = "{{film}}", "{{dub}}"
+"""What stands in the artifact for the names of film and dub: no result depends on what they are called."""
 State = Literal["changed", "untouched", "failed"]
 
 
@@ -15,7 +19,7 @@ class Film(Strict):
     """The film that was dubbed.
 
     Attributes:
-        name: its file name.
+        name: its file name; in the artifact `FILM`.
         seconds: its length.
         frames: number of its pictures.
         rate: pictures per second, (numerator, denominator).
@@ -239,6 +243,21 @@ class Report(Document):
     warnings: tuple[str, ...]
     engines: tuple[Engine, ...]
     shots: tuple[Shot, ...]
+
+
+def named(data: bytes, file: str, film: str, dub: str) -> bytes:
+    """A file of the artifact with the names that film and dub have now.
+
+    Args:
+        data: its content.
+        file: its name, which says how names are written in it.
+        film, dub: the names.
+    """
+    for mark, name in ((FILM, film), (DUB, dub)):
+        text = name.encode("utf-8", "replace").decode()
+        written = json.dumps(text)[1:-1] if file == Report.FILE else html.escape(text)
+        data = data.replace(mark.encode(), written.encode())
+    return data
 
 
 def page(folder: Path) -> Path:

@@ -298,7 +298,7 @@ class Job:
             OSError: the disk is full or not writable.
         """
         if report:
-            published.copy_report(self.store, report, self.root)
+            published.copy_report(self.store, report, self.root, self.film.name, self.dub.name)
         return published.put(self.store, film, self.root, self.out)
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:

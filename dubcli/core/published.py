@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.artifacts import remux
+from dubcli.artifacts import report as report_file
 from dubcli.core.model import Artifact
 from dubcli.core.sources import mark, mark_or_none, noted
 from dubcli.core.store import Files, Store, damage, sha256, write_atomically
@@ -96,8 +97,8 @@ def put(store: Store, film: Artifact, root: Path, out: Path) -> bool:
     return True
 
 
-def copy_report(store: Store, report: Artifact, root: Path) -> None:
-    """Put the report into the job directory.
+def copy_report(store: Store, report: Artifact, root: Path, film: str, dub: str) -> None:
+    """Put the report into the job directory, with the names that film and dub have now.
 
     Raises:
         StoreError: it is not as it was committed, or not there.
@@ -109,7 +110,8 @@ def copy_report(store: Store, report: Artifact, root: Path) -> None:
         data = (report.path / name).read_bytes()
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise StoreError(damage(report.key, f"{name} has changed", store.root))
-        target = root / Path(name).name
+        data = report_file.named(data, name, film, dub)
+        target = root / name
         if not target.exists() or target.read_bytes() != data:
             write_atomically(target, data)
 

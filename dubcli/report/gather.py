@@ -21,7 +21,7 @@ from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.patches import Placement
 from dubcli.artifacts.phones import INDEX
-from dubcli.artifacts.report import Cue, Dub, Engine, Film, Skip, Span
+from dubcli.artifacts.report import DUB, FILM, Cue, Dub, Engine, Film, Skip, Span
 from dubcli.artifacts.shots import Frames, Shots
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.engines import registry
@@ -135,7 +135,7 @@ class Work:
         """What the film is."""
         video = self.media.film
         return Film(
-            name=self.facts["film"],
+            name=FILM,
             seconds=round(float(self.seconds[-1] + 1 / video.rate), 3),
             frames=len(self.pts),
             rate=video.average_rate,
@@ -151,7 +151,7 @@ class Work:
         """What the dub is."""
         heard = sound.Record.load(self.inputs["speech/dub"])
         spoken = sum(region.end - region.start for region in heard.regions)
-        return Dub(name=self.facts["dub"], seconds=heard.seconds, speech_seconds=round(spoken, 2))
+        return Dub(name=DUB, seconds=heard.seconds, speech_seconds=round(spoken, 2))
 
     def speech(self) -> tuple[Span, ...]:
         """Where the dub speaks."""

@@ -8,7 +8,7 @@ from dubcli.engines.registry import engine
 from dubcli.errors import CheckError, StoreError
 from dubcli.stages.align import dub_engine
 
-STAGE = Stage("report", version=3, after=("remux",))
+STAGE = Stage("report", version=4, after=("remux",))
 MOST_VIEWS = 2  # looks averaged for each mesh; more halve the noise once again at twice the time
 
 
@@ -24,7 +24,7 @@ def units(job: JobView) -> list[Unit]:
     }
     for stage, role in (("track", "tracks"), ("align", "speech"), ("motion", "motion"), ("lips", "patch")):
         used |= {f"{role}/{name}": artifact for name, artifact in job.all(stage).items()}
-    settings, film, dub = job.settings, job.sources["film"], job.sources["dub"]
+    settings, film = job.settings, job.sources["film"]
     shots = Shots.load(used["split"].path).shots
     measured_by = engine("tracker", "mediapipe")  # whatever tracker the film was dubbed with
     networks = {f"networks/{name}": digest for name, digest in measured_by.digests().items()}
@@ -36,9 +36,6 @@ def units(job: JobView) -> list[Unit]:
             paths={"film": film.path, **{role: artifact.path for role, artifact in used.items()}},
             params={**settings.report.model_dump(), "views": min(MOST_VIEWS, settings.track.views)},
             facts={
-                # The names stand in the report, so they are part of it.
-                "film": film.path.name,
-                "dub": dub.path.name,
                 "suffix": job.suffix,
                 "measured_by": [measured_by.name, measured_by.algorithm],
                 "engines": [

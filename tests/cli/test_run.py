@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,93 @@ def test_damage_is_found_and_mended(place: Path, dubcli: Dubcli) -> None:
     assert dubcli("cache", "verify", "--repair", job.name).returncode == 0
     assert dubcli("cache", "verify", job.name).returncode == 0
     assert dubcli("run", job.name).returncode == 0
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file, and neither its size nor its time."""
+    status = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_flipped_bit_goes_no_further(place: Path, dubcli: Dubcli) -> None:
+    """Neither into a result, nor into the film, nor into what is left after a repair."""
+    words = ("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--progress", "none")
+    assert dubcli(*words).returncode == 0
+    job, film = place / "film.dub_fr.dub", place / "film.dub_fr.mp4"
+    store, right = job / "store", film.read_bytes()
+
+    def held() -> dict[str, str]:
+        manifests = (json.loads(path.read_text()) for path in store.rglob("artifact.json"))
+        return {item["key"]: item["preimage"]["stage"] for item in manifests}
+
+    flip(next(store.rglob("features.npz")))
+    before = held()
+    refused = dubcli(*words, "--set", "cue.pad=0.5")
+    assert refused.returncode == 9, refused.stderr
+    assert "features.npz has changed" in refused.stderr
+    assert f"dubcli cache verify --repair {store.relative_to(place)}" in refused.stderr
+    assert held() == before
+
+    told = json.loads(dubcli("cache", "verify", "--repair", job.name, "--json").stdout)
+    assert len(told["damaged"]) == 1
+    gone = {before[key] for key in told["made_from_damaged"]}
+    assert {"cue", "remux"} & gone == {"cue"}, "what was made from it went, and nothing else"
+    assert dubcli(*words, "--set", "cue.pad=0.5").returncode == 0
+
+    flip(next(store.rglob("film.mp4")))
+    film.unlink()
+    refused = dubcli(*words, "--set", "cue.pad=0.5")
+    assert refused.returncode == 9, refused.stderr
+    assert "film.mp4 has changed" in refused.stderr
+    assert not film.exists()
+    assert dubcli("cache", "verify", "--repair", job.name).returncode == 0
+    assert dubcli(*words, "--set", "cue.pad=0.5").returncode == 0
+    assert film.read_bytes() == right
+
+
+def test_a_plan_is_not_made_from_a_flipped_bit(place: Path, dubcli: Dubcli) -> None:
+    words = ("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--progress", "none")
+    assert dubcli(*words, "--stage", "probe").returncode == 0
+    assert dubcli(*words, "--stage", "split").returncode == 0
+    shots = next(place.rglob("shots.json"))
+    text = shots.read_text()
+    shots.chmod(0o644)
+    shots.write_text(text.replace('"start": 0', '"start": 1', 1))
+    refused = dubcli(*words)
+    assert refused.returncode == 9, refused.stderr
+    assert not [e for e in events_of(place / "film.dub_fr.dub") if e["type"] == "unit.start" and e["stage"] == "track"]
+
+
+def test_a_job_goes_where_its_film_goes(place: Path, dubcli: Dubcli) -> None:
+    """Copied to another disk and renamed with its film, it is the same job, and does nothing again."""
+    words = ("--audio", "dub_fr.wav", *PASS, "--progress", "none")
+    assert dubcli("run", "film.mp4", *words).returncode == 0
+    there = place.with_name(place.name + "-copy")
+    shutil.copytree(place, there)
+    for path in there.iterdir():
+        os.utime(path)
+    try:
+        job = there / "film.dub_fr.dub"
+        known = len(events_of(job))
+        again = dubcli("run", "film.mp4", *words, cwd=there)
+        assert again.returncode == 0, again.stderr
+        assert not [e for e in events_of(job)[known:] if e["type"] == "unit.start"]
+
+        for name in ("film.mp4", "film.dub_fr.mp4", "film.dub_fr.dub"):
+            (there / name).rename(there / name.replace("film", "movie", 1))
+        job = there / "movie.dub_fr.dub"
+        known = len(events_of(job))
+        for command in (("run", "movie.mp4", *words), ("run", job.name, "--progress", "none")):
+            again = dubcli(*command, cwd=there)
+            assert again.returncode == 0, again.stderr
+            assert again.stdout == "movie.dub_fr.mp4\n"
+        assert not [e for e in events_of(job)[known:] if e["type"] == "unit.start"]
+    finally:
+        shutil.rmtree(there)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -101,3 +104,46 @@ def test_a_full_disk_names_the_store(split: Place) -> None:
     assert found
     assert Path(found[1]).resolve() == (split.job / "store").resolve()
     assert "--store DIR" in errors
+
+
+def disturbed(place: Place, disturb: Callable[[], None], *more: str) -> tuple[int, str]:
+    """Exit code and errors of a run during whose tracking something happens."""
+    words = ["--engine", "tracker=quiet", "--stage", "track", "--shots", "0", "--redo", "track", *more]
+    known = len(place.events())
+    run = place.start(*words)
+    end = time.monotonic() + 60
+    while not any(e["type"] == "unit.start" for e in place.events()[known:]) and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(3)  # the worker has opened the film by then
+    disturb()
+    _, errors = run.communicate(timeout=120)
+    return run.returncode, errors
+
+
+def kept(place: Place) -> set[str]:
+    return {path.name for path in (place.job / "store" / "objects").glob("*/*")}
+
+
+def test_nothing_is_kept_of_a_film_that_was_replaced_meanwhile_and_put_back(split: Place) -> None:
+    def replaced() -> None:
+        aside = split.film.rename(split.film.with_name("aside.mp4"))
+        shutil.copy(aside, split.film)
+        time.sleep(0.5)
+        aside.replace(split.film)
+
+    before = kept(split)
+    code, errors = disturbed(split, replaced, "--set", "track.max_yaw=44.0")
+    assert code == 3, errors
+    assert "was changed or moved while the run was reading it, so track/00000000 is not kept" in errors
+    assert "type the same again" in errors
+    assert kept(split) == before
+    assert split.run("--stage", "split").returncode == 0
+
+
+def test_a_store_that_is_deleted_meanwhile_is_no_bug(split: Place) -> None:
+    store = split.folder / "doomed"
+    shutil.copytree(split.job / "store", store)
+    code, errors = disturbed(split, lambda: shutil.rmtree(store), "--store", str(store))
+    assert code == 9, errors
+    assert "was deleted or emptied meanwhile; type the same again" in errors
+    assert "a bug" not in errors

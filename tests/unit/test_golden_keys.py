@@ -102,11 +102,12 @@ def found(folder: Path) -> dict[str, str]:
 def _keys(folder: Path, settings: dict[str, Any], only: str = "") -> dict[str, str]:
     engine = str(next(iter(settings.values()), {}).get("engine"))
     roles = ["film", "dub"]
-    roles += {
+    more: dict[str, list[str]] = {
         "script": ["script"],
         "whisperx": ["whisperx/model", "whisperx/ctc"],
         "insightface": ["insightface/detector", "insightface/landmarks", "insightface/identity"],
-    }.get(str(engine), [])
+    }
+    roles += more.get(engine, [])
     view = JobView(
         sources={role: Source(folder / f"{role}.mp4", role) for role in roles},
         settings=Settings.model_validate(settings),
@@ -118,8 +119,8 @@ def _keys(folder: Path, settings: dict[str, Any], only: str = "") -> dict[str, s
             if only not in ("", name):
                 continue
             image = keys.preimage(unit)
-            engine = f" {unit.engine.name}-{unit.engine.algorithm}" if unit.engine else ""
-            out[f"{unit.id} v{module.STAGE.version}{engine}"] = keys.digest(image)
+            by = f" {unit.engine.name}-{unit.engine.algorithm}" if unit.engine else ""
+            out[f"{unit.id} v{module.STAGE.version}{by}"] = keys.digest(image)
         view.artifacts[name] = {
             unit: _artifact(folder / name / unit, f"{name}/{unit}", documents)
             for unit, documents in UPSTREAM.get(name, {}).items()

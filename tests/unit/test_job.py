@@ -219,3 +219,16 @@ def test_a_file_that_grows_while_it_is_read_is_no_source(job: Job, monkeypatch: 
     monkeypatch.setattr(sources, "sha256", growing)
     with pytest.raises(MediaError, match="wait until it is whole"):
         job.read_sources()
+
+
+def test_the_report_has_the_names_of_today(job: Job) -> None:
+    made = job.store.workspace()
+    (made / "report.json").write_text('{"film": "{{film}}", "dub": "{{dub}}"}')
+    (made / "report.html").write_text("<title>{{film}}</title><p>{{dub}}</p>")
+    report = job.store.put({"stage": "report", "inputs": {}}, made, {})
+    job.film = job.film.rename(job.film.with_name('a "b" <c> & d.mp4'))
+    job.publish(remuxed(job, b"dubbed"), report)
+    data = json.loads((job.root / "report.json").read_text())
+    assert data == {"film": 'a "b" <c> & d.mp4', "dub": "dub_fr.wav"}
+    page = (job.root / "report.html").read_text()
+    assert page == "<title>a &quot;b&quot; &lt;c&gt; &amp; d.mp4</title><p>dub_fr.wav</p>"
