@@ -160,7 +160,8 @@ def test_a_plan_is_not_made_from_a_flipped_bit(place: Path, dubcli: Dubcli) -> N
     shots.write_text(text.replace('"start": 0', '"start": 1', 1))
     refused = dubcli(*words)
     assert refused.returncode == 9, refused.stderr
-    assert not [e for e in events_of(place / "film.dub_fr.dub") if e["type"] == "unit.start" and e["stage"] == "track"]
+    begun = [e["stage"] for e in events_of(place / "film.dub_fr.dub") if e["type"] == "unit.start"]
+    assert begun == ["probe", "split"]
 
 
 def test_a_job_goes_where_its_film_goes(place: Path, dubcli: Dubcli) -> None:

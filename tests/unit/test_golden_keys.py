@@ -100,7 +100,7 @@ def found(folder: Path) -> dict[str, str]:
 
 
 def _keys(folder: Path, settings: dict[str, Any], only: str = "") -> dict[str, str]:
-    engine = str(next(iter(settings.values()), {}).get("engine"))
+    engine = str([*settings.values(), {}][0].get("engine"))
     roles = ["film", "dub"]
     more: dict[str, list[str]] = {
         "script": ["script"],
