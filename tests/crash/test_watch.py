@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import re
 import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -147,3 +151,29 @@ def test_a_store_that_is_deleted_meanwhile_is_no_bug(split: Place) -> None:
     assert code == 9, errors
     assert "was deleted or emptied meanwhile; type the same again" in errors
     assert "a bug" not in errors
+
+
+def test_the_second_signal_gives_the_cursor_back(split: Place) -> None:
+    words = split.arguments(
+        "--engine", "tracker=quiet", "--stage", "track", "--shots", "0", "--redo", "track"
+    )
+    words[words.index("none")] = "bar"
+    leader, follower = pty.openpty()
+    environment = {**split.environment, "TERM": "xterm"}
+    known = len(split.events())
+    run = subprocess.Popen(words, stdin=follower, stdout=follower, stderr=follower, env=environment)
+    os.close(follower)
+    text, sent = b"", 0
+    with contextlib.suppress(OSError):  # how Linux ends a terminal whose other side is closed
+        while block := os.read(leader, 65536):
+            text += block
+            if sent < 2 and any(e["type"] == "unit.start" for e in split.events()[known:]):
+                run.send_signal(signal.SIGINT)
+                sent += 1
+                time.sleep(0.3)
+    os.close(leader)
+    assert run.wait() == 130
+    assert b"\x1b[?25l" in text
+    assert text.rindex(b"\x1b[?25h") > text.rindex(b"\x1b[?25l"), "the cursor stays hidden"
+    assert split.events()[-1]["type"] == "exit"
+    assert not split.left_over()
