@@ -36,13 +36,12 @@ from dubcli.core.model import Artifact, Source
 from dubcli.core.sources import mark, mark_or_none, noted
 from dubcli.core.store import Store, write_atomically
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
+from dubcli.media.containers import SUFFIXES
 from dubcli.settings.config import Settings
 
 SCHEMA = 1
 STEM = r"^[\w' .-]{1,60}$"
 """Names that a stem can have."""
-SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
-"""Containers a film can come out in; a film in any other becomes an .mp4."""
 
 
 class JobFile(BaseModel):

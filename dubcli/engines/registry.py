@@ -36,6 +36,7 @@ class EngineInfo:
         package: top-level package it needs, "" for none.
         weights: files inside `package` whose digests are part of keys.
         elsewhere: the setting that names another interpreter which has the package, "" for none.
+        brought: the setting that names the weights it works with, which nobody ships, "" for none.
     """
 
     kind: str
@@ -48,11 +49,21 @@ class EngineInfo:
     package: str = ""
     weights: tuple[str, ...] = ()
     elsewhere: str = ""
+    brought: str = ""
 
     @property
     def installed(self) -> bool:
         """Whether the package it needs can be imported; nothing is imported to find out."""
         return not self.package or importlib.util.find_spec(self.package) is not None
+
+    def lacks(self, settings: Mapping[str, Any]) -> list[str]:
+        """What it cannot work without and does not have: its package, and settings that name its weights.
+
+        Args:
+            settings: `section.field` → value.
+        """
+        package = [] if self.installed or settings.get(self.elsewhere) else [self.package]
+        return package + ([self.brought] if self.brought and not settings.get(self.brought) else [])
 
     def digests(self) -> dict[str, str]:
         """Weight file → sha256, for keys.
@@ -92,6 +103,7 @@ BUILTIN = (
         "tracker", "insightface", 1, "dubcli.engines.trackers.insightface:InsightfaceTracker",
         "SCRFD, 2d106det and ArcFace of a model pack that engines.insightface.pack names",
         "MIT (code), non-commercial research (model packs)", commercial=False, package="onnxruntime",
+        brought="engines.insightface.pack",
     ),
     EngineInfo(
         "tracker", "passthrough", 1, "dubcli.engines.trackers.passthrough:PassthroughTracker",
@@ -115,14 +127,14 @@ BUILTIN = (
         "aligner", "whisperx", 2, "dubcli.engines.aligners.whisperx:WhisperxAligner",
         "words by WhisperX with weights of your own (engines.whisperx.model), then as script",
         "BSD-2-Clause (WhisperX), MIT (faster-whisper); the weights' own licence holds for them",
-        package="whisperx", elsewhere="engines.whisperx.python",
+        package="whisperx", elsewhere="engines.whisperx.python", brought="engines.whisperx.model",
     ),
     EngineInfo(
         "aligner", "passthrough", 1, "dubcli.engines.aligners.passthrough:PassthroughAligner",
         "hears no speech", "Apache-2.0",
     ),
     EngineInfo(
-        "lips", "exemplar", 3, "dubcli.engines.lips.exemplar:ExemplarEngine",
+        "lips", "exemplar", 4, "dubcli.engines.lips.exemplar:ExemplarEngine",
         "the film's own frames of the actor, chosen and warped to the wanted mouth", "Apache-2.0",
     ),
     EngineInfo(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from dubcli.media import spans
 from dubcli.speech import visemes
 
 Curve = NDArray[np.floating[Any]]
@@ -98,11 +99,7 @@ def closure_hits(got: Curve, closed: Curve, slack: int = 1) -> float | None:
     if limit is None:
         return None
     met = known & (got <= limit)
-    edges = np.flatnonzero(np.diff(np.r_[False, closed > 0.5, False]))
-    runs = [
-        slice(max(0, start - slack), stop + slack)
-        for start, stop in zip(edges[::2], edges[1::2], strict=True)
-    ]
+    runs = [slice(max(0, start - slack), stop + slack) for start, stop in spans.true(closed > 0.5)]
     runs = [run for run in runs if known[run].any()]
     return float(np.mean([met[run].any() for run in runs])) if runs else None
 

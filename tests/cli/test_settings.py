@@ -207,3 +207,18 @@ def test_check_names_every_problem(dubcli: Dubcli, tmp_path: Path) -> None:
         assert place in done.stderr
     found = json.loads(dubcli("preset", "check", "bad.yaml", "--json").stdout)
     assert len(found[0]["problems"]) == 2
+
+
+def test_an_engine_that_needs_weights_of_ones_own_is_ready_only_with_them(
+    dubcli: Dubcli, tmp_path: Path
+) -> None:
+    def insightface() -> tuple[bool, list[str]]:
+        rows = json.loads(dubcli("engine", "list", "--json").stdout)
+        (row,) = (row for row in rows if row["name"] == "insightface")
+        return row["ready"], row["lacks"]
+
+    assert insightface() == (False, ["engines.insightface.pack"])
+    table = dubcli("engine", "list").stdout
+    assert "needs engines.insightface.pack" in table.replace("\n", " ")
+    (tmp_path / "dubcli.toml").write_text('[engines.insightface]\npack = "buffalo_l"\n')
+    assert insightface() == (True, [])
