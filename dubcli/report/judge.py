@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dubcli.artifacts.report import Measure, Measures, Violation
 from dubcli.quality import curves
 from dubcli.report.gather import Curve, Subject, Work
+from dubcli.speech.basis import FEWEST_FRAMES, below
 
 _SPOKEN = 0.02  # aperture by rule above which the film's own speech counts as speech
 _SURE = 0.5  # how sure the aligner must be of a sound that is missed
@@ -78,7 +79,7 @@ def violations(work: Work, subject: Subject, aperture: Curve, width: Curve) -> I
     seconds = work.seconds[frames]
     for kind, phones, part in _MUST:
         got = np.where(subject.during("speak"), width if kind == "rounding" else aperture, np.nan)
-        limit = curves.below(got, part)
+        limit = below(got, part)
         if limit is None:
             continue
         for phone in work.phones("dub"):
@@ -102,7 +103,7 @@ def violations(work: Work, subject: Subject, aperture: Curve, width: Curve) -> I
 
 def _deviation(curve: NDArray[Any]) -> float | None:
     known = curve[np.isfinite(curve)]
-    return float(known.std()) if len(known) >= curves.FEWEST_FRAMES else None
+    return float(known.std()) if len(known) >= FEWEST_FRAMES else None
 
 
 def _pair(dubbed: float | None, source: float | None, scale: float = 1) -> Measure:

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from dubcli.artifacts.phones import INDEX
 from dubcli.face.smooth import smoothstep
-from dubcli.quality import curves
 from dubcli.speech import visemes
-from dubcli.speech.basis import Person, lips, opening, reshaped, width, within
+from dubcli.speech.basis import Person, below, lips, opening, reshaped, width, within
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -152,7 +151,7 @@ def posed(person: Person, wanted: Floats, features: Mapping[str, Any], seconds: 
     How near and how narrow that is depends on the mouth: it is told by what this one was seen to do.
     """
     seen = lips(person.decode(person.coefficients))
-    teeth = curves.below(seen[:, 0], _TEETH)
+    teeth = below(seen[:, 0], _TEETH)
     if teeth is None or not len(features["viseme"]):
         return wanted
     narrow = seen[:, 1].mean() + _ROUND * seen[:, 1].std()
