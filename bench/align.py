@@ -25,6 +25,7 @@ from dubcli.engines.aligners.base import Given
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.engines.aligners.script import Scores, follow
 from dubcli.errors import MediaError
+from dubcli.media import spans
 from dubcli.media.decode import audio
 from dubcli.speech.features import features, levelled
 from dubcli.speech.lines import Line, Script
@@ -80,12 +81,6 @@ def words(path: Path) -> str:
     return " ".join(SPOKEN[k][c] for k, c in enumerate(path.stem[-6:]))
 
 
-def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Stretches of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
-
-
 def matched(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> int:
     """How many of `some` meet one of `others`, with slack."""
     return sum(any(a < d + SLACK and c - SLACK < b for c, d in others) for a, b in some)
@@ -107,7 +102,7 @@ def scripted(folder: Path) -> None:
         right += own is not heard
         wrong += other is not heard
         true = from_phones(known(path.stem[-6:], wave), len(heard.viseme))
-        told, said = (runs(x[:, INDEX["PP"]] > 0.35) for x in (own.viseme, true))
+        told, said = (spans.true(x[:, INDEX["PP"]] > 0.35) for x in (own.viseme, true))
         sums += [matched(said, told), len(said), matched(told, said), len(told)]
     print(f"GRID with its script: PP found {sums[0]} of {sums[1]}; of {sums[3]} heard {sums[2]} are real")
     print(f"GRID: {right} of {len(paths)} right scripts are followed, {wrong} of {len(paths)} wrong ones")
@@ -121,7 +116,7 @@ def languages(folder: Path) -> None:
         heard = PhoneAligner().hear(levelled(audio(path)[0]))
         spoken = sum(region.end - region.start for region in heard.record.regions)
         lips = sum(phone.phone in ("P", "B", "M") for phone in heard.record.phones)
-        rows = len(runs(heard.viseme[:, INDEX["PP"]] > 0.35))
+        rows = len(spans.true(heard.viseme[:, INDEX["PP"]] > 0.35))
         sure = np.average(
             [p.score for p in heard.record.phones], weights=[p.end - p.start for p in heard.record.phones]
         )
@@ -145,7 +140,7 @@ def main() -> int:
         spoken = true.argmax(1) != INDEX["sil"]
         right.append(float((rows.argmax(1) == true.argmax(1))[spoken].mean()))
         for name, sums in found.items():
-            heard, said = (runs(x[:, INDEX[name]] > 0.35) for x in (rows, true))
+            heard, said = (spans.true(x[:, INDEX[name]] > 0.35) for x in (rows, true))
             sums[0] += matched(said, heard)
             sums[1] += len(said)
             sums[2] += matched(heard, said)

@@ -111,7 +111,7 @@ def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
     seen = MediapipeTracker().track([Drawn(k, p) for k, p in enumerate(after)], views=VIEWS)[0]
     upper, lower = (regions.MOUTH.index(k) for k in (regions.UPPER_LIP, regions.LOWER_LIP))
     want = (asked[:, lower, 1] - asked[:, upper, 1])[seen.frames]
-    got = regions.opening(seen.mesh)
+    got = regions.aperture(seen.mesh)
     return {
         "clip": clip.stem,
         "frames": count,

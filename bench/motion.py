@@ -99,7 +99,7 @@ def wanted(
 def closures(curve: NDArray[np.float32]) -> NDArray[np.int64]:
     """Minima at which the lips have met."""
     curve = np.round(curve, 3)  # finer is what no tracker tells
-    limit, mid = curves.below(curve), curve[1:-1]
+    limit, mid = basis.below(curve, curves.MET), curve[1:-1]
     if limit is None:
         return np.zeros(0, np.int64)
     return 1 + np.flatnonzero((mid <= curve[:-2]) & (mid <= curve[2:]) & (mid < limit))

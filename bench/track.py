@@ -33,7 +33,7 @@ from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.face import pose
 from dubcli.face.crop import reduced
-from dubcli.face.look import Look
+from dubcli.face.roi import Roi
 from dubcli.media import decode
 from dubcli.settings.config import Settings
 
@@ -75,14 +75,14 @@ def tremble(view: JobView, track: FaceTrack) -> float:
     moved = []
     for k, frame in enumerate(decode.frames(view.sources["film"].path, video, pts, start, start + count)):
         axis = fitted.rotation[k, 0]
-        look = Look(place[k].astype(float), 1.3 * float(fitted.scale[k]), float(np.arctan2(axis[1], axis[0])))
-        crop, _ = reduced(frame.rgb(), look, SIDE).cut(look, SIDE)
+        roi = Roi(place[k].astype(float), 1.3 * float(fitted.scale[k]), float(np.arctan2(axis[1], axis[0])))
+        crop, _ = reduced(frame.rgb(), roi, SIDE).cut(roi, SIDE)
         grey = cv2.GaussianBlur(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (0, 0), 1.5).astype(np.float32)
         if before is not None:
             shift = np.eye(2, 3, dtype=np.float32)
             criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-5)
             _, found = cv2.findTransformECC(before, grey, shift, cv2.MOTION_TRANSLATION, criteria)
-            moved.append(np.asarray(found)[:, 2] * look.side / SIDE)
+            moved.append(np.asarray(found)[:, 2] * roi.side / SIDE)
         before = grey
     return float(np.sqrt(np.mean(np.square(moved))))
 

@@ -26,7 +26,8 @@ class PatchFacts(Document):
     Attributes:
         engine: the lip engine's name.
         frames: frames that were asked for.
-        changed: frames that have a patch.
+        changed: frames that have a patch, those that show anything.
+        given_back: frames that the engine gave back to the source.
         confidence: mean of the patches' own, None where there is none.
     """
 
@@ -35,6 +36,7 @@ class PatchFacts(Document):
     engine: str
     frames: int
     changed: int
+    given_back: int
     confidence: float | None = None
 
 

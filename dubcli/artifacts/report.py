@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from dubcli.artifacts.base import Document, Strict
 
-SCHEMA = 2
+SCHEMA = 3
 FILM, DUB = "{{film}}", "{{dub}}"
 """What stands in the artifact for the names of film and dub: no result depends on what they are called."""
+Range = tuple[int, int]
+"""Frames [start, stop), counted over the whole film from 0."""
 State = Literal["changed", "untouched", "failed"]
+
+
+_NUMBERS = re.compile(r"\[\s+(?:\[|null|-?\d)[^a-mo-z\"{}]*\]")  # lists of numbers, and of pairs of them
 
 
 class Film(Strict):
@@ -49,7 +55,7 @@ class Dub(Strict):
 
 
 class Span(Strict):
-    """A stretch of time in seconds."""
+    """A half-open span of time, seconds."""
 
     start: float
     stop: float
@@ -85,9 +91,9 @@ class Measures(Strict):
     Attributes:
         frames: how many frames were measured.
         offset: frames by which the mouth comes after its speech (negative: before it).
-        correlation: of the mouth's opening with what its speech calls for by rule, -1 to 1.
-        follows: of the mouth's opening with the one that was wanted, -1 to 1.
-        articulation: standard deviation of the opening while speaking, in hundredths of the eye distance.
+        correlation: of the lips' aperture with what its speech calls for by rule, -1 to 1.
+        follows: of the lips' aperture with the target, -1 to 1.
+        articulation: standard deviation of the aperture while speaking, in hundredths of the eye distance.
         closure_hits: share of the closures that its speech asks for in which the lips meet.
         still_motion: movement of the lips from frame to frame where they are to be still, in
             thousandths of the eye distance.
@@ -113,18 +119,18 @@ class Measures(Strict):
 
 
 class Curves(Strict):
-    """Mouth opening per frame from `start` on, over the eye distance; null where it is not known.
+    """Aperture of the lips per frame from `start` on, in outer-eye distances; null where it is not known.
 
     Attributes:
         start: first frame.
         source: in the source film.
-        wanted: as it should become; null where nothing is changed.
+        target: as it should become; null where nothing is to be changed.
         dubbed: as measured in the finished film; null where it was not measured.
     """
 
     start: int
     source: tuple[float | None, ...]
-    wanted: tuple[float | None, ...]
+    target: tuple[float | None, ...]
     dubbed: tuple[float | None, ...]
 
 
@@ -137,7 +143,7 @@ class Violation(Strict):
         phone: what is said, in ARPABET.
         kind: `closure`, lips that must meet; `contact`, a lower lip that must touch the upper teeth;
             `rounding`, lips that must be drawn together.
-        measured: the smallest opening, or width for `rounding`, within a frame of the sound, over the eye
+        measured: the smallest aperture, or width for `rounding`, within a frame of the sound, over the eye
             distance.
         limit: what it must be at most.
     """
@@ -158,11 +164,12 @@ class Face(Strict):
         person: who it is.
         start, stop: its frames [start, stop).
         state: what became of it.
-        frames_changed: number of frames whose mouth was changed.
+        changed: the frames whose mouth was changed, in order: every one of them, and no other.
+        frames_changed: their number.
         confidence: 0-1, mean of the lip engine's own.
         cues: where it speaks or is kept still.
-        skipped: where it was left alone, and why.
-        curves: mouth opening; null for a face that was never to be changed.
+        skipped: all its other frames, in order, each range with the reason.
+        curves: aperture of the lips; null for a face that was never to be changed.
         measures: quality; null where nothing was measured.
         violations: sounds for which the mouth does not do what it must, of those frames that were measured.
         warnings: what to look at.
@@ -173,6 +180,7 @@ class Face(Strict):
     start: int
     stop: int
     state: State
+    changed: tuple[Range, ...]
     frames_changed: int
     confidence: float | None
     cues: tuple[Cue, ...]
@@ -184,13 +192,23 @@ class Face(Strict):
 
 
 class Shot(Strict):
-    """One shot: frames [start, stop), when it begins in seconds, what became of it, and its faces."""
+    """One shot.
+
+    Attributes:
+        name: its first frame, with eight digits.
+        start, stop: its frames [start, stop).
+        seconds: when it begins.
+        state, what: what became of it.
+        changed: the frames in which any mouth was changed.
+        faces: the faces in it.
+    """
 
     name: str
     start: int
     stop: int
     seconds: float
     state: State
+    changed: tuple[Range, ...]
     what: str
     faces: tuple[Face, ...]
 
@@ -204,7 +222,7 @@ class Totals(Strict):
         frames, frames_changed: number of frames of the film.
         frames_encoded: frames that were encoded anew; the others' packets are the source's own.
         offscreen_seconds: dub speech that no visible face says.
-        skipped: frames of faces that were left alone, by reason.
+        skipped: frames of faces that were not changed, by reason.
     """
 
     shots: int
@@ -230,7 +248,18 @@ class Engine(Strict):
 
 
 class Report(Document):
-    """`report.json`."""
+    """`report.json`.
+
+    Attributes:
+        film, dub: what was put together.
+        totals: sums over the film.
+        changed: every frame of the film that was changed.
+        speech: where the dub speaks.
+        offscreen: where it does and no visible face says it.
+        warnings: what to look at.
+        engines: what did the work, and under which terms.
+        shots: all shots in order.
+    """
 
     FILE: ClassVar[str] = "report.json"
 
@@ -238,11 +267,16 @@ class Report(Document):
     film: Film
     dub: Dub
     totals: Totals
+    changed: tuple[Range, ...]
     speech: tuple[Span, ...]
     offscreen: tuple[Span, ...]
     warnings: tuple[str, ...]
     engines: tuple[Engine, ...]
     shots: tuple[Shot, ...]
+
+    def text(self) -> str:
+        """As JSON, a line for each value but for curves and ranges, which have one."""
+        return _NUMBERS.sub(lambda found: re.sub(r"\s+", "", found[0]), super().text())
 
 
 def named(data: bytes, file: str, film: str, dub: str) -> bytes:

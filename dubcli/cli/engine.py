@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,15 +27,18 @@ Name = Annotated[str, typer.Argument(metavar="ENGINE", help="An engine's name, o
 def list_engines(
     json: options.Json = False, quiet: options.Quiet = False, verbose: options.Verbose = False
 ) -> None:
-    """List all engines, those of installed packages too."""
+    """List all engines, those of installed packages too.
+
+    Whether an engine is ready is said for a job in this folder.
+    """
     from dubcli.engines.registry import engines
 
-    found = list(engines().values())
+    found, settings = list(engines().values()), _settings()
     if json:
-        out.document([_facts(info) for info in found])
+        out.document([_facts(info, settings) for info in found])
         return
-    rows = [(info.kind, info.name, info.installed, info.commercial, info.summary) for info in found]
-    out.table(("kind", "engine", "installed", "commercial use", "what it does"), rows)
+    rows = [(info.kind, info.name, _ready(info, settings), info.commercial, info.summary) for info in found]
+    out.table(("kind", "engine", "ready", "commercial use", "what it does"), rows)
 
 
 def show(
@@ -57,18 +62,30 @@ def show(
         names = dict.fromkeys(info.name for info in engines().values())
         raise UsageError(f"there is no engine {name!r}{suggestion(wanted, names)}")
     if json:
-        out.document([{**_facts(info), "weights": _weights(info)} for info in found])
+        out.document([{**_facts(info, _settings()), "weights": _weights(info)} for info in found])
         return
     for number, info in enumerate(found):
         if number:
             out.data()
-        for key, value in _facts(info).items():
+        for key, value in _facts(info, _settings()).items():
             out.data(f"{key}: {shown(value)}")
         for file, digest in _weights(info).items():
             out.data(f"weights: {file} sha256 {digest or 'missing'}")
 
 
-def _facts(info: EngineInfo) -> dict[str, Any]:
+def _settings() -> dict[str, Any]:
+    """What a job in this folder would have."""
+    from dubcli.settings.layers import resolve
+
+    return {name: value for name, value, _ in resolve(folder=Path()).rows()}
+
+
+def _ready(info: EngineInfo, settings: Mapping[str, Any]) -> str:
+    lacks = info.lacks(settings)
+    return f"needs {' and '.join(lacks)}" if lacks else "yes"
+
+
+def _facts(info: EngineInfo, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "kind": info.kind,
         "name": info.name,
@@ -78,6 +95,8 @@ def _facts(info: EngineInfo) -> dict[str, Any]:
         "commercial": info.commercial,
         "package": info.package or None,
         "installed": info.installed,
+        "ready": not info.lacks(settings),
+        "lacks": info.lacks(settings),
     }
 
 

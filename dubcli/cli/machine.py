@@ -109,7 +109,9 @@ def _ffmpeg() -> Iterator[Finding]:
 def _engines() -> Iterator[Finding]:
     from dubcli.engines.registry import engines
     from dubcli.errors import DependencyError
+    from dubcli.settings.layers import resolve
 
+    settings = {name: value for name, value, _ in resolve(folder=Path()).rows()}
     for info in engines().values():
         name = f"{info.kind} {info.name}"
         try:
@@ -121,8 +123,12 @@ def _engines() -> Iterator[Finding]:
             yield Finding(
                 name, WARN, f"{info.package} is not installed", "needed only if you choose this engine"
             )
+        elif lacks := info.lacks(settings):
+            fix = "needed only if you choose this engine"
+            yield Finding(name, WARN, f"{' and '.join(lacks)} is not set", fix)
         else:
-            yield Finding(name, OK, f"{count} model files found" if count else "needs no model")
+            brought = "with a model of your own" if info.brought else "needs no model"
+            yield Finding(name, OK, f"{count} model files found" if count else brought)
 
 
 def _memory() -> Iterator[Finding]:

@@ -34,6 +34,7 @@ from dubcli.core.model import Artifact, Source
 from dubcli.core.sources import noted
 from dubcli.core.store import Store, write_atomically
 from dubcli.errors import ConfigError, LockedError, MediaError, UsageError
+from dubcli.media.containers import SUFFIXES
 from dubcli.settings.config import PERSONAL, Settings
 from dubcli.settings.layers import flatten, nest, personal
 
@@ -41,8 +42,6 @@ SCHEMA = 1
 _KEY_LENGTH = 64  # hexadecimal digits; a line that a crash has torn is shorter
 STEM = r"^[\w' .-]{1,60}$"
 """Names that a stem can have."""
-SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
-"""Containers a film can come out in; a film in any other becomes an .mp4."""
 
 
 class JobFile(BaseModel):

@@ -20,6 +20,7 @@ from dubcli.artifacts.speech import Region
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.cueing import speaker
 from dubcli.edits.cuefile import Edit
+from dubcli.media import spans
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
@@ -137,7 +138,7 @@ def cues(
         near = _nearest(speak, still)  # a frame of padding belongs to the cue it pads
         good = np.zeros(len(at), bool)
         good[track.frames - shot.start] = track.eligible
-        for a, b in runs(changed & good):
+        for a, b in spans.true(changed & good):
             if b - a < limits.shortest:
                 skipped.append(_skip(shot, k, a, b, "short"))
                 continue
@@ -162,7 +163,7 @@ def decided(shot: Shot, edits: Sequence[Edit]) -> tuple[list[Cue], list[Skip], B
     for edit in edits:
         track = shot.tracks[edit.track]
         asked = (track.frames >= edit.start) & (track.frames < edit.stop)
-        for a, b in runs(asked & track.eligible):
+        for a, b in spans.true(asked & track.eligible):
             out.append(
                 Cue(
                     shot=shot.name,
@@ -184,17 +185,11 @@ def decided(shot: Shot, edits: Sequence[Edit]) -> tuple[list[Cue], list[Skip], B
     return out, skipped, says
 
 
-def runs(mask: Bools) -> list[tuple[int, int]]:
-    """Stretches of True as (first, after the last)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
-
-
 def _floor(talks: Bools, heard: Bools, lapse: int) -> Bools:
     """(K, T) frames in which each track has the floor; none has where the voice is out of the picture."""
     holder = talks.copy()
     off = heard & ~talks.any(0)
-    for a, b in runs(off):
+    for a, b in spans.true(off):
         if b - a <= lapse and talks.any():
             # A short rest of the mouth in running speech: the floor stays where it was, or comes early.
             before, after = talks[:, a - 1] if a else None, talks[:, b] if b < talks.shape[1] else None
@@ -224,7 +219,7 @@ def _present(track: FaceTrack, shot: Shot, count: int) -> Bools:
 
 def _bridged(mask: Bools, gap: int) -> Bools:
     out = mask.copy()
-    stretches = runs(mask)
+    stretches = spans.true(mask)
     for (_, a), (b, _) in pairwise(stretches):
         if b - a < gap:
             out[a:b] = True
@@ -233,7 +228,7 @@ def _bridged(mask: Bools, gap: int) -> Bools:
 
 def _without_short(mask: Bools, least: int) -> Bools:
     out = mask.copy()
-    for a, b in runs(mask):
+    for a, b in spans.true(mask):
         if b - a < least:
             out[a:b] = False
     return out
@@ -241,7 +236,7 @@ def _without_short(mask: Bools, least: int) -> Bools:
 
 def _widened(mask: Bools, by: int) -> Bools:
     out = mask.copy()
-    for a, b in runs(mask):
+    for a, b in spans.true(mask):
         out[max(0, a - by) : b + by] = True
     return out
 
@@ -306,5 +301,5 @@ def _ineligible(shot: Shot, k: int, track: FaceTrack, changed: Bools) -> list[Sk
             continue
         mask = np.zeros(len(changed), bool)
         mask[first : first + len(track.frames)] = track.reason == reason
-        out += [_skip(shot, k, a, b, reason.name.lower()) for a, b in runs(mask & changed)]
+        out += [_skip(shot, k, a, b, reason.name.lower()) for a, b in spans.true(mask & changed)]
     return sorted(out, key=lambda s: s.start)

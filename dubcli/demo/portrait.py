@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.demo.speech import MouthCurves
+from dubcli.face.smooth import smoothstep
 
 Floats = NDArray[np.float32]
 
@@ -270,8 +271,7 @@ _LOW_LIDS = (
 
 def _step(x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """Smooth step from 0 at -0.5 to 1 at 0.5."""
-    t = np.clip(x + 0.5, 0, 1)
-    return t * t * (3 - 2 * t)
+    return smoothstep(x + 0.5)
 
 
 def _thin_plate(

@@ -10,8 +10,9 @@
       - [00000812/1, 00001377/0]     # these faces are somebody else than the person they were put with
 
 Persons are called by the ids that `dubcli cast show` and the contact sheets give; `split` is done first, then
-`merge`. A face is `shot/track`. Where `face` is given and is no longer that person's, the run stops: so a
-note like `touch: false` never goes over to somebody else when the film or a setting changes.
+`merge`. The entry of somebody who was merged into another may stay as long as it says nothing. A face is
+`shot/track`. Where `face` is given and is no longer that person's, the run stops: so a note like `touch:
+false` never goes over to somebody else when the film or a setting changes.
 """
 
 from __future__ import annotations
@@ -62,6 +63,11 @@ class Note(_Strict):
     face: FaceName | None = None
     amplitude: float = Field(default=1.0, gt=0, le=3)
     style: StyleName = ""
+
+    @property
+    def silent(self) -> bool:
+        """Whether it says nothing of the person, as in the template."""
+        return self.model_copy(update={"face": None}) == Note()
 
 
 class CastFile(_Strict):
@@ -131,16 +137,19 @@ def edited(groups: Sequence[Sequence[Face]], document: Document, file: CastFile)
     Raises:
         ConfigError: an edit names a person or a face that is not there, or contradicts another.
     """
-    persons = named(groups)
-    _split(persons, document, file)
-    _merge(persons, document, file)
+    cast = _Cast(named(groups), document)
+    moved = _split(cast, file)
+    _merge(cast, file)
     for name, note in file.persons.items():
-        person = _person(persons, name, document, ("persons", name))
+        if note.silent and (name in cast.gone or note.face in moved):
+            continue  # the template's own entry, which the split or the merge has overtaken
+        person = cast.person(name, ("persons", name))
         if note.face is not None and _face(note.face) not in person.faces:
+            to = f" but was split off as {moved[note.face]}" if note.face in moved else ""
             place = document.at(("persons", name, "face"))
-            raise ConfigError(f"{place}: {note.face} is no face of {name}; look at: dubcli cast show")
+            raise ConfigError(f"{place}: {note.face} is no face of {name}{to}; look at: dubcli cast show")
         person.note = note
-    return list(persons.values())
+    return list(cast.persons.values())
 
 
 def named(groups: Sequence[Sequence[Face]]) -> dict[str, Person]:
@@ -149,54 +158,79 @@ def named(groups: Sequence[Sequence[Face]]) -> dict[str, Person]:
     return {person.id: person for person in found}
 
 
-def _split(persons: dict[str, Person], document: Document, file: CastFile) -> None:
+@dataclass
+class _Cast:
+    """The cast while it is edited.
+
+    Attributes:
+        persons: by id.
+        document: for the places of errors.
+        gone: id of somebody who is no longer there → what became of them.
+    """
+
+    persons: dict[str, Person]
+    document: Document
+    gone: dict[str, str] = field(default_factory=dict)
+
+    def person(self, name: str, keys: Keys) -> Person:
+        """Who is called that at a place of the file.
+
+        Raises:
+            ConfigError: nobody is, or no longer.
+        """
+        if name in self.gone:
+            raise ConfigError(f"{self.document.at(keys)}: {name} {self.gone[name]}")
+        if name not in self.persons:
+            hint = suggestion(name, self.persons)
+            raise ConfigError(f"{self.document.at(keys)}: there is no person {name!r}{hint}")
+        return self.persons[name]
+
+
+def _split(cast: _Cast, file: CastFile) -> dict[str, str]:
+    """Face → the new person it is."""
     letters: dict[str, int] = {}
-    done: set[Face] = set()
+    done: dict[str, str] = {}
     for row, faces in enumerate(file.split):
         if not faces:
-            raise ConfigError(f"{document.at(('split', row))}: name the faces that are somebody else")
+            raise ConfigError(f"{cast.document.at(('split', row))}: name the faces that are somebody else")
         moved: list[Face] = []
         origin = ""
         for column, text in enumerate(faces):
-            face, place = _face(text), document.at(("split", row, column))
-            owner = next((person for person in persons.values() if face in person.faces), None)
+            face, place = _face(text), cast.document.at(("split", row, column))
+            if text in done or face in moved:
+                raise ConfigError(f"{place}: face {text} stands in split twice; leave one of them")
+            owner = next((person for person in cast.persons.values() if face in person.faces), None)
             if owner is None:
                 raise ConfigError(f"{place}: there is no face {text}; look at: dubcli cast show")
-            if face in done:
-                raise ConfigError(f"{place}: face {text} stands in split twice; leave one of them")
-            done.add(face)
             owner.faces.remove(face)
             moved.append(face)
             origin = origin or owner.id
         letters[origin] = letters.get(origin, 0) + 1
         if letters[origin] > 25:
-            raise ConfigError(f"{document.at(('split', row))}: {origin} is split more than 25 times")
+            raise ConfigError(f"{cast.document.at(('split', row))}: {origin} is split more than 25 times")
         new = Person(origin + chr(ord("a") + letters[origin]), sorted(moved))
-        persons[new.id] = new
-    for empty in [person.id for person in persons.values() if not person.faces]:
-        del persons[empty]
+        cast.persons[new.id] = new
+        done |= dict.fromkeys(faces, new.id)
+        for empty in [person.id for person in cast.persons.values() if not person.faces]:
+            del cast.persons[empty]
+            cast.gone[empty] = f"has no face left, all were split off; write {new.id} in its place"
+    return done
 
 
-def _merge(persons: dict[str, Person], document: Document, file: CastFile) -> None:
+def _merge(cast: _Cast, file: CastFile) -> None:
     for row, names in enumerate(file.merge):
         if len(names) < 2:
-            raise ConfigError(f"{document.at(('merge', row))}: name at least two persons who are one")
-        first = _person(persons, names[0], document, ("merge", row, 0))
+            raise ConfigError(f"{cast.document.at(('merge', row))}: name at least two persons who are one")
+        first = cast.person(names[0], ("merge", row, 0))
         for column, name in enumerate(names[1:], 1):
-            other = _person(persons, name, document, ("merge", row, column))
-            if other is first:
-                place = document.at(("merge", row, column))
+            if name in names[:column]:
+                place = cast.document.at(("merge", row, column))
                 raise ConfigError(f"{place}: {name} is merged with itself; leave it out")
+            other = cast.person(name, ("merge", row, column))
             first.faces = sorted({*first.faces, *other.faces})
-            del persons[other.id]
-
-
-def _person(
-    persons: Mapping[str, Person], name: str, document: Document, keys: tuple[str | int, ...]
-) -> Person:
-    if name not in persons:
-        raise ConfigError(f"{document.at(keys)}: there is no person {name!r}{suggestion(name, persons)}")
-    return persons[name]
+            del cast.persons[name]
+            place = cast.document.at(("merge", row, column))
+            cast.gone[name] = f"was merged into {first.id} ({place}); write {first.id} in its place"
 
 
 def _face(text: str) -> Face:

@@ -44,6 +44,7 @@ class EngineInfo:
         libraries: `module:function` that tells the versions of what else changes its results and is not
             pinned, from the unit's `paths`; part of keys. It must import nothing heavy. "" for none.
         elsewhere: the setting that names another interpreter which has the package, "" for none.
+        brought: the setting that names the weights it works with, which nobody ships, "" for none.
     """
 
     kind: str
@@ -57,11 +58,21 @@ class EngineInfo:
     weights: tuple[str, ...] = ()
     libraries: str = ""
     elsewhere: str = ""
+    brought: str = ""
 
     @property
     def installed(self) -> bool:
         """Whether the package it needs can be imported; nothing is imported to find out."""
         return not self.package or importlib.util.find_spec(self.package) is not None
+
+    def lacks(self, settings: Mapping[str, Any]) -> list[str]:
+        """What it cannot work without and does not have: its package, and settings that name its weights.
+
+        Args:
+            settings: `section.field` → value.
+        """
+        package = [] if self.installed or settings.get(self.elsewhere) else [self.package]
+        return package + ([self.brought] if self.brought and not settings.get(self.brought) else [])
 
     def digests(self) -> dict[str, str]:
         """Weight file → sha256, for keys.
@@ -112,6 +123,7 @@ BUILTIN = (
         "tracker", "insightface", 1, "dubcli.engines.trackers.insightface:InsightfaceTracker",
         "SCRFD, 2d106det and ArcFace of a model pack that engines.insightface.pack names",
         "MIT (code), non-commercial research (model packs)", commercial=False, package="onnxruntime",
+        brought="engines.insightface.pack",
     ),
     EngineInfo(
         "tracker", "passthrough", 1, "dubcli.engines.trackers.passthrough:PassthroughTracker",
@@ -135,7 +147,7 @@ BUILTIN = (
         "aligner", "whisperx", 2, "dubcli.engines.aligners.whisperx:WhisperxAligner",
         "words by WhisperX with weights of your own (engines.whisperx.model), then as script",
         "BSD-2-Clause (WhisperX), MIT (faster-whisper); the weights' own licence holds for them",
-        package="whisperx", elsewhere="engines.whisperx.python",
+        package="whisperx", elsewhere="engines.whisperx.python", brought="engines.whisperx.model",
         weights=(*(f"pocketsphinx:{name}" for name in (*_SPHINX, _DICTIONARY)), *_SOUND),
         libraries="dubcli.engines.aligners.recogniser:versions",
     ),
@@ -144,7 +156,7 @@ BUILTIN = (
         "hears no speech", "Apache-2.0",
     ),
     EngineInfo(
-        "lips", "exemplar", 3, "dubcli.engines.lips.exemplar:ExemplarEngine",
+        "lips", "exemplar", 4, "dubcli.engines.lips.exemplar:ExemplarEngine",
         "the film's own frames of the actor, chosen and warped to the wanted mouth", "Apache-2.0",
     ),
     EngineInfo(

@@ -1,4 +1,4 @@
-"""What covers a lower face (microphones, hands, cups), found by comparing each picture with the face's look.
+"""What covers a lower face (microphones, hands, cups), found by comparing it with the face's appearance.
 
 Every picture of the lower face is unrolled onto one small layout in which each place of the skin always lies
 at the same texel. What the skin looks like there is learnt from the actor's footage, and what departs from it
@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from dubcli.face import mask, warp
 from dubcli.face import mesh as regions
+from dubcli.face.smooth import smoothstep
 
 Floats = NDArray[np.floating[Any]]
 Plane = NDArray[np.float32]
@@ -27,7 +28,7 @@ _LEFT, _TOP, _WIDE, _HIGH = -0.72, 0.30, 1.44, 1.08  # its place on the average 
 _FLOOR = 0.04  # of full scale: keeps ratios of dark pixels tame
 _SKIN = 0.5  # log of colour by which skin of one face differs at most from its median
 _RARE = 0.15  # share of pictures in which a place must look like skin to be taken for skin
-_SAMPLE = 200  # pictures that the look is learnt from
+_SAMPLE = 200  # pictures that the appearance is learnt from
 _LIGHTER, _COOLER = 0.45, 0.25  # log of light and of blue over red that count as one departure
 _USUAL = 7.0  # departures that a spread of 1 excuses
 _UNLIKE = 1.0  # departures from which something may be there; twice as many are sure
@@ -35,7 +36,7 @@ _SPECK, _TIP = 12, 5  # texels; less is a wrinkle, but at the rim the tip of som
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """What a lower face looks like.
 
     Attributes:
@@ -60,10 +61,11 @@ def unrolled(picture: NDArray[Any], mesh: Floats) -> NDArray[np.uint8]:
     return np.asarray(np.rint(colours.reshape(ROWS, COLUMNS, 3) * full), np.uint8)
 
 
-def learn(textures: NDArray[np.uint8]) -> Look:
+def learn(textures: NDArray[np.uint8]) -> Appearance:
     """What a face looks like, from pictures (N, ROWS, COLUMNS, 3) of it; from none, nothing is unlike it."""
     if not len(textures):
-        return Look(np.zeros((ROWS, COLUMNS, 3), np.float32), np.full((ROWS, COLUMNS), np.inf, np.float32))
+        nothing = np.zeros((ROWS, COLUMNS, 3), np.float32)
+        return Appearance(nothing, np.full((ROWS, COLUMNS), np.inf, np.float32))
     some = _log(textures[:: -(-len(textures) // _SAMPLE)])
     upper = some[:, _places() == 1]
     some = some - np.median(upper, axis=1)[:, None, None]
@@ -73,7 +75,7 @@ def learn(textures: NDArray[np.uint8]) -> Look:
     used = np.where((skin | ~seen)[..., None], some, np.nan)
     colour = np.nanmedian(used, axis=0)
     spread = 1.48 * np.nanmedian(np.abs(used - colour).max(axis=3), axis=0)
-    return Look(np.asarray(colour, np.float32), np.asarray(spread, np.float32))
+    return Appearance(np.asarray(colour, np.float32), np.asarray(spread, np.float32))
 
 
 def light(textures: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -93,11 +95,11 @@ def mouth(textures: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(part.mean(axis=3).reshape(len(textures), -1))
 
 
-def covered(texture: NDArray[np.uint8], look: Look) -> Plane:
+def covered(texture: NDArray[np.uint8], appearance: Appearance) -> Plane:
     """How surely something lies before each texel, (ROWS, COLUMNS) 0–1."""
     skin = _places() > 0
-    departure = _log(texture) - look.colour
-    sure = _unlike(departure - np.median(departure[_places() == 1], axis=0), look) * skin
+    departure = _log(texture) - appearance.colour
+    sure = _unlike(departure - np.median(departure[_places() == 1], axis=0), appearance) * skin
     _, labels, stats, _ = cv2.connectedComponentsWithStats((sure > 0.5).astype(np.uint8))
     large = stats[:, cv2.CC_STAT_AREA] >= _SPECK
     reaching = np.unique(labels[_rim()])
@@ -111,13 +113,13 @@ def covered(texture: NDArray[np.uint8], look: Look) -> Plane:
     return _filled(np.asarray(cv2.GaussianBlur(wide, (0, 0), 0.7), np.float32))
 
 
-def _unlike(departure: Plane, look: Look) -> Plane:
+def _unlike(departure: Plane, appearance: Appearance) -> Plane:
     """How surely each texel (ROWS, COLUMNS, 3) that departs by that is no skin: 0–1."""
     light, cool = departure.mean(axis=2), departure[..., 2] - departure[..., 0]
     # Skin that turns from the light darkens and reddens; what is not skin is less red.
-    far = np.abs(light) / _LIGHTER + np.clip(cool / _COOLER, -2, 2) - _USUAL * look.spread
+    far = np.abs(light) / _LIGHTER + np.clip(cool / _COOLER, -2, 2) - _USUAL * appearance.spread
     much = cv2.blur(np.asarray(far, np.float32), (3, 3))
-    return mask.smoothstep((much - _UNLIKE) / _UNLIKE)
+    return smoothstep((much - _UNLIKE) / _UNLIKE)
 
 
 def _filled(sure: Floats) -> Plane:
@@ -125,7 +127,7 @@ def _filled(sure: Floats) -> Plane:
     weight = (_places() > 0).astype(np.float32)
     found = np.asarray(sure, np.float32)[_nearest()]
     around = cv2.GaussianBlur(found * weight, (0, 0), 2.5) / (cv2.GaussianBlur(weight, (0, 0), 2.5) + 1e-4)
-    inner = mask.smoothstep((np.asarray(around, np.float32) - 0.3) / 0.4)
+    inner = smoothstep((np.asarray(around, np.float32) - 0.3) / 0.4)
     return np.asarray(np.where(_lips(), inner, found), np.float32)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
 from dubcli.face.follow import Image
-from dubcli.face.look import Look
+from dubcli.face.roi import Roi
 
 SOFT = 48  # pixels of a side of the picture that skin colours are read from
 
@@ -25,12 +25,12 @@ class Reduced:
     low: NDArray[np.float64]
     factor: NDArray[np.float64]
 
-    def cut(self, look: Look, side: int) -> tuple[Image, NDArray[np.float64]]:
+    def cut(self, roi: Roi, side: int) -> tuple[Image, NDArray[np.float64]]:
         """The square as an upright picture of `side` pixels, and the (2, 3) map from raster to its pixels.
 
         Outside the picture it is black.
         """
-        to_crop = look.into(side)
+        to_crop = roi.into(side)
         here = to_crop.copy()
         here[:, 2] += to_crop[:, :2] @ self.low
         here[:, :2] *= self.factor
@@ -39,26 +39,26 @@ class Reduced:
         return crop, to_crop
 
 
-def reduced(rgb: Image, look: Look, side: int) -> Reduced:
-    """The surroundings of a look, at a resolution from which `side` pixels can be cut without aliasing."""
-    k = side / look.side
+def reduced(rgb: Image, roi: Roi, side: int) -> Reduced:
+    """The surroundings of a region, at a resolution from which `side` pixels can be cut without aliasing."""
+    k = side / roi.side
     if k > 0.75:
         return Reduced(rgb, np.zeros(2), np.ones(2))
     height, width = rgb.shape[:2]
-    reach = 0.9 * look.side  # half a diagonal of the largest view, moved
-    low = np.clip(np.floor(look.centre - reach), 0, (width - 1, height - 1)).astype(int)
-    high = np.clip(np.ceil(look.centre + reach), low + 1, (width, height)).astype(int)
+    reach = 0.9 * roi.side  # half a diagonal of the largest view, moved
+    low = np.clip(np.floor(roi.centre - reach), 0, (width - 1, height - 1)).astype(int)
+    high = np.clip(np.ceil(roi.centre + reach), low + 1, (width, height)).astype(int)
     size = np.maximum(np.round((high - low) * k), 1).astype(int)
     part = rgb[low[1] : high[1], low[0] : high[0]]
     image = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
     return Reduced(image, low.astype(np.float64), (high - low) / size)
 
 
-def to_raster(look: Look, turn: int, width: int, height: int) -> Look:
+def to_raster(roi: Roi, turn: int, width: int, height: int) -> Roi:
     """From the picture that `turn` quarter turns brought upright, `width` by `height`, to its raster."""
-    x, y = look.centre
+    x, y = roi.centre
     turned = ((x, y), (y, width - x), (width - x, height - y), (height - y, x))[turn]
-    return Look(np.array(turned), look.side, look.angle - turn * np.pi / 2)
+    return Roi(np.array(turned), roi.side, roi.angle - turn * np.pi / 2)
 
 
 def colours(crop: Image, points: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -95,13 +95,13 @@ def tiled(picture: Image, side: int) -> Iterator[tuple[Image, int, int]]:
                 yield picture[top : top + side, left : left + side], left, top
 
 
-def without_overlap(found: list[tuple[float, Look]]) -> list[tuple[float, Look]]:
-    """Non-maximum suppression: of looks at one face the surest stays."""
-    kept: list[tuple[float, Look]] = []
-    for score, look in sorted(found, key=lambda pair: (-pair[0], pair[1].centre[0], pair[1].centre[1])):
-        apart = [np.abs(look.centre - other.centre).max() / max(look.side, other.side) for _, other in kept]
+def without_overlap(found: list[tuple[float, Roi]]) -> list[tuple[float, Roi]]:
+    """Non-maximum suppression: of regions around one face the surest stays."""
+    kept: list[tuple[float, Roi]] = []
+    for score, roi in sorted(found, key=lambda pair: (-pair[0], pair[1].centre[0], pair[1].centre[1])):
+        apart = [np.abs(roi.centre - other.centre).max() / max(roi.side, other.side) for _, other in kept]
         if all(d > 0.3 for d in apart):
-            kept.append((score, look))
+            kept.append((score, roi))
     return kept
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
 from dubcli.face import steady
-from dubcli.face.look import ROOM, Look, distance, eye_distance, look_at
+from dubcli.face.roi import ROOM, Roi, distance, eye_distance, roi_of
 
 LOOK_EVERY = 12  # frames between detections on the whole picture
 SEARCH_EVERY = 24  # frames between detections on tiles too
@@ -56,10 +56,10 @@ class Sight:
 class Finder(Protocol):
     """What knows faces."""
 
-    def detect(self, rgb: Image, tiles: bool) -> list[Look]:
+    def detect(self, rgb: Image, tiles: bool) -> list[Roi]:
         """Faces in a picture, on the whole of it and, where `tiles`, on overlapping tiles; no face twice."""
 
-    def sight(self, rgb: Image, look: Look) -> Sight | None:
+    def sight(self, rgb: Image, roi: Roi) -> Sight | None:
         """The face near there, or None."""
 
     def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
@@ -159,21 +159,21 @@ class Follower:
 
     def _next(self, rgb: Image, last: Sight | None, before: Sight | None) -> Sight | None:
         assert last is not None
-        sight = self._finder.sight(rgb, look_at(last.mesh, before.mesh if before else None))
+        sight = self._finder.sight(rgb, roi_of(last.mesh, before.mesh if before else None))
         return sight if sight is not None and continues(last, sight) else None
 
     def _search(self, index: int, rgb: Image, tiles: bool) -> None:
-        """Look for faces afresh; follow new ones backwards to where they came in."""
-        for look in self._finder.detect(rgb, tiles):
-            known = [trace for trace in self._active if _covers(trace.sights[-1], look)]
+        """Roi for faces afresh; follow new ones backwards to where they came in."""
+        for roi in self._finder.detect(rgb, tiles):
+            known = [trace for trace in self._active if _covers(trace.sights[-1], roi)]
             if known:
                 for trace in known:
                     trace.confirmed.add(index)
                 continue
-            sight = self._finder.sight(rgb, look)
+            sight = self._finder.sight(rgb, roi)
             if sight is None:
                 continue
-            sight = self._finder.sight(rgb, look_at(sight.mesh))
+            sight = self._finder.sight(rgb, roi_of(sight.mesh))
             if sight is None or self._twin(index, sight):
                 continue
             trace = Trace(index, deque([self._pictured(rgb, sight)]), deque([steady.NONE]), {index})
@@ -250,13 +250,13 @@ def _step_size(trace: Trace, sight: Sight) -> tuple[float, int]:
     return (distance(last.mesh, sight.mesh) if last else np.inf, trace.first)
 
 
-def _covers(sight: Sight | None, look: Look) -> bool:
+def _covers(sight: Sight | None, roi: Roi) -> bool:
     if sight is None:
         return False
     low, high = sight.mesh[:468, :2].min(axis=0), sight.mesh[:468, :2].max(axis=0)
     centre, size = (low + high) / 2, float((high - low).max())
-    near = float(np.abs(centre - look.centre).max()) < 0.5 * max(size, look.side / ROOM)
-    return near and 0.4 < size * ROOM / look.side < 2.5
+    near = float(np.abs(centre - roi.centre).max()) < 0.5 * max(size, roi.side / ROOM)
+    return near and 0.4 < size * ROOM / roi.side < 2.5
 
 
 def _place(trace: Trace) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from dubcli.artifacts.arrays import mapped
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.face import cover, pose
 from dubcli.face import mesh as regions
+from dubcli.media import spans
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import VideoStream
@@ -170,10 +171,9 @@ def usable(track: FaceTrack) -> NDArray[np.bool_]:
     return track.eligible & (track.sharp > _BLURRED) & (track.occlusion < _COVERED)
 
 
-def stretches(good: NDArray[np.bool_], shortest: int = SHORTEST_RUN) -> list[tuple[int, int]]:
-    """Half-open ranges of consecutive true values, at least `shortest` long."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2) if b - a >= shortest]
+def stretches(good: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Half-open ranges of consecutive true values that are long enough to be shown as footage."""
+    return spans.true(good, SHORTEST_RUN)
 
 
 def lower_box(mesh: Floats) -> NDArray[np.float64]:
@@ -274,9 +274,9 @@ def assemble(
     covered = np.zeros(texture.shape[:3], np.uint8)
     for k, (picture, points) in enumerate(zip(crop, mesh[:, :, :2] - origin[:, None], strict=True)):
         texture[k] = cover.unrolled(picture, points)
-    look = cover.learn(texture)
+    appearance = cover.learn(texture)
     for k, flat in enumerate(texture):
-        covered[k] = np.rint(255 * cover.covered(flat, look))
+        covered[k] = np.rint(255 * cover.covered(flat, appearance))
     return Gallery(
         frames=np.concatenate([np.zeros(0, np.int32), *(p.frames for p in pieces)]).astype(np.int32),
         origin=origin,

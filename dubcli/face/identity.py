@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
 from dubcli.face import pose
-from dubcli.face.look import apply, portrait
+from dubcli.face.roi import apply, portrait
 
 SIDE = 64  # pixels of the frontal picture
 CELL, BINS = 8, 8
@@ -41,7 +41,7 @@ def describe(thumbs: NDArray[np.uint8], meshes: Sequence[NDArray[np.float32]]) -
     """Descriptors of upright pictures of one face: (n, D) float32, unit length.
 
     Args:
-        thumbs: (n, 96, 96, 3), each what `look.portrait` of its mesh shows.
+        thumbs: (n, 96, 96, 3), each what `roi.portrait` of its mesh shows.
         meshes: n meshes (478, 3) in raster pixels.
     """
     means = _means()

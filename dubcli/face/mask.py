@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.face.smooth import smoothstep
+
 Floats = NDArray[np.floating[Any]]
 Plane = NDArray[np.float32]
 
@@ -35,9 +37,3 @@ def spread(plane: Plane, radius: float) -> Plane:
     outside = (plane <= 0.5).astype(np.uint8)
     distance = cv2.distanceTransform(outside, cv2.DIST_L2, 3)
     return smoothstep(1 - distance / np.float32(max(radius, 1.0)))
-
-
-def smoothstep(t: Floats) -> Plane:
-    """Cubic step: 0 up to 0, 1 from 1, flat at both ends."""
-    t = np.clip(t, 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)

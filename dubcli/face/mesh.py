@@ -103,7 +103,7 @@ def triangles() -> NDArray[np.int32]:
     return np.array(sorted(faces), np.int32)
 
 
-def opening(mesh: NDArray[np.float32]) -> NDArray[np.float32]:
+def aperture(mesh: NDArray[np.float32]) -> NDArray[np.float32]:
     """Inner-lip gap over the distance between the outer eye corners: (..., 478, 2 or 3) to (...)."""
     return _over_eyes(mesh, UPPER_LIP, LOWER_LIP)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
+from dubcli.face.smooth import quadratic
 
 Floats = NDArray[np.floating[Any]]
 Array = NDArray[np.float64]
@@ -128,13 +129,8 @@ def _inverse(mesh: Array, transform: Transform) -> Array:
 
 
 def _smoothed(transform: Transform, sigma: float) -> Transform:
-    """Zero-phase local quadratic smoothing (Savitzky & Golay 1964): noise goes, the peak of a nod stays."""
+    """Placements without the jitter of the mesh; `sigma` is in frames."""
     reach = min(int(np.ceil(3 * sigma)), len(transform) - 1)
-    offset = np.arange(-reach, reach + 1, dtype=np.float64)
-    weight = np.exp(-0.5 * (offset / sigma) ** 2)
-    m0, m2, m4 = (float((weight * offset**k).sum()) for k in (0, 2, 4))
-    kernel = weight * (m4 - m2 * offset**2) / (m0 * m4 - m2 * m2)
-
     anchor = np.array(
         (0.0, 0.5, -0.2)
     )  # between nose and mouth: an error of rotation must not swing the mouth
@@ -145,7 +141,7 @@ def _smoothed(transform: Transform, sigma: float) -> Transform:
     tail = 2 * columns[-1:] - columns[-2 : -reach - 2 : -1]
     padded = np.vstack([head, columns, tail])
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
-    even = windows @ kernel
+    even = windows @ quadratic(sigma, reach)
     u, _, vt = np.linalg.svd(even[:, 4:].reshape(-1, 3, 3))
     rotation, scale = u @ vt, np.exp(even[:, 0])
     return Transform(scale, rotation, even[:, 1:4] - scale[:, None] * (anchor @ rotation))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dubcli.artifacts.media import MediaInfo
 
+# Containers a film can come out in; a film in any other becomes an .mp4.
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}

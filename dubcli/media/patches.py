@@ -18,6 +18,8 @@ from dubcli.media import layout, source
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
+    from dubcli.artifacts.media import VideoStream as VideoInfo
+
 Placed = tuple[NDArray[Any], NDArray[Any], int, int]
 """Pixels, mask and position (x, y) of a patch."""
 
@@ -81,14 +83,19 @@ class Patches:
         raise MediaError(f"{path} holds {count} patches but {len(self.frames)} are listed")
 
 
-def write(path: Path, patches: Iterable[Patch], asked: NDArray[np.int32], *, deep: bool) -> Placement:
-    """Encode patches losslessly; no file is made where there are none.
+def write(
+    path: Path, patches: Iterable[Patch], asked: NDArray[np.int32], video: VideoInfo
+) -> tuple[Placement, int]:
+    """Encode the patches that show anything, losslessly; no file is made where there are none.
 
     Args:
         path: the file to write.
         patches: in the order of frames, all of one size.
         asked: (T,) film-wide numbers of the frames that may have one.
-        deep: whether samples have 16 bits, not 8.
+        video: the film's picture.
+
+    Returns:
+        Where the written ones lie, and the number of the others: frames given back to the source.
 
     Raises:
         EngineError: the engine's patches are not what the contract asks.
@@ -96,19 +103,23 @@ def write(path: Path, patches: Iterable[Patch], asked: NDArray[np.int32], *, dee
     numbers: list[int] = []
     origins: list[tuple[int, int]] = []
     confidence: list[float] = []
-    container, stream = None, None
-    allowed = set(asked.tolist())
+    container, stream, size, last, given_back = None, None, None, -1, 0
+    allowed, deep = set(asked.tolist()), video.bit_depth > 8
     try:
         for patch in patches:
+            size = size or patch.rgb.shape
+            if patch.frame <= last or patch.frame not in allowed or patch.rgb.shape != size:
+                raise EngineError(
+                    "the lip engine's patches are out of order or change their size; report a bug"
+                )
+            last = patch.frame
+            if not _shows(patch, video):
+                given_back += 1
+                continue
             if container is None:
                 container = av.open(str(path), "w", format="nut", container_options={"fflags": "+bitexact"})
                 stream = _stream(container, patch, deep)
             assert stream is not None
-            late = numbers and patch.frame <= numbers[-1]
-            if late or patch.frame not in allowed or patch.rgb.shape != (stream.height, stream.width, 3):
-                raise EngineError(
-                    "the lip engine's patches are out of order or change their size; report a bug"
-                )
             for packet in stream.encode(_picture(patch, len(numbers), "gbrap16le" if deep else "gbrap")):
                 container.mux(packet)
             numbers.append(patch.frame)
@@ -119,11 +130,19 @@ def write(path: Path, patches: Iterable[Patch], asked: NDArray[np.int32], *, dee
     finally:
         if container is not None:
             container.close()
-    return Placement(
+    placed = Placement(
         frames=np.array(numbers, np.int32),
         origin=np.array(origins, np.int32).reshape(-1, 2),
         confidence=np.array(confidence, np.float32),
     )
+    return placed, given_back
+
+
+def _shows(patch: Patch, video: VideoInfo) -> bool:
+    """Whether a patch changes anything within the picture."""
+    x, y = patch.origin
+    inside = patch.mask[max(0, -y) : max(0, video.height - y), max(0, -x) : max(0, video.width - x)]
+    return bool(inside.any())
 
 
 def _stream(container: Any, patch: Patch, deep: bool) -> VideoStream:

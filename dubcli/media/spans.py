@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Span = tuple[int, int]
 
@@ -27,6 +32,14 @@ def runs(frames: Iterable[int]) -> list[Span]:
         else:
             out.append((frame, frame + 1))
     return out
+
+
+def true(mask: NDArray[np.bool_], shortest: int = 1) -> list[Span]:
+    """Ranges of a mask (T,) in which it is true, those of at least `shortest`."""
+    import numpy as np
+
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2) if b - a >= shortest]
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from dubcli.media import spans
 from dubcli.speech import visemes
+from dubcli.speech.basis import FEWEST_FRAMES, below
 
 Curve = NDArray[np.floating[Any]]
 
-FEWEST_FRAMES = 12  # about half a second: less tells nothing about movement
 MET = 0.2  # of a mouth's own range: lips that are nearer have met
 CONTACT = 0.4  # the same for the lower lip at the upper teeth
 ROUND = 0.5  # the same of its width, for rounded lips
@@ -74,35 +75,21 @@ def articulation(got: Curve, want: Curve) -> float | None:
     return float(got.std() / want.std())
 
 
-def below(got: Curve, part: float = MET) -> float | None:
-    """The value that ends the lowest `part` of the curve's own range; by default, where lips have met."""
-    known = np.asarray(got, np.float64)
-    known = known[np.isfinite(known)]
-    if len(known) < FEWEST_FRAMES:
-        return None
-    low, high = np.percentile(known, [2, 95])
-    return float(low + part * (high - low))
-
-
 def closure_hits(got: Curve, closed: Curve, slack: int = 1) -> float | None:
     """Share of the closures asked for in which the lips do meet, within `slack` frames.
 
-    When lips count as met is what `below` says.
+    Lips have met in the lowest `MET` of their own range (`speech.basis.below`).
 
     Args:
         got: (T,) opening.
         closed: (T,) 0-1, how surely the lips must meet; each run above 0.5 is one closure.
     """
     got, closed = np.asarray(got, np.float64), np.asarray(closed)
-    known, limit = np.isfinite(got), below(got)
+    known, limit = np.isfinite(got), below(got, MET)
     if limit is None:
         return None
     met = known & (got <= limit)
-    edges = np.flatnonzero(np.diff(np.r_[False, closed > 0.5, False]))
-    runs = [
-        slice(max(0, start - slack), stop + slack)
-        for start, stop in zip(edges[::2], edges[1::2], strict=True)
-    ]
+    runs = [slice(max(0, start - slack), stop + slack) for start, stop in spans.true(closed > 0.5)]
     runs = [run for run in runs if known[run].any()]
     return float(np.mean([met[run].any() for run in runs])) if runs else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -13,17 +13,22 @@ from numpy.typing import NDArray
 
 from dubcli.artifacts.report import Curves, Face, Report, Shot, State, Totals
 from dubcli.artifacts.shots import Shot as ShotRow
+from dubcli.media import spans
 from dubcli.media.patches import Patches
-from dubcli.report import judge, look
+from dubcli.report import compare, judge
 from dubcli.report.gather import Subject, Work
 
 if TYPE_CHECKING:
     from dubcli.engines.trackers.mediapipe import Finder
 
 _FACES_MEASURED = 20  # that many faces' worth of frames are measured in a film, spread over all of its faces
-_POSTERS = 400  # shots of a film that get a picture
 _PICTURED = 3  # pairs of pictures of a face at most
-_PICTURED_IN_ALL = 600  # pairs of pictures in a report, about 10 MB
+_MOST_PAIRS, _FEWEST_PAIRS = 400, 30  # pairs of pictures in a report; the most are about 8 MB
+_MOST_POSTERS, _FEWEST_POSTERS = 300, 20  # shots that get a picture
+_DECODED_MEGAPIXELS = 10_000  # for all pictures of a film: half a minute on two cores
+_VISIT_MEGAPIXELS = 5.0  # that opening a film anew takes the time of
+_PAIRS_SHARE, _POSTERS_SHARE = 0.4, 0.2  # of what is decoded; a pair is two visits
+_PEOPLE_NAMED = 8  # in warnings
 _NOT_THE_SAME_SECONDS = 0.5  # by which lengths of film and dub may differ and nobody minds
 _APART = 6  # frames between them at least
 
@@ -44,16 +49,16 @@ def assemble(
     Args:
         work: what the stages left.
         measure: frames of each face to measure again; 0 for none.
-        views: looks averaged for each mesh.
+        views: crops averaged for each mesh.
         done: called with the number of shots done and their total.
     """
     pictures = Pictures()
-    before = look.Version(work.inputs["film"], work.media.film, work.pts)
-    after = look.Version.of(work.result, before)
-    to_change = sum(1 for role in work.inputs if role.startswith("patch/"))
+    before = compare.Version(work.inputs["film"], work.media.film, work.pts)
+    after = compare.Version.of(work.result, before)
+    to_change = work.changed()
     every = max(1, -(-to_change // _FACES_MEASURED))
-    most_pictured = min(_PICTURED, _PICTURED_IN_ALL // max(1, to_change))
-    changed_frames: set[int] = set()
+    pairs, posters = _budgets(work, to_change)
+    changed = np.zeros(len(work.pts), bool)
     shots = []
     with ExitStack() as stack:
         finder = stack.enter_context(_finder(views)) if measure and to_change else None
@@ -61,16 +66,34 @@ def assemble(
         for index, row in enumerate(work.shots):
             faces = []
             for subject in work.subjects(row.name):
-                measured = finder if len(subject.patched) and count % every == 0 else None
-                count += bool(len(subject.patched))
-                faces.append(_face(work, subject, before, after, measured, measure, most_pictured, pictures))
-                changed_frames.update(subject.patched.tolist())
-            if index % max(1, len(work.shots) // _POSTERS) == 0:
+                measured, pictured = None, 0
+                if len(subject.patched):
+                    measured = finder if count % every == 0 else None
+                    pictured = _share(count, pairs, to_change)
+                    count += 1
+                faces.append(_face(work, subject, before, after, measured, measure, pictured, pictures))
+                changed[subject.patched] = True
+            if _share(index, posters, len(work.shots)):
                 middle = (row.start + row.stop) // 2
-                pictures.posters[row.name] = look.poster(after, middle)
-            shots.append(_shot(work, row, faces))
+                pictures.posters[row.name] = compare.poster(after, middle)
+            shots.append(_shot(work, row, faces, changed))
             done(index + 1, len(work.shots))
-    return _report(work, shots, len(changed_frames)), pictures
+    return _report(work, shots, changed), pictures
+
+
+def _budgets(work: Work, faces: int) -> tuple[int, int]:
+    """Pairs of pictures and posters of a film: as many as it is long enough for and quickly decoded."""
+    video = work.media.film
+    visit = work.visit_frames() * video.width * video.height / 1e6 + _VISIT_MEGAPIXELS
+    visits = _DECODED_MEGAPIXELS / visit
+    pairs = int(np.clip(_PAIRS_SHARE * visits, _FEWEST_PAIRS, _MOST_PAIRS))
+    posters = int(np.clip(_POSTERS_SHARE * visits, _FEWEST_POSTERS, _MOST_POSTERS))
+    return min(pairs, _PICTURED * faces), min(posters, len(work.shots))
+
+
+def _share(index: int, total: int, count: int) -> int:
+    """How many of `total` things the one of that index has, when `count` of them share them evenly."""
+    return (index + 1) * total // count - index * total // count
 
 
 def _finder(views: int) -> Finder:
@@ -82,31 +105,33 @@ def _finder(views: int) -> Finder:
 def _face(
     work: Work,
     subject: Subject,
-    before: look.Version,
-    after: look.Version,
+    before: compare.Version,
+    after: compare.Version,
     finder: Finder | None,
     measure: int,
-    most_pictured: int,
+    pairs: int,
     pictures: Pictures,
 ) -> Face:
     dubbed, wide = np.full((2, len(subject.track.frames)), np.nan, np.float32)
     measures = None
     if len(subject.patched) and subject.lips is not None:
         window = _window(subject, measure or len(subject.patched))
-        pictured = _telling(subject, window)[:most_pictured]
+        pictured = _telling(subject, window)[:pairs]
         if finder is not None:
-            seen = look.face(before, after, subject.track, window, Patches(subject.lips), finder, pictured)
-            looked = slice(window[0] - subject.start, window[1] - subject.start)
-            dubbed[looked], wide[looked] = seen.opening, seen.width
-            measures = judge.measures(work, subject, dubbed, window).model_copy(
-                update={**seen.measures, "changed_outside": seen.changed_outside}
+            found = compare.face(
+                before, after, subject.track, window, Patches(subject.lips), finder, pictured
             )
-            pictures.faces[subject.name] = seen.pictures
+            looked = slice(window[0] - subject.start, window[1] - subject.start)
+            dubbed[looked], wide[looked] = found.aperture, found.width
+            measures = judge.measures(work, subject, dubbed, window).model_copy(
+                update={**found.measures, "changed_outside": found.changed_outside}
+            )
+            pictures.faces[subject.name] = found.pictures
         else:
             pictures.faces[subject.name] = [
                 picture
                 for at in sorted(pictured)
-                for picture in look.face(
+                for picture in compare.face(
                     before, after, subject.track, (at, at + 1), Patches(subject.lips), None, [at]
                 ).pictures
             ]
@@ -118,6 +143,7 @@ def _face(
         start=subject.start,
         stop=subject.stop,
         state=state,
+        changed=tuple(spans.runs(subject.patched.tolist())),
         frames_changed=len(subject.patched),
         confidence=confidence,
         cues=subject.cues,
@@ -125,7 +151,7 @@ def _face(
         curves=Curves(
             start=subject.start,
             source=_plain(subject.source),
-            wanted=_plain(subject.wanted),
+            target=_plain(subject.target),
             dubbed=_plain(dubbed),
         )
         if subject.cues
@@ -155,10 +181,10 @@ def _telling(subject: Subject, window: tuple[int, int]) -> list[int]:
     frames = np.arange(*window)
     frames = frames[np.isin(frames, subject.patched)]
     at = frames - subject.start
-    wanted = np.nan_to_num(subject.wanted[at])
+    target = np.nan_to_num(subject.target[at])
     source = np.nan_to_num(subject.source[at])
     chosen: list[int] = []
-    for score in (wanted, np.abs(wanted - source), source - 2 * wanted):
+    for score in (target, np.abs(target - source), source - 2 * target):
         for k in np.argsort(-score, kind="stable"):
             if all(abs(int(frames[k]) - other) >= _APART for other in chosen):
                 chosen.append(int(frames[k]))
@@ -170,11 +196,14 @@ def _plain(curve: NDArray[Any]) -> tuple[float | None, ...]:
     return tuple(None if not np.isfinite(value) else round(float(value), 4) for value in curve)
 
 
-def _shot(work: Work, row: ShotRow, faces: list[Face]) -> Shot:
+def _shot(work: Work, row: ShotRow, faces: list[Face], frames: NDArray[np.bool_]) -> Shot:
     changed = [face for face in faces if face.state == "changed"]
     failed = [face for face in faces if face.state == "failed"]
     spoken = {cue.kind for face in changed for cue in face.cues}
-    if failed:
+    lost = f"track/{row.name}" in work.failed
+    if lost:
+        what = "failed: no face could be looked for; the source's picture is kept"
+    elif failed:
         what = f"failed for {_people(failed)}; the source's picture is kept there"
     elif changed:
         verb = " and ".join(
@@ -192,7 +221,8 @@ def _shot(work: Work, row: ShotRow, faces: list[Face]) -> Shot:
         start=row.start,
         stop=row.stop,
         seconds=round(float(work.seconds[row.start]), 3),
-        state="failed" if failed else "changed" if changed else "untouched",
+        state="failed" if failed or lost else "changed" if changed else "untouched",
+        changed=tuple((row.start + a, row.start + b) for a, b in spans.true(frames[row.start : row.stop])),
         what=what,
         faces=tuple(faces),
     )
@@ -202,12 +232,9 @@ def _people(faces: list[Face]) -> str:
     return ", ".join(name for name, _ in groupby(sorted(face.person for face in faces)))
 
 
-def _report(work: Work, shots: list[Shot], changed_frames: int) -> Report:
+def _report(work: Work, shots: list[Shot], changed: NDArray[np.bool_]) -> Report:
     faces = [face for shot in shots for face in shot.faces]
-    skipped: dict[str, int] = {}
-    for face in faces:
-        for skip in face.skipped:
-            skipped[skip.reason] = skipped.get(skip.reason, 0) + skip.stop - skip.start
+    skipped = _by_reason(faces)
     offscreen = work.offscreen()
     failed = sum(face.state == "failed" for face in faces)
     warnings = [f"not kept: {line}" for line in work.remux.left_out]
@@ -219,6 +246,7 @@ def _report(work: Work, shots: list[Shot], changed_frames: int) -> Report:
         warnings.append(f"the dub is {abs(dub.seconds - film.seconds):.1f} s {longer} than the film")
     if not faces:
         warnings.append("there is no face in the film; its picture is unchanged")
+    warnings = [*unmoved(faces), *warnings]
     return Report(
         film=film,
         dub=dub,
@@ -229,14 +257,48 @@ def _report(work: Work, shots: list[Shot], changed_frames: int) -> Report:
             faces_changed=sum(face.state == "changed" for face in faces),
             faces_failed=failed,
             frames=len(work.pts),
-            frames_changed=changed_frames,
+            frames_changed=int(changed.sum()),
             frames_encoded=work.remux.encoded,
             offscreen_seconds=round(sum(span.stop - span.start for span in offscreen), 2),
             skipped=dict(sorted(skipped.items())),
         ),
+        changed=tuple(spans.true(changed)),
         speech=work.speech(),
         offscreen=offscreen,
         warnings=tuple(warnings),
         engines=work.engines(),
         shots=tuple(shots),
     )
+
+
+def unmoved(faces: Sequence[Face]) -> list[str]:
+    """Who was to speak and does not in any frame, and why; one line where that is so of the whole film."""
+    if faces and not any(face.changed for face in faces):
+        return [f"no mouth was changed, 0 of {len(faces)} faces: {_most_often(faces)}"]
+    people: dict[str, list[Face]] = {}
+    for face in faces:
+        if face.cues:
+            people.setdefault(face.person, []).append(face)
+    lines = [
+        f"{person} was to speak, but 0 of {len(own)} faces were changed: {_most_often(own)}"
+        for person, own in people.items()
+        if not any(face.changed for face in own)
+    ]
+    more = len(lines) - _PEOPLE_NAMED
+    return [*lines[:_PEOPLE_NAMED], *([f"so it is of {more} more people"] if more > 0 else [])]
+
+
+def _most_often(faces: Iterable[Face]) -> str:
+    """The reason that most frames of faces with a line have, or of all faces where none has one."""
+    faces = list(faces)
+    reasons = _by_reason([face for face in faces if face.cues] or faces)
+    reason = max(reasons, key=lambda one: (reasons[one], one))
+    return f"{reason} ({reasons[reason]} frames)"
+
+
+def _by_reason(faces: Iterable[Face]) -> dict[str, int]:
+    """Frames that were not changed, by reason."""
+    frames: dict[str, int] = {}
+    for skip in (skip for face in faces for skip in face.skipped):
+        frames[skip.reason] = frames.get(skip.reason, 0) + skip.stop - skip.start
+    return frames

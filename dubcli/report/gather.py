@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.artifacts import remux, tracks
+from dubcli.artifacts import patches, remux, tracks
 from dubcli.artifacts import speech as sound
 from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.cues import Cue as CueRow
 from dubcli.artifacts.cues import Cues
+from dubcli.artifacts.cues import Skip as SkipRow
 from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.motion import Motion
-from dubcli.artifacts.patches import Placement
 from dubcli.artifacts.phones import INDEX
 from dubcli.artifacts.report import DUB, FILM, Cue, Dub, Engine, Film, Skip, Span
-from dubcli.artifacts.shots import Frames, Shots
+from dubcli.artifacts.shots import Frames, Groups, Shots
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.engines import registry
 from dubcli.face import mesh as regions
 from dubcli.quality import curves
 
 Curve = NDArray[np.float32]
+_Row = TypeVar("_Row", CueRow, SkipRow)
+
+_USUAL_GROUP = 250  # frames from one point of entry to the next, where a film does not tell
 
 _REASONS = {
     Reason.NO_MESH: "the face is lost",
     Reason.PROFILE: "the head is turned away",
     Reason.SMALL: "the face is too small",
     Reason.BLURRED: "the mouth is blurred",
-    Reason.OCCLUDED: "something covers the mouth",
+    Reason.OCCLUDED: "the mouth is occluded",
     Reason.EDGE: "the face leaves the picture",
     Reason.FORBIDDEN: "cast.yaml forbids it",
 }
+_SKIPPED = {reason.name.lower(): text for reason, text in _REASONS.items()} | {
+    "short": "the line is too short to be worth two fades"
+}
+NO_LINE = "no line of the dub is this face's"
+FAILED = "it failed; the source's picture is kept"
+NO_FOOTAGE = "the film has no footage of this mouth to show"
+GIVEN_BACK = "no footage comes near what is wanted"
+MATCHES = "the mouth fits the dub already"
+EDITED = "the edited curves leave it alone"
+NOTHING = "nothing is asked of the mouth"
+PASSED = "the engine passthrough changes no picture"
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,7 @@ class Subject:
         person: who it is.
         track: where it is.
         cues: where it speaks or is kept still.
-        skipped: where it was left alone, and why.
+        skipped: all frames that were not changed, and why.
         motion: arrays of `motion.npz`; empty where it has none.
         patched: (n,) frames that were changed.
         confidence: (n,) the lip engine's own.
@@ -81,13 +95,13 @@ class Subject:
 
     @cached_property
     def source(self) -> Curve:
-        """Mouth opening in the source, (T,), NaN where there was no mesh."""
-        opening = regions.opening(self.track.mesh)
-        return np.where(self.track.reason == Reason.NO_MESH, np.nan, opening).astype(np.float32)
+        """Aperture of the lips in the source, (T,), NaN where there was no mesh."""
+        aperture = regions.aperture(self.track.mesh)
+        return np.where(self.track.reason == Reason.NO_MESH, np.nan, aperture).astype(np.float32)
 
     @cached_property
-    def wanted(self) -> Curve:
-        """Mouth opening that was wanted, (T,), NaN where nothing was."""
+    def target(self) -> Curve:
+        """Aperture that was wanted, (T,), NaN where nothing was."""
         return self._motion("opening", np.nan)
 
     @cached_property
@@ -123,6 +137,9 @@ class Work:
         self.cues = Cues.load(inputs["cue"])
         self.remux = remux.Remuxed.load(inputs["remux"])
         self._owners = Cast.load(inputs["cast"]).owners
+        self._cues = _by_face(self.cues.cues)
+        self._skips = _by_face(self.cues.skipped)
+        self.failed = frozenset(facts["failed"])
         self._phones: dict[str, tuple[sound.Phone, ...]] = {}
         self._features: dict[str, tuple[NDArray[np.float32], float]] = {}
 
@@ -130,6 +147,19 @@ class Work:
     def result(self) -> Path:
         """The finished film."""
         return remux.film(self.inputs["remux"], self.facts["suffix"])
+
+    def changed(self) -> int:
+        """Number of faces that were changed, from the sizes of their patches alone."""
+        folders = (path for role, path in self.inputs.items() if role.startswith("patch/"))
+        return sum(1 for path in folders if len(patches.frames(path)))
+
+    def visit_frames(self) -> float:
+        """Frames that are decoded on average to see one: those from the last point of entry on."""
+        groups = Groups.load(self.inputs["split"])
+        if groups.reason:
+            return _USUAL_GROUP / 2
+        sizes = np.diff([*groups.keys, len(self.pts)])
+        return float((sizes.astype(np.float64) ** 2).sum() / (2 * len(self.pts)))
 
     def film(self) -> Film:
         """What the film is."""
@@ -183,7 +213,7 @@ class Work:
             yield self._subject(shot, number, track)
 
     def called_for(self, role: str, frames: NDArray[np.integer[Any]]) -> tuple[Curve, Curve] | None:
-        """What speech asks of a mouth at each frame: its opening by rule, and how surely the lips meet.
+        """What speech asks of a mouth at each frame: its aperture by rule, and how surely the lips meet.
 
         Args:
             role: `dub`, or `film` for the film's own speech.
@@ -218,16 +248,23 @@ class Work:
     def _subject(self, shot: str, number: int, track: FaceTrack) -> Subject:
         name, person = f"{shot}.{number}", self._owners.get((shot, number))
         lips, motion = self.inputs.get(f"patch/{name}"), self.inputs.get(f"motion/{name}")
-        own = [row for row in self.cues.cues if (row.shot, row.track) == (shot, number)]
+        cues = self._cues.get((shot, number), [])
+        units = {f"motion/{name}", f"lips/{name}", f"compose/{shot}"}
+        units |= {f"gallery/{person.id}"} if person else set()
+        failed = bool(cues) and not self.failed.isdisjoint(units)
         patched, confidence = np.zeros(0, np.int32), np.zeros(0, np.float32)
-        if lips is not None:
-            placed = Placement.load(lips)
+        if lips is not None and not failed:
+            placed = patches.Placement.load(lips)
             patched, confidence = placed.frames, placed.confidence
         arrays: dict[str, NDArray[Any]] = {}
         if motion is not None:
-            curves = vars(Motion.load(motion))
-            arrays = {key: curves[key] for key in ("frames", "opening", "closed", "weight")}
-        shown = person is not None and (self.inputs["learn"] / f"gallery-{person.id}.npz").exists()
+            rows = Motion.load(motion).arrays
+            arrays = {key: rows[key] for key in ("frames", "opening", "closed", "weight")}
+        why = np.full(len(track.frames), FAILED if failed else NO_LINE, object)
+        if not failed:
+            self._explain(why, shot, number, track, arrays, None if lips is None else len(patched))
+        if person is not None and not person.touch:
+            why[:] = person.why
         return Subject(
             name=name,
             person=(person.name or person.id) if person else "?",
@@ -239,33 +276,69 @@ class Work:
                     kind=row.kind,
                     confidence=round(row.confidence, 3),
                 )
-                for row in sorted(own, key=lambda row: row.start)
+                for row in sorted(cues, key=lambda row: row.start)
             ),
-            skipped=tuple(self._skipped(shot, number, track, own, shown)),
+            skipped=tuple(_skips(why, track.frames, patched)),
             motion=arrays,
             patched=patched,
             confidence=confidence,
-            failed=bool(own) and lips is None and (shown or motion is None),
+            failed=failed,
             lips=lips,
         )
 
-    def _skipped(
-        self, shot: str, number: int, track: FaceTrack, cues: list[CueRow], shown: bool
-    ) -> Iterator[Skip]:
-        """Why frames of a face were left alone, as `cue` says or as their own state forbids."""
-        first, stop = int(track.frames[0]), int(track.frames[-1]) + 1
-        said = [row for row in self.cues.skipped if (row.shot, row.track) == (shot, number)]
-        for row in said:
-            yield Skip(start=row.start, stop=row.stop, reason=row.reason)
-        if not cues and not said:
-            yield Skip(start=first, stop=stop, reason="no line of the dub is this face's")
-        if cues and not shown:
-            yield Skip(start=first, stop=stop, reason="the film has no footage of this mouth to show")
-            return
-        for cue in cues:
-            inside = (track.frames >= cue.start) & (track.frames < cue.stop)
-            reason = np.where(inside, track.reason, Reason.OK)
-            edges = np.flatnonzero(np.diff(np.r_[Reason.OK, reason, Reason.OK]))
-            for a, b in pairwise(edges):
-                if reason[a] != Reason.OK:
-                    yield Skip(start=first + int(a), stop=first + int(b), reason=_REASONS[Reason(reason[a])])
+    def _explain(
+        self,
+        why: NDArray[np.object_],
+        shot: str,
+        number: int,
+        track: FaceTrack,
+        motion: Mapping[str, NDArray[Any]],
+        shown: int | None,
+    ) -> None:
+        """Write into `why` (T,) what keeps each frame of a face as it is, were it not changed.
+
+        Args:
+            why: what holds where no cue does.
+            shot, number, track: the face.
+            motion: arrays of `motion.npz`.
+            shown: how many frames the lip engine changed, None where it had no gallery.
+        """
+        first = int(track.frames[0])
+        for row in self._skips.get((shot, number), []):
+            why[max(0, row.start - first) : max(0, row.stop - first)] = _SKIPPED[row.reason]
+        inside = np.zeros(len(why), bool)
+        for cue in self._cues.get((shot, number), []):
+            inside[max(0, cue.start - first) : max(0, cue.stop - first)] = True
+        asked, edited = np.zeros(len(why), bool), np.zeros(len(why), bool)
+        if motion:
+            rows = motion["frames"] - first
+            asked[rows] = motion["weight"] > 0
+            edited[rows] = f"{shot}.{number}" in self.facts["edited"]
+        why[inside] = MATCHES if self.facts["keep_matching"] else NOTHING
+        why[inside & edited] = EDITED
+        if not shown:
+            passed = ["lips", "passthrough"] in self.facts["engines"] and shown is not None
+            why[asked] = PASSED if passed else NO_FOOTAGE
+        else:
+            why[asked] = GIVEN_BACK
+        for reason, text in _REASONS.items():
+            why[inside & (track.reason == reason)] = text
+
+
+def _by_face(rows: Iterable[_Row]) -> dict[tuple[str, int], list[_Row]]:
+    found: dict[tuple[str, int], list[_Row]] = {}
+    for row in rows:
+        found.setdefault((row.shot, row.track), []).append(row)
+    return found
+
+
+def _skips(why: NDArray[np.object_], frames: NDArray[np.int32], patched: NDArray[np.int32]) -> Iterator[Skip]:
+    """Ranges of frames that were not changed, each with its reason."""
+    first = int(frames[0])
+    kept = np.where(np.isin(frames, patched), "", why)
+    at = 0
+    for reason, run in groupby(kept.tolist()):
+        stop = at + sum(1 for _ in run)
+        if reason:
+            yield Skip(start=first + at, stop=first + stop, reason=reason)
+        at = stop

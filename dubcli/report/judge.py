@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from dubcli.artifacts.report import Measure, Measures, Violation
 from dubcli.quality import curves
 from dubcli.report.gather import Curve, Subject, Work
+from dubcli.speech.basis import FEWEST_FRAMES, below
 
-_SPOKEN = 0.02  # opening by rule above which the film's own speech counts as speech
+_SPOKEN = 0.02  # aperture by rule above which the film's own speech counts as speech
 _SURE = 0.5  # how sure the aligner must be of a sound that is missed
 _MUST: tuple[tuple[Literal["closure", "contact", "rounding"], tuple[str, ...], float], ...] = (
     ("closure", ("P", "B", "M"), curves.MET),
@@ -32,7 +33,7 @@ def measures(work: Work, subject: Subject, dubbed: Curve, window: tuple[int, int
     Args:
         work: the speech of film and dub.
         subject: the face.
-        dubbed: (T,) opening measured in the finished film over the face's frames, NaN where it was not.
+        dubbed: (T,) aperture measured in the finished film over the face's frames, NaN where it was not.
         window: frames [start, stop) that were looked at.
     """
     frames = subject.track.frames
@@ -52,7 +53,7 @@ def measures(work: Work, subject: Subject, dubbed: Curve, window: tuple[int, int
             curves.correlation(got, dub[0]) if dub else None,
             curves.correlation(source, film[0]) if film else None,
         ),
-        follows=_pair(curves.correlation(got, subject.wanted), None),
+        follows=_pair(curves.correlation(got, subject.target), None),
         articulation=_pair(_deviation(got), _deviation(talking) if film else None, 100),
         closure_hits=_pair(
             curves.closure_hits(got, np.where(speak, subject.closed, 0)),
@@ -66,19 +67,19 @@ def measures(work: Work, subject: Subject, dubbed: Curve, window: tuple[int, int
     )
 
 
-def violations(work: Work, subject: Subject, opening: Curve, width: Curve) -> Iterator[Violation]:
+def violations(work: Work, subject: Subject, aperture: Curve, width: Curve) -> Iterator[Violation]:
     """Sounds of the dub for which the finished mouth does not close, touch the teeth or round as it must.
 
     Args:
         work: the speech of the dub.
         subject: the face.
-        opening, width: (T,) measured in the finished film over the face's frames, NaN where they were not.
+        aperture, width: (T,) measured in the finished film over the face's frames, NaN where they were not.
     """
     frames = subject.track.frames
     seconds = work.seconds[frames]
     for kind, phones, part in _MUST:
-        got = np.where(subject.during("speak"), width if kind == "rounding" else opening, np.nan)
-        limit = curves.below(got, part)
+        got = np.where(subject.during("speak"), width if kind == "rounding" else aperture, np.nan)
+        limit = below(got, part)
         if limit is None:
             continue
         for phone in work.phones("dub"):
@@ -102,7 +103,7 @@ def violations(work: Work, subject: Subject, opening: Curve, width: Curve) -> It
 
 def _deviation(curve: NDArray[Any]) -> float | None:
     known = curve[np.isfinite(curve)]
-    return float(known.std()) if len(known) >= curves.FEWEST_FRAMES else None
+    return float(known.std()) if len(known) >= FEWEST_FRAMES else None
 
 
 def _pair(dubbed: float | None, source: float | None, scale: float = 1) -> Measure:
@@ -124,9 +125,9 @@ def warnings(found: Measures | None, confidence: float | None) -> Iterator[str]:
     # Lips are on their way before the sound is; the source tells by how much.
     own = found.offset.source or 0
     if late is not None and sure is not None and sure > 0.3 and abs(late) > 1 and abs(late - own) > 1:
-        yield f"the mouth comes {abs(late):.0f} frames {'after' if late > 0 else 'before'} the dub"
+        yield f"the mouth comes {abs(late):.0f} frames {'later' if late > 0 else 'earlier'} than the dub"
     if found.follows.dubbed is not None and found.follows.dubbed < 0.5:
-        yield f"the picture does not follow what was wanted (correlation {found.follows.dubbed:.2f})"
+        yield f"the picture does not follow its target (correlation {found.follows.dubbed:.2f})"
     if found.closure_hits.dubbed is not None and found.closure_hits.dubbed < 0.5:
         yield f"the lips meet at only {found.closure_hits.dubbed:.0%} of the closures in the dub"
     for name, low, high, less, more in _LIMITS:

@@ -14,10 +14,10 @@ from dubcli.report.assemble import Pictures
 
 # Measure, heading, how it is written, what it says.
 _ROWS = (
-    ("correlation", "fits speech", "{:.2f}", "correlation of the opening with what speech calls for by rule"),
+    ("correlation", "fits speech", "{:.2f}", "correlation of the aperture with what speech asks for by rule"),
     ("offset", "offset", "{:+.0f}", "frames by which the mouth comes after its speech"),
-    ("follows", "fits the plan", "{:.2f}", "correlation of the opening with the one that was wanted"),
-    ("articulation", "articulation", "{:.1f}", "spread of the opening in speech, 1/100 of the eye distance"),
+    ("follows", "fits the target", "{:.2f}", "correlation of the aperture with its target"),
+    ("articulation", "articulation", "{:.1f}", "spread of the aperture in speech, 1/100 of the eye distance"),
     ("closure_hits", "closures met", "{:.0%}", "share of /p b m/ at which the lips meet within a frame"),
     ("still_motion", "motion at rest", "{:.1f}", "movement a frame at rest, 1/1000 of the eye distance"),
     ("sharpness", "sharpness", "{:.2f}", "detail of the mouth over that of the cheek"),
@@ -25,6 +25,8 @@ _ROWS = (
     ("flicker", "flicker", "{:.1f}", "change within three frames, thousandths of full scale"),
     ("seam", "seam", "{:.2f}", "strength of the mask's edge; from about 1 it may show"),
 )  # fmt: skip
+_MOST_POINTS, _FEWEST_POINTS = 480, 40  # of a curve: more would not be seen, fewer would say nothing
+_POINTS_IN_ALL = 200_000  # of each kind of curve; 10 bytes a point
 _QUIET_SHOTS = 3  # so many shots in a row that were left alone are folded away
 
 
@@ -34,18 +36,21 @@ def page(report: Report, pictures: Pictures) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"clock": plot.clock, "jpeg": _jpeg, "written": _written, "empty": _empty}
+    curves = sum(face.curves is not None for shot in report.shots for face in shot.faces)
+    points = min(_MOST_POINTS, max(_FEWEST_POINTS, _POINTS_IN_ALL // max(1, curves)))
     template = environment.from_string(resources.files(__package__).joinpath("page.html").read_text("utf-8"))
     return template.render(
         report=report,
         pictures=pictures,
         rows=_ROWS,
+        reasons=sorted(report.totals.skipped.items(), key=lambda row: (-row[1], row[0])),
         runs=[
             (quiet and len(shots) >= _QUIET_SHOTS, shots)
             for quiet, run in groupby(report.shots, key=lambda shot: shot.state == "untouched")
             for shots in [list(run)]
         ],
         timeline=plot.timeline(report),
-        curve=lambda face: plot.curve(report, face, face.curves),
+        curve=lambda face: plot.curve(report, face, face.curves, points),
         seconds=lambda frame: plot.frame_seconds(report, frame),
     )
 

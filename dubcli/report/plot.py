@@ -1,4 +1,4 @@
-"""Plots of the report as inline SVG: the film's timeline, and the mouth-opening curves of a face."""
+"""Plots of the report as inline SVG: the film's timeline, and the lip-aperture curves of a face."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from itertools import groupby, pairwise
 from markupsafe import Markup
 
 from dubcli.artifacts.report import Curves, Face, Report
+from dubcli.media import spans
 
 _WIDTH = 960
 _CURVE_HEIGHT = 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 22
-_MOST_POINTS = 480  # of a curve: more would not be seen
 _LANE = 18
 _MOST_PEOPLE = 8
 _NAMES = 80  # room for the names of lanes
+_LABEL = 60  # and for a label of the time axis
 _STEPS_SECONDS = (0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 3600)
 
 Block = tuple[float, float, str, str]  # start and stop in seconds, kind, title
@@ -47,9 +48,13 @@ def timeline(report: Report) -> Markup:
     spoken: dict[str, list[Block]] = {}
     for face in (face for shot in report.shots for face in shot.faces):
         for cue in face.cues:
-            start, stop = (frame_seconds(report, frame) for frame in (cue.start, cue.stop))
-            kind = "failed" if face.state == "failed" else str(cue.kind)
-            spoken.setdefault(face.person, []).append((start, stop, kind, f"{face.person}: {kind}"))
+            span = (cue.start, cue.stop)
+            rest = "failed" if face.state == "failed" else "untouched"
+            parts = [(part, str(cue.kind)) for part in spans.clipped(face.changed, span)]
+            parts += [(part, rest) for part in spans.without(span, face.changed)]
+            for (first, last), kind in sorted(parts):
+                start, stop = (frame_seconds(report, frame) for frame in (first, last))
+                spoken.setdefault(face.person, []).append((start, stop, kind, f"{face.person}: {kind}"))
     people = sorted(spoken, key=lambda name: -sum(b - a for a, b, _, _ in spoken[name]))[:_MOST_PEOPLE]
     lanes: dict[str, list[Block]] = {
         "shots": [
@@ -61,22 +66,27 @@ def timeline(report: Report) -> Markup:
     lanes |= {name: spoken[name] for name in people}
     if report.offscreen:
         lanes["off screen"] = [(span.start, span.stop, "off", "off screen") for span in report.offscreen]
-    parts: list[Markup] = []
+    drawn: list[Markup] = []
     for number, (name, blocks) in enumerate(lanes.items()):
         y = _TOP + number * (_LANE + 6)
-        parts.append(Markup('<text x="0" y="{}" class="name">{}</text>').format(y + 13, _short(name)))
+        drawn.append(Markup('<text x="0" y="{}" class="name">{}</text>').format(y + 13, _short(name)))
         for start, stop, kind, title in blocks:
             left, right = (_across(min(at, length) / length, _NAMES) for at in (start, stop))
             words = f"{title} {clock(start)}–{clock(stop)}"
-            parts.append(_rect(kind, left, y, max(0.8, right - left - 0.8), _LANE, words))
+            drawn.append(_rect(kind, left, y, max(0.8, right - left - 0.8), _LANE, words))
     bottom = _TOP + len(lanes) * (_LANE + 6)
-    parts += _time_axis(0, length, bottom, _NAMES)
-    return _svg("Timeline of the film", bottom + _BOTTOM, parts, "timeline")
+    drawn += _time_axis(0, length, bottom, _NAMES)
+    return _svg("Timeline of the film", bottom + _BOTTOM, drawn, "timeline")
 
 
-def curve(report: Report, face: Face, curves: Curves) -> Markup:
-    """Mouth opening of one face over time: source, wanted, and measured in the finished film."""
-    lines = {"source": curves.source, "wanted": curves.wanted, "dubbed": curves.dubbed}
+def curve(report: Report, face: Face, curves: Curves, points: int) -> Markup:
+    """Aperture of one face's lips over time: in the source, its target, and measured in the finished film.
+
+    Args:
+        report, face, curves: what to draw.
+        points: of a line at most.
+    """
+    lines = {"source": curves.source, "target": curves.target, "dubbed": curves.dubbed}
     values = [value for line in lines.values() for value in line if value is not None]
     top = max(0.1, max(values, default=0.0) * 1.08)
     last = max(face.start + 1, face.stop - 1)
@@ -86,7 +96,7 @@ def curve(report: Report, face: Face, curves: Curves) -> Markup:
         return _across((min(max(frame, face.start), last) - face.start) / (last - face.start), _LEFT)
 
     def y(value: float) -> float:
-        # Lips that are wanted pressed are below zero; a picture cannot show that.
+        # Lips whose target is pressed are below zero; a picture cannot show that.
         return _TOP + (1 - max(0.0, value) / top) * (floor - _TOP)
 
     bands = [(cue.start, cue.stop, f"band {cue.kind}", str(cue.kind)) for cue in face.cues]
@@ -101,10 +111,10 @@ def curve(report: Report, face: Face, curves: Curves) -> Markup:
         parts.append(_tick(_LEFT - 6, y(value) + 4, f"{value:g}", "end"))
     parts += _time_axis(frame_seconds(report, face.start), frame_seconds(report, last), floor, _LEFT)
     for name, line in lines.items():
-        path = _path([(x(curves.start + k), None if v is None else y(v)) for k, v in _thinned(line)])
+        path = _path([(x(curves.start + k), None if v is None else y(v)) for k, v in _thinned(line, points)])
         if path:
             parts.append(Markup('<path class="{}" d="{}"/>').format(name, path))
-    return _svg(f"Mouth opening of {face.person} in {face.name}", _CURVE_HEIGHT, parts, "curve")
+    return _svg(f"Lip aperture of {face.person} in {face.name}", _CURVE_HEIGHT, parts, "curve")
 
 
 def _across(part: float, left: float) -> float:
@@ -117,7 +127,9 @@ def _time_axis(begin: float, end: float, y: float, left: float) -> Iterator[Mark
     for k in range(math.ceil(begin / step - 1e-9), math.floor(end / step + 1e-9) + 1):
         x = _across((k * step - begin) / span, left)
         yield Markup('<path class="grid" d="M{} {}v4"/>').format(_number(x), _number(y))
-        yield _tick(x, y + 16, clock(k * step), "middle")
+        # A label in the middle of the last tick would be cut off.
+        at, anchor = (x, "middle") if x < _WIDTH - _LABEL / 2 else (_WIDTH, "end")
+        yield _tick(at, y + 16, clock(k * step), anchor)
 
 
 def _rect(kind: str, x: float, y: float, width: float, height: float, title: str) -> Markup:
@@ -136,10 +148,10 @@ def _ticks(top: float, most: int) -> list[float]:
     return [k * step for k in range(int(top / step) + 1)]
 
 
-def _thinned(line: Sequence[float | None]) -> list[tuple[int, float | None]]:
-    """Points of a curve; of a long one, the lowest and highest of each small stretch."""
+def _thinned(line: Sequence[float | None], most: int) -> list[tuple[int, float | None]]:
+    """Points of a curve; of a long one, the lowest and highest of each short range."""
     points = list(enumerate(line))
-    size = -(-2 * len(points) // _MOST_POINTS)
+    size = -(-2 * len(points) // most)
     if size <= 2:
         return points
     kept: list[tuple[int, float | None]] = []

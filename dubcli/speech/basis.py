@@ -19,6 +19,7 @@ Floats = NDArray[np.float32]
 
 POINTS = len(regions.MOUTH)
 DIRECTIONS = 12  # of the mouth's shape; on real speech more explain under 1 % of what is left
+FEWEST_FRAMES = 12  # about half a second: less tells nothing about movement
 _ENOUGH = 50  # observed shapes that tell a range
 _NEAR = 1e-4  # outer-eye distances; measures that come this near are met
 _PULL = 1e-6  # keeps directions that a mouth never took from being used
@@ -55,6 +56,16 @@ def lips(shape: Floats) -> Floats:
 def measures(shape: Floats) -> Floats:
     """Opening, width and protrusion, (..., P, 3) to (..., 3)."""
     return np.stack([opening(shape), width(shape), protrusion(shape)], axis=-1)
+
+
+def below(curve: NDArray[np.floating[Any]], part: float) -> float | None:
+    """The value that ends the lowest `part` of the own range of a measure (T,); None where few are known."""
+    known = np.asarray(curve, np.float64)
+    known = known[np.isfinite(known)]
+    if len(known) < FEWEST_FRAMES:
+        return None
+    low, high = np.percentile(known, [2, 95])
+    return float(low + part * (high - low))
 
 
 def together(gap: Floats) -> Floats:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.artifacts.phones import INDEX
-from dubcli.quality import curves
+from dubcli.face.smooth import smoothstep
 from dubcli.speech import visemes
-from dubcli.speech.basis import Person, lips, opening, reshaped, width, within
+from dubcli.speech.basis import Person, below, lips, opening, reshaped, width, within
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -89,13 +89,7 @@ def gains(frames: NDArray[np.int32], cues: Sequence[Mapping[str, Any]]) -> Float
 
 def _past(limits: tuple[float, float], values: Floats) -> Floats:
     low, high = limits
-    return eased((values - low) / (high - low))
-
-
-def eased(part: Floats) -> Floats:
-    """A ramp from 0 to 1 without corners."""
-    part = np.clip(part, 0, 1)
-    return np.asarray(part * part * (3 - 2 * part), np.float32)
+    return smoothstep((values - low) / (high - low))
 
 
 def resting(
@@ -111,7 +105,7 @@ def resting(
     edges = (seconds[1:] + seconds[:-1]) / 2
     own = np.where(speaking[np.searchsorted(edges, times)], speech, 0)
     away = silence(own, seconds)
-    return np.where(still, eased((away - _BREATH_S) / _CLOSING_S), 0).astype(np.float32)
+    return np.where(still, smoothstep((away - _BREATH_S) / _CLOSING_S), 0).astype(np.float32)
 
 
 def pauses(speech: Floats, seconds: Array) -> Floats:
@@ -122,7 +116,7 @@ def pauses(speech: Floats, seconds: Array) -> Floats:
 def beyond(speech: Floats, seconds: Array) -> Floats:
     """How surely times lie outside of the sound, (T,) 0–1: a dub cut off in a word leaves no mouth open."""
     past = np.maximum(-seconds, seconds - len(speech) / _RATE)
-    return eased(past / _CLOSING_S)
+    return smoothstep(past / _CLOSING_S)
 
 
 def _gradual(rest: Floats) -> Floats:
@@ -157,7 +151,7 @@ def posed(person: Person, wanted: Floats, features: Mapping[str, Any], seconds: 
     How near and how narrow that is depends on the mouth: it is told by what this one was seen to do.
     """
     seen = lips(person.decode(person.coefficients))
-    teeth = curves.below(seen[:, 0], _TEETH)
+    teeth = below(seen[:, 0], _TEETH)
     if teeth is None or not len(features["viseme"]):
         return wanted
     narrow = seen[:, 1].mean() + _ROUND * seen[:, 1].std()
@@ -194,4 +188,4 @@ def ramps(change: NDArray[np.bool_], length: int, open_start: bool, open_stop: b
     )
     part = np.clip(inside / (length + 1), 0, 1)
     picture, morph = np.clip(3 * part, 0, 1), np.clip((3 * part - 1) / 2, 0, 1)
-    return picture.astype(np.float32), eased(morph)
+    return picture.astype(np.float32), smoothstep(morph)

@@ -48,6 +48,7 @@ def run(task: Task) -> None:
     from dubcli.artifacts.shots import Frames, Shots
     from dubcli.cueing import floor
     from dubcli.cueing.speaker import Sound
+    from dubcli.media import spans
 
     seconds = Frames.load(task.inputs["split"]).seconds
     said = speech.Record.load(task.inputs["speech/dub"])
@@ -96,7 +97,7 @@ def run(task: Task) -> None:
     edges = np.append(seconds, seconds[-1] + (np.median(np.diff(seconds)) if len(seconds) > 1 else 0.04))
     off = [
         Span(start=round(float(edges[a]), 3), end=round(float(edges[b]), 3))
-        for a, b in floor.runs(dub & ~onscreen)
+        for a, b in spans.true(dub & ~onscreen)
         if edges[b] - edges[a] >= 0.2
     ]
     result = Cues(cues=tuple(cues), offscreen=tuple(off), skipped=tuple(skipped), stems=task.facts["stems"])

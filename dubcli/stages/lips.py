@@ -10,7 +10,7 @@ from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.engines.registry import engine
 from dubcli.errors import CheckError
 
-STAGE = Stage("lips", 4, after=("motion",))
+STAGE = Stage("lips", 5, after=("motion",))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -73,17 +73,21 @@ def run(task: Task) -> None:
         shape=motion.shape,
         weight=motion.weight,
         gallery=task.inputs["gallery"],
+        found=motion.found,
         settings=task.params,
         batch=task.batch,
         report=task.report,
     )
-    made = engine("lips", task.engine).load().patches(work)
-    placed = write(patches.pictures(task.out), made, work.frames, deep=work.video.bit_depth > 8)
+    asked = motion.weight > 0
+    # Where nothing is asked for, as in a shot that fits the dub already, no engine needs to look at it.
+    made = engine("lips", task.engine).load().patches(work) if asked.any() else ()
+    placed, given_back = write(patches.pictures(task.out), made, work.frames[asked], work.video)
     placed.save(task.out)
     patches.PatchFacts(
         engine=task.engine,
         frames=len(motion.frames),
         changed=len(placed.frames),
+        given_back=given_back,
         confidence=round(float(placed.confidence.mean()), 4) if len(placed.frames) else None,
     ).save(task.out)
 
@@ -103,8 +107,9 @@ def check(task: Task) -> None:
     rows = patches.Placement.load(task.out)
     frames, origin, confidence = rows.frames, rows.origin, rows.confidence
     asked = int((Motion.load(task.inputs["motion"]).weight > 0).sum())
-    if len(frames) not in (0, asked):
-        made = f"{len(frames)} of {asked} patches of {task.unit}"
+    given_back = patches.PatchFacts.load(task.out).given_back
+    if len(frames) + given_back not in (0, asked):
+        made = f"{len(frames) + given_back} of {asked} patches of {task.unit}"
         raise CheckError(f"the lip engine made {made}; choose another with --engine")
     count, size = 0, (0, 0)
     if len(frames):

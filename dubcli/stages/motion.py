@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel
 
-STAGE = Stage("motion", 7, after=("cue", "learn"))
+STAGE = Stage("motion", 8, after=("cue", "learn"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -105,6 +105,7 @@ def run(task: Task) -> None:
     shape = own + morph[:, None, None] * (wanted - own)
     keep = np.flatnonzero(picture > 0)
     a, b = (int(keep[0]), int(keep[-1]) + 1) if len(keep) else (0, 0)
+    found = shape[a:b].astype(np.float32), picture[a:b].astype(np.float32)
     shape, picture = _edited(task, person, track.frames, shape, picture, slice(a, b))
     result = motion.Motion(
         frames=track.frames[a:b].astype(np.int32),
@@ -112,6 +113,8 @@ def run(task: Task) -> None:
         weight=picture[a:b].astype(np.float32),
         opening=basis.opening(shape[a:b]),
         closed=closed[a:b].astype(np.float32),
+        found_shape=found[0] if "curves" in task.inputs else None,
+        found_weight=found[1] if "curves" in task.inputs else None,
     )
     result.save(task.out)
     _table(motion.table(task.out), result, seconds[a:b], basis.width(shape[a:b]))
@@ -189,7 +192,7 @@ def check(task: Task) -> None:
     from dubcli.artifacts.motion import Motion
 
     motion = Motion.load(task.out)
-    curves, weight = vars(motion).values(), motion.weight
+    curves, weight = motion.arrays.values(), motion.weight
     whole = len({len(rows) for rows in curves}) == 1 and (np.diff(motion.frames) == 1).all()
     if not whole or not all(np.isfinite(rows).all() for rows in curves):
         raise CheckError(f"the motion of {task.unit} is not whole; type: dubcli run again")

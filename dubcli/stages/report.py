@@ -8,8 +8,8 @@ from dubcli.engines.registry import engine
 from dubcli.errors import CheckError, StoreError
 from dubcli.stages.align import dub_engine
 
-STAGE = Stage("report", version=4, after=("remux",))
-MOST_VIEWS = 2  # looks averaged for each mesh; more halve the noise once again at twice the time
+STAGE = Stage("report", version=5, after=("remux",))
+MOST_VIEWS = 2  # crops averaged for each mesh; more halve the noise once again at twice the time
 
 
 def units(job: JobView) -> list[Unit]:
@@ -38,6 +38,11 @@ def units(job: JobView) -> list[Unit]:
             facts={
                 "suffix": job.suffix,
                 "measured_by": [measured_by.name, measured_by.algorithm],
+                "keep_matching": settings.motion.keep_matching,
+                "edited": sorted(
+                    role.removeprefix("curves:") for role in job.sources if role.startswith("curves:")
+                ),
+                "failed": sorted(job.failures),
                 "engines": [
                     ["tracker", settings.track.engine],
                     ["aligner", dub_engine(job)],
@@ -52,12 +57,14 @@ def units(job: JobView) -> list[Unit]:
 def run(task: Task) -> None:
     """Write `report.json` and `report.html`."""
     from dubcli.artifacts.report import page as web
-    from dubcli.report.assemble import assemble
+    from dubcli.report.assemble import assemble, unmoved
     from dubcli.report.gather import Work
     from dubcli.report.page import page
 
     work = Work(task.inputs, task.facts)
     report, pictures = assemble(work, task.params["measure"], task.params["views"], task.report)
+    for line in unmoved([face for shot in report.shots for face in shot.faces]):
+        task.warn(line)
     report.save(task.out)
     web(task.out).write_text(page(report, pictures), encoding="utf-8")
 

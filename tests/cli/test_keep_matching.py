@@ -33,10 +33,14 @@ def test_a_dub_that_is_the_films_own_sound_leaves_it_alone(
                 for part in mono.resample(frame):
                     copy.mux(stream.encode(part))
             copy.mux(stream.encode(None))
-    quick = ("--engine", "lips=passthrough", "--set", "track.views=1", "--set", "report.measure=0")
+    # The default engine is asked for nothing where a whole shot fits.
+    engine = () if dub == "own.wav" else ("--engine", "lips=passthrough")
+    quick = (*engine, "--set", "track.views=1", "--set", "report.measure=0")
     words = ("run", film, "-a", sound, "-o", tmp_path / "out.mp4", "--job", tmp_path / "job")
     done = dubcli(*words, "--keep-matching", *quick)
     assert done.returncode == 0, done.stderr
+    if dub == "own.wav":
+        assert "no mouth was changed, 0 of 1 faces: the mouth fits the dub already" in done.stderr
     refs = sorted((tmp_path / "job" / "refs" / "motion").iterdir())
     changed = 0
     for ref in refs:

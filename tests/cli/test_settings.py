@@ -274,3 +274,18 @@ def test_a_strangers_folder_runs_no_program(dubcli: Dubcli, tmp_path: Path) -> N
     assert "engines.whisperx.python does not count here" in done.stderr
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "film.dub_fr.dub").exists()
+
+
+def test_an_engine_that_needs_weights_of_ones_own_is_ready_only_with_them(
+    dubcli: Dubcli, tmp_path: Path
+) -> None:
+    def insightface() -> tuple[bool, list[str]]:
+        rows = json.loads(dubcli("engine", "list", "--json").stdout)
+        (row,) = (row for row in rows if row["name"] == "insightface")
+        return row["ready"], row["lacks"]
+
+    assert insightface() == (False, ["engines.insightface.pack"])
+    table = dubcli("engine", "list").stdout
+    assert "needs engines.insightface.pack" in table.replace("\n", " ")
+    (tmp_path / "dubcli.toml").write_text('[engines.insightface]\npack = "buffalo_l"\n')
+    assert insightface() == (True, [])

@@ -20,7 +20,7 @@ from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.edits import castfile
 from dubcli.errors import ConfigError
 from dubcli.face import identity, mesh
-from dubcli.face.look import portrait
+from dubcli.face.roi import portrait
 from dubcli.settings.config import Settings
 from dubcli.settings.document import Document, parse_yaml
 from dubcli.stages import learn, module
@@ -178,6 +178,21 @@ def test_where_consent_is_required_only_those_who_gave_it_are_touched(
         ("split:\n  - [00000999/0]\n", "2:6", "no face 00000999/0"),
         ("split:\n  - [face three]\n", "2:6", "shot/track"),
         ("split:\n  - [00000030/1]\n  - [00000030/1]\n", "3:6", "twice"),
+        ("split:\n  - [00000030/1, 00000030/1]\n", "2:18", "twice"),
+        ("merge:\n  - [p01, p02, p02]\n", "2:16", "itself"),
+        ("merge:\n  - [p01, p02]\n  - [p03, p02]\n", "3:11", "p02 was merged into p01"),
+        ("merge:\n  - [p01, p02]\n  - [p02, p03]\n", "3:6", "p02 was merged into p01"),
+        ("persons:\n  p02: {touch: false}\nmerge:\n  - [p01, p02]\n", "2:3", "write p01 in its place"),
+        (
+            "persons:\n  p01: {name: X, face: 00000030/1}\nsplit:\n  - [00000030/1]\n",
+            "2:18",
+            "00000030/1 is no face of p01 but was split off as p01b",
+        ),
+        (
+            "persons:\n  p03: {touch: false}\nsplit:\n  - [00000050/0]\n",
+            "2:3",
+            "p03 has no face left, all were split off; write p03b in its place",
+        ),
         ("persons: [\n", "2:1", ""),
     ],
 )
@@ -192,6 +207,25 @@ def test_a_wrong_edit_is_refused_with_its_place(
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    ("edits", "left"),
+    [
+        ("merge:\n  - [p01, p02]\n", {"p01", "p03"}),
+        ("merge:\n  - [p03, p01, p02]\n", {"p03"}),
+        ("split:\n  - [00000050/0]\n", {"p01", "p02", "p03b"}),
+        ("split:\n  - [00000000/0]\n", {"p01", "p01b", "p02", "p03"}),
+        ("split:\n  - [00000000/0]\nmerge:\n  - [p03, p01b]\n", {"p01", "p02", "p03"}),
+    ],
+)
+def test_the_templates_own_entries_may_stay_beside_a_merge_and_a_split(
+    tmp_path: Path, film: dict[str, list[FaceTrack]], edits: str, left: set[str]
+) -> None:
+    untouched = castfile.template(run(tmp_path, film))
+    persons = run(tmp_path, film, untouched + edits)
+    assert {person["id"] for person in persons} == left
+    assert sum(len(found) for found in faces(persons).values()) == 4
+
+
 def test_splitting_all_faces_of_a_person_leaves_only_the_new_one() -> None:
     document, file = _parsed("split:\n  - [00000000/0, 00000030/1]\n")
     persons = castfile.edited([[("00000000", 0), ("00000030", 1)]], document, file)
@@ -204,8 +238,8 @@ def test_a_frontal_picture_shows_the_face_without_its_pose() -> None:
     angle = np.radians(20)
     turn = np.array(((np.cos(angle), np.sin(angle), 0), (-np.sin(angle), np.cos(angle), 0), (0, 0, 1)))
     turned = (points @ turn + (300, 300, 0)).astype(np.float32)
-    look = portrait(turned)
-    back = look.into(96)
+    roi = portrait(turned)
+    back = roi.into(96)
     y, x = np.mgrid[0:96, 0:96] + 0.5
     scale = float(np.hypot(back[0, 0], back[0, 1]))
     raster = np.stack([x - back[0, 2], y - back[1, 2]], axis=-1) @ back[:, :2] / scale**2

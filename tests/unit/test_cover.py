@@ -28,25 +28,25 @@ def face(light: float = 1.0, seed: int = 0) -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="module")
-def look() -> cover.Look:
+def appearance() -> cover.Appearance:
     rng = np.random.default_rng(9)
     return cover.learn(np.stack([cover.unrolled(face(rng.uniform(0.6, 1.1), k), MESH) for k in range(40)]))
 
 
-def test_a_bare_face_is_bare_in_any_light(look: cover.Look) -> None:
+def test_a_bare_face_is_bare_in_any_light(appearance: cover.Appearance) -> None:
     for light in (0.5, 1.0, 1.2):
-        assert not cover.covered(cover.unrolled(face(light, 77), MESH), look).any()
+        assert not cover.covered(cover.unrolled(face(light, 77), MESH), appearance).any()
 
 
-def test_coloured_light_covers_nothing(look: cover.Look) -> None:
+def test_coloured_light_covers_nothing(appearance: cover.Appearance) -> None:
     tinted = (face(0.9, 5) * np.array([1.0, 0.8, 0.7])).astype(np.uint8)
-    assert not cover.covered(cover.unrolled(tinted, MESH), look).any()
+    assert not cover.covered(cover.unrolled(tinted, MESH), appearance).any()
 
 
-def test_a_microphone_before_the_chin_is_found_where_it_is(look: cover.Look) -> None:
+def test_a_microphone_before_the_chin_is_found_where_it_is(appearance: cover.Appearance) -> None:
     picture = face(1.0, 3)
     cv2.circle(picture, (130, 180), 24, (20, 20, 22), -1)
-    found = cover.covered(cover.unrolled(picture, MESH), look)
+    found = cover.covered(cover.unrolled(picture, MESH), appearance)
     nodes = warp.rest(MESH)
     drawn = cover.shown(found, nodes, warp.footprint(nodes, SIZE)) > 0.5
     assert drawn[175, 130]
@@ -56,10 +56,10 @@ def test_a_microphone_before_the_chin_is_found_where_it_is(look: cover.Look) -> 
     assert drawn[190, 130]
 
 
-def test_a_hand_over_the_mouth_covers_the_lips_too(look: cover.Look) -> None:
+def test_a_hand_over_the_mouth_covers_the_lips_too(appearance: cover.Appearance) -> None:
     picture = face(1.0, 4)
     picture[122:175, 50:190] = (90, 60, 120)
-    found = cover.covered(cover.unrolled(picture, MESH), look)
+    found = cover.covered(cover.unrolled(picture, MESH), appearance)
     nodes = warp.rest(MESH)
     assert (cover.shown(found, nodes, warp.footprint(nodes, SIZE)) > 0.5)[132, 120]
 
@@ -71,9 +71,9 @@ def test_a_microphone_that_is_mostly_there_is_no_part_of_the_face() -> None:
         if k % 4:
             cv2.circle(picture, (130, 180), 24, (20, 20, 22), -1)
         textures.append(cover.unrolled(picture, MESH))
-    look = cover.learn(np.stack(textures))
-    assert not cover.covered(textures[0], look).any()
-    assert (cover.covered(textures[1], look) > 0.5).sum() > 20
+    appearance = cover.learn(np.stack(textures))
+    assert not cover.covered(textures[0], appearance).any()
+    assert (cover.covered(textures[1], appearance) > 0.5).sum() > 20
 
 
 def test_the_layout_is_the_same_for_large_and_small_faces() -> None:

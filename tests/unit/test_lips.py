@@ -18,6 +18,7 @@ from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.patches import PatchFacts
 from dubcli.artifacts.shots import Frames, Shots
 from dubcli.core.model import Task
+from dubcli.engines import registry
 from dubcli.engines.lips import LipWork
 from dubcli.engines.lips.exemplar import ExemplarEngine
 from dubcli.engines.lips.passthrough import PassthroughEngine
@@ -142,7 +143,7 @@ def test_the_picture_shows_the_mouth_that_is_wanted(shot: Shot) -> None:
         for k, (picture, patch) in enumerate(zip(pictures(shot), patches, strict=True))
     ]
     seen = MediapipeTracker().track(made, views=2)[0]
-    got = regions.opening(seen.mesh)
+    got = regions.aperture(seen.mesh)
     asked = (wanted[:, LOWER, 1] - wanted[:, UPPER, 1])[seen.frames]
     assert np.corrcoef(got, asked)[0, 1] > 0.9
     assert 0.75 < got.std() / asked.std() < 1.3
@@ -215,6 +216,37 @@ def test_a_gallery_of_other_scenes_is_helped_by_the_shot_itself(shot: Shot, tmp_
     assert psnr(composed(picture, patches[0]), picture) > 35
 
 
+def test_an_edit_of_the_curves_changes_only_what_is_near_it(shot: Shot) -> None:
+    """Footage may change five frames around the edit; light and grain are steadied over eight frames more."""
+    own = shot.own[::-1].copy()
+    count = len(own)
+    weight = np.ones(count, np.float32)
+    weight[:2], weight[8:10] = 0, 0
+    edit = own.copy()
+    edit[20:26, [LOWER]] += (0, 0.2, 0)
+    changed = weight.copy()
+    changed[34:36] = 0
+    before = {patch.frame: patch for patch in ExemplarEngine().patches(shot.asked(own, weight))}
+    work = replace(shot.asked(edit, changed), found=(shot.asked(own, weight).shape, weight))
+    after = {patch.frame: patch for patch in ExemplarEngine().patches(work)}
+    first = int(shot.work.frames[0])
+    assert [frame - first for frame in before.keys() - after.keys()] == [34, 35]
+    differ = {
+        frame - first
+        for frame in after
+        if np.abs(shown(shot, before[frame]) - shown(shot, after[frame])).max() > 0
+    }
+    assert set(range(20, 26)) <= differ
+    assert differ <= {*range(20 - 5, 26 + 5 + 7), *range(34 - 5, 36 + 5 + 7)}
+    assert count > 36 + 5 + 7 + 5
+
+
+def shown(shot: Shot, patch: Patch) -> NDArray[np.float64]:
+    """What a patch puts on black, in the film's raster, in 0-255."""
+    black = np.zeros((shot.work.video.height, shot.work.video.width, 3), np.uint8)
+    return composed(black, patch).astype(float)
+
+
 def test_passthrough_leaves_everything(shot: Shot) -> None:
     assert list(PassthroughEngine().patches(shot.asked(shot.own))) == []
 
@@ -222,14 +254,14 @@ def test_passthrough_leaves_everything(shot: Shot) -> None:
 # The stage.
 
 
-def staged(shot: Shot, out: Path, engine: str = "exemplar", count: int = 12) -> Task:
+def staged(shot: Shot, out: Path, engine: str = "exemplar", count: int = 12, weight: float = 1) -> Task:
     """Run the stage on a motion that asks for the last mouths first."""
     motion = out.parent / f"{out.name}-motion"
     motion.mkdir()
     out.mkdir()
     shape = shot.own[::-1][:count]
     rest = np.zeros(count, np.float32)
-    Motion(shot.work.frames[:count], shape, np.ones(count, np.float32), rest, rest).save(motion)
+    Motion(shot.work.frames[:count], shape, rest + np.float32(weight), rest, rest).save(motion)
     inputs = {
         "film": shot.film,
         "split": shot.folder / "split",
@@ -276,6 +308,40 @@ def test_an_engine_that_changes_nothing_leaves_no_pictures(shot: Shot, tmp_path:
     lips.check(task)
     assert not (task.out / "patch.nut").exists()
     assert len(Patches(task.out).frames) == 0
+
+
+@pytest.mark.parametrize("engine", sorted(name for kind, name in registry.engines() if kind == "lips"))
+@pytest.mark.parametrize("count", [0, 5])
+def test_a_motion_that_asks_for_nothing_makes_nothing_with_any_engine(
+    shot: Shot, tmp_path: Path, engine: str, count: int
+) -> None:
+    """A motion of no frames, as where a whole shot fits the dub already, and one whose weights are all 0."""
+    task = staged(shot, tmp_path / "a", engine, count, weight=0)
+    lips.check(task)
+    assert not (task.out / "patch.nut").exists()
+    assert len(Patches(task.out).frames) == 0
+
+
+def test_frames_that_are_given_back_are_not_among_the_changed(
+    shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = ExemplarEngine.patches
+
+    def gives_back(self: ExemplarEngine, work: LipWork) -> Iterator[Patch]:
+        for k, patch in enumerate(honest(self, work)):
+            if k == 6:  # lies outside the picture
+                yield replace(patch, origin=(work.video.width, patch.origin[1]))
+            else:
+                yield replace(patch, mask=np.zeros_like(patch.mask)) if k in (0, 1, 11) else patch
+
+    monkeypatch.setattr(ExemplarEngine, "patches", gives_back)
+    task = staged(shot, tmp_path / "a")
+    lips.check(task)
+    patches = Patches(task.out)
+    first = int(shot.work.frames[0])
+    assert [frame - first for frame in patches.frames] == [2, 3, 4, 5, 7, 8, 9, 10]
+    assert all(patch is not None and patch[1].any() for patch in map(patches.at, patches.frames.tolist()))
+    assert PatchFacts.load(task.out).given_back == 4
 
 
 def test_a_cut_off_or_missing_picture_is_found(shot: Shot, tmp_path: Path) -> None:

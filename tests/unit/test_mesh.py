@@ -52,4 +52,4 @@ def test_triangles_cover_the_skin_but_neither_eyes_nor_mouth() -> None:
 def test_opening_is_the_lip_gap_in_eye_distances() -> None:
     face = mesh.head().copy() * 200
     face[mesh.UPPER_LIP, :2], face[mesh.LOWER_LIP, :2] = (0, 100), (0, 150)
-    assert abs(float(mesh.opening(face)) - 0.25) < 1e-3
+    assert abs(float(mesh.aperture(face)) - 0.25) < 1e-3

@@ -75,4 +75,4 @@ def test_a_talking_mouth_is_moved_only_as_a_whole() -> None:
     slips = np.zeros((20, 4))
     slips[:, :2] = random.normal(0, 0.004, (20, 2))
     better = steady.steadied(meshes, slips)
-    np.testing.assert_allclose(mesh.opening(better), mesh.opening(meshes), atol=1e-5)
+    np.testing.assert_allclose(mesh.aperture(better), mesh.aperture(meshes), atol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
@@ -22,7 +23,7 @@ from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.patches import Placement, pictures
 from dubcli.artifacts.phones import INDEX
 from dubcli.artifacts.remux import Remuxed
-from dubcli.artifacts.shots import Frames, Shot, Shots
+from dubcli.artifacts.shots import Frames, Groups, Shot, Shots
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.core.model import Task
 from dubcli.demo import film as demo
@@ -31,7 +32,7 @@ from dubcli.engines.trackers.mediapipe import MediapipeTracker
 from dubcli.face import mesh
 from dubcli.media import decode
 from dubcli.media.probe import probe
-from dubcli.report import page, plot
+from dubcli.report import assemble, gather, page, plot
 from dubcli.report.assemble import Pictures
 from dubcli.speech import visemes
 from dubcli.stages import report as stage
@@ -40,6 +41,16 @@ from tests.conftest import Sample
 FIRST = 104  # frame of the sample film that the tiny film begins with
 CUT = demo.CUTS[0] - FIRST
 FRAMES = 180 - FIRST
+GROUPS = Groups(starts=(0, 40), keys=(0, 40), fixed=(False, False))
+FACTS: dict[str, Any] = {
+    "film": "film.mp4",
+    "dub": "dub_fr.wav",
+    "suffix": ".mp4",
+    "engines": [["tracker", "mediapipe"], ["lips", "exemplar"]],
+    "keep_matching": False,
+    "edited": [],
+    "failed": [],
+}
 VOWELS = dict.fromkeys("aɑæʌɐəɜ", "aa") | dict.fromkeys("ɛeɪi", "ih") | dict.fromkeys("ɔouʊ", "oh")
 
 
@@ -104,10 +115,11 @@ def _job(root: Path, film: Path, result: Path, face: FaceTrack, cues: dict[str, 
     Frames(pts, np.zeros((len(pts), 16), np.uint8), info.film.tick).save(root / "split")
     Cast(persons=(Person(id="p01", faces=(("00000000", 0),)),)).save(folder("cast"))
     Remuxed(encoded=FRAMES, copied=0, why="", left_out=()).save(folder("remux"))
-    opening = mesh.opening(face.mesh)
-    closed, weight = (opening < 0.02).astype(np.float32), np.ones(len(face.frames), np.float32)
+    GROUPS.save(root / "split")
+    aperture = mesh.aperture(face.mesh)
+    closed, weight = (aperture < 0.02).astype(np.float32), np.ones(len(face.frames), np.float32)
     shape = np.zeros((len(face.frames), len(mesh.MOUTH), 3), np.float32)
-    Motion(face.frames, shape, weight, opening, closed).save(folder("motion"))
+    Motion(face.frames, shape, weight, aperture, closed).save(folder("motion"))
     paths = {
         "film": film,
         "probe": root / "probe",
@@ -157,18 +169,22 @@ def _pts(film: Path) -> Any:
         return np.array(sorted(p.pts for p in box.demux(video=0) if p.pts is not None and p.size), np.int64)
 
 
-def _run(inputs: dict[str, Path], out: Path, measure: int = 240) -> model.Report:
+def _run(inputs: dict[str, Path], out: Path, measure: int = 240, **more: Any) -> model.Report:
+    report, _ = _warned(inputs, out, measure, **more)
+    return report
+
+
+def _warned(
+    inputs: dict[str, Path], out: Path, measure: int = 240, **more: Any
+) -> tuple[model.Report, list[str]]:
+    """The report, and what the user is warned of while it is made."""
     out.mkdir()
-    facts = {
-        "film": "film.mp4",
-        "dub": "dub_fr.wav",
-        "suffix": ".mp4",
-        "engines": [["tracker", "mediapipe"], ["lips", "exemplar"]],
-    }
-    task = Task("film", inputs, {"measure": measure, "views": 2}, facts, "", out)
+    lines: list[str] = []
+    params = {"measure": measure, "views": 2}
+    task = Task("film", inputs, params, FACTS | more, "", out, warn=lines.append)
     stage.run(task)
     stage.check(task)
-    return model.Report.load(out)
+    return model.Report.load(out), lines
 
 
 def test_a_film_dubbed_with_itself_measures_as_its_source(
@@ -199,14 +215,14 @@ def test_a_mouth_that_comes_late_is_told(job: Callable[..., dict[str, Path]], tm
     assert face.measures.offset.dubbed is not None
     assert face.measures.offset.source is not None
     assert face.measures.offset.dubbed - face.measures.offset.source == 3
-    assert any("frames after the dub" in line for line in face.warnings)
+    assert any("frames later than the dub" in line for line in face.warnings)
 
 
 @pytest.mark.parametrize(
     ("measure", "must", "kind", "told"),
     [
-        (mesh.opening, "PMB", "closure", "the lips stay apart"),
-        (mesh.opening, "FVF", "contact", "the lip does not reach the teeth"),
+        (mesh.aperture, "PMB", "closure", "the lips stay apart"),
+        (mesh.aperture, "FVF", "contact", "the lip does not reach the teeth"),
         (mesh.width, ("W", "UW", "W"), "rounding", "the lips are not round"),
     ],
 )
@@ -252,7 +268,12 @@ def test_reasons_stand_where_frames_were_left_alone(
 ) -> None:
     reason = np.array(face.reason)
     reason[10:20] = Reason.PROFILE
-    report = _run(job(track=dataclasses.replace(face, reason=reason)), tmp_path / "out", measure=0)
+    inputs = job(track=dataclasses.replace(face, reason=reason))
+    patch = inputs["patch/00000000.0"] / "patch.npz"
+    with np.load(patch) as box:
+        rest = {name: np.delete(box[name], range(10, 20), axis=0) for name in box.files}
+    _rewrite(patch, **rest)
+    report = _run(inputs, tmp_path / "out", measure=0)
     skipped = report.shots[0].faces[0].skipped
     assert [(skip.start, skip.stop, skip.reason) for skip in skipped] == [(10, 20, "the head is turned away")]
     assert report.totals.skipped == {"the head is turned away": 10}
@@ -272,10 +293,10 @@ def test_a_face_without_a_line_is_untouched_and_says_so(
 def test_a_face_that_failed_is_told(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
     inputs = job()
     del inputs["patch/00000000.0"]
-    report = _run(inputs, tmp_path / "out")
+    report = _run(inputs, tmp_path / "out", failed=["lips/00000000.0"])
     assert report.shots[0].state == "failed"
     assert report.totals.faces_failed == 1
-    assert "the source's picture is kept there" in report.warnings[0]
+    assert "1 faces failed; the source's picture is kept there" in report.warnings
 
 
 def test_a_film_without_faces_is_told(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
@@ -285,6 +306,166 @@ def test_a_film_without_faces_is_told(job: Callable[..., dict[str, Path]], tmp_p
     tracks.save(inputs["tracks/00000000"], [])
     report = _run(inputs, tmp_path / "out")
     assert report.warnings == ("there is no face in the film; its picture is unchanged",)
+
+
+def _rewrite(path: Path, **arrays: Any) -> None:
+    """An `.npz` with some of its arrays replaced."""
+    with np.load(path) as box:
+        np.savez(path, **{**box, **arrays})
+
+
+def _partition(face: model.Face) -> list[int]:
+    """Frames of a face's changed and skipped ranges in order: each frame once, if the report is whole."""
+    ranges = sorted([*face.changed, *((skip.start, skip.stop) for skip in face.skipped)])
+    return [frame for start, stop in ranges for frame in range(start, stop)]
+
+
+def test_every_changed_frame_is_named_and_every_other_has_its_reason(
+    job: Callable[..., dict[str, Path]], face: FaceTrack, tmp_path: Path
+) -> None:
+    """0-9 given back, 10-19 changed, 20-21 in profile, 22-29 matching, 30-33 too short, then no line."""
+    reason = np.array(face.reason)
+    reason[20:22] = Reason.PROFILE
+    row = {"shot": "00000000", "track": 0}
+    cue = row | {"start": 0, "stop": 30, "kind": "speak", "confidence": 0.9, "person": "p01"}
+    inputs = job(
+        track=dataclasses.replace(face, reason=reason),
+        cues=[cue],
+        skipped=[row | {"start": 30, "stop": 34, "reason": "short"}],
+    )
+    weight = np.zeros(len(face.frames), np.float32)
+    weight[:20] = 1
+    _rewrite(inputs["motion/00000000.0"] / "motion.npz", weight=weight)
+    with np.load(inputs["patch/00000000.0"] / "patch.npz") as box:
+        shown = {name: box[name][10:20] for name in box.files}
+    _rewrite(inputs["patch/00000000.0"] / "patch.npz", **shown)
+    report = _run(inputs, tmp_path / "out", measure=0, keep_matching=True)
+    found = report.shots[0].faces[0]
+    assert found.changed == report.shots[0].changed == report.changed == ((10, 20),)
+    assert (found.frames_changed, report.totals.frames_changed) == (10, 10)
+    assert [(skip.start, skip.stop, skip.reason) for skip in found.skipped] == [
+        (0, 10, "no footage comes near what is wanted"),
+        (20, 22, "the head is turned away"),
+        (22, 30, "the mouth fits the dub already"),
+        (30, 34, "the line is too short to be worth two fades"),
+        (34, CUT, "no line of the dub is this face's"),
+    ]
+    assert _partition(found) == list(range(CUT))
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "reason"),
+    [
+        ("no gallery", {}, "the film has no footage of this mouth to show"),
+        ("empty patch", {}, "the film has no footage of this mouth to show"),
+        ("empty patch", {"engines": [["lips", "passthrough"]]}, "the engine passthrough changes no picture"),
+        ("empty motion", {}, "nothing is asked of the mouth"),
+        ("empty motion", {"keep_matching": True}, "the mouth fits the dub already"),
+        ("weight", {"edited": ["00000000.0"]}, "the edited curves leave it alone"),
+        ("forbidden", {}, "no consent is recorded"),
+        ("", {"failed": ["lips/00000000.0"]}, "it failed; the source's picture is kept"),
+        ("", {"failed": ["compose/00000000"]}, "it failed; the source's picture is kept"),
+        ("no gallery", {"failed": ["gallery/p01"]}, "it failed; the source's picture is kept"),
+    ],
+)
+def test_a_film_in_which_no_mouth_moves_says_why_and_warns(
+    job: Callable[..., dict[str, Path]], tmp_path: Path, change: str, more: dict[str, Any], reason: str
+) -> None:
+    inputs = job()
+    if change == "no gallery":
+        del inputs["patch/00000000.0"]
+    elif change == "forbidden":
+        note = {"touch": False, "why": reason, "id": "p01", "faces": [["00000000", 0]]}
+        (inputs["cast"] / "cast.json").write_text(json.dumps({"persons": [note]}))
+        cues = json.loads((inputs["cue"] / "cues.json").read_text())
+        (inputs["cue"] / "cues.json").write_text(json.dumps(cues | {"cues": []}))
+        del inputs["patch/00000000.0"], inputs["motion/00000000.0"]
+    elif change:
+        patch, path = (inputs[f"{role}/00000000.0"] / f"{role}.npz" for role in ("patch", "motion"))
+        with np.load(patch) as one, np.load(path) as other:
+            none = {name: one[name][:0] for name in one.files}
+            arrays = {name: other[name] for name in other.files}
+        _rewrite(patch, **none)
+        if change == "empty motion":
+            _rewrite(path, **{name: rows[:0] for name, rows in arrays.items()})
+        elif change == "weight":
+            _rewrite(path, weight=0 * arrays["weight"])
+    report, lines = _warned(inputs, tmp_path / "out", **more)
+    face = report.shots[0].faces[0]
+    assert (face.changed, report.changed, face.frames_changed) == ((), (), 0)
+    assert [(skip.start, skip.stop, skip.reason) for skip in face.skipped] == [(0, CUT, reason)]
+    assert report.totals.skipped == {reason: CUT}
+    assert lines == [f"no mouth was changed, 0 of 1 faces: {reason} ({CUT} frames)"]
+    assert lines[0] in report.warnings
+    assert (face.state == "failed") == bool(more.get("failed"))
+
+
+def test_somebody_who_was_to_speak_and_never_does_is_named() -> None:
+    spoken = _hostile().shots[0].faces[0].model_copy(update={"person": "Anna"})
+    lost = (model.Skip(start=0, stop=9, reason="lost"),)
+    silent = spoken.model_copy(update={"person": "Ben", "changed": (), "skipped": lost})
+    extra = silent.model_copy(update={"person": "an extra", "cues": ()})
+    assert assemble.unmoved([spoken, silent, extra, silent]) == [
+        "Ben was to speak, but 0 of 2 faces were changed: lost (18 frames)"
+    ]
+    assert assemble.unmoved([spoken, extra]) == []
+
+
+def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
+    job: Callable[..., dict[str, Path]], face: FaceTrack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 700 faces some have pictures, evenly spread."""
+    monkeypatch.setattr(assemble, "_DECODED_MEGAPIXELS", 600)
+    inputs, count, size = job(), 700, 12
+    per_frame = {field.name for field in dataclasses.fields(face)} - {"thumbs", "descriptor"}
+    small = dataclasses.replace(face, **{name: getattr(face, name)[:size] for name in per_frame})
+    tracks.save(inputs["tracks/00000000"], [small] * count)
+    cues = json.loads((inputs["cue"] / "cues.json").read_text())
+    rows = [cues["cues"][0] | {"track": k, "stop": size} for k in range(count)]
+    (inputs["cue"] / "cues.json").write_text(json.dumps(cues | {"cues": rows}))
+    people = [{"id": "p01", "faces": [["00000000", k] for k in range(count)]}]
+    (inputs["cast"] / "cast.json").write_text(json.dumps({"persons": people}))
+    for path in (inputs["motion/00000000.0"] / "motion.npz", inputs["patch/00000000.0"] / "patch.npz"):
+        with np.load(path) as box:
+            short = {name: box[name][:size] for name in box.files}
+        _rewrite(path, **short)
+    for k in range(1, count):
+        for role in ("motion", "patch"):
+            inputs[f"{role}/00000000.{k}"] = inputs[f"{role}/00000000.0"]
+    _, pictures = assemble.assemble(gather.Work(inputs, FACTS), 0, 1, lambda done, total: None)
+    pictured = [k for k in range(count) if pictures.faces[f"00000000.{k}"]]
+    assert 20 <= len(pictured) <= 60
+    assert max(np.diff([0, *pictured, count])) < 2.5 * count / len(pictured)
+
+
+def test_the_page_of_a_feature_film_stays_small() -> None:
+    """2,500 shots, 40 people, two faces in each shot, as many pictures as there may be."""
+    source, size, rng = _hostile(), 70, np.random.default_rng(1)
+    shot, face, shots = source.shots[0], source.shots[0].faces[0], []
+    for number in range(2500):
+        start, stop = number * size, (number + 1) * size
+        lines = [tuple(np.round(rng.uniform(0, 0.3, size), 4).tolist()) for _ in range(3)]
+        update = {
+            "start": start,
+            "stop": stop,
+            "cues": (model.Cue(start=start + 5, stop=stop - 5, kind="speak", confidence=0.9),),
+            "skipped": tuple(model.Skip(start=a, stop=a + 5, reason="lost") for a in (start, stop - 5)),
+            "changed": ((start + 5, stop - 5),),
+            "curves": model.Curves(start=start, source=lines[0], target=lines[1], dubbed=lines[2]),
+            "person": f"Person {number % 40}",
+        }
+        faces = tuple(face.model_copy(update=update | {"name": f"{start:08}.{k}"}) for k in range(2))
+        span = {"name": f"{start:08}", "start": start, "stop": stop, "seconds": start / 24}
+        shots.append(shot.model_copy(update=span | {"faces": faces}))
+    film = source.film.model_copy(update={"frames": 2500 * size, "seconds": 2500 * size / 24})
+    report = source.model_copy(update={"film": film, "shots": tuple(shots)})
+    side, wide = (rng.integers(0, 256, count, np.uint8).tobytes() for count in (8_000, 5_000))
+    pictures = Pictures(
+        posters={one.name: wide for one in shots[: assemble._MOST_POSTERS]},
+        faces={one.faces[0].name: [(one.start + 9, side, side)] for one in shots[: assemble._MOST_PAIRS]},
+    )
+    assert len(page.page(report, pictures).encode()) < 30e6
+    assert len(report.text().encode()) < 30e6
 
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;{{ 7*7 }}"
@@ -309,13 +490,20 @@ class _Tags(HTMLParser):
 def _hostile() -> model.Report:
     cue = model.Cue(start=0, stop=5, kind="speak", confidence=1.0)
     skip = model.Skip(start=5, stop=9, reason=HOSTILE)
-    curves = model.Curves(start=0, source=(0.1,) * 9, wanted=(None,) * 9, dubbed=(0.2,) * 9)
+    curves = model.Curves(start=0, source=(0.1,) * 9, target=(None,) * 9, dubbed=(0.2,) * 9)
     face = model.Face(
-        name="0.0", person=HOSTILE, start=0, stop=9, state="changed", frames_changed=5, confidence=0.5,
-        cues=(cue,), skipped=(skip,), curves=curves, warnings=(HOSTILE,),
+        name="0.0", person=HOSTILE, start=0, stop=9, state="changed", changed=((0, 5),), frames_changed=5,
+        confidence=0.5, cues=(cue,), skipped=(skip,), curves=curves, warnings=(HOSTILE,),
     )  # fmt: skip
     shot = model.Shot(
-        name=HOSTILE, start=0, stop=9, seconds=0.0, state="changed", what=HOSTILE, faces=(face,)
+        name=HOSTILE,
+        start=0,
+        stop=9,
+        seconds=0.0,
+        state="changed",
+        changed=((0, 5),),
+        what=HOSTILE,
+        faces=(face,),
     )
     return model.Report(
         film=model.Film(
@@ -327,7 +515,7 @@ def _hostile() -> model.Report:
             shots=1, shots_changed=1, faces=1, faces_changed=1, faces_failed=0, frames=9, frames_changed=5,
             frames_encoded=None, offscreen_seconds=0.0, skipped={HOSTILE: 4},
         ),
-        speech=(), offscreen=(), warnings=(HOSTILE,), engines=(), shots=(shot,),
+        changed=((0, 5),), speech=(), offscreen=(), warnings=(HOSTILE,), engines=(), shots=(shot,),
     )  # fmt: skip
 
 
@@ -346,10 +534,20 @@ def test_a_long_curve_is_thinned_and_keeps_its_peaks() -> None:
     line[31_234] = 0.3
     report = _hostile()
     face = report.shots[0].faces[0].model_copy(update={"stop": 50_000, "cues": (), "skipped": ()})
-    curves = model.Curves(start=0, source=tuple(line), wanted=(), dubbed=())
-    drawn = str(plot.curve(report, face, curves))
+    curves = model.Curves(start=0, source=tuple(line), target=(), dubbed=())
+    drawn = str(plot.curve(report, face, curves, 480))
     assert len(drawn) < 30_000
     assert "0.3" in drawn
+
+
+def test_the_timeline_shows_as_spoken_only_what_was_changed() -> None:
+    report = _hostile()
+    kinds = re.findall(r'<rect class="(speak|untouched)"', str(plot.timeline(report)))
+    assert kinds == ["speak"]
+    face = report.shots[0].faces[0].model_copy(update={"changed": ((1, 2), (3, 5)), "person": "Anna"})
+    shot = report.shots[0].model_copy(update={"faces": (face,)})
+    drawn = str(plot.timeline(report.model_copy(update={"shots": (shot,)})))
+    assert re.findall(r'<rect class="(\w+)"[^>]*><title>Anna', drawn) == ["untouched", "speak"] * 2
 
 
 def test_clock() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dubcli.face import follow, mesh
 from dubcli.face.follow import Image, Sight
-from dubcli.face.look import Look, look_at
+from dubcli.face.roi import Roi, roi_of
 
 Path = Callable[[int], tuple[float, float] | None]
 SIZE = 60.0  # pixels between the eyes of the faces here
@@ -24,17 +24,17 @@ class Stage:
     blind: set[int] = field(default_factory=set)  # frames in which no mesh is found
     searches: list[tuple[int, bool]] = field(default_factory=list)
 
-    def detect(self, rgb: Image, tiles: bool) -> list[Look]:
+    def detect(self, rgb: Image, tiles: bool) -> list[Roi]:
         self.searches.append((_number(rgb), tiles))
         places = [path(_number(rgb)) for path in self.paths]
-        return [look_at(_mesh(place)) for place in places if place]
+        return [roi_of(_mesh(place)) for place in places if place]
 
-    def sight(self, rgb: Image, look: Look) -> Sight | None:
+    def sight(self, rgb: Image, roi: Roi) -> Sight | None:
         number = _number(rgb)
         if number in self.blind:
             return None
         here = [(k, path(number)) for k, path in enumerate(self.paths)]
-        near = [(float(np.hypot(*(np.array(p) - look.centre + (0, 20)))), k, p) for k, p in here if p]
+        near = [(float(np.hypot(*(np.array(p) - roi.centre + (0, 20)))), k, p) for k, p in here if p]
         best = min(near, default=(np.inf, 0, None))
         if best[2] is None or best[0] > SIZE:
             return None
@@ -129,6 +129,6 @@ def test_most_frames_need_no_detection() -> None:
 def test_the_look_does_not_depend_on_the_jaw() -> None:
     closed, open_ = _mesh((300, 200)), _mesh((300, 200))
     open_[sorted({*mesh.MOUTH, *mesh.JAW}), 1] += 15
-    one, two = look_at(closed), look_at(open_)
+    one, two = roi_of(closed), roi_of(open_)
     np.testing.assert_allclose(one.centre, two.centre, atol=1e-4)
     assert abs(one.side - two.side) < 1e-4

@@ -2,7 +2,7 @@
 
 An engine is any object with `patches(work)`. It yields one `Patch` for every frame whose weight is above 0,
 in frame order, all of one size and with even origins, or none at all to leave the face alone. A frame that it
-gives back to the source has a mask of zeros.
+gives back to the source has a mask of zeros. It is asked only where some weight is above 0.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class LipWork:
         frames: (T,) int32 film-wide numbers of consecutive frames, all within the track.
         shape: (T, P, 3) float32 wanted canonical mouth at each of them.
         weight: (T,) float32 how much to change, 0–1.
+        found: shape and weight before a person edited them; None where nobody did. An engine whose choice for
+            one frame depends on others keeps the earlier choice away from the edit.
         gallery: the file with the actor's footage.
         settings: the stage's settings.
         batch: 1.0, or less when memory was short: scale batches by it.
@@ -47,6 +49,7 @@ class LipWork:
     shape: NDArray[np.float32]
     weight: NDArray[np.float32]
     gallery: Path
+    found: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     batch: float = 1.0
     report: Callable[[int, int], None] = lambda done, total: None

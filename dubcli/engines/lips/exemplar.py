@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from scipy import ndimage
 from dubcli.engines.lips import LipWork, render, retrieval
 from dubcli.face import cover, mask, pose, warp
 from dubcli.face import mesh as regions
-from dubcli.face.gallery import Gallery, build, cut, joined, load, stretches, usable
+from dubcli.face.gallery import Gallery, build, cut, joined, load, usable
+from dubcli.face.smooth import quadratic, smoothstep
+from dubcli.media import spans
 from dubcli.media.patches import Patch
 
 Floats = NDArray[np.floating[Any]]
@@ -37,7 +40,8 @@ _COVER_FRAMES = 3  # frames over which what covers the face is steadied
 _UNIT = np.float32(1 / 255)
 _THREADS = 2  # frames drawn at once; they do not depend on each other
 _FOLLOW_LIGHT = 0.4  # share of a frame's own light while a piece of footage runs on
-_FOLLOW_GRAIN = 0.1  # share of a frame's own grain
+_MEMORY = 8  # frames over which light and grain are steadied; no frame depends on those further back
+_EDIT_REACH = 5  # frames around an edit of the curves in which other footage may be chosen than without it
 
 
 class ExemplarEngine:
@@ -47,31 +51,39 @@ class ExemplarEngine:
         """Patches of all frames whose weight is above 0; none where there is no footage of the actor."""
         from dubcli.media.decode import frames as decode
 
-        plan = _Plan(work, _footage(work))
-        if not len(plan.gallery):
+        footage = _footage(work)
+        if not len(footage):
             return
-        done, shown, grain = 0, NOTHING, 1.0
-        light: NDArray[np.float32] | None = None
+        plan = _Plan(work, footage)
+        done, shown = 0, NOTHING
+        lights: deque[NDArray[np.float32]] = deque(maxlen=_MEMORY)
+        grains: deque[float] = deque(maxlen=_MEMORY)
         for start, stop in plan.chunks():
             first = int(work.frames[start])
             pictures: list[NDArray[Any]] = []
             for frame in decode(work.film, work.video, work.pts, first, first + stop - start):
                 pictures.append(cut(frame, work.video, plan.corner(start + len(pictures)), plan.size))
                 work.report(done, plan.count)
-            goes_on = start > 0 and plan.pixels[start - 1] > 0
             faces, flat = plan.faces(start, pictures)
-            rows, cost = plan.choose(start, flat, shown if goes_on else NOTHING)
-            frames = range(start, stop)
-            drawings = _ahead(plan.draw, zip(frames, faces, rows, strict=True))
-            for t, row, price, drawn in zip(frames, rows, cost, drawings, strict=True):
-                if light is None or row not in (shown, shown + 1):
-                    light = drawn.light
-                light = light + _FOLLOW_LIGHT * (drawn.light - light)
-                grain = grain + _FOLLOW_GRAIN * (drawn.grain - grain)
-                shown = int(row)
-                yield plan.finish(t, *render.join(drawn, light, grain, plan.size_at[t]), float(price))
+            rows, cost = plan.choose(start, flat, shown)
+            wanted = [t for t in range(start, stop) if plan.weight[t] > 0]
+            drawings = _ahead(plan.draw, ((t, faces[t - start], rows[t - start]) for t in wanted))
+            for t, drawn in zip(wanted, drawings, strict=True):
+                row, price = int(rows[t - start]), float(cost[t - start])
+                if row not in (shown, shown + 1):
+                    lights.clear()
+                lights.append(drawn.light)
+                grains.append(drawn.grain)
+                shown = row
+                light, grain = _followed(lights), sum(grains) / len(grains)
+                yield plan.finish(t, *render.join(drawn, light, grain, plan.size_at[t]), price)
                 done += 1
                 work.report(done, plan.count)
+
+
+def _followed(recent: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """What a light that goes a share of the way to each of the recent ones has become, from the oldest on."""
+    return reduce(lambda light, now: light + np.float32(_FOLLOW_LIGHT) * (now - light), recent)
 
 
 def _ahead(draw: Callable[..., render.Layers], asked: Iterable[tuple[Any, ...]]) -> Iterator[render.Layers]:
@@ -106,6 +118,7 @@ class _Plan:
     Attributes:
         mesh: (T, 478, 3) the face as it is, without jitter, in pixels of the raster.
         wanted: (T, 478, 2) where its points are to be.
+        weight: (T,) how much is asked to change.
         pixels: (T,) how much of the new picture shows.
         size: width and height of every patch.
         origin: (T, 2) even raster position of each patch.
@@ -117,23 +130,31 @@ class _Plan:
         place = pose.canonical_transform(work.track.mesh, gallery.head, _STEADY)[rows]
         own = steady(pose.to_canonical(work.track.mesh[rows], place), _STEADY)
         canonical = own.copy()
-        canonical[:, _MOUTH] += _reach()[:, None] * (work.shape - own[:, _MOUTH])
+        canonical[:, _MOUTH] = self._reached(own, work.shape)
         self.mesh = pose.from_canonical(own, place)
         self.wanted = pose.from_canonical(canonical, place)[:, :, :2]
         self.shape, self.angles, self.size_at = canonical[:, _MOUTH], pose.angles(place), place.scale
-        self.pixels = np.array(work.weight, np.float32)
-        self.look = cover.learn(gallery.texture)
+        self.weight, self.pixels = work.weight, np.array(work.weight, np.float32)
+        self.asked, self.edited = work.weight > 0, None
+        if work.found is not None:
+            shape, weight = work.found
+            self.last, self.found = NOTHING, self._reached(own, shape)
+            self.found_asked = weight > 0
+            self.asked |= self.found_asked
+            changed = (work.shape != shape).any(axis=(1, 2)) | (work.weight != weight)
+            self.edited = ndimage.maximum_filter1d(changed, 2 * _EDIT_REACH + 1, mode="constant")
+        self.appearance = cover.learn(gallery.texture)
         self.count = int((work.weight > 0).sum())
         self.gallery_mesh, self.gallery_size = _steady_runs(gallery)
         self.size, self.origin = self._boxes()
 
     def chunks(self) -> list[tuple[int, int]]:
-        """Half-open ranges of frames to change, each small enough to hold."""
+        """Half-open ranges of frames to change, now or before an edit, each small enough to hold."""
         each = self.size[0] * self.size[1] * 3 * (2 if self.work.video.bit_depth > 8 else 1)
         most = min(max(1, CHUNK_BYTES // each), CHUNK_FRAMES)
         return [
             (a, min(a + most, stop))
-            for start, stop in stretches(self.pixels > 0, 1)
+            for start, stop in spans.true(self.asked)
             for a in range(start, stop, most)
         ]
 
@@ -142,7 +163,7 @@ class _Plan:
         meshes = self.mesh[start : start + len(pictures)].copy()
         meshes[..., :2] -= self.origin[start : start + len(pictures), None]
         flat = np.stack([cover.unrolled(p, m) for p, m in zip(pictures, meshes, strict=True)])
-        covers = np.stack([cover.covered(one, self.look) for one in flat])
+        covers = np.stack([cover.covered(one, self.appearance) for one in flat])
         covers = ndimage.median_filter(covers, (_COVER_FRAMES, 1, 1), mode="nearest")
         return [
             render.Face(p, m, c if c.any() else None)
@@ -160,9 +181,11 @@ class _Plan:
         now = slice(start, start + len(flat))
         wanted = retrieval.Wanted(self.shape[now], self.angles[now], self.size_at[now], cover.light(flat))
         cost = retrieval.mismatch(wanted, self.gallery, self.gallery_size)
-        rows = retrieval.choose(cost, self.gallery, before, retrieval.resting(wanted))
+        first = before if start > 0 and self.asked[start - 1] else NOTHING
+        earlier = self._before_edit(start, wanted)
+        rows = retrieval.choose(cost, self.gallery, first, retrieval.resting(wanted), earlier)
         paid = cost[np.arange(len(rows)), rows]
-        trust = mask.smoothstep((_HOPELESS - paid) / (_HOPELESS - _BAD))
+        trust = smoothstep((_HOPELESS - paid) / (_HOPELESS - _BAD))
         trust = ndimage.gaussian_filter1d(
             ndimage.minimum_filter1d(trust, 7, mode="nearest"), 1.5, mode="nearest"
         )
@@ -172,6 +195,34 @@ class _Plan:
             self.wanted[now] - still
         )
         return rows, paid
+
+    def _before_edit(
+        self, start: int, wanted: retrieval.Wanted
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
+        """Rows that were chosen before the curves were edited, and where the edit may choose others.
+
+        A path through the gallery is the best of the whole shot; without this an edit of a few frames could
+        change what all others show.
+        """
+        if self.edited is None:
+            return None
+        now = slice(start, start + len(wanted.shape))
+        wanted = replace(wanted, shape=self.found[now])
+        cost = retrieval.mismatch(wanted, self.gallery, self.gallery_size)
+        rests, rows = retrieval.resting(wanted), np.full(len(cost), NOTHING, np.int64)
+        for a, b in spans.true(self.found_asked[now]):
+            goes_on = a == 0 and start > 0 and self.found_asked[start - 1]
+            rests[a] = False
+            rows[a:b] = retrieval.choose(
+                cost[a:b], self.gallery, self.last if goes_on else NOTHING, rests[a:b]
+            )
+        self.last = int(rows[-1])
+        return rows, self.edited[now]
+
+    def _reached(self, own: Floats, shape: Floats) -> NDArray[np.float32]:
+        """Mouths (T, P, 3) as far moved from their own (T, 478, 3) as their points may be."""
+        mouth = own[:, _MOUTH]
+        return np.asarray(mouth + _reach()[:, None] * (shape - mouth), np.float32)
 
     def draw(self, t: int, face: render.Face, row: int) -> render.Layers:
         """Frame t with the footage of that row."""
@@ -219,10 +270,7 @@ class _Plan:
 def steady(shapes: Floats, frames: float) -> NDArray[np.float32]:
     """Points (T, N, 3) without the jitter of the mesh: zero-phase local quadratic smoothing over frames."""
     reach = int(np.ceil(3 * frames))
-    offset = np.arange(-reach, reach + 1)
-    weight = np.exp(-0.5 * (offset / frames) ** 2)
-    m0, m2, m4 = (float((weight * offset**k).sum()) for k in (0, 2, 4))
-    kernel = weight * (m4 - m2 * offset**2) / (m0 * m4 - m2**2)
+    kernel = quadratic(frames, reach)
     return np.asarray(ndimage.correlate1d(np.asarray(shapes, np.float32), kernel, axis=0, mode="nearest"))
 
 
@@ -242,7 +290,7 @@ def _steady_runs(gallery: Gallery) -> tuple[NDArray[np.float32], NDArray[np.floa
 def _reach() -> NDArray[np.float32]:
     """Share (P,) of the wanted movement that each mouth point makes: less and less towards the ears."""
     side = np.abs(regions.head()[_MOUTH, 0])
-    return 1 - mask.smoothstep((side - 0.42) / (0.65 - 0.42))
+    return 1 - smoothstep((side - 0.42) / (0.65 - 0.42))
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dubcli.face import blend, cover, mask, teeth, warp
 from dubcli.face import mesh as regions
+from dubcli.face.smooth import smoothstep
 
 Floats = NDArray[np.floating[Any]]
 Picture = NDArray[np.float32]
@@ -123,7 +124,7 @@ def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
 def join(drawn: Layers, light: Picture, grain: float, eyes: float) -> tuple[Picture, Picture]:
     """Final picture (H, W, 3) and mask (H, W), both 0–1, with the given light and grain."""
     inner = mask.soften(drawn.region, _FEATHER * eyes) * drawn.usable
-    picture, alpha = drawn.base.copy(), mask.smoothstep(drawn.movement / _VISIBLE)
+    picture, alpha = drawn.base.copy(), smoothstep(drawn.movement / _VISIBLE)
     other = blend.relight(blend.sharpened(drawn.other, grain, drawn.plain), light)
     # What lay before the face must not show where it was moved to: not in the widest band of the blend, and
     # where no borrowed skin can take its place, the source stays.

@@ -119,7 +119,11 @@ def resting(wanted: Wanted) -> NDArray[np.bool_]:
 
 
 def choose(
-    cost: NDArray[np.float32], gallery: Gallery, start: int = -1, rests: NDArray[np.bool_] | None = None
+    cost: NDArray[np.float32],
+    gallery: Gallery,
+    start: int = -1,
+    rests: NDArray[np.bool_] | None = None,
+    earlier: tuple[NDArray[np.int64], NDArray[np.bool_]] | None = None,
 ) -> NDArray[np.int64]:
     """Row of the gallery to show at each of T frames: the cheapest path (Viterbi 1967).
 
@@ -128,21 +132,23 @@ def choose(
         gallery: the footage.
         start: row shown at the frame before the first, or -1.
         rests: (T,) from `resting`; none by default.
+        earlier: rows (T,) of a path that is to be kept but where a mask (T,) is true; -1 for unknown ones.
     """
     steps = len(cost)
     still = np.zeros(steps, bool) if rests is None else rests
     likely = _likely(cost, gallery.run)
     look = cover.mouth(gallery.texture)
     follow = _follow(gallery.run)
-    keep, back = [np.unique(likely[0])], [np.zeros(0, np.int64)]
+    first = likely[0] if start < 0 else np.append(likely[0], follow[start])
+    keep, back = [_allowed(np.unique(first), 0, earlier)], [np.zeros(0, np.int64)]
     best = cost[0, keep[0]]
     if start >= 0:
-        keep[0] = np.unique(np.append(keep[0], follow[start]))
-        best = cost[0, keep[0]] + _transition(np.array([start]), keep[0], gallery.run, look)[0]
+        best = best + _transition(np.array([start]), keep[0], gallery.run, look)[0]
     for t in range(1, steps):
         # The pictures that would come next on the best paths so far, however well they fit alone.
         good = keep[-1][np.argsort(best, kind="stable")[:CANDIDATES]]
         now = np.unique(np.concatenate([likely[t], follow[good], good if still[t] else good[:0]]))
+        now = _allowed(now, t, earlier)
         paths = best[:, None] + _transition(keep[-1], now, gallery.run, look, bool(still[t]))
         back.append(paths.argmin(axis=0))
         best = paths.min(axis=0) + cost[t, now]
@@ -153,6 +159,16 @@ def choose(
         path[t] = keep[t][at]
         at = int(back[t][at]) if t else at
     return path
+
+
+def _allowed(
+    rows: NDArray[np.int64], t: int, earlier: tuple[NDArray[np.int64], NDArray[np.bool_]] | None
+) -> NDArray[np.int64]:
+    """The rows that may be shown at frame t, rising: all, or the one of an earlier path that is kept."""
+    if earlier is None or earlier[0][t] < 0:
+        return rows
+    known = earlier[0][t : t + 1]
+    return np.union1d(rows, known) if earlier[1][t] else known
 
 
 def _likely(cost: NDArray[np.float32], run: NDArray[np.int32]) -> NDArray[np.int64]:

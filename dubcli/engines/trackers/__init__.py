@@ -42,7 +42,7 @@ class Tracker(Protocol):
         Args:
             pictures: the shot's frames in order; streamed, never held.
             turn: clockwise quarter turns (0–3) that bring the raster upright.
-            views: slightly shifted, turned and mirrored looks that are averaged for each mesh.
+            views: slightly shifted, turned and mirrored crops that are averaged for each mesh.
             done: called after each frame with the number of frames seen.
         """
 

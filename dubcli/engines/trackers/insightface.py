@@ -22,7 +22,7 @@ from dubcli.face import mesh as regions
 from dubcli.face.crop import colours, reduced, sharpness, tiled, to_raster
 from dubcli.face.follow import Image, Sight
 from dubcli.face.landmarks106 import MESH, lifted
-from dubcli.face.look import ROOM, Look, apply, eye_distance, portrait, undo
+from dubcli.face.roi import ROOM, Roi, apply, eye_distance, portrait, undo
 
 WHOLE, CLOSE = 640, 192  # pixels that the detector sees of a picture or a tile, and of one face
 VIEWS = ((0.0, 0.0, 1.0), (0.03, 0.02, 1.05), (-0.03, -0.02, 0.95), (0.02, -0.03, 1.1))
@@ -77,7 +77,7 @@ class Finder:
         self._detector, self._landmarks, self._turn = detector, landmarks, turn
         self._views = VIEWS[: max(views, 2)]  # what covers a mouth shows in how far they disagree
 
-    def detect(self, rgb: Image, tiles: bool) -> list[Look]:
+    def detect(self, rgb: Image, tiles: bool) -> list[Roi]:
         """Faces on the whole picture and, where `tiles`, on tiles that overlap by a third."""
         upright = np.rot90(rgb, -self._turn) if self._turn else rgb
         height, width = upright.shape[:2]
@@ -91,10 +91,10 @@ class Finder:
                     found.append(Detection(one.score, one.box + np.tile(shift, 2), one.points + shift))
         return [to_raster(_look(one), self._turn, width, height) for one in apart(found)]
 
-    def sight(self, rgb: Image, look: Look) -> Sight | None:
+    def sight(self, rgb: Image, roi: Roi) -> Sight | None:
         """The mesh of the face in that square, or None where there is none."""
-        source = reduced(rgb, look, self._landmarks.side)
-        close, _ = source.cut(look, CLOSE)
+        source = reduced(rgb, roi, self._landmarks.side)
+        close, _ = source.cut(roi, CLOSE)
         seen = self._detector(close, CLOSE, follow.PRESENT / 2)
         middle = np.full(2, CLOSE / 2)
         near = [one for one in seen if np.abs(one.points.mean(axis=0) - middle).max() < 0.25 * CLOSE]
@@ -103,9 +103,9 @@ class Finder:
         stack: list[NDArray[np.float64]] = []
         crop, own = close, np.zeros((106, 2))
         for right, down, scale in self._views:
-            x, y = np.cos(look.angle), np.sin(look.angle)
-            moved = look.centre + look.side * np.array((right * x - down * y, right * y + down * x))
-            square = Look(moved, look.side * scale, look.angle)
+            x, y = np.cos(roi.angle), np.sin(roi.angle)
+            moved = roi.centre + roi.side * np.array((right * x - down * y, right * y + down * x))
+            square = Roi(moved, roi.side * scale, roi.angle)
             cut, to_crop = source.cut(square, self._landmarks.side)
             marks = self._landmarks(cut)
             if not stack:
@@ -120,16 +120,16 @@ class Finder:
 
     def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
         """Upright picture of a face, (96, 96, 3)."""
-        look = portrait(mesh)
-        return reduced(rgb, look, THUMB).cut(look, THUMB)[0]
+        roi = portrait(mesh)
+        return reduced(rgb, roi, THUMB).cut(roi, THUMB)[0]
 
 
-def _look(face: Detection) -> Look:
+def _look(face: Detection) -> Roi:
     """The square around a face: as `follow` will look for it once it has a mesh."""
     left, top, right, bottom = face.box
     eyes = face.points[1] - face.points[0]
     centre = np.array(((left + right) / 2, (top + bottom) / 2))
-    return Look(centre, ROOM * max(right - left, bottom - top), float(np.arctan2(eyes[1], eyes[0])))
+    return Roi(centre, ROOM * max(right - left, bottom - top), float(np.arctan2(eyes[1], eyes[0])))
 
 
 def _typical(side: int) -> NDArray[np.float64]:

@@ -38,7 +38,7 @@ from dubcli.face.crop import (
     without_overlap,
 )
 from dubcli.face.follow import Image, Sight
-from dubcli.face.look import ROOM, Look, eye_distance, portrait
+from dubcli.face.roi import ROOM, Roi, eye_distance, portrait
 
 
 def _mediapipe() -> Any:
@@ -169,7 +169,7 @@ class Finder:
         for network in self.networks:
             network.close()
 
-    def detect(self, rgb: Image, tiles: bool) -> list[Look]:
+    def detect(self, rgb: Image, tiles: bool) -> list[Roi]:
         """Faces on the whole picture and, where `tiles`, on tiles that overlap by a third."""
         upright = np.rot90(rgb, -self._turn) if self._turn else rgb
         height, width = upright.shape[:2]
@@ -177,16 +177,16 @@ class Finder:
         side = min(TILE, height, width)
         for tile, left, top in tiled(upright, side) if tiles else ():
             found += self._detections(tile, left, top, side)
-        return [to_raster(look, self._turn, width, height) for _, look in without_overlap(found)]
+        return [to_raster(roi, self._turn, width, height) for _, roi in without_overlap(found)]
 
-    def sight(self, rgb: Image, look: Look) -> Sight | None:
+    def sight(self, rgb: Image, roi: Roi) -> Sight | None:
         """The mesh of the face in that square, or None where there is none."""
-        look_through = partial(_seen, reduced(rgb, look, SIDE), look)
+        seen_through = partial(_seen, reduced(rgb, roi, SIDE), roi)
         seen: list[_Seen] = []
         spread = np.inf
         while len(seen) < len(self._views) and spread > AGREED:
             now = slice(len(seen), len(seen) + TOGETHER)
-            seen += self._pool.map(look_through, self._views[now], self.networks)
+            seen += self._pool.map(seen_through, self._views[now], self.networks)
             if min(one.score for one in seen) < follow.PRESENT / 2:
                 return None
             mesh = np.mean([one.points for one in seen], axis=0).astype(np.float32)
@@ -198,10 +198,10 @@ class Finder:
 
     def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
         """Upright picture of a face, (96, 96, 3)."""
-        look = portrait(mesh)
-        return reduced(rgb, look, THUMB).cut(look, THUMB)[0]
+        roi = portrait(mesh)
+        return reduced(rgb, roi, THUMB).cut(roi, THUMB)[0]
 
-    def _detections(self, rgb: Image, left: int, top: int, side: int = 0) -> list[tuple[float, Look]]:
+    def _detections(self, rgb: Image, left: int, top: int, side: int = 0) -> list[tuple[float, Roi]]:
         """Detector on one picture; faces cut by a tile's border are left to its neighbours."""
         height, width = rgb.shape[:2]
         scale = SIDE / max(height, width)
@@ -218,7 +218,7 @@ class Finder:
             angle = float(np.arctan2(eyes[1][1] - eyes[0][1], eyes[1][0] - eyes[0][0]))
             # The box spans brows to chin; the mesh wants half as much again around the whole face.
             centre = np.array((left + x + w / 2, top + y + h / 2 - 0.1 * h))
-            found.append((float(detection.score[0]), Look(centre, 1.3 * ROOM * max(w, h), angle)))
+            found.append((float(detection.score[0]), Roi(centre, 1.3 * ROOM * max(w, h), angle)))
         return found
 
 
@@ -263,11 +263,11 @@ class _Seen:
     colour: NDArray[np.uint8]
 
 
-def _seen(source: Reduced, look: Look, view: View, network: FaceMesh) -> _Seen:
+def _seen(source: Reduced, roi: Roi, view: View, network: FaceMesh) -> _Seen:
     right, down, scale, turned, mirrored = view
-    x, y = np.cos(look.angle), np.sin(look.angle)
-    moved = look.centre + look.side * np.array((right * x - down * y, right * y + down * x))
-    square = Look(moved, look.side * scale, look.angle + turned)
+    x, y = np.cos(roi.angle), np.sin(roi.angle)
+    moved = roi.centre + roi.side * np.array((right * x - down * y, right * y + down * x))
+    square = Roi(moved, roi.side * scale, roi.angle + turned)
     crop, to_crop = source.cut(square, SIDE)
     points, score = network.mesh(np.ascontiguousarray(crop[:, ::-1]) if mirrored else crop)
     if mirrored:

@@ -1,4 +1,4 @@
-"""Looking at the finished film beside its source: mouths measured again, and pictures of both."""
+"""The finished film beside its source: mouths measured again, and pictures of both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from dubcli.artifacts.report import Measure
 from dubcli.face import mesh as regions
-from dubcli.face.look import Look, look_at
+from dubcli.face.crop import eight_bit
+from dubcli.face.roi import Roi, roi_of
 from dubcli.media import decode, layout, source
 from dubcli.media.patches import Patches
 from dubcli.media.probe import probe
@@ -54,11 +55,11 @@ class Version:
         video = probe(path).film
         with source.opened(path) as container:
             stream = source.picture(container, path, video.index)
-            told = [
+            times = [
                 packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size
             ]
-        if len(told) == len(like.pts):
-            return cls(path, video, np.array(sorted(told), np.int64))
+        if len(times) == len(like.pts):
+            return cls(path, video, np.array(sorted(times), np.int64))
         # Not every packet is a picture (two fields, or some that are never shown): go by the other's times.
         ticks = (like.pts - like.pts[0]) * float(like.video.tick / video.tick)
         return cls(path, video, video.start_pts + np.round(ticks).astype(np.int64))
@@ -69,17 +70,17 @@ class Version:
 
 
 @dataclass
-class Seen:
-    """What was seen of one face.
+class Comparison:
+    """What one face is in both films.
 
     Attributes:
-        opening, width: (T,) float32 measured of the mouth in the finished film over the frames looked at.
+        aperture, width: (T,) float32 measured of the lips in the finished film over the frames compared.
         pictures: (frame, JPEG of the source, JPEG of the finished film).
         measures: flicker, sharpness, grain and seam, as in `Measures`.
-        changed_outside: samples changed outside the mask; None where no patch was looked at.
+        changed_outside: samples changed outside the mask; None where there was no patch.
     """
 
-    opening: NDArray[np.float32]
+    aperture: NDArray[np.float32]
     width: NDArray[np.float32]
     pictures: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     measures: dict[str, Measure] = field(default_factory=dict)
@@ -94,37 +95,37 @@ def face(
     patches: Patches,
     finder: Finder | None,
     pictured: Sequence[int],
-) -> Seen:
-    """Look at a face in frames [start, stop) of both films.
+) -> Comparison:
+    """Compare a face in frames [start, stop) of both films.
 
     Args:
         before, after: the source and the finished film.
         track: the face in the source.
-        window: frames to look at, inside the track.
+        window: frames to compare, inside the track.
         patches: of this face.
         finder: measures mouths; None to take pictures only.
         pictured: frames to take pictures of.
     """
     start, stop = window
-    seen = Seen(*np.full((2, stop - start), np.nan, np.float32))
+    found = Comparison(*np.full((2, stop - start), np.nan, np.float32))
     mouth = _Mouth()
     pairs = zip(before.frames(start, stop), after.frames(start, stop), strict=True)
     for was, now in pairs:
         mesh = track.mesh[was.index - track.frames[0]]
         old, new = eight_bit(was.rgb()), eight_bit(now.rgb())
-        look = look_at(mesh)
+        roi = roi_of(mesh)
         if was.index in pictured:
-            seen.pictures.append((was.index, _upright(old, look), _upright(new, look)))
+            found.pictures.append((was.index, _upright(old, roi), _upright(new, roi)))
         if finder is None:
             continue
-        sight = finder.sight(new, look)
+        sight = finder.sight(new, roi)
         if sight is not None:
-            seen.opening[was.index - start] = regions.opening(sight.mesh)
-            seen.width[was.index - start] = regions.width(sight.mesh)
+            found.aperture[was.index - start] = regions.aperture(sight.mesh)
+            found.width[was.index - start] = regions.width(sight.mesh)
         patch = patches.at(was.index)
         mouth.add(was, old, new, mesh, mesh if sight is None else sight.mesh, patch)
-    mouth.tell(seen)
-    return seen
+    mouth.fill(found)
+    return found
 
 
 def poster(version: Version, frame: int) -> bytes:
@@ -135,13 +136,8 @@ def poster(version: Version, frame: int) -> bytes:
     return _jpeg(np.rot90(small, round(version.video.rotation / 90)))
 
 
-def eight_bit(rgb: NDArray[Any]) -> Image:
-    """RGB at 8 bits a sample."""
-    return np.asarray(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)
-
-
 class _Mouth:
-    """Gathers what the pixels of a mouth tell, frame by frame."""
+    """Gathers measures of the pixels of a mouth, frame by frame."""
 
     def __init__(self) -> None:
         self._steady: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
@@ -169,17 +165,17 @@ class _Mouth:
             self._measure(old, new, mesh, new_mesh, patch)
         self._count += 1
 
-    def tell(self, seen: Seen) -> None:
+    def fill(self, found: Comparison) -> None:
         """Fill in the figures."""
         source_flicker, flicker = (pixels.flicker(np.array(pile)) for pile in self._steady)
-        seen.measures["flicker"] = Measure(
+        found.measures["flicker"] = Measure(
             dubbed=_rounded(flicker, 1000), source=_rounded(source_flicker, 1000)
         )
         for name, pairs in self._found.items():
             if pairs:
                 was, now = np.median(np.array(pairs), axis=0)
-                seen.measures[name] = Measure(dubbed=round(float(now), 3), source=round(float(was), 3))
-        seen.changed_outside = sum(self._outside) if self._outside else None
+                found.measures[name] = Measure(dubbed=round(float(now), 3), source=round(float(was), 3))
+        found.changed_outside = sum(self._outside) if self._outside else None
 
     def _measure(
         self, old: Image, new: Image, mesh: NDArray[np.float32], new_mesh: NDArray[np.float32], patch: Placed
@@ -283,12 +279,12 @@ def _flat_head() -> NDArray[np.complex128]:
     return np.asarray(head[:, 0] + 1j * head[:, 1])
 
 
-def _upright(picture: Image, look: Look) -> bytes:
+def _upright(picture: Image, roi: Roi) -> bytes:
     """A JPEG of the face, turned upright."""
-    scale = PICTURE_SIDE / (look.side / 1.25)
-    cosine, sine = np.cos(look.angle) * scale, np.sin(look.angle) * scale
+    scale = PICTURE_SIDE / (roi.side / 1.25)
+    cosine, sine = np.cos(roi.angle) * scale, np.sin(roi.angle) * scale
     move = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0]])
-    move[:, 2] = PICTURE_SIDE / 2 - move[:, :2] @ (look.centre - 0.5)
+    move[:, 2] = PICTURE_SIDE / 2 - move[:, :2] @ (roi.centre - 0.5)
     flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     side = (PICTURE_SIDE, PICTURE_SIDE)
     return _jpeg(

@@ -1,4 +1,4 @@
-"""Squares in the picture: where a face is looked at, and how positions go into the square and back."""
+"""Regions of interest: squares in the picture around a face, and how positions go into them and back."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from dubcli.face import mesh as regions
 from dubcli.face import pose
 
-ROOM = 1.5  # side of the square looked at, over the extent of the face: what MediaPipe's mesh was trained on
+ROOM = 1.5  # side of the square, over the extent of the face: what MediaPipe's mesh was trained on
 
 
 @dataclass(frozen=True)
-class Look:
-    """A turned square in the picture where a face should be.
+class Roi:
+    """A region of interest: a turned square in the picture where a face should be.
 
     Attributes:
         centre: (2,) pixels.
@@ -28,9 +28,9 @@ class Look:
     side: float
     angle: float
 
-    def scaled(self, factor: float) -> Look:
+    def scaled(self, factor: float) -> Roi:
         """The same place, larger or smaller."""
-        return Look(self.centre, self.side * factor, self.angle)
+        return Roi(self.centre, self.side * factor, self.angle)
 
     def into(self, side: int) -> NDArray[np.float64]:
         """The similarity (2, 3) from raster pixels to those of the square cut out at `side` by `side`."""
@@ -52,10 +52,10 @@ def undo(matrix: NDArray[np.float64], points: NDArray[np.floating[Any]]) -> NDAr
     return np.asarray((points - matrix[:, 2]) @ matrix[:, :2] / scale, np.float64)
 
 
-def look_at(mesh: NDArray[np.float32], before: NDArray[np.float32] | None = None) -> Look:
+def roi_of(mesh: NDArray[np.float32], before: NDArray[np.float32] | None = None) -> Roi:
     """Where the face is looked for in the next picture, from its mesh in this one and the one before.
 
-    Only the skull tells, so an opening mouth does not change the look.
+    Only the skull tells, so an opening mouth does not move the region.
     """
     average = regions.head()
     fitted = pose.canonical_transform(mesh[None], average)
@@ -69,12 +69,12 @@ def look_at(mesh: NDArray[np.float32], before: NDArray[np.float32] | None = None
     if before is not None:
         skull = list(regions.RIGID)
         centre = centre + (mesh[skull, :2] - before[skull, :2]).mean(axis=0)
-    return Look(centre, ROOM * float((high - low).max()), angle)
+    return Roi(centre, ROOM * float((high - low).max()), angle)
 
 
-def portrait(mesh: NDArray[np.float32]) -> Look:
+def portrait(mesh: NDArray[np.float32]) -> Roi:
     """The square that the kept upright picture of a face shows."""
-    return look_at(mesh).scaled(0.8)
+    return roi_of(mesh).scaled(0.8)
 
 
 def distance(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
