@@ -7,7 +7,7 @@ mean head, which fits far more tightly than any average one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,17 +44,24 @@ class Transform:
         return Transform(self.scale[index], self.rotation[index], self.shift[index])
 
 
-def mean_head(meshes: Floats | Sequence[Floats]) -> Array:
+def mean_head(meshes: Floats | Callable[[int], Floats], count: int = 1) -> Array:
     """A person's own canonical head, (478, 3), from meshes (T, 478, 3) of any frames and sizes.
 
     Generalised Procrustes analysis (Gower 1975) on the skull points: fit, take the median, repeat. The result
     is turned to the average head and has an outer-eye distance of 1, so pose angles mean the same for all.
+
+    Args:
+        meshes: of one track; or what fetches those of track k, of which a sample over all tracks is kept.
+        count: of tracks.
     """
-    each = [meshes] if isinstance(meshes, np.ndarray) else list(meshes)
-    good = [(one, row) for one, mesh in enumerate(each) for row in np.flatnonzero(np.isfinite(mesh[:, 0, 0]))]
-    if not good:
+    fetch = meshes if callable(meshes) else lambda k: np.asarray(meshes)
+    good = [np.flatnonzero(np.isfinite(fetch(k)[:, 0, 0])) for k in range(count)]
+    step = -(-sum(map(len, good)) // _SAMPLE)
+    if not step:
         return np.asarray(regions.head(), np.float64)
-    pool = np.array([each[one][row] for one, row in good[:: -(-len(good) // _SAMPLE)]], np.float64)
+    owner = np.repeat(np.arange(count), [len(rows) for rows in good])[::step]
+    picked = np.concatenate(good)[::step]
+    pool = np.concatenate([fetch(int(k))[picked[owner == k]] for k in np.unique(owner)]).astype(np.float64)
     average = np.asarray(regions.head(), np.float64)
     head = average
     for _ in range(4):

@@ -179,7 +179,7 @@ class Work:
     def subjects(self, shot: str) -> Iterator[Subject]:
         """The faces of a shot."""
         folder = self.inputs.get(f"tracks/{shot}")
-        for number, track in enumerate(tracks.load(folder) if folder else []):
+        for number, track in enumerate(tracks.load(folder, pictures=False) if folder else []):
             yield self._subject(shot, number, track)
 
     def called_for(self, role: str, frames: NDArray[np.integer[Any]]) -> tuple[Curve, Curve] | None:
@@ -227,7 +227,6 @@ class Work:
         if motion is not None:
             curves = vars(Motion.load(motion))
             arrays = {key: curves[key] for key in ("frames", "opening", "closed", "weight")}
-        shown = person is not None and (self.inputs["learn"] / f"gallery-{person.id}.npz").exists()
         return Subject(
             name=name,
             person=(person.name or person.id) if person else "?",
@@ -241,17 +240,15 @@ class Work:
                 )
                 for row in sorted(own, key=lambda row: row.start)
             ),
-            skipped=tuple(self._skipped(shot, number, track, own, shown)),
+            skipped=tuple(self._skipped(shot, number, track, own)),
             motion=arrays,
             patched=patched,
             confidence=confidence,
-            failed=bool(own) and lips is None and (shown or motion is None),
+            failed=bool(own) and lips is None,
             lips=lips,
         )
 
-    def _skipped(
-        self, shot: str, number: int, track: FaceTrack, cues: list[CueRow], shown: bool
-    ) -> Iterator[Skip]:
+    def _skipped(self, shot: str, number: int, track: FaceTrack, cues: list[CueRow]) -> Iterator[Skip]:
         """Why frames of a face were left alone, as `cue` says or as their own state forbids."""
         first, stop = int(track.frames[0]), int(track.frames[-1]) + 1
         said = [row for row in self.cues.skipped if (row.shot, row.track) == (shot, number)]
@@ -259,9 +256,6 @@ class Work:
             yield Skip(start=row.start, stop=row.stop, reason=row.reason)
         if not cues and not said:
             yield Skip(start=first, stop=stop, reason="no line of the dub is this face's")
-        if cues and not shown:
-            yield Skip(start=first, stop=stop, reason="the film has no footage of this mouth to show")
-            return
         for cue in cues:
             inside = (track.frames >= cue.start) & (track.frames < cue.stop)
             reason = np.where(inside, track.reason, Reason.OK)

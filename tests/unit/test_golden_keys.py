@@ -50,11 +50,13 @@ SHOTS = Shots(
 CUE = Cue(shot="00000048", track=0, person="p01", start=50, stop=90, kind="speak", confidence=1.0)
 UPSTREAM: dict[str, dict[str, tuple[Document, ...]]] = {
     "probe": {"film": (MEDIA,)},
+    "scan": {"film": ()},
     "split": {"film": (SHOTS, Groups(starts=(0, 48), keys=(0, 48), fixed=(False, False)))},
     "track": {shot.name: () for shot in SHOTS.shots},
     "cast": {"film": (Cast(persons=(Person(id="p01", faces=(("00000048", 0),)),)),)},
     "align": {"film": (), "dub": ()},
     "cue": {"film": (Cues(cues=(CUE,)),)},
+    "gallery": {"p01": ()},
     "learn": {"film": ()},
     "motion": {"00000048.0": ()},
     "lips": {"00000048.0": ()},

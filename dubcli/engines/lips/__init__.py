@@ -33,7 +33,7 @@ class LipWork:
         frames: (T,) int32 film-wide numbers of consecutive frames, all within the track.
         shape: (T, P, 3) float32 wanted canonical mouth at each of them.
         weight: (T,) float32 how much to change, 0–1.
-        gallery: the file with the actor's footage.
+        gallery: the folder with the actor's footage.
         settings: the stage's settings.
         batch: 1.0, or less when memory was short: scale batches by it.
         report: called with the number of frames done and their total.

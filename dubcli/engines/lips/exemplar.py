@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dubcli.artifacts.gallery import Gallery, joined, load
 from dubcli.engines.lips import LipWork, render, retrieval
 from dubcli.face import cover, mask, pose, warp
 from dubcli.face import mesh as regions
-from dubcli.face.gallery import Gallery, build, cut, joined, load, stretches, usable
+from dubcli.face.gallery import build, cut, stretches, usable
 from dubcli.media.patches import Patch
 
 Floats = NDArray[np.floating[Any]]
@@ -93,10 +94,10 @@ def _footage(work: LipWork) -> Gallery:
     if not len(good) or np.isin(good, gallery.frames).mean() > _ENOUGH:
         return gallery
 
-    def alive() -> None:
+    def alive(_done: int, _total: int) -> None:
         work.report(0, int((work.weight > 0).sum()))
 
-    own = build(work.film, work.video, work.pts, [work.track], SHOT_BYTES, gallery.head, alive)
+    own = build(work.film, work.video, work.pts, [lambda: work.track], SHOT_BYTES, gallery.head, alive)
     return joined(gallery, own)
 
 
