@@ -8,14 +8,16 @@ learn, motion and report on them as `dubcli run` does; what lies between them (p
 up as well. `film` cuts a film of eleven shots a minute together from the clips of a footage folder at
 640×360, 25 frames a second, and dubs it from end to end; runs of several lengths tell what a minute costs.
 
-A row per stage: units, seconds from its first unit's start to its last one's end, and the peak megabytes,
-sampled ten times a second while it ran, of one process and of all together. Pages of mapped files count.
+A row per stage: units, seconds from its first unit's start to its last one's end, processor seconds in that
+time, and the peak megabytes, sampled ten times a second, of one process and of all together. Pages of mapped
+files count. Processor seconds tell more where others use the machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -67,22 +69,32 @@ class Usage:
 
     Attributes:
         seconds: by the clock.
-        samples: (time, bytes of the largest process, bytes of all).
+        samples: (time, bytes of the largest process, bytes of all, processor seconds so far).
     """
 
     seconds: float = 0.0
-    samples: list[tuple[float, int, int]] = field(default_factory=list)
+    samples: list[tuple[float, int, int, float]] = field(default_factory=list)
 
     def peak(self, start: float, stop: float) -> tuple[int, int]:
         """Megabytes at most between two times, of one process and of all."""
-        inside = [s for s in self.samples if start - EVERY <= s[0] <= stop + EVERY] or [(0.0, 0, 0)]
+        inside = [s for s in self.samples if start - EVERY <= s[0] <= stop + EVERY] or [(0.0, 0, 0, 0.0)]
         return round(max(s[1] for s in inside) / 1e6), round(max(s[2] for s in inside) / 1e6)
 
+    def busy(self, start: float, stop: float) -> float:
+        """Processor seconds between two times."""
+        until = [max([s[3] for s in self.samples if s[0] <= at] or [0.0]) for at in (start, stop + EVERY)]
+        return round(until[1] - until[0], 1)
 
-def processes(pid: int) -> Iterator[int]:
-    """Bytes resident in a process and in each one below it."""
+
+def processes(pid: int) -> Iterator[tuple[int, float]]:
+    """Bytes resident in a process and in each one below it, and processor seconds of each.
+
+    Those of children that have ended are their parent's.
+    """
     try:
-        yield int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+        size = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+        times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+        yield size, sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
                 yield from processes(int(child))
@@ -95,8 +107,8 @@ def measured(words: Sequence[str]) -> Usage:
     usage, began = Usage(), time.time()
     process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL)
     while process.poll() is None:
-        sizes = list(processes(process.pid)) or [0]
-        usage.samples.append((time.time(), max(sizes), sum(sizes)))
+        sizes, busy = zip(*(list(processes(process.pid)) or [(0, 0.0)]), strict=True)
+        usage.samples.append((time.time(), max(sizes), sum(sizes), sum(busy)))
         time.sleep(EVERY)
     if process.returncode:
         raise SystemExit(f"dubcli {' '.join(words)} ended with {process.returncode}")
@@ -117,9 +129,15 @@ def rows(job: Path, usage: Usage) -> list[dict[str, Any]]:
     out = []
     for stage, times in spans.items():
         one, together = usage.peak(min(times), max(times))
-        seconds = round(max(times) - min(times), 1)
         out.append(
-            {"stage": stage, "units": units[stage], "seconds": seconds, "one_mb": one, "all_mb": together}
+            {
+                "stage": stage,
+                "units": units[stage],
+                "seconds": round(max(times) - min(times), 1),
+                "cpu": usage.busy(min(times), max(times)),
+                "one_mb": one,
+                "all_mb": together,
+            }
         )
     return out
 
