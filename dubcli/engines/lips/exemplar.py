@@ -37,6 +37,8 @@ _BAD, _HOPELESS = 14.0, 22.0  # costs between which footage is given up
 _COVER_FRAMES = 3  # frames over which what covers the face is steadied
 _UNIT = np.float32(1 / 255)
 _THREADS = 2  # frames drawn at once; they do not depend on each other
+_DRAWN_BYTES = 400_000_000  # frames drawn and not yet given back: in 4K a few are gigabytes
+_PIXEL_BYTES = 100  # that drawing a frame takes for each pixel of its patch
 _FOLLOW_LIGHT = 0.4  # share of a frame's own light while a piece of footage runs on
 _FOLLOW_GRAIN = 0.1  # share of a frame's own grain
 
@@ -63,7 +65,7 @@ class ExemplarEngine:
             faces, flat = plan.faces(start, pictures)
             rows, cost = plan.choose(start, flat, shown if goes_on else NOTHING)
             frames = range(start, stop)
-            drawings = _ahead(plan.draw, zip(frames, faces, rows, strict=True))
+            drawings = _ahead(plan.draw, zip(frames, faces, rows, strict=True), plan.ahead)
             for t, row, price, drawn in zip(frames, rows, cost, drawings, strict=True):
                 if light is None or row not in (shown, shown + 1):
                     light = drawn.light
@@ -75,13 +77,15 @@ class ExemplarEngine:
                 work.report(done, plan.count)
 
 
-def _ahead(draw: Callable[..., render.Layers], asked: Iterable[tuple[Any, ...]]) -> Iterator[render.Layers]:
-    """Draw frames on threads, a few ahead of the one in hand, and give them back in order."""
+def _ahead(
+    draw: Callable[..., render.Layers], asked: Iterable[tuple[Any, ...]], most: int
+) -> Iterator[render.Layers]:
+    """Draw frames on threads, at most so many at once with the one in hand, and give them back in order."""
     with ThreadPoolExecutor(_THREADS) as pool:
         waiting: deque[Future[render.Layers]] = deque()
         for one in asked:
             waiting.append(pool.submit(draw, *one))
-            if len(waiting) > 2 * _THREADS:
+            if len(waiting) >= most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -137,6 +141,12 @@ class _Plan:
             for start, stop in stretches(self.pixels > 0, 1)
             for a in range(start, stop, most)
         ]
+
+    @property
+    def ahead(self) -> int:
+        """Frames that may be drawn and not yet given back."""
+        each = self.size[0] * self.size[1] * _PIXEL_BYTES
+        return max(1, min(2 * _THREADS + 1, int(self.work.batch * _DRAWN_BYTES) // each))
 
     def faces(self, start: int, pictures: list[NDArray[Any]]) -> tuple[list[render.Face], NDArray[np.uint8]]:
         """The faces to change from frame `start` on, and each of them laid flat."""
