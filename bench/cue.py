@@ -30,7 +30,7 @@ from dubcli.media.decode import audio
 from dubcli.settings.config import Settings
 
 TRUTH = Path(__file__).parents[1] / "tests" / "truth"
-ORDER = ("probe", "split", "track", "cast", "align", "cue")
+ORDER = ("probe", "scan", "split", "track", "cast", "align", "cue")
 
 
 def prepared(clip: Path, folder: Path) -> JobView:

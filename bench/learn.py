@@ -82,7 +82,7 @@ def repeated(unit: Unit, minutes: float, folder: Path) -> dict[str, Path]:
 
     heard = speech.features(paths["speech/film"])
     seconds = (pts[-1] - pts[0]) * float(tick)
-    speech.save_features(out["speech/film"], lengthened(heard, starts, seconds))
+    speech.save_features(out["speech/film"], lengthened(heard, starts, seconds).items())
     speech.Record.load(paths["speech/film"]).save(out["speech/film"])
     return out
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.track import prepared
-from dubcli.artifacts import tracks
+from dubcli.artifacts import gallery, tracks
 from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.patches import PatchFacts
@@ -32,8 +32,9 @@ from dubcli.artifacts.shots import Frames
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core.model import Task
 from dubcli.engines.trackers.mediapipe import MediapipeTracker
-from dubcli.face import gallery, mask, pose
+from dubcli.face import mask, pose
 from dubcli.face import mesh as regions
+from dubcli.face.gallery import build
 from dubcli.media import decode
 from dubcli.media.patches import Patches
 from dubcli.quality import curves, pixels
@@ -84,7 +85,7 @@ def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
     cut = int(len(pts) * FILM)
     film, rest = part(whole[0], 0, cut), part(whole[0], cut, len(pts))
     count = min(len(rest.frames), cut)
-    made = gallery.build(clip, video, pts, [film], 400_000_000)
+    made = build(clip, video, pts, [lambda: film], 400_000_000)
     place = pose.canonical_transform(rest.mesh, made.head)
     asked = pose.to_canonical(rest.mesh, place)[:count, list(regions.MOUTH)]
 
@@ -92,12 +93,13 @@ def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
     for path in parts.values():
         path.mkdir()
     tracks.save(parts["driven"], [film])
-    gallery.save(folder / "gallery.npz", made)
+    (folder / "gallery").mkdir()
+    gallery.save(folder / "gallery", made)
     weight = np.ones(count, np.float32)
     zero = np.zeros(count, np.float32)
     Motion(film.frames[:count], asked, weight, zero, zero).save(parts["motion"])
     inputs = {"film": clip, "split": view.one("split").path, "probe": view.one("probe").path}
-    inputs |= {"track": parts["driven"], "motion": parts["motion"], "gallery": folder / "gallery.npz"}
+    inputs |= {"track": parts["driven"], "motion": parts["motion"], "gallery": folder / "gallery"}
     began, busy = time.perf_counter(), time.process_time()
     lips.run(Task("bench", inputs, {}, {"track": 0}, "exemplar", parts["out"]))
     wall, busy = time.perf_counter() - began, time.process_time() - busy

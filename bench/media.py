@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from dubcli.artifacts.shots import Shots
 from dubcli.media.ffmpeg import binary, url
 from dubcli.settings.config import ComposeSettings
-from dubcli.stages import split
+from dubcli.stages import probe, scan
 from tests.media import films
 
 SHARE = 0.3
@@ -47,15 +47,13 @@ def picture(path: Path, size: str, seconds: int) -> Path:
 
 
 def splitting(folder: Path) -> float:
-    """Frames a second of `split`."""
+    """Frames a second of `scan`."""
     stages = films.Stages(folder / "split", picture(folder / "square.mp4", "512x512", 8))
-    from dubcli.stages import probe
-
     stages.run(probe)
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
     began = time.perf_counter()
-    stages.run(split)
+    stages.run(scan)
     taken = time.perf_counter() - began
     os.sched_setaffinity(0, cores)
     return 200 / taken

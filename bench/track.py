@@ -47,7 +47,7 @@ def prepared(clip: Path, folder: Path) -> tuple[JobView, float, float]:
     source = Source(clip, hashlib.sha256(clip.read_bytes()).hexdigest())
     view = JobView({"film": source}, Settings())
     busy = wall = 0.0
-    for name in ("probe", "split", "track"):
+    for name in ("probe", "scan", "split", "track"):
         module = stages.module(name)
         view.artifacts[name] = {}
         for unit in module.units(view):

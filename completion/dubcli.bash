@@ -26,14 +26,14 @@ _dubcli() {
             --job) _dubcli_files; return ;;
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.source= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
             --engine) _dubcli_words "tracker=mediapipe tracker=insightface tracker=passthrough aligner=phones aligner=script aligner=whisperx aligner=passthrough lips=exemplar lips=passthrough"; return ;;
             --accept-licence) _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar"; return ;;
             --workers) return; return ;;
             --fallback) _dubcli_words "none original"; return ;;
-            --stage) _dubcli_words "probe split track cast align cue learn motion lips compose remux report"; return ;;
+            --stage) _dubcli_words "probe scan split track cast align cue gallery learn motion lips compose remux report"; return ;;
             --shots) return; return ;;
-            --redo) _dubcli_words "probe split track cast align cue learn motion lips compose remux report"; return ;;
+            --redo) _dubcli_words "probe scan split track cast align cue gallery learn motion lips compose remux report"; return ;;
             --progress) _dubcli_words "auto bar plain json openjd none"; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "-a --audio --stem --script -o --out --job --store -p --preset --set --engine --accept-licence --keep-matching --workers --fallback --stage --shots --redo -f --force -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
@@ -60,7 +60,7 @@ _dubcli() {
             --job) _dubcli_files; return ;;
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.source= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
             --engine) _dubcli_words "tracker=mediapipe tracker=insightface tracker=passthrough aligner=phones aligner=script aligner=whisperx aligner=passthrough lips=exemplar lips=passthrough"; return ;;
             --accept-licence) _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar"; return ;;
         esac
@@ -165,7 +165,7 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_preset_show)
         case "$previous" in
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= learn.source= learn.prior= learn.least_speech= learn.gallery_mb= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "--set --yaml --json -q --quiet -v --verbose -h --help"; else _dubcli_words "draft film series"; _dubcli_files; fi ;;
         dubcli_preset_check)

@@ -52,7 +52,7 @@ def gather(path: Path, cache: Path, speeds: Sequence[Fraction] = ()) -> Clip:
     """Track and hear a clip; what `cache` holds already is not done again."""
     folder = cache / path.stem
     view = JobView({"film": Source(path, ""), "dub": Source(path, "")}, Settings())
-    for name in ("probe", "split", "track", "align"):
+    for name in ("probe", "scan", "split", "track", "align"):
         module = stages.module(name)
         for unit in module.units(view):
             out = folder / f"{name}-{unit.name}"

@@ -57,24 +57,36 @@ class MouthFacts(Document):
 
 
 def persons(folder: Path) -> dict[str, NDArray[Any]]:
-    """Arrays of everybody's mouth shapes, named `<id>/<field>` (`speech.basis`)."""
+    """Everybody's mouth shapes, named `<id>/<field>` (`speech.basis`), each read where it is looked at."""
     from dubcli.artifacts import arrays
 
-    return arrays.read(folder / _PERSONS)
+    return arrays.mapped(folder / _PERSONS)
 
 
 def save_persons(folder: Path, members: Mapping[str, NDArray[Any]]) -> None:
-    """Write everybody's mouth shapes."""
+    """Write everybody's mouth shapes, uncompressed, so that one person's can be read alone."""
     import numpy as np
 
-    np.savez_compressed(folder / _PERSONS, **members)
+    np.savez(folder / _PERSONS, **members)
 
 
-def weights(folder: Path) -> dict[str, NDArray[Any]]:
-    """Weights of the mouth model, by name (`speech.model`)."""
-    from safetensors.numpy import load_file
+def weights(folder: Path, person: str | None = None) -> dict[str, NDArray[Any]]:
+    """Weights of the mouth model, by name (`speech.model`).
 
-    return dict(load_file(folder / _WEIGHTS))
+    Args:
+        folder: the artifact.
+        person: of what is one person's, named `voice/<id>/…`, only theirs; None for everybody's.
+    """
+    from safetensors import safe_open
+
+    with safe_open(folder / _WEIGHTS, framework="numpy") as file:
+        own = [n for n in file.keys() if person is None or _whose(n) in ("", person)]  # noqa: SIM118
+        return {name: file.get_tensor(name) for name in own}
+
+
+def _whose(name: str) -> str:
+    """Whose a weight is, "" where it is everybody's."""
+    return name.split("/")[1] if name.startswith("voice/") else ""
 
 
 def save_weights(folder: Path, members: Mapping[str, NDArray[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""`split`'s artifact: shots, the time and digest of every frame, and where the film's packets can be cut."""
+"""`scan`'s and `split`'s artifacts: time and digest of every frame, where packets can be cut, and shots."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FRAMES = "frames.npz"
+_CHANGE = "change.npz"
 
 
 class Shot(Strict):
@@ -92,7 +93,7 @@ class Frames:
 
     @classmethod
     def load(cls, folder: Path) -> Frames:
-        """Read the frames of a `split` artifact."""
+        """Read the frames of a `scan` or `split` artifact."""
         from dubcli.artifacts import arrays
 
         box = arrays.read(folder / _FRAMES)
@@ -104,3 +105,17 @@ class Frames:
 
         base = np.array([self.tick.numerator, self.tick.denominator], np.int64)
         np.savez_compressed(folder / _FRAMES, pts=self.pts, digest=self.digest, time_base=base)
+
+
+def change(folder: Path) -> NDArray[np.float64]:
+    """How much every frame differs from the one before it (`media.shots`), (N,), of a `scan` artifact."""
+    from dubcli.artifacts import arrays
+
+    return arrays.read(folder / _CHANGE)["change"]
+
+
+def save_change(folder: Path, scores: NDArray[np.float64]) -> None:
+    """Write it into an artifact's folder."""
+    import numpy as np
+
+    np.savez_compressed(folder / _CHANGE, change=scores)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
@@ -14,6 +14,8 @@ from dubcli.artifacts.phones import INDEX, PHONES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from dubcli.artifacts.arrays import Blocks
 
 _FEATURES = "features.npz"
 RATE = 16000  # of what aligners hear
@@ -130,11 +132,11 @@ def features(folder: Path) -> dict[str, NDArray[Any]]:
     return arrays.mapped(folder / _FEATURES)
 
 
-def save_features(folder: Path, members: Mapping[str, NDArray[Any]]) -> None:
-    """Write audio features, uncompressed, so that they can be mapped."""
-    import numpy as np
+def save_features(folder: Path, members: Iterable[tuple[str, Blocks | NDArray[Any]]]) -> None:
+    """Write audio features as they are made, uncompressed, so that they can be mapped."""
+    from dubcli.artifacts import arrays
 
-    np.savez(folder / _FEATURES, **members)
+    arrays.write(folder / _FEATURES, members)
 
 
 def _mouths(phone: Phone) -> list[Mouth]:

@@ -17,12 +17,14 @@ QUIET_SECONDS = 60.0
 
 SHARES = {
     "probe": 1,
-    "split": 5,
+    "scan": 5,
+    "split": 1,
     "track": 30,
     "cast": 1,
     "align": 6,
     "cue": 1,
-    "learn": 15,
+    "gallery": 12,
+    "learn": 3,
     "motion": 2,
     "lips": 25,
     "compose": 10,

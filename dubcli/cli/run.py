@@ -35,8 +35,8 @@ StageOption = Annotated[
     str | None,
     typer.Option(
         "--stage", metavar="STAGE", rich_help_panel=options.RUNNING,
-        help="Do this stage only, of those whose inputs are ready: probe, split, track, cast, align, cue, "
-        "learn, motion, lips, compose, remux or report.",
+        help="Do this stage only, of those whose inputs are ready: probe, scan, split, track, cast, align, "
+        "cue, gallery, learn, motion, lips, compose, remux or report.",
     ),
 ]  # fmt: skip
 Shots = Annotated[

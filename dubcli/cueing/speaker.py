@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,28 @@ class Sound:
 
     def at(self, values: Floats, seconds: Floats) -> Array:
         """Values (F,) at 100 Hz, at film times (T,); 0 outside the sound."""
-        rows = (np.arange(len(values)) + 0.5) / 100 + self.offset
-        return np.interp(seconds, rows, values, left=0.0, right=0.0)
+        if not len(seconds) or not len(values):
+            return np.zeros(len(seconds))
+        # Of a film's sound only what lies around a shot.
+        first = min(max(0, int((np.min(seconds) - self.offset) * 100) - 2), len(values) - 1)
+        last = max(first + 1, min(len(values), int((np.max(seconds) - self.offset) * 100) + 3))
+        rows = (np.arange(first, last) + 0.5) / 100 + self.offset
+        return np.interp(seconds, rows, values[first:last], left=0.0, right=0.0)
+
+    @cached_property
+    def opening(self) -> Array:
+        """(F,) opening of a mouth that the sound calls for."""
+        from scipy.ndimage import gaussian_filter1d
+
+        loud = np.clip((self.features["loudness"] + 30) / 30, 0, 1.3)
+        return np.asarray(gaussian_filter1d((self.features["viseme"] @ table("opening")) * loud, 4.0))
+
+    @cached_property
+    def audible(self) -> Array:
+        """(F,) speech probability of the likeliest moment within a tenth of a second."""
+        from scipy.ndimage import maximum_filter1d
+
+        return np.asarray(maximum_filter1d(np.asarray(self.features["speech"], np.float64), 21))
 
 
 @dataclass(frozen=True)
@@ -127,16 +148,13 @@ def _agreement(curve: Array, at: Array, sound: Sound, sigma: float) -> Array:
     """Local correlation of the opening with the opening that the sound calls for, at the best small lag."""
     from scipy.ndimage import gaussian_filter1d
 
-    loud = np.clip((sound.features["loudness"] + 30) / 30, 0, 1.3)
-    wanted = gaussian_filter1d((sound.features["viseme"] @ table("opening")) * loud, 4.0)
-
     def local(x: Array) -> Array:
         return np.asarray(gaussian_filter1d(x, sigma, mode="nearest"))
 
     mean, spread = local(curve), np.sqrt(np.maximum(local(curve**2) - local(curve) ** 2, 1e-6))
     best = np.full(len(at), -1.0)
     for lag in _LAGS_S:
-        other = sound.at(wanted, at + lag)
+        other = sound.at(sound.opening, at + lag)
         wide = np.sqrt(np.maximum(local(other**2) - local(other) ** 2, 1e-4))
         both = (local(curve * other) - mean * local(other)) / (spread * wide)
         best = np.maximum(best, both)
@@ -145,10 +163,7 @@ def _agreement(curve: Array, at: Array, sound: Sound, sigma: float) -> Array:
 
 def _audible(at: Array, sound: Sound) -> Array:
     """(T,) 1 where speech is heard within a tenth of a second, else 0: without sound nobody speaks."""
-    from scipy.ndimage import maximum_filter1d
-
-    near = maximum_filter1d(np.asarray(sound.features["speech"], np.float64), 21)
-    return np.clip(2.5 * sound.at(near, at) - 0.5, 0, 1)
+    return np.clip(2.5 * sound.at(sound.audible, at) - 0.5, 0, 1)
 
 
 def _smooth(odds: Array, step: float) -> Array:

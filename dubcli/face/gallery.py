@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.artifacts.arrays import mapped
+from dubcli.artifacts.gallery import Crops, Gallery
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.face import cover, pose
 from dubcli.face import mesh as regions
@@ -21,83 +22,39 @@ if TYPE_CHECKING:
     from dubcli.media.decode import Frame
 
 Floats = NDArray[np.floating[Any]]
-Integers = NDArray[np.integer[Any]]
+Face = Callable[[], FaceTrack]
+"""Fetches a track of the person. A film's worth of meshes does not fit into memory."""
 
 RUN_SECONDS = 2  # longest run chosen as one piece where not all footage fits
+_PIECES = 8  # parts that the budget holds at least, so that it covers more than one moment
 SHORTEST_RUN = 5  # frames; shorter ones are mostly trouble around an occlusion or a turn
 _MARGIN = 0.12  # outer-eye distances around the lower face
 _BLURRED = 0.5  # of the track's median sharpness
 _COVERED = 0.15  # occlusion
 _LOWER = [i for i in range(468) if regions.head()[i, 1] > 0.10]
 _MOUTH = list(regions.MOUTH)
+_BESIDE = 4 * (
+    478 * 3 + len(_MOUTH) * 3 + cover.ROWS * cover.COLUMNS
+)  # bytes kept of a frame beside its crop
 
 
-@dataclass
-class Gallery:
-    """Footage of one person's lower face, N frames in runs.
+def canonical_head(faces: Sequence[Face]) -> NDArray[np.float32]:
+    """The canonical head (478, 3) of the person whose tracks these are, all of them, in the cast's order.
 
-    Attributes:
-        frames: (N,) int32 film-wide frame numbers.
-        origin: (N, 2) int32 raster position (x, y) of the crop's first pixel.
-        crop: N pictures (h, w, 3) uint8 or uint16 RGB, all of one size in a file; the raster's edge is
-            replicated beyond it.
-        mesh: (N, 478, 3) float32 raster pixels.
-        shape: (N, P, 3) float32 canonical mouth.
-        pose: (N, 3) float32 degrees.
-        run: (N,) int32; equal numbers are consecutive footage.
-        sharp: (N,) float32 sharpness relative to the track's median.
-        texture: (N, 36, 48, 3) uint8 the lower face laid flat (`face.cover`).
-        cover: (N, 36, 48) uint8 how surely something lies before each texel of it, 255 is sure.
-        head: (478, 3) float32 the canonical head that `shape` and `pose` refer to.
+    `gallery` and `learn` both ask here, so a person's footage and mouth model refer to one head, though
+    neither stage waits for the other.
     """
-
-    frames: NDArray[np.int32]
-    origin: NDArray[np.int32]
-    crop: Sequence[NDArray[Any]] | NDArray[Any]
-    mesh: NDArray[np.float32]
-    shape: NDArray[np.float32]
-    pose: NDArray[np.float32]
-    run: NDArray[np.int32]
-    sharp: NDArray[np.float32]
-    texture: NDArray[np.uint8]
-    cover: NDArray[np.uint8]
-    head: NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-
-def save(path: Path, gallery: Gallery) -> None:
-    """Write a gallery as an uncompressed `.npz`, so that its pictures can be mapped and not read."""
-    np.savez(path, **{f.name: getattr(gallery, f.name) for f in fields(Gallery)})
-
-
-def load(path: Path) -> Gallery:
-    """Read what `save` wrote; `crop` stays on disk until its frames are looked at."""
-    box = mapped(path)
-    rest = {f.name: np.array(box[f.name]) for f in fields(Gallery) if f.name != "crop"}
-    return Gallery(crop=box["crop"], **rest)
-
-
-def joined(first: Gallery, second: Gallery) -> Gallery:
-    """Two galleries of one person under one head as one; pictures may differ in size."""
-    run = np.concatenate([first.run, second.run + first.run.max(initial=-1) + 1])
-    rest = {
-        f.name: np.concatenate([getattr(first, f.name), getattr(second, f.name)])
-        for f in fields(Gallery)
-        if f.name not in ("crop", "run", "head")
-    }
-    return Gallery(crop=[*first.crop, *second.crop], run=run.astype(np.int32), head=first.head, **rest)
+    return np.asarray(pose.mean_head(lambda k: faces[k]().mesh, len(faces)), np.float32)
 
 
 def build(
     film: Path,
     video: VideoStream,
     pts: NDArray[np.int64],
-    tracks: Sequence[FaceTrack],
+    faces: Sequence[Face],
     cap: int,
     head: Floats | None = None,
-    alive: Callable[[], None] = lambda: None,
+    alive: Callable[[int, int], None] = lambda done, total: None,
 ) -> Gallery:
     """Choose and cut out a person's footage, reading only the parts of the film that are kept.
 
@@ -105,30 +62,33 @@ def build(
         film: the film.
         video: its picture stream.
         pts: (frames of the film,) presentation times.
-        tracks: all tracks of the person.
-        cap: bytes of pixels to keep at most; everything eligible is kept while it fits.
-        head: the person's canonical head; by default the mean of the tracks' meshes.
-        alive: called after every frame, to show that work goes on.
+        faces: all tracks of the person, each fetched when it is looked at and let go of again.
+        cap: bytes to keep at most; everything usable is kept while it fits.
+        head: the person's canonical head; by default that of these tracks.
+        alive: called with the number of frames cut out and their total, to show that work goes on.
     """
     from dubcli.media.decode import frames as decode
 
-    head = pose.mean_head([t.mesh for t in tracks]) if head is None else head
-    pieces = [_Piece(track, a, b) for track in tracks for a, b in stretches(usable(track))]
-    size = crop_size([p.mesh for p in pieces])
-    depth = 2 if video.bit_depth > 8 else 1
-    room = cap // (size[0] * size[1] * 3 * depth)
-    pieces = choose(pieces, head, room, round(RUN_SECONDS * video.rate))
-    count = sum(len(p) for p in pieces)
-    crop: NDArray[Any] = np.zeros((count, size[1], size[0], 3), np.uint16 if depth == 2 else np.uint8)
-    origins = [crop_origin(p.mesh, size) for p in pieces]
+    head = canonical_head(faces) if head is None else head
+    kind = np.dtype(np.uint16 if video.bit_depth > 8 else np.uint8)
+    spans = choose(_spans(faces, kind.itemsize), faces, head, cap, round(RUN_SECONDS * video.rate))
+    sizes = np.repeat([s.size for s in spans] or np.zeros((0, 2)), [len(s) for s in spans], axis=0)
+    sizes = sizes.astype(np.int32)
+    crop = Crops(np.zeros(int(3 * np.prod(sizes, axis=1, dtype=np.int64).sum()), kind), sizes)
+    rows: list[Rows] = []
     row = 0
-    for piece, origin in zip(pieces, origins, strict=True):
-        first = int(piece.frames[0])
-        for frame, (x, y) in zip(decode(film, video, pts, first, first + len(piece)), origin, strict=True):
-            crop[row] = cut(frame, video, (int(x), int(y)), size)
-            row += 1
-            alive()
-    return assemble(pieces, origins, crop, head)
+    for track, group in _by_face(faces, spans):
+        for _, span in group:
+            part = slice(span.start, span.stop)
+            mesh, first = track.mesh[part], int(track.frames[span.start])
+            origin = crop_origin(mesh, span.size)
+            pictures = decode(film, video, pts, first, first + len(span))
+            for frame, (x, y) in zip(pictures, origin, strict=True):
+                crop[row][:] = cut(frame, video, (int(x), int(y)), span.size)
+                row += 1
+                alive(row, len(crop))
+            rows.append(Rows(track.frames[part], mesh, track.sharp[part], origin))
+    return assemble(rows, crop, head)
 
 
 def cut(frame: Frame, video: VideoStream, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
@@ -147,23 +107,33 @@ def cut(frame: Frame, video: VideoStream, origin: tuple[int, int], size: tuple[i
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """Frames [start, stop) of a track."""
+class Span:
+    """Frames [start, stop) of a track whose crops are of one size.
 
-    track: FaceTrack
+    Attributes:
+        face: number of the track among the person's.
+        size: width and height of the crops, pixels.
+        bytes: of each frame in the gallery.
+    """
+
+    face: int
     start: int
     stop: int
+    size: tuple[int, int]
+    bytes: int
 
     def __len__(self) -> int:
         return self.stop - self.start
 
-    @property
-    def frames(self) -> NDArray[np.int32]:
-        return self.track.frames[self.start : self.stop]
 
-    @property
-    def mesh(self) -> NDArray[np.float32]:
-        return self.track.mesh[self.start : self.stop]
+@dataclass(frozen=True)
+class Rows:
+    """What a gallery keeps of one run of frames besides its pictures, as in `FaceTrack`, and crop origins."""
+
+    frames: NDArray[np.int32]
+    mesh: NDArray[np.float32]
+    sharp: NDArray[np.float32]
+    origin: NDArray[np.int32]
 
 
 def usable(track: FaceTrack) -> NDArray[np.bool_]:
@@ -196,78 +166,105 @@ def crop_origin(mesh: Floats, size: tuple[int, int]) -> NDArray[np.int32]:
     return np.asarray(np.floor((box[:, :2] + box[:, 2:] - size) / 2), np.int32)
 
 
-def choose(pieces: Sequence[_Piece], head: Floats, room: int, longest: int) -> list[_Piece]:
-    """Pieces of at most `room` frames together that cover the most mouth shapes and poses, in film order.
+def _spans(faces: Sequence[Face], depth: int) -> list[Span]:
+    """All usable footage, `depth` bytes a sample: each run has crops that hold its own largest face."""
+    found = []
+    for number, face in enumerate(faces):
+        track = face()
+        for a, b in stretches(usable(track)):
+            size = crop_size([track.mesh[a:b]])
+            found.append(Span(number, a, b, size, 3 * depth * size[0] * size[1] + _BESIDE))
+    return found
 
-    Every cell of shape × pose × shot counts for the square root of its frames, so the tenth picture of a
-    closed mouth is worth less than the first of an open one; pieces are taken greedily.
+
+def _by_face(
+    faces: Sequence[Face], spans: Sequence[Span]
+) -> Iterator[tuple[FaceTrack, list[tuple[int, Span]]]]:
+    """Each track that spans in film order are of, fetched once, with its spans and their numbers."""
+    for number, group in groupby(enumerate(spans), key=lambda pair: pair[1].face):
+        yield faces[number](), list(group)
+
+
+def choose(spans: Sequence[Span], faces: Sequence[Face], head: Floats, cap: int, longest: int) -> list[Span]:
+    """Spans of at most `cap` bytes together that cover the most mouth shapes and poses, in film order.
+
+    Where not all fits, spans are cut into parts of `longest` frames, or fewer where a few such parts would
+    fill the budget. Every cell of shape × pose × shot counts for the square root of its frames, so the tenth
+    picture of a closed mouth is worth less than the first of an open one; parts are taken greedily by what
+    a frame of theirs is worth, and the last is cut to the room that is left.
     """
-    if sum(map(len, pieces)) <= room:
-        return list(pieces)
-    parts = [
-        _Piece(p.track, a, min(a + longest, p.stop)) for p in pieces for a in range(p.start, p.stop, longest)
-    ]
-    owner, cell, count = _cells(parts, head)
+    if sum(len(s) * s.bytes for s in spans) <= cap:
+        return list(spans)
+    parts = []
+    for s in spans:
+        most = min(longest, max(SHORTEST_RUN, cap // (_PIECES * s.bytes)))
+        parts += [replace(s, start=a, stop=min(a + most, s.stop)) for a in range(s.start, s.stop, most)]
+    owner, cell, count = _cells(parts, faces, head)
     have = np.zeros(cell.max() + 1)
+    each = np.array([p.bytes for p in parts], np.float64)
     lengths = np.array([len(p) for p in parts], np.float64)
     left = np.ones(len(parts), bool)
     chosen: list[int] = []
-    while (left & (lengths <= room)).any():
+    while True:
+        fits = left & (lengths * each <= cap)
+        if not fits.any():
+            break
         more = np.sqrt(have[cell] + count) - np.sqrt(have[cell])
         worth = np.bincount(owner, more, len(parts))
-        worth = np.where(left & (lengths <= room), worth / lengths, -1)
-        best = int(worth.argmax())
+        best = int(np.where(fits, worth / lengths, -1).argmax())
         chosen.append(best)
         left[best] = False
         taken = owner == best
         have[cell[taken]] += count[taken]
-        room -= len(parts[best])
-    return [parts[k] for k in sorted(chosen)]
+        cap -= len(parts[best]) * parts[best].bytes
+    found = [parts[k] for k in chosen]
+    room = np.where(left, np.minimum(cap // each, lengths), 0)
+    if room.max() >= (SHORTEST_RUN if found else 1):
+        rest = int(room.argmax())
+        found.append(replace(parts[rest], stop=parts[rest].start + int(room[rest])))
+    return sorted(found, key=lambda s: (s.face, s.start))
 
 
 def _cells(
-    parts: Sequence[_Piece], head: Floats
+    parts: Sequence[Span], faces: Sequence[Face], head: Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Frames of pieces by cell of mouth, pose and track: piece, cell and number, (M,) each.
+    """Frames of parts by cell of mouth, pose and track: part, cell and number, (M,) each.
 
-    A film has thousands of pieces and of cells, and a piece falls into a few dozen.
+    A film has thousands of parts and of cells, and a part falls into a few dozen.
     """
     rows = []
-    tracks: dict[int, int] = {}
-    for part in parts:
-        fit = pose.canonical_transform(part.mesh, head)
-        canonical = pose.to_canonical(part.mesh, fit)
-        gap = np.linalg.norm(canonical[:, regions.UPPER_LIP] - canonical[:, regions.LOWER_LIP], axis=1)
-        width = np.linalg.norm(canonical[:, regions.CORNER_LEFT] - canonical[:, regions.CORNER_RIGHT], axis=1)
-        angles = pose.angles(fit)
-        number = tracks.setdefault(id(part.track), len(tracks))
-        mouth = np.floor(gap / 0.05).clip(0, 7) * 8 + np.floor((width - 0.4) / 0.05).clip(0, 7)
-        turn = np.floor(angles[:, 0] / 12).clip(-4, 4) * 9 + np.floor(angles[:, 1] / 12).clip(-4, 4)
-        # Two sets of cells: each mouth at each pose, and each mouth in each track, for its own light.
-        rows.append(
-            (
-                np.stack([np.zeros_like(mouth), mouth, turn], 1),
-                np.stack([np.full_like(mouth, number + 1), mouth, 0 * turn], 1),
+    owner = []
+    for track, group in _by_face(faces, parts):
+        for k, part in group:
+            mesh = track.mesh[part.start : part.stop]
+            fit = pose.canonical_transform(mesh, head)
+            canonical = pose.to_canonical(mesh, fit)
+            gap = np.linalg.norm(canonical[:, regions.UPPER_LIP] - canonical[:, regions.LOWER_LIP], axis=1)
+            width = np.linalg.norm(
+                canonical[:, regions.CORNER_LEFT] - canonical[:, regions.CORNER_RIGHT], axis=1
             )
-        )
+            angles = pose.angles(fit)
+            mouth = np.floor(gap / 0.05).clip(0, 7) * 8 + np.floor((width - 0.4) / 0.05).clip(0, 7)
+            turn = np.floor(angles[:, 0] / 12).clip(-4, 4) * 9 + np.floor(angles[:, 1] / 12).clip(-4, 4)
+            # Two sets of cells: each mouth at each pose, and each mouth in each track, for its own light.
+            rows.append(
+                (
+                    np.stack([np.zeros_like(mouth), mouth, turn], 1),
+                    np.stack([np.full_like(mouth, part.face + 1), mouth, 0 * turn], 1),
+                )
+            )
+            owner.append(np.full(2 * len(part), k))
     keys = np.concatenate([np.concatenate(pair) for pair in rows]).astype(np.int64)
     _, cell = np.unique(keys, axis=0, return_inverse=True)
-    owner = np.concatenate([np.full(2 * len(part), k) for k, part in enumerate(parts)])
-    pairs, count = np.unique(np.stack([owner, cell.ravel()], 1), axis=0, return_counts=True)
+    pairs, count = np.unique(np.stack([np.concatenate(owner), cell.ravel()], 1), axis=0, return_counts=True)
     return pairs[:, 0], pairs[:, 1], count
 
 
-def assemble(
-    pieces: Sequence[_Piece],
-    origins: Sequence[NDArray[np.int32]],
-    crop: NDArray[Any],
-    head: Floats,
-) -> Gallery:
-    """The gallery of pieces whose pixels are cut out already."""
+def assemble(rows: Sequence[Rows], crop: Crops, head: Floats) -> Gallery:
+    """The gallery of runs whose pixels are cut out already."""
     head = np.asarray(head, np.float32)
-    empty = [np.zeros((0, 478, 3), np.float32)]
-    mesh = np.concatenate([*empty, *(p.mesh for p in pieces)])
-    origin = np.concatenate([np.zeros((0, 2), np.int32), *origins])
+    mesh = np.concatenate([np.zeros((0, 478, 3), np.float32), *(r.mesh for r in rows)])
+    origin = np.concatenate([np.zeros((0, 2), np.int32), *(r.origin for r in rows)])
     fit = pose.canonical_transform(mesh, head) if len(mesh) else None
     shape = pose.to_canonical(mesh, fit)[:, _MOUTH] if fit else np.zeros((0, len(_MOUTH), 3), np.float32)
     texture = np.zeros((len(mesh), cover.ROWS, cover.COLUMNS, 3), np.uint8)
@@ -278,14 +275,14 @@ def assemble(
     for k, flat in enumerate(texture):
         covered[k] = np.rint(255 * cover.covered(flat, appearance))
     return Gallery(
-        frames=np.concatenate([np.zeros(0, np.int32), *(p.frames for p in pieces)]).astype(np.int32),
+        frames=np.concatenate([np.zeros(0, np.int32), *(r.frames for r in rows)]).astype(np.int32),
         origin=origin,
         crop=crop,
         mesh=mesh,
         shape=shape,
         pose=pose.angles(fit) if fit else np.zeros((0, 3), np.float32),
-        run=np.repeat(np.arange(len(pieces), dtype=np.int32), [len(p) for p in pieces]),
-        sharp=np.concatenate([np.zeros(0, np.float32), *(p.track.sharp[p.start : p.stop] for p in pieces)]),
+        run=np.repeat(np.arange(len(rows), dtype=np.int32), [len(r.frames) for r in rows]),
+        sharp=np.concatenate([np.zeros(0, np.float32), *(r.sharp for r in rows)]),
         texture=texture,
         cover=covered,
         head=head,

@@ -23,6 +23,7 @@ from dubcli.face.roi import apply, portrait
 
 SIDE = 64  # pixels of the frontal picture
 CELL, BINS = 8, 8
+_REEL = 1000  # tracks grouped at once: of about a quarter of a film
 FIELD = (-0.72, -0.42, 1.44)  # left, top and side of the frontal picture on the average head
 
 SHAPE = (
@@ -140,10 +141,11 @@ def cluster(
     """Group tracks into people, nearest groups first, under constraints.
 
     Splitting a person in two costs a line in `cast.yaml`; merging two people puts one's mouth on the other.
-    So what is in doubt stays apart.
+    So what is in doubt stays apart. Time and memory grow with the square of what is compared at once, so a
+    long film is grouped reel by reel, and then the groups of all reels.
 
     Args:
-        descriptors: one (n, D) array per track.
+        descriptors: one (n, D) array per track, in film order.
         weights: one per track: how much it says (its eligible frames, say).
         apart: pairs (i, j), i < j, that are certainly two people: seen in one frame.
         limit: cosine distance up to which groups are merged.
@@ -154,12 +156,38 @@ def cluster(
     count = len(descriptors)
     if not count:
         return []
-    groups = [[k] for k in range(count)]
     means = [rows.mean(axis=0, dtype=np.float64) for rows in descriptors]
     sums = np.array([mean * max(w, 1.0) for mean, w in zip(means, weights, strict=True)]).reshape(count, -1)
+    strangers = np.array(sorted(apart), np.int64).reshape(-1, 2)
+    groups: list[list[int]] = []
+    for first in range(0, count, _REEL):
+        reel = range(first, min(first + _REEL, count))
+        groups += _merged([[k] for k in reel], sums, strangers, limit)
+    if count > _REEL:
+        groups = _merged(groups, sums, strangers, limit)
+    found = [sorted(group) for group in groups]
+    return sorted(found, key=lambda group: (-sum(weights[k] for k in group), group))
+
+
+def _merged(
+    groups: list[list[int]], weighted: Vector, apart: NDArray[np.int64], limit: float
+) -> list[list[int]]:
+    """Groups of tracks merged, nearest first, until none are within the limit.
+
+    Args:
+        groups: of track numbers.
+        weighted: (N, D) each track's mean descriptor times its weight.
+        apart: (M, 2) pairs of tracks that are certainly two people.
+        limit: cosine distance.
+    """
+    count = len(groups)
+    owner = np.full(len(weighted), -1)
+    for k, group in enumerate(groups):
+        owner[group] = k
     strangers = np.eye(count, dtype=bool)
-    for i, j in apart:
-        strangers[i, j] = strangers[j, i] = True
+    i, j = owner[apart[(owner[apart] >= 0).all(axis=1)]].T
+    strangers[i, j] = strangers[j, i] = True
+    sums = np.stack([weighted[group].sum(axis=0) for group in groups])
     units = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
     between = np.where(strangers, np.inf, 1 - units @ units.T)
     nearest = between.argmin(axis=1)
@@ -167,7 +195,7 @@ def cluster(
     while best.min() <= limit:
         a = int(best.argmin())
         a, b = sorted((a, int(nearest[a])))
-        groups[a] += groups[b]
+        groups[a] = groups[a] + groups[b]
         groups[b] = []
         sums[a] += sums[b]
         units[a] = _unit(sums[a])
@@ -176,9 +204,10 @@ def cluster(
         strangers[b] = strangers[:, b] = True
         between[b] = between[:, b] = np.inf
         between[a] = between[:, a] = np.where(strangers[a], np.inf, 1 - units @ units[a])
-        stale = np.flatnonzero((nearest == a) | (nearest == b) | (between[a] <= best))
-        stale = np.union1d(stale, (a, b))
-        nearest[stale] = between[stale].argmin(axis=1)
-        best = between[np.arange(count), nearest]
-    found = (sorted(group) for group in groups if group)
-    return sorted(found, key=lambda group: (-sum(weights[k] for k in group), group))
+        lost = (nearest == a) | (nearest == b)
+        lost[[a, b]] = True
+        nearer = ~lost & ((between[a] < best) | ((between[a] == best) & (a < nearest)))
+        nearest[nearer], best[nearer] = a, between[a][nearer]
+        nearest[lost] = between[lost].argmin(axis=1)
+        best[lost] = between[lost, nearest[lost]]
+    return [group for group in groups if group]

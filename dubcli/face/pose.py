@@ -7,7 +7,7 @@ mean head, which fits far more tightly than any average one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,24 +45,41 @@ class Transform:
         return Transform(self.scale[index], self.rotation[index], self.shift[index])
 
 
-def mean_head(meshes: Floats | Sequence[Floats]) -> Array:
+def mean_head(meshes: Floats | Callable[[int], Floats], count: int = 1) -> Array:
     """A person's own canonical head, (478, 3), from meshes (T, 478, 3) of any frames and sizes.
 
     Generalised Procrustes analysis (Gower 1975) on the skull points: fit, take the median, repeat. The result
     is turned to the average head and has an outer-eye distance of 1, so pose angles mean the same for all.
+
+    Args:
+        meshes: of one track; or what fetches those of track k, of which a sample over all tracks is kept.
+        count: of tracks.
     """
-    each = [meshes] if isinstance(meshes, np.ndarray) else list(meshes)
-    good = [(one, row) for one, mesh in enumerate(each) for row in np.flatnonzero(np.isfinite(mesh[:, 0, 0]))]
-    if not good:
-        return np.asarray(regions.head(), np.float64)
-    pool = np.array([each[one][row] for one, row in good[:: -(-len(good) // _SAMPLE)]], np.float64)
-    average = np.asarray(regions.head(), np.float64)
-    head = average
+    return _mean(meshes, count, list(range(len(regions.head()))))
+
+
+def _mean(meshes: Floats | Callable[[int], Floats], count: int, points: list[int]) -> Array:
+    """Those points of the mean head (`mean_head`)."""
+    fetch = meshes if callable(meshes) else lambda k: np.asarray(meshes)
+    good = [np.flatnonzero(np.isfinite(fetch(k)[:, 0, 0])) for k in range(count)]
+    step = -(-sum(map(len, good)) // _SAMPLE)
+    if not step:
+        return np.asarray(regions.head(), np.float64)[points]
+    owner = np.repeat(np.arange(count), [len(rows) for rows in good])[::step]
+    picked = np.concatenate(good)[::step]
+    pool = np.concatenate([fetch(int(k))[picked[owner == k]] for k in np.unique(owner)]).astype(np.float64)
+    skulls, average = pool[:, _RIGID], np.asarray(regions.head(), np.float64)[_RIGID]
+    skull = average
     for _ in range(4):
-        head = np.median(_inverse(pool, _fit(pool, head)), axis=0)
-        head = _inverse(head[None], _fit(head[None], average))[0]
-    left, right = head[regions.EYE_LEFT], head[regions.EYE_RIGHT]
-    return np.asarray((head - (left + right) / 2) / np.linalg.norm(left - right))
+        fitted = _fit(skulls, skull)
+        skull = np.median(_inverse(skulls, fitted), axis=0)
+        turned = _fit(skull[None], average)
+        skull = _inverse(skull[None], turned)[0]
+    # The other points have no say: they are laid down once, where the skulls came to rest.
+    wanted = pool[:, [*points, regions.EYE_LEFT, regions.EYE_RIGHT]]
+    head = _inverse(np.median(_inverse(wanted, fitted), axis=0)[None], turned)[0]
+    left, right = head[-2:]
+    return np.asarray((head[:-2] - (left + right) / 2) / np.linalg.norm(left - right))
 
 
 def canonical_transform(mesh: Floats, head: Floats | None = None, smooth: float = 0.0) -> Transform:
@@ -74,9 +91,8 @@ def canonical_transform(mesh: Floats, head: Floats | None = None, smooth: float 
             all tracks of a person to make their canonical shapes comparable.
         smooth: frames (standard deviation) of zero-phase smoothing over consecutive frames; 0 for none.
     """
-    fitted = _fit(
-        np.asarray(mesh, np.float64), mean_head(mesh) if head is None else np.asarray(head, np.float64)
-    )
+    skull = _mean(mesh, 1, _RIGID) if head is None else np.asarray(head, np.float64)[_RIGID]
+    fitted = _fit(np.asarray(mesh[:, _RIGID], np.float64), skull)
     return _smoothed(fitted, smooth) if smooth > 0 and len(fitted) > 2 else fitted
 
 
@@ -106,12 +122,10 @@ def angles(transform: Transform) -> NDArray[np.float32]:
     return np.asarray(np.degrees(np.stack([yaw, pitch, roll], axis=1)), np.float32)
 
 
-def _fit(mesh: Array, head: Array) -> Transform:
-    """Least-squares similarities (Umeyama 1991) from the head's skull points to those of (T, 478, 3)."""
-    model = head[_RIGID]
+def _fit(seen: Array, model: Array) -> Transform:
+    """Least-squares similarities (Umeyama 1991) from a head's skull points (R, 3) to those of (T, R, 3)."""
     centre = model.mean(axis=0)
     model = model - centre
-    seen = mesh[:, _RIGID]
     middle = seen.mean(axis=1)
     seen = seen - middle[:, None]
     u, s, vt = np.linalg.svd(np.einsum("ni,tnj->tij", model, seen))

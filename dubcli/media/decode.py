@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_BLOCK = 1 << 24  # samples of sound kept in one piece of memory, which goes back to the system at once
 _GAP_SECONDS = 0.05  # sound that jumps by more is padded or cut; less is rounding of timestamps
 
 
@@ -236,18 +237,40 @@ def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDA
         MediaError: unreadable, or no sound.
     """
     with source.opened(path) as container:
-        track = _track(container, path, stream)
         film = next((s for s in container.streams.video if not source.is_cover(s)), None)
         zero = Fraction(0)
         if film is not None and film.start_time is not None and film.time_base is not None:
             zero = film.start_time * film.time_base
-        centre, everything, begin = _mono(container, track, rate)
-    loud = np.sqrt(np.mean(centre**2)) if len(centre) else 0.0
+        sound = _Sound(container, _track(container, path, stream), rate)
+        wave = _joined(sound.mono())
     # A centre 30 dB below the whole mix carries no dialogue.
-    mono = centre if len(centre) and loud > 0.03 * np.sqrt(np.mean(everything**2)) else everything
-    if not len(mono):
+    if sound.centre_energy > 0.03**2 * sound.energy:
+        del wave  # of a long film there is no room for both
+        with source.opened(path) as container:
+            wave = _joined(_Sound(container, _track(container, path, stream), rate).mono(centre=True))
+    if not len(wave):
         raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
-    return mono, float(begin - zero) if film is not None else 0.0
+    return wave, float(sound.begin - zero) if film is not None else 0.0
+
+
+def _joined(pieces: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Pieces (n,) as one array, whose memory is all that is taken but for one block."""
+    blocks: list[NDArray[np.float32]] = []
+    room = 0
+    for piece in pieces:
+        while len(piece):
+            if not room:
+                blocks.append(np.empty(_BLOCK, np.float32))
+                room = _BLOCK
+            count = min(room, len(piece))
+            blocks[-1][_BLOCK - room : _BLOCK - room + count] = piece[:count]
+            room, piece = room - count, piece[count:]
+    out = np.empty(len(blocks) * _BLOCK - room, np.float32)
+    for at in range(0, len(out), _BLOCK):
+        part = out[at : at + _BLOCK]
+        part[:] = blocks[at // _BLOCK][: len(part)]
+        blocks[at // _BLOCK] = part[:0]
+    return out
 
 
 def _track(container: InputContainer, path: Path, index: int | None) -> AvAudioStream:
@@ -259,52 +282,74 @@ def _track(container: InputContainer, path: Path, index: int | None) -> AvAudioS
     return max(tracks, key=lambda s: (bool(s.disposition & 1), -s.index))
 
 
-def _mono(
-    container: InputContainer, track: AvAudioStream, rate: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], Fraction]:
-    """The centre channel (empty where there is none), the mix of all, and the time of the first sample."""
-    mixer: av.AudioResampler | None = None
-    splitter: av.AudioResampler | None = None
-    mixed: list[NDArray[np.float32]] = []
-    middle: list[NDArray[np.float32]] = []
-    begin: Fraction | None = None
-    count, shape = 0, None
-    for frame in _sound(container, track):
-        at = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
-        if begin is None:
-            begin = at if at is not None else Fraction(0)
-        elif at is not None:
-            missing = float(at - begin) - count / frame.sample_rate
-            if missing > _GAP_SECONDS:
-                silence = np.zeros(round(missing * rate), np.float32)
-                mixed.append(silence)
-                middle.append(silence)
-                count += round(missing * frame.sample_rate)
-        if shape != (frame.layout.name, frame.format.name, frame.sample_rate):
-            shape = (frame.layout.name, frame.format.name, frame.sample_rate)
-            names = [channel.name for channel in frame.layout.channels]
-            mixer = av.AudioResampler(format="fltp", layout="mono", rate=rate)
-            has_centre = "FC" in names and len(names) > 2
-            splitter = (
-                av.AudioResampler(format="fltp", layout=frame.layout, rate=rate) if has_centre else None
+class _Sound:
+    """A sound track as one channel, decoded piece by piece.
+
+    Attributes:
+        begin: time of the first sample.
+        energy, centre_energy: of the mix of all channels and of the centre, where there is one.
+    """
+
+    def __init__(self, container: InputContainer, track: AvAudioStream, rate: int) -> None:
+        self._container, self._track, self._rate = container, track, rate
+        self.begin = Fraction(0)
+        self.energy = self.centre_energy = 0.0
+
+    def mono(self, centre: bool = False) -> Iterator[NDArray[np.float32]]:
+        """Samples of the mix of all channels, or of the centre while there is one."""
+        mix: _Channel | None = None
+        middle: _Channel | None = None
+        count, shape = 0, None
+        for frame in _sound(self._container, self._track):
+            at = (
+                frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
             )
-            centre = names.index("FC") if has_centre else 0
-        count += frame.samples
-        frame.pts = None
-        assert mixer is not None
-        mixed += [out.to_ndarray()[0] for out in mixer.resample(frame)]
-        if splitter is not None:
-            middle += [out.to_ndarray()[centre] for out in splitter.resample(frame)]
-    if mixer is not None:
-        mixed += [out.to_ndarray()[0] for out in mixer.resample(None)]
-    if splitter is not None:
-        middle += [out.to_ndarray()[centre] for out in splitter.resample(None)]
-    empty = np.zeros(0, np.float32)
-    return (
-        np.concatenate(middle) if middle and splitter is not None else empty,
-        np.concatenate(mixed) if mixed else empty,
-        begin or Fraction(0),
-    )
+            if mix is None:
+                self.begin = at if at is not None else Fraction(0)
+            elif at is not None:
+                missing = float(at - self.begin) - count / frame.sample_rate
+                if missing > _GAP_SECONDS:
+                    yield np.zeros(round(missing * self._rate), np.float32)
+                    count += round(missing * frame.sample_rate)
+            if shape != (frame.layout.name, frame.format.name, frame.sample_rate):
+                shape = (frame.layout.name, frame.format.name, frame.sample_rate)
+                names = [channel.name for channel in frame.layout.channels]
+                has_centre = "FC" in names and len(names) > 2
+                mix = _Channel("mono", self._rate, 0)
+                middle = _Channel(frame.layout, self._rate, names.index("FC")) if has_centre else None
+            count += frame.samples
+            frame.pts = None
+            assert mix is not None
+            yield self._taken(frame, mix, middle, centre)
+        if mix is not None:
+            yield self._taken(None, mix, middle, centre)
+
+    def _taken(
+        self, frame: AudioFrame | None, mix: _Channel, middle: _Channel | None, centre: bool
+    ) -> NDArray[np.float32]:
+        """What a frame adds, or the end."""
+        if middle is None:
+            return mix(frame)
+        own = middle(frame)
+        if centre:
+            return own
+        mixed = mix(frame)
+        self.energy += float(np.square(mixed, dtype=np.float64).sum())
+        self.centre_energy += float(np.square(own, dtype=np.float64).sum())
+        return mixed
+
+
+class _Channel:
+    """One channel of a sound, resampled."""
+
+    def __init__(self, layout_: Any, rate: int, number: int) -> None:
+        self._resampler = av.AudioResampler(format="fltp", layout=layout_, rate=rate)
+        self._number = number
+
+    def __call__(self, frame: AudioFrame | None) -> NDArray[np.float32]:
+        """Samples (n,) that a frame adds, or the end where it is None."""
+        found = [out.to_ndarray()[self._number] for out in self._resampler.resample(frame)]
+        return np.concatenate([np.zeros(0, np.float32), *found])
 
 
 def _sound(container: InputContainer, track: AvAudioStream) -> Iterator[AudioFrame]:

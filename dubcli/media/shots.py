@@ -1,7 +1,8 @@
-"""Where shots begin, from one pass over the film's pictures."""
+"""Where shots begin: how much pictures change, and which changes are cuts."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,50 +29,66 @@ class Shot:
         return f"{self.start:08d}"
 
 
-class Cutter:
-    """Finds cuts, picture by picture, with PySceneDetect's adaptive detector.
+class Scorer:
+    """How much each picture differs from the one before it, as PySceneDetect's content detector tells it.
 
-    Its score is the change between neighbouring frames relative to the change around them, so that fast
-    motion is not taken for a cut.
+    Attributes:
+        scores: one per picture so far, in grey levels; 0 for the first.
     """
 
-    def __init__(self, settings: SplitSettings, rate: float) -> None:
+    def __init__(self, rate: float) -> None:
         from scenedetect import FrameTimecode
-        from scenedetect.detectors import AdaptiveDetector, ContentDetector
+        from scenedetect.detectors import ContentDetector
 
-        self._timecode = FrameTimecode
-        self._rate = rate
-        self._shortest = settings.min_frames
+        class Detector(ContentDetector):  # type: ignore[misc]
+            """Tells its score."""
+
+            @property
+            def score(self) -> float:
+                return float(self._frame_score or 0.0)
+
         # In dark pictures hue and saturation are noise: a hand that enters one would look like a cut.
         weights = ContentDetector.Components(delta_hue=0.3, delta_sat=0.3, delta_lum=1.0, delta_edges=0.0)
-        self._detector = AdaptiveDetector(
-            adaptive_threshold=settings.threshold,
-            min_scene_len=settings.min_frames,
-            window_width=2,
-            weights=weights,
-        )
-        self._cuts: list[int] = []
-        self._count = 0
+        self._detector = Detector(weights=weights)
+        self._at = functools.partial(FrameTimecode, fps=rate)
+        self.scores: list[float] = []
 
     def add(self, small: NDArray[np.uint8]) -> None:
         """Take the next picture, (h, w, 3) BGR, `WIDTH` across."""
-        self._cuts += self._numbers(
-            self._detector.process_frame(self._timecode(self._count, self._rate), small)
-        )
-        self._count += 1
+        self._detector.process_frame(self._at(len(self.scores)), small)
+        self.scores.append(self._detector.score)
 
-    def _numbers(self, found: list[Any]) -> list[int]:
-        return [int(t.frame_num) for t in found]
 
-    def shots(self) -> list[Shot]:
-        """All shots once every picture was taken; they cover the film without gaps."""
-        if self._count:
-            self._cuts += self._numbers(
-                self._detector.post_process(self._timecode(self._count - 1, self._rate))
-            )
-        edges = [0]
-        for cut in sorted(set(self._cuts)):
-            if cut - edges[-1] >= self._shortest and self._count - cut >= self._shortest:
-                edges.append(cut)
-        edges.append(self._count)
-        return [Shot(a, b) for a, b in itertools.pairwise(edges) if b > a]
+def found(scores: NDArray[np.float64], settings: SplitSettings, rate: float) -> list[Shot]:
+    """Shots that cover a film without gaps, by PySceneDetect's adaptive detector.
+
+    It holds the change between neighbouring frames against the change around them, so that fast motion is not
+    taken for a cut.
+
+    Args:
+        scores: (N,) from `Scorer`.
+        settings: threshold and shortest shot.
+        rate: frames a second.
+    """
+    from scenedetect import FrameTimecode
+    from scenedetect.detectors import AdaptiveDetector
+
+    class Detector(AdaptiveDetector):  # type: ignore[misc]
+        """Decides on scores that are known instead of on pictures."""
+
+        def _calculate_frame_score(self, timecode: Any, frame_img: Any) -> float:
+            return float(frame_img)
+
+    count, shortest = len(scores), settings.min_frames
+    detector = Detector(
+        adaptive_threshold=settings.threshold, min_scene_len=settings.min_frames, window_width=2
+    )
+    cuts: list[Any] = []
+    for number, score in enumerate(scores):
+        cuts += detector.process_frame(FrameTimecode(number, rate), score)
+    cuts += detector.post_process(FrameTimecode(count - 1, rate))
+    edges = [0]
+    for cut in sorted({int(t.frame_num) for t in cuts}):
+        if cut - edges[-1] >= shortest and count - cut >= shortest:
+            edges.append(cut)
+    return [Shot(a, b) for a, b in itertools.pairwise([*edges, count]) if b > a]

@@ -83,6 +83,12 @@ class CueSettings(_Section):
     shortest: int = Field(default=6, ge=1, description="frames a changed stretch has at least")
 
 
+class GallerySettings(_Section):
+    """Footage of the actors, to be shown again."""
+
+    budget_mb: int = Field(default=400, ge=1, description="megabytes of footage kept per person at most")
+
+
 class LearnSettings(_Section):
     """The mouth model."""
 
@@ -94,7 +100,6 @@ class LearnSettings(_Section):
     least_speech: float = Field(
         default=2.0, gt=0, description="seconds of own speech that a person's mouth is learnt from at least"
     )
-    gallery_mb: int = Field(default=400, ge=1, description="megabytes of footage kept per person at most")
 
 
 class MotionSettings(_Section):
@@ -223,6 +228,7 @@ class Settings(_Section):
     cast: CastSettings = CastSettings()
     align: AlignSettings = AlignSettings()
     cue: CueSettings = CueSettings()
+    gallery: GallerySettings = GallerySettings()
     learn: LearnSettings = LearnSettings()
     motion: MotionSettings = MotionSettings()
     lips: LipsSettings = LipsSettings()

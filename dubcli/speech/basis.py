@@ -205,5 +205,5 @@ def save(people: Mapping[str, Person]) -> dict[str, Floats]:
 def load(box: Mapping[str, Any], name: str) -> Person:
     """One person out of `persons.npz`."""
     return Person(
-        *(np.asarray(box[f"{name}/{f}"]) for f in ("head", "mean", "basis", "coefficients", "closed"))
+        *(np.array(box[f"{name}/{f}"]) for f in ("head", "mean", "basis", "coefficients", "closed"))
     )

@@ -9,6 +9,7 @@ is used.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -38,16 +39,21 @@ def encode(wave: NDArray[np.float32]) -> NDArray[np.float32]:
     Raises:
         DependencyError: the weights are not there, or not those that the prior was trained on.
     """
-    rows_in_all = count(len(wave))
-    out = np.empty((rows_in_all, WIDTH), np.float32)
-    for first in range(0, max(rows_in_all - 2 * _LAP, min(rows_in_all, 1)), _PIECE - 2 * _LAP):
-        last = min(first + _PIECE, rows_in_all)
+    return np.concatenate([np.zeros((0, WIDTH), np.float32), *pieces(wave)])
+
+
+def pieces(wave: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """The rows of `encode`, a quarter of a minute at a time."""
+    total = count(len(wave))
+    firsts = range(0, max(total - 2 * _LAP, min(total, 1)), _PIECE - 2 * _LAP)
+    for first in firsts:
+        last = min(first + _PIECE, total)
         piece = np.ascontiguousarray(wave[samples(first, last)])[None]
         mask = np.ones(piece.shape, np.int64)
         layers = _session().run(None, {"input_values": piece, "attention_mask": mask})
-        skip = _LAP if first else 0
-        out[first + skip : last] = np.concatenate(layers, axis=2)[0, skip:]
-    return out
+        rows = np.concatenate(layers, axis=2)[0]
+        ahead = first + firsts.step + _LAP if first != firsts[-1] else last
+        yield rows[_LAP if first else 0 : ahead - first]
 
 
 def count(length: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.arrays import Blocks
 from dubcli.artifacts.speech import Region
 from dubcli.speech import encoder
 from dubcli.speech.alignment import Alignment
@@ -36,10 +37,14 @@ _LEVEL_RMS = 0.07  # about -23 dBFS, the level of broadcast speech
 Floats = NDArray[np.float32]
 
 
-def levelled(wave: Floats) -> Floats:
+def levelled(wave: Floats, out: Floats | None = None) -> Floats:
     """The wave at -23 dBFS, by the mean power of its louder parts; digital silence stays as it is.
 
     The gate is that of EBU R 128: blocks of 0.4 s count that are above -70 dBFS and within 10 dB of the mean.
+
+    Args:
+        wave: (S,) mono at 16 kHz.
+        out: where it is written, by default into memory of its own; may be the wave itself.
     """
     size = int(0.4 * RATE)
     if len(wave) < size // 4:
@@ -50,7 +55,7 @@ def levelled(wave: Floats) -> Floats:
     if not len(power):
         return np.zeros_like(wave, np.float32)
     loud = power[power > 0.1 * power.mean()]
-    return np.asarray(wave * (_LEVEL_RMS / np.sqrt(loud.mean())), np.float32)
+    return np.asarray(np.multiply(wave, _LEVEL_RMS / np.sqrt(loud.mean()), out=out), np.float32)
 
 
 def features(wave: Floats, heard: Alignment) -> dict[str, NDArray[Any]]:
@@ -68,19 +73,28 @@ def features(wave: Floats, heard: Alignment) -> dict[str, NDArray[Any]]:
         For the whole sound: `colour` (2, 80), the average spectrum of loud speech about its mean, dB, and how
         uncertain it is, as a variance.
     """
-    wave = levelled(wave)
-    gate = _gate(heard)
-    energy, mel = _spectrum(wave)
-    spoken = heard.speech > 0.5
-    return {
-        "logmel": _logmel(mel, spoken, gate),
-        "loudness": _loudness(energy, spoken, gate),
-        "pitch": _pitch(wave, gate),
-        "colour": _colour(mel, spoken),
-        "speech": np.round(heard.speech, 4),
-        "viseme": np.round(heard.viseme, 4),
-        "encoded": _encoded(wave, heard.record.regions, gate),
-    }
+    return {name: blocks.whole() for name, blocks in made(levelled(wave), heard)}
+
+
+def made(wave: Floats, heard: Alignment) -> Iterator[tuple[str, Blocks]]:
+    """The same, name by name and block by block: of a feature film they are a gigabyte.
+
+    Args:
+        wave: (S,) levelled mono at 16 kHz.
+        heard: what an aligner found in it.
+    """
+    count = len(wave) // HOP
+    gate, spoken = _gate(heard), heard.speech > 0.5
+    energy, mean, level = _spectrum(wave, spoken)
+    yield "logmel", Blocks((count, BANDS), np.float32, _logmel(wave, mean, gate))
+    yield "loudness", Blocks.of(_loudness(energy, spoken, gate))
+    yield "pitch", Blocks.of(_pitch(wave, gate))
+    yield "colour", Blocks.of(_colour(wave, spoken, level))
+    yield "speech", Blocks.of(np.round(heard.speech, 4))
+    rows = (np.round(heard.viseme[a : a + _BLOCK], 4) for a in range(0, count, _BLOCK))
+    yield "viseme", Blocks(heard.viseme.shape, np.float32, rows)
+    size = encoder.count(len(wave)), encoder.WIDTH
+    yield "encoded", Blocks(size, np.float16, _encoded(wave, heard.record.regions, gate))
 
 
 def hz(name: str) -> float | None:
@@ -117,7 +131,7 @@ def _gate(heard: Alignment) -> Floats:
     return np.asarray(gate, np.float32)
 
 
-def _encoded(wave: Floats, regions: Sequence[Region], gate: Floats) -> NDArray[np.float16]:
+def _encoded(wave: Floats, regions: Sequence[Region], gate: Floats) -> Iterator[NDArray[np.float16]]:
     """The encoder's rows, each stretch of speech heard by itself, as a recogniser would."""
     spans: list[list[float]] = []
     for region in regions:
@@ -125,55 +139,81 @@ def _encoded(wave: Floats, regions: Sequence[Region], gate: Floats) -> NDArray[n
             spans[-1][1] = region.end
         else:
             spans.append([region.start, region.end])
-    rows = np.zeros((encoder.count(len(wave)), encoder.WIDTH), np.float16)
+    count = encoder.count(len(wave))
     times = (np.arange(len(gate)) + 0.5) / 100
-    for start, end in spans:
-        first = max(0, int(encoder.row(np.array(start - _MARGIN_S))))
-        last = min(len(rows), int(encoder.row(np.array(end + _MARGIN_S))) + 1)
-        part = np.interp(encoder.seconds(np.arange(first, last)), times, gate)
-        rows[first:last] = encoder.encode(wave[encoder.samples(first, last)]) * part[:, None]
-    return rows
+    starts = [max(0, int(encoder.row(np.array(start - _MARGIN_S)))) for start, _ in spans]
+    at = 0
+    for first, until, (_, end) in zip(starts, [*starts, count][1:], spans, strict=True):
+        last = min(count, int(encoder.row(np.array(end + _MARGIN_S))) + 1)
+        yield from _nothing(first - at)
+        at = first
+        for rows in encoder.pieces(wave[encoder.samples(first, last)]):
+            part = np.interp(encoder.seconds(np.arange(at, at + len(rows))), times, gate)
+            kept = (rows * part[:, None]).astype(np.float16)[: max(0, until - at)]
+            yield kept
+            at += len(kept)
+    yield from _nothing(count - at)
 
 
-def _spectrum(wave: Floats) -> tuple[Floats, Floats]:
-    """Power (F,) and mel powers (F, 80) of 25 ms windows."""
-    count = len(wave) // HOP
+def _nothing(count: int) -> Iterator[NDArray[np.float16]]:
+    """So many rows of zeros."""
+    for a in range(0, count, _BLOCK):
+        yield np.zeros((min(_BLOCK, count - a), encoder.WIDTH), np.float16)
+
+
+def _mel(wave: Floats) -> Iterator[tuple[slice, Floats, Floats]]:
+    """Rows, and for each power and mel powers (n,) and (n, 80), of 25 ms windows, block by block.
+
+    They are made anew each time they are gone through: that is faster than it is to keep them.
+    """
     window = np.hanning(_WINDOW).astype(np.float32)
     bank = _mel_bank()
-    energy, mel = np.empty(count, np.float32), np.empty((count, BANDS), np.float32)
-    for a, frames in _frames(wave, _WINDOW, count):
-        b = a + len(frames)
+    for a, frames in _frames(wave, _WINDOW, len(wave) // HOP):
         power = np.abs(np.fft.rfft(frames * window, 512, axis=1)).astype(np.float32) ** 2
-        energy[a:b] = np.mean(frames**2, axis=1)
-        mel[a:b] = power @ bank
-    return energy, mel
+        yield slice(a, a + len(frames)), np.mean(frames**2, axis=1), power @ bank
 
 
-def _colour(mel: Floats, spoken: NDArray[np.bool_]) -> Floats:
+def _spectrum(wave: Floats, spoken: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+    """Power (F,), mean mel powers (80,) of speech, and the mean over bands (n,) of each spoken frame."""
+    energy, level = np.empty(len(spoken), np.float32), [np.zeros(0)]
+    total = np.zeros((1, BANDS))
+    for rows, power, mel in _mel(wave):
+        energy[rows] = power
+        loud = mel[spoken[rows]].astype(np.float64)
+        # One row after the other, so that the size of a block makes no difference.
+        total = np.add.reduce(np.concatenate([total, loud]), axis=0, keepdims=True)
+        level.append(loud.mean(axis=1))
+    return energy, total[0] / max(int(spoken.sum()), 1), np.concatenate(level)
+
+
+def _colour(wave: Floats, spoken: NDArray[np.bool_], level: Floats) -> Floats:
     if not spoken.any():
         return np.zeros((2, BANDS), np.float32)
-    level = mel[spoken].astype(np.float64)
-    level = level[level.mean(1) > 0.1 * level.mean()] + 1e-8
-    np.log10(level, out=level)  # in place: of a feature film this is a gigabyte
-    level *= 10
-    level -= level.mean(1, keepdims=True)
-    doubt = level.var(0) / max(len(level) / _PHONE, 1.0)
-    return np.asarray(np.round([level.mean(0), doubt], 2), np.float32)
+    loud = np.zeros(len(spoken), bool)
+    loud[spoken] = level > 0.1 * level.mean()
+    sums, squares = np.zeros((1, BANDS)), np.zeros((1, BANDS))
+    for rows, _, mel in _mel(wave):
+        decibels = 10 * np.log10(mel[loud[rows]].astype(np.float64) + 1e-8)
+        decibels -= decibels.mean(1, keepdims=True)
+        sums = np.add.reduce(np.concatenate([sums, decibels]), axis=0, keepdims=True)
+        squares = np.add.reduce(np.concatenate([squares, decibels**2]), axis=0, keepdims=True)
+    count = int(loud.sum())
+    mean = sums[0] / count
+    doubt = (squares[0] / count - mean**2) / max(count / _PHONE, 1.0)
+    return np.asarray(np.round([mean, doubt], 2), np.float32)
 
 
-def _logmel(mel: Floats, spoken: NDArray[np.bool_], gate: Floats) -> Floats:
+def _logmel(wave: Floats, mean: Floats, gate: Floats) -> Iterator[Floats]:
     from scipy.ndimage import gaussian_filter1d
 
-    if not spoken.any():
-        return np.full_like(mel, -4.0)
     # Only the broad slope of the average spectrum is taken out: its fine shape is what was said.
-    average = np.log10(mel[spoken].mean(0, dtype=np.float64) + 1e-12)
-    average = gaussian_filter1d(average, 6.0, mode="nearest")
-    out = np.empty_like(mel)
-    for a in range(0, len(mel), _BLOCK):
-        bels = np.clip(np.log10(mel[a : a + _BLOCK] + 1e-12) - average, -4.0, 3.0)
-        out[a : a + _BLOCK] = np.round(-4.0 + (bels + 4.0) * gate[a : a + _BLOCK, None], 3)
-    return out
+    average = gaussian_filter1d(np.log10(mean + 1e-12), 6.0, mode="nearest")
+    for rows, _, mel in _mel(wave):
+        if not mean.any():
+            yield np.full_like(mel, -4.0)
+            continue
+        bels = np.clip(np.log10(mel + 1e-12) - average, -4.0, 3.0)
+        yield np.asarray(np.round(-4.0 + (bels + 4.0) * gate[rows, None], 3), np.float32)
 
 
 def _loudness(energy: Floats, spoken: NDArray[np.bool_], gate: Floats) -> Floats:

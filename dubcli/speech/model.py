@@ -59,12 +59,12 @@ class Stretch:
     Attributes:
         person: whose mouth it is.
         seconds: (T,) time of each frame in the sound.
-        shape: (T, P, 3) canonical mouths.
+        shape: (T, P, 3) canonical mouths, or what gives them slice by slice: few are looked at of a film.
     """
 
     person: str
     seconds: Array
-    shape: Floats
+    shape: Any
 
 
 @dataclass(frozen=True)
@@ -256,17 +256,14 @@ def lesson(
     prior: Prior, own: Sequence[Stretch], features: Mapping[str, Any]
 ) -> tuple[list[tuple[Speech, Array]], Floats]:
     """Speech and mouths to learn from: pieces from the whole film, of `LESSON` frames at most."""
-    pieces = [
-        (s.seconds[a : a + PIECE], s.shape[a : a + PIECE])
-        for s in own
-        for a in range(0, len(s.seconds), PIECE)
-    ]
-    pieces = [pieces[k] for k in spread(len(pieces), LESSON // PIECE)]
-    heard = []
-    for seconds, _ in pieces:
+    pieces = [(s, slice(a, a + PIECE)) for s in own for a in range(0, len(s.seconds), PIECE)]
+    heard, shapes = [], []
+    for s, rows in (pieces[k] for k in spread(len(pieces), LESSON // PIECE)):
+        seconds = s.seconds[rows]
         near, begin = part(features, float(seconds[0]), float(seconds[-1]))
         heard.append((prior.hear(near), seconds - begin))
-    return heard, np.concatenate([shape for _, shape in pieces])
+        shapes.append(s.shape[rows])
+    return heard, np.concatenate(shapes)
 
 
 def windows(heard: Sequence[tuple[Speech, Array]], late: float) -> Floats:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dubcli.artifacts.speech import Region
@@ -31,13 +32,14 @@ def probability(wave: NDArray[np.float32]) -> NDArray[np.float32]:
     if not count or not np.any(wave):
         return np.zeros(count, np.float32)
     session = _session()
-    # The model sees each chunk after the end of the one before.
-    padded = np.pad(np.asarray(wave, np.float32), (_BEFORE, -len(wave) % _CHUNK))
-    seen = np.lib.stride_tricks.sliding_window_view(padded, _BEFORE + _CHUNK)[::_CHUNK]
     hidden = cell = np.zeros((1, 1, 128), np.float32)
-    chunks = np.empty(len(seen), np.float32)
-    for first in range(0, len(seen), _BLOCK):
-        block = np.ascontiguousarray(seen[first : first + _BLOCK])
+    chunks = np.empty(-(-len(wave) // _CHUNK), np.float32)
+    for first in range(0, len(chunks), _BLOCK):
+        # The model sees each chunk after the end of the one before.
+        start, stop = first * _CHUNK - _BEFORE, min(first + _BLOCK, len(chunks)) * _CHUNK
+        padding = max(0, -start), max(0, stop - len(wave))
+        padded = np.pad(np.asarray(wave[max(0, start) : stop], np.float32), padding)
+        block = np.ascontiguousarray(sliding_window_view(padded, _BEFORE + _CHUNK)[::_CHUNK])
         chunks[first : first + _BLOCK], hidden, cell = session.run(
             None, {"input": block, "h": hidden, "c": cell}
         )

@@ -10,11 +10,13 @@ from dubcli.core.model import JobView, Stage, Task, Unit
 
 ORDER = (
     "probe",
+    "scan",
     "split",
     "track",
     "cast",
     "align",
     "cue",
+    "gallery",
     "learn",
     "motion",
     "lips",

@@ -13,6 +13,8 @@ from dubcli.language import guess
 
 STAGE = Stage("align", version=6, after=("probe",))
 
+_BLOCK = 65536  # rows checked at a time
+
 
 def units(job: JobView) -> list[Unit]:
     """`dub`, and `film` where the film has sound.
@@ -70,7 +72,7 @@ def run(task: Task) -> None:
     from dubcli.artifacts import speech
     from dubcli.engines.aligners.base import Aligner, Given
     from dubcli.media.decode import audio
-    from dubcli.speech.features import features, levelled
+    from dubcli.speech.features import levelled, made
 
     wave, start = audio(task.inputs["audio"], rate=16000, stream=task.facts.get("stream"))
     aligner: Aligner = registry.engine("aligner", task.engine).load()
@@ -82,11 +84,12 @@ def run(task: Task) -> None:
         batch=task.batch,
         warn=task.warn,
     )
-    heard = aligner.hear(levelled(wave), task.report, given)
+    wave = levelled(wave, out=wave)
+    heard = aligner.hear(wave, task.report, given)
     offset = start if task.unit == "film" else task.facts["offset"]
     record = heard.record.model_copy(update={"offset": round(offset, 4)})
     record.whole().save(task.out)
-    speech.save_features(task.out, features(wave, heard))
+    speech.save_features(task.out, made(wave, heard))
     if task.unit == "dub" and not heard.record.regions:
         task.warn("the dub holds no speech: mouths that talked will be kept closed")
 
@@ -107,7 +110,7 @@ def check(task: Task) -> None:
         rate = hz(name)
         if rate and abs(len(rows) / rate - seconds) > 2.5 / rate:
             raise CheckError(f"{name} has {len(rows)} rows for {seconds} s; run it again")
-        if not np.isfinite(rows).all():
+        if not all(np.isfinite(rows[a : a + _BLOCK]).all() for a in range(0, len(rows), _BLOCK)):
             raise CheckError(f"{name} holds values that are no numbers; run it again")
 
 

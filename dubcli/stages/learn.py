@@ -1,8 +1,9 @@
-"""`learn`: the mouth model of a film's people, and the footage that shows them again."""
+"""`learn`: the mouth model of a film's people."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel, Stretch
 
-STAGE = Stage("learn", 8, after=("cast", "align"))
+STAGE = Stage("learn", 9, after=("cast", "align"))
 
+_SHAPES = 40_000  # frames that a person's space of shapes is made from: half an hour of one face
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
 
@@ -33,7 +35,6 @@ def units(job: JobView) -> list[Unit]:
     who = keys.digest([[person.id, person.faces] for person in cast.persons])
     inputs |= {"cast": who, "picture": split.content}
     paths |= {"cast": job.one("cast").path, "picture": split.path}
-    paths |= {"film": job.sources["film"].path, "probe": job.one("probe").path}
     heard = job.artifacts.get("align", {}).get("film")
     if heard:
         inputs["speech/film"], paths["speech/film"] = heard.content, heard.path
@@ -51,14 +52,16 @@ def units(job: JobView) -> list[Unit]:
 
 
 def run(task: Task) -> None:
-    """Write the mouth model, everybody's mouth shapes, and a `gallery-<id>.npz` for each person."""
+    """Write the mouth model, and everybody's mouth shapes."""
     from dubcli.artifacts import mouth
     from dubcli.artifacts import speech as sound
     from dubcli.speech import basis, model, prior, style
 
-    shots = _shots(task)
-    faces = _faces(task, shots)
-    people = {name: _person(own) for name, own in faces.items()}
+    faces = _faces(task)
+    people = {}
+    for done, (name, own) in enumerate(faces.items()):
+        people[name] = _person(own)
+        task.report(done, 2 * len(faces))
     styles: dict[str, dict[str, Any]] = {}
     kind: mouth.Kind = "prior"
     why = "the film has no sound to learn from"
@@ -73,18 +76,17 @@ def run(task: Task) -> None:
         stretches = _stretches(task, faces, people)
         learnt, facts = model.fit(learnt.prior, people, stretches, features, task.params["least_speech"])
         kind, why = ("film", "learnt from the film's own speech") if facts else ("prior", _why(features))
-        styles = _styles(task, shots, {name: faces[name] for name in facts}, people, learnt)
+        styles = _styles(task, {name: faces[name] for name in facts}, people, learnt)
     for name in set(people) - set(styles):
         styles[name] = {"style": style.usual(people[name]).model_dump()}
     mouth.save_weights(task.out, learnt.members())
     mouth.save_persons(task.out, basis.save(people))
     told = {name: mouth.Learnt.model_validate({**facts.get(name, {}), **styles[name]}) for name in people}
     mouth.MouthFacts(kind=kind, why=why, lag=round(learnt.lag, 3), people=told).save(task.out)
-    _galleries(task, faces, people)
 
 
 def check(task: Task) -> None:
-    """Every person has shapes, weights are finite, and a gallery is there for each.
+    """Every person has shapes, and weights are finite.
 
     Raises:
         CheckError: it is not so.
@@ -99,45 +101,82 @@ def check(task: Task) -> None:
     for name in mouth.MouthFacts.load(task.out).people:
         if not np.isfinite(box[f"{name}/basis"]).all() or not np.isfinite(box[f"{name}/mean"]).all():
             raise CheckError(f"the mouth shapes of {name} are no numbers; run it again")
-        if not (task.out / f"gallery-{name}.npz").is_file():
-            raise CheckError(f"the footage of {name} is missing; run it again")
 
 
-def _shots(task: Task) -> dict[str, list[FaceTrack]]:
-    """Tracks of each shot."""
-    from dubcli.artifacts import tracks
+@dataclass(frozen=True)
+class _Face:
+    """A track on disk, which is read when it is looked at: of a film they are gigabytes.
 
-    shots = {role[7:]: path for role, path in task.inputs.items() if role.startswith("tracks/")}
-    return {shot: tracks.load(path) for shot, path in sorted(shots.items())}
+    Attributes:
+        shot: the shot it is in.
+        number: which of the shot's tracks it is.
+        path: the artifact of the shot's tracks.
+    """
+
+    shot: str
+    number: int
+    path: Path
+
+    def __call__(self) -> FaceTrack:
+        from dubcli.artifacts import tracks
+
+        return tracks.load_one(self.path, self.number)
 
 
-def _faces(task: Task, shots: Mapping[str, list[FaceTrack]]) -> dict[str, list[FaceTrack]]:
+@dataclass(frozen=True)
+class _Mouths:
+    """Canonical mouths (T, P, 3) of frames [start, stop) of a track, made as slices of it are asked for."""
+
+    face: _Face
+    head: Any
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getitem__(self, rows: slice) -> Any:
+        a, b, _ = rows.indices(len(self))
+        return _shape(self.face().mesh[self.start + a : self.start + b], self.head)
+
+
+def _faces(task: Task) -> dict[str, list[_Face]]:
     """Tracks of each person of the cast."""
-    persons = Cast.load(task.inputs["cast"]).persons
-    return {person.id: [shots[shot][track] for shot, track in person.faces] for person in persons}
+    return {
+        person.id: [_Face(shot, track, task.inputs[f"tracks/{shot}"]) for shot, track in person.faces]
+        for person in Cast.load(task.inputs["cast"]).persons
+    }
 
 
-def _person(own: list[FaceTrack]) -> Person:
+def _person(own: Sequence[_Face]) -> Person:
+    """A person's space of mouth shapes, from an even part of their eligible frames."""
     import numpy as np
 
-    from dubcli.face import pose
+    from dubcli.face.gallery import canonical_head
     from dubcli.speech import basis
 
-    head = np.asarray(pose.mean_head([t.mesh for t in own]), np.float32)
-    shapes = [_shape(t, head)[t.eligible] for t in own]
-    return basis.person(head, np.concatenate(shapes))
+    head = canonical_head(own)
+    eligible = [np.flatnonzero(face().eligible) for face in own]
+    owner = np.repeat(np.arange(len(own)), [len(rows) for rows in eligible])
+    rows = np.concatenate(eligible)
+    some = basis.spread(len(rows), _SHAPES) if len(rows) else np.zeros(0, np.int64)
+    owner, rows = owner[some], rows[some]
+    shapes = [_shape(own[k]().mesh[rows[owner == k]], head) for k in np.unique(owner)]
+    empty = np.zeros((0, basis.POINTS, 3), np.float32)
+    return basis.person(head, np.concatenate([empty, *shapes]))
 
 
-def _shape(track: FaceTrack, head: Any) -> Any:
-    """Canonical mouths of a track, (T, P, 3)."""
-    from dubcli.face import mesh, pose
+def _shape(mesh: Any, head: Any) -> Any:
+    """Canonical mouths (T, P, 3) of meshes (T, 478, 3)."""
+    from dubcli.face import mesh as regions
+    from dubcli.face import pose
 
-    fitted = pose.canonical_transform(track.mesh, head)
-    return pose.to_canonical(track.mesh, fitted)[:, list(mesh.MOUTH)]
+    fitted = pose.canonical_transform(mesh, head)
+    return pose.to_canonical(mesh, fitted)[:, list(regions.MOUTH)]
 
 
 def _stretches(
-    task: Task, faces: Mapping[str, list[FaceTrack]], people: Mapping[str, Person]
+    task: Task, faces: Mapping[str, Sequence[_Face]], people: Mapping[str, Person]
 ) -> list[Stretch]:
     """Runs of consecutive eligible frames with their times in the film's own sound."""
     from dubcli.artifacts import speech
@@ -149,19 +188,16 @@ def _stretches(
     offset = speech.Record.load(task.inputs["speech/film"]).offset
     out = []
     for name, own in faces.items():
-        for track in own:
-            shape = _shape(track, people[name].head)
+        for face in own:
+            track = face()
             for a, b in stretches(track.eligible):
-                out.append(Stretch(name, seconds[track.frames[a:b]] - offset, shape[a:b]))
+                shape = _Mouths(face, people[name].head, a, b)
+                out.append(Stretch(name, seconds[track.frames[a:b]] - offset, shape))
     return out
 
 
 def _styles(
-    task: Task,
-    shots: Mapping[str, list[FaceTrack]],
-    faces: Mapping[str, list[FaceTrack]],
-    people: Mapping[str, Person],
-    learnt: MouthModel,
+    task: Task, faces: Mapping[str, Sequence[_Face]], people: Mapping[str, Person], learnt: MouthModel
 ) -> dict[str, dict[str, Any]]:
     """Styles of those of some people who talk enough, and the seconds for which they do.
 
@@ -169,7 +205,7 @@ def _styles(
     """
     import numpy as np
 
-    from dubcli.artifacts import speech
+    from dubcli.artifacts import speech, tracks
     from dubcli.artifacts.shots import Frames
     from dubcli.cueing import speaker
     from dubcli.face.gallery import stretches
@@ -178,24 +214,27 @@ def _styles(
     features = speech.features(task.inputs["speech/film"])
     offset = speech.Record.load(task.inputs["speech/film"]).offset
     seconds = Frames.load(task.inputs["picture"]).seconds
-    place = {id(track): (shot, k) for shot, tracks in shots.items() for k, track in enumerate(tracks)}
+    sound = speaker.Sound(features, offset)
     told: dict[str, list[speaker.Evidence]] = {}
     found = {}
-    for name, own in faces.items():
-        frames = sum(len(track.frames) for track in own)
-        some = [own[k] for k in basis.spread(len(own), max(1, len(own) * model.LESSON // frames))]
+    for done, (name, own) in enumerate(faces.items()):
+        lengths = [len(face().frames) for face in own]
+        frames = sum(lengths)
+        chosen = basis.spread(len(own), max(1, len(own) * model.LESSON // frames))
+        some = [own[k] for k in chosen]
         talks = []
-        for track in some:
-            shot, k = place[id(track)]
-            if shot not in told:
-                told[shot] = speaker.evidence(shots[shot], seconds, speaker.Sound(features, offset))
-            talks += [told[shot][k].talks[a:b] > 0.5 for a, b in stretches(track.eligible)]
+        for face in some:
+            if face.shot not in told:
+                told[face.shot] = speaker.evidence(tracks.load(face.path, pictures=False), seconds, sound)
+            eligible = face().eligible
+            talks += [told[face.shot][face.number].talks[a:b] > 0.5 for a, b in stretches(eligible)]
         seen = list(zip(_stretches(task, {name: some}, people), talks, strict=True))
         part = sum(float(np.gradient(stretch.seconds)[spoken].sum()) for stretch, spoken in seen)
-        whole = part * frames / sum(len(track.frames) for track in some)
+        whole = part * frames / sum(lengths[k] for k in chosen)
         if part >= task.params["least_speech"]:
             lent = style.observed(learnt.prior, people[name], seen, features, learnt.lag)
             found[name] = {"talks": round(whole, 2), "style": lent.model_dump()}
+        task.report(len(faces) + done, 2 * len(faces))
     return found
 
 
@@ -203,16 +242,3 @@ def _why(features: Mapping[str, Any]) -> str:
     if not (features["speech"] > 0.5).any():
         return "there is no speech in the film's sound"
     return "no one is seen speaking long enough to learn from"
-
-
-def _galleries(task: Task, faces: Mapping[str, list[FaceTrack]], people: Mapping[str, Person]) -> None:
-    from dubcli.artifacts.media import MediaInfo
-    from dubcli.artifacts.shots import Frames
-    from dubcli.face import gallery
-
-    video, pts = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["picture"]).pts
-    cap = task.params["gallery_mb"] * 1_000_000
-    for done, (name, own) in enumerate(sorted(faces.items()), 1):
-        built = gallery.build(task.inputs["film"], video, pts, own, cap, people[name].head)
-        gallery.save(task.out / f"gallery-{name}.npz", built)
-        task.report(done, len(faces))

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
-
 from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.shots import Shots
-from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
+from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines.registry import engine
 from dubcli.errors import CheckError
 
-STAGE = Stage("lips", 5, after=("motion",))
+STAGE = Stage("lips", 6, after=("motion", "gallery"))
 
 
 def units(job: JobView) -> list[Unit]:
     """One unit per face and shot that has a motion."""
-    split, probe, learn, cast = (job.one(name) for name in ("split", "probe", "learn", "cast"))
+    split, probe, cast = (job.one(name) for name in ("split", "probe", "cast"))
     shots, owners = Shots.load(split.path).named(), Cast.load(cast.path).owners
-    galleries = _digests(learn)
     settings = job.settings.lips
     found = []
     for name, motion in job.all("motion").items():
         shot, _, number = name.partition(".")
         track = job.one("track", shot)
-        gallery = f"gallery-{owners[shot, int(number)].id}.npz"
-        if gallery not in galleries:
-            continue
+        gallery = job.one("gallery", owners[shot, int(number)].id)
         found.append(
             Unit(
                 STAGE,
@@ -34,7 +29,7 @@ def units(job: JobView) -> list[Unit]:
                     "picture": shots[shot].picture,
                     "track": track.content,
                     "motion": motion.content,
-                    "gallery": galleries[gallery],
+                    "gallery": gallery.content,
                 },
                 paths={
                     "film": job.sources["film"].path,
@@ -42,7 +37,7 @@ def units(job: JobView) -> list[Unit]:
                     "probe": probe.path,
                     "track": track.path,
                     "motion": motion.path,
-                    "gallery": learn.path / gallery,
+                    "gallery": gallery.path,
                 },
                 params=settings.model_dump(exclude={"engine"}),
                 facts={"track": int(number)},
@@ -68,7 +63,7 @@ def run(task: Task) -> None:
         film=task.inputs["film"],
         video=MediaInfo.load(task.inputs["probe"]).film,
         pts=Frames.load(task.inputs["split"]).pts,
-        track=tracks.load(task.inputs["track"])[task.facts["track"]],
+        track=tracks.load_one(task.inputs["track"], task.facts["track"]),
         frames=motion.frames,
         shape=motion.shape,
         weight=motion.weight,
@@ -123,9 +118,3 @@ def check(task: Task) -> None:
     placed = origin.shape == (len(frames), 2) and not (origin % 2).any() and not any(v % 2 for v in size)
     if count != len(frames) or len(confidence) != count or not placed or (np.diff(frames) <= 0).any():
         raise CheckError(f"the patches of {task.unit} are not whole; type: dubcli run again")
-
-
-def _digests(artifact: Artifact) -> dict[str, str]:
-    """File → sha256 of an artifact."""
-    manifest = json.loads((artifact.path / "artifact.json").read_text("utf-8"))
-    return {name: entry["sha256"] for name, entry in manifest["files"].items()}

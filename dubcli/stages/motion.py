@@ -77,7 +77,7 @@ def run(task: Task) -> None:
     from dubcli.speech import basis, matching, model
     from dubcli.speech import motion as curves
 
-    track = tracks.load(task.inputs["track"])[task.facts["track"]]
+    track = tracks.load_one(task.inputs["track"], task.facts["track"])
     seconds = Frames.load(task.inputs["picture"]).seconds[track.frames]
     features, at = _heard(task.inputs["speech/dub"], seconds)
     name = task.facts["cues"][0]["person"]
@@ -85,7 +85,7 @@ def run(task: Task) -> None:
     fitted = pose.canonical_transform(track.mesh, person.head)
     own = pose.to_canonical(track.mesh, fitted)[:, list(MOUTH)]
 
-    learnt = model.load(mouth.weights(task.inputs["model"]))
+    learnt = model.load(mouth.weights(task.inputs["model"], name))
     at = learnt.times(features, at)
     speaking, still = _kinds(track.frames, task.facts["cues"])
     spoken, together = learnt.predict(name, person, features, at)

@@ -1,93 +1,54 @@
-"""`split`: shots, the digest of each one's pictures, and the time of every frame, in one decoding pass."""
+"""`split`: shots, each with the digest of its pictures; nothing is decoded for it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 from dubcli.artifacts.media import MediaInfo
 from dubcli.core.model import JobView, Stage, Task, Unit
-from dubcli.errors import CheckError, MediaError
+from dubcli.errors import CheckError
 
-STAGE = Stage("split", version=4, after=("probe",))
+STAGE = Stage("split", version=5, after=("scan",))
 
 
-def units(job: JobView) -> Iterable[Unit]:
+def units(job: JobView) -> list[Unit]:
     """One unit: the film."""
-    media = job.one("probe")
-    video = MediaInfo.load(media.path).film
-    yield Unit(
-        STAGE,
-        "film",
-        {"video": video.digest},
-        {"film": job.sources["film"].path, "probe": media.path},
-        params=job.settings.split.model_dump(),
-        # The same packets in another container may be timed otherwise.
-        facts={"film": media.content},
-        cost=float(video.packets),
-        needs=job.picture_needs,
-    )
+    scan, media = job.one("scan"), job.one("probe")
+    return [
+        Unit(
+            STAGE,
+            "film",
+            {"frames": scan.content},
+            {"scan": scan.path, "probe": media.path},
+            params=job.settings.split.model_dump(),
+            facts={"film": media.content},
+        )
+    ]
 
 
 def run(task: Task) -> None:
-    """Write `shots.json`, `frames.npz` and `groups.json`."""
+    """Write the shots; frames and groups are those of `scan`."""
     import hashlib
 
-    import numpy as np
-
-    from dubcli.artifacts.shots import Frames, Shot, Shots
-    from dubcli.media import decode, source
-    from dubcli.media.colour import Colour
-    from dubcli.media.groups import Grouper
-    from dubcli.media.shots import WIDTH, Cutter
+    from dubcli.artifacts import shots
+    from dubcli.media.shots import found
     from dubcli.settings.config import SplitSettings
 
     video = MediaInfo.load(task.inputs["probe"]).film
-    film = task.inputs["film"]
-    colour = Colour.of(video)
-    cutter = Cutter(SplitSettings(**task.params), float(video.rate))
-    size = (WIDTH, max(16, round(WIDTH * video.height / video.width)))
-    pts: list[int] = []
-    digests: list[bytes] = []
-    damaged = 0
-
-    def count_damage() -> None:
-        nonlocal damaged
-        damaged += 1
-
-    with source.opened(film) as container:
-        stream = decode.prepared(container, film, video.index)
-        grouper = Grouper(video.codec, stream.codec_context.extradata or b"")
-        step = max(1, round(1 / (video.rate * video.tick)))
-        for frame in decode.pictures(container, stream, film, video, count_damage, grouper.add):
-            time = frame.pts if frame.pts is not None else (pts[-1] + step if pts else video.start_pts)
-            pts.append(max(time, pts[-1] + 1) if pts else time)
-            digests.append(decode.digest(frame))
-            cutter.add(decode.whole(frame, colour, *size)[..., ::-1])
-            if len(pts) % 25 == 0:
-                task.report(len(pts), max(video.packets, len(pts)))
-    if not pts:
-        raise MediaError(f"{film}: no picture can be decoded; check that the film is whole")
-    if damaged:
-        grouper.refuse(f"{damaged} of its packets or frames are damaged")
-        task.warn(
-            f"{damaged} packets or frames of the film's picture are damaged; what is lacking was guessed"
-        )
+    frames, change = shots.Frames.load(task.inputs["scan"]), shots.change(task.inputs["scan"])
     kind = video.model_dump(
         include={"width", "height", "pix_fmt", "average_rate", "sar", "rotation", "field_order"}
     )
     kind["colour"] = [video.primaries, video.transfer, video.matrix, video.range, video.chroma_location]
     head = json.dumps(kind, sort_keys=True).encode()
-    shots = []
-    for shot in cutter.shots():
+    rows = []
+    for shot in found(change, SplitSettings(**task.params), float(video.rate)):
         hasher = hashlib.sha256(head)
-        for one in digests[shot.start : shot.stop]:
-            hasher.update(one)
-        shots.append(Shot(name=shot.name, start=shot.start, stop=shot.stop, picture=hasher.hexdigest()))
-    Shots(shots=tuple(shots)).save(task.out)
-    grouper.groups(np.array(pts, np.int64)).save(task.out)
-    rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16)
-    Frames(np.array(pts, np.int64), rows, video.tick).save(task.out)
+        hasher.update(frames.digest[shot.start : shot.stop].tobytes())
+        rows.append(shots.Shot(name=shot.name, start=shot.start, stop=shot.stop, picture=hasher.hexdigest()))
+    shots.Shots(shots=tuple(rows)).save(task.out)
+    shots.Groups.load(task.inputs["scan"]).save(task.out)
+    frames.save(task.out)
 
 
 def check(task: Task) -> None:

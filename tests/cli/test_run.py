@@ -74,7 +74,9 @@ def test_a_job_from_start_to_end(place: Path, dubcli: Dubcli) -> None:
 
     settings = (job / "job.json").read_text()
     changed = json.loads(dubcli("plan", *words, "--set", "split.threshold=9", "--json").stdout)
-    assert [unit["reasons"] for unit in changed["units"] if unit["stage"] == "split"] == [["params"]]
+    states = {unit["stage"]: (unit["state"], unit["reasons"]) for unit in changed["units"]}
+    assert states["scan"] == ("done", []), "another threshold decodes nothing again"
+    assert states["split"] == ("run", ["params"])
     assert changed["settings"]["track.engine"] == {"value": "passthrough", "from": "--engine"}
     assert changed["settings"]["split.threshold"] == {"value": 9.0, "from": "--set"}
     assert (job / "job.json").read_text() == settings
@@ -254,7 +256,7 @@ def test_batch_computes_a_film_once(place: Path, dubcli: Dubcli) -> None:
     assert (place / "film.dub_fr.mp4").is_file()
     assert (place / "film.dub_de.mp4").is_file()
     ran = {(e["stage"], e["unit"]) for e in events_of(place / "film.dub_de.dub") if e["type"] == "unit.start"}
-    assert not {stage for stage, _ in ran} & {"probe", "split", "track", "cast", "learn"}
+    assert not {stage for stage, _ in ran} & {"probe", "scan", "split", "track", "cast", "gallery", "learn"}
 
     again = dubcli("batch", "all.yaml", "--json")
     events = [json.loads(line) for line in again.stdout.splitlines()]

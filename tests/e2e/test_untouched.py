@@ -1,4 +1,4 @@
-"""Who does not say the dub is not touched, sample for sample, on real footage."""
+"""Who does not say the dub is not touched, sample for sample, on made film and on real footage."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dubcli.artifacts import tracks
 from dubcli.core.job import Job
 from dubcli.media.ffmpeg import binary
+from tests.conftest import Sample
 
 COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
 QUICK = ["--set", "track.views=1", "--set", "report.measure=0", "--set", "compose.codec=ffv1"]
@@ -52,6 +53,36 @@ def changed(before: Path, after: Path) -> NDArray[np.int64]:
             count = differs if count is None else count + differs
     assert count is not None
     return count
+
+
+def made(sample: Sample, picture: str, path: Path) -> Path:
+    """Four seconds of the sample film, its sound and a picture made of its own by a filter graph."""
+    frozen = "trim=end_frame=1,loop=loop=-1:size=1,setpts=N/FRAME_RATE/TB,hflip"
+    graph = f"[0:v]scale=320:240,split[talks][other];[other]{frozen}[frozen];{picture}"
+    words = [binary(), "-v", "error", "-i", str(sample.film), "-filter_complex", graph, "-map", "[out]"]
+    words += ["-map", "0:a:0", "-t", "4", "-c:v", "libx264", "-crf", "12", "-c:a", "copy", str(path)]
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+def test_of_two_made_faces_only_the_one_that_talks_is_changed(sample: Sample, tmp_path: Path) -> None:
+    """A face beside one that never moves; both are seen, and both could be changed."""
+    film = made(sample, "[frozen][talks]hstack=shortest=1[out]", tmp_path / "two.mp4")
+    out, found = dubbed(film, sample.dub, tmp_path)
+    count = changed(film, out)
+    assert {cue["kind"] for cue in found["cues"]} >= {"speak"}
+    assert count[:, 320:].sum() > 10_000
+    assert count[:, :320].sum() == 0
+    assert eligible(tmp_path / "job") > 150, "both faces were seen"
+
+
+def test_a_voice_beside_a_made_face_that_keeps_still_changes_nothing(sample: Sample, tmp_path: Path) -> None:
+    film = made(sample, "[talks]nullsink;[frozen]null[out]", tmp_path / "voice_over.mp4")
+    out, found = dubbed(film, sample.dub, tmp_path)
+    assert found["cues"] == []
+    assert found["offscreen"]
+    assert changed(film, out).sum() == 0
+    assert eligible(tmp_path / "job") > 50, "the listener was seen"
 
 
 def test_of_two_faces_only_the_speakers_is_changed(footage: Path, tmp_path: Path) -> None:

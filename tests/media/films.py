@@ -22,7 +22,7 @@ from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.media.ffmpeg import binary, url
 from dubcli.settings.config import Settings
-from dubcli.stages import compose, probe, remux, split
+from dubcli.stages import compose, probe, remux, scan, split
 
 TONE = "aevalsrc=0.4*sin(440*2*PI*t)|0.4*sin(660*2*PI*t):s=48000:c=stereo"
 
@@ -201,8 +201,9 @@ class Stages:
         return done
 
     def read(self) -> None:
-        """Probe and split."""
+        """Probe, scan and split."""
         self.run(probe)
+        self.run(scan)
         self.run(split)
 
     def touch(self, frames: Sequence[int], patch: Callable[..., Path] | None = None, **options: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,25 @@ def test_a_hand_in_a_dark_picture_is_no_cut(
     stages.read()
     shots = Shots.load(stages.view.one("split").path).shots
     assert [shot.start for shot in shots] == [0, *cuts]
+
+
+def test_a_long_sound_is_read_in_blocks_that_leave_no_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = np.stack([0.1 * films.noise(60.0)] * 6, axis=1)
+    films.wav(tmp_path / "six.wav", sides)
+    path = tmp_path / "six.flac"
+    films.ffmpeg(
+        "-i", url(tmp_path / "six.wav"), "-af", "aformat=channel_layouts=5.1", "-c:a", "flac", url(path)
+    )
+    whole, _ = decode.audio(path)
+    assert len(whole) == 60 * 16000
+    for block in (16000, 12345):
+        monkeypatch.setattr(decode, "_BLOCK", block)
+        tracemalloc.start()
+        again, _ = decode.audio(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert again.tobytes() == whole.tobytes()
+        # Memory that is asked for: blocks, and the whole, which is touched only as blocks are given back.
+        assert peak < 2.3 * whole.nbytes, "not once for each channel"

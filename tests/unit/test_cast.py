@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -304,3 +305,23 @@ def test_naming_a_person_teaches_nobody_anew(tmp_path: Path) -> None:
     unnamed = key("", (one,))
     assert unnamed == key("Anna", (one,))
     assert unnamed != key("Anna", (one, other))
+
+
+def test_a_long_film_is_grouped_across_its_reels_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "_REEL", 150)
+    chance = np.random.default_rng(5)
+    faces = chance.normal(size=(12, 64))
+    who = chance.integers(0, 12, 900)
+    tracks_ = [(faces[k] + 0.2 * chance.normal(size=(4, 64))).astype(np.float32) for k in who]
+    # The same face twice in one picture, across the border of two reels: they are two people.
+    who[149] = who[150] = 3
+    tracks_[149] = tracks_[150] = tracks_[int(np.flatnonzero(who == 3)[0])]
+    tracemalloc.start()
+    groups = identity.cluster(tracks_, [10.0] * 900, {(149, 150)}, 0.25)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sorted(k for group in groups for k in group) == list(range(900))
+    assert all(len(set(who[group])) == 1 for group in groups)
+    assert not any({149, 150} <= set(group) for group in groups)
+    assert len(groups) == 13
+    assert peak < 3e6, "no table of all pairs"

@@ -240,7 +240,7 @@ def job(folder: Path, film: Times | None, dub: Times) -> Task:
         inputs[f"speech/{name}"] = made(folder / name)
         spoken = Record(engine="test", seconds=8.0, regions=tuple(regions(times)))
         spoken.save(inputs[f"speech/{name}"])
-        save_features(inputs[f"speech/{name}"], sound(times).features)
+        save_features(inputs[f"speech/{name}"], sound(times).features.items())
     params = CueSettings().model_dump()
     return Task("film", inputs, params, {"stems": {}}, "", made(folder / "out"))
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts.gallery import Crops, Gallery
 from dubcli.engines.lips import retrieval
 from dubcli.face import cover
 from dubcli.face import mesh as regions
-from dubcli.face.gallery import Gallery
 
 MOUTH = list(regions.MOUTH)
 
@@ -28,7 +28,7 @@ def gallery(gaps: NDArray[np.float64], run: NDArray[np.int32], yaw: float = 0.0)
     one = Gallery(
         frames=np.arange(count, dtype=np.int32),
         origin=np.zeros((count, 2), np.int32),
-        crop=np.zeros((count, 2, 2, 3), np.uint8),
+        crop=Crops(np.zeros(count * 12, np.uint8), np.full((count, 2), 2, np.int32)),
         mesh=np.zeros((count, 478, 3), np.float32),
         shape=mouths(gaps),
         pose=np.repeat(np.array([[yaw, 0, 0]], np.float32), count, axis=0),

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 import dubcli.demo
+from dubcli.artifacts import arrays
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.media.decode import audio
 from dubcli.speech import encoder, prior
+from dubcli.speech import features as features_module
 from dubcli.speech.alignment import Alignment
 from dubcli.speech.features import FLOOR_DB, features, levelled, part
 
@@ -143,3 +145,19 @@ def test_a_quieter_dub_gives_the_same_features_but_for_its_rounding(footage: Pat
     for name, part_ in most.items():
         off = np.linalg.norm(quiet[name].astype(float) - same[name])
         assert off < part_ * np.linalg.norm(same[name].astype(float)), name
+
+
+def test_features_do_not_know_the_size_of_blocks(
+    speech: Floats,
+    heard: Alignment,
+    found: dict[str, Floats],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for block in (64, 1000):
+        monkeypatch.setattr(features_module, "_BLOCK", block)
+        again = features(speech, heard)
+        assert all(again[name].tobytes() == rows.tobytes() for name, rows in found.items())
+    arrays.write(tmp_path / "blocks.npz", features_module.made(levelled(speech), heard))
+    np.savez(tmp_path / "whole.npz", **found)
+    assert (tmp_path / "blocks.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts import gallery as footage
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import gallery
 from dubcli.face import mesh as regions
@@ -69,8 +71,18 @@ def film(monkeypatch: pytest.MonkeyPatch) -> Film:
     return Film(monkeypatch)
 
 
-def built(tracks: list[FaceTrack], cap: int = 10**9) -> gallery.Gallery:
-    return gallery.build(Path("film"), VIDEO, np.arange(10_000), tracks, cap)
+def _same(track: FaceTrack) -> FaceTrack:
+    return track
+
+
+def built(tracks: list[FaceTrack], cap: int = 10**9) -> footage.Gallery:
+    return gallery.build(Path("film"), VIDEO, np.arange(10_000), [partial(_same, t) for t in tracks], cap)
+
+
+def per_frame(found: footage.Gallery) -> int:
+    """Bytes of the file for each frame, pixels and all."""
+    width, height = found.crop[0].shape[1::-1]
+    return 3 * width * height + gallery._BESIDE
 
 
 def test_a_short_film_is_kept_whole(film: Film) -> None:
@@ -107,18 +119,18 @@ def test_nothing_is_no_error(film: Film, tmp_path: Path) -> None:
     one.reason[:] = Reason.PROFILE
     found = built([one])
     assert len(found) == 0
-    gallery.save(tmp_path / "gallery.npz", found)
-    assert len(gallery.load(tmp_path / "gallery.npz")) == 0
+    footage.save(tmp_path, found)
+    assert len(footage.load(tmp_path)) == 0
 
 
 def test_a_long_film_keeps_within_its_room_and_reads_only_what_it_keeps(film: Film) -> None:
     gaps = np.full(3000, 0.01)
     gaps[1700:1730] = 0.25
     one = [track(gaps)]
-    h, w = built([track(gaps[:10])]).crop[0].shape[:2]
+    each = per_frame(built([track(gaps[:10])]))
     film.read.clear()
-    found = built(one, cap=200 * w * h * 3)
-    assert len(found) <= 200
+    found = built(one, cap=400 * each)
+    assert 390 < len(found) <= 400
     assert film.read == found.frames.tolist()
     # The only open mouth of the film is there, in one piece.
     assert set(range(1700, 1730)) <= set(found.frames.tolist())
@@ -126,36 +138,87 @@ def test_a_long_film_keeps_within_its_room_and_reads_only_what_it_keeps(film: Fi
 
 def test_a_choice_keeps_something_of_every_shot(film: Film) -> None:
     shots = [track(np.full(200, 0.05), first=1000 * k) for k in range(5)]
-    h, w = built([track(np.zeros(10))]).crop[0].shape[:2]
-    found = built(shots, cap=400 * w * h * 3)
+    found = built(shots, cap=400 * per_frame(built([track(np.zeros(10))])))
     assert {int(f) // 1000 for f in found.frames} == {0, 1, 2, 3, 4}
 
 
+@pytest.mark.parametrize("frames", [3, 12, 60])
+def test_a_gallery_smaller_than_a_span_cuts_it_and_drops_nothing(
+    frames: int, film: Film, tmp_path: Path
+) -> None:
+    one = track(np.linspace(0, 0.3, 100))
+    budget = frames * per_frame(built([one]))
+    found = built([one], budget)
+    assert frames - gallery.SHORTEST_RUN < len(found) <= frames
+    footage.save(tmp_path, found)
+    assert (tmp_path / "gallery.npz").stat().st_size < budget + 20_000, "but for headers and one head"
+
+
+def test_a_small_gallery_shows_several_moments(film: Film) -> None:
+    found = built([track(np.linspace(0, 0.3, 100))], 40 * per_frame(built([track(np.zeros(10))])))
+    assert len(np.unique(found.run)) >= 4
+
+
+def test_crops_are_as_large_as_the_faces_of_their_own_span(film: Film) -> None:
+    near, far = track(np.zeros(10)), track(np.zeros(10), first=50)
+    far.mesh[:] = (far.mesh - (160, 60, 0)) / 4 + (160, 60, 0)
+    found = built([near, far])
+    large, small = found.crop[0].shape, found.crop[-1].shape
+    assert large == built([near]).crop[0].shape
+    assert small == built([far]).crop[0].shape
+    assert small[0] < large[0] / 2
+    assert found.crop[12][0, 0, 0] == (52 + found.origin[12, 0]) % 256
+
+
+def test_a_close_up_in_4k_at_10_bits_is_kept_at_full_resolution_within_the_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    video: Any = SimpleNamespace(width=3840, height=2160, bit_depth=10, rate=24)
+
+    def decoded(path: Path, video: Any, pts: Any, start: int, stop: int) -> Any:
+        for _ in range(start, stop):
+            yield SimpleNamespace(rgb=lambda rect: np.full((rect[3], rect[2], 3), 1 << 15, np.uint16))
+
+    monkeypatch.setattr("dubcli.media.decode.frames", decoded)
+    one = track(np.tile(np.linspace(0, 0.3, 50), 10))
+    one.mesh[:] = (one.mesh - (160, 60, 0)) * 12 + (1920, 500, 0)
+    found = gallery.build(Path("film"), video, np.arange(500), [lambda: one], 250_000_000)
+    assert isinstance(found.crop, footage.Crops)
+    assert found.crop.pixels.dtype == np.uint16
+    assert found.crop.pixels.nbytes <= 250_000_000
+    assert found.crop[0].shape[1] > 1000, "960 pixels lie between the outer corners of its eyes"
+    assert len(found) >= 15
+    assert np.ptp(found.shape[:, 0]) > 0
+
+
 def test_a_film_of_many_shots_is_chosen_from_in_little_memory() -> None:
-    shots = [track(np.linspace(0, 0.3, 20), first=100 * k) for k in range(800)]
-    pieces = [gallery._Piece(one, 0, 20) for one in shots]
+    shots = [partial(track, np.linspace(0, 0.3, 20), 100 * k) for k in range(800)]
+    spans = [gallery.Span(k, 0, 20, (100, 100), 30_000) for k in range(800)]
     tracemalloc.start()
-    chosen = gallery.choose(pieces, regions.head(), 200, 50)
+    chosen = gallery.choose(spans, shots, regions.head(), 200 * 30_000, 50)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(chosen) == 10
-    assert peak < 20e6, "no table of shots times pieces"
+    assert peak < 20e6, "no table of shots times parts, and one track at a time"
 
 
 def test_what_is_saved_is_loaded_and_pictures_stay_on_disk(film: Film, tmp_path: Path) -> None:
     found = built([track(np.linspace(0, 0.2, 30))])
-    gallery.save(tmp_path / "a.npz", found)
-    gallery.save(tmp_path / "b.npz", found)
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    back = gallery.load(tmp_path / "a.npz")
-    assert isinstance(back.crop, np.memmap)
-    for field in fields(gallery.Gallery):
+    footage.save(tmp_path, found)
+    first = (tmp_path / "gallery.npz").read_bytes()
+    footage.save(tmp_path, found)
+    assert (tmp_path / "gallery.npz").read_bytes() == first
+    back = footage.load(tmp_path)
+    assert isinstance(back.crop, footage.Crops)
+    assert isinstance(back.crop.pixels, np.memmap)
+    assert all((a == b).all() for a, b in zip(back.crop, found.crop, strict=True))
+    for field in (f for f in fields(footage.Gallery) if f.name != "crop"):
         assert (np.asarray(getattr(back, field.name)) == np.asarray(getattr(found, field.name))).all(), field
 
 
 def test_joined_galleries_keep_their_runs_apart(film: Film) -> None:
     first, second = built([track(np.zeros(10))]), built([track(np.zeros(20), first=100)])
-    both = gallery.joined(first, second)
+    both = footage.joined(first, second)
     assert both.run.tolist() == [0] * 10 + [1] * 20
     assert (both.crop[12] == second.crop[2]).all()
 

@@ -57,19 +57,19 @@ SHOTS = Shots(
 CUE = Cue(shot="00000048", track=0, person="p01", start=50, stop=90, kind="speak", confidence=1.0)
 UPSTREAM: dict[str, dict[str, tuple[Document, ...]]] = {
     "probe": {"film": (MEDIA,)},
+    "scan": {"film": ()},
     "split": {"film": (SHOTS, Groups(starts=(0, 48), keys=(0, 48), fixed=(False, False)))},
     "track": {shot.name: () for shot in SHOTS.shots},
     "cast": {"film": (Cast(persons=(Person(id="p01", faces=(("00000048", 0),)),)),)},
     "align": {"film": (), "dub": ()},
     "cue": {"film": (Cues(cues=(CUE,)),)},
+    "gallery": {"p01": ()},
     "learn": {"film": ()},
     "motion": {"00000048.0": ()},
     "lips": {"00000048.0": ()},
     "compose": {"00000048": ()},
     "remux": {"film": ()},
 }
-MANIFEST = {"files": {"gallery-p01.npz": {"size": 1, "sha256": "gallery"}}}
-
 
 CHANGED: dict[str, dict[str, Any]] = {
     "split": {"threshold": 4.0},
@@ -77,7 +77,8 @@ CHANGED: dict[str, dict[str, Any]] = {
     "cast": {"apart": 0.3},
     "align": {"offset": 1.0},
     "cue": {"pad": 0.5},
-    "learn": {"gallery_mb": 100},
+    "gallery": {"budget_mb": 100},
+    "learn": {"least_speech": 3.0},
     "motion": {"amplitude": 1.5},
     "compose": {"crf": 20.0},
     "remux": {"original": "drop"},
@@ -132,7 +133,6 @@ def _artifact(path: Path, content: str, documents: tuple[Document, ...]) -> Arti
     path.mkdir(parents=True)
     for document in documents:
         document.save(path)
-    (path / "artifact.json").write_text(json.dumps(MANIFEST), "utf-8")
     if content.startswith("lips"):
         frames = np.arange(50, 90, dtype=np.int32)
         Placement(frames, np.zeros((40, 2), np.int32), np.ones(40, np.float32)).save(path)

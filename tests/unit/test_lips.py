@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.artifacts import tracks
+from dubcli.artifacts import gallery, tracks
 from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.patches import PatchFacts
@@ -23,12 +23,13 @@ from dubcli.engines.lips import LipWork
 from dubcli.engines.lips.exemplar import ExemplarEngine
 from dubcli.engines.lips.passthrough import PassthroughEngine
 from dubcli.errors import CheckError, EngineError
-from dubcli.face import gallery, pose
 from dubcli.face import mesh as regions
+from dubcli.face import pose
+from dubcli.face.gallery import build
 from dubcli.media import decode
 from dubcli.media.patches import Patch, Patches
 from dubcli.settings.config import Settings
-from dubcli.stages import lips, probe, split, track
+from dubcli.stages import lips, probe, scan, split, track
 from tests.conftest import Sample
 
 MOUTH = list(regions.MOUTH)
@@ -70,6 +71,7 @@ def shot(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Shot:
     settings = Settings()
     film = {"film": tiny.film}
     film["probe"] = done(probe, "film", film, {}, {}, "")
+    film["scan"] = done(scan, "film", film, {}, {}, "")
     film["split"] = done(split, "film", film, settings.split.model_dump(), {}, "")
     one = max(Shots.load(film["split"]).shots, key=lambda shot: shot.stop - shot.start)
     facts = {"start": one.start, "stop": one.stop, "quarter_turns": 0}
@@ -78,8 +80,9 @@ def shot(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Shot:
     face = tracks.load(folder / "track")[0]
     video = MediaInfo.load(film["probe"]).film
     pts = Frames.load(film["split"]).pts
-    path = folder / "gallery-p01.npz"
-    gallery.save(path, gallery.build(tiny.film, video, pts, [face], 10**9))
+    path = folder / "gallery"
+    path.mkdir()
+    gallery.save(path, build(tiny.film, video, pts, [lambda: face], 10**9))
     empty = np.zeros((len(face.frames), len(MOUTH), 3), np.float32)
     work = LipWork(tiny.film, video, pts, face, face.frames, empty, np.zeros(len(empty), np.float32), path)
     return Shot(tiny.film, folder, work)
@@ -194,23 +197,25 @@ def test_beyond_the_picture_nothing_is_shown(shot: Shot, monkeypatch: pytest.Mon
 
 
 def test_without_footage_nothing_is_changed(shot: Shot, tmp_path: Path) -> None:
-    none = replace(gallery.load(shot.work.gallery), run=np.zeros(0, np.int32))
+    full = gallery.load(shot.work.gallery)
     empty = {
-        name: getattr(none, name)[:0]
-        for name in ("frames", "origin", "crop", "mesh", "shape", "pose", "sharp", "texture", "cover")
+        name: getattr(full, name)[:0]
+        for name in ("frames", "origin", "mesh", "shape", "pose", "run", "sharp", "texture", "cover")
     }
-    gallery.save(tmp_path / "gallery.npz", replace(none, **empty))
+    crop = gallery.Crops(np.zeros(0, np.uint8), np.zeros((0, 2), np.int32))
+    gallery.save(tmp_path, replace(full, crop=crop, **empty))
     track_ = replace(shot.work.track, reason=np.ones_like(shot.work.track.reason))
-    work = replace(shot.asked(shot.own), gallery=tmp_path / "gallery.npz", track=track_)
+    work = replace(shot.asked(shot.own), gallery=tmp_path, track=track_)
     assert list(ExemplarEngine().patches(work)) == []
 
 
 def test_a_gallery_of_other_scenes_is_helped_by_the_shot_itself(shot: Shot, tmp_path: Path) -> None:
     away = gallery.load(shot.work.gallery)
-    crop = np.asarray(away.crop) // 4
+    assert isinstance(away.crop, gallery.Crops)
+    crop = gallery.Crops(np.asarray(away.crop.pixels) // 4, away.crop.size)
     darker = replace(away, frames=away.frames + 100_000, crop=crop, texture=away.texture // np.uint8(4))
-    gallery.save(tmp_path / "gallery.npz", darker)
-    work = replace(shot.asked(shot.own), gallery=tmp_path / "gallery.npz")
+    gallery.save(tmp_path, darker)
+    work = replace(shot.asked(shot.own), gallery=tmp_path)
     patches = list(ExemplarEngine().patches(work))
     picture = next(pictures(shot))
     assert psnr(composed(picture, patches[0]), picture) > 35

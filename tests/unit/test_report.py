@@ -133,7 +133,6 @@ def _job(root: Path, film: Path, result: Path, face: FaceTrack, cues: dict[str, 
         "patch/00000000.0": _patches(folder("patch"), film, face),
         "remux": root / "remux",
     }
-    (root / "learn" / "gallery-p01.npz").touch()
     shutil.copy(result, root / "remux" / "film.mp4")
     for shot, found in ((shots[0], [face]), (shots[1], [])):
         tracks.save(folder(f"tracks-{shot.name}"), found)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dubcli.artifacts import tracks
 from dubcli.artifacts.base import Document
 from dubcli.artifacts.cast import Cast, Person
 from dubcli.artifacts.cues import Cue, Cues
@@ -283,27 +284,29 @@ def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
     inputs = {name: tmp_path / name for name in ("speech/film", "picture")}
     for folder in inputs.values():
         folder.mkdir(parents=True)
-    save_features(inputs["speech/film"], heard)
+    save_features(inputs["speech/film"], heard.items())
     Record(engine="phones", seconds=24).save(inputs["speech/film"])
     Frames(np.arange(count), np.zeros((count, 16), np.uint8), Fraction(1, 25)).save(inputs["picture"])
-    shots = {
-        f"{k:08d}": [track(stretch.shape[k : k + 150], k), track(still[k : k + 150], k)]
-        for k in range(0, count, 150)
-    }
-    faces = {name: [own[k] for own in shots.values()] for k, name in enumerate(("talks", "listens"))}
+    faces: dict[str, list[learn._Face]] = {"talks": [], "listens": []}
+    for k in range(0, count, 150):
+        folder = tmp_path / f"{k:08d}"
+        folder.mkdir()
+        tracks.save(folder, [track(stretch.shape[k : k + 150], k), track(still[k : k + 150], k)])
+        for number, own in enumerate(faces.values()):
+            own.append(learn._Face(folder.name, number, folder))
     people = {
         name: basis.person(mesh.head(), shape)
         for name, shape in (("talks", stretch.shape), ("listens", still))
     }
     learnt = model.unlearnt(KNOWN)
     task = Task("", inputs, {"least_speech": 2.0}, {}, "", tmp_path)
-    found = learn._styles(task, shots, faces, people, learnt)
+    found = learn._styles(task, faces, people, learnt)
     assert set(found) == {"talks"}
     assert 15 < found["talks"]["talks"] <= 24
     whole = style.Style.model_validate(found["talks"]["style"])
     judged = patch.object(evidence, "evidence", wraps=evidence.evidence)
     with patch.object(model, "LESSON", count // 2), judged as calls:
-        part = learn._styles(task, shots, faces, people, learnt)["talks"]
+        part = learn._styles(task, faces, people, learnt)["talks"]
     assert calls.call_count == 2, "of four shots"
     assert part["talks"] == pytest.approx(found["talks"]["talks"], rel=0.3)
     assert part["style"]["opening"]["reach"] == pytest.approx(whole.opening.reach, rel=0.3)

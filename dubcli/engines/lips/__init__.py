@@ -35,7 +35,7 @@ class LipWork:
         weight: (T,) float32 how much to change, 0–1.
         found: shape and weight before a person edited them; None where nobody did. An engine whose choice for
             one frame depends on others keeps the earlier choice away from the edit.
-        gallery: the file with the actor's footage.
+        gallery: the folder with the actor's footage.
         settings: the stage's settings.
         batch: 1.0, or less when memory was short: scale batches by it.
         report: called with the number of frames done and their total.

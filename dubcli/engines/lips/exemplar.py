@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dubcli.artifacts.gallery import Gallery, joined, load
 from dubcli.engines.lips import LipWork, render, retrieval
 from dubcli.face import cover, mask, pose, warp
 from dubcli.face import mesh as regions
-from dubcli.face.gallery import Gallery, build, cut, joined, load, usable
+from dubcli.face.gallery import build, cut, usable
 from dubcli.face.smooth import quadratic, smoothstep
 from dubcli.media import spans
 from dubcli.media.patches import Patch
@@ -39,6 +40,8 @@ _BAD, _HOPELESS = 14.0, 22.0  # costs between which footage is given up
 _COVER_FRAMES = 3  # frames over which what covers the face is steadied
 _UNIT = np.float32(1 / 255)
 _THREADS = 2  # frames drawn at once; they do not depend on each other
+_DRAWN_BYTES = 400_000_000  # frames drawn and not yet given back: in 4K a few are gigabytes
+_PIXEL_BYTES = 100  # that drawing a frame takes for each pixel of its patch
 _FOLLOW_LIGHT = 0.4  # share of a frame's own light while a piece of footage runs on
 _MEMORY = 8  # frames over which light and grain are steadied; no frame depends on those further back
 _EDIT_REACH = 5  # frames around an edit of the curves in which other footage may be chosen than without it
@@ -67,7 +70,7 @@ class ExemplarEngine:
             faces, flat = plan.faces(start, pictures)
             rows, cost = plan.choose(start, flat, shown)
             wanted = [t for t in range(start, stop) if plan.weight[t] > 0]
-            drawings = _ahead(plan.draw, ((t, faces[t - start], rows[t - start]) for t in wanted))
+            drawings = _ahead(plan.draw, ((t, faces[t - start], rows[t - start]) for t in wanted), plan.ahead)
             for t, drawn in zip(wanted, drawings, strict=True):
                 row, price = int(rows[t - start]), float(cost[t - start])
                 if row not in (shown, shown + 1):
@@ -86,13 +89,15 @@ def _followed(recent: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     return reduce(lambda light, now: light + np.float32(_FOLLOW_LIGHT) * (now - light), recent)
 
 
-def _ahead(draw: Callable[..., render.Layers], asked: Iterable[tuple[Any, ...]]) -> Iterator[render.Layers]:
-    """Draw frames on threads, a few ahead of the one in hand, and give them back in order."""
+def _ahead(
+    draw: Callable[..., render.Layers], asked: Iterable[tuple[Any, ...]], most: int
+) -> Iterator[render.Layers]:
+    """Draw frames on threads, at most so many at once with the one in hand, and give them back in order."""
     with ThreadPoolExecutor(_THREADS) as pool:
         waiting: deque[Future[render.Layers]] = deque()
         for one in asked:
             waiting.append(pool.submit(draw, *one))
-            if len(waiting) > 2 * _THREADS:
+            if len(waiting) >= most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -105,10 +110,10 @@ def _footage(work: LipWork) -> Gallery:
     if not len(good) or np.isin(good, gallery.frames).mean() > _ENOUGH:
         return gallery
 
-    def alive() -> None:
+    def alive(_done: int, _total: int) -> None:
         work.report(0, int((work.weight > 0).sum()))
 
-    own = build(work.film, work.video, work.pts, [work.track], SHOT_BYTES, gallery.head, alive)
+    own = build(work.film, work.video, work.pts, [lambda: work.track], SHOT_BYTES, gallery.head, alive)
     return joined(gallery, own)
 
 
@@ -157,6 +162,12 @@ class _Plan:
             for start, stop in spans.true(self.asked)
             for a in range(start, stop, most)
         ]
+
+    @property
+    def ahead(self) -> int:
+        """Frames that may be drawn and not yet given back."""
+        each = self.size[0] * self.size[1] * _PIXEL_BYTES
+        return max(1, min(2 * _THREADS + 1, int(self.work.batch * _DRAWN_BYTES) // each))
 
     def faces(self, start: int, pictures: list[NDArray[Any]]) -> tuple[list[render.Face], NDArray[np.uint8]]:
         """The faces to change from frame `start` on, and each of them laid flat."""

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.gallery import Gallery
 from dubcli.face import cover
 from dubcli.face import mesh as regions
-from dubcli.face.gallery import Gallery
 
 Floats = NDArray[np.floating[Any]]
 

@@ -1,0 +1,481 @@
+"""A feature film: time and peak memory of every stage.
+
+    python -m bench.feature made [--shots 2500] [--people 40] [--hours 2] [--keep DIR]
+    python -m bench.feature film ../shared/footage [--minutes 90] [--keep DIR]
+
+`made` makes up the tracks and the sound of a film of that many shots and people, and runs cast, cue, gallery,
+learn, motion and report on them as `dubcli run` does; what lies between them (patches, encoded shots) is made
+up as well. `film` cuts a film of eleven shots a minute together from the clips of a footage folder at
+640×360, 25 frames a second, and dubs it from end to end; runs of several lengths tell what a minute costs.
+
+A row per stage: units, seconds from its first unit's start to its last one's end, processor seconds in that
+time, and the peak megabytes, sampled ten times a second, of one process and of all together. Pages of mapped
+files count. Processor seconds tell more where others use the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from dubcli import stages
+from dubcli.artifacts import speech, tracks
+from dubcli.artifacts.compose import Segment
+from dubcli.artifacts.compose import video as segment_video
+from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.motion import Motion
+from dubcli.artifacts.patches import PatchFacts, pictures
+from dubcli.artifacts.phones import CLASSES
+from dubcli.artifacts.remux import Remuxed
+from dubcli.artifacts.remux import film as finished
+from dubcli.artifacts.shots import Frames, Groups, Shot, Shots, save_change
+from dubcli.core import keys, plan
+from dubcli.core.job import Job
+from dubcli.core.model import JobView, Unit
+from dubcli.face import mesh as regions
+from dubcli.media import source
+from dubcli.media.ffmpeg import binary, url
+from dubcli.media.patches import Patch, write
+from dubcli.settings.config import Settings
+from dubcli.speech import encoder, visemes
+
+COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
+RATE, SIZE = 24, (640, 360)  # of the made-up film
+REAL = ("cast", "cue", "gallery", "learn", "motion", "report")
+EVERY = 0.1  # seconds between two looks at memory
+PATCH = 48  # pixels of a side of the made-up patches
+SHOTS_A_MINUTE = 11
+
+
+@dataclass
+class Usage:
+    """What a command took.
+
+    Attributes:
+        seconds: by the clock.
+        samples: (time, bytes of the largest process, bytes of all, processor seconds so far).
+    """
+
+    seconds: float = 0.0
+    samples: list[tuple[float, int, int, float]] = field(default_factory=list)
+
+    def peak(self, start: float, stop: float) -> tuple[int, int]:
+        """Megabytes at most between two times, of one process and of all."""
+        inside = [s for s in self.samples if start - EVERY <= s[0] <= stop + EVERY] or [(0.0, 0, 0, 0.0)]
+        return round(max(s[1] for s in inside) / 1e6), round(max(s[2] for s in inside) / 1e6)
+
+    def busy(self, start: float, stop: float) -> float:
+        """Processor seconds between two times."""
+        until = [max([s[3] for s in self.samples if s[0] <= at] or [0.0]) for at in (start, stop + EVERY)]
+        return round(until[1] - until[0], 1)
+
+
+def processes(pid: int) -> Iterator[tuple[int, float]]:
+    """Bytes resident in a process and in each one below it, and processor seconds of each.
+
+    Those of children that have ended are their parent's.
+    """
+    try:
+        size = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+        times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+        yield size, sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from processes(int(child))
+    except (OSError, IndexError):
+        return
+
+
+def measured(words: Sequence[str]) -> Usage:
+    """Run the command line and watch it."""
+    usage, began = Usage(), time.time()
+    process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        sizes, busy = zip(*(list(processes(process.pid)) or [(0, 0.0)]), strict=True)
+        usage.samples.append((time.time(), max(sizes), sum(sizes), sum(busy)))
+        time.sleep(EVERY)
+    if process.returncode:
+        raise SystemExit(f"dubcli {' '.join(words)} ended with {process.returncode}")
+    usage.seconds = time.time() - began
+    return usage
+
+
+def rows(job: Path, usage: Usage) -> list[dict[str, Any]]:
+    """A row per stage that did something, from the job's own events."""
+    spans: dict[str, list[float]] = {}
+    units: dict[str, int] = {}
+    for line in (job / "events.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        at = datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
+        if event["type"] in ("unit.start", "unit.done") and at >= usage.samples[0][0]:
+            spans.setdefault(event["stage"], []).append(at)
+            units[event["stage"]] = units.get(event["stage"], 0) + (event["type"] == "unit.done")
+    out = []
+    for stage, times in spans.items():
+        one, together = usage.peak(min(times), max(times))
+        out.append(
+            {
+                "stage": stage,
+                "units": units[stage],
+                "seconds": round(max(times) - min(times), 1),
+                "cpu": usage.busy(min(times), max(times)),
+                "one_mb": one,
+                "all_mb": together,
+            }
+        )
+    return out
+
+
+def tell(row: Mapping[str, Any]) -> None:
+    """Print a row."""
+    sys.stdout.write(json.dumps(row) + "\n")
+    sys.stdout.flush()
+
+
+def finish(job: Path, words: Sequence[str]) -> None:
+    """Say how long planning and running the finished job once more take."""
+    for name, command in (("plan", ["plan", *words]), ("again", ["run", *words, "-q"])):
+        began = time.perf_counter()
+        subprocess.run([*COMMAND, *command], check=True, stdout=subprocess.DEVNULL)
+        tell({"command": name, "seconds": round(time.perf_counter() - began, 2)})
+    store = sum(path.stat().st_size for path in (job / "store").rglob("*") if path.is_file())
+    tell({"store_mb": round(store / 1e6)})
+
+
+# A film that is made up.
+
+
+@dataclass
+class Made:
+    """The made-up film.
+
+    Attributes:
+        shots: in order.
+        faces: people in each shot, the one who may speak first.
+        heads: (people, 478, 3) canonical heads.
+        who: (people, D) what their descriptors are near.
+        aperture: (frames,) what the sound asks of a mouth in each frame, 0–1.
+        spoken: (frames,) whether there is speech.
+        chance: where all of it comes from.
+    """
+
+    shots: list[tuple[int, int]]
+    faces: list[list[int]]
+    heads: NDArray[np.float32]
+    who: NDArray[np.float32]
+    chance: np.random.Generator
+    aperture: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    spoken: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    @classmethod
+    def of(cls, frames: int, shots: int, people: int) -> Made:
+        """Shots of all lengths; a few people are in most of them."""
+        chance = np.random.default_rng(11)
+        weights = chance.gamma(2.0, size=shots) + 0.4
+        edges = np.concatenate([[0], np.cumsum(weights / weights.sum() * frames)]).round().astype(int)
+        often = 1 / np.arange(1, people + 1)
+        faces = [
+            chance.choice(people, chance.choice([1, 2, 3], p=[0.55, 0.35, 0.1]), False, often / often.sum())
+            for _ in range(shots)
+        ]
+        heads = np.repeat(regions.head()[None], people, axis=0)
+        heads = heads * (1 + 0.06 * chance.normal(size=(people, 1, 3)))
+        made = [(int(a), int(b)) for a, b in pairwise(edges)]
+        who = chance.normal(size=(people, 532)).astype(np.float32)
+        return cls(made, [f.tolist() for f in faces], heads.astype(np.float32), who, chance)
+
+    def sound(self, seconds: float) -> tuple[speech.Record, dict[str, NDArray[Any]]]:
+        """A sound in which most shots are spoken in, and its features."""
+        count = int(seconds * 100)
+        regions_ = []
+        spoken = np.zeros(count, bool)
+        for a, b in self.shots:
+            if b - a > 30 and self.chance.random() < 0.7:
+                start, end = a / RATE + 0.2, b / RATE - 0.3
+                regions_.append(speech.Region(start=round(start, 3), end=round(end, 3)))
+                spoken[int(start * 100) : int(end * 100)] = True
+        classes = self.chance.integers(1, len(CLASSES), -(-count // 9)).repeat(9)[:count]
+        viseme = np.eye(len(CLASSES), dtype=np.float32)[np.where(spoken, classes, 0)]
+        share = np.cumsum(
+            np.concatenate([np.zeros_like(viseme[:4]), viseme, np.zeros_like(viseme[:4])]), axis=0
+        )
+        viseme = ((share[8:] - share[:-8]) / 8).astype(np.float32)
+        viseme[:, 0] += 1 - viseme.sum(1)
+        at = np.clip(
+            (encoder.seconds(np.arange(encoder.count(int(seconds * 16000)))) * 100).astype(int), 0, count - 1
+        )
+        spread = self.chance.normal(size=(len(CLASSES), encoder.WIDTH)).astype(np.float32)
+        encoded = (viseme[at] @ spread * spoken[at][:, None]).astype(np.float16)
+        bands = self.chance.normal(size=(len(CLASSES), 80)).astype(np.float32)
+        found = {
+            "logmel": np.where(spoken[:, None], viseme @ bands, -4).astype(np.float32),
+            "loudness": np.where(spoken, -3, -60).astype(np.float32),
+            "pitch": np.where(spoken, 140, 0).astype(np.float32),
+            "colour": np.zeros((2, 80), np.float32),
+            "speech": spoken.astype(np.float32),
+            "viseme": viseme,
+            "encoded": encoded,
+        }
+        frames = np.clip((np.arange(self.shots[-1][1]) / RATE * 100).astype(int), 0, count - 1)
+        self.aperture = (viseme @ visemes.table("opening"))[frames].astype(np.float64)
+        self.spoken = spoken[frames]
+        return speech.Record(engine="made", seconds=round(seconds, 3), regions=tuple(regions_)), found
+
+    def tracks(self, number: int) -> list[tracks.FaceTrack]:
+        """The faces of a shot: the first speaks as the sound asks, the others hardly move."""
+        start, stop = self.shots[number]
+        out = []
+        for place, person in enumerate(self.faces[number]):
+            count = stop - start
+            sway = np.cumsum(self.chance.normal(0, 0.25, (count, 1, 3)), axis=0)
+            gap = 0.22 * self.aperture[start:stop] if place == 0 else np.zeros(count)
+            gap = gap + 0.002 * self.chance.normal(size=count)
+            head = self.heads[person]
+            low = np.zeros(478)
+            middle = (head[regions.UPPER_LIP, 1] + head[regions.LOWER_LIP, 1]) / 2
+            moved = list(regions.MOUTH)
+            low[moved] = np.clip((head[moved, 1] - middle) / 0.03, 0, 1) * (np.abs(head[moved, 0]) < 0.45)
+            canonical = np.repeat(head[None], count, axis=0)
+            canonical[..., 1] += gap[:, None] * low
+            size = float(self.chance.uniform(35, 70))
+            where = np.array([140 + 180 * place, 130, 0])
+            mesh = (canonical * size + where + sway).astype(np.float32)
+            ones = np.ones(count, np.float32)
+            descriptor = self.who[person] + 0.5 * self.chance.normal(size=(8, self.who.shape[1]))
+            out.append(
+                tracks.FaceTrack(
+                    frames=np.arange(start, stop, dtype=np.int32),
+                    mesh=mesh,
+                    pose=np.zeros((count, 3), np.float32),
+                    size=size * ones,
+                    sharp=ones,
+                    occlusion=0 * ones,
+                    reason=np.zeros(count, np.uint8),
+                    thumbs=self.chance.integers(60, 200, (8, 96, 96, 3), np.uint8),
+                    descriptor=(descriptor / np.linalg.norm(descriptor, axis=1, keepdims=True)).astype(
+                        np.float32
+                    ),
+                )
+            )
+        return out
+
+
+def picture(path: Path, seconds: float) -> None:
+    """A film without anything to see, and a sound."""
+    size = "x".join(map(str, SIZE))
+    subprocess.run(
+        [binary(), "-v", "error", "-y", "-f", "lavfi", "-i",
+         f"color=c=0x8a6a58:s={size}:r={RATE}:d={seconds}",
+         "-f", "lavfi", "-i", f"sine=r=16000:d={seconds}", "-c:v", "libx264", "-preset", "ultrafast",
+         "-g", str(RATE), "-c:a", "aac", "-ac", "1", url(path)],
+        check=True,
+    )  # fmt: skip
+
+
+def fill(view: JobView, made: Made, pts: NDArray[np.int64]) -> dict[str, Callable[[Unit, Path], None]]:
+    """What makes up the artifacts of each stage that is not run."""
+    film = MediaInfo.load(view.one("probe").path).film
+    frames = Frames(pts, np.zeros((len(pts), 16), np.uint8), film.tick)
+    sounds = {}
+    for name in ("dub", "film"):  # the film's last: it is what its mouths say
+        sounds[name] = made.sound(len(pts) / RATE)
+    numbers = {f"{a:08d}": k for k, (a, _) in enumerate(made.shots)}
+
+    def scan(unit: Unit, out: Path) -> None:
+        frames.save(out)
+        Groups(starts=(0,), keys=(0,), fixed=(False,)).save(out)
+        save_change(out, np.zeros(len(pts)))
+
+    def split(unit: Unit, out: Path) -> None:
+        frames.save(out)
+        Groups(starts=(0,), keys=(0,), fixed=(False,)).save(out)
+        shots = (Shot(name=f"{a:08d}", start=a, stop=b, picture=f"{a}") for a, b in made.shots)
+        Shots(shots=tuple(shots)).save(out)
+
+    def track(unit: Unit, out: Path) -> None:
+        tracks.save(out, made.tracks(numbers[unit.name]))
+
+    def align(unit: Unit, out: Path) -> None:
+        record, features = sounds[unit.name]
+        record.whole().save(out)
+        speech.save_features(out, features.items())
+
+    def lips(unit: Unit, out: Path) -> None:
+        motion = Motion.load(unit.paths["motion"])
+        asked = motion.frames[motion.weight > 0]
+        mask = np.full((PATCH, PATCH), 255, np.uint8)
+        rgb = np.full((PATCH, PATCH, 3), 120, np.uint8)
+        patches = (Patch(int(f), (300, 160), rgb, mask, 0.9) for f in asked)
+        placed, back = write(pictures(out), patches, motion.frames, film)
+        placed.save(out)
+        PatchFacts(
+            engine="made", frames=len(motion.frames), changed=len(asked), given_back=back, confidence=0.9
+        ).save(out)
+
+    def compose(unit: Unit, out: Path) -> None:
+        segment_video(out).write_bytes(b"made up")
+        Segment(spans=tuple(map(tuple, unit.facts["spans"])), delay=0, changed=1, codec="h264").save(out)
+
+    def remux(unit: Unit, out: Path) -> None:
+        shutil.copyfile(view.sources["film"].path, finished(out, view.suffix))
+        Remuxed(encoded=1, copied=len(pts) - 1, why="", left_out=()).save(out)
+
+    return {
+        "scan": scan, "split": split, "track": track, "align": align, "lips": lips, "compose": compose,
+        "remux": remux,
+    }  # fmt: skip
+
+
+def timestamps(path: Path) -> NDArray[np.int64]:
+    """Presentation times of all pictures."""
+    with source.opened(path) as container:
+        packets = container.demux(source.picture(container, path, None))
+        return np.array(sorted(p.pts for p in packets if p.pts is not None and p.size), np.int64)
+
+
+def made_up(folder: Path, shots: int, people: int, hours: float) -> None:
+    """Make the job up where it is not measured, and measure the rest, stage by stage."""
+    film, dub = folder / "film.mp4", folder / "dub.flac"
+    seconds = 3600 * hours
+    picture(film, seconds)
+    subprocess.run(
+        [binary(), "-v", "error", "-y", "-f", "lavfi", "-i", f"sine=r=16000:d={seconds}", url(dub)],
+        check=True,
+    )
+    words = [str(film), "--audio", str(dub), "-o", str(folder / "out.mp4"), "--job", str(folder / "job")]
+    measured(["run", *words, "--stage", "probe", "-q", "--progress", "none"])
+    job = Job.open(folder / "job", Settings())
+    job.read_sources()
+    view = plan.view(job)
+    pts = timestamps(film)
+    made = Made.of(len(pts), shots, people)
+    makers: dict[str, Callable[[Unit, Path], None]] = {}
+    for name in stages.ORDER:
+        if name in REAL:
+            usage = measured(["run", *words, "--stage", name, "-q", "--progress", "none"])
+            for row in rows(folder / "job", usage):
+                tell(row)
+        found = plan.rows(job, view, name, plan.Selection())
+        view.artifacts[name] = {row.unit.name: row.artifact for row in found if row.unit and row.artifact}
+        if name == "probe":
+            makers = fill(view, made, pts)
+        if name not in makers:
+            continue
+        for row in tqdm([row for row in found if not row.artifact], desc=name, disable=None):
+            assert row.unit
+            out = job.store.workspace()
+            makers[name](row.unit, out)
+            artifact = job.store.put(keys.preimage(row.unit), out, {})
+            job.set_ref(row.unit.id, artifact.key)
+            view.artifacts[name][row.unit.name] = artifact
+    finish(folder / "job", words)
+
+
+# A film that is cut together.
+
+
+def cut_together(footage: Path, minutes: float, folder: Path) -> tuple[Path, Path]:
+    """A film of parts of talking people's clips, eleven a minute, and a dub of the same length."""
+    clips = sorted(p for p in (footage / "talk").iterdir() if p.suffix in (".mp4", ".mpg"))
+    voices = sorted((footage / "speech").glob("*.wav"))
+    chance = np.random.default_rng(7)
+    length = 60 / SHOTS_A_MINUTE
+    parts = folder / "parts"
+    parts.mkdir()
+    fit = "scale=640:360:force_original_aspect_ratio=decrease,pad=640:360:(ow-iw)/2:(oh-ih)/2"
+    look = f"{fit},fps=25,format=yuv420p"
+    sound = "aresample=48000,aformat=channel_layouts=mono"
+    for k in tqdm(range(round(minutes * SHOTS_A_MINUTE)), desc="cut", disable=None):
+        clip = clips[int(chance.integers(len(clips)))]
+        with source.opened(clip) as box:
+            seconds = (box.duration or 0) / 1e6
+        start = float(chance.uniform(0, max(0.0, seconds - length)))
+        subprocess.run(
+            [binary(), "-v", "error", "-y", "-ss", f"{start:.2f}", "-t", f"{length:.2f}", "-i", url(clip),
+             "-vf", look, "-af", sound, "-map", "0:v:0", "-map", "0:a:0?", "-c:v", "libx264", "-preset",
+             "veryfast", "-crf", "18", "-g", "50", "-c:a", "pcm_s16le", url(parts / f"{k:05d}.mkv")],
+            check=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    (parts / "list.txt").write_text("".join(f"file '{p.name}'\n" for p in sorted(parts.glob("*.mkv"))))
+    film, dub = folder / "film.mp4", folder / "dub_fr.wav"
+    subprocess.run(
+        [binary(), "-v", "error", "-y", "-f", "concat", "-i", url(parts / "list.txt"), "-c:v", "copy",
+         "-c:a", "aac", "-b:a", "128k", url(film)],
+        check=True,
+    )  # fmt: skip
+    (folder / "voices.txt").write_text(
+        "".join(f"file '{voices[k % len(voices)].resolve()}'\n" for k in range(int(minutes * 12) + 1))
+    )
+    subprocess.run(
+        [binary(), "-v", "error", "-y", "-f", "concat", "-safe", "0", "-i", url(folder / "voices.txt"),
+         "-t", str(60 * minutes), "-ar", "48000", "-ac", "1", url(dub)],
+        check=True,
+    )  # fmt: skip
+    shutil.rmtree(parts)
+    return film, dub
+
+
+def dubbed(footage: Path, minutes: float, folder: Path) -> None:
+    """Dub a film cut together from clips, and say what each stage and each of its minutes took."""
+    film, dub = cut_together(footage, minutes, folder)
+    words = [str(film), "--audio", str(dub), "-o", str(folder / "out.mp4"), "--job", str(folder / "job")]
+    usage = measured(["run", *words, "-q", "--progress", "none"])
+    for row in rows(folder / "job", usage):
+        tell(row)
+    one, together = usage.peak(0.0, time.time())
+    tell(
+        {
+            "minutes": minutes,
+            "seconds": round(usage.seconds, 1),
+            "seconds_a_minute": round(usage.seconds / minutes, 1),
+            "one_mb": one,
+            "all_mb": together,
+        }
+    )
+    finish(folder / "job", words)
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    made = kinds.add_parser("made")
+    made.add_argument("--shots", type=int, default=2500)
+    made.add_argument("--people", type=int, default=40)
+    made.add_argument("--hours", type=float, default=2.0)
+    real = kinds.add_parser("film")
+    real.add_argument("footage", type=Path)
+    real.add_argument("--minutes", type=float, default=90.0)
+    for one in (made, real):
+        one.add_argument("--keep", type=Path, help="keep the film and the job here")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        if args.kind == "made":
+            made_up(folder, args.shots, args.people, args.hours)
+        else:
+            dubbed(args.footage, args.minutes, folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""`gallery`'s artifact: footage of one person's lower face, the reference bank of an actor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.artifacts.arrays import mapped
+
+_FILE = "gallery.npz"
+
+
+class Crops(Sequence[NDArray[Any]]):
+    """Pictures (h, w, 3) of various sizes, one behind the other in one array.
+
+    Attributes:
+        pixels: (sum of all h * w * 3,) uint8 or uint16; may be mapped, then pictures are read one by one.
+        size: (N, 2) int32 width and height of each.
+    """
+
+    def __init__(self, pixels: NDArray[Any], size: NDArray[np.int32]) -> None:
+        self.pixels, self.size = pixels, size
+        self._edges = np.concatenate([[0], np.cumsum(3 * np.prod(size, axis=1, dtype=np.int64))])
+        if len(pixels) != self._edges[-1]:
+            raise ValueError(f"{len(pixels)} samples do not make {self._edges[-1]} of {len(size)} pictures")
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return [self[k] for k in range(*row.indices(len(self)))]
+        row = range(len(self))[row]
+        width, height = self.size[row]
+        return self.pixels[self._edges[row] : self._edges[row + 1]].reshape(height, width, 3)
+
+
+@dataclass
+class Gallery:
+    """Footage of one person's lower face, N frames in runs.
+
+    Attributes:
+        frames: (N,) int32 film-wide frame numbers.
+        origin: (N, 2) int32 raster position (x, y) of the crop's first pixel.
+        crop: N pictures (h, w, 3) uint8 or uint16 RGB, all of one size in a run; the raster's edge is
+            replicated beyond it.
+        mesh: (N, 478, 3) float32 raster pixels.
+        shape: (N, P, 3) float32 canonical mouth.
+        pose: (N, 3) float32 degrees.
+        run: (N,) int32; equal numbers are consecutive footage.
+        sharp: (N,) float32 sharpness relative to the track's median.
+        texture: (N, 36, 48, 3) uint8 the lower face laid flat (`face.cover`).
+        cover: (N, 36, 48) uint8 how surely something lies before each texel of it, 255 is sure.
+        head: (478, 3) float32 the canonical head that `shape` and `pose` refer to.
+    """
+
+    frames: NDArray[np.int32]
+    origin: NDArray[np.int32]
+    crop: Sequence[NDArray[Any]]
+    mesh: NDArray[np.float32]
+    shape: NDArray[np.float32]
+    pose: NDArray[np.float32]
+    run: NDArray[np.int32]
+    sharp: NDArray[np.float32]
+    texture: NDArray[np.uint8]
+    cover: NDArray[np.uint8]
+    head: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+def save(folder: Path, gallery: Gallery) -> None:
+    """Write a gallery, uncompressed, so that its pictures can be mapped and not read.
+
+    They stand one behind the other in `pixels`; `size` (N, 2) says where each ends.
+    """
+    rest = {f.name: getattr(gallery, f.name) for f in fields(Gallery) if f.name != "crop"}
+    crop = gallery.crop
+    assert isinstance(crop, Crops), "only what was built is saved"
+    np.savez(folder / _FILE, pixels=crop.pixels, size=crop.size, **rest)
+
+
+def load(folder: Path) -> Gallery:
+    """Read what `save` wrote; pictures stay on disk until they are looked at."""
+    box = mapped(folder / _FILE)
+    rest = {f.name: np.array(box[f.name]) for f in fields(Gallery) if f.name != "crop"}
+    return Gallery(crop=Crops(box["pixels"], np.array(box["size"])), **rest)
+
+
+def joined(first: Gallery, second: Gallery) -> Gallery:
+    """Two galleries of one person under one head as one."""
+    run = np.concatenate([first.run, second.run + first.run.max(initial=-1) + 1])
+    rest = {
+        f.name: np.concatenate([getattr(first, f.name), getattr(second, f.name)])
+        for f in fields(Gallery)
+        if f.name not in ("crop", "run", "head")
+    }
+    return Gallery(crop=[*first.crop, *second.crop], run=run.astype(np.int32), head=first.head, **rest)

@@ -1,0 +1,79 @@
+"""Cut out the footage of one person, to be shown again: the reference bank of an actor."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dubcli.artifacts.cast import Cast
+from dubcli.artifacts.cues import Cues
+from dubcli.artifacts.shots import Shots
+from dubcli.core.model import JobView, Stage, Task, Unit
+from dubcli.errors import CheckError
+
+STAGE = Stage("gallery", version=1, after=("cue",))
+
+
+def units(job: JobView) -> list[Unit]:
+    """One unit per person who has a cue, named by their id.
+
+    Nobody else is shown again. A unit's key covers that person's tracks and shots, not the cues: dubs of one
+    film share galleries, and who is merged or split in `cast.yaml` is the only one to be cut out anew.
+    """
+    split, probe = job.one("split"), job.one("probe")
+    named = Shots.load(split.path).named()
+    cued = {cue.person for cue in Cues.load(job.one("cue").path).cues}
+    tracks = job.all("track")
+    found = []
+    for person in Cast.load(job.one("cast").path).persons:
+        if person.id not in cued:
+            continue
+        shots = sorted({shot for shot, _ in person.faces})
+        found.append(
+            Unit(
+                STAGE,
+                person.id,
+                inputs={f"tracks/{shot}": tracks[shot].content for shot in shots}
+                | {f"picture/{shot}": named[shot].picture for shot in shots},
+                paths={f"tracks/{shot}": tracks[shot].path for shot in shots}
+                | {"film": job.sources["film"].path, "split": split.path, "probe": probe.path},
+                params=job.settings.gallery.model_dump(),
+                facts={"faces": person.faces},
+                cost=person.frames,
+            )
+        )
+    return found
+
+
+def run(task: Task) -> None:
+    """Write `gallery.npz`."""
+    from dubcli.artifacts import gallery, tracks
+    from dubcli.artifacts.media import MediaInfo
+    from dubcli.artifacts.shots import Frames
+    from dubcli.face.gallery import build
+
+    video, pts = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["split"]).pts
+    faces = [
+        partial(tracks.load_one, task.inputs[f"tracks/{shot}"], number)
+        for shot, number in task.facts["faces"]
+    ]
+    budget = task.params["budget_mb"] * 1_000_000
+    built = build(task.inputs["film"], video, pts, faces, budget, alive=task.report)
+    gallery.save(task.out, built)
+
+
+def check(task: Task) -> None:
+    """The gallery can be read, and its parts agree.
+
+    Raises:
+        CheckError: it is not so.
+    """
+    import numpy as np
+
+    from dubcli.artifacts import gallery
+
+    found = gallery.load(task.out)
+    kept = (found.crop, found.origin, found.mesh, found.shape, found.pose, found.run, found.sharp)
+    if {len(rows) for rows in (*kept, found.texture, found.cover)} != {len(found)}:
+        raise CheckError(f"the footage of {task.unit} is not whole; type: dubcli run again")
+    if not np.isfinite(found.mesh).all() or not np.isfinite(found.head).all():
+        raise CheckError(f"the footage of {task.unit} is placed nowhere; type: dubcli run again")

@@ -1,0 +1,90 @@
+"""`scan`: the time, digest and change of every frame, and where packets can be cut, in one decoding pass."""
+
+from __future__ import annotations
+
+from dubcli.artifacts.media import MediaInfo
+from dubcli.core.model import JobView, Stage, Task, Unit
+from dubcli.errors import CheckError, MediaError
+
+STAGE = Stage("scan", version=1, after=("probe",))
+
+
+def units(job: JobView) -> list[Unit]:
+    """One unit: the film. No setting has a part in it, so a film is scanned once."""
+    media = job.one("probe")
+    video = MediaInfo.load(media.path).film
+    return [
+        Unit(
+            STAGE,
+            "film",
+            {"video": video.digest},
+            {"film": job.sources["film"].path, "probe": media.path},
+            # The same packets in another container may be timed otherwise.
+            facts={"film": media.content},
+            cost=float(video.packets),
+            needs=job.picture_needs,
+        )
+    ]
+
+
+def run(task: Task) -> None:
+    """Write what every frame is, how much it differs from the one before, and where packets can be cut."""
+    import numpy as np
+
+    from dubcli.artifacts import shots
+    from dubcli.media import decode, source
+    from dubcli.media.colour import Colour
+    from dubcli.media.groups import Grouper
+    from dubcli.media.shots import WIDTH, Scorer
+
+    video = MediaInfo.load(task.inputs["probe"]).film
+    film = task.inputs["film"]
+    colour = Colour.of(video)
+    scorer = Scorer(float(video.rate))
+    size = (WIDTH, max(16, round(WIDTH * video.height / video.width)))
+    pts: list[int] = []
+    digests: list[bytes] = []
+    damaged = 0
+
+    def count_damage() -> None:
+        nonlocal damaged
+        damaged += 1
+
+    with source.opened(film) as container:
+        stream = decode.prepared(container, film, video.index)
+        grouper = Grouper(video.codec, stream.codec_context.extradata or b"")
+        step = max(1, round(1 / (video.rate * video.tick)))
+        for frame in decode.pictures(container, stream, film, video, count_damage, grouper.add):
+            time = frame.pts if frame.pts is not None else (pts[-1] + step if pts else video.start_pts)
+            pts.append(max(time, pts[-1] + 1) if pts else time)
+            digests.append(decode.digest(frame))
+            scorer.add(decode.whole(frame, colour, *size)[..., ::-1])
+            if len(pts) % 25 == 0:
+                task.report(len(pts), max(video.packets, len(pts)))
+    if not pts:
+        raise MediaError(f"{film}: no picture can be decoded; check that the film is whole")
+    if damaged:
+        grouper.refuse(f"{damaged} of its packets or frames are damaged")
+        task.warn(
+            f"{damaged} packets or frames of the film's picture are damaged; what is lacking was guessed"
+        )
+    grouper.groups(np.array(pts, np.int64)).save(task.out)
+    rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16)
+    shots.Frames(np.array(pts, np.int64), rows, video.tick).save(task.out)
+    shots.save_change(task.out, np.array(scorer.scores, np.float64))
+
+
+def check(task: Task) -> None:
+    """Time must go forward, and every frame have its digest and its change.
+
+    Raises:
+        CheckError: it is not so.
+    """
+    import numpy as np
+
+    from dubcli.artifacts import shots
+
+    frames, change = shots.Frames.load(task.out), shots.change(task.out)
+    pts = frames.pts
+    if not len(pts) == len(frames.digest) == len(change) or not (np.diff(pts) > 0).all():
+        raise CheckError("the film's frames are not in order; type: dubcli run again")
