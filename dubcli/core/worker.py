@@ -11,7 +11,6 @@ Answers: `{"type": "progress", "done", "total"}`, `{"type": "warning", "text"}`,
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import json
 import os
@@ -29,6 +28,7 @@ from typing import Any
 from dubcli import stages
 from dubcli.core.model import Task, Unit
 from dubcli.errors import DubError, EngineError, ExitCode, TemporaryError
+from dubcli.media.ffmpeg import die_with
 
 Message = dict[str, Any]
 
@@ -36,7 +36,6 @@ _START = (
     # `-c` puts the current directory on the path; a folder of films is no place to import from.
     "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.core.worker import main; main(%d)"
 )
-_PR_SET_PDEATHSIG = 1
 _PROGRESS_SECONDS = 0.2
 
 
@@ -128,7 +127,7 @@ class Worker:
 
 def main(parent: int) -> None:
     """Serve requests until standard input ends or the parent process dies."""
-    _die_with_parent(parent)
+    die_with(parent)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -200,10 +199,3 @@ def _listen(requests: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         requests.put(line)
     os._exit(0)
-
-
-def _die_with_parent(parent: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we could ask
-        os._exit(1)

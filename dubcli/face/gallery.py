@@ -93,6 +93,7 @@ def build(
     film: Path,
     video: VideoStream,
     pts: NDArray[np.int64],
+    digests: NDArray[np.uint8] | None,
     tracks: Sequence[FaceTrack],
     cap: int,
     head: Floats | None = None,
@@ -104,6 +105,8 @@ def build(
         film: the film.
         video: its picture stream.
         pts: (frames of the film,) presentation times.
+        digests: (frames of the film, 16) digests of its pictures, checked when they are read,
+            or None.
         tracks: all tracks of the person.
         cap: bytes of pixels to keep at most; everything eligible is kept while it fits.
         head: the person's canonical head; by default the mean of the tracks' meshes.
@@ -123,19 +126,20 @@ def build(
     row = 0
     for piece, origin in zip(pieces, origins, strict=True):
         first = int(piece.frames[0])
-        for frame, (x, y) in zip(decode(film, video, pts, first, first + len(piece)), origin, strict=True):
-            crop[row] = cut(frame, video, (int(x), int(y)), size)
+        pictures = decode(film, video, pts, first, first + len(piece), digests)
+        for frame, (x, y) in zip(pictures, origin, strict=True):
+            crop[row] = cut(frame, (int(x), int(y)), size)
             row += 1
             alive()
     return assemble(pieces, origins, crop, head)
 
 
-def cut(frame: Frame, video: VideoStream, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
+def cut(frame: Frame, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
     """A rectangle (h, w, 3) of a decoded frame whose edge is replicated beyond the picture."""
-    near = [min(max(at, 0), full - 1) for at, full in zip(origin, (video.width, video.height), strict=True)]
+    near = [min(max(at, 0), full - 1) for at, full in zip(origin, frame.square.size, strict=True)]
     far = [
         max(min(at + span, full), start + 1)
-        for at, span, full, start in zip(origin, size, (video.width, video.height), near, strict=True)
+        for at, span, full, start in zip(origin, size, frame.square.size, near, strict=True)
     ]
     picture = np.asarray(frame.rgb((near[0], near[1], far[0] - near[0], far[1] - near[1])))
     if picture.shape[:2] == (size[1], size[0]):

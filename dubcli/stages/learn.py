@@ -209,9 +209,11 @@ def _galleries(task: Task, faces: Mapping[str, list[FaceTrack]], people: Mapping
     from dubcli.artifacts.shots import Frames
     from dubcli.face import gallery
 
-    video, pts = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["picture"]).pts
+    video, frames = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["picture"])
     cap = task.params["gallery_mb"] * 1_000_000
     for done, (name, own) in enumerate(sorted(faces.items()), 1):
-        built = gallery.build(task.inputs["film"], video, pts, own, cap, people[name].head)
+        built = gallery.build(
+            task.inputs["film"], video, frames.pts, frames.digest, own, cap, people[name].head
+        )
         gallery.save(task.out / f"gallery-{name}.npz", built)
         task.report(done, len(faces))

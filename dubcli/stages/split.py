@@ -9,7 +9,8 @@ from dubcli.artifacts.media import MediaInfo
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError
 
-STAGE = Stage("split", version=4, after=("probe",))
+STAGE = Stage("split", version=5, after=("probe",))
+_JUMP_SECONDS = 1  # back in time, which no reordering of pictures explains
 
 
 def units(job: JobView) -> Iterable[Unit]:
@@ -59,10 +60,16 @@ def run(task: Task) -> None:
         grouper = Grouper(video.codec, stream.codec_context.extradata or b"")
         step = max(1, round(1 / (video.rate * video.tick)))
         for frame in decode.pictures(container, stream, film, video, count_damage, grouper.add):
-            time = frame.pts if frame.pts is not None else (pts[-1] + step if pts else video.start_pts)
+            told = decode.shown(frame, container)
+            time = told if told is not None else (pts[-1] + step if pts else video.start_pts)
+            if pts and time < pts[-1] - _JUMP_SECONDS / video.tick:
+                raise MediaError(
+                    f"{film}: its times jump back after frame {len(pts) - 1}, as where files were joined; "
+                    "give it times that go on, or dub its parts one by one"
+                )
             pts.append(max(time, pts[-1] + 1) if pts else time)
             digests.append(decode.digest(frame))
-            cutter.add(decode.whole(frame, colour, *size)[..., ::-1])
+            cutter.add(decode.whole(frame, colour, *size, small=True)[..., ::-1])
             if len(pts) % 25 == 0:
                 task.report(len(pts), max(video.packets, len(pts)))
     if not pts:
@@ -73,7 +80,7 @@ def run(task: Task) -> None:
             f"{damaged} packets or frames of the film's picture are damaged; what is lacking was guessed"
         )
     kind = video.model_dump(
-        include={"width", "height", "pix_fmt", "average_rate", "sar", "rotation", "field_order"}
+        include={"width", "height", "pix_fmt", "average_rate", "sar", "mirrored", "rotation", "field_order"}
     )
     kind["colour"] = [video.primaries, video.transfer, video.matrix, video.range, video.chroma_location]
     head = json.dumps(kind, sort_keys=True).encode()

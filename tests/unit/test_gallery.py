@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import gallery
 from dubcli.face import mesh as regions
+from dubcli.media.square import Square
 
 VIDEO = cast(Any, SimpleNamespace(width=320, height=240, bit_depth=8, rate=25))
 
@@ -61,7 +62,7 @@ class Film:
                 assert y + h <= 240
                 return picture[y : y + h, x : x + w]
 
-            yield SimpleNamespace(rgb=rgb)
+            yield SimpleNamespace(rgb=rgb, square=Square((320, 240), (320, 240)))
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def film(monkeypatch: pytest.MonkeyPatch) -> Film:
 
 
 def built(tracks: list[FaceTrack], cap: int = 10**9) -> gallery.Gallery:
-    return gallery.build(Path("film"), VIDEO, np.arange(10_000), tracks, cap)
+    return gallery.build(Path("film"), VIDEO, np.arange(10_000), None, tracks, cap)
 
 
 def test_a_short_film_is_kept_whole(film: Film) -> None:
@@ -162,9 +163,9 @@ def test_joined_galleries_keep_their_runs_apart(film: Film) -> None:
 
 def test_beyond_the_picture_its_edge_is_repeated(film: Film) -> None:
     frame = next(iter(film.frames(Path("film"), VIDEO, None, 0, 1)))
-    whole = gallery.cut(frame, VIDEO, (-6, 230), (20, 30))
+    whole = gallery.cut(frame, (-6, 230), (20, 30))
     assert whole.shape == (30, 20, 3)
     assert (whole[:, :6] == 0).all()
     assert whole[-1, 19, 0] == 13
-    far = gallery.cut(frame, VIDEO, (400, 300), (10, 10))
+    far = gallery.cut(frame, (400, 300), (10, 10))
     assert (far == 319 % 256).all()

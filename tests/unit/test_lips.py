@@ -78,9 +78,10 @@ def shot(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Shot:
     video = MediaInfo.load(film["probe"]).film
     pts = Frames.load(film["split"]).pts
     path = folder / "gallery-p01.npz"
-    gallery.save(path, gallery.build(tiny.film, video, pts, [face], 10**9))
+    gallery.save(path, gallery.build(tiny.film, video, pts, None, [face], 10**9))
     empty = np.zeros((len(face.frames), len(MOUTH), 3), np.float32)
-    work = LipWork(tiny.film, video, pts, face, face.frames, empty, np.zeros(len(empty), np.float32), path)
+    weight = np.zeros(len(empty), np.float32)
+    work = LipWork(tiny.film, video, pts, None, face, face.frames, empty, weight, path)
     return Shot(tiny.film, folder, work)
 
 

@@ -55,8 +55,8 @@ class ExemplarEngine:
         for start, stop in plan.chunks():
             first = int(work.frames[start])
             pictures: list[NDArray[Any]] = []
-            for frame in decode(work.film, work.video, work.pts, first, first + stop - start):
-                pictures.append(cut(frame, work.video, plan.corner(start + len(pictures)), plan.size))
+            for frame in decode(work.film, work.video, work.pts, first, first + stop - start, work.digests):
+                pictures.append(cut(frame, plan.corner(start + len(pictures)), plan.size))
                 work.report(done, plan.count)
             goes_on = start > 0 and plan.pixels[start - 1] > 0
             faces, flat = plan.faces(start, pictures)
@@ -96,7 +96,7 @@ def _footage(work: LipWork) -> Gallery:
     def alive() -> None:
         work.report(0, int((work.weight > 0).sum()))
 
-    own = build(work.film, work.video, work.pts, [work.track], SHOT_BYTES, gallery.head, alive)
+    own = build(work.film, work.video, work.pts, work.digests, [work.track], SHOT_BYTES, gallery.head, alive)
     return joined(gallery, own)
 
 
@@ -193,10 +193,8 @@ class _Plan:
         full = np.float32(np.iinfo(kind).max)
         x, y = self.corner(t)
         shown = np.zeros_like(alpha)
-        inside = (
-            slice(max(0, -y), max(0, self.work.video.height - y)),
-            slice(max(0, -x), max(0, self.work.video.width - x)),
-        )
+        width, height = self.work.video.square
+        inside = slice(max(0, -y), max(0, height - y)), slice(max(0, -x), max(0, width - x))
         shown[inside] = alpha[inside] * self.pixels[t]
         return Patch(
             frame=int(self.work.frames[t]),
