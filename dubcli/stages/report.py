@@ -7,7 +7,7 @@ from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, StoreError
 from dubcli.stages.align import dub_engine
 
-STAGE = Stage("report", version=3, after=("remux",))
+STAGE = Stage("report", version=4, after=("remux",))
 MOST_VIEWS = 2  # looks averaged for each mesh; more halve the noise once again at twice the time
 
 

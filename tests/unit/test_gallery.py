@@ -48,7 +48,7 @@ class Film:
         self.read: list[int] = []
         monkeypatch.setattr("dubcli.media.decode.frames", self.frames)
 
-    def frames(self, path: Path, video: Any, pts: Any, start: int, stop: int) -> Any:
+    def frames(self, path: Path, video: Any, pts: Any, start: int, stop: int, digests: Any = None) -> Any:
         for k in range(start, stop):
             self.read.append(k)
             plane = np.broadcast_to((k + np.arange(320)) % 256, (240, 320)).astype(np.uint8)

@@ -25,6 +25,7 @@ from dubcli.errors import CheckError, EngineError
 from dubcli.face import gallery, pose
 from dubcli.face import mesh as regions
 from dubcli.media import decode
+from dubcli.media.square import Square
 from dubcli.media.patches import Patch, Patches
 from dubcli.settings.config import Settings
 from dubcli.stages import lips, probe, split, track
@@ -176,14 +177,17 @@ def test_beyond_the_picture_nothing_is_shown(shot: Shot, monkeypatch: pytest.Mon
     @dataclass
     class Cut:
         frame: decode.Frame
+        square: Square
 
         def rgb(self, rect: tuple[int, int, int, int]) -> NDArray[np.uint8]:
             assert rect[1] + rect[3] <= height
             return np.asarray(self.frame.rgb(rect))
 
     # A decoder of the same film with its lower part cut off.
+    size = shot.work.video.width, height
+    square = Square(size, size)
     monkeypatch.setattr(
-        decode, "frames", lambda p, v, t, a, b: (Cut(f) for f in whole(p, shot.work.video, t, a, b))
+        decode, "frames", lambda p, v, t, a, b, d: (Cut(f, square) for f in whole(p, shot.work.video, t, a, b))
     )
     video = shot.work.video.model_copy(update={"height": height})
     patch = next(iter(ExemplarEngine().patches(replace(shot.asked(shot.own[::-1]), video=video))))
