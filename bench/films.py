@@ -2,10 +2,10 @@
 
     python -m bench.films ../shared/footage [NAME…]
 
-Each row makes a film and a dub by ffmpeg from a clip of a talking face, runs `dubcli run` on them, and reads the
-result back with PyAV: number and times of the frames, the average rate, the dub's place by correlation, the
-channels, the flags of the picture, and that pixels changed at all. Refused is right where the row says so: exit
-3 with nothing done but `probe`. The last line counts.
+Each row makes a film and a dub by ffmpeg from a clip of a talking face, runs `dubcli run` on them, and reads
+the result back with PyAV: number and times of the frames, the average rate, the dub's place by correlation,
+the channels, the flags of the picture, and that pixels changed at all. Refused is right where the row says
+so: exit 3 with nothing done but `probe`. The last line counts.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ def made(row: Row, footage: Path, folder: Path) -> tuple[Path, Path]:
     """The row's film and dub."""
     film, dub = folder / row.film, folder / row.dub
     base = folder / "base.mp4"
-    _ffmpeg("-i", footage / _CLIP, "-t", _SECONDS, "-c:v", "libx264", "-crf", "14", "-preset", "fast", "-g", "25",
-            "-c:a", "aac", base)  # fmt: skip
+    good = ["-c:v", "libx264", "-crf", "14", "-preset", "fast", "-g", "25", "-c:a", "aac"]
+    _ffmpeg("-i", footage / _CLIP, "-t", _SECONDS, *good, base)
     _ffmpeg(*row.before, "-i", base, *row.picture, film)
     _ffmpeg("-i", footage / _SPEECH, "-t", "2", "-ar", "48000", "-ac", "1", *row.sound, dub)
     base.unlink()
@@ -181,8 +181,8 @@ def judged(row: Row, film: Path, dub: Path) -> str:
         return "refused" if refused else f"wrong: exit {done.returncode}, after {worked}"
     if done.returncode:
         return f"wrong: exit {done.returncode}: {done.stderr.strip().splitlines()[-1]}"
-    made = (p for p in film.parent.iterdir() if p.suffix in (".mp4", ".mov", ".mkv"))
-    result = out or next(p for p in made if p not in (film, dub))
+    found = (p for p in film.parent.iterdir() if p.suffix in (".mp4", ".mov", ".mkv"))
+    result = out or next(p for p in found if p not in (film, dub))
     faults = list(_faults(row, film, dub, result))
     return f"wrong: {'; '.join(faults)}" if faults else "right"
 

@@ -111,8 +111,7 @@ class Job:
             raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
         if out.suffix.lower() not in SUFFIXES:
             raise UsageError(f"{out.name} is no film that can be written; use one of {', '.join(SUFFIXES)}")
-        if save:
-            _make_folder(out.parent)
+        _check_folder(out.parent, make=save)
         job = cls(root, film, dub, out, Store(store or root / "store"), settings, script)
         job.stems = voices
         if save and not os.access(out.parent, os.W_OK | os.X_OK):
@@ -314,11 +313,15 @@ def default_out(film: Path, dub: Path) -> Path:
     return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
 
 
-def _make_folder(folder: Path) -> None:
+def _check_folder(folder: Path, *, make: bool) -> None:
+    """See that an output's folder is one or can be made, and make it."""
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if nearest.exists() and not nearest.is_dir():
+        raise UsageError(f"{nearest} is no folder; choose another output with -o FILE")
+    if not make:
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise UsageError(f"{folder} is no folder; choose another output with -o FILE") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -37,7 +37,7 @@ class Gallery:
 
     Attributes:
         frames: (N,) int32 film-wide frame numbers.
-        origin: (N, 2) int32 raster position (x, y) of the crop's first pixel.
+        origin: (N, 2) int32 position (x, y) of the crop's first pixel in square pixels.
         crop: N pictures (h, w, 3) uint8 or uint16 RGB, all of one size in a file; the raster's edge is
             replicated beyond it.
         mesh: (N, 478, 3) float32 raster pixels.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import signal
@@ -11,6 +10,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -27,7 +27,7 @@ from dubcli.media import decode, encode, picture, remux, square
 from dubcli.media.ffmpeg import Process, url
 from dubcli.media.probe import probe as probed
 from dubcli.settings.config import ComposeSettings, Settings
-from dubcli.stages import probe, split
+from dubcli.stages import probe, split, track
 from tests.media import films
 
 
@@ -559,10 +559,10 @@ def test_a_film_after_its_last_subtitle_is_not_held_in_memory(
         whole(self)
 
     info, pts = probed(film), np.arange(1500) * 40
-    track = decode.started(dub, decode.main_track(probed(dub)))
+    sound = decode.started(dub, decode.main_track(probed(dub)))
     source = picture.Film(film, info.film, pts)
     monkeypatch.setattr(Process, "finish", watched)
-    voice = remux.Dub(dub, track, 60.0, "")
+    voice = remux.Dub(dub, sound, 60.0, "")
     remux.mux(source, info, [], [(0, 1500)], "rawvideo", voice, tmp_path / "out.mkv", tmp_path)
     assert max(peaks) < 0.6 * film.stat().st_size  # all of it was held
 
@@ -621,3 +621,25 @@ def test_a_trial_encode_says_what_an_encoder_takes(tmp_path: Path) -> None:
         encode.tried(odd, encode.encoding(odd, settings), tmp_path)
     with Process(["-f", "lavfi", "-i", "color=d=0.1", "-f", "null", "-"]):
         pass  # leaving waits for it
+
+
+def test_a_tracker_sees_square_pixels_upright_and_then_the_raster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody is found as the film is shown, its flag may be wrong: the raster is searched as it is."""
+    films.make(tmp_path / "plain.mov", *films.x264("-vf", "setsar=2/1"), sound="", seconds=0.5)
+    film = tmp_path / "film.mov"
+    films.ffmpeg("-display_rotation", "180", "-i", url(tmp_path / "plain.mov"), "-c", "copy", url(film))
+    stages = films.Stages(tmp_path / "job", film)
+    stages.read()
+    seen: list[tuple[int, int, tuple[int, ...]]] = []
+
+    class Blind:
+        def track(self, pictures: Any, *, turn: int, **_: Any) -> list[Any]:
+            shapes = [picture.rgb().shape for picture in pictures]
+            seen.append((turn, len(shapes), shapes[0]))
+            return []
+
+    monkeypatch.setattr(track, "engine", lambda *_: SimpleNamespace(load=Blind))
+    stages.run(track)
+    assert seen == [(2, 13, (64, 192, 3)), (0, 13, (64, 192, 3))]

@@ -25,8 +25,8 @@ from dubcli.errors import CheckError, EngineError
 from dubcli.face import gallery, pose
 from dubcli.face import mesh as regions
 from dubcli.media import decode
-from dubcli.media.square import Square
 from dubcli.media.patches import Patch, Patches
+from dubcli.media.square import Square
 from dubcli.settings.config import Settings
 from dubcli.stages import lips, probe, split, track
 from tests.conftest import Sample
@@ -174,6 +174,9 @@ def test_beyond_the_picture_nothing_is_shown(shot: Shot, monkeypatch: pytest.Mon
     height = int(shot.work.track.mesh[:, regions.CHIN, 1].min()) - 4
     whole = decode.frames
 
+    def uncut(film: Any, pts: Any, start: int, stop: int) -> Any:
+        return whole(film, shot.work.video, pts, start, stop)
+
     @dataclass
     class Cut:
         frame: decode.Frame
@@ -187,7 +190,7 @@ def test_beyond_the_picture_nothing_is_shown(shot: Shot, monkeypatch: pytest.Mon
     size = shot.work.video.width, height
     square = Square(size, size)
     monkeypatch.setattr(
-        decode, "frames", lambda p, v, t, a, b, d: (Cut(f, square) for f in whole(p, shot.work.video, t, a, b))
+        decode, "frames", lambda p, v, t, a, b, d: (Cut(f, square) for f in uncut(p, t, a, b))
     )
     video = shot.work.video.model_copy(update={"height": height})
     patch = next(iter(ExemplarEngine().patches(replace(shot.asked(shot.own[::-1]), video=video))))
