@@ -111,7 +111,7 @@ class Job:
             raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
         if out.suffix.lower() not in SUFFIXES:
             raise UsageError(f"{out.name} is no film that can be written; use one of {', '.join(SUFFIXES)}")
-        _check_folder(out.parent, make=save)
+        check_folder(out.parent, make=save)
         job = cls(root, film, dub, out, Store(store or root / "store"), settings, script)
         job.stems = voices
         if save and not os.access(out.parent, os.W_OK | os.X_OK):
@@ -313,8 +313,12 @@ def default_out(film: Path, dub: Path) -> Path:
     return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
 
 
-def _check_folder(folder: Path, *, make: bool) -> None:
-    """See that an output's folder is one or can be made, and make it."""
+def check_folder(folder: Path, *, make: bool) -> None:
+    """See that an output's folder is one, or may become one, and make it where `make` is set.
+
+    Raises:
+        UsageError: something else stands in its place, or it cannot be made.
+    """
     nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if nearest.exists() and not nearest.is_dir():
         raise UsageError(f"{nearest} is no folder; choose another output with -o FILE")
