@@ -85,7 +85,7 @@ def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
     cut = int(len(pts) * FILM)
     film, rest = part(whole[0], 0, cut), part(whole[0], cut, len(pts))
     count = min(len(rest.frames), cut)
-    made = build(clip, video, pts, [lambda: film], 400_000_000)
+    made = build(clip, video, pts, None, [lambda: film], 400_000_000)
     place = pose.canonical_transform(rest.mesh, made.head)
     asked = pose.to_canonical(rest.mesh, place)[:count, list(regions.MOUTH)]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dubcli.artifacts.base import Document, Strict
 from dubcli.errors import MediaError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Rational = tuple[int, int]
 
@@ -41,8 +44,9 @@ class VideoStream(Strict):
         average_rate: frames per second over the film.
         start_pts: ticks of the first picture in presentation order.
         sar: sample aspect ratio, (1, 1) for square or unknown.
+        mirrored: whether it is shown with left and right exchanged, before it is turned; a display flag.
         rotation: degrees counter-clockwise to show it, a display flag.
-        display: the nine numbers of the display matrix behind `rotation`, if any.
+        display: the nine numbers of the display matrix behind both, if any.
         primaries, transfer, matrix, range: FFmpeg's names, "unknown" where untagged (`range`: `tv`, `pc`).
         chroma_location: `left`, `center`, `topleft`, …; "unspecified" where untagged.
         field_order: `progressive`, `tt`, `bb`, `tb`, `bt` or `unknown`.
@@ -52,6 +56,7 @@ class VideoStream(Strict):
         dynamic: names of per-frame metadata that encoding cannot keep (Dolby Vision, HDR10+).
         delay: pictures by which decoding runs ahead of showing (reorder depth of the packets).
         packets: number of packets.
+        first_bytes: size of the first one.
         digest: sha256 of all packet payloads in order; the same film in another container keeps it.
     """
 
@@ -67,6 +72,7 @@ class VideoStream(Strict):
     average_rate: Rational
     start_pts: int
     sar: Rational
+    mirrored: bool
     rotation: int
     display: tuple[int, ...] | None = None
     primaries: str
@@ -81,12 +87,36 @@ class VideoStream(Strict):
     dynamic: tuple[str, ...]
     delay: int
     packets: int
+    first_bytes: int
     digest: str
 
     @property
     def rate(self) -> Fraction:
         """Average frames per second."""
         return Fraction(*self.average_rate)
+
+    @property
+    def square(self) -> tuple[int, int]:
+        """Width and height of the picture in square pixels (`media.square`): what positions of faces use."""
+        aspect = Fraction(*self.sar) if min(self.sar) > 0 else Fraction(1)
+        if aspect >= 1:
+            return round(self.width * aspect), self.height
+        return self.width, round(self.height / aspect)
+
+    @property
+    def quarter_turns(self) -> int:
+        """Clockwise quarter turns (0–3) that bring the raster upright; a mirrored one stays mirrored.
+
+        A face and its mirror image are alike to all that looks at faces: nothing needs to be flipped for it.
+        """
+        turns = round(-self.rotation / 90)
+        return (-turns if self.mirrored else turns) % 4
+
+    def displayed(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """A picture (h, w, ...) of the raster as it is shown: mirrored and turned."""
+        import numpy as np
+
+        return np.rot90(picture[:, ::-1] if self.mirrored else picture, round(self.rotation / 90))
 
     @property
     def tick(self) -> Fraction:

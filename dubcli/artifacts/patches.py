@@ -46,7 +46,7 @@ class Placement:
 
     Attributes:
         frames: (n,) int32 film-wide frame numbers, rising.
-        origin: (n, 2) int32 raster position (x, y) of the first pixel, both even.
+        origin: (n, 2) int32 position (x, y) of the first pixel in square pixels, both even.
         confidence: (n,) float32 0–1, how well the footage fits what was wanted.
     """
 

@@ -35,8 +35,9 @@ class Reason(IntEnum):
 class FaceTrack:
     """One face in one shot over T consecutive frames (short gaps are bridged).
 
-    Positions are pixels of the decoded raster in continuous coordinates: the centre of the
-    first pixel is (0.5, 0.5); OpenCV's pixel-centre coordinates are these minus 0.5.
+    Positions are pixels of the decoded raster, made square (`VideoStream.square`), in continuous
+    coordinates: the centre of the first pixel is (0.5, 0.5); OpenCV's pixel-centre coordinates are these
+    minus 0.5.
 
     Attributes:
         frames: (T,) int32 film-wide frame numbers, consecutive.

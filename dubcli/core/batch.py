@@ -28,8 +28,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dubcli.core import runner
 from dubcli.core.events import Events, Listener
-from dubcli.core.job import STEM, Job, default_out
-from dubcli.errors import ConfigError, DependencyError, DubError, ExitCode, StoppedError, TemporaryError
+from dubcli.core.job import STEM, Job, check_folder, default_out
+from dubcli.errors import (
+    ConfigError,
+    DependencyError,
+    DubError,
+    ExitCode,
+    StoppedError,
+    TemporaryError,
+    UsageError,
+)
 from dubcli.settings.document import Document, Keys, read
 from dubcli.settings.layers import check_engines, resolve
 
@@ -208,9 +216,12 @@ def _problems(found: list[Entry], document: Document, flags: Mapping[str, tuple[
             if path and not path.is_file() and path not in told:
                 told.add(path)
                 yield f"{document.at(keys)}: there is no file {path}"
-        if not entry.out.parent.is_dir() and entry.out.parent not in told:
+        if entry.out.parent not in told:
             told.add(entry.out.parent)
-            yield f"{document.at(entry.keys)}: there is no folder {entry.out.parent}"
+            try:
+                check_folder(entry.out.parent, make=False)
+            except UsageError as error:
+                yield f"{document.at(entry.keys)}: {error}"
         if outs.setdefault(entry.out.resolve(), entry) is not entry:
             yield f"{document.at(entry.keys)}: {entry.out} is written twice; give one an out of its own"
         try:

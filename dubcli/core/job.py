@@ -17,6 +17,7 @@ film.dub_fr.dub/
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -42,6 +43,8 @@ SCHEMA = 1
 _KEY_LENGTH = 64  # hexadecimal digits; a line that a crash has torn is shorter
 STEM = r"^[\w' .-]{1,60}$"
 """Names that a stem can have."""
+_NEAREST = {".mxf": ".mov", ".gxf": ".mov", ".dv": ".mov", ".webm": ".mkv", ".nut": ".mkv", ".ogv": ".mkv"}
+"""The container that holds the most of what stands in another; for those not named it is .mp4."""
 
 
 class JobFile(BaseModel):
@@ -100,13 +103,14 @@ class Job:
             if not path.is_file():
                 raise MediaError(f"{option}: there is no file {path}; check the name")
         out = out or default_out(film, dub)
+        if not out.name or out.is_dir():
+            raise UsageError(f"{out} is a folder; name the film to write with -o FILE")
         root = root or out.with_suffix(".dub")
         if out.resolve() in (film.resolve(), dub.resolve()):
             raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
         if out.suffix.lower() not in SUFFIXES:
             raise UsageError(f"{out.name} is no film that can be written; use one of {', '.join(SUFFIXES)}")
-        if not out.parent.is_dir():
-            raise UsageError(f"there is no folder {out.parent}; make it, or choose another with -o FILE")
+        check_folder(out.parent, make=save)
         job = cls(root, film, dub, out, Store(store or root / "store"), settings, script)
         job.stems = voices
         if save and not os.access(out.parent, os.W_OK | os.X_OK):
@@ -313,8 +317,30 @@ class Job:
 
 def default_out(film: Path, dub: Path) -> Path:
     """`film.mp4` and `dub_fr.wav` make `film.dub_fr.mp4`, beside the film."""
-    suffix = film.suffix if film.suffix.lower() in SUFFIXES else ".mp4"
+    own = film.suffix.lower()
+    suffix = film.suffix if own in SUFFIXES else _NEAREST.get(own, ".mp4")
     return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
+
+
+def check_folder(folder: Path, *, make: bool) -> None:
+    """See that an output's folder is one, or may become one, and make it where `make` is set.
+
+    Raises:
+        UsageError: something else stands in its place, or it cannot be made.
+    """
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if nearest.exists() and not nearest.is_dir():
+        raise UsageError(f"{nearest} is no folder; choose another output with -o FILE")
+    if not make:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(
+            f"cannot make the folder {folder} ({error.strerror}); choose another output with -o FILE"
+        ) from None
 
 
 def _alive(pid: int) -> bool:

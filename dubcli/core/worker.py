@@ -11,7 +11,6 @@ Answers: `{"type": "progress", "done", "total"}`, `{"type": "warning", "text"}`,
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import queue
@@ -32,6 +31,7 @@ from dubcli.core.pulse import Pulse
 from dubcli.core.shortage import in_words, shortage
 from dubcli.core.store import Store, sealed
 from dubcli.errors import DubError, EngineError, ExitCode, MemoryFullError, StoreError
+from dubcli.media.ffmpeg import die_with
 
 Message = dict[str, Any]
 
@@ -39,7 +39,6 @@ _START = (
     # `-c` puts the current directory on the path; a folder of films is no place to import from.
     "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.core.worker import main; main(%d)"
 )
-_PR_SET_PDEATHSIG = 1
 _PROGRESS_SECONDS = 0.2
 _LAST_WORDS = 8192  # bytes of the log that may tell why a process ended
 
@@ -162,7 +161,7 @@ class Worker:
 
 def main(parent: int) -> None:
     """Serve requests until standard input ends or the parent process dies."""
-    _die_with_parent(parent)
+    die_with(parent)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -239,10 +238,3 @@ def _listen(requests: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         requests.put(line)
     os._exit(0)
-
-
-def _die_with_parent(parent: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we could ask
-        os._exit(1)

@@ -51,6 +51,7 @@ def build(
     film: Path,
     video: VideoStream,
     pts: NDArray[np.int64],
+    digests: NDArray[np.uint8] | None,
     faces: Sequence[Face],
     cap: int,
     head: Floats | None = None,
@@ -62,6 +63,8 @@ def build(
         film: the film.
         video: its picture stream.
         pts: (frames of the film,) presentation times.
+        digests: (frames of the film, 16) digests of its pictures, checked when they are read,
+            or None.
         faces: all tracks of the person, each fetched when it is looked at and let go of again.
         cap: bytes to keep at most; everything usable is kept while it fits.
         head: the person's canonical head; by default that of these tracks.
@@ -82,21 +85,21 @@ def build(
             part = slice(span.start, span.stop)
             mesh, first = track.mesh[part], int(track.frames[span.start])
             origin = crop_origin(mesh, span.size)
-            pictures = decode(film, video, pts, first, first + len(span))
+            pictures = decode(film, video, pts, first, first + len(span), digests)
             for frame, (x, y) in zip(pictures, origin, strict=True):
-                crop[row][:] = cut(frame, video, (int(x), int(y)), span.size)
+                crop[row][:] = cut(frame, (int(x), int(y)), span.size)
                 row += 1
                 alive(row, len(crop))
             rows.append(Rows(track.frames[part], mesh, track.sharp[part], origin))
     return assemble(rows, crop, head)
 
 
-def cut(frame: Frame, video: VideoStream, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
+def cut(frame: Frame, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
     """A rectangle (h, w, 3) of a decoded frame whose edge is replicated beyond the picture."""
-    near = [min(max(at, 0), full - 1) for at, full in zip(origin, (video.width, video.height), strict=True)]
+    near = [min(max(at, 0), full - 1) for at, full in zip(origin, frame.square.size, strict=True)]
     far = [
         max(min(at + span, full), start + 1)
-        for at, span, full, start in zip(origin, size, (video.width, video.height), near, strict=True)
+        for at, span, full, start in zip(origin, size, frame.square.size, near, strict=True)
     ]
     picture = np.asarray(frame.rgb((near[0], near[1], far[0] - near[0], far[1] - near[1])))
     if picture.shape[:2] == (size[1], size[0]):

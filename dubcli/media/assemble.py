@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dubcli.artifacts.remux import Remuxed
 from dubcli.errors import CheckError, EngineError
 from dubcli.media import compose, encode, nal, remux, spans, verify
+from dubcli.media.containers import VIDEO, format_of
 from dubcli.media.picture import Film, Segment, gaps
 
 if TYPE_CHECKING:
@@ -59,8 +60,15 @@ def film(
     count = len(source.pts)
     segments = sorted(segments, key=lambda segment: segment.spans[0])
     untouched = gaps(segments, count)
+    if source.lift:
+        before = float(int(source.pts[0]) * source.video.tick)
+        warn(
+            f"the film's times begin before zero, at {before:.3f} s; in the result its first picture is "
+            f"shown at {float(source.begin):.3f} s"
+        )
     copies: list[Span] = []
-    if spans.codec(settings.codec, source.video.codec) != source.video.codec:
+    kept = spans.codec(settings.codec, source.video.codec) == source.video.codec
+    if not kept or source.video.codec not in VIDEO[format_of(out.suffix)]:
         copies = []
     elif not segments and not any(groups.fixed):
         copies = untouched
@@ -111,8 +119,6 @@ def _made(
     left_out = remux.mux(source, info, parts, copies, codec, dub, out, scratch, warn)
     for line in left_out:
         warn(f"left out: {line}")
-    verify.times(out, source.video, source.pts)
-    if copies:
-        verify.pictures(out, source.video, digest, copies, report)
+    verify.film(out, source.video, source.pts + source.lift, digest, copies, report)
     copied = sum(stop - start for start, stop in copies)
     return Remuxed(encoded=len(source.pts) - copied, copied=copied, why=why, left_out=tuple(left_out))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.errors import MediaError
 from dubcli.media import decode, layout
 from dubcli.media.encode import Encoder, encoding, verified
 from dubcli.media.patches import Patches
@@ -43,26 +42,13 @@ def composed(
         MediaError: a frame is not what it was when the film was read.
     """
     for start, stop in spans:
-        for frame in decode.frames(film, video, pts, start, stop):
-            # What is lacking in a damaged frame is guessed, not always in the same way.
-            if not frame.frame.is_corrupt and decode.digest(frame.frame) != digest[frame.index].tobytes():
-                frame = _again(film, video, pts, digest, frame.index)
+        for frame in decode.frames(film, video, pts, start, stop, digest):
             planes = layout.copied(frame.planes)
             for face in patches:
                 patch = face.at(frame.index)
                 if patch is not None:
-                    frame.colour.blend(planes, *patch)
+                    frame.colour.blend(planes, *frame.square.back(patch))
             yield frame.index, planes
-
-
-def _again(
-    film: Path, video: VideoStream, pts: NDArray[np.int64], digest: NDArray[np.uint8], index: int
-) -> decode.Frame:
-    """A frame that came out otherwise after a seek, decoded from the film's beginning."""
-    for frame in decode.frames(film, video, pts, 0, index + 1):
-        if frame.index == index and decode.digest(frame.frame) == digest[index].tobytes():
-            return frame
-    raise MediaError(f"{film}: frame {index} is not what it was; the film changed since it was read")
 
 
 def encode_spans(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dubcli.artifacts.media import MediaInfo
+    from dubcli.artifacts.media import AudioStream
 
 # Containers a film can come out in; a film in any other becomes an .mp4.
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
@@ -23,7 +23,7 @@ VIDEO = {
     "mp4": {"h264", "hevc", "vvc", "ffv1", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "vp9", "av1", "vc1"},
     "mov": {
         "h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "prores", "dnxhd", "qtrle",
-        "rawvideo", "png", "v210", "cfhd", "dvvideo", "jpeg2000", "h263", "svq3", "vp9", "av1",
+        "png", "v210", "cfhd", "dvvideo", "jpeg2000", "h263", "svq3",
     },
     "matroska": {
         "h264", "hevc", "vvc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "vp8", "vp9", "av1", "prores",
@@ -33,12 +33,24 @@ VIDEO = {
 }  # fmt: skip
 
 AUDIO = {
-    "mp4": {"aac", "ac3", "eac3", "ac4", "mp3", "mp2", "alac", "opus", "flac", "dts", "truehd"},
+    "mp4": {"aac", "ac3", "eac3", "ac4", "mp3", "mp2", "alac", "opus", "flac", "dts"},
     "mov": {"aac", "ac3", "eac3", "mp3", "mp2", "alac", "adpcm_ima_qt", *_PCM},
     "matroska": {
         "aac", "ac3", "eac3", "mp3", "mp2", "alac", "opus", "flac", "dts", "truehd", "mlp", "vorbis",
-        "wavpack", "tta", "wmav2", *(_PCM - {"pcm_s8"}),
+        "wavpack", "tta", "wmav2", *(_PCM - {"pcm_s8", "pcm_f32be", "pcm_f64be"}),
     },
+}  # fmt: skip
+
+_LOSSLESS = _PCM | {"flac", "alac", "truehd", "mlp", "wavpack", "tta"}
+_FLAC_CHANNELS = 8
+AAC_RATE = 96_000  # samples per second, the highest it has
+
+# Layouts that come back from FFmpeg's AAC encoder with every channel in its place. (5.1 and its like with
+# side instead of back speakers are written as those with back speakers, the only ones that MPEG-4 names.)
+AAC_LAYOUTS = {
+    "mono", "stereo", "2.1", "3.0", "3.0(back)", "3.1", "4.0", "quad", "quad(side)", "4.1", "5.0",
+    "5.0(side)", "5.1", "5.1(side)", "hexagonal", "6.1(back)", "7.0", "7.1", "7.1(wide)", "octagonal",
+    "1 channels", "2 channels", "3 channels", "4 channels", "5 channels", "6 channels", "8 channels",
 }  # fmt: skip
 
 SUBTITLES = {
@@ -54,33 +66,27 @@ def format_of(suffix: str) -> str:
     return _FORMATS[suffix.lower()]
 
 
-def default_suffix(info: MediaInfo, name: str = "") -> str:
-    """The suffix a dubbed film gets by default: the film's own, or of a container that can hold its picture.
+def suffix_for(codec: str) -> str:
+    """A file name suffix whose container can hold pictures of a codec, "" where none can."""
+    return next((suffix for suffix in (".mov", ".mp4", ".mkv") if codec in VIDEO[_FORMATS[suffix]]), "")
 
-    Args:
-        info: the film.
-        name: the film's file name.
+
+def audio_codec(track: AudioStream, container: str) -> str:
+    """`copy` where the container holds a track as it is, else what it is encoded to, "" where nothing fits.
+
+    Lossless sound stays lossless where the container allows, and channels stay as they are.
     """
-    own = "." + name.rpartition(".")[2].lower()
-    if own in SUFFIXES:
-        return own
-    codec = info.film.codec
-    return ".mp4" if codec in VIDEO["mp4"] and "matroska" not in info.format else ".mkv"
-
-
-def audio_codec(codec: str, container: str) -> str:
-    """`copy` where the container holds the codec, else what the track is encoded to.
-
-    Lossless sound stays lossless where the container allows.
-    """
-    if codec in AUDIO[container]:
+    if track.codec in AUDIO[container]:
         return "copy"
-    lossless = codec in _PCM or codec in {"flac", "alac", "truehd", "mlp", "wavpack", "tta"}
-    if lossless and container == "mov":
-        return "pcm_s24le"
-    if lossless and container == "matroska":
+    turned = track.codec.removesuffix("be") + "le"
+    if track.codec.endswith("be") and turned in AUDIO[container]:
+        return turned
+    lossless = track.codec in _LOSSLESS
+    if container == "matroska" and lossless and track.channels <= _FLAC_CHANNELS:
         return "flac"
-    return "aac"
+    if not (lossless and container != "mp4") and track.layout in AAC_LAYOUTS:
+        return "aac"
+    return "" if container == "mp4" else "pcm_s24le"
 
 
 def subtitle_codec(codec: str, container: str) -> str:

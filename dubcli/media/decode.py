@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from dubcli.errors import MediaError
 from dubcli.media import layout, source
 from dubcli.media.colour import Colour, Rect
+from dubcli.media.square import Square
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 
 _BLOCK = 1 << 24  # samples of sound kept in one piece of memory, which goes back to the system at once
 _GAP_SECONDS = 0.05  # sound that jumps by more is padded or cut; less is rounding of timestamps
+_THREADS = 4  # of a decoder: each holds a picture or more, so memory must not grow with the machine's cores
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,14 @@ class Frame:
         pts: its timestamp in ticks of the video stream.
         frame: the picture itself.
         colour: how its samples are colours.
+        square: how its raster becomes a picture of square pixels.
     """
 
     index: int
     pts: int
     frame: VideoFrame
     colour: Colour
+    square: Square
 
     @property
     def planes(self) -> layout.Planes:
@@ -63,22 +68,28 @@ class Frame:
 
         A rectangle is converted by the film's exact equations, with interpolated chroma. The whole picture
         is converted by swscale with the same matrix and range: a few code values less exact, much faster.
+        Pixels are square (`media.square`): where the film's are not, the picture is widened or heightened.
 
         Args:
-            rect: (x, y, width, height) inside the picture.
+            rect: (x, y, width, height) inside the picture, in square pixels.
         """
-        if rect is not None:
-            return self.colour.rgb(self.planes, rect)
-        return whole(self.frame, self.colour)
+        if self.square.plain:
+            return whole(self.frame, self.colour) if rect is None else self.colour.rgb(self.planes, rect)
+        if rect is None:
+            return whole(self.frame, self.colour, *self.square.size)
+        return self.square.cut(lambda inner: self.colour.rgb(self.planes, inner), rect)
 
 
-def whole(frame: VideoFrame, colour: Colour, width: int = 0, height: int = 0) -> NDArray[Any]:
+def whole(
+    frame: VideoFrame, colour: Colour, width: int = 0, height: int = 0, *, small: bool = False
+) -> NDArray[Any]:
     """A whole picture as RGB by swscale, (h, w, 3), uint8 or uint16 as the film's depth asks.
 
     Args:
         frame: the picture.
         colour: how its samples are colours.
-        width, height: the size wanted, 0 for the picture's own; a given size is always uint8.
+        width, height: the size wanted, 0 for the picture's own.
+        small: reduced by averaging, always uint8.
     """
     matrices: dict[str, str | int] = {
         "bt709": "ITU709",
@@ -87,7 +98,7 @@ def whole(frame: VideoFrame, colour: Colour, width: int = 0, height: int = 0) ->
         "bt2020nc": 9,
         "bt2020c": 9,
     }
-    deep = colour.layout.bits > 8 and not width
+    deep = colour.layout.bits > 8 and not small
     out = frame.reformat(
         width=width or None,
         height=height or None,
@@ -95,12 +106,19 @@ def whole(frame: VideoFrame, colour: Colour, width: int = 0, height: int = 0) ->
         src_colorspace=None if colour.layout.rgb else matrices.get(colour.matrix, "ITU601"),
         src_color_range="JPEG" if colour.full else "MPEG",
         dst_color_range="JPEG",
-        interpolation="AREA" if width else None,
+        interpolation="AREA" if small else ("LANCZOS" if width else None),
     )
     return out.to_ndarray()
 
 
-def frames(path: Path, video: VideoStream, pts: NDArray[np.int64], start: int, stop: int) -> Iterator[Frame]:
+def frames(
+    path: Path,
+    video: VideoStream,
+    pts: NDArray[np.int64],
+    start: int,
+    stop: int,
+    digests: NDArray[np.uint8] | None = None,
+) -> Iterator[Frame]:
     """Decode the frames `start` … `stop − 1` of a film.
 
     Args:
@@ -108,23 +126,29 @@ def frames(path: Path, video: VideoStream, pts: NDArray[np.int64], start: int, s
         video: its picture, as probed.
         pts: (N,) timestamps of all frames.
         start, stop: frame numbers.
+        digests: (N, 16) digests of all frames, as `split` saw them; None to believe the timestamps.
 
     Raises:
-        MediaError: the file cannot be read, or is not the film that `pts` came from.
+        MediaError: the file cannot be read, or is not the film that `pts` and `digests` came from.
     """
     if not 0 <= start <= stop <= len(pts):
         raise MediaError(f"{path} has no frames {start} to {stop}; type: dubcli run again to read it anew")
-    colour = Colour.of(video)
+    colour, square = Colour.of(video), Square.of(video)
+
+    def right(frame: VideoFrame, number: int) -> bool:
+        # What is lacking in a damaged frame is guessed, not always in the same way.
+        return digests is None or frame.is_corrupt or digest(frame) == digests[number].tobytes()
+
     wanted = start
-    for frame in _from(path, video, pts, start):
+    for time, frame in _from(path, video, pts, start):
         if wanted == stop:
             return
-        where = int(np.searchsorted(pts, frame.pts)) if frame.pts is not None else len(pts)
+        where = int(np.searchsorted(pts, time)) if time is not None else len(pts)
         if where < wanted:
             continue
-        if where != wanted or pts[where] != frame.pts:
+        if where != wanted or pts[where] != time or not right(frame, where):
             break
-        yield Frame(wanted, int(pts[wanted]), frame, colour)
+        yield Frame(wanted, int(pts[wanted]), frame, colour, square)
         wanted += 1
     if wanted == stop:
         return
@@ -136,15 +160,21 @@ def frames(path: Path, video: VideoStream, pts: NDArray[np.int64], start: int, s
             if number >= stop:
                 return
             if number >= wanted:
-                yield Frame(number, int(pts[number]), frame, colour)
+                if not right(frame, number):
+                    raise MediaError(
+                        f"{path}: frame {number} is not what it was; the film changed since it was read"
+                    )
+                yield Frame(number, int(pts[number]), frame, colour, square)
     if number + 1 < stop:
         raise MediaError(
             f"{path} ends after frame {number}, but had {len(pts)}; it changed since it was read"
         )
 
 
-def _from(path: Path, video: VideoStream, pts: NDArray[np.int64], start: int) -> Iterator[VideoFrame]:
-    """Pictures from a point of entry at or before frame `start`; nothing where none can be found."""
+def _from(
+    path: Path, video: VideoStream, pts: NDArray[np.int64], start: int
+) -> Iterator[tuple[int | None, VideoFrame]]:
+    """Pictures and their times from a point of entry at or before frame `start`; nothing where none is."""
     ahead = 0
     while True:
         with source.opened(path) as container:
@@ -157,19 +187,30 @@ def _from(path: Path, video: VideoStream, pts: NDArray[np.int64], start: int) ->
                     return
             found = pictures(container, stream, path, video)
             first = next(found, None)
-            if first is None or first.pts is None:
+            time = None if first is None else shown(first, container)
+            if first is None or time is None:
                 return
-            if target == 0 or first.pts <= pts[start]:
-                yield first
-                yield from found
+            if target == 0 or time <= pts[start]:
+                yield time, first
+                for frame in found:
+                    yield shown(frame, container), frame
                 return
         ahead = max(50, 2 * ahead)  # the point of entry lies after the frame: enter earlier
 
 
+def shown(frame: VideoFrame, container: InputContainer) -> int | None:
+    """When a picture is shown, in ticks of its stream; None where the container does not say.
+
+    AVI counts packets: what FFmpeg takes for the presentation time there is that of another picture.
+    """
+    return frame.dts if container.format.name == "avi" else frame.pts
+
+
 def prepared(container: InputContainer, path: Path, index: int | None = None) -> AvVideoStream:
-    """The film's video stream, set to decode on several cores."""
+    """The film's video stream, set to decode on a few cores."""
     stream = source.picture(container, path, index)
     stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = min(_THREADS, os.cpu_count() or 1)
     return stream
 
 
@@ -316,7 +357,9 @@ class _Sound:
                 names = [channel.name for channel in frame.layout.channels]
                 has_centre = "FC" in names and len(names) > 2
                 mix = _Channel("mono", self._rate, 0)
-                middle = _Channel(frame.layout, self._rate, names.index("FC")) if has_centre else None
+                middle = (
+                    _Channel(frame.layout, self._rate, names.index("FC"), len(names)) if has_centre else None
+                )
             count += frame.samples
             frame.pts = None
             assert mix is not None
@@ -342,14 +385,20 @@ class _Sound:
 class _Channel:
     """One channel of a sound, resampled."""
 
-    def __init__(self, layout_: Any, rate: int, number: int) -> None:
-        self._resampler = av.AudioResampler(format="fltp", layout=layout_, rate=rate)
-        self._number = number
+    def __init__(self, layout_: Any, rate: int, number: int, width: int = 1) -> None:
+        # Interleaved: PyAV does not know where the planes of more than seven channels end.
+        self._resampler = av.AudioResampler(format="flt", layout=layout_, rate=rate)
+        self._number, self._width = number, width
 
     def __call__(self, frame: AudioFrame | None) -> NDArray[np.float32]:
         """Samples (n,) that a frame adds, or the end where it is None."""
-        found = [out.to_ndarray()[self._number] for out in self._resampler.resample(frame)]
+        found = [_channel(out, self._number, self._width) for out in self._resampler.resample(frame)]
         return np.concatenate([np.zeros(0, np.float32), *found])
+
+
+def _channel(frame: AudioFrame, number: int, count: int) -> NDArray[np.float32]:
+    """One channel of interleaved sound."""
+    return np.asarray(frame.to_ndarray()[0, number::count], np.float32)
 
 
 def _sound(container: InputContainer, track: AvAudioStream) -> Iterator[AudioFrame]:
@@ -370,6 +419,22 @@ def main_track(info: MediaInfo) -> AudioStream:
     if not tracks:
         raise MediaError("the dub has no sound that can be decoded; name a file with sound")
     return max(tracks, key=lambda track: ("default" in track.disposition, -track.index))
+
+
+def started(path: Path, track: AudioStream) -> AudioStream:
+    """A sound track whose `start` is that of its first decoded sample; containers say that of a packet.
+
+    Raises:
+        MediaError: nothing of it can be decoded.
+    """
+    with source.opened(path) as container:
+        for frame in _sound(container, _track(container, path, track.index)):
+            if frame.samples and frame.pts is not None and frame.time_base is not None:
+                start = round(frame.pts * frame.time_base / Fraction(*track.time_base))
+                return track.model_copy(update={"start": start})
+            if frame.samples:
+                return track
+    raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
 
 
 def duration(path: Path, index: int) -> float:

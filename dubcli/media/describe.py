@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from dataclasses import dataclass
@@ -38,12 +39,20 @@ def picture(frame: VideoFrame, context: Any) -> dict[str, Any]:
         "height": frame.height,
         "pix_fmt": frame.format.name,
         "bit_depth": max(part.bits for part in frame.format.components),
-        "rotation": round(frame.rotation) % 360,
-        "display": struct.unpack("9i", matrix[:36]) if matrix else None,
+        **_display(struct.unpack("9i", matrix[:36]) if matrix else None),
         "mastering": _mastering(side.get("MASTERING_DISPLAY_METADATA", b"")),
         "light": _light(side.get("CONTENT_LIGHT_LEVEL", b"")),
         "dynamic": tuple(sorted(label for name, label in names.DYNAMIC.items() if name in side)),
     }
+
+
+def _display(matrix: tuple[int, ...] | None) -> dict[str, Any]:
+    """How a picture is shown, by its display matrix (ISO/IEC 14496-12 6.2.2): [x y] times [[a b] [c d]]."""
+    a, b, _, c, d = matrix[:5] if matrix else (1, 0, 0, 0, 1)
+    mirrored = a * d - b * c < 0
+    if mirrored:  # left and right exchanged first: what is left is a turn
+        a, b = -a, -b
+    return {"mirrored": mirrored, "rotation": round(-math.degrees(math.atan2(b, a))) % 360, "display": matrix}
 
 
 def _colour(frame: VideoFrame, context: Any) -> dict[str, str]:

@@ -14,7 +14,7 @@ import ffmpeg
 from dubcli.errors import CheckError, MediaError
 from dubcli.media import spans
 from dubcli.media.ffmpeg import Process, arguments, flags, url
-from dubcli.media.layout import Planes, layout
+from dubcli.media.layout import Planes, copied, layout, planes
 from dubcli.media.nal import NEW_NUMBER
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ _DNX_PROFILES = {
     "DNXHD": "dnxhd", "DNXHR LB": "dnxhr_lb", "DNXHR SQ": "dnxhr_sq", "DNXHR HQ": "dnxhr_hq",
     "DNXHR HQX": "dnxhr_hqx", "DNXHR 444": "dnxhr_444",
 }  # fmt: skip
+
+_DNXHD_MEGABITS = (
+    36, 45, 60, 75, 80, 85, 90, 100, 110, 115, 120, 145, 175, 180, 185, 220, 240, 290, 350, 365, 390, 440,
+)  # fmt: skip
 
 # Options for ffmpeg, and the pixel formats that the encoder takes.
 Options = tuple[dict[str, object], Sequence[str]]
@@ -90,7 +94,7 @@ def encoding(video: VideoStream, settings: ComposeSettings) -> Encoding:
     if settings.profile:
         options = {**options, "profile:v": settings.profile}
     if not pix_fmt:
-        raise MediaError(f"no {codec} encoder keeps {video.pix_fmt} pictures; convert the film to FFV1 first")
+        raise MediaError(f"no {codec} encoder keeps {video.pix_fmt} pictures")
     return Encoding(codec, pix_fmt if pix_fmt != "gbrp" or codec != "h264" else "rgb24", options)
 
 
@@ -178,7 +182,7 @@ def _hevc(video: VideoStream, settings: ComposeSettings) -> Options:
     if video.transfer == "smpte2084":
         extra["hdr10"] = 1
     if _interlaced(video):
-        raise MediaError("interlaced HEVC cannot be encoded; deinterlace the film first")
+        raise MediaError("interlaced HEVC has no encoder")
     options: dict[str, object] = {
         "c:v": "libx265",
         "preset": settings.preset,
@@ -204,10 +208,15 @@ def _prores(video: VideoStream, settings: ComposeSettings) -> Options:
 
 
 def _dnxhd(video: VideoStream, settings: ComposeSettings) -> Options:
-    options: dict[str, object] = {
-        "c:v": "dnxhd",
-        "profile:v": _DNX_PROFILES.get(video.profile.upper(), _dnx(video)),
-    }
+    profile = _DNX_PROFILES.get(video.profile.upper(), _dnx(video))
+    options: dict[str, object] = {"c:v": "dnxhd", "profile:v": profile}
+    if profile == "dnxhd":
+        # Every picture of it has one size, which its name says in megabits per second.
+        rate = video.first_bytes * 8 * video.rate / 1_000_000
+        options["tag:v"] = "AVdn"  # without it NUT has no name for these
+        options["b:v"] = f"{min(_DNXHD_MEGABITS, key=lambda megabits: abs(megabits - rate))}M"
+        if _interlaced(video):
+            options["flags:v"] = "+bitexact+ildct"
     return options, ["yuv422p", "yuv422p10le", "yuv444p10le", "gbrp10le"]
 
 
@@ -297,6 +306,25 @@ class Encoder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.__exit__(kind, error, trace)
+
+
+def tried(video: VideoStream, how: Encoding, scratch: Path) -> None:
+    """Encode one black picture: the only sure way to know what an encoder takes.
+
+    Raises:
+        MediaError, EngineError, TemporaryError: it cannot be encoded.
+    """
+    import av
+
+    form = layout(video.pix_fmt)
+    blank = av.VideoFrame(video.width, video.height, form.name)
+    for plane in blank.planes:
+        plane.update(bytes(plane.buffer_size))
+    path = scratch / "tried.nut"
+    with Encoder(path, video, how) as encoder:
+        encoder.write(copied(planes(blank)))
+    verified(path, 1, "a trial")
+    path.unlink()
 
 
 def _seconds(time: Fraction) -> str:

@@ -1,18 +1,21 @@
 """The ffmpeg program, and how files are named to it and to its libraries.
 
-Every command stays in its worker's process group, which is ended as one, and talks to us through a pipe, so
-that it ends by itself when we are gone. File names are data: they always carry the `file:` protocol, and no
-other may be used.
+Every command stays in its worker's process group, which is ended as one, and dies with its worker. File names
+are data: they always carry the `file:` protocol, and no other may be used.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -24,6 +27,8 @@ CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,mpegvideo,avi,mxf,nut,asf,flv,ogg,wav,w64,aiff,caf,au,flac,mp3,"
     "aac,ac3,eac3,dts,truehd,amr,ape,tta,wv,dv,gxf,lxf,ivf,m4v,h264,hevc,obu,av1,yuv4mpegpipe,rm,wtv,srt,webvtt,ass"
 )
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: a child may not load it
+_PR_SET_PDEATHSIG = 1
 _STDERR_BYTES = 8192  # what is kept of a child's last words
 
 
@@ -55,6 +60,18 @@ def input_options(**extra: str) -> dict[str, str]:
     return {"protocol_whitelist": "file,pipe", "format_whitelist": CONTAINERS, **extra}
 
 
+def die_with(parent: int) -> None:
+    """Have the system end this process when the thread that made it ends, however that comes (Linux only).
+
+    Args:
+        parent: the process that made it; this one ends at once where that is gone already.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 class Process:
     """A running ffmpeg: bytes go into `stdin` or come from `stdout`; leaving the context waits for it.
 
@@ -73,6 +90,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE if reads else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            preexec_fn=partial(die_with, os.getpid()),
         )
         self._words = bytearray()
         self._listener = threading.Thread(target=self._listen, daemon=True)

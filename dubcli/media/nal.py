@@ -72,6 +72,19 @@ def broken(unit: bytes) -> bytes:
     return bytes([HEVC_BLA << 1 | unit[0] & 0x81]) + unit[1:] if kind(unit, "hevc") == HEVC_CRA else unit
 
 
+def parameters(extradata: bytes, codec: str) -> list[bytes]:
+    """What decoders are told by a stream with start codes: its parameter sets alone, without comments.
+
+    Args:
+        extradata: an encoder's, of a stream with start codes.
+        codec: FFmpeg's name; of codecs other than `h264` and `hevc` all of it counts.
+    """
+    if codec not in ("h264", "hevc"):
+        return [extradata]
+    sets = (H264_SPS, H264_PPS) if codec == "h264" else (HEVC_VPS, HEVC_SPS, HEVC_PPS)
+    return [unit for unit in split_annexb(extradata) if kind(unit, codec) in sets]
+
+
 @dataclass
 class Config:
     """A decoder configuration record (`avcC` or `hvcC`).

@@ -5,6 +5,7 @@ It is made of spans encoded anew and of groups copied from the film, one after t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.errors import CheckError
-from dubcli.media import source
+from dubcli.media import nal, source
 from dubcli.media.join import Joiner
 from dubcli.media.spans import Span
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
     from dubcli.artifacts.media import VideoStream
+
+_FINEST = 10_000_000  # ticks per second of a result
+_SOUND_RATE = 48_000  # samples per second of nearly all film sound
 
 Coded = tuple[int, bytes, bool]  # frame, packet, whether it is a key picture
 
@@ -51,22 +55,45 @@ class Film:
         path: the film.
         video: its picture.
         pts: (N,) timestamps of its frames.
+        start: seconds at which its earliest stream begins.
     """
 
     path: Path
     video: VideoStream
     pts: NDArray[np.int64]
+    start: Fraction = Fraction(0)
+
+    @property
+    def lift(self) -> int:
+        """Ticks by which all its times are raised: no container we write knows times before zero."""
+        tick = self.video.tick
+        first = int(self.pts[0])
+        return -min(first, math.floor(self.start / tick)) if first < 0 else 0
+
+    @property
+    def clock(self) -> Fraction:
+        """Seconds per tick in which the result is timed: whole for the film's own ticks and for its rate."""
+        fine = math.lcm((1 / self.video.tick).numerator, self.video.rate.numerator)
+        return Fraction(1, fine) if self.video.tick.numerator == 1 and fine < _FINEST else self.video.tick
+
+    @property
+    def begin(self) -> Fraction:
+        """When its first picture is shown in the result, in seconds."""
+        return (int(self.pts[0]) + self.lift) * self.video.tick
 
     @property
     def shown(self) -> NDArray[np.int64]:
-        """(N,) ticks each frame is shown; the last one as long as the rate says."""
-        last = max(1, round(1 / (self.video.rate * self.video.tick)))
-        return np.append(np.diff(self.pts), last)
+        """(N,) ticks of `clock` each frame is shown; the last one so that the average rate is the film's."""
+        step = round(self.video.tick / self.clock)
+        usual = 1 / (self.video.rate * self.clock)
+        last = round(len(self.pts) * usual - int(self.pts[-1] - self.pts[0]) * step)
+        fits = usual / 2 <= last <= 2 * usual
+        return np.append(np.diff(self.pts) * step, last if fits else max(1, round(usual)))
 
     @property
     def seconds(self) -> Fraction:
         """From the first picture's beginning to the last one's end."""
-        return int(self.pts[-1] + self.shown[-1] - self.pts[0]) * self.video.tick
+        return int(self.pts[-1] - self.pts[0]) * self.video.tick + int(self.shown[-1]) * self.clock
 
 
 class Writable(Protocol):
@@ -100,9 +127,12 @@ def packets(
     Raises:
         CheckError: a part does not hold the pictures it should.
     """
-    shown = film.shown
+    shown, step = film.shown, round(film.video.tick / film.clock)
+    pts = (film.pts + film.lift) * step
     ahead = np.arange(delay(film, segments, copies), 0, -1)
-    decoding = np.concatenate([film.pts[0] - shown[0] * ahead, film.pts])
+    decoding = np.concatenate([pts[0] - shown[0] * ahead, pts])
+    # MOV and MP4 keep the time from one decoding to the next, and their sum gives the rate.
+    last = int(decoding[0] + shown.sum() - decoding[len(pts) - 1])
     taken = _taken(film, copies, joiner)
     number = 0
     for (start, stop), made in _weave(segments, copies, joiner):
@@ -111,9 +141,9 @@ def packets(
             if not start <= frame < stop:
                 raise CheckError(f"frames {start} to {stop} are not in their place; type: dubcli run again")
             packet: Packet[Any] = av.Packet(data)
-            packet.pts, packet.dts = int(film.pts[frame]), int(decoding[number])
-            packet.duration = int(shown[frame])
-            packet.time_base = film.video.tick
+            packet.pts, packet.dts = int(pts[frame]), int(decoding[number])
+            packet.duration = int(shown[frame]) if number + 1 < len(pts) or last <= 0 else last
+            packet.time_base = film.clock
             packet.is_keyframe = key
             yield packet
             number += 1
@@ -202,7 +232,7 @@ def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Seque
     Args:
         pipe: where to.
         film: the source.
-        segments: encoded files, rising.
+        segments: encoded files, rising; none where all is copied.
         copies: ranges of frames taken from the source.
         form: from `piped`.
 
@@ -210,12 +240,14 @@ def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Seque
         nal.Unsupported: what is encoded does not fit to what is copied.
         CheckError: a part does not hold the pictures it should.
     """
-    with source.opened(segments[0].path) as head, source.opened(film.path) as origin:
-        made = source.picture(head, segments[0].path)
+    _check_alike(segments)
+    first = segments[0].path if segments else film.path
+    with source.opened(first) as head, source.opened(film.path) as origin:
+        made = source.picture(head, first, None if segments else film.video.index)
         taken = source.picture(origin, film.path, film.video.index)
         before, after = taken.codec_context.extradata or b"", made.codec_context.extradata or b""
-        joiner = Joiner.of(film.video.codec, before, after) if copies else Joiner.plain(after)
-        options = {} if form == "matroska" else _fragments(film.video)
+        joiner = Joiner.of(film.video.codec, before, after) if segments and copies else Joiner.plain(after)
+        options = {} if form == "matroska" else _fragments(film)
         with av.open(pipe, "w", format=form, options=options) as out:
             # The film's own stream knows what its container says of it; an encoded file does not.
             same = made.codec_context.codec.id == taken.codec_context.codec.id
@@ -228,9 +260,41 @@ def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Seque
                 out.mux(packet)
 
 
-def _fragments(video: VideoStream) -> dict[str, str]:
-    tick = video.tick
+def _check_alike(segments: Sequence[Segment]) -> None:
+    """See that all segments decode with the same parameters: one track has one decoder configuration.
+
+    Raises:
+        CheckError: another encoder made some of them, as where ffmpeg was exchanged between two runs.
+    """
+    first = None
+    for segment in segments:
+        with source.opened(segment.path) as container:
+            context = source.picture(container, segment.path).codec_context
+            sets = context.codec.id, nal.parameters(context.extradata or b"", context.name)
+        first = first or sets
+        if sets != first:
+            start, stop = segment.spans[0][0], segment.spans[-1][1]
+            raise CheckError(
+                f"frames {start} to {stop} were encoded by another ffmpeg than those before them; "
+                "type the same command again with --redo compose"
+            )
+
+
+def _fragments(film: Film) -> dict[str, str]:
     return {
         "movflags": "empty_moov+frag_every_frame+delay_moov+default_base_moof",
-        "video_track_timescale": str(tick.denominator if tick.numerator == 1 else round(1 / tick)),
+        **timescales(film),
+    }
+
+
+def timescales(film: Film) -> dict[str, str]:
+    """Options of MOV and MP4 that count in the film's own ticks, or whole parts of them.
+
+    A late start is kept in units of the whole film, by default a millisecond: too coarse for most rates. They
+    are made fine enough for a sample of sound as well.
+    """
+    scale = round(1 / film.clock)
+    return {
+        "video_track_timescale": str(scale),
+        "movie_timescale": str(scale * max(1, -(-_SOUND_RATE // scale))),
     }

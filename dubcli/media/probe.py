@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
     from dubcli.media import describe
 
 _SMALLEST = 16  # pixels; less is a damaged header
+_ALIKE = 100_000  # rates that differ by less than this part are one
+_FASTEST = 1000  # frames per second; more is a container's tick
 
 
-def probe(path: Path) -> MediaInfo:
-    """Look into a film or an audio file; a film's video packets are all read for their digest.
+def probe(path: Path, *, whole: bool = True) -> MediaInfo:
+    """Look into a film or an audio file; a film's packets are all read for their digests.
+
+    Args:
+        path: the file.
+        whole: False to read no farther than the first picture; digests, `packets`, `delay` then say nothing.
 
     Raises:
         MediaError: missing or unreadable, or nothing in it can be decoded.
@@ -51,10 +58,10 @@ def probe(path: Path) -> MediaInfo:
             "tags": dict(container.metadata),
         }
         if film is not None:
-            video = _video(container, film, path, sound, words)
+            video = _video(container, film, path, sound, words, whole)
         else:
             video = None
-            for packet in container.demux(container.streams.audio):
+            for packet in container.demux(container.streams.audio) if whole else ():
                 sound[packet.stream.index].update(packet)
         audio = tuple(_audio(s, sound[s.index].hexdigest()) for s in container.streams.audio)
         return MediaInfo.model_validate({**facts, "audio": audio, "video": video})
@@ -66,6 +73,7 @@ def _video(
     path: Path,
     sound: dict[int, hashlib._Hash],
     words: describe.Words,
+    whole: bool,
 ) -> VideoStream:
     """Describe the picture: from the headers, the first decoded frame, and one reading of all packets.
 
@@ -77,6 +85,7 @@ def _video(
     hasher = hashlib.sha256()
     order: list[int | None] = []
     first: VideoFrame | None = None
+    size = 0
     context.thread_type = "AUTO"
     for packet in container.demux(stream, *container.streams.audio):
         if packet.stream.index in sound:
@@ -84,10 +93,13 @@ def _video(
             continue
         if packet.size:
             hasher.update(packet)
+            size = size or packet.size
             if not packet.is_discard:
                 order.append(packet.pts)
         if first is None:
             first = next(iter(_decoded(packet)), None)
+        if first is not None and not whole:
+            break
     if first is None:
         raise MediaError(f"{path}: no picture can be decoded; check that the film is whole")
     if first.width < _SMALLEST or first.height < _SMALLEST:
@@ -102,15 +114,32 @@ def _video(
             "tag": context.codec_tag.strip("\0"),
             "profile": context.profile or "",
             "time_base": _rational(stream.time_base or Fraction(1, 1000)),
-            "average_rate": _rational(stream.average_rate or stream.guessed_rate or Fraction(25)),
+            "average_rate": _rational(_rate(stream, times)),
             "start_pts": min(times, default=0),
             "sar": _rational(stream.sample_aspect_ratio or Fraction(1)),
             "tags": dict(stream.metadata),
             "delay": describe.reorder_depth(times),
             "packets": len(order),
+            "first_bytes": size,
             "digest": hasher.hexdigest(),
         }
     )
+
+
+def _rate(stream: AvVideoStream, times: list[int]) -> Fraction:
+    """Frames per second: as the container says, unless that is nonsense (raw DV has its ticks there)."""
+    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    for exact in (Fraction(round(rate)), Fraction(1000 * round(rate * 1001 / 1000), 1001)):
+        if abs(rate - exact) < rate / _ALIKE:  # Matroska has nanoseconds of a picture
+            return exact
+    if rate <= _FASTEST:
+        return rate
+    steps = sorted(b - a for a, b in itertools.pairwise(sorted(times)))
+    tick = stream.time_base or Fraction(1, 1000)
+    if steps and steps[len(steps) // 2] > 0:
+        return 1 / (steps[len(steps) // 2] * tick)
+    guessed = stream.guessed_rate
+    return guessed if guessed and guessed <= _FASTEST else Fraction(25)
 
 
 def _decoded(packet: object) -> Iterator[VideoFrame]:

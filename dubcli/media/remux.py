@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
+
+import ffmpeg
 
 from dubcli.artifacts.media import AudioStream, MediaInfo, OtherStream, SubtitleStream
 from dubcli.errors import MediaError
 from dubcli.language import iso639_2
-from dubcli.media import boxes, matroska, picture, source
-from dubcli.media.containers import VIDEO, audio_codec, format_of, subtitle_codec
-from dubcli.media.ffmpeg import CONTAINERS, Process, url
+from dubcli.media import boxes, decode, matroska, picture, source
+from dubcli.media.containers import AAC_RATE, VIDEO, audio_codec, format_of, subtitle_codec, suffix_for
+from dubcli.media.ffmpeg import Process, arguments, input_options, url
+from dubcli.media.groups import INTRA, LONG
 from dubcli.media.matroska import stand_in
+from dubcli.media.probe import probe
 from dubcli.media.spans import Span
 
-_AAC_RATE = 160_000  # bits per second and channel: beyond audible difference
+_AAC_BITS = 160_000  # bits per second and channel: beyond audible difference
 _SLACK_SECONDS = 0.05  # a dub longer by less than a frame or so needs no word
-_SAFE = ["-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS]
+_SAFE = input_options()
+# Microseconds that a track may lag behind before the others are written without it. A subtitle may not come
+# for an hour, and all that time the film would be held in memory.
+_INTERLEAVED_US = 10_000_000
 
 # Tags that MP4 and MOV have boxes for, or write themselves; any other needs their free-form list.
 _PLAIN_TAGS = {
@@ -84,11 +93,11 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         container: FFmpeg's name of the output format.
 
     Raises:
-        MediaError: the container cannot hold the picture.
+        MediaError: the container cannot hold the picture, or the sound.
     """
     if codec not in VIDEO[container]:
         raise MediaError(
-            f"{codec} pictures cannot stand in {container}; name the output film.mov or film.mkv"
+            f"{codec} pictures cannot stand in {container}; add -o film{suffix_for(codec) or '.mkv'}"
         )
     out = Plan([("video", 0), ("dub", dub.sound.index)], [("v:0", info.film.index)])
     code = iso639_2(dub.language, bibliographic=container == "matroska")
@@ -155,9 +164,20 @@ def _add(
 
 
 def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str]]:
-    way = audio_codec(track.codec, container)
-    rate = [(f"b:{name}", str(_AAC_RATE * max(1, track.channels)))] if way == "aac" else []
-    return [(f"c:{name}", way), *rate]
+    way = audio_codec(track, container)
+    if not way:
+        whose = "the dub's sound" if name == "a:0" else f"sound track {track.index}"
+        what = f"{whose} ({track.layout or f'{track.channels} channels'})"
+        raise MediaError(f"{what} cannot be written into {container}; add -o film.mov or -o film.mkv")
+    options = [(f"c:{name}", way)]
+    if way == "aac":
+        options.append((f"b:{name}", str(_AAC_BITS * max(1, track.channels))))
+        if track.rate > AAC_RATE:
+            options.append((f"ar:{name}", str(AAC_RATE)))
+    if way == "copy" and track.codec == "vorbis" and container == "matroska":
+        # Its first packet only sets the decoder going; with a time before zero it would move the whole film.
+        options.append((f"bsf:{name}", "setts=ts=max(TS\\,0)"))
+    return options
 
 
 def _unkept(stream: OtherStream, container: str, chapters: bool) -> str | None:
@@ -209,31 +229,29 @@ def mux(
         MediaError, EngineError, TemporaryError, CheckError, nal.Unsupported: it cannot be written.
     """
     container = format_of(out.suffix)
+    dub = _padded(dub, container, scratch)
     what = plan(info, codec, dub, container)
-    form = picture.piped(container, picture.delay(film, segments, copies)) if segments else ""
-    command = ["-y", "-copyts", *_inputs(film, dub, form), *_streams(what, info, bool(segments))]
-    command += _within(film, dub, container, warn)
+    # What is copied from coarse ticks is timed anew too, or its rate would be that of their rounding.
+    coarse = container != "matroska" and film.clock != film.video.tick and film.video.codec in LONG | INTRA
+    form = picture.piped(container, picture.delay(film, segments, copies)) if segments or coarse else ""
+    options = [*what.options, *_within(film, dub, container, warn), *_source_tags(what, info, bool(form))]
     if container == "matroska":
-        command += [option for key in _BRANDS for option in ("-metadata", f"{key}=")]
-        command += _attached(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
+        # Its rate would be guessed from the first packets; MOV and MP4 have it from durations.
+        options.append(("r:v:0", f"{info.film.average_rate[0]}/{info.film.average_rate[1]}"))
+        options += [("metadata", f"{key}=") for key in _BRANDS]
+        options += _attached(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
     else:
-        command += _mov_options(info, codec)
+        options += _mov_options(film, info, codec)
     if not segments:
         # Dolby Vision stands in a box that ffmpeg counts as unofficial; encoding loses it anyway.
-        command += ["-strict", "unofficial"]
-    # Tracks are woven as far apart as they are: a film may pause where a subtitle does not.
-    command += [
-        "-copy_unknown",
-        "-fflags",
-        "+bitexact",
-        "-max_interleave_delta",
-        "0",
-        "-f",
-        container,
-        url(out),
+        options.append(("strict", "unofficial"))
+    options += [
+        ("fflags", "+bitexact"),
+        ("max_interleave_delta", str(_INTERLEAVED_US)),
+        ("f", container),
     ]
-    with Process(command) as process:
-        if segments:
+    with Process(_command(_streams(what, film, dub, form), options, out)) as process:
+        if form:
             picture.write(process, film, segments, copies, form)
     if container == "mov":
         boxes.set_languages(out, what.languages)
@@ -242,33 +260,66 @@ def mux(
     return what.left_out
 
 
-def _inputs(film: picture.Film, dub: Dub, form: str) -> list[str]:
-    """Input options: the new picture from a pipe if there is one, the film, and the dub in its place."""
-    fresh = ["-protocol_whitelist", "pipe", "-f", form, "-i", "pipe:0"] if form else []
+def _command(streams: Sequence[Any], options: Sequence[tuple[str, str]], out: Path) -> list[str]:
+    """Arguments that write streams; what is said twice counts last, but for tags and packet filters."""
+    once = {name: value for name, value in options if not name.startswith(("metadata", "attach"))}
+    filters = [name for name, _ in options if name.startswith("bsf")]
+    once |= {name: ",".join(value for key, value in options if key == name) for name in filters}
+    # ffmpeg-python knows an option once; tags are many under one name.
+    *head, target = arguments(ffmpeg.output(*streams, url(out), **once))
+    many = [part for name, value in options if name not in once for part in (f"-{name}", value)]
+    return ["-y", "-copyts", "-copy_unknown", *head, *many, target]
+
+
+def _padded(dub: Dub, container: str, scratch: Path) -> Dub:
+    """The dub in a file that says how much of its first packet is the encoder's run-up.
+
+    An MP3 file says so in its first packet, which is dropped; Matroska then moves the whole film instead.
+    """
+    if container != "matroska" or dub.sound.codec != "mp3" or dub.path.suffix == ".mp4":
+        return dub
+    path = scratch / "dub.mp4"
+    track = ffmpeg.input(url(dub.path), **_SAFE)[str(dub.sound.index)]
+    command = ffmpeg.output(track, url(path), c="copy", fflags="+bitexact")
+    with Process([*arguments(command), "-y"]):
+        pass
+    (sound,) = probe(path, whole=False).audio
+    return dataclasses.replace(dub, path=path, sound=decode.started(path, sound))
+
+
+def _streams(what: Plan, film: picture.Film, dub: Dub, form: str) -> list[Any]:
+    """The streams that go in: the new picture from a pipe if there is one, the dub in its place, the film's.
+
+    ffmpeg counts its inputs in this order: pipe, dub, film with a pipe, and film, dub without one.
+    """
+    lift = film.lift * film.video.tick
+    moved = {"itsoffset": f"{float(lift):.9f}"} if lift else {}
+    origin = ffmpeg.input(url(film.path), **_SAFE, **moved)
     # The dub's first sample belongs to the film's first picture, unless the user says otherwise.
-    shift = int(film.pts[0]) * film.video.tick - dub.sound.start * Fraction(*dub.sound.time_base)
-    place = ["-itsoffset", f"{float(shift) + dub.offset:.9f}"]
-    return [*fresh, *_SAFE, "-i", url(film.path), *place, *_SAFE, "-i", url(dub.path)]
+    shift = film.begin - dub.sound.start * Fraction(*dub.sound.time_base)
+    voice = ffmpeg.input(url(dub.path), **_SAFE, itsoffset=f"{float(shift) + dub.offset:.9f}")
+    fresh = ffmpeg.input("pipe:0", f=form, protocol_whitelist="pipe")["0"] if form else None
+    found = {"video": fresh or origin[str(film.video.index)], "dub": voice[str(dub.sound.index)]}
+    streams = [found.get(name) or origin[str(index)] for name, index in what.streams]
+    # Tags and chapters come from the film even where none of its streams do: a stream that it may lack.
+    return [*streams, origin["d:99?"]]
 
 
-def _streams(what: Plan, info: MediaInfo, fresh: bool) -> list[str]:
-    """Output options that say which streams go in, from where their tags come, and how they are written."""
-    film = int(fresh)
-    options: list[str] = []
-    for name, index in what.streams:
-        source_of = {"video": "0:0" if fresh else f"0:{info.film.index}", "dub": f"{film + 1}:{index}"}
-        options += ["-map", source_of.get(name, f"{film}:{index}")]
-    options += ["-map_metadata", str(film), "-map_chapters", str(film)]
-    for specifier, index in what.tags:
-        options += [f"-map_metadata:s:{specifier}", f"{film}:s:{index}"]
-    for key, value in what.options:
-        options += [f"-{key}", value]
-    return options
+def _source_tags(what: Plan, info: MediaInfo, fresh: bool) -> list[tuple[str, str]]:
+    """Options that say from where tags and chapters come."""
+    film = 2 if fresh else 0
+    return [
+        ("map_metadata", str(film)),
+        ("map_chapters", str(film)),
+        *((f"map_metadata:s:{specifier}", f"{film}:s:{index}") for specifier, index in what.tags),
+    ]
 
 
-def _within(film: picture.Film, dub: Dub, container: str, warn: Callable[[str], None]) -> list[str]:
+def _within(
+    film: picture.Film, dub: Dub, container: str, warn: Callable[[str], None]
+) -> list[tuple[str, str]]:
     """Options that keep a dub within the film; where there is none of it the film is silent."""
-    begin, length = int(film.pts[0]) * film.video.tick, film.seconds
+    length = film.seconds
     beyond = dub.offset + dub.seconds - float(length)
     if dub.offset >= length or (dub.seconds and dub.offset <= -dub.seconds):
         raise MediaError(f"an offset of {dub.offset} s leaves nothing of the dub; type a smaller --offset")
@@ -279,22 +330,22 @@ def _within(film: picture.Film, dub: Dub, container: str, warn: Callable[[str], 
     if dub.offset < 0:
         warn(f"the dub begins {-dub.offset:.2f} s before the film; its beginning is cut off")
     if dub.offset < 0 or beyond > _SLACK_SECONDS:
-        return _cut(dub, begin, length, container)
+        return _cut(dub, film.begin, length, container)
     return []
 
 
-def _cut(dub: Dub, begin: Fraction, length: Fraction, container: str) -> list[str]:
+def _cut(dub: Dub, begin: Fraction, length: Fraction, container: str) -> list[tuple[str, str]]:
     """Options that cut the dub to the film: on the sample where it is decoded, else on a packet."""
-    way = audio_codec(dub.sound.codec, container)
+    way = audio_codec(dub.sound, container)
     if way == "copy" and not dub.sound.codec.startswith("pcm_"):
         late = Fraction(dub.offset).limit_denominator(1_000_000)
         before, until = (_packets_until(dub, end) for end in (-late, length - late))
         if not before:
-            return ["-frames:a:0", str(until)]
-        return ["-bsf:a:0", f"noise=drop=not(between(n\\,{before}\\,{until - 1}))"]
+            return [("frames:a:0", str(until))]
+        return [("bsf:a:0", f"noise=drop=not(between(n\\,{before}\\,{until - 1}))")]
     codec = dub.sound.codec if way == "copy" else way
     trim = f"atrim=start={float(begin):.9f}:end={float(begin + length):.9f}"
-    return ["-c:a:0", codec, "-filter:a:0", trim]
+    return [("c:a:0", codec), ("filter:a:0", trim)]
 
 
 def _packets_until(dub: Dub, end: Fraction) -> int:
@@ -306,9 +357,9 @@ def _packets_until(dub: Dub, end: Fraction) -> int:
         return sum(p.pts < last for p in container.demux(track) if p.size and p.pts is not None)
 
 
-def _attached(film: Path, what: Plan, first: int, scratch: Path) -> list[str]:
+def _attached(film: Path, what: Plan, first: int, scratch: Path) -> list[tuple[str, str]]:
     """Options that attach the film's covers to Matroska, which has no streams for them."""
-    options: list[str] = []
+    options: list[tuple[str, str]] = []
     for number, cover in enumerate(what.covers, start=first):
         kind = _COVERS[cover.codec]
         name = "cover" if number == first else f"cover{number - first}"
@@ -316,24 +367,20 @@ def _attached(film: Path, what: Plan, first: int, scratch: Path) -> list[str]:
         with source.opened(film) as container:
             packet = next(p for p in container.demux(container.streams[cover.index]) if p.size)
             path.write_bytes(bytes(packet))
-        options += ["-attach", url(path)]
+        options.append(("attach", url(path)))
         options += [
-            f"-metadata:s:t:{number}",
-            f"mimetype={kind}",
-            f"-metadata:s:t:{number}",
-            f"filename={path.name}",
+            (f"metadata:s:t:{number}", f"mimetype={kind}"),
+            (f"metadata:s:t:{number}", f"filename={path.name}"),
         ]
     return options
 
 
-def _mov_options(info: MediaInfo, codec: str) -> list[str]:
+def _mov_options(film: picture.Film, info: MediaInfo, codec: str) -> list[tuple[str, str]]:
     """The film's own time scale and four-character code, and all its tags."""
     video = info.film
-    options: list[str] = []
-    if video.time_base[0] == 1:
-        options += ["-video_track_timescale", str(video.time_base[1])]
+    options = list(picture.timescales(film).items())
     if any(key.lower() not in _PLAIN_TAGS for key in info.tags):
-        options += ["-movflags", "+use_metadata_tags"]
+        options.append(("movflags", "+use_metadata_tags"))
     if video.codec == codec and video.tag.isalnum() and "mov" in info.format:
-        options += ["-tag:v:0", video.tag]
+        options.append(("tag:v:0", video.tag))
     return options

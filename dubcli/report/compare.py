@@ -131,9 +131,10 @@ def face(
 def poster(version: Version, frame: int) -> bytes:
     """A small JPEG of a whole frame, turned as it is shown."""
     (picture,) = version.frames(frame, frame + 1)
-    height = max(2, round(_POSTER_WIDTH * version.video.height / version.video.width))
-    small = decode.whole(picture.frame, picture.colour, _POSTER_WIDTH, height)
-    return _jpeg(np.rot90(small, round(version.video.rotation / 90)))
+    width, height = picture.square.size
+    size = _POSTER_WIDTH, max(2, round(_POSTER_WIDTH * height / width))
+    small = decode.whole(picture.frame, picture.colour, *size, small=True)
+    return _jpeg(version.video.displayed(small))
 
 
 class _Mouth:
@@ -242,6 +243,7 @@ def _changed_outside(was: decode.Frame, patch: Placed) -> int:
     """Samples that mixing the patch in changes where its mask is 0."""
     form = was.colour.layout
     planes = layout.copied(was.planes)
+    patch = was.square.back(patch)
     was.colour.blend(planes, *patch)
     height, width = form.view(was.planes, 0).shape
     mask = _placed(patch, (width, height))

@@ -15,7 +15,7 @@ from dubcli.media.spans import Span
 STAGE = Stage("compose", version=3, after=("lips",))
 
 # What of the film's description does not change the encoded pictures.
-_NOT_PICTURE = {"index", "time_base", "start_pts", "delay", "packets", "digest", "tags"}
+_NOT_PICTURE = {"index", "time_base", "start_pts", "delay", "packets", "first_bytes", "digest", "tags"}
 
 
 def units(job: JobView) -> Iterable[Unit]:

@@ -39,6 +39,7 @@ def units(job: JobView) -> list[Unit]:
                 params=job.settings.gallery.model_dump(),
                 facts={"faces": person.faces},
                 cost=person.frames,
+                needs=job.picture_needs,
             )
         )
     return found
@@ -51,13 +52,13 @@ def run(task: Task) -> None:
     from dubcli.artifacts.shots import Frames
     from dubcli.face.gallery import build
 
-    video, pts = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["split"]).pts
+    video, frames = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["split"])
     faces = [
         partial(tracks.load_one, task.inputs[f"tracks/{shot}"], number)
         for shot, number in task.facts["faces"]
     ]
     budget = task.params["budget_mb"] * 1_000_000
-    built = build(task.inputs["film"], video, pts, faces, budget, alive=task.report)
+    built = build(task.inputs["film"], video, frames.pts, frames.digest, faces, budget, alive=task.report)
     gallery.save(task.out, built)
 
 

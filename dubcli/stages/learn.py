@@ -47,8 +47,7 @@ def units(job: JobView) -> list[Unit]:
     inputs["prior"] = sha256(paths["prior"])
     params = settings.model_dump(exclude={"prior"})
     frames = Shots.load(split.path).count
-    needs = job.picture_needs
-    return [Unit(STAGE, "film", inputs=inputs, paths=paths, params=params, cost=frames, needs=needs)]
+    return [Unit(STAGE, "film", inputs=inputs, paths=paths, params=params, cost=frames)]
 
 
 def run(task: Task) -> None:

@@ -8,7 +8,7 @@ from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines.registry import engine
 from dubcli.errors import CheckError
 
-STAGE = Stage("lips", 6, after=("motion", "gallery"))
+STAGE = Stage("lips", 7, after=("motion", "gallery"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -58,11 +58,12 @@ def run(task: Task) -> None:
     from dubcli.engines.lips import LipWork
     from dubcli.media.patches import write
 
-    motion = Motion.load(task.inputs["motion"])
+    motion, frames = Motion.load(task.inputs["motion"]), Frames.load(task.inputs["split"])
     work = LipWork(
         film=task.inputs["film"],
         video=MediaInfo.load(task.inputs["probe"]).film,
-        pts=Frames.load(task.inputs["split"]).pts,
+        pts=frames.pts,
+        digests=frames.digest,
         track=tracks.load_one(task.inputs["track"], task.facts["track"]),
         frames=motion.frames,
         shape=motion.shape,

@@ -1,26 +1,79 @@
-"""`probe`: what the film is made of."""
+"""`probe`: what the film is made of, and whether the film asked for can be written at all."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from dubcli.core.model import JobView, Stage, Task, Unit
-from dubcli.errors import CheckError, StoreError
+from dubcli.errors import CheckError, MediaError, StoreError
 
-STAGE = Stage("probe", version=1)
+STAGE = Stage("probe", version=2)
 
 
 def units(job: JobView) -> Iterable[Unit]:
-    """One unit: the film."""
-    film = job.sources["film"]
+    """`film`, and `output`, which is refused before any work is done on a film that cannot be written."""
+    film, dub = job.sources["film"], job.sources.get("dub")
+    if dub is not None:
+        yield Unit(
+            STAGE,
+            "output",
+            {"film": film.sha256, "dub": dub.sha256},
+            {"film": film.path, "dub": dub.path},
+            params={
+                "compose": job.settings.compose.model_dump(),
+                "original": job.settings.remux.original,
+                "offset": job.settings.align.offset,
+            },
+            facts={"suffix": job.suffix},
+        )
     yield Unit(STAGE, "film", {"film": film.sha256}, {"film": film.path})
 
 
 def run(task: Task) -> None:
-    """Write `media.json`, a `artifacts.media.MediaInfo`."""
+    """Write `media.json`, a `artifacts.media.MediaInfo`, or `output.json`."""
+    if task.unit == "output":
+        _judge(task)
+    else:
+        _look(task)
+
+
+def _judge(task: Task) -> None:
+    """Write `output.json`: how every stream of the film will be written."""
+    import tempfile
+    from pathlib import Path
+
+    from dubcli.media import decode, writable
+    from dubcli.media.probe import probe
+    from dubcli.media.remux import Dub
+    from dubcli.settings.config import ComposeSettings
+
+    film, voice = (probe(task.inputs[role], whole=False) for role in ("film", "dub"))
+    track = decode.started(task.inputs["dub"], decode.main_track(voice))
+    dub = Dub(task.inputs["dub"], track, 0.0, "", alone=task.params["original"] == "drop")
+    late = writable.late_sound(voice, track)
+    if late and not task.params["offset"]:
+        name = task.inputs["dub"].name
+        task.warn(
+            f"the sound of {name} starts {late:.3f} s after its picture, but is laid from the film's first "
+            f"picture on; add --set align.offset={late:.3f} to keep it late"
+        )
+    settings = ComposeSettings(**task.params["compose"])
+    with tempfile.TemporaryDirectory(dir=task.out) as scratch:
+        plan = writable.check(film, dub, settings, task.facts["suffix"], Path(scratch))
+    note = {"options": plan.options, "left_out": plan.left_out}
+    (task.out / "output.json").write_text(json.dumps(note, indent=1) + "\n")
+
+
+def _look(task: Task) -> None:
     from dubcli.media.probe import probe
 
-    info = probe(task.inputs["film"])
+    path = task.inputs["film"]
+    before = path.stat()
+    info = probe(path)
+    after = path.stat()
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise MediaError(f"{path} is still being written; type the same again when it is whole")
     video = info.film
     for name in video.dynamic:
         task.warn(f"the film carries {name} metadata; frames that are encoded anew lose it")
@@ -30,6 +83,11 @@ def run(task: Task) -> None:
 def check(task: Task) -> None:
     """The file must say what was read."""
     from dubcli.artifacts.media import MediaInfo
+
+    if task.unit == "output":
+        if not (task.out / "output.json").is_file():
+            raise CheckError("probe left no output.json; type: dubcli run again")
+        return
 
     try:
         MediaInfo.load(task.out)

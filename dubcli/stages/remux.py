@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dubcli.media.picture import Segment
 
-STAGE = Stage("remux", version=5, after=("compose",))
+STAGE = Stage("remux", version=6, after=("compose",))
 
 
 def units(job: JobView) -> Iterable[Unit]:
@@ -56,6 +56,7 @@ def units(job: JobView) -> Iterable[Unit]:
 def run(task: Task) -> None:
     """Write the film."""
     import tempfile
+    from fractions import Fraction
     from pathlib import Path
 
     from dubcli.artifacts import remux as artifact
@@ -69,9 +70,10 @@ def run(task: Task) -> None:
 
     path = task.inputs["film"]
     info, frames = MediaInfo.load(task.inputs["probe"]), Frames.load(task.inputs["split"])
-    film = Film(path, info.film, frames.pts)
+    film = Film(path, info.film, frames.pts, Fraction(*info.start))
     groups = Groups.load(task.inputs["split"])
-    track = decode.main_track(probe(task.inputs["dub"]))
+    track = decode.main_track(probe(task.inputs["dub"], whole=False))
+    track = decode.started(task.inputs["dub"], track)
     seconds = decode.duration(task.inputs["dub"], track.index)
     alone = task.params["original"] == "drop"
     dub = Dub(task.inputs["dub"], track, seconds, task.params["language"], task.params["offset"], alone)

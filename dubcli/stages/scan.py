@@ -7,6 +7,7 @@ from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError
 
 STAGE = Stage("scan", version=1, after=("probe",))
+_JUMP_SECONDS = 1  # back in time, which no reordering of pictures explains
 
 
 def units(job: JobView) -> list[Unit]:
@@ -55,10 +56,16 @@ def run(task: Task) -> None:
         grouper = Grouper(video.codec, stream.codec_context.extradata or b"")
         step = max(1, round(1 / (video.rate * video.tick)))
         for frame in decode.pictures(container, stream, film, video, count_damage, grouper.add):
-            time = frame.pts if frame.pts is not None else (pts[-1] + step if pts else video.start_pts)
+            told = decode.shown(frame, container)
+            time = told if told is not None else (pts[-1] + step if pts else video.start_pts)
+            if pts and time < pts[-1] - _JUMP_SECONDS / video.tick:
+                raise MediaError(
+                    f"{film}: its times jump back after frame {len(pts) - 1}, as where files were joined; "
+                    "give it times that go on, or dub its parts one by one"
+                )
             pts.append(max(time, pts[-1] + 1) if pts else time)
             digests.append(decode.digest(frame))
-            scorer.add(decode.whole(frame, colour, *size)[..., ::-1])
+            scorer.add(decode.whole(frame, colour, *size, small=True)[..., ::-1])
             if len(pts) % 25 == 0:
                 task.report(len(pts), max(video.packets, len(pts)))
     if not pts:

@@ -8,7 +8,7 @@ from dubcli.artifacts.media import MediaInfo
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
 
-STAGE = Stage("split", version=5, after=("scan",))
+STAGE = Stage("split", version=6, after=("scan",))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -37,7 +37,7 @@ def run(task: Task) -> None:
     video = MediaInfo.load(task.inputs["probe"]).film
     frames, change = shots.Frames.load(task.inputs["scan"]), shots.change(task.inputs["scan"])
     kind = video.model_dump(
-        include={"width", "height", "pix_fmt", "average_rate", "sar", "rotation", "field_order"}
+        include={"width", "height", "pix_fmt", "average_rate", "sar", "mirrored", "rotation", "field_order"}
     )
     kind["colour"] = [video.primaries, video.transfer, video.matrix, video.range, video.chroma_location]
     head = json.dumps(kind, sort_keys=True).encode()

@@ -70,7 +70,10 @@ def test_films_times_dubs_times_presets(media: Path) -> None:
         ),
         ("films:\n  - {film: one.mp4, dubs: [one_fr.wav, one_fr.wav]}", ["is written twice"]),
         ("presets: [flim]\nfilms:\n  - {film: one.mp4, dubs: [one_fr.wav]}", ["did you mean 'film'?"]),
-        ("films:\n  - film: one.mp4\n    dubs: [{audio: one_fr.wav, out: no/x.mp4}]", ["there is no folder"]),
+        (
+            "films:\n  - film: one.mp4\n    dubs: [{audio: one_fr.wav, out: one.mp4/x.mp4}]",
+            ["one.mp4 is no folder"],
+        ),
         (
             "films:\n  - {film: a.mp4, dubs: [b.wav]}\n  - {film: one.mp4, dubs: [c.wav]}",
             ["3 problems; nothing was begun", "a.mp4", "b.wav", "c.wav"],

@@ -88,7 +88,7 @@ def test_a_bug_leaves_its_traceback_in_the_log(
         (["run", "film.mp4", "-a", "dub.wav", "--shots", "9-3"], 2, "FIRST-LAST"),
         (["run", "film.mp4", "-a", "dub.wav", "-o", "out.txt"], 2, "out.txt"),
         (["run", "film.mp4", "-a", "dub.wav", "-o", "film.mp4"], 2, "overwrite"),
-        (["run", "film.mp4", "-a", "dub.wav", "-o", "nowhere/out.mp4"], 2, "there is no folder nowhere"),
+        (["run", "film.mp4", "-a", "dub.wav", "-o", "dub.wav/out.mp4"], 2, "dub.wav is no folder"),
         (["run", "empty"], 2, "empty is not a job directory"),
         (["run", "empty", "-a", "dub.wav"], 2, "--audio goes with a film"),
         (["run", "torn.dub"], 4, "job.json"),

@@ -140,14 +140,15 @@ def sound(path: Path, index: int = 0) -> tuple[NDArray[np.float32], Fraction, in
     with av.open(str(path)) as container:
         stream = container.streams.audio[index]
         parts, start, rate = [], None, 0
-        resampler = av.AudioResampler(format="fltp")
+        resampler = av.AudioResampler(format="flt")  # planes of more than seven channels crash PyAV
         for frame in container.decode(stream):
             if start is None:
                 assert frame.pts is not None
                 assert frame.time_base is not None
                 start = frame.pts * frame.time_base
                 rate = frame.sample_rate
-            parts += [part.to_ndarray() for part in resampler.resample(frame)]
+            count = len(frame.layout.channels)
+            parts += [part.to_ndarray().reshape(-1, count).T for part in resampler.resample(frame)]
     assert start is not None
     return np.concatenate(parts, axis=1), start, rate
 

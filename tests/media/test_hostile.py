@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -14,10 +13,11 @@ import numpy as np
 import pytest
 
 from dubcli.artifacts.shots import Frames
-from dubcli.errors import CheckError, DubError, MediaError
+from dubcli.errors import CheckError, MediaError
 from dubcli.media import decode
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
+from dubcli.stages import probe as stage_probe
 from tests.media import films
 
 NAMES = [
@@ -112,19 +112,42 @@ def test_an_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
         probe(film)
 
 
-def test_damaged_packets_are_passed_over_with_a_warning(tmp_path: Path, dub: Path) -> None:
+def test_damaged_pictures_play_as_they_did(tmp_path: Path, dub: Path) -> None:
+    """What a decoder makes of damaged slices it makes of the copy of them, frame for frame."""
     whole = films.make(tmp_path / "whole.mkv", *films.x264("-g", "8", "-bf", "0"), seconds=2)
     data = bytearray(whole.read_bytes())
-    rng = np.random.default_rng(3)
-    for at in rng.integers(len(data) // 3, len(data) // 2, 200):
-        data[at] ^= 0xFF
+    with av.open(str(whole)) as container:
+        packets = [bytes(p) for p in container.demux(container.streams.video[0]) if p.size]
+    for packet in (packets[18], packets[21]):
+        at = data.index(packet)
+        for k in range(at + len(packet) // 2, at + len(packet)):
+            data[k] ^= 0xFF
+    film = tmp_path / "film.mkv"
+    film.write_bytes(bytes(data))
+    assert films.decoded(film).hashes != films.decoded(whole).hashes
+    done = films.dubbed(tmp_path / "job", film, dub, range(2, 4))
+    before, after = films.decoded(film), films.decoded(done.path)
+    assert after.times == before.times
+    assert after.hashes[8:] == before.hashes[8:]
+    assert (done.note["encoded"], done.note["copied"]) == (8, 42)
+
+
+def test_packets_that_do_not_decode_are_passed_over_with_a_warning(tmp_path: Path, dub: Path) -> None:
+    whole = films.make(tmp_path / "whole.mkv", *films.x264("-g", "8", "-bf", "0"), seconds=1)
+    data = bytearray(whole.read_bytes())
+    with av.open(str(whole)) as container:
+        packet = [bytes(p) for p in container.demux(container.streams.video[0]) if p.size][12]
+    at = data.index(packet)
+    data[at : at + 4] = b"\x7f\xff\xff\xff"  # a NAL unit of two gigabytes
     film = tmp_path / "film.mkv"
     film.write_bytes(bytes(data))
     stages = films.Stages(tmp_path / "job", film, dub)
     stages.read()
+    assert any("of the film's picture are damaged" in line for line in stages.warnings)
     stages.touch(range(2, 4))
     done = stages.finish()
-    assert any("damaged" in line or "anew" in line for line in stages.warnings) or done.note["copied"]
+    assert "damaged" in done.note["why"]  # so nothing is copied
+    assert done.note["copied"] == 0
     assert len(films.decoded(done.path).times) == len(Frames.load(stages.view.one("split").path).pts)
 
 
@@ -146,14 +169,14 @@ def test_a_film_without_sound_gets_the_dub(tmp_path: Path, dub: Path) -> None:
             assert [s.type for s in container.streams] == ["video", "audio"]
 
 
-def test_a_dub_without_samples_is_refused_or_silent(tmp_path: Path) -> None:
+def test_a_dub_without_samples_is_refused_before_any_work(tmp_path: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264())
     empty = films.wav(tmp_path / "empty.wav", np.zeros(0))
     with pytest.raises(MediaError, match="no sound"):
         decode.audio(empty)
-    with contextlib.suppress(DubError):
-        done = films.dubbed(tmp_path / "job", film, empty)
-        assert len(films.decoded(done.path).times) == 25
+    stages = films.Stages(tmp_path / "job", film, empty)
+    with pytest.raises(MediaError, match="no sound"):
+        stages.run(stage_probe)
 
 
 def test_a_film_that_changed_since_it_was_read_is_noticed(tmp_path: Path, dub: Path) -> None:

@@ -17,6 +17,7 @@ from dubcli.artifacts import gallery as footage
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import gallery
 from dubcli.face import mesh as regions
+from dubcli.media.square import Square
 
 VIDEO = cast(Any, SimpleNamespace(width=320, height=240, bit_depth=8, rate=25))
 
@@ -49,7 +50,7 @@ class Film:
         self.read: list[int] = []
         monkeypatch.setattr("dubcli.media.decode.frames", self.frames)
 
-    def frames(self, path: Path, video: Any, pts: Any, start: int, stop: int) -> Any:
+    def frames(self, path: Path, video: Any, pts: Any, start: int, stop: int, digests: Any = None) -> Any:
         for k in range(start, stop):
             self.read.append(k)
             plane = np.broadcast_to((k + np.arange(320)) % 256, (240, 320)).astype(np.uint8)
@@ -63,7 +64,7 @@ class Film:
                 assert y + h <= 240
                 return picture[y : y + h, x : x + w]
 
-            yield SimpleNamespace(rgb=rgb)
+            yield SimpleNamespace(rgb=rgb, square=Square((320, 240), (320, 240)))
 
 
 @pytest.fixture
@@ -76,7 +77,8 @@ def _same(track: FaceTrack) -> FaceTrack:
 
 
 def built(tracks: list[FaceTrack], cap: int = 10**9) -> footage.Gallery:
-    return gallery.build(Path("film"), VIDEO, np.arange(10_000), [partial(_same, t) for t in tracks], cap)
+    faces = [partial(_same, track) for track in tracks]
+    return gallery.build(Path("film"), VIDEO, np.arange(10_000), None, faces, cap)
 
 
 def per_frame(found: footage.Gallery) -> int:
@@ -182,7 +184,7 @@ def test_a_close_up_in_4k_at_10_bits_is_kept_at_full_resolution_within_the_budge
     monkeypatch.setattr("dubcli.media.decode.frames", decoded)
     one = track(np.tile(np.linspace(0, 0.3, 50), 10))
     one.mesh[:] = (one.mesh - (160, 60, 0)) * 12 + (1920, 500, 0)
-    found = gallery.build(Path("film"), video, np.arange(500), [lambda: one], 250_000_000)
+    found = gallery.build(Path("film"), video, np.arange(500), None, [lambda: one], 250_000_000)
     assert isinstance(found.crop, footage.Crops)
     assert found.crop.pixels.dtype == np.uint16
     assert found.crop.pixels.nbytes <= 250_000_000
@@ -225,9 +227,9 @@ def test_joined_galleries_keep_their_runs_apart(film: Film) -> None:
 
 def test_beyond_the_picture_its_edge_is_repeated(film: Film) -> None:
     frame = next(iter(film.frames(Path("film"), VIDEO, None, 0, 1)))
-    whole = gallery.cut(frame, VIDEO, (-6, 230), (20, 30))
+    whole = gallery.cut(frame, (-6, 230), (20, 30))
     assert whole.shape == (30, 20, 3)
     assert (whole[:, :6] == 0).all()
     assert whole[-1, 19, 0] == 13
-    far = gallery.cut(frame, VIDEO, (400, 300), (10, 10))
+    far = gallery.cut(frame, (400, 300), (10, 10))
     assert (far == 319 % 256).all()

@@ -37,9 +37,9 @@ GOLDEN = Path(__file__).with_name("golden_keys.json")
 VIDEO = VideoStream(
     index=0, codec="h264", tag="avc1", profile="High", width=512, height=512, pix_fmt="yuv420p",
     bit_depth=8, time_base=(1, 24000), average_rate=(24000, 1001), start_pts=0, sar=(1, 1),
-    rotation=0, primaries="bt709", transfer="bt709", matrix="bt709", range="tv",
+    mirrored=False, rotation=0, primaries="bt709", transfer="bt709", matrix="bt709", range="tv",
     chroma_location="left", field_order="progressive", tags={}, dynamic=(), delay=0, packets=96,
-    digest="video",
+    first_bytes=4000, digest="video",
 )  # fmt: skip
 AUDIO = AudioStream(
     index=1, digest="sound", codec="aac", rate=48000, channels=1, layout="mono", time_base=(1, 48000),

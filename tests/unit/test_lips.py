@@ -28,6 +28,7 @@ from dubcli.face import pose
 from dubcli.face.gallery import build
 from dubcli.media import decode
 from dubcli.media.patches import Patch, Patches
+from dubcli.media.square import Square
 from dubcli.settings.config import Settings
 from dubcli.stages import lips, probe, scan, split, track
 from tests.conftest import Sample
@@ -82,9 +83,10 @@ def shot(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Shot:
     pts = Frames.load(film["split"]).pts
     path = folder / "gallery"
     path.mkdir()
-    gallery.save(path, build(tiny.film, video, pts, [lambda: face], 10**9))
+    gallery.save(path, build(tiny.film, video, pts, None, [lambda: face], 10**9))
     empty = np.zeros((len(face.frames), len(MOUTH), 3), np.float32)
-    work = LipWork(tiny.film, video, pts, face, face.frames, empty, np.zeros(len(empty), np.float32), path)
+    weight = np.zeros(len(empty), np.float32)
+    work = LipWork(tiny.film, video, pts, None, face, face.frames, empty, weight, path)
     return Shot(tiny.film, folder, work)
 
 
@@ -176,17 +178,23 @@ def test_beyond_the_picture_nothing_is_shown(shot: Shot, monkeypatch: pytest.Mon
     height = int(shot.work.track.mesh[:, regions.CHIN, 1].min()) - 4
     whole = decode.frames
 
+    def uncut(film: Any, pts: Any, start: int, stop: int) -> Any:
+        return whole(film, shot.work.video, pts, start, stop)
+
     @dataclass
     class Cut:
         frame: decode.Frame
+        square: Square
 
         def rgb(self, rect: tuple[int, int, int, int]) -> NDArray[np.uint8]:
             assert rect[1] + rect[3] <= height
             return np.asarray(self.frame.rgb(rect))
 
     # A decoder of the same film with its lower part cut off.
+    size = shot.work.video.width, height
+    square = Square(size, size)
     monkeypatch.setattr(
-        decode, "frames", lambda p, v, t, a, b: (Cut(f) for f in whole(p, shot.work.video, t, a, b))
+        decode, "frames", lambda p, v, t, a, b, d: (Cut(f, square) for f in uncut(p, t, a, b))
     )
     video = shot.work.video.model_copy(update={"height": height})
     patch = next(iter(ExemplarEngine().patches(replace(shot.asked(shot.own[::-1]), video=video))))

@@ -29,6 +29,8 @@ class LipWork:
         film: the film.
         video: its picture stream.
         pts: (frames of the film,) int64 presentation times.
+        digests: (frames of the film, 16) digests of its pictures, against which what is decoded is
+            checked; None to believe its times.
         track: the face.
         frames: (T,) int32 film-wide numbers of consecutive frames, all within the track.
         shape: (T, P, 3) float32 wanted canonical mouth at each of them.
@@ -44,6 +46,7 @@ class LipWork:
     film: Path
     video: VideoStream
     pts: NDArray[np.int64]
+    digests: NDArray[np.uint8] | None
     track: FaceTrack
     frames: NDArray[np.int32]
     shape: NDArray[np.float32]

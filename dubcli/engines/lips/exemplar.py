@@ -64,8 +64,8 @@ class ExemplarEngine:
         for start, stop in plan.chunks():
             first = int(work.frames[start])
             pictures: list[NDArray[Any]] = []
-            for frame in decode(work.film, work.video, work.pts, first, first + stop - start):
-                pictures.append(cut(frame, work.video, plan.corner(start + len(pictures)), plan.size))
+            for frame in decode(work.film, work.video, work.pts, first, first + stop - start, work.digests):
+                pictures.append(cut(frame, plan.corner(start + len(pictures)), plan.size))
                 work.report(done, plan.count)
             faces, flat = plan.faces(start, pictures)
             rows, cost = plan.choose(start, flat, shown)
@@ -113,7 +113,8 @@ def _footage(work: LipWork) -> Gallery:
     def alive(_done: int, _total: int) -> None:
         work.report(0, int((work.weight > 0).sum()))
 
-    own = build(work.film, work.video, work.pts, [lambda: work.track], SHOT_BYTES, gallery.head, alive)
+    shot = [lambda: work.track]
+    own = build(work.film, work.video, work.pts, work.digests, shot, SHOT_BYTES, gallery.head, alive)
     return joined(gallery, own)
 
 
@@ -255,10 +256,8 @@ class _Plan:
         full = np.float32(np.iinfo(kind).max)
         x, y = self.corner(t)
         shown = np.zeros_like(alpha)
-        inside = (
-            slice(max(0, -y), max(0, self.work.video.height - y)),
-            slice(max(0, -x), max(0, self.work.video.width - x)),
-        )
+        width, height = self.work.video.square
+        inside = slice(max(0, -y), max(0, height - y)), slice(max(0, -x), max(0, width - x))
         shown[inside] = alpha[inside] * self.pixels[t]
         return Patch(
             frame=int(self.work.frames[t]),

@@ -1,0 +1,272 @@
+"""Forty ordinary films and dubs: which are finished right, which are refused after `probe`, which are wrong.
+
+    python -m bench.films ../shared/footage [NAME…]
+
+Each row makes a film and a dub by ffmpeg from a clip of a talking face, runs `dubcli run` on them, and reads
+the result back with PyAV: number and times of the frames, the average rate, the dub's place by correlation,
+the channels, the flags of the picture, and that pixels changed at all. Refused is right where the row says
+so: exit 3 with nothing done but `probe`. The last line counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.media.ffmpeg import binary
+
+_SECONDS = "2.4"
+_DUBCLI = "import sys; from dubcli.cli.main import main; sys.exit(main())"
+_CLIP, _SPEECH = "talk/downing_5s.mp4", "speech/fr_librivox_7s.wav"
+X264 = ["-c:v", "libx264", "-preset", "veryfast", "-g", "25", "-bf", "2"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A film, a dub, and what must come of them.
+
+    Attributes:
+        film: its file name.
+        picture: output options that make it.
+        dub: the dub's file name.
+        sound: output options that make the dub.
+        out: name of the result, "" for dubcli's own choice.
+        options: more of the command line.
+        before: input options of the film.
+        refused: whether `probe` must refuse it.
+        pixels: whether the picture must change: the clip's face is in it.
+    """
+
+    film: str
+    picture: list[str]
+    dub: str = "dub_fr.wav"
+    sound: list[str] = field(default_factory=list)
+    out: str = ""
+    options: list[str] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
+    refused: bool = False
+    pixels: bool = True
+
+
+ROWS = {
+    "mp4, 25": Row("film.mp4", X264),
+    "mp4, 23.976": Row("film.mp4", ["-r", "24000/1001", *X264]),
+    "mp4, fragmented": Row("film.mp4", [*X264, "-movflags", "frag_keyframe+empty_moov"]),
+    "ts, 29.97": Row("film.ts", ["-r", "30000/1001", *X264]),
+    "ts at the wrap": Row("film.ts", [*X264, "-output_ts_offset", "95442.2", "-muxdelay", "0"]),
+    "m2ts, ac3": Row("film.m2ts", [*X264, "-c:a", "ac3"]),
+    "vob, 23.976": Row("film.vob", ["-r", "24000/1001", "-c:v", "mpeg2video", "-b:v", "6M", "-c:a", "ac3"]),
+    "mpg, 25": Row("film.mpg", ["-c:v", "mpeg2video", "-b:v", "6M", "-bf", "2", "-c:a", "mp2"]),
+    "avi, h264 with b": Row("film.avi", [*X264, "-bf", "3", "-c:a", "mp3"]),
+    "avi, xvid": Row("film.avi", ["-c:v", "mpeg4", "-q:v", "2", "-bf", "2", "-c:a", "mp3"]),
+    "avi, mjpeg": Row("film.avi", ["-c:v", "mjpeg", "-q:v", "2", "-c:a", "pcm_s16le"]),
+    "flv": Row("film.flv", [*X264, "-ar", "44100"]),
+    "wmv": Row("film.wmv", ["-c:v", "wmv2", "-b:v", "6M", "-c:a", "wmav2"]),
+    "webm, vp9": Row(
+        "film.webm", ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "4M"]
+    ),
+    "webm, odd": Row(
+        "film.webm",
+        [
+            "-vf",
+            "scale=401:401",
+            "-c:v",
+            "libvpx-vp9",
+            "-deadline",
+            "realtime",
+            "-cpu-used",
+            "8",
+            "-b:v",
+            "4M",
+        ],
+        refused=True,
+    ),
+    "ogv": Row("film.ogv", ["-c:v", "libtheora", "-q:v", "9", "-c:a", "libvorbis"]),
+    "mkv, 29.97 to mp4": Row("film.mkv", ["-r", "30000/1001", *X264], out="out.mp4"),
+    "mp4 to mkv": Row("film.mp4", X264, out="out.mkv"),
+    "hevc 10 bits": Row("film.mkv", ["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le"]),
+    "av1": Row("film.mp4", ["-c:v", "libsvtav1", "-preset", "12"]),
+    "prores": Row("film.mov", ["-c:v", "prores_ks", "-pix_fmt", "yuv422p10le"]),
+    "prores into mp4": Row("film.mov", ["-c:v", "prores_ks"], out="out.mp4", refused=True),
+    "prores 4444 with alpha": Row(
+        "film.mov", ["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"], refused=True
+    ),
+    "mxf, dnxhd": Row(
+        "film.mxf",
+        [
+            "-vf",
+            "scale=1280:720,fps=25",
+            "-c:v",
+            "dnxhd",
+            "-b:v",
+            "75M",
+            "-pix_fmt",
+            "yuv422p",
+            "-c:a",
+            "pcm_s24le",
+        ],
+    ),
+    "mxf, mpeg2 4:2:2": Row(
+        "film.mxf", ["-c:v", "mpeg2video", "-pix_fmt", "yuv422p", "-b:v", "20M", "-c:a", "pcm_s16le"]
+    ),
+    "dv, 4:1:1": Row(
+        "film.dv",
+        ["-vf", "scale=720:480", "-r", "30000/1001", "-c:v", "dvvideo", "-pix_fmt", "yuv411p", "-ac", "2"],
+        refused=True,
+    ),
+    "dv, 4:1:1 lossless": Row(
+        "film.dv",
+        ["-vf", "scale=720:480", "-r", "30000/1001", "-c:v", "dvvideo", "-pix_fmt", "yuv411p", "-ac", "2"],
+        out="out.mkv",
+        options=["--set", "compose.codec=ffv1"],
+    ),
+    "dvd, 16:15": Row("film.mpg", ["-vf", "scale=480:512,setsar=16/15", "-c:v", "mpeg2video", "-b:v", "6M"]),
+    "pixels 2:1": Row("film.mp4", ["-vf", "scale=256:512,setsar=2/1", *X264]),
+    "mirrored": Row("film.mp4", ["-c:v", "copy", "-c:a", "copy"], before=["-display_hflip"]),
+    "upside down, flagged": Row("film.mov", ["-c", "copy"], before=["-display_rotation", "180"]),
+    "interlaced": Row("film.ts", [*X264, "-flags", "+ildct+ilme", "-x264-params", "tff=1", "-c:a", "mp2"]),
+    "timecode, drop frame": Row("film.mov", ["-r", "30000/1001", *X264, "-timecode", "00:59:58;28"]),
+    "dub mp3 to mkv": Row("film.mp4", X264, "dub_fr.mp3", out="out.mkv"),
+    "dub ogg to mkv": Row("film.mp4", X264, "dub_fr.ogg", ["-c:a", "libvorbis", "-ac", "2"], out="out.mkv"),
+    "dub opus": Row("film.mp4", X264, "dub_fr.opus"),
+    "dub 7.1": Row("film.mp4", X264, sound=["-af", "pan=7.1|FC=c0"]),
+    "dub 9.1.6 to mp4": Row("film.mp4", X264, sound=["-af", "pan=9.1.6|FC=c0"], refused=True),
+    "dub 9.1.6 to mov": Row("film.mp4", X264, sound=["-af", "pan=9.1.6|FC=c0"], out="delivery/out.mov"),
+    "dub 24 bits, 96 kHz": Row("film.mov", X264, sound=["-ar", "96000", "-c:a", "pcm_s24le"]),
+}
+
+
+def made(row: Row, footage: Path, folder: Path) -> tuple[Path, Path]:
+    """The row's film and dub."""
+    film, dub = folder / row.film, folder / row.dub
+    base = folder / "base.mp4"
+    good = ["-c:v", "libx264", "-crf", "14", "-preset", "fast", "-g", "25", "-c:a", "aac"]
+    _ffmpeg("-i", footage / _CLIP, "-t", _SECONDS, *good, base)
+    _ffmpeg(*row.before, "-i", base, *row.picture, film)
+    _ffmpeg("-i", footage / _SPEECH, "-t", "2", "-ar", "48000", "-ac", "1", *row.sound, dub)
+    base.unlink()
+    return film, dub
+
+
+def _ffmpeg(*arguments: str | Path) -> None:
+    subprocess.run(
+        [binary(), "-v", "error", "-y", *map(str, arguments)], check=True, stdin=subprocess.DEVNULL
+    )
+
+
+def judged(row: Row, film: Path, dub: Path) -> str:
+    """Run the job; "right", "refused" or what is wrong."""
+    command = [sys.executable, "-c", _DUBCLI, "run", film.name, "--audio", dub.name, *row.options]
+    out = film.parent / row.out if row.out else None
+    if out:
+        command += ["-o", str(row.out)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(
+        command, cwd=film.parent, env=environment, capture_output=True, text=True, check=False
+    )
+    worked = [path.name for path in film.parent.glob("*/refs/*") if path.name not in ("probe", "align")]
+    if row.refused:
+        refused = done.returncode == 3 and not worked and len(done.stderr.strip().splitlines()[-1]) < 400
+        return "refused" if refused else f"wrong: exit {done.returncode}, after {worked}"
+    if done.returncode:
+        return f"wrong: exit {done.returncode}: {done.stderr.strip().splitlines()[-1]}"
+    found = (p for p in film.parent.iterdir() if p.suffix in (".mp4", ".mov", ".mkv"))
+    result = out or next(p for p in found if p not in (film, dub))
+    faults = list(_faults(row, film, dub, result))
+    return f"wrong: {'; '.join(faults)}" if faults else "right"
+
+
+def _faults(row: Row, film: Path, dub: Path, result: Path) -> Any:
+    before, after = _pictures(film), _pictures(result)
+    if len(before[0]) != len(after[0]):
+        yield f"{len(after[0])} frames instead of {len(before[0])}"
+        return
+    coarse = 2e-3 if ".mkv" in (result.suffix,) else 2e-5
+    moved = np.diff(after[0] - before[0])
+    if film.suffix != ".avi" and np.abs(moved).max() > coarse:  # AVI has no presentation times
+        yield f"times move by {np.abs(moved).max():.4f} s"
+    if abs(after[1] / before[1] - 1) > 1e-3 and film.suffix not in (".dv",):
+        yield f"rate {float(after[1]):.3f} instead of {float(before[1]):.3f}"
+    change = np.abs(after[2] - before[2]).max(axis=(1, 2))
+    if row.pixels and (change > 40).mean() < 0.3:
+        yield f"only {(change > 40).mean():.0%} of the frames changed"
+    if before[3] != after[3]:
+        yield f"shown as {after[3]} instead of {before[3]}"
+    (was, _, channels), (now, begin, count) = _sound(dub), _sound(result)
+    late = begin + _lag(was, now) / 48000 - after[0][0]
+    if abs(late) > 2e-3:
+        yield f"the dub is {late:.4f} s late"
+    if channels != count:
+        yield f"{count} channels instead of {channels}"
+
+
+def _pictures(path: Path) -> tuple[NDArray[np.float64], Fraction, NDArray[np.int16], tuple[Any, ...]]:
+    """Times in seconds, average rate, small grey pictures (N, h, w), and how they are shown."""
+    times, small = [], []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        rate = stream.average_rate or Fraction(25)
+        shown: tuple[Any, ...] = ()
+        for frame in container.decode(stream):
+            shown = (frame.width, frame.height, stream.sample_aspect_ratio or 1, frame.rotation)
+            times.append(frame.time if frame.time is not None else len(times) / float(rate))
+            small.append(frame.reformat(width=256, height=256, format="gray").to_ndarray().astype(np.int16))
+    return np.array(times), rate, np.array(small), shown
+
+
+def _sound(path: Path) -> tuple[NDArray[np.float32], float, int]:
+    """Mono samples at 48 kHz, when the first one sounds in seconds, and the number of channels."""
+    parts, start, count = [], 0.0, 0
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=48000)
+        for frame in container.decode(container.streams.audio[0]):
+            if not count:
+                start, count = float(frame.time or 0), len(frame.layout.channels)
+            frame.pts = None
+            parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
+    return np.concatenate(parts), start, count
+
+
+def _lag(one: NDArray[np.float32], two: NDArray[np.float32]) -> int:
+    """Samples by which the second is later than the first."""
+    size = 1 << int(np.ceil(np.log2(len(one) + len(two))))
+    found = np.fft.irfft(np.fft.rfft(two, size) * np.conj(np.fft.rfft(one, size)), size)
+    at = int(np.abs(found).argmax())
+    return at - size if at > size // 2 else at
+
+
+def main() -> None:
+    """Run all rows, or those named."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("footage", type=Path)
+    parser.add_argument("names", nargs="*", help="words of rows; all by default")
+    chosen = parser.parse_args()
+    counts: dict[str, int] = {}
+    for name, row in ROWS.items():
+        if chosen.names and not any(word in name for word in chosen.names):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            film, dub = made(row, chosen.footage.resolve(), Path(folder))
+            verdict = judged(row, film, dub)
+        counts[verdict.split(":")[0]] = counts.get(verdict.split(":")[0], 0) + 1
+        sys.stdout.write(f"{name:24} {verdict}\n")
+        sys.stdout.flush()
+    total = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
+    sys.stdout.write(f"{sum(counts.values())} films: {total}\n")
+
+
+if __name__ == "__main__":
+    main()

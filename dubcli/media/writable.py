@@ -1,0 +1,69 @@
+"""Whether a film can be written at all, judged right after it was probed, before any work is done on it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dubcli.errors import CheckError, EngineError, MediaError
+from dubcli.media import encode, remux
+from dubcli.media.colour import Colour
+from dubcli.media.containers import format_of, suffix_for
+
+if TYPE_CHECKING:
+    from dubcli.artifacts.media import AudioStream, MediaInfo, VideoStream
+    from dubcli.media.remux import Dub
+    from dubcli.settings.config import ComposeSettings
+
+_REFUSALS = (MediaError, EngineError, CheckError)  # of an encoder; a full disk or a missing ffmpeg is none
+_LATE_SECONDS = 0.02  # by which the sound of a file may start after its picture without a word
+
+
+def check(info: MediaInfo, dub: Dub, settings: ComposeSettings, suffix: str, scratch: Path) -> remux.Plan:
+    """See that a film's picture can be mixed and encoded, and that its container holds that and every sound.
+
+    Args:
+        info: the film.
+        dub: the dubbed track.
+        settings: how its picture is encoded.
+        suffix: of the film to make.
+        scratch: a folder for a file of the moment.
+
+    Returns:
+        What will become of every stream.
+
+    Raises:
+        MediaError: it cannot be written; the line says what to type instead.
+    """
+    video, container = info.film, format_of(suffix)
+    Colour.of(video)
+    try:
+        how = encode.encoding(video, settings)
+        encode.tried(video, how, scratch)
+    except _REFUSALS as error:
+        lossless = settings.codec != "ffv1" and _lossless(video, settings, scratch)
+        way = "add --set compose.codec=ffv1 -o film.mkv, or convert it" if lossless else "convert it"
+        kind = f"{video.codec}, {video.pix_fmt}, {video.width}×{video.height}"
+        raise MediaError(f"the film ({kind}) cannot be encoded: {error}; {way}") from None
+    if not suffix_for(how.codec):
+        raise MediaError(f"{how.codec} pictures cannot be written; choose another compose.codec")
+    return remux.plan(info, how.codec, dub, container)
+
+
+def _lossless(video: VideoStream, settings: ComposeSettings, scratch: Path) -> bool:
+    """Whether the film could be encoded without loss instead."""
+    try:
+        how = encode.encoding(video, settings.model_copy(update={"codec": "ffv1", "profile": ""}))
+        encode.tried(video, how, scratch)
+    except _REFUSALS:
+        return False
+    return True
+
+
+def late_sound(dub: MediaInfo, track: AudioStream) -> float:
+    """Seconds by which a dub starts after the picture of its own file; 0 where it does not."""
+    if dub.video is None:
+        return 0.0
+    begin = track.start * Fraction(*track.time_base) - dub.video.start_pts * dub.video.tick
+    return float(begin) if begin > _LATE_SECONDS else 0.0
