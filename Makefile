@@ -47,10 +47,11 @@ whisperx-test: venv ## Install WhisperX beside .venv, in several GB, and test it
 	  $(WHISPERX)/bin/python -m pip install --quiet --disable-pip-version-check 'whisperx>=3.8,<3.9'
 	DUBCLI_WHISPERX_PYTHON=$(abspath $(WHISPERX))/bin/python $(BIN)/python -m pytest tests/unit/test_align_whisperx.py
 
-check: venv ## Check format, lint, types, and that man pages, completion and schema are fresh
+check: venv ## Check format, lint, types, the order of rooms, and that man pages, completion and schema are fresh
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python tools/generate.py --check
 
 format: venv ## Format the code

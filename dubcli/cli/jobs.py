@@ -55,14 +55,14 @@ class Request:
         Raises:
             UsageError: an engine is not written as KIND=NAME.
         """
-        from dubcli.settings.layers import ENGINES
+        from dubcli.engines.required import SETTINGS
 
         found: dict[str, tuple[str, Any]] = {}
         for text in self.engines or ():
             kind, equals, name = text.partition("=")
-            if not equals or kind not in ENGINES:
-                raise UsageError(f"--engine {text}: write it as KIND=NAME; kinds are {', '.join(ENGINES)}")
-            found[ENGINES[kind]] = ("--engine", name)
+            if not equals or kind not in SETTINGS:
+                raise UsageError(f"--engine {text}: write it as KIND=NAME; kinds are {', '.join(SETTINGS)}")
+            found[SETTINGS[kind]] = ("--engine", name)
         if self.accept:
             found["engines.accepted"] = ("--accept-licence", list(self.accept))
         if self.keep_matching:
@@ -166,7 +166,8 @@ def find_job(place: Path | None) -> Path:
 
 
 def _resolve(request: Request, running: Running, folder: Path, base: Settings | None = None) -> Resolved:
-    from dubcli.settings.layers import check_engines, resolve
+    from dubcli.engines import required
+    from dubcli.settings.layers import resolve
 
     resolved = resolve(
         preset=request.preset,
@@ -176,7 +177,7 @@ def _resolve(request: Request, running: Running, folder: Path, base: Settings | 
         assignments=tuple(request.assignments or ()),
         base=base,
     )
-    check_engines(resolved)
+    required.check(resolved)
     return resolved
 
 

@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dubcli.core import runner
 from dubcli.core.events import Events, Listener
 from dubcli.core.job import STEM, Job, check_folder, default_out
+from dubcli.engines import required
 from dubcli.errors import (
     ConfigError,
     DependencyError,
@@ -39,7 +40,7 @@ from dubcli.errors import (
     UsageError,
 )
 from dubcli.settings.document import Document, Keys, read
-from dubcli.settings.layers import check_engines, resolve
+from dubcli.settings.layers import resolve
 
 STOPPING = (StoppedError, TemporaryError, DependencyError)
 """Failures that the next entry would meet as well, or that a person wants to stop at."""
@@ -225,7 +226,7 @@ def _problems(found: list[Entry], document: Document, flags: Mapping[str, tuple[
         if outs.setdefault(entry.out.resolve(), entry) is not entry:
             yield f"{document.at(entry.keys)}: {entry.out} is written twice; give one an out of its own"
         try:
-            check_engines(resolve(preset=entry.preset, folder=entry.film.parent, flags=flags))
+            required.check(resolve(preset=entry.preset, folder=entry.film.parent, flags=flags))
         except DubError as error:
             if str(error) not in told:
                 told.add(str(error))

@@ -12,15 +12,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field
 
-from dubcli.engines.registry import engine
-from dubcli.errors import ConfigError, DependencyError, DubError, UsageError
+from dubcli.errors import ConfigError, DubError, UsageError
 from dubcli.settings.config import PERSONAL, Settings
 from dubcli.settings.document import Document, fields_at, problems_of, read, suggestion, validated
 
 DEFAULT_PRESET = "film"
 PREFIX = "DUBCLI_"
-ENGINES = {"tracker": "track.engine", "aligner": "align.engine", "lips": "lips.engine"}
-"""Engine kind → the setting that names the engine."""
 
 
 class Preset(Settings):
@@ -121,34 +118,6 @@ def resolve(
     if named := environ.get(f"{PREFIX}STORE"):
         shared = Path(named)
     return Resolved(_settings(stack), stack.origins, name, store or shared)
-
-
-def check_engines(resolved: Resolved) -> None:
-    """Make sure that every engine is there now, not hours into a run.
-
-    Raises:
-        UsageError: a flag names an engine that does not exist.
-        ConfigError: another layer does.
-        DependencyError: the package that an engine needs is not installed, or its licence not accepted.
-    """
-    values = {name: value for name, value, _ in resolved.rows()}
-    for kind, dotted in ENGINES.items():
-        origin = resolved.origins.get(dotted, "default")
-        try:
-            info = engine(kind, values[dotted])
-        except ConfigError as error:
-            kind_of_error = UsageError if origin.startswith("--") else ConfigError
-            raise kind_of_error(f"{origin}: {error}") from None
-        if not info.installed and not values.get(info.elsewhere):
-            package, other = info.package, f", or set {info.elsewhere}" if info.elsewhere else ""
-            raise DependencyError(
-                f"{kind} engine {info.name} needs {package}; type: pip install {package}{other}"
-            )
-        if not info.commercial and info.name not in resolved.settings.engines.accepted:
-            raise DependencyError(
-                f"{kind} engine {info.name} is not for commercial use ({info.licence}); "
-                f"where that suits you, add --accept-licence {info.name}"
-            )
 
 
 def names() -> list[str]:

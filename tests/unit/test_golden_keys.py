@@ -27,9 +27,8 @@ from dubcli.artifacts.patches import Placement
 from dubcli.artifacts.shots import Groups, Shot, Shots
 from dubcli.core import keys
 from dubcli.core.model import Artifact, JobView, Source
-from dubcli.engines import registry
+from dubcli.engines import registry, required
 from dubcli.engines.registry import EngineInfo
-from dubcli.settings import layers
 from dubcli.settings.config import Settings
 
 GOLDEN = Path(__file__).with_name("golden_keys.json")
@@ -95,7 +94,7 @@ def found(folder: Path) -> dict[str, str]:
         changed = _keys(folder / stage, {stage: values}, only=stage)
         out |= {f"{unit} {stage}.{name}={value}": key for unit, key in changed.items()}
     for info in registry.BUILTIN:
-        stage = layers.ENGINES[info.kind].split(".")[0]
+        stage = required.SETTINGS[info.kind].split(".")[0]
         out |= _keys(folder / f"{info.kind}-{info.name}", {stage: {"engine": info.name}}, only=stage)
     return out
 

@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.core.job import Job
-from dubcli.engines import insightface_pack
+from dubcli.engines import insightface_pack, required
 from dubcli.engines.registry import engine
 from dubcli.engines.trackers.insightface_models import Detection, Detector, Identity, Landmarks, apart
 from dubcli.errors import ConfigError, DependencyError
 from dubcli.face import landmarks106, mesh, pose
-from dubcli.settings.layers import check_engines, resolve
+from dubcli.settings.layers import resolve
 from tests import onnx_models
 
 
@@ -157,10 +157,10 @@ def test_what_a_pack_lacks_is_named(tmp_path: Path, pack: Path) -> None:
 def test_the_licence_must_be_accepted_and_the_pack_named(tmp_path: Path, pack: Path) -> None:
     asked = {"track.engine": ("--engine", "insightface")}
     with pytest.raises(DependencyError, match="add --accept-licence insightface"):
-        check_engines(resolve(flags=asked, environ={}))
+        required.check(resolve(flags=asked, environ={}))
     asked["engines.accepted"] = ("--accept-licence", ["insightface"])  # type: ignore[assignment]
     resolved = resolve(flags=asked, environ={})
-    check_engines(resolved)
+    required.check(resolved)
     (tmp_path / "film.mp4").touch()
     (tmp_path / "dub.wav").touch()
     job = Job.create_or_open(tmp_path / "film.mp4", tmp_path / "dub.wav", resolved.settings)

@@ -1,0 +1,38 @@
+"""The engines that settings ask for: whether they are there now, not hours into a run."""
+
+from __future__ import annotations
+
+from dubcli.engines.registry import engine
+from dubcli.errors import ConfigError, DependencyError, UsageError
+from dubcli.settings.layers import Resolved
+
+SETTINGS = {"tracker": "track.engine", "aligner": "align.engine", "lips": "lips.engine"}
+"""Engine kind → the setting that names the engine."""
+
+
+def check(resolved: Resolved) -> None:
+    """Make sure that every engine can be used.
+
+    Raises:
+        UsageError: a flag names an engine that does not exist.
+        ConfigError: another layer does.
+        DependencyError: the package that an engine needs is not installed, or its licence not accepted.
+    """
+    values = {name: value for name, value, _ in resolved.rows()}
+    for kind, dotted in SETTINGS.items():
+        origin = resolved.origins.get(dotted, "default")
+        try:
+            info = engine(kind, values[dotted])
+        except ConfigError as error:
+            kind_of_error = UsageError if origin.startswith("--") else ConfigError
+            raise kind_of_error(f"{origin}: {error}") from None
+        if not info.installed and not values.get(info.elsewhere):
+            package, other = info.package, f", or set {info.elsewhere}" if info.elsewhere else ""
+            raise DependencyError(
+                f"{kind} engine {info.name} needs {package}; type: pip install {package}{other}"
+            )
+        if not info.commercial and info.name not in resolved.settings.engines.accepted:
+            raise DependencyError(
+                f"{kind} engine {info.name} is not for commercial use ({info.licence}); "
+                f"where that suits you, add --accept-licence {info.name}"
+            )
