@@ -21,12 +21,13 @@ from dubcli.report.gather import Subject, Work
 if TYPE_CHECKING:
     from dubcli.engines.trackers.mediapipe import Finder
 
-_FACES_MEASURED = 20  # that many faces' worth of frames are measured in a film, spread over all of its faces
+_FACES_MEASURED = 12  # that many faces' worth of frames are measured in a film, spread over all of its faces
 _PICTURED = 3  # pairs of pictures of a face at most
 _MOST_PAIRS, _FEWEST_PAIRS = 400, 30  # pairs of pictures in a report; the most are about 8 MB
 _MOST_POSTERS, _FEWEST_POSTERS = 300, 20  # shots that get a picture
-_DECODED_MEGAPIXELS = 10_000  # for all pictures of a film: half a minute on two cores
-_VISIT_MEGAPIXELS = 5.0  # that opening a film anew takes the time of
+_DECODED_MEGAPIXELS = 6_000  # for all pictures of a film: about 20 s of one core
+_VISIT_MEGAPIXELS = 2.0  # that opening a film anew takes the time of,
+_FRAMES_INDEXED = 15_000  # and so many frames, whose index is read each time, that of one more
 _PAIRS_SHARE, _POSTERS_SHARE = 0.4, 0.2  # of what is decoded; a pair is two visits
 _PEOPLE_NAMED = 8  # in warnings
 _NOT_THE_SAME_SECONDS = 0.5  # by which lengths of film and dub may differ and nobody minds
@@ -85,6 +86,7 @@ def _budgets(work: Work, faces: int) -> tuple[int, int]:
     """Pairs of pictures and posters of a film: as many as it is long enough for and quickly decoded."""
     video = work.media.film
     visit = work.visit_frames() * video.width * video.height / 1e6 + _VISIT_MEGAPIXELS
+    visit += len(work.pts) / _FRAMES_INDEXED
     visits = _DECODED_MEGAPIXELS / visit
     pairs = int(np.clip(_PAIRS_SHARE * visits, _FEWEST_PAIRS, _MOST_PAIRS))
     posters = int(np.clip(_POSTERS_SHARE * visits, _FEWEST_POSTERS, _MOST_POSTERS))
