@@ -414,7 +414,7 @@ def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
     job: Callable[..., dict[str, Path]], face: FaceTrack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 700 faces some have pictures, evenly spread."""
-    monkeypatch.setattr(assemble, "_DECODED_MEGAPIXELS", 600)
+    monkeypatch.setattr(assemble, "_DECODED_MEGAPIXELS", 400)
     inputs, count, size = job(), 700, 12
     per_frame = {field.name for field in dataclasses.fields(face)} - {"thumbs", "descriptor"}
     small = dataclasses.replace(face, **{name: getattr(face, name)[:size] for name in per_frame})
