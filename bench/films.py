@@ -106,7 +106,7 @@ ROWS = {
         "film.mxf",
         [
             "-vf",
-            "scale=1280:720,fps=25",
+            "scale=720:720,pad=1280:720:280:0,setsar=1,fps=25",
             "-c:v",
             "dnxhd",
             "-b:v",
@@ -122,12 +122,34 @@ ROWS = {
     ),
     "dv, 4:1:1": Row(
         "film.dv",
-        ["-vf", "scale=720:480", "-r", "30000/1001", "-c:v", "dvvideo", "-pix_fmt", "yuv411p", "-ac", "2"],
+        [
+            "-vf",
+            "scale=480:480,pad=720:480:120:0,setsar=8/9",
+            "-r",
+            "30000/1001",
+            "-c:v",
+            "dvvideo",
+            "-pix_fmt",
+            "yuv411p",
+            "-ac",
+            "2",
+        ],
         refused=True,
     ),
     "dv, 4:1:1 lossless": Row(
         "film.dv",
-        ["-vf", "scale=720:480", "-r", "30000/1001", "-c:v", "dvvideo", "-pix_fmt", "yuv411p", "-ac", "2"],
+        [
+            "-vf",
+            "scale=480:480,pad=720:480:120:0,setsar=8/9",
+            "-r",
+            "30000/1001",
+            "-c:v",
+            "dvvideo",
+            "-pix_fmt",
+            "yuv411p",
+            "-ac",
+            "2",
+        ],
         out="out.mkv",
         options=["--set", "compose.codec=ffv1"],
     ),
@@ -154,7 +176,7 @@ def made(row: Row, footage: Path, folder: Path) -> tuple[Path, Path]:
     good = ["-c:v", "libx264", "-crf", "14", "-preset", "fast", "-g", "25", "-c:a", "aac"]
     _ffmpeg("-i", footage / _CLIP, "-t", _SECONDS, *good, base)
     _ffmpeg(*row.before, "-i", base, *row.picture, film)
-    _ffmpeg("-i", footage / _SPEECH, "-t", "2", "-ar", "48000", "-ac", "1", *row.sound, dub)
+    _ffmpeg("-i", footage / _SPEECH, "-t", "2", *(row.sound or ["-ar", "48000", "-ac", "1"]), dub)
     base.unlink()
     return film, dub
 

@@ -253,6 +253,8 @@ def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Seque
             same = made.codec_context.codec.id == taken.codec_context.codec.id
             stream = out.add_stream_from_template(taken if same else made, opaque=True)
             stream.codec_context.extradata = joiner.extradata
+            # NUT keeps it for the stream alone, where MOV and Matroska do not look for it.
+            stream.codec_context.sample_aspect_ratio = Fraction(*film.video.sar)
             if film.video.display is not None:
                 stream.set_display_matrix(list(film.video.display))
             for packet in packets(film, segments, copies, joiner):

@@ -238,6 +238,10 @@ def mux(
     if container == "matroska":
         # Its rate would be guessed from the first packets; MOV and MP4 have it from durations.
         options.append(("r:v:0", f"{info.film.average_rate[0]}/{info.film.average_rate[1]}"))
+        if codec != info.film.codec and info.film.sar != (1, 1):
+            # Its muxer does not look where the pipe keeps the shape of pixels.
+            shape = Fraction(info.film.width, info.film.height) * Fraction(*info.film.sar)
+            options.append(("aspect:v:0", f"{shape.numerator}:{shape.denominator}"))
         options += [("metadata", f"{key}=") for key in _BRANDS]
         options += _attached(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
     else:

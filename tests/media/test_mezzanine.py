@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -72,3 +73,13 @@ def test_the_dub_can_replace_the_sound(tmp_path: Path, dub: Path) -> None:
     with av.open(str(done.path)) as container:
         assert [stream.language for stream in container.streams.audio] == ["fra"]
     assert done.note["left_out"] == []
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("ffv1", ".mkv"), ("prores", ".mov"), ("prores", ".mkv")])
+def test_the_shape_of_pixels_stays_in_another_codec(
+    codec: str, suffix: str, tmp_path: Path, dub: Path
+) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264("-vf", "setsar=8/9"), size="720x480", seconds=0.5)
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), suffix, compose={"codec": codec})
+    with av.open(str(done.path)) as after:
+        assert after.streams.video[0].sample_aspect_ratio == Fraction(8, 9)
