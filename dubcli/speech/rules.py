@@ -30,7 +30,7 @@ def measures(features: Mapping[str, Any], seconds: NDArray[np.float64]) -> Float
     rows = np.asarray(features["viseme"], np.float64)
     if not len(rows):
         return np.zeros((len(seconds), 4), np.float32)
-    asked = np.stack([visemes.table(name) for name in ("opening", "width", "rounding")], axis=1)
+    asked = np.stack([visemes.table(name) for name in ("aperture", "width", "rounding")], axis=1)
     held = rows * visemes.table("dominance")
     reach = round(_REACH_S * _RATE)
     kernel = np.exp(-np.abs(np.arange(-reach, reach + 1)) / (_FALL_S * _RATE))

@@ -18,7 +18,7 @@ class Viseme:
 
     Attributes:
         name: the class's name.
-        opening: inner-lip gap, 0 closed to 1 as wide as this class of sound ever is.
+        aperture: of the inner lips, 0 closed to 1 the widest of any class.
         width: mouth corners, -1 drawn together to 1 spread; 0 at rest.
         rounding: lips pushed forward and rounded, 0–1.
         closed: how surely the lips meet, 0–1.
@@ -28,7 +28,7 @@ class Viseme:
     """
 
     name: str
-    opening: float
+    aperture: float
     width: float = 0.0
     rounding: float = 0.0
     closed: float = 0.0

@@ -61,7 +61,7 @@ def mouths(features: dict[str, Array], seconds: Array, seed: int = 0) -> Array:
 def motion_of(features: dict[str, Array]) -> Array:
     from scipy.ndimage import gaussian_filter1d
 
-    return np.asarray(gaussian_filter1d(features["viseme"] @ visemes.table("opening"), 4))
+    return np.asarray(gaussian_filter1d(features["viseme"] @ visemes.table("aperture"), 4))
 
 
 @pytest.fixture(scope="module")

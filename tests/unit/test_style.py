@@ -22,7 +22,7 @@ from dubcli.artifacts.speech import Record, save_features
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core import keys
 from dubcli.core.model import Artifact, JobView, Source, Task
-from dubcli.cueing import speaker as evidence
+from dubcli.cueing import evidence
 from dubcli.edits import castfile, cuefile
 from dubcli.errors import ConfigError
 from dubcli.face import mesh
@@ -304,7 +304,7 @@ def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
     assert set(found) == {"talks"}
     assert 15 < found["talks"]["talks"] <= 24
     whole = style.Style.model_validate(found["talks"]["style"])
-    judged = patch.object(evidence, "evidence", wraps=evidence.evidence)
+    judged = patch.object(evidence, "estimate", wraps=evidence.estimate)
     with patch.object(model, "LESSON", count // 2), judged as calls:
         part = learn._styles(task, faces, people, learnt)["talks"]
     assert calls.call_count == 2, "of four shots"
