@@ -71,7 +71,7 @@ def _heard(path: Path, folder: Path, speed: Fraction) -> dict[str, Any]:
     if not done.exists():
         wave, _ = audio(path)
         played = resample_poly(wave, speed.denominator, speed.numerator).astype(np.float32)
-        np.savez(done, **features(played, PhoneAligner().hear(levelled(played))))
+        np.savez(done, **features(played, PhoneAligner().align(levelled(played))))
     return read(done)
 
 

@@ -57,7 +57,7 @@ def train(clips: list[Clip]) -> Prior:
     """Fit the prior, each clip shifted against its sound as a prior of the others finds best."""
     directions = _directions(clips)
     ears = Prior(directions, Linear(*(np.zeros(0, np.float32) for _ in range(3))))
-    heard = {c.name: {s: ears.hear(f) for s, f in ({1.0: c.features} | c.faster).items()} for c in clips}
+    heard = {c.name: {s: ears.project(f) for s, f in ({1.0: c.features} | c.faster).items()} for c in clips}
     lags = dict.fromkeys(heard, 0.0)
     for _ in range(ROUNDS):
         each = {c.name: lesson(c, heard[c.name], lags[c.name]) for c in clips}

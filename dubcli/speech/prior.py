@@ -78,7 +78,7 @@ class Prior:
     directions: Linear
     linear: Linear
 
-    def hear(self, features: Mapping[str, Any]) -> Speech:
+    def project(self, features: Mapping[str, Any]) -> Speech:
         """Make features of a sound, see `speech.features`, ready for windows."""
         from scipy.ndimage import gaussian_filter1d
 

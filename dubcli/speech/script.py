@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from dubcli.errors import ConfigError
-from dubcli.speech import alignment_files, subtitles
+from dubcli.speech import subtitles, timed_transcripts
 from dubcli.speech.lines import Line, Script, tidy
 
 LARGEST_BYTES = 50_000_000
@@ -29,8 +29,8 @@ def load(path: Path) -> Script:
     """
     readers = {
         ".srt": subtitles.read, ".vtt": subtitles.read, ".ass": subtitles.substation,
-        ".ssa": subtitles.substation, ".textgrid": alignment_files.praat, ".ctm": alignment_files.ctm,
-        ".json": alignment_files.whisperx, ".txt": _plain,
+        ".ssa": subtitles.substation, ".textgrid": timed_transcripts.praat, ".ctm": timed_transcripts.ctm,
+        ".json": timed_transcripts.whisperx, ".txt": _plain,
     }  # fmt: skip
     reader = readers.get(path.suffix.lower())
     if reader is None:

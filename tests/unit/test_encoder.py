@@ -51,7 +51,7 @@ def test_a_sound_later_in_time_is_heard_in_later_rows() -> None:
 
 def test_where_no_one_speaks_nothing_is_told() -> None:
     wave = np.random.default_rng(0).normal(0, 0.01, 3 * RATE).astype(np.float32)
-    found = features(wave, PhoneAligner().hear(levelled(wave)))["encoded"]
+    found = features(wave, PhoneAligner().align(levelled(wave)))["encoded"]
     assert len(found)
     assert not found.any()
 

@@ -134,7 +134,7 @@ def test_tiers_named_after_people_are_their_lines(tmp_path: Path) -> None:
         ("a.ctm", "dub 1 nan 1 hello\n", "a.ctm:1:1"),
         ("a.json", '{"segments": [}', "a.json:1:15"),
         ("a.json", '{"segments": [{"start": -1}]}', "a.json:1:1: it lies before the beginning"),
-        ("a.json", "[]", "no WhisperX result"),
+        ("a.json", "[]", "not a WhisperX result"),
         ("a.TextGrid", "hello", "a.TextGrid:1:1: no TextGrid"),
         ("a.TextGrid", textgrid.dump(GRID)[:700], r"a.TextGrid:\d+:\d+: .*ends before"),
         ("a.docx", "hello", "no script by its name"),

@@ -50,7 +50,7 @@ def shapes(opening: Array, width: Array, protrusion: Array) -> Array:
 def listener() -> prior.Prior:
     """The shipped prior, to which made-up speech is as loud and as lively as real speech."""
     shipped, heard = prior.load(prior.SHIPPED), speech(9, 60)
-    told = shipped(shipped.hear(heard).windows(np.arange(0, 60, STEP)))
+    told = shipped(shipped.project(heard).windows(np.arange(0, 60, STEP)))
     weight, mean = shipped.linear.weight / told.std(0), (shipped.linear.mean - told.mean(0)) / told.std(0)
     return prior.Prior(shipped.directions, prior.Linear(shipped.linear.centre, weight, mean))
 
@@ -59,7 +59,7 @@ KNOWN = listener()
 
 
 def told_by_prior(heard: dict[str, Array], at: Array) -> Array:
-    return KNOWN(KNOWN.hear(heard).windows(at))[:, 0]
+    return KNOWN(KNOWN.project(heard).windows(at))[:, 0]
 
 
 def told_by_visemes(heard: dict[str, Array], at: Array) -> Array:
@@ -111,7 +111,7 @@ def test_halves_of_a_clip_give_one_style_and_two_speakers_give_two() -> None:
 def test_a_middle_does_not_depend_on_what_is_said() -> None:
     stretch, heard = speaker(2, 1.0)
     gap = basis.opening(stretch.shape)
-    asked = KNOWN(KNOWN.hear(heard).windows(stretch.seconds))[:, 0]
+    asked = KNOWN(KNOWN.project(heard).windows(stretch.seconds))[:, 0]
     wide, narrow = asked > np.median(asked), asked <= np.median(asked)
     own = [(stretch, wide)], [(stretch, narrow)]
     person = basis.person(mesh.head(), stretch.shape)

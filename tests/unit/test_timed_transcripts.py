@@ -13,7 +13,7 @@ from praatio import textgrid as praatio
 
 from dubcli.artifacts.speech import Phone, Record, Word
 from dubcli.errors import ConfigError
-from dubcli.speech import alignment_files, notation, script, textgrid
+from dubcli.speech import notation, script, textgrid, timed_transcripts
 from dubcli.speech.lines import Script, tidy
 
 
@@ -104,7 +104,7 @@ JSONISH = st.recursive(
 def test_no_json_breaks_the_reader(data: Any) -> None:
     try:
         found = tidy(
-            alignment_files.whisperx(
+            timed_transcripts.whisperx(
                 json.dumps({"segments": data} if isinstance(data, list) else data), "a.json"
             )
         )
@@ -125,7 +125,7 @@ def test_no_json_breaks_the_reader(data: Any) -> None:
     )
 )
 def test_no_text_breaks_the_reader_of_ctm(pieces: list[str]) -> None:
-    for line in tidy(alignment_files.ctm(" ".join(pieces), "a.ctm")).lines:
+    for line in tidy(timed_transcripts.ctm(" ".join(pieces), "a.ctm")).lines:
         assert 0 <= (line.start or 0) <= (line.end or 0)
 
 
@@ -268,7 +268,7 @@ def test_an_export_without_words_is_a_script_of_phones(tmp_path: Path) -> None:
 )
 def test_no_text_breaks_the_reader_of_textgrids(pieces: list[str]) -> None:
     try:
-        tidy(alignment_files.praat('"ooTextFile" "TextGrid" 0 9 1 ' + " ".join(pieces), "a.TextGrid"))
+        tidy(timed_transcripts.praat('"ooTextFile" "TextGrid" 0 9 1 ' + " ".join(pieces), "a.TextGrid"))
     except ConfigError as error:
         if not str(error).startswith("a.TextGrid:"):
             raise
