@@ -98,7 +98,7 @@ def run(task: Task) -> None:
     if task.params["keep_matching"]:
         asked = _asked(task, learnt, name, person, seconds)
         step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.04
-        change &= ~matching.fits(wanted, own, asked, step, task.params["matching"])
+        change &= ~matching.matches(wanted, own, asked, step, task.params["matching"])
     picture, morph = curves.ramps(
         change, task.params["ramp"], bool(track.frames[0] == first), bool(track.frames[-1] == last - 1)
     )
