@@ -80,7 +80,7 @@ def run(task: Task) -> None:
         styles[name] = {"style": style.usual(people[name]).model_dump()}
     mouth.save_weights(task.out, learnt.members())
     mouth.save_persons(task.out, basis.save(people))
-    told = {name: mouth.Learnt.model_validate({**facts.get(name, {}), **styles[name]}) for name in people}
+    told = {name: mouth.PersonFit.model_validate({**facts.get(name, {}), **styles[name]}) for name in people}
     mouth.MouthFacts(kind=kind, why=why, lag=round(learnt.lag, 3), people=told).save(task.out)
 
 

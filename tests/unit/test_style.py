@@ -16,7 +16,7 @@ from dubcli.artifacts import tracks
 from dubcli.artifacts.base import Document
 from dubcli.artifacts.cast import Cast, Person
 from dubcli.artifacts.cues import Cue, Cues
-from dubcli.artifacts.mouth import Learnt, MouthFacts
+from dubcli.artifacts.mouth import MouthFacts, PersonFit
 from dubcli.artifacts.shots import Frames, Shot, Shots
 from dubcli.artifacts.speech import Record, save_features
 from dubcli.artifacts.tracks import FaceTrack
@@ -255,7 +255,7 @@ def test_a_style_is_part_of_the_keys_of_those_faces_only_that_have_it(tmp_path: 
 
 
 def test_a_word_may_have_its_own_style_without_a_step(tmp_path: Path, actor: basis.Person) -> None:
-    learnt = Learnt(style=style.usual(actor).model_dump())
+    learnt = PersonFit(style=style.usual(actor).model_dump())
     MouthFacts(kind="film", why="", lag=0.0, people={"p01": learnt}).save(tmp_path)
     frames = np.arange(100, 160, dtype=np.int32)
     shape = np.repeat(actor.decode(actor.coefficients[:1]), len(frames), axis=0)
