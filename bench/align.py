@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from dubcli.artifacts.phones import INDEX, SILENCE
 from dubcli.artifacts.speech import Phone
 from dubcli.engines.aligners import forced, sphinx
-from dubcli.engines.aligners.base import Given
+from dubcli.engines.aligners.base import AlignmentContext
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.engines.aligners.script import Scores, follow
 from dubcli.errors import MediaError
@@ -94,9 +94,9 @@ def scripted(folder: Path) -> None:
     for k, path in enumerate(paths):
         wave = levelled(audio(path)[0])
         scores = Scores(len(wave) // 160)
-        heard = PhoneAligner().hear(wave, keep=scores.keep)
+        heard = PhoneAligner().align(wave, keep=scores.keep)
         own, other = (
-            follow(Script((Line(text),)), heard, scores, Given(language="en"), "script")
+            follow(Script((Line(text),)), heard, scores, AlignmentContext(language="en"), "script")
             for text in (texts[k], texts[(k + 3) % len(texts)] + " " + texts[(k + 5) % len(texts)])
         )
         right += own is not heard
@@ -113,7 +113,7 @@ def languages(folder: Path) -> None:
     print("| speech | seconds of it | p, b, m a second | rows that meet a second | confidence |")
     print("|---|---|---|---|---|")
     for path in sorted((folder / "speech").iterdir()):
-        heard = PhoneAligner().hear(levelled(audio(path)[0]))
+        heard = PhoneAligner().align(levelled(audio(path)[0]))
         spoken = sum(region.end - region.start for region in heard.record.regions)
         lips = sum(phone.phone in ("P", "B", "M") for phone in heard.record.phones)
         rows = len(spans.true(heard.viseme[:, INDEX["PP"]] > 0.35))
@@ -135,7 +135,7 @@ def main() -> int:
     found = {"PP": [0, 0, 0, 0], "FF": [0, 0, 0, 0]}
     for path in sorted((args.footage / "talk").glob("grid_*")):
         wave = levelled(audio(path)[0])
-        rows = aligner.hear(wave).viseme
+        rows = aligner.align(wave).viseme
         true = from_phones(known(path.stem[-6:], wave), len(rows))
         spoken = true.argmax(1) != INDEX["sil"]
         right.append(float((rows.argmax(1) == true.argmax(1))[spoken].mean()))
@@ -159,7 +159,7 @@ def main() -> int:
         except MediaError:
             continue
         start = time.process_time()
-        features(wave, aligner.hear(levelled(wave)))
+        features(wave, aligner.align(levelled(wave)))
         spent += time.process_time() - start
         seconds += len(wave) / 16000
     print(

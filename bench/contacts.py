@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bench.align import known, words
 from bench.motion import closures, f1, free
-from dubcli.engines.aligners.base import Given
+from dubcli.engines.aligners.base import AlignmentContext
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.engines.aligners.script import Scores, follow
 from dubcli.media.decode import audio
@@ -42,8 +42,8 @@ def heard(path: Path) -> tuple[Features, Features]:
     wave = audio(path)[0]
     level = levelled(wave)
     scores = Scores(len(level) // 160)
-    loop = PhoneAligner().hear(level, keep=scores.keep)
-    followed = follow(Script((Line(words(path)),)), loop, scores, Given(language="en"), "script")
+    loop = PhoneAligner().align(level, keep=scores.keep)
+    followed = follow(Script((Line(words(path)),)), loop, scores, AlignmentContext(language="en"), "script")
     return features(wave, loop), features(wave, followed)
 
 
@@ -92,7 +92,7 @@ def main() -> None:
     before = prior.load(args.prior)
     paths = sorted((args.footage / "talk").glob("grid_*"))
     clips = [gather(path, args.cache) for path in paths]
-    lags = [model.lag(before, [(before.hear(c.features), c.seconds)], c.shape) for c in clips]
+    lags = [model.lag(before, [(before.project(c.features), c.seconds)], c.shape) for c in clips]
     lag = float(np.median(lags))
     sounds = [heard(path) for path in paths]
     print("| | opening | width | protrusion | closure F1 |\n|---|---|---|---|---|")

@@ -25,7 +25,7 @@ from dubcli.artifacts import cues, speech, tracks
 from dubcli.artifacts.shots import Frames
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core.model import Artifact, JobView, Source, Task
-from dubcli.cueing import speaker
+from dubcli.cueing import evidence
 from dubcli.media.decode import audio
 from dubcli.settings.config import Settings
 
@@ -65,18 +65,18 @@ def rows(view: JobView, truth: dict[str, Any]) -> list[dict[str, Any]]:
     """One row of figures per face of a marked clip."""
     seconds = Frames.load(view.one("split").path).seconds
     heard = view.one("align", "film").path
-    sound = speaker.Sound(speech.features(heard), speech.Record.load(heard).offset)
+    sound = evidence.FilmAudio(speech.features(heard), speech.Record.load(heard).offset)
     found = cues.Cues.load(view.one("cue").path)
     out = []
     told: list[tuple[FaceTrack, NDArray[np.bool_], NDArray[np.bool_]]] = []
     for shot, artifact in view.all("track").items():
         faces = tracks.load(artifact.path)
-        for k, (track, one) in enumerate(zip(faces, speaker.evidence(faces, seconds, sound), strict=True)):
+        for k, (track, one) in enumerate(zip(faces, evidence.estimate(faces, seconds, sound), strict=True)):
             cued = np.zeros(len(track.frames), bool)
             for cue in found.cues:
                 if (cue.shot, cue.track) == (shot, k):
                     cued |= (track.frames >= cue.start) & (track.frames < cue.stop)
-            told.append((track, one.talks > 0.5, cued))
+            told.append((track, one.talking > 0.5, cued))
     for face in truth["faces"]:
         at = np.array(face["at"], float)
         first, stop = face.get("frames", (0, truth["frames"]))

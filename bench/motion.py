@@ -160,7 +160,7 @@ def main() -> None:
     for path, before in known_for(args.footage, args.priors, args.clips):
         clip, (wave, _) = gather(path, args.cache), audio(path)
         edges = np.arange(PARTS + 1) * len(wave) // PARTS
-        dubs = [features(wave[a:b], PhoneAligner().hear(levelled(wave[a:b]))) for a, b in pairwise(edges)]
+        dubs = [features(wave[a:b], PhoneAligner().align(levelled(wave[a:b]))) for a, b in pairwise(edges)]
         for row in args.rows:
             change = ROWS[row]
             known = change.get("prior", lambda p: p)(before)

@@ -50,11 +50,11 @@ def main() -> None:
     whole = prior.load(prior.SHIPPED)
     sums = {}
     for clip in clips:
-        heard = {s: whole.hear(f) for s, f in ({1.0: clip.features} | clip.faster).items()}
+        heard = {s: whole.project(f) for s, f in ({1.0: clip.features} | clip.faster).items()}
         lag = float(LAGS[int(np.argmax(fits(whole, heard[1.0], clip)))])
-        sums[clip.name] = train_prior.lesson(clip, heard, lag)
+        sums[clip.name] = train_prior.statistics(clip, heard, lag)
     long = [c for c in [*clips, *(gather(p, args.cache) for p in others)] if not c.name.startswith("grid")]
-    judged = [(clip, whole.hear(clip.features)) for clip in long]
+    judged = [(clip, whole.project(clip.features)) for clip in long]
     seconds = sum(float(np.ptp(c.seconds)) for c in clips)
     random = np.random.default_rng(0)
     for share in SHARES:

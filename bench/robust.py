@@ -74,7 +74,7 @@ def main() -> None:
         part = 0.75 * len(wave) / RATE, len(wave) / RATE
         clean, own = None, dict[str, Wave]()
         for name, dub in sounds(wave[3 * len(wave) // 4 :]):
-            heard = features(dub, PhoneAligner().hear(levelled(dub))) | own
+            heard = features(dub, PhoneAligner().align(levelled(dub))) | own
             made, true = (curve[:, 0] for curve in wanted(clip, known, part, heard, clip.features, {}))
             if clean is None:
                 clean, own = made, {"colour": heard["colour"]}

@@ -1,6 +1,7 @@
-"""Languages as BCP 47 tags: read from settings, scripts and file names, written as each format wants them.
+"""Languages as BCP 47 tags: parsed from settings, scripts and file names, and converted to other codes.
 
-Registry and matching come from langcodes, without its data package, which only adds names and populations.
+The registry and the matching come from langcodes, without its data package, which adds only names and
+populations.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections.abc import Iterable
 import langcodes
 from langcodes.language_lists import CLDR_LANGUAGES
 
-# What a word of a file name may mean. Nearly every word of two or three letters is some language's code
-# (`dub` is Dubli, `mix` Mixtepec), so only those count that CLDR covers well, and two more films speak.
+# Languages that a word of a file name may mean. Nearly every word of two or three letters is the code of some
+# language (`dub` is Dubli, `mix` Mixtepec), so only those with good coverage in CLDR count, and two more in
+# which films are dubbed.
 _IN_NAMES = (CLDR_LANGUAGES - {"und"}) | {"mt", "no"}
 
 
 def standard(text: str) -> str:
-    """The BCP 47 tag of what somebody wrote, such as `pt-BR` of `por_br`; "" where it is no language."""
+    """The BCP 47 tag of a text, such as `pt-BR` of `por_br`; "" where it is not a language."""
     try:
         tag = langcodes.standardize_tag(text.strip().replace("_", "-"))
     except (ValueError, AttributeError):
@@ -26,19 +28,19 @@ def standard(text: str) -> str:
 
 
 def named(text: str) -> str:
-    """The same, for settings.
+    """The BCP 47 tag of a setting, "" where it is empty.
 
     Raises:
-        ValueError: it is no language.
+        ValueError: it is not a language.
     """
     tag = standard(text)
     if text and not tag:
-        raise ValueError(f"{text!r} is no language; use a BCP 47 tag such as fr, pt-BR or zh-Hant")
+        raise ValueError(f"{text!r} is not a language; use a BCP 47 tag such as fr, pt-BR or zh-Hant")
     return tag
 
 
 def guess(name: str) -> str:
-    """BCP 47 tag of the last language in a file's name, "" where none is.
+    """BCP 47 tag of the last language in a file's name, "" where it has none.
 
     `dub_fr` and `dub-FRA` are French, `fr-CA` and `pt_br` have their regions, `zh-Hant` its script. After a
     language and a hyphen or underscore, a word that can be a script or region is never another language.
@@ -52,14 +54,14 @@ def guess(name: str) -> str:
 
 
 def _tag(words: list[tuple[str, str]]) -> tuple[str, int]:
-    """The tag that words begin with and how many it takes; "" and 1 where the first one is no language."""
+    """The tag at the head of words and its number of words; "" and 1 where the first is not a language."""
     first = words[0][1]
     if not re.fullmatch("[A-Za-z]{2,3}", first) or _broad(standard(first)) not in _IN_NAMES:
         return "", 1
     tag, size = standard(first), 1
     for shape in ("[A-Za-z]{4}", "[A-Za-z]{2}|[0-9]{3}"):
         between, word = words[size] if size < len(words) else ("", "")
-        # Three digits after an underscore are a shot or take, unless they are Latin America.
+        # Three digits after an underscore number a shot or take, except 419, the code of Latin America.
         digits = between == "_" and word.isdecimal() and word != "419"
         if between in ("-", "_") and re.fullmatch(shape, word) and not digits:
             longer = standard(f"{tag}-{word}")
@@ -68,14 +70,14 @@ def _tag(words: list[tuple[str, str]]) -> tuple[str, int]:
 
 
 def spoken(tag: str) -> str:
-    """The language of a tag alone, as recognisers of speech name it: `fr` of `fr-CA`, `no` of `nb`."""
-    macro = {"nb": "no", "fil": "tl"}  # Whisper's names
+    """The language code of a tag for speech recognisers: `fr` of `fr-CA`, `no` of `nb`."""
+    macro = {"nb": "no", "fil": "tl"}  # codes in Whisper's tokenizer
     short = _broad(tag)
     return macro.get(short, short)
 
 
 def iso639_2(tag: str, *, bibliographic: bool = False) -> str:
-    """ISO 639-2 code of a tag's language, `fra` or, bibliographic, `fre`; "" where there is none."""
+    """ISO 639-2 code of a tag's language, `fra` or, bibliographic, `fre`; "" where it has none."""
     try:
         return langcodes.get(tag).to_alpha3("B" if bibliographic else "T") if tag else ""
     except (LookupError, ValueError):
@@ -83,14 +85,14 @@ def iso639_2(tag: str, *, bibliographic: bool = False) -> str:
 
 
 def nearest(tag: str, known: Iterable[str]) -> str:
-    """Whichever known tag speakers of a language understand best, "" where they understand none.
+    """The known tag nearest to a tag by CLDR's distance, "" where none is in the same language.
 
     Mexican Spanish is nearer to `es-419` than to `es`.
     """
     alone = tag.partition("-")[0]
 
     def key(one: str) -> tuple[int, bool, int]:
-        """Distance, however it is written; of equal ones the same tag, then the language's main region."""
+        """Distance in any script; equal ones are ordered by the same tag, then by the main region."""
         apart = langcodes.tag_distance(tag, one, ignore_script=True)
         return apart, one.lower() != tag.lower(), langcodes.tag_distance(alone, one, ignore_script=True)
 

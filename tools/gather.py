@@ -1,4 +1,4 @@
-"""Speech and mouths of clips, by the pipeline's own stages, kept in a folder between runs."""
+"""Audio features and mouth shapes of clips, by the stages of the pipeline, cached in a folder."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from dubcli.speech.features import features, levelled
 
 @dataclass(frozen=True)
 class Clip:
-    """One person speaking.
+    """A clip of one person speaking.
 
     Attributes:
         name: the file's stem.
-        seconds: (T,) time of each eligible frame in the sound.
-        shape: (T, P, 3) canonical mouths.
+        seconds: (T,) time of each eligible frame in the audio.
+        shape: (T, P, 3) canonical mouth shapes.
         head: (478, 3) canonical head.
-        features: of the sound, see `speech.features`.
-        faster: the same played at other speeds, by speed: other voices, as it were.
+        features: audio features, see `speech.features`.
+        faster: speed → features of the audio played at it, as an augmentation of the voice.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Clip:
 
 
 def gather(path: Path, cache: Path, speeds: Sequence[Fraction] = ()) -> Clip:
-    """Track and hear a clip; what `cache` holds already is not done again."""
+    """The clip of a file, tracked and aligned; results in `cache` are used again."""
     folder = cache / path.stem
     view = JobView({"film": Source(path, ""), "dub": Source(path, "")}, Settings())
     for name in ("probe", "scan", "split", "track", "align"):
@@ -62,16 +62,16 @@ def gather(path: Path, cache: Path, speeds: Sequence[Fraction] = ()) -> Clip:
                 module.run(Task(unit.name, unit.paths, unit.params, unit.facts, engine, out))
                 (out / "done").touch()
             view.artifacts.setdefault(name, {})[unit.name] = Artifact("", out, _digest(name, unit.name))
-    return _clip(path.stem, view, {float(s): _heard(path, folder, s) for s in speeds})
+    return _clip(path.stem, view, {float(s): _at_speed(path, folder, s) for s in speeds})
 
 
-def _heard(path: Path, folder: Path, speed: Fraction) -> dict[str, Any]:
-    """Features of the sound played at another speed, pitch and formants moving with it."""
+def _at_speed(path: Path, folder: Path, speed: Fraction) -> dict[str, Any]:
+    """Audio features at another speed, which shifts pitch and formants too."""
     done = folder / f"speed-{float(speed):.2f}.npz"
     if not done.exists():
         wave, _ = audio(path)
         played = resample_poly(wave, speed.denominator, speed.numerator).astype(np.float32)
-        np.savez(done, **features(played, PhoneAligner().hear(levelled(played))))
+        np.savez(done, **features(played, PhoneAligner().align(levelled(played))))
     return read(done)
 
 
@@ -88,5 +88,5 @@ def _clip(name: str, view: JobView, faster: dict[float, dict[str, Any]]) -> Clip
     fit = pose.canonical_transform(longest.mesh[good], head)
     shape = pose.to_canonical(longest.mesh[good], fit)[:, list(regions.MOUTH)]
     seconds = Frames.load(view.one("split").path).seconds[longest.frames[good]] - record.offset
-    heard = speech.features(view.one("align").path)
-    return Clip(name, seconds, shape, np.asarray(head, np.float32), heard, faster)
+    audio_features = speech.features(view.one("align").path)
+    return Clip(name, seconds, shape, np.asarray(head, np.float32), audio_features, faster)

@@ -1,6 +1,6 @@
 """Write what is generated from the code: man pages, shell completion and the JSON schema of presets.
 
-`python tools/generate.py` writes the files; with `--check` it names those that are stale and ends with 1.
+`python tools/generate.py` writes the files; with `--check` it lists stale files and exits with 1.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def generated() -> dict[Path, str]:
 
 
 def main() -> int:
-    """Write or check; the exit code."""
+    """Write or check the files; the exit code."""
     wanted = generated()
     present = {path for folder in ("man", "completion") for path in (ROOT / folder).glob("*")}
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]

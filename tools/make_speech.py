@@ -1,9 +1,9 @@
 """Make the speech of the sample film: `dubcli/demo/speech_<language>.flac` and `.json`.
 
-Needs the eSpeak NG library (`apt-get install espeak-ng`), at making time only; what it says is free to use.
-Run from the root of the repository: `.venv/bin/python tools/make_speech.py`. Every line is spoken on its own
-and placed at its time, so that the same instants of both languages belong to the same shots. The JSON names
-the lines and the phones (as eSpeak names them, in IPA) with their times in seconds.
+Needs the eSpeak NG library (`apt-get install espeak-ng`), for this tool only; its output is free to use. Run
+from the root of the repository: `.venv/bin/python tools/make_speech.py`. Every line is synthesised separately
+and starts at a fixed time, so that the lines of both languages lie in the same shots. The JSON has the lines
+and the phones (in eSpeak's IPA) with their times in seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-SECONDS = 14.4
+SECONDS = 14.4  # length of the film, long enough for four short lines in each language
 FOLDER = Path(__file__).resolve().parent.parent / "dubcli" / "demo"
 # Language -> voice, and lines as (start in s, words a minute, text).
 LINES: dict[str, tuple[str, list[tuple[float, int, str]]]] = {
@@ -40,8 +40,11 @@ LINES: dict[str, tuple[str, list[tuple[float, int, str]]]] = {
     ),
 }
 
+# From eSpeak NG's speak_lib.h.
 _SYNCHRONOUS, _PHONEME_EVENTS_IN_IPA, _UTF8, _RATE, _PHONEME = 2, 3, 1, 1, 7
-_GLIDE_SECONDS = 0.06  # what has no name and is shorter is a glide out of the phone before it, not a pause
+_GLIDE_SECONDS = (
+    0.06  # nameless events shorter than this are glides of the previous phone, not pauses; set by hand
+)
 
 
 class _Value(ctypes.Union):
@@ -67,17 +70,17 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Speaker:
-    """eSpeak NG through its C interface, because only that tells when each phone begins."""
+    """eSpeak NG through its C interface, the only one that reports the start of each phone."""
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL("libespeak-ng.so.1")
         self.rate: int = self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS_IN_IPA)
         self._sound: list[NDArray[np.int16]] = []
         self._phones: list[tuple[float, str]] = []
-        self._callback = _Callback(self._hear)
+        self._callback = _Callback(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def _hear(
+    def _receive(
         self, sound: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]
     ) -> int:
         if sound and count > 0:
@@ -119,7 +122,9 @@ def make(speaker: Speaker, language: str) -> None:
         track[first : first + len(sound)] = sound
         said.append({"start": start, "end": round(end, 3), "text": text})
         bounds = np.array([at for at, _ in starts] + [len(sound) / speaker.rate])
-        for here in np.flatnonzero(np.diff(bounds) <= 0):  # two phones in one breath, such as /ɪl/: share it
+        for here in np.flatnonzero(
+            np.diff(bounds) <= 0
+        ):  # phones with one start, such as /ɪl/, share its time
             bounds[here] = (bounds[here - 1] + bounds[here]) / 2
         for (_, name), at, stop in zip(starts, bounds, bounds[1:], strict=False):
             if not name and stop - at < _GLIDE_SECONDS and phones:

@@ -13,10 +13,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 FOLDER = Path("demo-out")
-FRAMES = (238, 246, 254, 262, 270, 286)  # of the close shot
+FRAMES = (
+    238,
+    246,
+    254,
+    262,
+    270,
+    286,
+)  # of the close-up; chosen by eye
 CROP = (180, 60, 480, 420)  # left, top, right, bottom of the face in the close shot, pixels
-HEIGHT = 190  # of each picture in the strip, pixels
-GAP = 4
+HEIGHT = 190  # of each picture in the strip, pixels; fits a README
+GAP = 4  # pixels between pictures
 
 
 def frames(path: Path) -> list[NDArray[np.uint8]]:

@@ -1,4 +1,4 @@
-"""Arrays in `.npz` files: read whole, or mapped, so that of a long film only what is used is read."""
+"""Arrays in `.npz` files: read whole, or memory-mapped, so that only the used part of a long film is read."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ def write(path: Path, arrays: Iterable[tuple[str, Blocks | NDArray[Any]]]) -> No
 
 
 def read(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of a file, by name; no pickles."""
+    """All arrays of a file by name; pickles are refused."""
     with np.load(path, allow_pickle=False) as box:
         return {name: box[name] for name in box.files}
 
 
 def mapped(path: Path) -> dict[str, NDArray[Any]]:
-    """The same, read-only and each read where it is looked at, if the file is not compressed.
+    """The same, read-only, and memory-mapped where the file is not compressed.
 
-    One mapping serves all arrays: a crowd's tracks are more arrays than a process may have files.
+    All arrays share one mapping, because many tracks have more arrays than a process may open files.
     """
     with zipfile.ZipFile(path) as box, path.open("rb") as file:
         members = box.infolist()

@@ -1,4 +1,4 @@
-"""What artifacts in JSON have in common: strict models that read and write themselves, by folder."""
+"""Base classes of artifacts in JSON: strict models that load from and save to a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Document = TypeVar("_Document", bound="Document")
 
 
 class Strict(BaseModel):
-    """A row of a document: nothing unknown, no conversions, never changed."""
+    """Part of a document: unknown fields and conversions are refused, and it is immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -22,8 +22,8 @@ class Document(Strict):
     """A JSON file of an artifact; the same content gives the same bytes.
 
     Attributes:
-        FILE: its name within the artifact's folder.
-        SPARSE: whether what is None is left out.
+        FILE: file name within the artifact's folder.
+        SPARSE: whether fields that are None are left out of the file.
     """
 
     FILE: ClassVar[str]
@@ -31,7 +31,7 @@ class Document(Strict):
 
     @classmethod
     def load(cls: type[_Document], folder: Path) -> _Document:
-        """Read the document of an artifact.
+        """The document in an artifact's folder.
 
         Raises:
             StoreError: it is missing or not valid.

@@ -1,4 +1,4 @@
-"""`cast`'s artifact: who is who, and a contact sheet of each person."""
+"""`cast`'s artifact: the persons of the film, and a contact sheet of each."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Person(Strict):
     """A person of the film.
 
     Attributes:
-        id: `p01` …, the most seen person first.
-        name, consent: as `cast.yaml` has them, "" where it does not.
-        amplitude: how far their mouth moves; 1 is as in the film.
-        touch: whether their mouth may be changed; `why` says why not.
-        frames: frames of all their tracks.
+        id: `p01` …, the person with most frames first.
+        name, consent: from `cast.yaml`, "" where it has none.
+        amplitude: factor on the motion of their mouth; 1 is as in the film.
+        touch: whether their mouth may be changed; `why` gives the reason if not.
+        frames: number of frames of all their tracks.
         faces: their tracks.
-        style: name of a file of the job's `styles/`, None for their own.
+        style: name of a file of the job's `styles/`, None for the person's style in the film.
     """
 
     id: str
@@ -44,15 +44,15 @@ class Cast(Document):
 
     @property
     def names(self) -> dict[str, str]:
-        """Name of each person, by id."""
+        """Id → name of each person."""
         return {person.id: person.name for person in self.persons}
 
     @property
     def owners(self) -> dict[Face, Person]:
-        """Who each face is."""
+        """Face → its person."""
         return {face: person for person in self.persons for face in person.faces}
 
 
 def sheet(folder: Path, person: str) -> Path:
-    """Where the contact sheet of a person lies, a PNG."""
+    """Path of the contact sheet of a person, a PNG."""
     return folder / f"sheet-{person}.png"

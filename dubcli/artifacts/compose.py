@@ -1,4 +1,4 @@
-"""`compose`'s artifact: the frames of a shot that were encoded anew."""
+"""`compose`'s artifact: the frames of a shot that were encoded again."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Segment(Document):
     """`compose.json`.
 
     Attributes:
-        spans: ranges of the film's frames, half-open, one after the other in `video.nut`.
-        delay: reorder depth of the packets, pictures.
-        changed: patches blended in.
+        spans: half-open ranges of the film's frames, consecutive in `video.nut`.
+        delay: reorder depth of the packets, in frames.
+        changed: number of patches that were blended in.
         codec: FFmpeg's name of the codec.
     """
 
@@ -27,5 +27,5 @@ class Segment(Document):
 
 
 def video(folder: Path) -> Path:
-    """The encoded frames."""
+    """Path of the encoded frames."""
     return folder / "video.nut"

@@ -1,4 +1,4 @@
-"""`cue`'s artifact: whose mouth moves when."""
+"""`cue`'s artifact: the frames in which each face is dubbed."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from dubcli.artifacts.base import Document, Strict
 Frame = Annotated[int, Field(ge=0)]
 
 
-class _Stretch(Strict):
+class _Frames(Strict):
     shot: Annotated[str, Field(pattern=r"^\d{8,}$")]
     track: Annotated[int, Field(ge=0)]
     start: Frame
     stop: Frame
 
     @model_validator(mode="after")
-    def _forward(self) -> _Stretch:
+    def _forward(self) -> _Frames:
         if self.stop <= self.start:
             raise ValueError(f"frame {self.stop} is not after {self.start}")
         return self
 
 
-class Cue(_Stretch):
+class Cue(_Frames):
     """Frames of a track whose mouth is changed.
 
     Attributes:
-        shot, track: which face.
-        person: whose face, an id of `cast.json`.
+        shot, track: name of the shot, and number of the face track in it.
+        person: id of `cast.json`.
         start, stop: film-wide frame numbers, half-open.
-        kind: `speak` says the dub; `still` closes a mouth that talks in the film while the dub is silent.
-        confidence: how sure it is that this face spoke, 0–1.
-        evidence: numbers that led to it, for people.
-        amplitude: how far the mouth moves in it; 1 is as in the film.
-        style: name of the style in which it moves; None leaves that to `cast.yaml`.
+        kind: `speak` for a face that says the dub; `still` for one that talks in the film while the dub is
+            silent, and is kept still.
+        confidence: probability that this face is the active speaker, 0–1.
+        evidence: the numbers behind it, for display only.
+        amplitude: factor on the motion of the mouth; 1 is as in the film.
+        style: name of the speaking style; None for the one in `cast.yaml`.
     """
 
     person: str
@@ -46,14 +47,14 @@ class Cue(_Stretch):
     style: str | None = None
 
 
-class Skip(_Stretch):
-    """Frames that would be in a cue, and why they are not."""
+class Skip(_Frames):
+    """Frames that are left out of a cue, and the reason."""
 
     reason: str
 
 
 class Span(Strict):
-    """Seconds of the film."""
+    """A range of the film, in seconds."""
 
     start: Annotated[float, Field(ge=0)]
     end: Annotated[float, Field(ge=0)]
@@ -64,9 +65,9 @@ class Cues(Document):
 
     Attributes:
         cues: sorted by shot, track and start; those of one track do not overlap.
-        offscreen: dub speech that no visible face says.
-        skipped: what was left alone, and why.
-        stems: whose dub is heard alone: person → unit of `align`.
+        offscreen: speech of the dub that no visible face says.
+        skipped: frames that are left unchanged, and the reason.
+        stems: person → unit of `align` of their stem.
     """
 
     FILE: ClassVar[str] = "cues.json"

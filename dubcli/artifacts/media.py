@@ -1,4 +1,4 @@
-"""`probe`'s artifact: what a film is made of: streams, exact time, colour description."""
+"""`probe`'s artifact: the streams of a film, with exact times and colour description."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MasteringDisplay(Strict):
 
 
 class VideoStream(Strict):
-    """The film's picture.
+    """The film's video stream.
 
     Attributes:
         index: stream number in the file.
@@ -44,8 +44,8 @@ class VideoStream(Strict):
         average_rate: frames per second over the film.
         start_pts: ticks of the first picture in presentation order.
         sar: sample aspect ratio, (1, 1) for square or unknown.
-        mirrored: whether it is shown with left and right exchanged, before it is turned; a display flag.
-        rotation: degrees counter-clockwise to show it, a display flag.
+        mirrored: whether display mirrors it left to right, before the rotation; from the display matrix.
+        rotation: degrees counter-clockwise for display, from the display matrix.
         display: the nine numbers of the display matrix behind both, if any.
         primaries, transfer, matrix, range: FFmpeg's names, "unknown" where untagged (`range`: `tv`, `pc`).
         chroma_location: `left`, `center`, `topleft`, …; "unspecified" where untagged.
@@ -54,9 +54,9 @@ class VideoStream(Strict):
         light: (MaxCLL, MaxFALL) in cd/m², if any.
         tags: metadata of the stream.
         dynamic: names of per-frame metadata that encoding cannot keep (Dolby Vision, HDR10+).
-        delay: pictures by which decoding runs ahead of showing (reorder depth of the packets).
+        delay: frames by which decoding is ahead of presentation (reorder depth of the packets).
         packets: number of packets.
-        first_bytes: size of the first one.
+        first_bytes: bytes of the first packet.
         digest: sha256 of all packet payloads in order; the same film in another container keeps it.
     """
 
@@ -125,7 +125,7 @@ class VideoStream(Strict):
 
 
 class AudioStream(Strict):
-    """A sound track; `start` is in ticks of `time_base`, `digest` the sha256 of its packets in order."""
+    """An audio stream; `start` is in ticks of `time_base`, `digest` the sha256 of its packets in order."""
 
     index: int
     digest: str
@@ -141,7 +141,7 @@ class AudioStream(Strict):
 
 
 class SubtitleStream(Strict):
-    """A subtitle track."""
+    """A subtitle stream."""
 
     index: int
     codec: str
@@ -162,12 +162,12 @@ class OtherStream(Strict):
 
 
 class MediaInfo(Document):
-    """`media.json`: everything `probe` finds in a file.
+    """`media.json`: the streams and metadata of a file.
 
     Attributes:
         format: FFmpeg's names of the container format, comma-separated.
         start: seconds of the earliest stream's start.
-        video: the film's picture, None for an audio file.
+        video: the film's video stream, None for an audio file.
         chapters: number of chapters.
         tags: metadata of the file.
     """
@@ -185,10 +185,10 @@ class MediaInfo(Document):
 
     @property
     def film(self) -> VideoStream:
-        """The picture of a film.
+        """The video stream of a film.
 
         Raises:
-            MediaError: it has none.
+            MediaError: the file has none.
         """
         if self.video is None:
             raise MediaError("the file has no video; name a film")

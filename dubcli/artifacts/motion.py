@@ -1,4 +1,4 @@
-"""`motion`'s artifact: the mouth shapes that one face takes in one shot."""
+"""`motion`'s artifact: the target mouth shapes of one face in one shot."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ _FILE = "motion.npz"
 
 @dataclass(frozen=True)
 class Motion:
-    """Wanted mouths of T consecutive frames.
+    """Target mouth shapes of T consecutive frames.
 
     Attributes:
         frames: (T,) int32 film-wide frame numbers.
         shape: (T, P, 3) float32 canonical mouth shapes, outer-eye distances.
-        weight: (T,) float32 0–1, how much of the patch is blended in; 0 leaves the pixels alone.
-        opening: (T,) float32 aperture of the lips, outer-eye distances.
-        closed: (T,) float32 0–1, how surely the lips must meet.
-        found_shape, found_weight: both as they were before a person edited them; None where nobody did.
+        weight: (T,) float32 0–1, blend weight of the patch; 0 leaves the pixels unchanged.
+        aperture: (T,) float32 aperture of the inner lips, outer-eye distances.
+        closed: (T,) float32 0–1, probability that the lips must be closed.
+        found_shape, found_weight: shape and weight without a person's edits; None where there are none.
     """
 
     frames: NDArray[np.int32]
     shape: NDArray[np.float32]
     weight: NDArray[np.float32]
-    opening: NDArray[np.float32]
+    aperture: NDArray[np.float32]
     closed: NDArray[np.float32]
     found_shape: NDArray[np.float32] | None = None
     found_weight: NDArray[np.float32] | None = None
 
     @property
     def found(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        """Shape and weight before an edit, None where there was none."""
+        """Shape and weight without a person's edits, None where there are none."""
         if self.found_shape is None or self.found_weight is None:
             return None
         return self.found_shape, self.found_weight
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Those that there are, by name."""
+        """The arrays that are not None, by name."""
         rows = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: values for name, values in rows.items() if values is not None}
 
     @classmethod
     def load(cls, folder: Path) -> Motion:
-        """Read the motion of a face."""
+        """The motion in an artifact's folder."""
         from dubcli.artifacts import arrays
 
         return cls(**arrays.read(folder / _FILE))
@@ -62,5 +62,5 @@ class Motion:
 
 
 def table(folder: Path) -> Path:
-    """The same curves as a person edits them, a CSV (`edits.curvefile`)."""
+    """Path of the same curves as a CSV, the form in which they are edited (`edits.curvefile`)."""
     return folder / "motion.csv"

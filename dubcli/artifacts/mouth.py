@@ -1,4 +1,4 @@
-"""`learn`'s artifact: the mouth model of a film, and the mouth shapes of its people."""
+"""`learn`'s artifact: the mouth model of a film, and the mouth shapes of its persons."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _WEIGHTS = "model.safetensors"
 
 
 Kind = Literal["film", "prior", "rules"]
-"""What drives the mouths: the film's own speech on top of the prior, the prior, or rules."""
+"""What drives the mouths: the prior adapted to the film's speech, the prior alone, or rules."""
 
 
-class Learnt(Strict):
-    """What was learnt of a person.
+class PersonFit(Strict):
+    """What the mouth model was fitted to for one person.
 
     Attributes:
-        seconds: of their own speech that the model was fitted to; None where it was not.
-        corr: correlation of the lips' aperture on speech held out.
-        gain: factor that restores the amplitude which regression takes.
+        seconds: of their speech that the model was fitted to; None where it was not.
+        corr: correlation of the aperture on held-out speech.
+        gain: factor that restores the amplitude that regression shrinks.
         talks: seconds of the film in which they talk.
-        style: their own speaking style, as `speech.style.Style` dumps it.
+        style: their speaking style in the film, as `speech.style.Style` dumps it.
     """
 
     seconds: float | None = None
@@ -42,9 +42,9 @@ class MouthFacts(Document):
 
     Attributes:
         kind: what drives the mouths.
-        why: the reason, in words.
-        lag: seconds by which the film's pictures come after their sound.
-        people: by id.
+        why: the reason, for display.
+        lag: seconds by which the film's picture is later than its audio.
+        people: person id → fit.
     """
 
     FILE: ClassVar[str] = "model.json"
@@ -53,18 +53,18 @@ class MouthFacts(Document):
     kind: Kind
     why: str
     lag: float
-    people: dict[str, Learnt]
+    people: dict[str, PersonFit]
 
 
 def persons(folder: Path) -> dict[str, NDArray[Any]]:
-    """Everybody's mouth shapes, named `<id>/<field>` (`speech.basis`), each read where it is looked at."""
+    """All persons' mouth shapes, named `<id>/<field>` (`speech.basis`), memory-mapped."""
     from dubcli.artifacts import arrays
 
     return arrays.mapped(folder / _PERSONS)
 
 
 def save_persons(folder: Path, members: Mapping[str, NDArray[Any]]) -> None:
-    """Write everybody's mouth shapes, uncompressed, so that one person's can be read alone."""
+    """Write all persons' mouth shapes, uncompressed, so that those of one person can be read alone."""
     import numpy as np
 
     np.savez(folder / _PERSONS, **members)
@@ -74,8 +74,8 @@ def weights(folder: Path, person: str | None = None) -> dict[str, NDArray[Any]]:
     """Weights of the mouth model, by name (`speech.model`).
 
     Args:
-        folder: the artifact.
-        person: of what is one person's, named `voice/<id>/…`, only theirs; None for everybody's.
+        folder: the artifact's folder.
+        person: the person whose weights, named `voice/<id>/…`, are read beside the shared ones; None for all.
     """
     from safetensors import safe_open
 
@@ -85,7 +85,7 @@ def weights(folder: Path, person: str | None = None) -> dict[str, NDArray[Any]]:
 
 
 def _whose(name: str) -> str:
-    """Whose a weight is, "" where it is everybody's."""
+    """The person of a weight, "" for a shared one."""
     return name.split("/")[1] if name.startswith("voice/") else ""
 
 

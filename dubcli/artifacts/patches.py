@@ -1,4 +1,4 @@
-"""`lips`'s artifact: mouth patches of one face in one shot; `media.patches` knows their pixels."""
+"""`lips`'s artifact: mouth patches of one face in one shot; `media.patches` reads their pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _INDEX = "patch.npz"
-_CODES = {b"4": "i", b"8": "q"}
+_CODES = {b"4": "i", b"8": "q"}  # bytes of an integer → type code of the `array` module
 
 
 class PatchFacts(Document):
@@ -25,10 +25,10 @@ class PatchFacts(Document):
 
     Attributes:
         engine: the lip engine's name.
-        frames: frames that were asked for.
-        changed: frames that have a patch, those that show anything.
-        given_back: frames that the engine gave back to the source.
-        confidence: mean of the patches' own, None where there is none.
+        frames: number of frames that were requested.
+        changed: number of frames that have a visible patch.
+        given_back: number of frames that the engine left to the source.
+        confidence: mean confidence of the patches, None where there is none.
     """
 
     FILE: ClassVar[str] = "lips.json"
@@ -42,12 +42,12 @@ class PatchFacts(Document):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and when patches show, one row a patch.
+    """Position and frame of patches, one row a patch.
 
     Attributes:
         frames: (n,) int32 film-wide frame numbers, rising.
         origin: (n, 2) int32 position (x, y) of the first pixel in square pixels, both even.
-        confidence: (n,) float32 0–1, how well the footage fits what was wanted.
+        confidence: (n,) float32 0–1, how well the reference frames match the target.
     """
 
     frames: NDArray[np.int32]
@@ -56,7 +56,7 @@ class Placement:
 
     @classmethod
     def load(cls, folder: Path) -> Placement:
-        """Read the placement of a face's patches; no rows where nothing was changed."""
+        """The placement in an artifact's folder; no rows where nothing was changed."""
         import numpy as np
 
         from dubcli.artifacts import arrays
@@ -73,10 +73,10 @@ class Placement:
 
 
 def frames(folder: Path) -> Sequence[int]:
-    """Frames that have a patch, read without NumPy: planning must stay light.
+    """Frames that have a patch, read without NumPy, so that planning imports nothing heavy.
 
     Raises:
-        ValueError: they are no flat array of integers.
+        ValueError: they are not a flat array of integers.
     """
     path = folder / _INDEX
     if not path.exists():
@@ -86,10 +86,10 @@ def frames(folder: Path) -> Sequence[int]:
     size = int.from_bytes(data[8:10], "little")
     header = re.search(rb"'descr': '<i([48])'.*'shape': \(\d+,\)", data[10 : 10 + size])
     if not header:
-        raise ValueError(f"{path}: frames are no flat array of integers")
+        raise ValueError(f"{path}: frames are not a flat array of integers")
     return array(_CODES[header[1]], data[10 + size :])
 
 
 def pictures(folder: Path) -> Path:
-    """The patches' pixels, lossless video with alpha; missing where nothing was changed."""
+    """Path of the patches' pixels, lossless video with alpha; missing where nothing was changed."""
     return folder / "patch.nut"

@@ -1,13 +1,14 @@
-"""Phones and viseme classes, as artifacts name them."""
+"""Names of phones and viseme classes in artifacts."""
 
 from __future__ import annotations
 
-SILENCE = "SIL"
+SILENCE = "SIL"  # PocketSphinx's name of the silence phone
 CLASSES = (
     "sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou",
 )  # fmt: skip
-"""The fifteen mouth classes of MPEG-4 facial animation; `speech.visemes` has their targets."""
+"""The fifteen mouth classes of MPEG-4 facial animation; `speech.visemes` has their mouth shapes."""
 INDEX = {name: k for k, name in enumerate(CLASSES)}
+"""Class → its column in viseme rows."""
 
 PHONES: dict[str, tuple[str, ...]] = {
     SILENCE: ("sil",),
@@ -19,4 +20,4 @@ PHONES: dict[str, tuple[str, ...]] = {
     "T": ("DD",), "TH": ("TH",), "UH": ("ou",), "UW": ("ou",), "V": ("FF",), "W": ("ou",), "Y": ("ih",),
     "Z": ("SS",), "ZH": ("CH",),
 }  # fmt: skip
-"""Phones in ARPABET without stress; each passes through one class or, for diphthongs and affricates, two."""
+"""ARPABET phone without stress → its classes in order: one, or two for diphthongs and affricates."""

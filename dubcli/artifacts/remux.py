@@ -14,9 +14,9 @@ class Remuxed(Document):
     """`remux.json`.
 
     Attributes:
-        encoded, copied: frames encoded anew, and frames whose packets are the source's own.
-        why: why everything was encoded, "" where it was not.
-        left_out: what of the source the container cannot hold.
+        encoded, copied: number of frames encoded again, and of frames with packets copied from the source.
+        why: the reason why everything was encoded, "" where it was not.
+        left_out: streams and metadata of the source that the container cannot hold.
     """
 
     FILE: ClassVar[str] = "remux.json"
@@ -28,10 +28,10 @@ class Remuxed(Document):
 
 
 def film(folder: Path, suffix: str) -> Path:
-    """The film; `suffix` says its container."""
+    """Path of the film; `suffix` is that of its container."""
     return folder / f"{_STEM}{suffix}"
 
 
 def found(folder: Path) -> Path | None:
-    """The film whatever its container is; None where the artifact holds none."""
+    """Path of the film in any container; None where the artifact holds none."""
     return next((path for path in sorted(folder.iterdir()) if path.stem == _STEM), None)

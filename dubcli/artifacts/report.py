@@ -1,4 +1,4 @@
-"""`report`'s artifact: what was done to each shot, what was left alone and why."""
+"""`report`'s artifact: what was done to each shot, what was left unchanged, and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dubcli.artifacts.base import Document, Strict
 
 SCHEMA = 3
 FILM, DUB = "{{film}}", "{{dub}}"
-"""What stands in the artifact for the names of film and dub: no result depends on what they are called."""
+"""Placeholders for the file names of film and dub in the artifact: no result depends on those names."""
 Range = tuple[int, int]
 """Frames [start, stop), counted over the whole film from 0."""
 State = Literal["changed", "untouched", "failed"]
@@ -71,7 +71,7 @@ class Cue(Strict):
 
 
 class Skip(Strict):
-    """Frames [start, stop) that were left alone, and why."""
+    """Frames [start, stop) that were left unchanged, and the reason."""
 
     start: int
     stop: int
@@ -79,29 +79,29 @@ class Skip(Strict):
 
 
 class Measure(Strict):
-    """A figure of the dubbed film, and the same figure of the source; null where it cannot be taken."""
+    """A measure of the dubbed film, and the same of the source; null where it cannot be computed."""
 
     dubbed: float | None = None
     source: float | None = None
 
 
 class Measures(Strict):
-    """Quality of one face in one shot, taken from the finished film.
+    """Quality of one face in one shot, measured on the finished film.
 
     Attributes:
-        frames: how many frames were measured.
-        offset: frames by which the mouth comes after its speech (negative: before it).
-        correlation: of the lips' aperture with what its speech calls for by rule, -1 to 1.
-        follows: of the lips' aperture with the target, -1 to 1.
-        articulation: standard deviation of the aperture while speaking, in hundredths of the eye distance.
-        closure_hits: share of the closures that its speech asks for in which the lips meet.
-        still_motion: movement of the lips from frame to frame where they are to be still, in
-            thousandths of the eye distance.
+        frames: number of frames that were measured.
+        offset: frames by which the mouth is later than its speech (negative: earlier).
+        correlation: of the aperture with the one that the speech asks for by rule, -1 to 1.
+        follows: of the aperture with its target, -1 to 1.
+        articulation: standard deviation of the aperture in speech, in hundredths of the outer-eye distance.
+        closure_hits: share of the lip closures in the speech at which the lips meet.
+        still_motion: motion of the lips from frame to frame where they are to be still, in
+            thousandths of the outer-eye distance.
         flicker: second difference over three frames of the mouth's picture, in thousandths of full scale.
         sharpness: detail of the mouth over that of the cheek.
         grain: grain of the skin around the mouth over that of the cheek.
-        seam: strength of the mask's edge over the picture's own slopes there; 0 is none.
-        changed_outside: samples changed outside the mask before encoding, over the frames looked at.
+        seam: gradient at the mask's edge above that of the source there; 0 is none.
+        changed_outside: samples changed outside the mask before encoding, over the measured frames.
     """
 
     frames: int = 0
@@ -124,8 +124,8 @@ class Curves(Strict):
     Attributes:
         start: first frame.
         source: in the source film.
-        target: as it should become; null where nothing is to be changed.
-        dubbed: as measured in the finished film; null where it was not measured.
+        target: the aperture asked for; null where nothing is to be changed.
+        dubbed: measured in the finished film; null where it was not measured.
     """
 
     start: int
@@ -135,17 +135,16 @@ class Curves(Strict):
 
 
 class Violation(Strict):
-    """A sound of the dub for which the mouth in the finished film does not do what it must.
+    """A sound of the dub at which the mouth in the finished film lacks the shape that the sound needs.
 
     Attributes:
-        frame: at the middle of the sound.
-        seconds: when that is, from the film's first picture on.
-        phone: what is said, in ARPABET.
-        kind: `closure`, lips that must meet; `contact`, a lower lip that must touch the upper teeth;
-            `rounding`, lips that must be drawn together.
-        measured: the smallest aperture, or width for `rounding`, within a frame of the sound, over the eye
-            distance.
-        limit: what it must be at most.
+        frame: the frame at the middle of the sound.
+        seconds: time of that frame after the film's first picture.
+        phone: the sound, in ARPABET.
+        kind: `closure` of the lips, labiodental `contact`, or `rounding`.
+        measured: the smallest aperture, or lip width for `rounding`, within a frame of the sound, in
+            outer-eye distances.
+        limit: the largest value at which the shape counts as met.
     """
 
     frame: int
@@ -163,16 +162,16 @@ class Face(Strict):
         name: `shot.track`.
         person: who it is.
         start, stop: its frames [start, stop).
-        state: what became of it.
-        changed: the frames whose mouth was changed, in order: every one of them, and no other.
+        state: its result.
+        changed: all frames whose mouth was changed, in order.
         frames_changed: their number.
-        confidence: 0-1, mean of the lip engine's own.
-        cues: where it speaks or is kept still.
+        confidence: 0-1, mean over the lip engine's patches.
+        cues: frames in which it speaks or is kept still.
         skipped: all its other frames, in order, each range with the reason.
-        curves: aperture of the lips; null for a face that was never to be changed.
+        curves: aperture; null for a face without cues.
         measures: quality; null where nothing was measured.
-        violations: sounds for which the mouth does not do what it must, of those frames that were measured.
-        warnings: what to look at.
+        violations: sounds without the mouth shape that they need, in the measured frames.
+        warnings: messages about what to check by eye.
     """
 
     name: str
@@ -197,8 +196,8 @@ class Shot(Strict):
     Attributes:
         name: its first frame, with eight digits.
         start, stop: its frames [start, stop).
-        seconds: when it begins.
-        state, what: what became of it.
+        seconds: its start.
+        state, what: its result, as a word and as a sentence.
         changed: the frames in which any mouth was changed.
         faces: the faces in it.
     """
@@ -220,9 +219,9 @@ class Totals(Strict):
         shots, shots_changed: number of shots.
         faces, faces_changed, faces_failed: number of faces, each shot's counted anew.
         frames, frames_changed: number of frames of the film.
-        frames_encoded: frames that were encoded anew; the others' packets are the source's own.
-        offscreen_seconds: dub speech that no visible face says.
-        skipped: frames of faces that were not changed, by reason.
+        frames_encoded: frames that were encoded again; the packets of the others are copied from the source.
+        offscreen_seconds: speech of the dub that no visible face says.
+        skipped: reason → number of frames of faces that were left unchanged.
     """
 
     shots: int
@@ -238,7 +237,7 @@ class Totals(Strict):
 
 
 class Engine(Strict):
-    """An engine that was used, and under which terms."""
+    """An engine that was used, and its licence."""
 
     kind: str
     name: str
@@ -251,13 +250,13 @@ class Report(Document):
     """`report.json`.
 
     Attributes:
-        film, dub: what was put together.
+        film, dub: the film and the dub.
         totals: sums over the film.
         changed: every frame of the film that was changed.
-        speech: where the dub speaks.
-        offscreen: where it does and no visible face says it.
-        warnings: what to look at.
-        engines: what did the work, and under which terms.
+        speech: spans of speech in the dub.
+        offscreen: those of them that no visible face says.
+        warnings: messages about what to check by eye.
+        engines: the engines that were used, with their licences.
         shots: all shots in order.
     """
 
@@ -275,7 +274,7 @@ class Report(Document):
     shots: tuple[Shot, ...]
 
     def text(self) -> str:
-        """As JSON, a line for each value but for curves and ranges, which have one."""
+        """The report as JSON, one value a line, and curves and ranges on a single line each."""
         return _NUMBERS.sub(lambda found: re.sub(r"\s+", "", found[0]), super().text())
 
 
@@ -295,5 +294,5 @@ def named(data: bytes, file: str, film: str, dub: str) -> bytes:
 
 
 def page(folder: Path) -> Path:
-    """The report for people, one self-contained file."""
+    """Path of the report as one self-contained HTML page."""
     return folder / "report.html"

@@ -33,7 +33,7 @@ class Shot(Strict):
 
 
 class Shots(Document):
-    """`shots.json`: all shots in order; they cover the film without gaps."""
+    """`shots.json`: all shots in order; they span the film without gaps."""
 
     FILE: ClassVar[str] = "shots.json"
 
@@ -41,7 +41,7 @@ class Shots(Document):
 
     @property
     def count(self) -> int:
-        """Frames of the film."""
+        """Number of frames of the film."""
         return self.shots[-1].stop
 
     def named(self) -> dict[str, Shot]:
@@ -50,10 +50,11 @@ class Shots(Document):
 
 
 class Groups(Document):
-    """`groups.json`: how the film's packets can be cut.
+    """`groups.json`: the groups of pictures at which the film's packets can be cut.
 
     Group g holds the frames `starts[g]` … `starts[g + 1] − 1`; its first stored picture is `keys[g]`. In an
-    open group, pictures shown before that one need the group before it too: they can only be copied with it.
+    open group, pictures presented earlier than that one depend on the previous group, so the two can only be
+    copied together.
 
     Attributes:
         starts: first frames of the groups, rising from 0.
@@ -86,14 +87,14 @@ class Frames:
 
     @property
     def seconds(self) -> NDArray[np.float64]:
-        """(N,) time of every frame after the film's first."""
+        """(N,) seconds from the film's first frame to each frame."""
         import numpy as np
 
         return np.asarray((self.pts - self.pts[0]) * (self.tick.numerator / self.tick.denominator))
 
     @classmethod
     def load(cls, folder: Path) -> Frames:
-        """Read the frames of a `scan` or `split` artifact."""
+        """The frames in the folder of a `scan` or `split` artifact."""
         from dubcli.artifacts import arrays
 
         box = arrays.read(folder / _FRAMES)

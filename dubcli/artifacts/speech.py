@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dubcli.artifacts.arrays import Blocks
 
 _FEATURES = "features.npz"
-RATE = 16000  # of what aligners hear
+RATE = 16000  # Hz, of the audio that aligners take: the rate of silero-vad, PocketSphinx and Whisper
 
 Score = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -37,9 +37,9 @@ def _class(viseme: str) -> str:
 
 
 class Region(Strict):
-    """A stretch of speech from `start` to `end` in seconds.
+    """A span of speech from `start` to `end` in seconds.
 
-    `samples` are the same times as sample numbers at the record's rate, the second one after the last.
+    `samples` is the same span as a half-open range of samples at the record's rate.
     """
 
     start: Seconds
@@ -57,7 +57,7 @@ _Timed = TypeVar("_Timed", bound=Region)
 
 
 class Word(Region):
-    """A word with its times, how sure the engine is of it, and who says it, as a script calls them."""
+    """A word with its times, its confidence score, and its speaker's name in the script."""
 
     text: str
     score: Score = 1.0
@@ -72,7 +72,7 @@ class Phone(Region):
 
 
 class Mouth(Region):
-    """A viseme class of `artifacts.phones` that the mouth passes through; `score` is its phone's."""
+    """A viseme class of `artifacts.phones` with its times; `score` is that of its phone."""
 
     viseme: Annotated[str, AfterValidator(_class)]
     score: Score = 1.0
@@ -85,13 +85,13 @@ class Record(Document):
         engine: the aligner's name.
         language: BCP 47 tag, or "und" where none was needed.
         seconds: length of the audio.
-        offset: when the audio's first sample sounds, seconds after the film's first picture; all other
-            times are in the audio's own time.
+        offset: seconds from the film's first picture to the audio's first sample; all other times count
+            from the first sample.
         rate: samples per second in which `samples` count.
-        regions: stretches of speech, in order, apart from each other.
+        regions: speech regions, in order, without overlaps.
         words: in order; empty where no words are known.
         phones: in order, without overlaps.
-        visemes: what the phones ask of a mouth, in order, without overlaps.
+        visemes: the viseme classes of the phones, in order, without overlaps.
     """
 
     FILE: ClassVar[str] = "speech.json"
@@ -117,7 +117,7 @@ class Record(Document):
         return self
 
     def whole(self) -> Record:
-        """The same with the visemes of its phones, and all times as sample numbers too."""
+        """The record with the visemes of its phones, and with all times as samples too."""
         visemes = tuple(mouth for phone in self.phones for mouth in _mouths(phone))
         rows = {"regions": self.regions, "words": self.words, "phones": self.phones, "visemes": visemes}
         return self.model_copy(
@@ -126,7 +126,7 @@ class Record(Document):
 
 
 def features(folder: Path) -> dict[str, NDArray[Any]]:
-    """Audio features by name (`speech.features`), each read where it is looked at."""
+    """Audio features by name (`speech.features`), memory-mapped."""
     from dubcli.artifacts import arrays
 
     return arrays.mapped(folder / _FEATURES)
@@ -140,7 +140,7 @@ def save_features(folder: Path, members: Iterable[tuple[str, Blocks | NDArray[An
 
 
 def _mouths(phone: Phone) -> list[Mouth]:
-    """The classes a phone passes through, each for an even part of its time."""
+    """The viseme classes of a phone, each with an equal share of its time."""
     classes = PHONES[phone.phone]
     edges = [phone.start + k * (phone.end - phone.start) / len(classes) for k in range(len(classes) + 1)]
     return [

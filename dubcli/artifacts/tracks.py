@@ -1,4 +1,4 @@
-"""`track`'s artifact: the faces of a shot, each followed through its frames."""
+"""`track`'s artifact: the face tracks of a shot."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from dubcli.artifacts.arrays import mapped
 
 _FILE = "tracks.npz"
-_PICTURES = ("thumbs", "descriptor")  # they tell who somebody is; what asks for mouths leaves them on disk
-THUMB = 96  # pixels of a side of the pictures kept of a face
+_PICTURES = ("thumbs", "descriptor")  # for identification only; other readers leave them on disk
+THUMB = 96  # pixels, side of the thumbnails of a face; set by hand
 
 
 class Reason(IntEnum):
@@ -28,7 +28,7 @@ class Reason(IntEnum):
     BLURRED = 4
     OCCLUDED = 5
     EDGE = 6
-    FORBIDDEN = 7  # cast.yaml says so; never in tracks.npz, which knows no persons
+    FORBIDDEN = 7  # by cast.yaml; never in tracks.npz, which has no persons
 
 
 @dataclass
@@ -45,7 +45,7 @@ class FaceTrack:
         pose: (T, 3) float32 degrees: yaw, pitch, roll.
         size: (T,) float32 pixels between the outer eye corners.
         sharp: (T,) float32 sharpness of the mouth region, relative to the track's own median.
-        occlusion: (T,) float32 0–1, how much of the lower face something covers.
+        occlusion: (T,) float32 0–1, share of the lower face that is occluded.
         reason: (T,) uint8, a `Reason`; 0 means eligible.
         thumbs: (n, 96, 96, 3) uint8 RGB, upright aligned pictures of the face for sheets and identity.
         descriptor: (n, D) float32 identity descriptors, one per thumb, unit length.
@@ -79,13 +79,13 @@ def save(folder: Path, tracks: Iterable[FaceTrack]) -> int:
 
 
 def load(folder: Path, *, pictures: bool = True) -> list[FaceTrack]:
-    """Read what `save` wrote; without `pictures`, `thumbs` and `descriptor` stay on disk and are empty."""
+    """The tracks that `save` wrote, in order; without `pictures`, `thumbs` and `descriptor` are empty."""
     box = mapped(folder / _FILE)
     return [_read(box, k, pictures) for k in range(_count(box))]
 
 
 def load_one(folder: Path, number: int) -> FaceTrack:
-    """One track of a shot, without its pictures."""
+    """One track of a shot, with empty `thumbs` and `descriptor`."""
     return _read(mapped(folder / _FILE), number, pictures=False)
 
 
@@ -101,11 +101,11 @@ def _count(box: Mapping[str, NDArray[Any]]) -> int:
 
 
 @dataclass(frozen=True)
-class Glance:
-    """What of a track tells who it is; a film's worth of these fits into memory, whole tracks do not.
+class TrackSummary:
+    """The part of a track that identifies its person; unlike whole tracks, those of a film fit into memory.
 
     Attributes:
-        first, stop: its frames, half-open.
+        first, stop: half-open range of its frames.
         eligible: number of eligible frames.
         descriptor: (n, D) float32, as in `FaceTrack`.
     """
@@ -116,11 +116,11 @@ class Glance:
     descriptor: NDArray[np.float32]
 
 
-def glances(folder: Path) -> list[Glance]:
-    """The tracks of a shot at a glance."""
+def summaries(folder: Path) -> list[TrackSummary]:
+    """The summaries of the tracks of a shot, in order."""
     box = mapped(folder / _FILE)
     return [
-        Glance(
+        TrackSummary(
             int(box[f"{k}/frames"][0]),
             int(box[f"{k}/frames"][-1]) + 1,
             int((box[f"{k}/reason"] == Reason.OK).sum()),
@@ -131,5 +131,5 @@ def glances(folder: Path) -> list[Glance]:
 
 
 def thumbs(folder: Path, number: int) -> NDArray[np.uint8]:
-    """The pictures of one track of a shot, (n, 96, 96, 3)."""
+    """(n, 96, 96, 3) thumbnails of one track of a shot."""
     return np.array(mapped(folder / _FILE)[f"{number}/thumbs"])

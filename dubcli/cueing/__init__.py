@@ -1,1 +1,1 @@
-"""Who speaks when: what joins faces with sound."""
+"""Active speakers: which face says which speech."""

@@ -1,1 +1,1 @@
-"""The sample film: a public-domain photograph that speaks, made here from start to end."""
+"""The sample film: a talking portrait, rendered from a public-domain photograph."""

@@ -1,7 +1,7 @@
-"""Make the sample film: three shots, two sound tracks, subtitles and chapters, and a dub in another language.
+"""Make the sample film: three shots, two audio tracks, subtitles and chapters, and a dub in another language.
 
-All of it comes from two public-domain photographs inside scikit-image (a NASA portrait; a rocket on its pad,
-given to the public by SpaceX), from the speech in this folder and from arithmetic; nothing is downloaded.
+Everything comes from two public-domain photographs inside scikit-image (a NASA portrait, and a rocket on its
+pad by SpaceX), from the speech in this folder and from synthesis; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from dubcli.demo import speech
 from dubcli.demo.portrait import Camera, Portrait, Pose
 from dubcli.media.ffmpeg import Process, url
 
-RATE = Fraction(24000, 1001)
-FRAMES = 345
-CUTS = (162, 227)  # first frames of the rocket's shot and of the close-up
-SOUND_RATE = 48000
+# Set by hand for this film.
+RATE = Fraction(24000, 1001)  # frames a second, that of NTSC film
+FRAMES = 345  # 14.4 s, the length of the speech
+CUTS = (162, 227)  # first frames of the rocket's shot and of the close-up, in pauses of both languages
+SOUND_RATE = 48000  # Hz
 _BLINKS_SECONDS = (1.25, 3.0, 5.35, 10.1, 12.15)
-_GRAIN = 0.011
-_DIALOGUE_LEVEL, _BED_LEVEL = 0.7, 0.012
+_GRAIN = 0.011  # deviation of the film grain, of full scale
+_DIALOGUE_LEVEL, _BED_LEVEL = 0.7, 0.012  # factors on the samples of dialogue, and of music and effects
 _TO_YUV = "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int,format=yuv420p"
 _OPTIONS = f"""
 -map 0:v -map 1:a -map 2:a -map 3:s -map_metadata 4 -map_chapters 4
@@ -43,11 +44,11 @@ Samples = NDArray[np.float32]
 
 
 def make(folder: Path, *, span: tuple[int, int] = (0, FRAMES), height: int = 480) -> tuple[Path, Path]:
-    """Make `film.mp4` and the dub `dub_fr.wav` in `folder`; the same bytes every time with the same FFmpeg.
+    """Make `film.mp4` and the dub `dub_fr.wav` in `folder`, the same bytes with the same FFmpeg; their paths.
 
     Args:
-        folder: made if it is not there; files of these names in it are replaced.
-        span: frames [start, stop) of the film to make; all of them by default.
+        folder: created if missing; files of these names in it are replaced.
+        span: frames [start, stop) of the film to render.
         height: of the picture in pixels, a multiple of 12; the shape is 4:3.
 
     Returns:
@@ -78,7 +79,7 @@ def pictures(
 ) -> Iterator[NDArray[np.uint8]]:
     """The frames [start, stop) of the film in order, each (height, width, 3) uint8 RGB.
 
-    In the language of the dub they show what a perfect dub of the film would show.
+    With the language of the dub they are the ground truth of a perfect dub.
     """
     import skimage.data
 
@@ -117,10 +118,10 @@ def _camera(near: bool, time: float, scale: float) -> Camera:
     return Camera(6 - 0.3 * time, -24 - 0.2 * time, (2.05 + 0.035 * time) * scale)
 
 
-def _rocket(photo: Samples, part: float, size: tuple[int, int]) -> Samples:
-    """The rocket's shot at `part` (0-1) of its length: a slow rise towards the tip."""
-    zoom = size[1] / 330 * (1 + 0.08 * part)
-    x, y = 320, 235 - 12 * part
+def _rocket(photo: Samples, progress: float, size: tuple[int, int]) -> Samples:
+    """A frame of the rocket's shot at `progress` (0-1) of its length: a slow rise towards the tip."""
+    zoom = size[1] / 330 * (1 + 0.08 * progress)
+    x, y = 320, 235 - 12 * progress
     move = np.array([[zoom, 0, size[0] / 2 - zoom * x], [0, zoom, size[1] / 2 - zoom * y]])
     return np.asarray(
         cv2.warpAffine(photo, move, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
@@ -128,13 +129,13 @@ def _rocket(photo: Samples, part: float, size: tuple[int, int]) -> Samples:
 
 
 def _dialogue(language: str) -> Samples:
-    """What is said, (n, 1) over the whole film."""
-    said = speech.sound(language, SOUND_RATE)
-    return np.resize(np.append(said, np.zeros(SOUND_RATE, np.float32)), _samples(FRAMES))[:, None]
+    """(n, 1) samples of the speech over the whole film."""
+    samples = speech.sound(language, SOUND_RATE)
+    return np.resize(np.append(samples, np.zeros(SOUND_RATE, np.float32)), _samples(FRAMES))[:, None]
 
 
 def _bed() -> Samples:
-    """Music and effects, (n, 2): a soft chord, and the rumble of an engine while the rocket is seen."""
+    """(n, 2) samples of music and effects: a soft chord, and the rumble of an engine in the rocket's shot."""
     count = _samples(FRAMES)
     time = np.arange(count) / SOUND_RATE
     left = sum(np.sin(2 * np.pi * pitch * time + np.sin(0.3 * time)) for pitch in (110.0, 164.81, 220.0))
@@ -142,8 +143,8 @@ def _bed() -> Samples:
     noise = np.random.default_rng(0).standard_normal((count, 2))
     rumble = sosfilt(butter(2, [40, 160], "bandpass", fs=SOUND_RATE, output="sos"), noise, axis=0)
     start, stop = (float(frame / RATE) for frame in CUTS)
-    shown = np.clip(np.minimum(time - start, stop - time) / 0.5, 0, 1)
-    bed = _BED_LEVEL * (np.stack([left, right], 1) / 3 + 12 * rumble * shown[:, None])
+    fade = np.clip(np.minimum(time - start, stop - time) / 0.5, 0, 1)
+    bed = _BED_LEVEL * (np.stack([left, right], 1) / 3 + 12 * rumble * fade[:, None])
     return np.asarray(bed, np.float32)
 
 
@@ -192,7 +193,7 @@ def _chapters(start: int, stop: int) -> str:
 
 
 def _encode(frames: Iterator[NDArray[np.uint8]], size: tuple[int, int], work: Path, out: Path) -> None:
-    """H.264 in MP4 from frames and from what `make` put into `work`."""
+    """Encode H.264 in MP4 from frames and from the files that `make` left in `work`."""
     rate, (width, height) = f"{RATE.numerator}/{RATE.denominator}", size
     command = (
         f"-y -f rawvideo -pix_fmt rgb24 -video_size {width}x{height} -framerate {rate} -i pipe:0".split()

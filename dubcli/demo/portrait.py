@@ -1,12 +1,13 @@
-"""A photograph that speaks: NASA's public-domain portrait of the sample film, moved by warping.
+"""The talking portrait of the sample film: NASA's public-domain photograph, animated by warping.
 
-The photograph smiles with its teeth showing. Two smooth warps, one for all above the mouth and one for all
-below, bring its lips to any wanted line; between the lips, when they part, comes what lies behind: the
-photograph's own upper teeth, fixed to the skull, a dark mouth and a tongue. The lids close by stretching the
-skin above them. The head turns by a parallax that follows the depth of a face.
+The photograph smiles with its teeth visible. Two thin-plate warps, one above the mouth and one below, move
+its lips to any target shape; between parted lips the inside of the mouth is drawn: the upper teeth of the
+photograph, fixed to the skull, a dark cavity and a tongue. The lids close by stretching the skin above them.
+The head turns by a parallax that follows the depth of a face.
 
-Positions are in pixels of the photograph turned upright (eyes level), measured from between the mouth's
-corners: u to the right, v down. `_DETAIL` pixels are drawn for each of them.
+Positions are in pixels of the photograph turned upright (eyes level), with the origin midway between the
+mouth's corners: u to the right, v down. The plate has `_DETAIL` pixels for each of them. All constants were
+measured on the photograph, or set by hand.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from dubcli.face.smooth import smoothstep
 
 Floats = NDArray[np.float32]
 
-_DETAIL = 3
-_CENTRE = (224.2, 140.6)  # between the mouth's corners in the photograph
+_DETAIL = 3  # pixels of the plate for one of the photograph
+_CENTRE = (224.2, 140.6)  # pixels (x, y) midway between the mouth's corners in the photograph
 _TILT_DEGREES = 3.4  # of the line between the eyes
-_LEFT, _TOP, _RIGHT, _BOTTOM = -160, -140, 160, 112  # what is kept of the photograph
-_MOUTH = (-48, -24, 48, 66)  # left, top, right, bottom of what the mouth moves
-_EYE_DISTANCE = 60.6  # between the outer corners
-_DARK, _TONGUE = np.array([[0.20, 0.08, 0.07], [0.46, 0.21, 0.20]], np.float32)
-_WIDEST = 15.0  # pixels between the lips at opening 1
+_LEFT, _TOP, _RIGHT, _BOTTOM = -160, -140, 160, 112  # crop of the photograph that is the plate
+_MOUTH = (-48, -24, 48, 66)  # left, top, right, bottom of the region that the mouth moves
+_EYE_DISTANCE = 60.6  # between the outer eye corners
+_CAVITY, _TONGUE = np.array([[0.20, 0.08, 0.07], [0.46, 0.21, 0.20]], np.float32)
+_WIDEST = 15.0  # pixels between the lips at aperture 1
 
 # Lips of the photograph, measured on it once: from the left corner to the right one, (u, v).
 _ALONG = np.linspace(-1, 1, 11)
@@ -46,7 +47,7 @@ _LINE = 5.2 - 1.2 * np.abs(_ALONG) ** 2  # v of the closed lips
 _TOP_LIP = np.array([0.8, 2.2, 3.2, 4.0, 4.5, 3.9, 4.5, 4.0, 3.2, 2.2, 0.8])  # heights of the lips
 _BOTTOM_LIP = np.array([0.7, 2.2, 3.6, 4.8, 5.4, 5.6, 5.4, 4.8, 3.6, 2.2, 0.7])
 
-# Points on still skin, and points of the chin and jaw with how much of the jaw's way they go, (u, v, part).
+# Points on still skin, and points of chin and jaw with their share of the jaw's displacement, (u, v, share).
 _STILL = np.array(
     [(-14, -11), (-7, -8), (0, -7), (7, -8), (14, -11), (-30, -8), (30, -8), (-26, -20), (26, -20), (0, -22)]
     + [(u, v) for u in (-47, 47) for v in (-22, 0, 22, 44, 64)] + [(u, 65) for u in (-30, -10, 10, 30)],
@@ -61,7 +62,7 @@ _JAW = np.array(
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is: parts of its greatest turn (-1 to 1), roll in degrees; how far the lids close."""
+    """Head pose and lids: turn and nod -1 to 1 of their range, roll in degrees, lids 0 open to 1 closed."""
 
     turn: float = 0.0
     nod: float = 0.0
@@ -71,7 +72,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Camera:
-    """What a frame shows: the point at its centre (u, v) and how many pixels one of the photograph takes."""
+    """Framing: the point at the frame's centre (u, v), and pixels of the frame for one of the photograph."""
 
     u: float
     v: float
@@ -79,7 +80,7 @@ class Camera:
 
 
 class Portrait:
-    """The speaking photograph."""
+    """The animated photograph."""
 
     def __init__(self) -> None:
         import skimage.data
@@ -96,15 +97,15 @@ class Portrait:
         )
 
     def frame(self, mouth: MouthCurves, at: int, pose: Pose, camera: Camera, size: tuple[int, int]) -> Floats:
-        """One picture (height, width, 3) float32 RGB 0-1; `size` is (width, height)."""
+        """One frame (height, width, 3) float32 RGB 0-1; `size` is (width, height)."""
         plate = self._plate.copy()
         self._blink(plate, pose.lids)
         self._speak(plate, *(float(c[at]) for c in (mouth.open, mouth.spread, mouth.press, mouth.bite)))
         return self._shoot(plate, pose, camera, size)
 
-    def _speak(self, plate: Floats, opening: float, spread: float, press: float, bite: float) -> None:
+    def _speak(self, plate: Floats, aperture: float, spread: float, press: float, bite: float) -> None:
         """Draw the mouth onto the plate."""
-        gap = _WIDEST * opening
+        gap = _WIDEST * aperture
         arch = 1 - np.abs(_ALONG) ** 2.4
         half = _HALF_WIDTH * (1 + 0.10 * spread * (1.8 if spread < 0 else 1)) - 0.08 * gap
         purse = 1 + 0.25 * max(0.0, -spread)
@@ -144,21 +145,21 @@ class Portrait:
         self._cut(plate)[:] = picture
 
     def _behind(self, edge_top: Floats, edge_bottom: Floats, gap: float) -> Floats:
-        """What shows between parted lips, over the mouth's grid."""
+        """(h, w, 3) the inside of the mouth, over the mouth's grid."""
         across, down = self._grid
         depth = np.clip((down - edge_top) / np.maximum(edge_bottom - edge_top, 1e-3), 0, 1)[..., None]
-        dark = _DARK * (1 - 0.5 * depth)
+        dark = _CAVITY * (1 - 0.5 * depth)
         rise = (edge_bottom - down - 1.0)[..., None]
         tongue = _step((0.30 * gap - (across[..., None] / 8) ** 2 - rise) / 4)
         dark = dark + tongue * min(1.0, gap / 6) * (_TONGUE - dark)
-        # The teeth stay where the skull holds them; the smile shows them down to its lower lip.
+        # The upper teeth are fixed to the skull; the photograph shows them down to its lower lip.
         smile = _ALONG * _SMILE_HALF_WIDTH
         above = np.interp(across[0], smile, _SMILE_INNER_TOP) + 1.2
         ends = np.interp(across[0], smile, _SMILE_INNER_BOTTOM) - 1.4
         teeth = self._sample(self._plate, across, np.clip(down, above, np.maximum(above, ends)))
         shade = 0.45 + 0.5 * _step((down - edge_top - 1.4) / 2.5)
-        shown = _step((ends - down) / 0.9) * _step((14.5 - np.abs(across)) / 3)
-        return np.asarray(dark + shown[..., None] * (teeth * shade[..., None] - dark), np.float32)
+        visible = _step((ends - down) / 0.9) * _step((14.5 - np.abs(across)) / 3)
+        return np.asarray(dark + visible[..., None] * (teeth * shade[..., None] - dark), np.float32)
 
     @cached_property
     def _grid(self) -> tuple[Floats, Floats]:
@@ -188,14 +189,14 @@ class Portrait:
     def _warped(
         self, plate: Floats, to: list[NDArray[np.float64]], source: list[NDArray[np.float64]]
     ) -> Floats:
-        """The mouth's part of the plate with the points `source` brought to the points `to`."""
+        """The mouth's region of the plate, warped so that the points `source` move to the points `to`."""
         left, top, right, bottom = _MOUTH
         step = 2
         across, down = np.meshgrid(
             np.arange(left, right, step) + step / 2, np.arange(top, bottom, step) + step / 2
         )
-        points, wanted = np.concatenate(to), np.concatenate(source)
-        shift = _thin_plate(points, wanted - points, np.c_[across.ravel(), down.ravel()])
+        points, origins = np.concatenate(to), np.concatenate(source)
+        shift = _thin_plate(points, origins - points, np.c_[across.ravel(), down.ravel()])
         field = shift.reshape(*across.shape, 2).astype(np.float32)
         field = (
             cv2.resize(field, self._grid[0].shape[::-1], interpolation=cv2.INTER_CUBIC)
@@ -204,7 +205,7 @@ class Portrait:
         return self._sample(plate, self._grid[0] + field[..., 0], self._grid[1] + field[..., 1])
 
     def _blink(self, plate: Floats, lids: float) -> None:
-        """Close the lids: the skin above the eyes is drawn down over them."""
+        """Close the lids by stretching the skin above the eyes down over them."""
         if lids <= 0:
             return
         for lid, low in zip(_LIDS, _LOW_LIDS, strict=True):
@@ -215,7 +216,10 @@ class Portrait:
             across, down = np.meshgrid(u, v)
             was = np.interp(u, lid[:, 0], lid[:, 1]) + 0.6
             now = was + lids * np.maximum(0, np.interp(u, low[:, 0], low[:, 1]) + 0.8 - was)
-            ceiling, lashes = was - 7, 1.4  # between them the skin stretches; the lashes keep their height
+            ceiling, lashes = (
+                was - 7,
+                1.4,
+            )  # the skin stretches between ceiling and lashes, which keep their height
             stretched = ceiling + (down - ceiling) * (was - lashes - ceiling) / (now - lashes - ceiling)
             skin_or_lashes = np.where(down < now - lashes, stretched, down - now + was)
             moved = np.where((down > ceiling) & (down < now), skin_or_lashes, down)
@@ -223,7 +227,7 @@ class Portrait:
             plate[y : y + len(v), x : x + len(u)] = self._sample(plate, across, moved)
 
     def _shoot(self, plate: Floats, pose: Pose, camera: Camera, size: tuple[int, int]) -> Floats:
-        """The plate as the camera sees it, with the head posed."""
+        """The plate with the head posed, as the camera frames it."""
         coarse = 8
         width, height = size
         x, y = np.meshgrid(
@@ -277,7 +281,7 @@ def _step(x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
 def _thin_plate(
     points: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Thin-plate spline through values (N, D) at points (N, 2), read at (M, 2); Bookstein 1989."""
+    """(M, D) thin-plate spline through values (N, D) at points (N, 2), at points (M, 2); Bookstein 1989."""
 
     def bend(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
         square = ((a[:, None] - b[None]) ** 2).sum(-1)
@@ -293,6 +297,6 @@ def _thin_plate(
 
 
 def _enlarged(nodes: NDArray[np.float64], shape: tuple[int, int], step: int) -> Floats:
-    """A map known at every `step`-th pixel, at every pixel of `shape` (width, height)."""
+    """A map given at every `step`-th pixel, interpolated at every pixel of `shape` (width, height)."""
     matrix = np.array([[step, 0, 0], [0, step, 0]], float)
     return np.asarray(cv2.warpAffine(nodes.astype(np.float32), matrix, shape, flags=cv2.INTER_LINEAR))

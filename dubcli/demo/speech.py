@@ -1,7 +1,7 @@
-"""The speech of the sample film, and how a mouth moves with it.
+"""The speech of the sample film, and the mouth curves that belong to it.
 
-`tools/make_speech.py` made the sound (eSpeak NG) and knows when each phone begins, so the mouth of the sample
-film follows its speech exactly: what the film shows is the truth that the mouth model is to find again.
+`tools/make_speech.py` synthesised the audio (eSpeak NG) together with the times of its phones, so the mouth
+of the sample film follows its speech exactly: it is ground truth for the mouth model.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Speech:
-    """What is said in one language.
+    """The speech of one language.
 
     Attributes:
         language: ISO 639-1 code.
-        seconds: length of the sound.
+        seconds: length of the audio.
         lines: the sentences in order.
-        phones: the sounds in order; pauses are gaps between them.
+        phones: the phones in order; pauses are gaps between them.
     """
 
     language: str
@@ -54,13 +54,13 @@ class Speech:
 
 @dataclass(frozen=True)
 class MouthCurves:
-    """How a mouth moves, (T,) float64 each.
+    """Mouth curves, (T,) float64 each.
 
     Attributes:
-        open: 0 (lips meet) to 1 (as wide as this speech goes).
+        open: aperture, 0 (lips closed) to 1 (the widest of this speech).
         spread: -1 (rounded) to 1 (spread).
         press: 0-1, lips pressed together: /p b m/.
-        bite: 0-1, lower lip at the upper teeth: /f v/.
+        bite: 0-1, labiodental contact: /f v/.
     """
 
     open: NDArray[np.float64]
@@ -69,7 +69,7 @@ class MouthCurves:
     bite: NDArray[np.float64]
 
 
-# IPA letter -> (opening 0-1, spread -1 to 1). Own values after the usual viseme classes.
+# IPA letter -> (aperture 0-1, spread -1 to 1); set by hand, after the usual viseme classes.
 _SHAPES: dict[str, tuple[float, float]] = {
     letter: shape
     for letters, shape in {
@@ -81,7 +81,7 @@ _SHAPES: dict[str, tuple[float, float]] = {
     }.items()
     for letter in letters
 }  # fmt: skip
-_STOP_SECONDS = 0.05  # a stop is heard when it opens: the lips have met that long before
+_STOP_SECONDS = 0.05  # lips close this long before the burst at which eSpeak begins a stop; set by hand
 
 
 def load(language: str) -> Speech:
@@ -110,26 +110,26 @@ def sound(language: str, rate: int) -> NDArray[np.float32]:
 
 
 def mouth(phones: tuple[Phone, ...], seconds: NDArray[np.float64]) -> MouthCurves:
-    """The mouth at the given times, (T,) seconds.
+    """Mouth curves at times (T,) in seconds.
 
-    Each sound has a target shape and the mouth glides from one to the next, but lips that must meet do meet.
+    Each phone has a target shape and the mouth moves smoothly between them, but lip closures are complete.
     """
     length = int((max(seconds.max(), phones[-1].end) + 1) * _RATE)
-    opening, spread, press, bite = np.zeros((4, length))
+    aperture, spread, press, bite = np.zeros((4, length))
     for phone in phones:
         letters = [letter for letter in phone.name if letter in _SHAPES]
         edges = np.linspace(phone.start, phone.end, len(letters) + 1)
         for letter, start, end in zip(letters, edges, edges[1:], strict=False):
             here = slice(round(start * _RATE), round(end * _RATE))
-            opening[here], spread[here] = _SHAPES[letter]
+            aperture[here], spread[here] = _SHAPES[letter]
             if letter in "pbm":
                 early = 0.0 if letter == "m" else _STOP_SECONDS
                 press[round((start - early) * _RATE) : here.stop] = 1
             if letter in "fv":
                 bite[here] = 1
-    opening, spread = (gaussian_filter1d(curve, 0.045 * _RATE) for curve in (opening, spread))
+    aperture, spread = (gaussian_filter1d(curve, 0.045 * _RATE) for curve in (aperture, spread))
     press, bite = (np.clip(1.4 * gaussian_filter1d(curve, 0.028 * _RATE), 0, 1) for curve in (press, bite))
-    opening *= 1 - press
+    aperture *= 1 - press
     at = seconds * _RATE
     index = np.arange(length)
-    return MouthCurves(*(np.interp(at, index, curve) for curve in (opening, spread, press, bite)))
+    return MouthCurves(*(np.interp(at, index, curve) for curve in (aperture, spread, press, bite)))

@@ -166,7 +166,7 @@ def film(split: Path, tracks: Mapping[str, Path], cast: Path) -> Film:
     """
     from dubcli.artifacts.cast import Cast
     from dubcli.artifacts.shots import Frames, Shots
-    from dubcli.artifacts.tracks import glances
+    from dubcli.artifacts.tracks import summaries
 
     people = Cast.load(cast)
     whose = {face: person.id for face, person in people.owners.items()}
@@ -174,7 +174,7 @@ def film(split: Path, tracks: Mapping[str, Path], cast: Path) -> Film:
         shots={shot.name: (shot.start, shot.stop) for shot in Shots.load(split).shots},
         faces={
             shot: [
-                Face(seen.first, seen.stop, whose.get((shot, k), "")) for k, seen in enumerate(glances(path))
+                Face(one.first, one.stop, whose.get((shot, k), "")) for k, one in enumerate(summaries(path))
             ]
             for shot, path in tracks.items()
         },

@@ -2,11 +2,12 @@
 
 A table (CSV), or JSON `{"curves": [{...}]}`, of one face in one shot:
 
-    frame,seconds,opening,width,weight
+    frame,seconds,aperture,width,weight
     131,5.240,0.0831,0.4120,1.000
 
-`opening` and `width` are of the lips, over the distance between the outer eye corners; `weight` is how much
-of the new mouth shows. `seconds` is for the eye. Where frames are left out, or cells empty, all stays.
+`aperture` and `width` are of the lips, in distances between the outer eye corners; `weight` is the blend
+weight of the new mouth. `seconds` is for display only. Frames left out, and empty cells, stay unchanged.
+`opening`, the name of `aperture` in older files, is read as well.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from dubcli.errors import ConfigError
 from dubcli.settings.document import Document, decimal, parse_csv, parse_yaml, read_text, whole
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     from dubcli.speech.basis import Person
 
-COLUMNS = ("frame", "seconds", "opening", "width", "weight")
-_FORMS = {"frame": "{}", "seconds": "{:.3f}", "opening": "{:.4f}", "width": "{:.4f}", "weight": "{:.3f}"}
+COLUMNS = ("frame", "seconds", "aperture", "width", "weight")
+_FORMS = {"frame": "{}", "seconds": "{:.3f}", "aperture": "{:.4f}", "width": "{:.4f}", "weight": "{:.3f}"}
 _TOLD = 1e-4  # as finely as curves are written, differences are edits
 Gap = Annotated[Annotated[float, Field(ge=-1, le=3)] | None, BeforeValidator(decimal)]
 Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(decimal)]
@@ -44,7 +45,7 @@ class Row(_Strict):
 
     frame: Annotated[int, BeforeValidator(whole), Field(ge=0)]
     seconds: Annotated[float | None, BeforeValidator(decimal)] = None
-    opening: Gap = None
+    aperture: Gap = Field(default=None, validation_alias=AliasChoices("aperture", "opening"))
     width: Gap = None
     weight: Share = None
 
@@ -60,7 +61,7 @@ class Curves:
     """Curves of consecutive frames, (T,) each."""
 
     frames: NDArray[np.int32]
-    opening: NDArray[np.float32]
+    aperture: NDArray[np.float32]
     width: NDArray[np.float32]
     weight: NDArray[np.float32]
 
@@ -104,7 +105,7 @@ def edited(document: Document, file: CurveFile, now: Curves) -> Curves:
         ConfigError: a frame is not one of the face's; file, line and column are named.
     """
     check(document, file, now.frames.tolist())
-    out = {name: getattr(now, name).copy() for name in ("opening", "width", "weight")}
+    out = {name: getattr(now, name).copy() for name in ("aperture", "width", "weight")}
     for row in file.curves:
         at = row.frame - int(now.frames[0])
         for name, values in out.items():
@@ -131,14 +132,14 @@ def merged(before: CurveFile | None, now: CurveFile, edits: CurveFile) -> list[d
 
 
 def shaped(
-    person: Person, shape: NDArray[np.float32], opening: NDArray[np.float32], width: NDArray[np.float32]
+    person: Person, shape: NDArray[np.float32], aperture: NDArray[np.float32], width: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Shapes (T, P, 3) moved to openings and widths (T,), in the way this person's mouth mostly does it."""
+    """Shapes (T, P, 3) moved to apertures and lip widths (T,), as this person mostly moves their mouth."""
     import numpy as np
 
     from dubcli.speech import basis
 
-    wanted = np.stack([opening, width], axis=1)
+    wanted = np.stack([aperture, width], axis=1)
     return basis.reshaped(person, shape, wanted, basis.lips)
 
 

@@ -1,1 +1,1 @@
-"""Finding and opening networks and data that come inside installed packages."""
+"""Locating and loading networks and data files of installed packages."""

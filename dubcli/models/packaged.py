@@ -1,4 +1,4 @@
-"""Files that come inside installed packages: networks, dictionaries, acoustic models."""
+"""Files inside installed packages: networks, dictionaries, acoustic models."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dubcli.errors import DependencyError
 
 
 def packaged(package: str, name: str) -> Path:
-    """A file that lies inside an installed package; the package is not imported.
+    """Path of a file inside an installed package, which is not imported.
 
     Raises:
-        DependencyError: it is not there.
+        DependencyError: the package or the file is missing.
     """
     spec = importlib.util.find_spec(package)
     for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -29,6 +29,6 @@ def digest(package: str, name: str) -> str:
     """sha256 of such a file, in hex.
 
     Raises:
-        DependencyError: it is not there.
+        DependencyError: the package or the file is missing.
     """
     return hashlib.sha256(packaged(package, name).read_bytes()).hexdigest()

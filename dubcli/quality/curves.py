@@ -38,7 +38,7 @@ def called_for(rows: NDArray[np.floating[Any]], seconds: Curve, rate: float = 10
     """
     if not len(rows):
         return np.zeros(len(seconds), np.float32)
-    opening = gaussian_filter1d(rows @ visemes.table("opening").astype(np.float64), _GLIDE_SECONDS * rate)
+    opening = gaussian_filter1d(rows @ visemes.table("aperture").astype(np.float64), _GLIDE_SECONDS * rate)
     centres = (np.arange(len(rows)) + 0.5) / rate
     return np.interp(seconds, centres, opening, left=0, right=0).astype(np.float32)
 

@@ -102,7 +102,7 @@ class Subject:
     @cached_property
     def target(self) -> Curve:
         """Aperture that was wanted, (T,), NaN where nothing was."""
-        return self._motion("opening", np.nan)
+        return self._motion("aperture", np.nan)
 
     @cached_property
     def closed(self) -> Curve:
@@ -259,7 +259,7 @@ class Work:
         arrays: dict[str, NDArray[Any]] = {}
         if motion is not None:
             rows = Motion.load(motion).arrays
-            arrays = {key: rows[key] for key in ("frames", "opening", "closed", "weight")}
+            arrays = {key: rows[key] for key in ("frames", "aperture", "closed", "weight")}
         why = np.full(len(track.frames), FAILED if failed else NO_LINE, object)
         if not failed:
             self._explain(why, shot, number, track, arrays, None if lips is None else len(patched))

@@ -1,4 +1,4 @@
-"""Speech placed in time: what aligners make of a sound, and audio features are made with."""
+"""The result of an aligner: speech, phones and visemes of an audio signal in time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dubcli.artifacts.speech import Record
 
 @dataclass(frozen=True)
 class Alignment:
-    """What an aligner finds in a sound.
+    """Speech, words, phones and visemes of a wave of S samples.
 
     Attributes:
         record: regions, words and phones.

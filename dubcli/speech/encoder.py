@@ -1,10 +1,10 @@
-"""Speech as a recogniser hears it: the encoder of Moonshine tiny (Jeffries et al. 2024, arXiv:2410.15608).
+"""Embeddings of speech by the encoder of Moonshine tiny (Jeffries et al. 2024, arXiv:2410.15608).
 
-Its rows tell what is being said almost whoever says it, which phones and spectra alone do not. They are taken
-half-way up and at the top: the middle layers still know how words are uttered (as Pasad et al. 2021,
-arXiv:2107.04734, found of other encoders). It was trained on English; sounds of other languages are heard as
-well, only less surely. The weights (MIT, 13 MB) lie inside the moonshine-voice package, of which nothing else
-is used.
+They represent what is said with little influence of the voice, which phones and spectra do not. They are
+taken from the third layer of six and from the last: middle layers still carry how words are pronounced (as
+Pasad et al. 2021, arXiv:2107.04734, found in other encoders). The encoder was trained on English; it
+generalises to other languages, less accurately. The weights (MIT, 13 MB) are in the moonshine-voice package,
+of which nothing else is used.
 """
 
 from __future__ import annotations
@@ -19,25 +19,30 @@ from numpy.typing import NDArray
 
 from dubcli.errors import DependencyError
 
-HOP = 384  # samples from row to row, 24 ms at 16 kHz
-HZ = 16000 / HOP
-WIDTH = 2 * 288
-_FIELD = 895  # samples that the convolutions of one row see
-_PIECE = 640  # rows heard at a time, 15 s: attention sees them all, and memory stays flat
-_LAP = 42  # rows at either end of a piece, 1 s, that are better heard by its neighbour
-_SHA256 = "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221"
-_OUTPUTS = 4412  # byte of that file that refers to the list of what the network gives
-_LAYERS = ("/layers.2/Add_1_output_0", "last_hidden_state")  # the third of six, and the last
+HOP = 384  # samples from row to row, 24 ms at 16 kHz: the product of the convolutions' strides
+HZ = 16000 / HOP  # rows a second
+WIDTH = 2 * 288  # columns: two layers of the encoder's width
+_FIELD = 895  # samples, receptive field of one row in the convolutions
+_PIECE = 640  # rows encoded at a time, 15 s: attention spans them all; chosen to bound memory
+_LAP = 42  # rows at either end of a piece, 1 s, that lack context and are taken from the neighbouring piece
+_SHA256 = (
+    "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221"  # of moonshine-voice 0.1.0's file
+)
+_OUTPUTS = 4412  # byte offset in that file of the reference to the network's list of outputs
+_LAYERS = (
+    "/layers.2/Add_1_output_0",
+    "last_hidden_state",
+)  # third of six and last: best pair in docs/prior.md
 
 
 def encode(wave: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Hear a levelled mono wave (S,) at 16 kHz.
+    """Encoder embeddings of a levelled mono wave (S,) at 16 kHz.
 
     Returns:
-        (N, 576) float32, two layers side by side; row n is centred on `seconds(n)`. None for less than 56 ms.
+        (N, 576) float32, two layers side by side; row n is centred on `seconds(n)`. N is 0 below 56 ms.
 
     Raises:
-        DependencyError: the weights are not there, or not those that the prior was trained on.
+        DependencyError: the weights are missing, or not those that the prior was trained on.
     """
     return np.concatenate([np.zeros((0, WIDTH), np.float32), *pieces(wave)])
 
@@ -57,22 +62,22 @@ def pieces(wave: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
 
 
 def count(length: int) -> int:
-    """Rows that so many samples give."""
+    """Number of rows of a wave of `length` samples."""
     return max(0, (length - _FIELD) // HOP + 1)
 
 
 def samples(first: int, last: int) -> slice:
-    """Samples that give rows `first` to `last` (not included)."""
+    """The samples that rows [first, last) are computed from."""
     return slice(first * HOP, (last - 1) * HOP + _FIELD)
 
 
 def seconds(rows: NDArray[Any] | int) -> Any:
-    """Where rows are centred."""
+    """The times in seconds at which rows are centred."""
     return (np.asarray(rows) * HOP + _FIELD / 2) / 16000
 
 
 def row(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows, with fractions, that are centred on given seconds."""
+    """Fractional row indices that are centred on times in seconds."""
     return np.asarray((times * 16000 - _FIELD / 2) / HOP)
 
 
@@ -91,10 +96,12 @@ def _session() -> Any:
 
 
 def _tapped(model: bytes) -> bytes:
-    """The network giving layers inside as well: a flatbuffer, with a new list of its outputs at the end."""
+    """The network with inner layers among its outputs: a flatbuffer with a new list of outputs at its end."""
     edited = bytearray(model)
     edited += bytes(-len(edited) % 4)
-    edited[_OUTPUTS : _OUTPUTS + 4] = _number(len(edited) - _OUTPUTS)  # lists and strings lie so far behind
+    edited[_OUTPUTS : _OUTPUTS + 4] = _number(
+        len(edited) - _OUTPUTS
+    )  # references are offsets forward from themselves
     refer = len(edited) + 4
     edited += _number(len(_LAYERS)) + bytes(4 * len(_LAYERS))
     for at, name in enumerate(_LAYERS):

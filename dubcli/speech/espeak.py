@@ -1,6 +1,6 @@
-"""Phones of written words in other languages, as eSpeak NG's rules pronounce them.
+"""Grapheme-to-phoneme conversion by eSpeak NG, for languages other than English.
 
-eSpeak NG is licensed GPL-3.0-or-later and is no part of this package: the library of the optional package
+eSpeak NG is licensed GPL-3.0-or-later and is not part of this package: the library of the optional package
 `espeakng-loader` is used where that is installed (`pip install 'dubcli[script]'`), or else the system's.
 """
 
@@ -16,12 +16,13 @@ from typing import Any
 from dubcli.errors import DependencyError
 from dubcli.language import nearest, standard
 
+# From eSpeak NG's speak_lib.h: AUDIO_OUTPUT_SYNCHRONOUS, espeakINITIALIZE_DONT_EXIT, espeakCHARS_UTF8.
 _NO_SOUND, _NO_EXIT, _UTF8 = 2, 1 << 15, 1
-_IPA, _MARK = 2, "_"  # IPA symbols, with a mark between phones
+_IPA, _SEPARATOR = 2, "_"  # phoneme mode: IPA, with this character between phones
 
 
 def available() -> bool:
-    """Whether an eSpeak NG library is there."""
+    """Whether an eSpeak NG library is installed."""
     try:
         _library()
     except DependencyError:
@@ -40,7 +41,7 @@ def versions(paths: Mapping[str, Path]) -> dict[str, str]:
 
 
 def speaks(language: str) -> bool:
-    """Whether it knows a language, given by its BCP 47 tag.
+    """Whether eSpeak NG has a voice for a language, a BCP 47 tag.
 
     Raises:
         DependencyError: there is no eSpeak NG library.
@@ -49,7 +50,7 @@ def speaks(language: str) -> bool:
 
 
 def ipa(text: str, language: str) -> list[str]:
-    """IPA phones of a few words; [] where they are not of that language's script.
+    """IPA phones of a few words; [] where they are not in that language's writing system.
 
     Raises:
         DependencyError: there is no eSpeak NG library.
@@ -61,26 +62,26 @@ def ipa(text: str, language: str) -> list[str]:
     rest = ctypes.c_char_p(text.encode())
     found: list[str] = []
     while rest.value:
-        said = library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | ord(_MARK) << 8)
-        found += (said or b"").decode("utf-8").replace(" ", _MARK).split(_MARK)
-    # "(en)" and the like say that it went over to another language to name a letter it cannot read.
+        symbols = library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | ord(_SEPARATOR) << 8)
+        found += (symbols or b"").decode("utf-8").replace(" ", _SEPARATOR).split(_SEPARATOR)
+    # "(en)" and the like mean that eSpeak NG changed language to spell a letter that it cannot pronounce.
     return [] if any("(" in phone for phone in found) else [phone for phone in found if phone]
 
 
 @lru_cache
 def _voice(language: str) -> str:
-    """The voice nearest to a language, such as Latin America's for Argentina's Spanish; "" for none."""
+    """The voice nearest to a language, such as `es-419` for Argentinian Spanish; "" for none."""
     return voices().get(nearest(language, voices()), "") if language else ""
 
 
 class _Voice(ctypes.Structure):
-    # The head of eSpeak NG's `espeak_VOICE` (speak_lib.h), which is all that is read.
+    # The first fields of eSpeak NG's `espeak_VOICE` (speak_lib.h); the others are not read.
     _fields_ = (("name", ctypes.c_char_p), ("languages", ctypes.POINTER(ctypes.c_char)))
 
 
 @lru_cache
 def voices() -> dict[str, str]:
-    """Tag of a language that it has a voice for → the voice's name, in order of the tags.
+    """Language tag → name of the voice, for all voices, in order of the tags.
 
     Raises:
         DependencyError: there is no eSpeak NG library.

@@ -1,8 +1,8 @@
-"""Selective dubbing: where the mouth in the film already fits the dub, so that it may stay as it is.
+"""Selective dubbing: frames whose source mouth already matches the dub and can stay as it is.
 
-Two ways tell. The film's own sound may ask for the same mouth as the dub, as where a line was kept, or
-replaced by another take: what the model makes of both is compared, so its errors cancel. Or the mouth that
-is seen may happen to be the one that is wanted, as in pauses.
+There are two criteria. The prediction from the film's audio may match the prediction from the dub, as where a
+line was kept or replaced by another take; the model's errors cancel in that comparison. Or the mouth in the
+source may match the target, as in pauses.
 """
 
 from __future__ import annotations
@@ -16,36 +16,39 @@ from dubcli.speech.basis import LIPS
 
 Floats = NDArray[np.floating[Any]]
 
-_AROUND_S = 0.12  # a mouth fits if it does so for this long before and after
-_LEAST_S = 0.6  # shorter stretches are not worth two fades
+# Seconds; set by hand, no measurement is on record.
+_AROUND_S = 0.12  # on either side of a frame, in which the mouth must match too
+_SHORTEST_S = 0.6  # shorter runs are dubbed all the same: two crossfades would be more visible
 
 
-def apart(one: Floats, two: Floats) -> NDArray[np.float64]:
-    """Root mean square distance of the lips of mouth shapes (T, P, 3), in outer-eye distances: (T,).
+def distance(one: Floats, two: Floats) -> NDArray[np.float64]:
+    """(T,) root mean square distance between the lips of mouth shapes (T, P, 3), in outer-eye distances.
 
-    In the picture: how deep lips lie is a guess.
+    It is taken in the image plane, because the depth of lips is only estimated.
     """
-    gap = np.asarray(one - two, np.float64)[:, LIPS, :2]
-    return np.asarray(np.sqrt((gap**2).sum(axis=2).mean(axis=1)))
+    difference = np.asarray(one - two, np.float64)[:, LIPS, :2]
+    return np.asarray(np.sqrt((difference**2).sum(axis=2).mean(axis=1)))
 
 
-def fits(wanted: Floats, own: Floats, asked: Floats | None, step: float, limit: float) -> NDArray[np.bool_]:
-    """Frames (T,) to leave alone.
+def matches(
+    target: Floats, source: Floats, predicted: Floats | None, step: float, limit: float
+) -> NDArray[np.bool_]:
+    """(T,) bool, whether the source mouth of each frame matches the dub.
 
     Args:
-        wanted: (T, P, 3) mouths that the dub asks for.
-        own: (T, P, 3) as they are in the film.
-        asked: (T, P, 3) what the film's own sound asks for; None where it has none.
+        target: (T, P, 3) mouth shapes for the dub.
+        source: (T, P, 3) mouth shapes in the film.
+        predicted: (T, P, 3) mouth shapes predicted from the film's audio; None where it has none.
         step: seconds from frame to frame.
-        limit: outer-eye distances that lips may be off.
+        limit: largest `distance` that still matches, outer-eye distances.
     """
     from scipy.ndimage import binary_opening, maximum_filter1d
 
-    far = apart(wanted, own)
-    if asked is not None:
-        far = np.minimum(far, apart(wanted, asked))
-    near = maximum_filter1d(far, 2 * round(_AROUND_S / step) + 1, mode="nearest") < limit
-    least = np.ones(max(1, round(_LEAST_S / step)), bool)
-    # At the ends of a track the stretch may go on unseen.
-    padded = np.pad(near, len(least), mode="edge")
-    return np.asarray(binary_opening(padded, least)[len(least) : -len(least)])
+    error = distance(target, source)
+    if predicted is not None:
+        error = np.minimum(error, distance(target, predicted))
+    near = maximum_filter1d(error, 2 * round(_AROUND_S / step) + 1, mode="nearest") < limit
+    shortest = np.ones(max(1, round(_SHORTEST_S / step)), bool)
+    # A run that touches an end of the track may be longer than what is visible of it.
+    padded = np.pad(near, len(shortest), mode="edge")
+    return np.asarray(binary_opening(padded, shortest)[len(shortest) : -len(shortest)])

@@ -133,7 +133,7 @@ class MouthModel:
             told = rules.measures(features, at)
             return from_measures(person, told[:, :MEASURES]), told[:, MEASURES]
         around = (_AROUND_S[:, None] + at).ravel()
-        shape, together = self._told(name, person, self.prior.hear(features).windows(around))
+        shape, together = self._told(name, person, self.prior.project(features).windows(around))
         three = shape.reshape(len(_SHARE), len(at), *shape.shape[1:])
         return np.asarray(np.tensordot(_SHARE, three, 1), np.float32), together.reshape(len(_SHARE), -1)[1]
 
@@ -261,7 +261,7 @@ def lesson(
     for s, rows in (pieces[k] for k in spread(len(pieces), LESSON // PIECE)):
         seconds = s.seconds[rows]
         near, begin = part(features, float(seconds[0]), float(seconds[-1]))
-        heard.append((prior.hear(near), seconds - begin))
+        heard.append((prior.project(near), seconds - begin))
         shapes.append(s.shape[rows])
     return heard, np.concatenate(shapes)
 

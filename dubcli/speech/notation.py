@@ -1,4 +1,4 @@
-"""Phones as scripts write them: ARPABET, IPA, or SAMPA (as MAUS does), told apart by what a tier holds.
+"""Phonetic alphabets of scripts: ARPABET, IPA, or SAMPA (as MAUS writes it), recognised by a tier's labels.
 
 Source of the X-SAMPA symbols: J. C. Wells, Computer-coding the IPA: a proposed extension of SAMPA (1995).
 """
@@ -14,6 +14,7 @@ from dubcli.speech import pronunciation
 
 Reading = Callable[[str], "tuple[str, ...] | None"]
 
+# Labels of silence and noise in TIMIT, HTK, Kaldi and MFA, among others.
 _PAUSES = {
     "", "sil", "sp", "spn", "nsn", "pau", "epi", "#", "h#", "ns", "br", "brth", "lg", "cg", "ls", "noise",
 }  # fmt: skip
@@ -27,35 +28,35 @@ _SAMPA = {
     "J\\": "ɟ", "G\\": "ɡ", "X\\": "ħ", "?\\": "ʕ", "N\\": "ɴ", "l\\": "ɾ", "x\\": "ʃ", "B\\": "b",
     "t`": "ʈ", "d`": "ɖ", "s`": "ʂ", "z`": "ʐ", "n`": "ɳ", "l`": "ɭ", "r`": "ɽ", "r\\`": "ɻ",
 }  # fmt: skip
-_SAMPA_MARKS = re.compile(r"_[A-Za-z0-9^~\"=?\\/<>}{+-]|[:\"%'~=|.-]|<[FR]>")
+_DIACRITICS = re.compile(r"_[A-Za-z0-9^~\"=?\\/<>}{+-]|[:\"%'~=|.-]|<[FR]>")
 
 
 def pause(label: str) -> bool:
-    """Whether a label stands for silence or noise: `sil`, `spn`, MAUS's `<p:>` and the like."""
+    """Whether a label means silence or noise: `sil`, `spn`, MAUS's `<p:>` and the like."""
     return label.lower() in _PAUSES or bool(re.fullmatch(r"<.*>|\(.*\)|\[.*\]|\{.{2,}\}", label))
 
 
 def reading(labels: Collection[str], *, sampa: bool = False) -> Reading:
-    """How the labels of a tier are read.
+    """The function that reads the labels of a tier, by the alphabet that reads most of them.
 
     Args:
-        labels: all of them.
-        sampa: the tier is known to be in SAMPA.
+        labels: all labels of the tier.
+        sampa: whether the tier is known to be in SAMPA.
 
     Returns:
-        Label to phones without stress: () where it moves no lips, None where it is in none of the alphabets.
+        Label → phones without stress: () where no lips move, None where no alphabet has the label.
     """
-    ways = [arpabet, ipa, xsampa]
+    alphabets = [arpabet, ipa, xsampa]
     if sampa:
-        ways = [xsampa, ipa, arpabet]
+        alphabets = [xsampa, ipa, arpabet]
     else:
-        known = {way: sum(way(label) is not None for label in labels) for way in ways}
-        ways.sort(key=lambda way: -known[way])  # stable: the first of the equal
-    return lambda label: next((said for way in ways if (said := way(label)) is not None), None)
+        known = {read: sum(read(label) is not None for label in labels) for read in alphabets}
+        alphabets.sort(key=lambda read: -known[read])  # stable: the first one of equals
+    return lambda label: next((found for read in alphabets if (found := read(label)) is not None), None)
 
 
 def arpabet(label: str) -> tuple[str, ...] | None:
-    """The phone of a label in ARPABET, in either case, without its stress and Kaldi's place in the word."""
+    """The phone of a label in ARPABET, in either case, without stress and Kaldi's word-position suffix."""
     plain = re.sub(r"[012]?(?:_[BIES])?$", "", label.upper())
     if plain not in PHONES:
         return None
@@ -63,7 +64,7 @@ def arpabet(label: str) -> tuple[str, ...] | None:
 
 
 def ipa(label: str) -> tuple[str, ...] | None:
-    """The phones of a label in IPA; None where a letter is none of it."""
+    """The phones of a label in IPA; None where a letter is not IPA."""
     letters = [c for c in unicodedata.normalize("NFD", label) if unicodedata.category(c)[0] not in "MS"]
     letters = [c for c in letters if unicodedata.category(c) != "Lm" and c not in "ː.‿-"]
     if not letters or not all(pronunciation.is_ipa(c) for c in letters):
@@ -72,8 +73,8 @@ def ipa(label: str) -> tuple[str, ...] | None:
 
 
 def xsampa(label: str) -> tuple[str, ...] | None:
-    """The phones of a label in SAMPA or X-SAMPA; None where a symbol is none of it."""
-    plain = _SAMPA_MARKS.sub("", label)
+    """The phones of a label in SAMPA or X-SAMPA; None where a symbol is neither."""
+    plain = _DIACRITICS.sub("", label)
     found, at = "", 0
     while at < len(plain):
         size = next((n for n in (3, 2, 1) if plain[at : at + n] in _SAMPA), 0)

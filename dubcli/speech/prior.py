@@ -1,8 +1,9 @@
-"""What is known of mouths before a film: speech in windows, and a linear map from them to what mouths do.
+"""The prior of the mouth model: a linear map from windows of audio features to measures of a mouth.
 
-A mouth is told from half a second of speech around it, both ways: dubbing is done offline. What is told are
-three measures (opening, width and protrusion, in standard deviations about a speaker's own mean), and how
-surely the lips are together: regression flattens, so an opening alone hardly ever comes down to nothing.
+A mouth is predicted from half a second of speech on both sides of it, which is possible because dubbing is
+offline. The outputs are three measures (aperture, width and protrusion, in standard deviations about the
+speaker's mean), and the probability of lip closure: regression shrinks towards the mean, so a predicted
+aperture rarely reaches zero.
 """
 
 from __future__ import annotations
@@ -21,15 +22,18 @@ Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 
 SHIPPED = Path(__file__).with_name("prior.safetensors")
-MEASURES = 3
-TOLD = MEASURES + 1  # the last: lips together, 0–1
-DIRECTIONS = 2 * 64  # of the encoder's two layers that are kept; more taught nothing on unseen voices
-_RATE = 100
-_BANDS = 20  # of log-mel
-_TAPS = np.arange(-24, 25, 6)  # rows of 10 ms around a picture that its mouth is told from
-_ENCODED_TAPS = np.arange(-12, 13, 6) / 100  # seconds; each row of the encoder knows its neighbours
-_BLUR = 2.2  # rows; a tap stands for its neighbourhood
-_MEL = 0.1  # how much the log-mel counts beside the encoder: it tells voices apart more than mouths
+MEASURES = 3  # aperture, width, protrusion
+OUTPUTS = MEASURES + 1  # the measures, and the probability of lip closure
+# Principal directions of the encoder's two layers that are kept; more did not help on unseen voices
+# (docs/prior.md).
+DIRECTIONS = 2 * 64
+_RATE = 100  # Hz, of the log-mel
+_BANDS = 20  # of the log-mel, each the mean of four of `features`
+# Chosen together with the rest of the prior (docs/prior.md); no sweep of a single one is on record.
+_TAPS = np.arange(-24, 25, 6)  # rows of 10 ms around a picture, of the log-mel
+_ENCODED_TAPS = np.arange(-12, 13, 6) / 100  # seconds around a picture; attention already spans neighbours
+_BLUR = 2.2  # rows, deviation of a Gaussian: each tap averages up to the next one
+_MEL = 0.1  # weight of the log-mel beside the encoder: it varies more with the voice than with the mouth
 COLUMNS = (len(_ENCODED_TAPS) * DIRECTIONS, len(_TAPS) * _BANDS)
 
 
@@ -47,19 +51,19 @@ class Linear:
 
 @dataclass(frozen=True)
 class Speech:
-    """Speech ready to be looked at through windows.
+    """Inputs of the prior, before they are cut into windows.
 
     Attributes:
-        encoded: (N, 128) directions of the encoder's rows.
-        mel: (F, 20) at 100 Hz: a coarse log-mel.
+        encoded: (N, 128) encoder embeddings in their principal directions.
+        mel: (F, 20) coarse log-mel at 100 Hz.
     """
 
     encoded: Floats
     mel: Floats
 
     def windows(self, seconds: Array) -> Floats:
-        """Windows around given times, (T, D): columns of `encoded` and of `mel`, see `COLUMNS`."""
-        # Times often fall on the border of two rows; rounding must not throw them to either side.
+        """(T, D) windows around times in seconds: columns of `encoded` and of `mel`, see `COLUMNS`."""
+        # Times often fall on the border of two rows; rounding errors must not decide between them.
         at = np.floor(seconds * _RATE + 1e-3).astype(int)[:, None] + _TAPS
         near = encoder.row(seconds[:, None] + _ENCODED_TAPS)
         parts = (_between(self.encoded, near), _at(self.mel, at))
@@ -68,18 +72,18 @@ class Speech:
 
 @dataclass(frozen=True)
 class Prior:
-    """Mouths in general.
+    """The map from speech to the mouth of any speaker.
 
     Attributes:
-        directions: the encoder's rows to their chief directions, scaled against the log-mel.
+        directions: encoder embeddings to their principal directions, scaled against the log-mel.
         linear: windows to measures and closure.
     """
 
     directions: Linear
     linear: Linear
 
-    def hear(self, features: Mapping[str, Any]) -> Speech:
-        """Make features of a sound, see `speech.features`, ready for windows."""
+    def project(self, features: Mapping[str, Any]) -> Speech:
+        """The inputs of the prior for audio features, see `speech.features`."""
         from scipy.ndimage import gaussian_filter1d
 
         mel = np.asarray(features["logmel"], np.float32)
@@ -89,23 +93,23 @@ class Prior:
         return Speech(self.directions(np.asarray(features["encoded"], np.float32)), _MEL * mel)
 
     def __call__(self, windows: Floats) -> Floats:
-        """Measures and closure (T, 4) for windows (T, D)."""
+        """(T, 4) predicted measures and closure for windows (T, D)."""
         return self.linear(windows)
 
 
 def _at(rows: Floats, at: NDArray[np.int64]) -> Floats:
-    """Rows (F, C) at indices (T, K), the ends going on for ever, as (T, K * C)."""
+    """(T, K * C) rows (F, C) at indices (T, K), the first and last row repeated beyond the ends."""
     if not len(rows):
         return np.zeros((len(at), at.shape[1] * rows.shape[1]), np.float32)
     return rows[np.clip(at, 0, len(rows) - 1)].reshape(len(at), -1)
 
 
 def _between(rows: Floats, at: Array) -> Floats:
-    """The same at indices with fractions, by linear interpolation."""
+    """The same at fractional indices, by linear interpolation."""
     low = np.floor(at)
-    part = np.repeat(at - low, rows.shape[1], axis=1).astype(np.float32)
-    before, after = (_at(rows, low.astype(int) + k) for k in (0, 1))
-    return before + part * (after - before)
+    fraction = np.repeat(at - low, rows.shape[1], axis=1).astype(np.float32)
+    first, second = (_at(rows, low.astype(int) + k) for k in (0, 1))
+    return first + fraction * (second - first)
 
 
 def save(path: Path, prior: Prior) -> None:
@@ -116,10 +120,10 @@ def save(path: Path, prior: Prior) -> None:
 
 
 def load(path: Path) -> Prior:
-    """The shipped prior, or one of the same form.
+    """The prior in a file, the shipped one or one of the same form.
 
     Raises:
-        ConfigError: it is not one.
+        ConfigError: it is not a prior of this version.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -130,15 +134,15 @@ def load(path: Path) -> Prior:
         box = load_file(path)
         prior = from_members(box)
     except (SafetensorError, KeyError) as error:
-        raise ConfigError(f"{path.name} is no prior ({error}); leave learn.prior out") from error
+        raise ConfigError(f"{path.name} is not a prior ({error}); leave learn.prior out") from error
     shapes = prior.directions.weight.shape, prior.linear.weight.shape
-    if shapes != ((encoder.WIDTH, DIRECTIONS), (sum(COLUMNS), TOLD)):
+    if shapes != ((encoder.WIDTH, DIRECTIONS), (sum(COLUMNS), OUTPUTS)):
         raise ConfigError(f"{path.name} is of another version; train it again or leave learn.prior out")
     return prior
 
 
 def members(prior: Prior) -> dict[str, Any]:
-    """A prior as members of a safetensors file."""
+    """The arrays of a prior, by the names they have in a safetensors file."""
     return {
         f"{name}/{part.name}": getattr(linear, part.name)
         for name, linear in (("directions", prior.directions), ("linear", prior.linear))
@@ -147,7 +151,7 @@ def members(prior: Prior) -> dict[str, Any]:
 
 
 def from_members(box: Mapping[str, Any]) -> Prior:
-    """The prior that `members` took apart.
+    """The prior whose arrays `members` returned.
 
     Raises:
         KeyError: a member is missing.

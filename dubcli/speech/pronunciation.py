@@ -1,8 +1,8 @@
-"""How written words are said, in the phones of the aligner's acoustic model.
+"""Pronunciation of written words, in the phones of the aligner's acoustic model.
 
 English comes from the dictionary that ships with PocketSphinx (CMUdict); other languages, and English words
-that are in no dictionary, from eSpeak NG, whose IPA phones are mapped to the nearest of the model's by what
-they sound and look like.
+that are not in the dictionary, come from eSpeak NG, whose IPA phones are mapped to the phones of the model
+that are nearest in sound and mouth shape.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from dubcli.speech import espeak
 
-# IPA → phones. Where no English phone sounds like it, the one whose mouth looks like it.
+# IPA → ARPABET. Where no English phone sounds alike, the one with the same mouth shape.
 _IPA: dict[str, str] = {
     "tʃ": "CH", "dʒ": "JH", "tɕ": "CH", "dʑ": "JH", "tʂ": "CH", "dʐ": "JH", "ts.": "CH", "ts": "T S",
     "dz": "D Z", "pf": "P F", "s.": "SH",
@@ -31,8 +31,9 @@ _IPA: dict[str, str] = {
     "ɑ": "AA", "ɒ": "AA",
 }  # fmt: skip
 _SINGLES = {letter for symbol in _IPA for letter in symbol if letter.isalpha()}
+_LOOKS_ENGLISH = 0.8  # share of words in the English dictionary above which a text is English; set by hand
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-# Letters as they mostly sound, for English words that nothing better knows.
+# The most frequent sound of each letter, for English words in no dictionary where eSpeak NG is missing.
 _LETTERS = {
     "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH", "i": "IH", "j": "JH",
     "k": "K", "l": "L", "m": "M", "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T",
@@ -41,13 +42,13 @@ _LETTERS = {
 
 
 class Pronunciation:
-    """Words of one language, a BCP 47 tag, to phones."""
+    """The map from words of one language, a BCP 47 tag, to phones."""
 
     def __init__(self, language: str) -> None:
         self.language = language
 
     def __call__(self, word: str) -> tuple[str, ...]:
-        """Phones of a word, () where it cannot be said."""
+        """Phones of a word, () where it has no pronunciation."""
         plain = re.sub(r"^\W+|\W+$", "", unicodedata.normalize("NFC", word)).lower().replace("’", "'")
         if not plain:
             return ()
@@ -62,28 +63,28 @@ class Pronunciation:
 
 
 def is_english(language: str) -> bool:
-    """Whether a BCP 47 tag is of English, of whatever region; its dictionary is American."""
+    """Whether a BCP 47 tag is of English, of any region; the dictionary is American."""
     return language.partition("-")[0] == "en"
 
 
 def looks_english(words: list[str]) -> bool:
-    """Whether most words stand in the English dictionary."""
+    """Whether more than `_LOOKS_ENGLISH` of the words are in the English dictionary."""
     plain = [re.sub(r"^\W+|\W+$", "", word).lower().replace("’", "'") for word in words]
     plain = [word for word in plain if word]
-    return bool(plain) and sum(word in english() for word in plain) > 0.8 * len(plain)
+    return bool(plain) and sum(word in english() for word in plain) > _LOOKS_ENGLISH * len(plain)
 
 
 def is_ipa(letter: str) -> bool:
-    """Whether a single letter is one of IPA's that are known here; ʔ is, though no lips move for it."""
+    """Whether a single letter is IPA with a known phone, or ʔ, for which no lips move."""
     return letter == "ʔ" or letter in _IPA or letter in _SINGLES
 
 
 def from_ipa(symbols: list[str]) -> tuple[str, ...]:
-    """Phones of IPA symbols; length, stress, tone and fine shades of sound are left out."""
+    """Phones of IPA symbols; length, stress, tone and diacritics are ignored."""
     found: list[str] = []
     for symbol in symbols:
         text = "".join(c for c in unicodedata.normalize("NFD", symbol) if not unicodedata.combining(c))
-        # The cedilla of ç is a mark to Unicode and a letter to IPA.
+        # The cedilla of ç is a combining mark in Unicode, but ç is a letter of its own in IPA.
         text = text if "ç" not in unicodedata.normalize("NFC", symbol) else "ç"
         at = 0
         while at < len(text):
@@ -96,7 +97,7 @@ def from_ipa(symbols: list[str]) -> tuple[str, ...]:
 
 @lru_cache
 def english() -> dict[str, tuple[str, ...]]:
-    """PocketSphinx's English dictionary: word → phones as it is mostly said."""
+    """PocketSphinx's English dictionary: word → phones of its first pronunciation."""
     from dubcli.models.packaged import packaged
 
     out: dict[str, tuple[str, ...]] = {}
@@ -107,9 +108,9 @@ def english() -> dict[str, tuple[str, ...]]:
     return out
 
 
-def _spelt(part: str) -> tuple[str, ...]:
-    if part in english():
-        return english()[part]
-    if part.isdecimal():
-        return english()[_DIGITS[int(part)]]
-    return tuple(phone for letter in part for phone in _LETTERS.get(letter, "").split())
+def _spelt(text: str) -> tuple[str, ...]:
+    if text in english():
+        return english()[text]
+    if text.isdecimal():
+        return english()[_DIGITS[int(text)]]
+    return tuple(phone for letter in text for phone in _LETTERS.get(letter, "").split())

@@ -1,7 +1,7 @@
-"""Scripts: what is said in a dub, as subtitles, an alignment or plain text.
+"""Scripts: the words of a dub, as subtitles, a time-aligned transcript or plain text.
 
-A script is lines of text in order, some with times and speakers. Times may be rough, as a subtitle's are; the
-aligner finds the exact ones. What cannot be read in it costs itself and is reported, not the whole script.
+A script is lines of text in order, some with times and speakers. Times may be rough, as those of subtitles
+are; the aligner finds the exact ones. Parts that cannot be read are left out and reported; the rest is used.
 """
 
 from __future__ import annotations
@@ -10,48 +10,50 @@ import re
 from pathlib import Path
 
 from dubcli.errors import ConfigError
-from dubcli.speech import alignment_files, subtitles
+from dubcli.speech import subtitles, timed_transcripts
 from dubcli.speech.lines import Line, Script, tidy
 
-LARGEST_BYTES = 50_000_000
-_FOREIGN = 0.3  # share of letters beyond ASCII that no language written in Windows-1252 has
+LARGEST_BYTES = 50_000_000  # far above any real script; chosen to bound memory
+# Share of non-ASCII letters that no language written in Windows-1252 exceeds; set by hand.
+_NON_ASCII = 0.3
 
-_MARKS = {
+_BYTE_ORDER_MARKS = {
     b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16",
 }  # fmt: skip
 
 
 def load(path: Path) -> Script:
-    """Read a script by its suffix.
+    """The script in a file, whose suffix decides its format.
 
     Raises:
-        ConfigError: it cannot be read, or nothing in it can be; with file, line and column.
+        ConfigError: the file, or everything in it, cannot be read; with file, line and column.
     """
     readers = {
         ".srt": subtitles.read, ".vtt": subtitles.read, ".ass": subtitles.substation,
-        ".ssa": subtitles.substation, ".textgrid": alignment_files.praat, ".ctm": alignment_files.ctm,
-        ".json": alignment_files.whisperx, ".txt": _plain,
+        ".ssa": subtitles.substation, ".textgrid": timed_transcripts.praat, ".ctm": timed_transcripts.ctm,
+        ".json": timed_transcripts.whisperx, ".txt": _plain,
     }  # fmt: skip
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise ConfigError(f"{path}: no script by its name; use one of {' '.join(sorted(readers))}")
-    text, doubt = _text(path)
+        suffixes = " ".join(sorted(readers))
+        raise ConfigError(f"{path}: not a script, by its suffix; use one of {suffixes}")
+    text, guess = _text(path)
     found = tidy(reader(text, str(path)))
     if not found.lines and not found.phones:
         why = f"{found.faults[0]}, and nothing else is in the script" if found.faults else ""
         raise ConfigError(why or f"{path}:1:1: the script holds no words")
-    return Script(found.lines, found.slack, found.language, found.phones, (*doubt, *found.faults))
+    return Script(found.lines, found.slack, found.language, found.phones, (*guess, *found.faults))
 
 
 def _text(path: Path) -> tuple[str, tuple[str, ...]]:
-    """The text of a file with newlines alone; and a line to report where its encoding was guessed."""
+    """The text of a file with `\\n` as its only line break, and a message where its encoding is a guess."""
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ConfigError(f"{path}: too large for a script ({path.stat().st_size} bytes)")
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}; check the name of the script") from None
-    doubt: tuple[str, ...] = ()
+    guess: tuple[str, ...] = ()
     try:
         text = data.decode(_encoding(data))
     except UnicodeDecodeError as error:
@@ -60,19 +62,19 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
         text = _western(data)
         if not text:
             raise ConfigError(f"{place}: not UTF-8 text; save the script as UTF-8") from None
-        doubt = (
+        guess = (
             f"{place}: not UTF-8, so it is read as Windows-1252; save it as UTF-8 if letters come out wrong",
         )
     text = text.replace("\0", " ").replace("\ufeff", "")
-    # Carriage returns too many before a newline are common damage, and no blank rows.
-    return re.sub(r"\r{1,3}\n|\r", "\n", text), doubt
+    # Several carriage returns before a newline are common damage, and do not mean blank rows.
+    return re.sub(r"\r{1,3}\n|\r", "\n", text), guess
 
 
 def _encoding(data: bytes) -> str:
-    for mark, encoding in _MARKS.items():
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
         if data.startswith(mark):
             return encoding
-    # Text in UTF-16 without its mark: every second byte of its digits and blanks is nothing.
+    # UTF-16 without a byte order mark: every second byte of digits and spaces is zero.
     for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         half = data[start:2000:2]
         if half.count(0) > len(half) / 3 and data[1 - start : 2000 : 2].count(0) < len(half) / 10:
@@ -81,17 +83,17 @@ def _encoding(data: bytes) -> str:
 
 
 def _western(data: bytes) -> str:
-    """Text in Windows-1252; "" where it is none, as far as can be seen."""
+    """Text decoded as Windows-1252; "" where it is unlikely to be that."""
     try:
         text = data.decode("cp1252")
     except UnicodeDecodeError:
         return ""
     letters = [c for c in text if c.isalpha()]
-    return text if sum(c > "\x7f" for c in letters) <= _FOREIGN * len(letters) else ""
+    return text if sum(c > "\x7f" for c in letters) <= _NON_ASCII * len(letters) else ""
 
 
 def _plain(text: str, name: str) -> Script:
-    """Text as it is said, without times; `NAME: ` at the head of a line says who speaks from there on."""
+    """The script in plain text, without times; `NAME: ` at the head of a line names its speaker."""
     found: list[Line] = []
     speaker = None
     for number, row in enumerate(text.split("\n"), 1):

@@ -1,11 +1,11 @@
 """Subtitles as scripts: SubRip, WebVTT and SubStation.
 
-A cue goes from its line of times to the next one, whatever blank rows there are within and between. SubRip
-and WebVTT are read here rather than by pysubs2, which drops a bad cue without a word, knows no line numbers,
-takes WebVTT's notes for text, and loses its voices. SubStation is given to it row by row, so that a fault has
-a line.
+A cue extends from its line of times to the next one, whatever blank rows there are within and between. SubRip
+and WebVTT are parsed here rather than by pysubs2, which drops a bad cue silently, reports no line numbers,
+takes WebVTT's notes for text, and loses its voices. SubStation is passed to pysubs2 row by row, so that a
+fault has a line number.
 
-Sources: https://www.w3.org/TR/webvtt1/, https://wiki.videolan.org/SubRip/, and files as they come.
+Sources: https://www.w3.org/TR/webvtt1/, https://wiki.videolan.org/SubRip/, and files found in practice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pysubs2
 from dubcli.language import standard
 from dubcli.speech.lines import Line, Script, fault_in_times, left_out
 
-# Hours may be missing, digits too many or too few; machine translation puts a blank behind a colon.
+# Hours may be missing, digits too many or too few, and machine translation puts a space after a colon.
 _CLOCK = r"(-?) ?(?:(\d{1,4}) ?: ?)?(\d{1,3}) ?: ?(\d{1,3})(?: ?[.,] ?(\d{1,9}))?"
 _TIMES = re.compile(rf"{_CLOCK} {{0,9}}[-–—]{{1,3}} ?[>＞] {{0,9}}{_CLOCK}(?:\s.*)?$")
 _BROKEN = re.compile(r"-->.*\d|\d.*-->|-?\d+:\d+.*>.*\d:\d")
@@ -31,18 +31,18 @@ _NOTES = re.compile(r"(NOTE|STYLE|REGION)\b")
 _TAG = re.compile(r"</?(?!v[ .>])[\w.:/][^<>]*>|\{[^{}]*\}")
 _VOICE = re.compile(r"\s*<v(?:\.[^\s<>]*)?(?:\s+([^<>]*))?>")
 _DASH = re.compile(r"\s*(?:[-–—]|>>+)\s*(?=\S)")
-# Where letters have cases, a name in capitals may also stand alone in its row, or without a blank behind it.
+# In scripts with letter case, a name in capitals may also be alone in its row, or have no space after it.
 SPEAKER = re.compile(
     r"\s*([^\W\d_a-z][^\Wa-z]*(?:[ .'’-]+[^\Wa-z]+){0,3}):"
     r"(?:\s+(?=\S)|(?<=[A-ZÀ-ÞΑ-ΩА-Я0-9]:)(?:\s*$|(?=[^\W\d_]|[\"'“«¿¡])))"
 )
-"""Who speaks: `ANNA:` or `DR. NO:` at the head of a row, alone there or before what they say."""
-_ROLLING = 0.7  # share of cues that repeat rows of the one just before, from which captions roll up
+"""A speaker's name: `ANNA:` or `DR. NO:` at the head of a row, alone or followed by a line."""
+_ROLL_UP = 0.7  # share of cues that repeat rows of the previous one above which captions roll up; set by hand
 
 
 @dataclass
 class _Cue:
-    number: int  # its line of times, counted from 1
+    number: int  # line number of its times, from 1
     start: float = 0.0
     end: float = 0.0
     fault: str = ""
@@ -50,18 +50,18 @@ class _Cue:
 
 
 def read(text: str, name: str) -> Script:
-    """SubRip and WebVTT."""
+    """The script in a SubRip or WebVTT file."""
     rows = text.split("\n")
     web = rows[0].startswith("WEBVTT")
     cues, language = _cues(rows, web)
-    before, cues = cues[0], cues[1:]
+    preamble, cues = cues[0], cues[1:]
     faults = []
-    head = next((k for k, row in enumerate(before.rows) if row.strip()), None)
+    head = next((k for k, row in enumerate(preamble.rows) if row.strip()), None)
     if head is not None:
         faults.append(left_out(f"{name}:{head + 1}:1", f"no times such as {_EXAMPLE} in this block"))
     found: list[Line] = []
     for cue in cues:
-        cue.rows = list(_shown(cue.rows))
+        cue.rows = list(_visible(cue.rows))
     _unroll(cues)
     for cue in cues:
         place = f"{name}:{cue.number}:1"
@@ -69,12 +69,12 @@ def read(text: str, name: str) -> Script:
         if fault:
             faults.append(left_out(place, fault))
             continue
-        found += [Line(said, cue.start, cue.end, who, place) for who, said in _said(cue.rows)]
+        found += [Line(text, cue.start, cue.end, who, place) for who, text in _lines(cue.rows)]
     return Script(tuple(found), language=language, faults=tuple(faults))
 
 
 def substation(text: str, name: str) -> Script:
-    """SubStation Alpha, old and advanced: the name (actor) of an event is its speaker."""
+    """The script in a SubStation Alpha file, SSA or ASS: the name (actor) of an event is its speaker."""
     found: list[Line] = []
     faults: list[str] = []
     seen = set()
@@ -88,11 +88,11 @@ def substation(text: str, name: str) -> Script:
             faults.append(left_out(place, fault))
             continue
         key = (event.start, event.end, event.name, event.plaintext)
-        if not event.is_text or key in seen:  # drawings; borders and glows are the same text once more
+        if not event.is_text or key in seen:  # drawings are no text; borders and glows repeat the text
             continue
         seen.add(key)
-        for who, said in _said(list(_shown(event.text.split("\n"))), event.name.strip() or None):
-            found.append(Line(said, event.start / 1000, event.end / 1000, who, place))
+        for who, line in _lines(list(_visible(event.text.split("\n"))), event.name.strip() or None):
+            found.append(Line(line, event.start / 1000, event.end / 1000, who, place))
     return Script(tuple(found), faults=tuple(faults))
 
 
@@ -104,7 +104,7 @@ def _event(row: str) -> tuple[pysubs2.SSAEvent | None, str]:
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of margins
+            warnings.simplefilter("ignore")  # pysubs2 warns of margins, which do not matter here
             event = pysubs2.SSAFile.from_string(f"[Events]\n{row}", format_="ass")[0]
     except ValueError as error:
         return None, f"{error}"
@@ -112,7 +112,7 @@ def _event(row: str) -> tuple[pysubs2.SSAEvent | None, str]:
 
 
 def _cues(rows: Sequence[str], web: bool) -> tuple[list[_Cue], str]:
-    """What stands before the first line of times, then the cues; and the language of a WebVTT header."""
+    """The rows before the first line of times as a cue, then all cues; the language of a WebVTT header."""
     cues = [_Cue(0)]
     stamps = [_times(row) for row in rows]
     numbered = _numbered(rows, stamps)
@@ -137,7 +137,7 @@ def _cues(rows: Sequence[str], web: bool) -> tuple[list[_Cue], str]:
 
 
 def _times(row: str) -> _Cue | None:
-    """A cue with the times of a row; None where it is no line of times."""
+    """A cue with the times of a row; None where the row is not a line of times."""
     if ">" not in row and "＞" not in row:
         return None
     row = row.strip()[:500]
@@ -148,8 +148,8 @@ def _times(row: str) -> _Cue | None:
 
 
 def _seconds(parts: Sequence[str | None]) -> float:
-    sign, hours, minutes, seconds, part = parts
-    value = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(f"{seconds}.{part or 0}")
+    sign, hours, minutes, seconds, decimals = parts
+    value = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(f"{seconds}.{decimals or 0}")
     return -value if sign else value
 
 
@@ -169,7 +169,7 @@ def _numbered(rows: Sequence[str], stamps: Sequence[_Cue | None]) -> bool:
 
 
 def _drop_name(rows: list[str], numbered: bool, web: bool) -> None:
-    """Take the number or name of the next cue off the rows before its line of times."""
+    """Remove the number or name of the next cue from the rows before its line of times."""
     at = next((k for k in range(len(rows) - 1, -1, -1) if rows[k].strip()), None)
     if at is None:
         return
@@ -178,9 +178,11 @@ def _drop_name(rows: list[str], numbered: bool, web: bool) -> None:
         rows[at] = ""
 
 
-def _shown(rows: Sequence[str]) -> Iterator[str]:
-    """Rows as they are seen, each voice on a row of its own; voices keep their tag."""
-    text = re.sub(r"<rt>[^<]*(?:</rt>)?", "", "\n".join(rows))  # how to read what stands below
+def _visible(rows: Sequence[str]) -> Iterator[str]:
+    """Rows as they are displayed, each voice on a separate row; voices keep their tag."""
+    text = re.sub(
+        r"<rt>[^<]*(?:</rt>)?", "", "\n".join(rows)
+    )  # ruby text repeats its base text in another writing system
     text = re.sub(r"<(?=v[ .>])", "\n<", text)
     text = re.sub(r"(?i)<br ?/?>|\\N|\\n", "\n", text).replace("\\h", " ").replace("</v>", "")
     for row in _TAG.sub("", text).split("\n"):
@@ -190,37 +192,37 @@ def _shown(rows: Sequence[str]) -> Iterator[str]:
 
 
 def _unroll(cues: Sequence[_Cue]) -> None:
-    """Say once what captions that roll up show again in the next cue (YouTube, CEA-608)."""
-    shown = [cue for cue in cues if cue.rows and not cue.fault]
-    # Rows come again where there was no pause in which they were gone.
-    again = [(b, _repeated(a.rows, b.rows)) for a, b in pairwise(shown) if b.start <= a.end + 0.1]
-    if len(again) >= 3 and sum(count > 0 for _, count in again) >= _ROLLING * len(again):
-        for cue, count in again:
+    """Remove rows that roll-up captions (YouTube, CEA-608) repeat from the previous cue."""
+    whole = [cue for cue in cues if cue.rows and not cue.fault]
+    # Captions roll up only while they stay on the screen, so rows after a pause are new.
+    repeats = [(b, _repeated(a.rows, b.rows)) for a, b in pairwise(whole) if b.start <= a.end + 0.1]
+    if len(repeats) >= 3 and sum(count > 0 for _, count in repeats) >= _ROLL_UP * len(repeats):
+        for cue, count in repeats:
             cue.rows = cue.rows[count:]
 
 
-def _repeated(before: Sequence[str], after: Sequence[str]) -> int:
-    """How many of the last rows of a cue are the first ones of the next."""
-    for count in range(min(len(before), len(after), 8), 0, -1):
-        if list(before[-count:]) == list(after[:count]):
+def _repeated(earlier: Sequence[str], later: Sequence[str]) -> int:
+    """Number of the last rows of a cue that are the first rows of the next one."""
+    for count in range(min(len(earlier), len(later), 8), 0, -1):
+        if list(earlier[-count:]) == list(later[:count]):
             return count
     return 0
 
 
-def _said(rows: Sequence[str], speaker: str | None = None) -> Iterator[tuple[str | None, str]]:
-    """(speaker, text) of the lines of a subtitle; a speaker goes on until another one speaks."""
+def _lines(rows: Sequence[str], speaker: str | None = None) -> Iterator[tuple[str | None, str]]:
+    """(speaker, text) of the lines of a subtitle; a speaker continues until another one is named."""
     who = speaker
-    parts: list[str] = []
+    texts: list[str] = []
     for row in rows:
         voice = _VOICE.match(row)
         dash = _DASH.match(row)
         rest = row[voice.end() :] if voice else row[dash.end() :] if dash else row
         name = None if voice else SPEAKER.match(rest)
         if voice or dash or name:
-            if parts:
-                yield who, " ".join(parts)
+            if texts:
+                yield who, " ".join(texts)
             named = voice or name
-            who, parts = ((named[1] or "").strip() or None) if named else None, []
-        parts.append(rest[name.end() :] if name else rest)
-    if parts:
-        yield who, " ".join(parts)
+            who, texts = ((named[1] or "").strip() or None) if named else None, []
+        texts.append(rest[name.end() :] if name else rest)
+    if texts:
+        yield who, " ".join(texts)

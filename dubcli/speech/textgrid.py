@@ -1,6 +1,6 @@
 """Praat's TextGrid, in its long and short text forms: tiers of labelled intervals.
 
-It is read here rather than by praatio, whose faults have no line numbers, and which takes comments for
+It is parsed here rather than by praatio, whose errors have no line numbers, and which takes comments for
 values.
 
 Source: https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html
@@ -20,7 +20,7 @@ from dubcli.speech.lines import fault_in_times, left_out
 
 @dataclass(frozen=True)
 class Interval:
-    """A label from `start` to `end` in seconds; `line` and `column` are where it stands in the file."""
+    """A label from `start` to `end` in seconds, at `line` and `column` of the file."""
 
     start: float
     end: float
@@ -31,14 +31,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class Tier:
-    """A named row of intervals, in order; those without a label are left out."""
+    """A named sequence of intervals, in order; those without a label are left out."""
 
     name: str
     intervals: tuple[Interval, ...]
 
 
 def dump(record: Record) -> str:
-    """The words and phones of a record in the long text form: words in a tier for each speaker."""
+    """The words and phones of a record as a TextGrid in long text form, one tier of words a speaker."""
     speakers = dict.fromkeys([None, *(word.speaker for word in record.words)])
     tiers = [
         Tier(
@@ -71,10 +71,10 @@ def _quoted(text: str) -> str:
 
 
 def parse(text: str, name: str) -> tuple[list[Tier], list[str]]:
-    """The interval tiers of a TextGrid (not point tiers), and a line for each interval that cannot be read.
+    """The interval tiers of a TextGrid (not point tiers), and a message for each interval that is left out.
 
     Raises:
-        ConfigError: it is no TextGrid in text form, or it ends too early.
+        ConfigError: it is not a TextGrid in text form, or it ends too early.
     """
     values = _values(text)
     head = [str(v.value) for v in values[:2]]
@@ -82,7 +82,7 @@ def parse(text: str, name: str) -> tuple[list[Tier], list[str]]:
         ["TextGrid"],
         ["TextGrid 2"],
     ):
-        raise ConfigError(f"{name}:1:1: no TextGrid in text form; save it from Praat as a text file")
+        raise ConfigError(f"{name}:1:1: not a TextGrid in text form; save it from Praat as a text file")
     reader = _Reader(values[2:], name)
     reader.number(), reader.number()
     tiers, faults = [], []
@@ -112,8 +112,8 @@ class _Value:
     column: int
 
 
-# What Praat reads: quoted strings and numbers that stand alone. Anything else, and all after a mark of
-# exclamation, is for people.
+# Praat reads only free-standing quoted strings and numbers; anything else, and everything after an
+# exclamation mark, is a comment.
 _VALUE = re.compile(
     r'(?<!\S)![^\n]*|(?<!\S)"((?:[^"]|"")*)"|(?<!\S)([-+]?(?:\d{1,15}(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)(?!\S)'
 )
@@ -171,7 +171,7 @@ class _Reader:
 
 
 def _filled(rows: Iterable[Interval], seconds: float) -> Iterable[Interval]:
-    """Rows with empty ones between, as a tier must have them; where rows overlap, the later one is cut."""
+    """Rows with empty intervals in their gaps, as a tier must have; overlaps are cut from the later row."""
     now = 0.0
     for row in sorted(rows, key=lambda row: row.start):
         start, end = max(row.start, now), min(row.end, seconds)

@@ -1,4 +1,4 @@
-"""Where there is speech: silero-vad (MIT), whose model is inside its package."""
+"""Voice activity detection by silero-vad (MIT), whose model is inside its package."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from numpy.typing import NDArray
 
 from dubcli.artifacts.speech import Region
 
-RATE = 16000
-_CHUNK = 512  # samples the model takes at a time, 32 ms
-_BEFORE = 64  # samples of the chunk before that it takes with them
-_BLOCK = 512  # chunks heard in one call, 16 s: bounds memory
-_ON, _OFF = 0.5, 0.35  # hysteresis, the model's own defaults
+RATE = 16000  # Hz, of the model's input
+_CHUNK = 512  # samples that the model takes at a time, 32 ms
+_CONTEXT = 64  # samples of the previous chunk that it takes as well
+_BLOCK = 512  # chunks in one call, 16 s; chosen to bound memory
+_ON, _OFF = 0.5, 0.35  # speech probabilities at which a region begins and ends: silero-vad's defaults
+# Seconds: shortest region, gap below which regions are joined, padding. The last two are silero-vad's
+# defaults; the first is set by hand below its default of 0.25, so that short words are kept.
 _SHORTEST_S, _GAP_S, _PAD_S = 0.1, 0.1, 0.03
 
 
 def probability(wave: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Speech probability at 100 Hz.
+    """Speech probability at 100 Hz, (F,).
 
     Args:
-        wave: (S,) mono at 16 kHz, at a usual level (see `features.levelled`).
+        wave: (S,) mono at 16 kHz, at broadcast level (see `features.levelled`).
 
     Returns:
         (F,) float32 in 0–1, F = S // 160; row f is centred on `(f + 0.5) / 100` s.
@@ -35,11 +37,11 @@ def probability(wave: NDArray[np.float32]) -> NDArray[np.float32]:
     hidden = cell = np.zeros((1, 1, 128), np.float32)
     chunks = np.empty(-(-len(wave) // _CHUNK), np.float32)
     for first in range(0, len(chunks), _BLOCK):
-        # The model sees each chunk after the end of the one before.
-        start, stop = first * _CHUNK - _BEFORE, min(first + _BLOCK, len(chunks)) * _CHUNK
+        # The model takes each chunk together with the end of the previous one.
+        start, stop = first * _CHUNK - _CONTEXT, min(first + _BLOCK, len(chunks)) * _CHUNK
         padding = max(0, -start), max(0, stop - len(wave))
         padded = np.pad(np.asarray(wave[max(0, start) : stop], np.float32), padding)
-        block = np.ascontiguousarray(sliding_window_view(padded, _BEFORE + _CHUNK)[::_CHUNK])
+        block = np.ascontiguousarray(sliding_window_view(padded, _CONTEXT + _CHUNK)[::_CHUNK])
         chunks[first : first + _BLOCK], hidden, cell = session.run(
             None, {"input": block, "h": hidden, "c": cell}
         )
@@ -48,7 +50,7 @@ def probability(wave: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def regions(speech: NDArray[np.float32]) -> tuple[Region, ...]:
-    """Stretches of speech in a 100 Hz probability, by hysteresis; short gaps are bridged, clicks dropped."""
+    """Speech regions of a 100 Hz probability, by hysteresis; short gaps are bridged, clicks removed."""
     found: list[list[float]] = []
     start: int | None = None
     for f, p in enumerate([*speech.tolist(), 0.0]):

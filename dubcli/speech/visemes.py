@@ -1,4 +1,4 @@
-"""Visemes: the fifteen mouth classes of MPEG-4 facial animation, and the phones in them."""
+"""Visemes: the fifteen mouth classes of MPEG-4 facial animation, with the mouth shape of each."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from dubcli.artifacts.phones import CLASSES, INDEX, PHONES
 
 @dataclass(frozen=True)
 class Viseme:
-    """A mouth class and its target.
+    """A viseme and the mouth shape that it aims at.
 
     Attributes:
         name: the class's name.
-        opening: inner-lip gap, 0 closed to 1 as wide as this class of sound ever is.
-        width: mouth corners, -1 drawn together to 1 spread; 0 at rest.
-        rounding: lips pushed forward and rounded, 0–1.
-        closed: how surely the lips meet, 0–1.
-        teeth: how surely the lower lip touches the upper teeth, 0–1.
-        tongue: how visible the tongue is, 0–1.
-        dominance: how firmly the target is held against its neighbours, 0–1 (Cohen & Massaro 1993).
+        aperture: of the inner lips, 0 closed to 1 the widest of any class.
+        width: lip width, -1 corners drawn together to 1 spread; 0 at rest.
+        rounding: rounding and protrusion of the lips, 0–1.
+        closed: probability of lip closure, 0–1.
+        teeth: probability of labiodental contact, 0–1.
+        tongue: visibility of the tongue, 0–1.
+        dominance: weight of the target against those of neighbouring sounds, 0–1 (Cohen & Massaro 1993).
     """
 
     name: str
-    opening: float
+    aperture: float
     width: float = 0.0
     rounding: float = 0.0
     closed: float = 0.0
@@ -37,6 +37,7 @@ class Viseme:
     dominance: float = 0.5
 
 
+# Without unit, in the ranges above; set by hand, no measurement is on record.
 VISEMES = (
     Viseme("sil", 0.0, closed=0.6, dominance=0.3),
     Viseme("PP", 0.0, closed=1.0, dominance=1.0),
@@ -69,12 +70,12 @@ class Timed(Protocol):
 
 
 def table(name: str) -> NDArray[np.float32]:
-    """One property over all classes, (V,), for `rows @ table(name)`."""
+    """(V,) one property of all classes, for `rows @ table(name)`."""
     return np.array([getattr(v, name) for v in VISEMES], np.float32)
 
 
 def passage(phone: str) -> NDArray[np.float32]:
-    """Classes a phone passes through in its beginning, middle and end, (3, V) rows summing to 1."""
+    """(3, V) classes of the first, middle and last third of a phone; rows sum to 1."""
     first, last = PHONES[phone][0], PHONES[phone][-1]
     out = np.zeros((3, len(VISEMES)), np.float32)
     out[0, INDEX[first]] = 1
@@ -85,10 +86,10 @@ def passage(phone: str) -> NDArray[np.float32]:
 
 
 def from_phones(phones: Iterable[Timed], count: int, rate: float = 100.0) -> NDArray[np.float32]:
-    """Soft rows of classes from timed phones.
+    """Soft viseme classes of timed phones.
 
     Args:
-        phones: in order; times not covered are silence.
+        phones: in order; times between them are silence.
         count: rows F.
         rate: rows per second; row f stands for `(f + 0.5) / rate` seconds.
 
@@ -106,7 +107,7 @@ def from_phones(phones: Iterable[Timed], count: int, rate: float = 100.0) -> NDA
 
 
 def soften(rows: NDArray[np.float32], seconds: float = 0.02, rate: float = 100.0) -> NDArray[np.float32]:
-    """Blur rows over time by a Gaussian of that deviation: lips are on their way before the sound is."""
+    """Rows blurred in time by a Gaussian with a deviation of `seconds`: lips move before the sound does."""
     from scipy.ndimage import gaussian_filter1d
 
     if not len(rows):

@@ -1,4 +1,4 @@
-"""`align`: speech regions, words, phones and mouth-telling features of an audio file."""
+"""`align`: speech regions, words, phones and audio features of an audio file."""
 
 from __future__ import annotations
 
@@ -68,15 +68,15 @@ def _unit(job: JobView, name: str, engine: str, digest: str, path: Path, facts: 
 
 
 def run(task: Task) -> None:
-    """Hear one audio file."""
+    """Align one audio file and write its record and features."""
     from dubcli.artifacts import speech
-    from dubcli.engines.aligners.base import Aligner, Given
+    from dubcli.engines.aligners.base import Aligner, AlignmentContext
     from dubcli.media.decode import audio
     from dubcli.speech.features import levelled, made
 
     wave, start = audio(task.inputs["audio"], rate=16000, stream=task.facts.get("stream"))
     aligner: Aligner = registry.engine("aligner", task.engine).load()
-    given = Given(
+    context = AlignmentContext(
         script=task.inputs.get("script"),
         language=task.facts.get("language", ""),
         speaker=task.facts.get("speaker", ""),
@@ -85,12 +85,12 @@ def run(task: Task) -> None:
         warn=task.warn,
     )
     wave = levelled(wave, out=wave)
-    heard = aligner.hear(wave, task.report, given)
+    alignment = aligner.align(wave, task.report, context)
     offset = start if task.unit == "film" else task.facts["offset"]
-    record = heard.record.model_copy(update={"offset": round(offset, 4)})
+    record = alignment.record.model_copy(update={"offset": round(offset, 4)})
     record.whole().save(task.out)
-    speech.save_features(task.out, made(wave, heard))
-    if task.unit == "dub" and not heard.record.regions:
+    speech.save_features(task.out, made(wave, alignment))
+    if task.unit == "dub" and not alignment.record.regions:
         task.warn("the dub holds no speech: mouths that talked will be kept closed")
 
 

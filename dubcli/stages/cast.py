@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dubcli.artifacts.cast import Face, Person
-    from dubcli.artifacts.tracks import Glance
+    from dubcli.artifacts.tracks import TrackSummary
     from dubcli.edits import castfile
 
 Row = TypeVar("Row")
@@ -44,11 +44,11 @@ def run(task: Task) -> None:
     from dubcli.face import identity
 
     faces: list[Face] = []
-    seen: list[Glance] = []
+    seen: list[TrackSummary] = []
     together: set[tuple[int, int]] = set()
     for shot, path in _shots(task):
         before = len(seen)
-        seen += tracks.glances(path)
+        seen += tracks.summaries(path)
         faces += [(shot, number) for number in range(len(seen) - before)]
         together |= {
             (i, j)
@@ -57,8 +57,8 @@ def run(task: Task) -> None:
             if seen[i].first < seen[j].stop and seen[j].first < seen[i].stop
         }
     groups = identity.cluster(
-        [glance.descriptor for glance in seen],
-        [float(glance.eligible) for glance in seen],
+        [summary.descriptor for summary in seen],
+        [float(summary.eligible) for summary in seen],
         together,
         limit=task.params["apart"],
     )
@@ -72,7 +72,7 @@ def run(task: Task) -> None:
         chosen = _spread(person.faces, SHEET_PICTURES)
         pictures = [tracks.thumbs(paths[shot], number) for shot, number in chosen]
         sheet(task.out, person.id).write_bytes(_sheet(pictures))
-    frames = {face: glance.stop - glance.first for face, glance in zip(faces, seen, strict=True)}
+    frames = {face: summary.stop - summary.first for face, summary in zip(faces, seen, strict=True)}
     rows = [_row(person, frames, task.params["require_consent"]) for person in persons]
     Cast(persons=tuple(rows)).save(task.out)
 

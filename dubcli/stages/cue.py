@@ -46,29 +46,30 @@ def run(task: Task) -> None:
     from dubcli.artifacts import speech, tracks
     from dubcli.artifacts.cues import Cue, Cues, Skip, Span
     from dubcli.artifacts.shots import Frames, Shots
-    from dubcli.cueing import floor
-    from dubcli.cueing.speaker import Sound
+    from dubcli.cueing import assignment
+    from dubcli.cueing.evidence import FilmAudio
     from dubcli.media import spans
 
     seconds = Frames.load(task.inputs["split"]).seconds
     said = speech.Record.load(task.inputs["speech/dub"])
-    dub = floor.spoken(said.regions, seconds, said.offset)
-    film, sound = np.zeros(len(seconds), bool), None
+    dub = assignment.speech_frames(said.regions, seconds, said.offset)
+    film, audio = np.zeros(len(seconds), bool), None
     if "speech/film" in task.inputs:
-        heard = speech.Record.load(task.inputs["speech/film"])
-        film = floor.spoken(heard.regions, seconds, heard.offset)
+        original = speech.Record.load(task.inputs["speech/film"])
+        film = assignment.speech_frames(original.regions, seconds, original.offset)
         if film.any():
             features = speech.features(task.inputs["speech/film"])
-            sound = Sound({name: features[name] for name in ("loudness", "speech", "viseme")}, heard.offset)
+            used = {name: features[name] for name in ("loudness", "speech", "viseme")}
+            audio = FilmAudio(used, original.offset)
 
     cast = Cast.load(task.inputs["cast"])
     owners = cast.owners
     shots = Shots.load(task.inputs["split"]).shots
     named = _named(said, cast, seconds)
-    limits = floor.Limits(**task.params)
+    limits = assignment.Limits(**task.params)
     edits = _edits(task)
     voices = {
-        one: floor.spoken(own.regions, seconds, own.offset)
+        one: assignment.speech_frames(own.regions, seconds, own.offset)
         for one, unit in task.facts["stems"].items()
         for own in [speech.Record.load(task.inputs[f"speech/{unit}"])]
     }
@@ -86,14 +87,14 @@ def run(task: Task) -> None:
             if person and not person.touch:
                 track.reason[:] = tracks.Reason.FORBIDDEN
         whose = [person.id if person else "" for person in people]
-        shot = floor.Shot(row.name, row.start, row.stop, faces, whose)
+        shot = assignment.Shot(row.name, row.start, row.stop, faces, whose)
         if row.name in edits:
-            own, left, says = floor.decided(shot, edits[row.name])
+            own, left, dub_frames = assignment.decided(shot, edits[row.name])
         else:
-            own, left, says = floor.cues(shot, seconds, film, dub, sound, limits, voices, named)
+            own, left, dub_frames = assignment.cues(shot, seconds, film, dub, audio, limits, voices, named)
         cues += own
         skipped += left
-        onscreen[row.start : row.stop] = says
+        onscreen[row.start : row.stop] = dub_frames
     edges = np.append(seconds, seconds[-1] + (np.median(np.diff(seconds)) if len(seconds) > 1 else 0.04))
     off = [
         Span(start=round(float(edges[a]), 3), end=round(float(edges[b]), 3))
@@ -133,7 +134,7 @@ def _stems(job: JobView, cast: Cast) -> dict[str, str]:
 
 def _named(said: Record, cast: Cast, seconds: Any) -> dict[str, Any]:
     """Person → frames (N,) of what the script gives to them; names that nobody has say nothing."""
-    from dubcli.cueing import floor
+    from dubcli.cueing import assignment
     from dubcli.edits.cuefile import called
 
     persons = cast.names
@@ -142,7 +143,7 @@ def _named(said: Record, cast: Cast, seconds: Any) -> dict[str, Any]:
         person = called(word.speaker, persons) if word.speaker else None
         if person is not None:
             words.setdefault(person, []).append(word)
-    return {one: floor.joined(own, seconds, said.offset) for one, own in words.items()}
+    return {one: assignment.word_frames(own, seconds, said.offset) for one, own in words.items()}
 
 
 def _edits(task: Task) -> dict[str, list[Edit]]:

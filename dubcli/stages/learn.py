@@ -80,7 +80,7 @@ def run(task: Task) -> None:
         styles[name] = {"style": style.usual(people[name]).model_dump()}
     mouth.save_weights(task.out, learnt.members())
     mouth.save_persons(task.out, basis.save(people))
-    told = {name: mouth.Learnt.model_validate({**facts.get(name, {}), **styles[name]}) for name in people}
+    told = {name: mouth.PersonFit.model_validate({**facts.get(name, {}), **styles[name]}) for name in people}
     mouth.MouthFacts(kind=kind, why=why, lag=round(learnt.lag, 3), people=told).save(task.out)
 
 
@@ -206,15 +206,15 @@ def _styles(
 
     from dubcli.artifacts import speech, tracks
     from dubcli.artifacts.shots import Frames
-    from dubcli.cueing import speaker
+    from dubcli.cueing import evidence
     from dubcli.face.gallery import stretches
     from dubcli.speech import basis, model, style
 
     features = speech.features(task.inputs["speech/film"])
     offset = speech.Record.load(task.inputs["speech/film"]).offset
     seconds = Frames.load(task.inputs["picture"]).seconds
-    sound = speaker.Sound(features, offset)
-    told: dict[str, list[speaker.Evidence]] = {}
+    audio = evidence.FilmAudio(features, offset)
+    told: dict[str, list[evidence.Evidence]] = {}
     found = {}
     for done, (name, own) in enumerate(faces.items()):
         lengths = [len(face().frames) for face in own]
@@ -224,9 +224,9 @@ def _styles(
         talks = []
         for face in some:
             if face.shot not in told:
-                told[face.shot] = speaker.evidence(tracks.load(face.path, pictures=False), seconds, sound)
+                told[face.shot] = evidence.estimate(tracks.load(face.path, pictures=False), seconds, audio)
             eligible = face().eligible
-            talks += [told[face.shot][face.number].talks[a:b] > 0.5 for a, b in stretches(eligible)]
+            talks += [told[face.shot][face.number].talking[a:b] > 0.5 for a, b in stretches(eligible)]
         seen = list(zip(_stretches(task, {name: some}, people), talks, strict=True))
         part = sum(float(np.gradient(stretch.seconds)[spoken].sum()) for stretch, spoken in seen)
         whole = part * frames / sum(lengths[k] for k in chosen)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel
 
-STAGE = Stage("motion", 8, after=("cue", "learn"))
+STAGE = Stage("motion", 9, after=("cue", "learn"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -98,7 +98,7 @@ def run(task: Task) -> None:
     if task.params["keep_matching"]:
         asked = _asked(task, learnt, name, person, seconds)
         step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.04
-        change &= ~matching.fits(wanted, own, asked, step, task.params["matching"])
+        change &= ~matching.matches(wanted, own, asked, step, task.params["matching"])
     picture, morph = curves.ramps(
         change, task.params["ramp"], bool(track.frames[0] == first), bool(track.frames[-1] == last - 1)
     )
@@ -111,7 +111,7 @@ def run(task: Task) -> None:
         frames=track.frames[a:b].astype(np.int32),
         shape=shape[a:b].astype(np.float32),
         weight=picture[a:b].astype(np.float32),
-        opening=basis.opening(shape[a:b]),
+        aperture=basis.opening(shape[a:b]),
         closed=closed[a:b].astype(np.float32),
         found_shape=found[0] if "curves" in task.inputs else None,
         found_weight=found[1] if "curves" in task.inputs else None,
@@ -152,7 +152,7 @@ def _edited(task: Task, person: Person, frames: Any, shape: Any, weight: Any, pa
     now = curvefile.Curves(frames[part], basis.opening(own), basis.width(own), weight[part])
     new = curvefile.edited(*curvefile.load(task.inputs["curves"]), now)
     shape, weight = shape.copy(), weight.copy()
-    shape[part], weight[part] = curvefile.shaped(person, own, new.opening, new.width), new.weight
+    shape[part], weight[part] = curvefile.shaped(person, own, new.aperture, new.width), new.weight
     return shape, weight
 
 
@@ -214,6 +214,6 @@ def _kinds(frames: Any, cues: list[dict[str, Any]]) -> tuple[Any, Any]:
 def _table(path: Path, result: Motion, seconds: Any, width: Any) -> None:
     from dubcli.edits import curvefile
 
-    columns = result.frames, seconds, result.opening, width, result.weight
+    columns = result.frames, seconds, result.aperture, width, result.weight
     rows = (dict(zip(curvefile.COLUMNS, row, strict=True)) for row in zip(*columns, strict=True))
     path.write_text(curvefile.to_csv(rows), encoding="ascii")

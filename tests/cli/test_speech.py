@@ -82,7 +82,7 @@ def test_an_edited_curve_runs_again_in_its_own_shot_only(
     assert [row["frame"] for row in rows][:2] == ["2", "3"]
     assert "nothing in it differs" in dubcli("motion", "import", face, "a.csv", "--job", "job").stderr
 
-    (tmp_path / "b.csv").write_text("frame,opening\n8,0.2\n9,0.2\n")
+    (tmp_path / "b.csv").write_text("frame,aperture\n8,0.2\n9,0.2\n")
     told = dubcli("motion", "import", face, "b.csv", "--job", "job")
     assert told.stdout.strip() == "job/curves/00000000.0.csv"
     before = len(events_of(tmp_path / "job"))
@@ -92,7 +92,7 @@ def test_an_edited_curve_runs_again_in_its_own_shot_only(
     now = dubcli("motion", "export", face, "--job", "job").stdout.splitlines()
     assert [row.split(",")[2] for row in now if row.startswith(("8,", "9,"))] == ["0.2000", "0.2000"]
 
-    (tmp_path / "b.csv").write_text("frame,opening\n800,0.2\n")
+    (tmp_path / "b.csv").write_text("frame,aperture\n800,0.2\n")
     done = dubcli("motion", "import", face, "b.csv", "--job", "job")
     assert (done.returncode, "b.csv:2:1: frame 800 is out of range" in done.stderr) == (4, True)
     assert dubcli("motion", "export", "00000000/7", "--job", "job").returncode == 2

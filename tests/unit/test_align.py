@@ -1,4 +1,4 @@
-"""Hearing: regions, phones and the record of them."""
+"""Alignment: regions, phones and the record of them."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ LIPS = {"m", "p", "b"}
 
 @pytest.fixture(scope="module", params=["en", "fr"])
 def said(request: pytest.FixtureRequest) -> tuple[dict[str, list[list[object]]], Alignment]:
-    """What a synthetic voice was told to say, and what was heard."""
+    """What a synthetic voice was told to say, and what was alignment."""
     spoken = json.loads((DEMO / f"speech_{request.param}.json").read_text())
     sound, _ = audio(DEMO / f"speech_{request.param}.flac")
-    return spoken, PhoneAligner().hear(levelled(sound))
+    return spoken, PhoneAligner().align(levelled(sound))
 
 
 def task(path: Path, out: Path, unit: str = "dub", engine: str = "phones") -> Task:
@@ -56,9 +56,9 @@ def write(path: Path, sound: NDArray[np.float32], rate: int = 16000) -> Path:
 
 
 def test_regions_are_the_lines(said: tuple[dict[str, list[dict[str, float]]], Alignment]) -> None:
-    spoken, heard = said
-    inside = np.zeros(len(heard.speech), bool)
-    for region in heard.record.regions:
+    spoken, alignment = said
+    inside = np.zeros(len(alignment.speech), bool)
+    for region in alignment.record.regions:
         inside[round(region.start * 100) : round(region.end * 100)] = True
     true = np.zeros(len(inside), bool)
     for line in spoken["lines"]:
@@ -69,8 +69,8 @@ def test_regions_are_the_lines(said: tuple[dict[str, list[dict[str, float]]], Al
 def test_lips_close_at_p_b_and_m_more_than_elsewhere(
     said: tuple[dict[str, list[list[object]]], Alignment],
 ) -> None:
-    spoken, heard = said
-    closing = heard.viseme[:, INDEX["PP"]]
+    spoken, alignment = said
+    closing = alignment.viseme[:, INDEX["PP"]]
     shut: list[float] = []
     other: list[float] = []
     for phone, start, end in spoken["phones"]:
@@ -81,36 +81,36 @@ def test_lips_close_at_p_b_and_m_more_than_elsewhere(
 
 
 def test_phones_are_in_order_and_inside_regions(said: tuple[object, Alignment]) -> None:
-    heard = said[1].record
-    assert len(heard.phones) > 40
-    for phone in heard.phones:
-        assert any(r.start <= phone.start and phone.end <= r.end for r in heard.regions)
+    alignment = said[1].record
+    assert len(alignment.phones) > 40
+    for phone in alignment.phones:
+        assert any(r.start <= phone.start and phone.end <= r.end for r in alignment.regions)
 
 
 def test_silence_has_no_regions_and_no_phones() -> None:
-    heard = PhoneAligner().hear(np.zeros(32000, np.float32))
-    assert heard.record.regions == ()
-    assert heard.record.phones == ()
-    assert (heard.viseme.argmax(1) == INDEX["sil"]).all()
+    alignment = PhoneAligner().align(np.zeros(32000, np.float32))
+    assert alignment.record.regions == ()
+    assert alignment.record.phones == ()
+    assert (alignment.viseme.argmax(1) == INDEX["sil"]).all()
 
 
-def test_passthrough_hears_nothing() -> None:
-    heard = PassthroughAligner().hear(np.ones(16000, np.float32))
-    assert heard.record.regions == ()
-    assert not heard.speech.any()
-    assert len(heard.viseme) == 100
+def test_passthrough_finds_no_speech() -> None:
+    alignment = PassthroughAligner().align(np.ones(16000, np.float32))
+    assert alignment.record.regions == ()
+    assert not alignment.speech.any()
+    assert len(alignment.viseme) == 100
 
 
-def test_a_long_region_is_heard_in_pieces_that_join() -> None:
+def test_a_long_region_is_decoded_in_chunks_that_join() -> None:
     sound, _ = audio(DEMO / "speech_en.flac")
     line = levelled(sound)[16000 * 3 : 16000 * 6]
-    pieces = PhoneAligner().hear(np.tile(line, 8)).record  # 24 s, more than is decoded at a time
-    assert pieces.phones[-1].end > 22
-    gaps = [b.start - a.end for a, b in zip(pieces.phones, pieces.phones[1:], strict=False)]
+    found = PhoneAligner().align(np.tile(line, 8)).record  # 24 s, more than is decoded at a time
+    assert found.phones[-1].end > 22
+    gaps = [b.start - a.end for a, b in zip(found.phones, found.phones[1:], strict=False)]
     assert max(gaps) < 0.6
 
 
-def test_the_loop_finds_a_sequence_it_was_given() -> None:
+def test_the_phone_loop_finds_a_known_sequence() -> None:
     names = sphinx.phones()
     want = [names.index(p) for p in ("SIL", "M", "AA", "SIL")]
     scores = np.full((40, len(names), 3), -20.0, np.float32)
@@ -118,12 +118,12 @@ def test_the_loop_finds_a_sequence_it_was_given() -> None:
         for f in range(10):
             scores[10 * k + f, phone, min(2, f // 3)] = 0
     assert [(p, b - a) for p, a, b in phoneloop.best(scores)] == [(p, 10) for p in want]
-    likely = phoneloop.posterior(scores).sum(2)
-    assert np.allclose(likely.sum(1), 1, atol=1e-4)
-    assert [int(likely[10 * k + 5].argmax()) for k in range(4)] == want
+    posterior = phoneloop.posterior(scores).sum(2)
+    assert np.allclose(posterior.sum(1), 1, atol=1e-4)
+    assert [int(posterior[10 * k + 5].argmax()) for k in range(4)] == want
 
 
-def test_states_fit_frames_as_pocketsphinx_has_them_fit(tmp_path: Path) -> None:
+def test_log_likelihoods_are_those_of_pocketsphinx(tmp_path: Path) -> None:
     sound = levelled(audio(DEMO / "speech_en.flac")[0])[16000 * 3 : 16000 * 6]
     search = pocketsphinx.Decoder(
         hmm=sphinx.model("en-us"), lm=None, dict=None, allphone=sphinx.model("en-us-phone.lm.bin"),
@@ -141,16 +141,16 @@ def test_states_fit_frames_as_pocketsphinx_has_them_fit(tmp_path: Path) -> None:
     best = np.stack([log[:, cells == cell].max(1) for cell in range(3 * len(names))], axis=1)
     context_free = log[:, : 3 * len(names)][:, np.argsort(cells[: 3 * len(names)])]
     theirs = ((best + context_free) / 2).reshape(-1, len(names), 3)
-    ours = sphinx._fits(sphinx._streams(sphinx._cepstra(sound)))
+    ours = sphinx._log_likelihoods(sphinx._streams(sphinx._cepstra(sound)))
     assert len(ours) == len(theirs)
-    # It stops at the four best Gaussians, in steps of a tenth.
+    # PocketSphinx sums only the four best Gaussians, in steps of a tenth.
     near = theirs > -10
     assert np.abs(ours - theirs)[near].mean() < 0.5
-    likely = [phoneloop.posterior(scores).sum(2).argmax(1) for scores in (ours, theirs)]
-    assert (likely[0] == likely[1]).mean() > 0.9
+    posterior = [phoneloop.posterior(scores).sum(2).argmax(1) for scores in (ours, theirs)]
+    assert (posterior[0] == posterior[1]).mean() > 0.9
 
 
-def test_speech_is_heard_the_same_in_blocks_of_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speech_probability_does_not_depend_on_the_block_length(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = levelled(audio(DEMO / "speech_en.flac")[0])[: 16000 * 4]
     whole = vad.probability(sound)
     monkeypatch.setattr(vad, "_BLOCK", 7)
@@ -189,7 +189,7 @@ def test_the_stage_leaves_the_same_bytes_each_time(tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_a_silent_dub_is_fine_and_said(tmp_path: Path) -> None:
+def test_a_silent_dub_is_aligned_with_a_warning(tmp_path: Path) -> None:
     todo = task(write(tmp_path / "dub.wav", np.zeros(16000, np.float32)), tmp_path / "out")
     lines: list[str] = []
     todo.warn = lines.append
@@ -239,7 +239,7 @@ def test_records_are_strict() -> None:
         Record(engine="x", seconds=1.0, language=3)  # type: ignore[arg-type]
 
 
-def test_known_phones_are_placed_where_they_are_said() -> None:
+def test_forced_alignment_finds_the_times_of_known_phones() -> None:
     names = sphinx.phones()
     said = [names.index(p) for p in ("M", "AA", "M", "AA")]
     scores = np.full((60, len(names), 3), -20.0, np.float32)
@@ -249,11 +249,11 @@ def test_known_phones_are_placed_where_they_are_said() -> None:
     scores[:10, names.index("SIL")] = scores[50:, names.index("SIL")] = 0
     pause = names.index("SIL")
     chain = [pause, *said[:2], pause, *said[2:], pause]
-    placed = forced.align(scores, chain, [True, False, False, True, False, False, True])
-    assert placed == [(0, 0, 10), (1, 10, 20), (2, 20, 30), (4, 30, 40), (5, 40, 50), (6, 50, 60)]
+    path = forced.align(scores, chain, [True, False, False, True, False, False, True])
+    assert path == [(0, 0, 10), (1, 10, 20), (2, 20, 30), (4, 30, 40), (5, 40, 50), (6, 50, 60)]
 
 
-def test_more_phones_than_frames_cannot_be_placed() -> None:
+def test_more_phones_than_frames_cannot_be_aligned() -> None:
     assert forced.align(np.zeros((5, 42, 3), np.float32), [1, 2], [False, False]) is None
 
 

@@ -22,10 +22,10 @@ from dubcli.artifacts import speech as record
 from dubcli.core.model import Task
 from dubcli.engines.aligners import transcribe
 from dubcli.engines.aligners import whisperx as aligner
-from dubcli.engines.aligners.base import Given
+from dubcli.engines.aligners.base import AlignmentContext
 from dubcli.errors import DependencyError, EngineError
 from dubcli.media.decode import audio
-from dubcli.speech import alignment_files, script
+from dubcli.speech import script, timed_transcripts
 from dubcli.speech.features import levelled
 from dubcli.stages import align
 
@@ -53,7 +53,7 @@ def weights(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 def stub(folder: Path, answers: str) -> dict[str, Path]:
-    """An interpreter that reads the request and then prints what it is told to."""
+    """An interpreter that reads the request and then prints `answers`."""
     (folder / "answers").write_text(answers)
     python = folder / "python"
     says = f"import sys; sys.stdin.readline(); print(open({str(folder / 'answers')!r}).read())"
@@ -62,34 +62,34 @@ def stub(folder: Path, answers: str) -> dict[str, Path]:
     return {"python": python, "model": folder}
 
 
-def hear(paths: dict[str, Path], **given: Any) -> Any:
+def transcribed(paths: dict[str, Path], **context: Any) -> Any:
     sound = levelled(audio(DEMO / "speech_en.flac")[0])
-    return aligner.WhisperxAligner().hear(sound, given=Given(paths=paths, **given))
+    return aligner.WhisperxAligner().align(sound, context=AlignmentContext(paths=paths, **context))
 
 
-def test_what_whisperx_has_said_becomes_words_phones_and_visemes(tmp_path: Path) -> None:
+def test_a_whisperx_result_becomes_words_phones_and_visemes(tmp_path: Path) -> None:
     result = json.loads(RECORDED.read_text())
     done = json.dumps({"type": "done", "result": result})
     steps = json.dumps({"type": "progress", "done": 50, "total": 100})
-    heard = hear(stub(tmp_path, f"{steps}\n{done}"))
-    assert heard.record.engine == "whisperx"
-    assert heard.record.language == "en"
-    assert [w.text for w in heard.record.words[:3]] == ["Hello.", "This", "is"]
-    assert len(heard.record.phones) > 100
-    # Its times are taken for what they are: right to within a few hundredths.
+    alignment = transcribed(stub(tmp_path, f"{steps}\n{done}"))
+    assert alignment.record.engine == "whisperx"
+    assert alignment.record.language == "en"
+    assert [w.text for w in alignment.record.words[:3]] == ["Hello.", "This", "is"]
+    assert len(alignment.record.phones) > 100
+    # Its times are right to within a few hundredths of a second.
     first = next(w for s in result["segments"] for w in s["words"] if w["word"] == "photograph")
-    found = next(w for w in heard.record.words if w.text == "photograph")
+    found = next(w for w in alignment.record.words if w.text == "photograph")
     assert abs(found.start - first["start"]) < 0.16
 
 
-def test_weights_that_time_no_word_are_named(tmp_path: Path) -> None:
+def test_ctc_weights_that_align_no_word_are_named(tmp_path: Path) -> None:
     result = json.loads(RECORDED.read_text())
     untimed = [{key: segment[key] for key in ("start", "end", "text")} for segment in result["segments"]]
     done = json.dumps({"type": "done", "result": {**result, "segments": untimed}})
     lines: list[str] = []
-    heard = hear(stub(tmp_path, done) | {"ctc": tmp_path}, warn=lines.append)
+    alignment = transcribed(stub(tmp_path, done) | {"ctc": tmp_path}, warn=lines.append)
     assert "engines.whisperx.ctc" in lines[0]
-    assert heard.record.words  # the text is followed all the same
+    assert alignment.record.words  # the text is aligned all the same
 
 
 def test_a_whisperx_file_is_a_script() -> None:
@@ -102,19 +102,19 @@ def test_a_whisperx_file_is_a_script() -> None:
         ('{"type": "error", "text": "RuntimeError: boom"}', EngineError, "boom"),
         ('{"type": "error", "text": "ModuleNotFoundError: no whisperx"}', DependencyError, "no whisperx"),
         ('{"type": "error", "text": "FileNotFoundError: m lacks model.bin"}', DependencyError, "model.bin"),
-        ('{"type": "progress", "done": 1, "total": 2}', EngineError, "without an answer"),
+        ('{"type": "progress", "done": 1, "total": 2}', EngineError, "without a result"),
     ],
 )
-def test_what_fails_elsewhere_is_told(
+def test_failures_in_the_other_interpreter_are_reported(
     tmp_path: Path, answers: str, error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error, match=text):
-        hear(stub(tmp_path, answers))
+        transcribed(stub(tmp_path, answers))
 
 
-def test_an_interpreter_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_missing_interpreter_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DependencyError, match=r"engines\.whisperx\.python"):
-        hear({"python": tmp_path / "none", "model": tmp_path})
+        transcribed({"python": tmp_path / "none", "model": tmp_path})
 
 
 def test_weights_that_lack_a_file_or_are_pickled_are_refused(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_weights_that_lack_a_file_or_are_pickled_are_refused(tmp_path: Path) -> 
         transcribe.transcribe(None, request | {"ctc": str(tmp_path)}, lambda done, total: None)
 
 
-def test_a_language_is_heard_in_speech_alone() -> None:
+def test_the_language_is_detected_in_speech_only() -> None:
     sound = np.arange(16000.0)
     model = SimpleNamespace(
         model=SimpleNamespace(model=SimpleNamespace(is_multilingual=True)),
@@ -136,7 +136,7 @@ def test_a_language_is_heard_in_speech_alone() -> None:
     assert transcribe._language(model, sound, [[0.5, 0.6], [0.8, 1.0]]) == "fr"
 
 
-def test_weights_that_cannot_write_a_text_do_not_time_it() -> None:
+def test_ctc_weights_without_the_letters_of_a_text_do_not_align_it() -> None:
     latin = {"a", "b", "c", "|"}
     assert transcribe._writes(latin, [{"text": "Abc ça, 12"}, {"text": "345"}])
     assert transcribe._writes(latin, [{"text": "345"}])
@@ -144,7 +144,7 @@ def test_weights_that_cannot_write_a_text_do_not_time_it() -> None:
 
 
 @pytest.mark.parametrize("ctc", [True, False])
-def test_the_package_itself_answers_in_form(weights: dict[str, Path], ctc: bool) -> None:
+def test_the_package_itself_returns_the_expected_form(weights: dict[str, Path], ctc: bool) -> None:
     sound = levelled(audio(DEMO / "speech_en.flac")[0])
     steps: list[int] = []
     request = {
@@ -154,21 +154,21 @@ def test_the_package_itself_answers_in_form(weights: dict[str, Path], ctc: bool)
         "language": "en",
         "batch": 2,
     }
-    said = aligner._elsewhere(weights["python"], sound, request, lambda done, total: steps.append(done))
+    said = aligner._in_subprocess(weights["python"], sound, request, lambda done, total: steps.append(done))
     assert said["segments"]
     assert said["language"] == "en"
     assert steps[-1] == 100
     for segment in said["segments"]:
         assert 0.3 < segment["start"] < segment["end"] < 9.3
         assert segment["text"].strip()
-    found = alignment_files.from_whisperx(said, "WhisperX")
+    found = timed_transcripts.from_whisperx(said, "WhisperX")
     assert any(line.start is not None for line in found.lines)
     if ctc:
         assert any("words" in segment for segment in said["segments"])
 
 
 def ask(weights: dict[str, Path], model: str, ctc: str, language: str) -> Any:
-    """What the package answers."""
+    """The result of the package."""
     sound = levelled(audio(DEMO / "speech_en.flac")[0])
     request = {
         "regions": [[0.4, 9.2]],
@@ -177,30 +177,32 @@ def ask(weights: dict[str, Path], model: str, ctc: str, language: str) -> Any:
         "language": language,
         "batch": 1,
     }
-    return aligner._elsewhere(weights["python"], sound, request, lambda done, total: None)
+    return aligner._in_subprocess(weights["python"], sound, request, lambda done, total: None)
 
 
-def test_the_model_finds_a_language_that_is_not_given(weights: dict[str, Path]) -> None:
+def test_the_model_detects_a_language_that_is_not_set(weights: dict[str, Path]) -> None:
     said = ask(weights, "french", "ctc", "")
     assert said["language"] == "fr"
     assert [0.4 <= word["start"] < word["end"] < 9.3 for word in said["segments"][0]["words"]] == [True]
-    assert ask(weights, "french", "ctc", "en")["language"] == "en"  # what is given is not asked for
+    assert (
+        ask(weights, "french", "ctc", "en")["language"] == "en"
+    )  # a language in the settings is not detected
 
 
-def test_a_model_of_english_only_takes_what_it_hears_for_english(weights: dict[str, Path]) -> None:
+def test_an_english_model_takes_all_speech_for_english(weights: dict[str, Path]) -> None:
     assert ask(weights, "model", "ctc", "")["language"] == "en"
-    with pytest.raises(DependencyError, match="knows English only, and this is 'fr'"):
+    with pytest.raises(DependencyError, match="is an English model, and this is 'fr'"):
         ask(weights, "model", "ctc", "fr")
 
 
 def test_weights_for_the_letters_of_another_language_are_named_and_not_used(weights: dict[str, Path]) -> None:
     assert not any("words" in segment for segment in ask(weights, "french", "cyrillic", "")["segments"])
     lines: list[str] = []
-    hear(
+    transcribed(
         {"python": weights["python"], "model": weights["french"], "ctc": weights["cyrillic"]},
         warn=lines.append,
     )
-    assert "do not know the letters of 'fr'" in lines[0]
+    assert "lack the letters of 'fr'" in lines[0]
     assert "engines.whisperx.ctc" in lines[0]
 
 
@@ -214,4 +216,4 @@ def test_the_stage_runs_with_the_package(
     task = Task("dub", inputs, {}, {"language": language, "offset": 0.0}, "whisperx", tmp_path / "out")
     align.run(task)
     align.check(task)
-    assert record.Record.load(tmp_path / "out").phones  # gibberish is not followed
+    assert record.Record.load(tmp_path / "out").phones  # a transcript that does not match is not used

@@ -1,4 +1,4 @@
-"""Whose mouth moves: the one that talked, only while the dub talks, and nobody else's."""
+"""Cues: the active speaker of the original speaks while the dub does, and nobody else's mouth moves."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from dubcli.artifacts.shots import Frames, Shot, Shots
 from dubcli.artifacts.speech import Record, Region, Word, save_features
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.core.model import Artifact, JobView, Source, Task
-from dubcli.cueing import floor
-from dubcli.cueing.speaker import Sound, evidence
+from dubcli.cueing import assignment
+from dubcli.cueing.evidence import FilmAudio, estimate
 from dubcli.errors import ConfigError, StoreError
 from dubcli.face.mesh import head
 from dubcli.settings.config import CueSettings, Settings
@@ -28,7 +28,7 @@ from dubcli.stages import cue
 
 FPS = 25
 Times = list[tuple[float, float]]
-LIMITS = floor.Limits(**CueSettings().model_dump())
+LIMITS = assignment.Limits(**CueSettings().model_dump())
 
 
 def beats(count: int, rate: float, first: float = 0.0) -> NDArray[np.float64]:
@@ -63,15 +63,15 @@ def face(
     )
 
 
-def sound(times: Times, seconds: float = 8.0) -> Sound:
-    """What `align` hears of syllables at those times."""
+def sound(times: Times, seconds: float = 8.0) -> FilmAudio:
+    """Audio features, as `align` makes them, of syllables at those times."""
     count = round(seconds * 100)
     voice = within(times, count, 100)
     beat = beats(count, 100) * voice
     viseme = np.zeros((count, len(VISEMES)), np.float32)
     viseme[:, INDEX["aa"]], viseme[:, INDEX["sil"]] = beat, 1 - beat
     loud = np.where(voice, -20 + 20 * beat, -60).astype(np.float32)
-    return Sound({"loudness": loud, "speech": voice.astype(np.float32), "viseme": viseme})
+    return FilmAudio({"loudness": loud, "speech": voice.astype(np.float32), "viseme": viseme})
 
 
 def regions(times: Times) -> list[Region]:
@@ -83,10 +83,10 @@ def cued(
 ) -> tuple[list[Cue], list[Skip]]:
     """Cues of one shot; `film` None is a film without sound."""
     seconds = np.arange(count) / FPS
-    shot = floor.Shot("00000000", 0, count, faces, [f"p{k}" for k in range(len(faces))])
-    heard = floor.spoken(regions(film or []), seconds)
-    said = floor.spoken(regions(dub), seconds)
-    found, left, _ = floor.cues(shot, seconds, heard, said, sound(film) if film else None, LIMITS)
+    shot = assignment.Shot("00000000", 0, count, faces, [f"p{k}" for k in range(len(faces))])
+    film_speech = assignment.speech_frames(regions(film or []), seconds)
+    said = assignment.speech_frames(regions(dub), seconds)
+    found, left, _ = assignment.cues(shot, seconds, film_speech, said, sound(film) if film else None, LIMITS)
     return found, left
 
 
@@ -98,10 +98,10 @@ def frames(found: list[Cue], track: int, kind: str) -> NDArray[np.bool_]:
     return out
 
 
-def test_a_talking_mouth_is_told_from_a_still_one() -> None:
-    talker, listener = evidence([face([(1, 7)]), face([], left=400)], np.arange(200) / FPS, sound([(1, 7)]))
-    assert talker.talks[50:150].min() > 0.8
-    assert listener.talks.max() < 0.2
+def test_a_talking_mouth_is_distinguished_from_a_still_one() -> None:
+    talker, listener = estimate([face([(1, 7)]), face([], left=400)], np.arange(200) / FPS, sound([(1, 7)]))
+    assert talker.talking[50:150].min() > 0.8
+    assert listener.talking.max() < 0.2
 
 
 def test_the_talker_says_the_dub_and_the_listener_is_left_alone() -> None:
@@ -129,15 +129,15 @@ def test_a_cue_is_wider_than_its_talk_so_that_it_can_fade() -> None:
     assert found[-1].stop < 170
 
 
-def test_a_changed_mouth_is_not_given_back_for_less_than_a_second() -> None:
-    """Between two stretches of talk the mouth rests in the film, longer than the pads of both reach."""
+def test_gaps_of_less_than_a_second_between_changed_frames_are_changed_too() -> None:
+    """Between two runs of talk the mouth rests in the film, for longer than the pads of both reach."""
     near, _ = cued([face([(1, 3), (4.3, 7)])], [(1, 3), (4.3, 7)], [])
     assert len(near) == 1
     apart, _ = cued([face([(1, 2.5), (5, 7)])], [(1, 2.5), (5, 7)], [])
     assert len(apart) == 2
 
 
-def test_two_people_say_their_own_lines() -> None:
+def test_two_people_each_say_their_lines() -> None:
     found, _ = cued(
         [face([(0.5, 3)]), face([(4.5, 7)], left=400)], [(0.5, 3), (4.5, 7)], [(0.6, 2.9), (4.6, 6.9)]
     )
@@ -158,12 +158,12 @@ def test_a_dub_that_runs_longer_stops_at_the_next_speaker() -> None:
     assert frames(found, 1, "speak")[92:170].all()
 
 
-def test_a_voice_from_outside_the_picture_moves_no_mouth() -> None:
+def test_an_offscreen_voice_moves_no_mouth() -> None:
     found, _ = cued([face([]), face([], left=400)], [(1, 7)], [(1, 7)])
     assert found == []
 
 
-def test_an_answer_from_outside_the_picture_is_not_given_to_who_spoke_before() -> None:
+def test_an_offscreen_answer_is_not_assigned_to_the_earlier_speaker() -> None:
     found, _ = cued([face([(0.5, 3)])], [(0.5, 3), (4, 7)], [(0.5, 3), (4, 7)])
     assert frames(found, 0, "speak")[18:70].all()
     assert not frames(found, 0, "speak")[115:].any()
@@ -193,7 +193,7 @@ def test_what_cannot_be_dubbed_is_cut_out_and_listed() -> None:
     assert frames(found, 0, "speak")[30:80].all()
 
 
-def test_scraps_between_bad_stretches_are_left_alone() -> None:
+def test_short_runs_between_ineligible_frames_are_left_alone() -> None:
     one = face([(1, 7)])
     one.reason[60:100] = Reason.PROFILE
     one.reason[78:81] = Reason.OK
@@ -279,37 +279,39 @@ def test_the_stage_leaves_the_same_bytes_each_time(tmp_path: Path) -> None:
     assert texts[0] == texts[1]
 
 
-def test_a_stem_says_who_speaks_whatever_the_film_shows() -> None:
+def test_a_stem_decides_who_speaks_whatever_the_film_shows() -> None:
     """Both talk in the film; in the dub only the second has a voice, and the first keeps still."""
     seconds = np.arange(200) / FPS
     faces = [face([(1, 7)]), face([(1, 7)], left=400)]
-    shot = floor.Shot("00000000", 0, 200, faces, ["p01", "p02"])
-    heard, said = (floor.spoken(regions([(1, 7)]), seconds) for _ in range(2))
-    stems = {"p01": np.zeros(200, bool), "p02": floor.spoken(regions([(2, 5)]), seconds)}
-    found, _, says = floor.cues(shot, seconds, heard, said, sound([(1, 7)]), LIMITS, stems)
+    shot = assignment.Shot("00000000", 0, 200, faces, ["p01", "p02"])
+    film, said = (assignment.speech_frames(regions([(1, 7)]), seconds) for _ in range(2))
+    stems = {"p01": np.zeros(200, bool), "p02": assignment.speech_frames(regions([(2, 5)]), seconds)}
+    found, _, dub_frames = assignment.cues(shot, seconds, film, said, sound([(1, 7)]), LIMITS, stems)
     assert not frames(found, 0, "speak").any()
     assert frames(found, 0, "still")[30:170].all()
     assert frames(found, 1, "speak")[50:125].all()
     assert frames(found, 1, "still")[145:170].all()
-    assert says[50:125].all()
-    assert not says[:50].any()
+    assert dub_frames[50:125].all()
+    assert not dub_frames[:50].any()
     spoken = next(one for one in found if one.kind == "speak")
     assert spoken.confidence >= 0.95
     assert spoken.evidence["stem"] > 0.5
 
 
-def test_what_no_stem_says_is_said_by_those_without_one() -> None:
+def test_speech_in_no_stem_is_assigned_to_persons_without_a_stem() -> None:
     seconds = np.arange(200) / FPS
-    shot = floor.Shot("00000000", 0, 200, [face([(0.5, 3)]), face([(4, 7)], left=400)], ["p01", "p02"])
-    heard = floor.spoken(regions([(0.5, 3), (4, 7)]), seconds)
-    stems = {"p01": floor.spoken(regions([(0.5, 3)]), seconds)}
-    found, _, _ = floor.cues(shot, seconds, heard, heard, sound([(0.5, 3), (4, 7)]), LIMITS, stems)
+    shot = assignment.Shot("00000000", 0, 200, [face([(0.5, 3)]), face([(4, 7)], left=400)], ["p01", "p02"])
+    film_speech = assignment.speech_frames(regions([(0.5, 3), (4, 7)]), seconds)
+    stems = {"p01": assignment.speech_frames(regions([(0.5, 3)]), seconds)}
+    found, _, _ = assignment.cues(
+        shot, seconds, film_speech, film_speech, sound([(0.5, 3), (4, 7)]), LIMITS, stems
+    )
     assert frames(found, 0, "speak")[18:70].all()
     assert frames(found, 1, "speak")[105:170].all()
     assert not frames(found, 1, "speak")[:80].any()
 
 
-def test_a_stem_of_nobody_is_refused_with_those_who_are_there(tmp_path: Path) -> None:
+def test_a_stem_of_an_unknown_person_is_refused_with_the_known_persons(tmp_path: Path) -> None:
     cast = Cast(persons=(Person(id="p01", name="Anna"), Person(id="p02")))
     for named, expected in (
         (["ANNA", "p02"], {"p01": "stem:ANNA", "p02": "stem:p02"}),
@@ -325,15 +327,15 @@ def test_a_stem_of_nobody_is_refused_with_those_who_are_there(tmp_path: Path) ->
                 cue._stems(view, cast)
 
 
-def test_a_script_that_names_speakers_says_who_speaks(tmp_path: Path) -> None:
+def test_a_script_that_names_speakers_decides_who_speaks(tmp_path: Path) -> None:
     """The film's talker is not who the script gives the line to; a name that nobody has says nothing."""
     task = job(tmp_path, [(1.0, 3.0)], [(1.0, 3.0)])
     for speaker, expected in (("Anna", set()), ("Bert", {"speak"}), ("Carl", {"speak"})):
         bert = Person(id="p07", name="Bert", faces=(("00000000", 0),))
         Cast(persons=(bert, Person(id="p08", name="Anna"))).save(task.inputs["cast"])
         words = [Word(start=1 + 0.5 * k, end=1.4 + 0.5 * k, text="w", speaker=speaker) for k in range(4)]
-        heard = Record(engine="test", seconds=8.0, regions=tuple(regions([(1, 3)])), words=tuple(words))
-        heard.save(task.inputs["speech/dub"])
+        record = Record(engine="test", seconds=8.0, regions=tuple(regions([(1, 3)])), words=tuple(words))
+        record.save(task.inputs["speech/dub"])
         cue.run(task)
         found = cues.Cues.load(task.out).cues
         assert {one.kind for one in found if one.kind == "speak"} == expected
@@ -341,7 +343,7 @@ def test_a_script_that_names_speakers_says_who_speaks(tmp_path: Path) -> None:
 
 
 def test_in_crosstalk_both_visible_talkers_say_the_dub() -> None:
-    """Nobody can tell two voices in one track apart; both talked, so both talk."""
+    """Two voices in one track cannot be separated, so both faces that talked speak."""
     both = [face([(1, 7)]), face([(2, 5)], left=400)]
     found, _ = cued(both, [(1, 7)], [(1, 7)])
     assert frames(found, 0, "speak")[30:162].all()

@@ -27,17 +27,17 @@ def written(folder: Path, text: str, name: str = "a.csv") -> Path:
 
 
 def test_what_is_left_out_or_empty_stays(tmp_path: Path) -> None:
-    path = written(tmp_path, "frame,opening,weight\n51,,0.5\n53,0.01,\n")
+    path = written(tmp_path, "frame,aperture,weight\n51,,0.5\n53,0.01,\n")
     now = curves()
     new = curvefile.edited(*curvefile.load(path), now)
     assert new.weight.tolist() == [1, 0.5, 1, 1, 1]
-    assert new.opening[3] == np.float32(0.01)
-    assert np.delete(new.opening, 3).tolist() == np.delete(now.opening, 3).tolist()
+    assert new.aperture[3] == np.float32(0.01)
+    assert np.delete(new.aperture, 3).tolist() == np.delete(now.aperture, 3).tolist()
     assert (new.width == now.width).all()
 
 
-def test_json_says_the_same_as_a_table(tmp_path: Path) -> None:
-    rows = [{"frame": 51, "seconds": 2.0, "opening": 0.1, "width": None, "weight": 1.0}]
+def test_json_and_a_table_are_read_alike(tmp_path: Path) -> None:
+    rows = [{"frame": 51, "seconds": 2.0, "aperture": 0.1, "width": None, "weight": 1.0}]
     one = curvefile.load(written(tmp_path, curvefile.to_csv(rows)))[1]
     two = curvefile.load(written(tmp_path, curvefile.to_json(rows), "a.json"))[1]
     assert one == two
@@ -45,46 +45,59 @@ def test_json_says_the_same_as_a_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("frame,opening\n51,wide\n", r"a\.csv:2:4: .*number"),
-        ("frame,opening\n51,nan\n", r"a\.csv:2:4"),
-        ("frame,opening\n51,9\n", r"a\.csv:2:4"),
+        ("frame,aperture\n51,wide\n", r"a\.csv:2:4: .*number"),
+        ("frame,aperture\n51,nan\n", r"a\.csv:2:4"),
+        ("frame,aperture\n51,9\n", r"a\.csv:2:4"),
         ("frame,weight\n51,1.5\n", r"a\.csv:2:4"),
+        ("frame,opening\n51,9\n", r"a\.csv:2:4"),
+        ("frame,opening,aperture\n51,0.1,0.2\n", r"a\.csv:2:4: .*opening"),
         ("frame,mouth\n51,1\n", r"a\.csv:.*mouth"),
-        ("frame,opening\n51,0.1\n51,0.2\n", r"a\.csv:3:1: frame 51 stands here twice"),
+        ("frame,aperture\n51,0.1\n51,0.2\n", r"a\.csv:3:1: frame 51 stands here twice"),
         (
-            "frame,opening\n99,0.1\n",
+            "frame,aperture\n99,0.1\n",
             r"a\.csv:2:1: frame 99 is out of range; this mouth is changed from 50 to 54",
         ),
     ],
 )
-def test_mistakes_are_told_with_their_place(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_mistakes_are_reported_with_their_place(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         curvefile.edited(*curvefile.load(written(tmp_path, text)), curves())
+
+
+@pytest.mark.parametrize("text", ["frame,{0}\n53,0.01\n", '{{"curves": [{{"frame": 53, "{0}": 0.01}}]}}'])
+def test_files_with_the_older_name_of_the_aperture_are_read(tmp_path: Path, text: str) -> None:
+    name = "a.csv" if text.startswith("frame") else "a.json"
+    both = [
+        curvefile.edited(*curvefile.load(written(tmp_path, text.format(column), name)), curves())
+        for column in ("opening", "aperture")
+    ]
+    assert both[0].aperture[3] == np.float32(0.01)
+    assert (both[0].aperture == both[1].aperture).all()
 
 
 def test_only_what_differs_is_kept_and_earlier_edits_stay(tmp_path: Path) -> None:
     def file(text: str) -> curvefile.CurveFile:
         return curvefile.load(written(tmp_path, text))[1]
 
-    head = "frame,opening,width,weight\n"
+    head = "frame,aperture,width,weight\n"
     now = file(head + "50,0.1,0.4,1\n51,0.1,0.4,1\n52,0.1,0.4,1\n")
     kept = curvefile.merged(file(head + "52,,0.3,\n"), now, file(head + "50,0.1,0.4,1\n51,0.2,0.4,1\n"))
-    assert [(row["frame"], row["opening"], row["width"]) for row in kept] == [
+    assert [(row["frame"], row["aperture"], row["width"]) for row in kept] == [
         (51, 0.2, None),
         (52, None, 0.3),
     ]
 
 
-def test_a_shape_takes_the_opening_and_width_that_are_asked_for() -> None:
+def test_a_shape_takes_the_target_aperture_and_width() -> None:
     shape = mouths(speech(1), np.arange(0, 8, 0.04))
     person = basis.person(mesh.head(), shape)
-    opening, width = basis.opening(shape), basis.width(shape)
-    asked = opening.copy()
-    asked[3] = 0.0
-    moved = curvefile.shaped(person, shape, asked, width)
-    assert np.allclose(basis.opening(moved), asked, atol=2e-3)
+    aperture, width = basis.opening(shape), basis.width(shape)
+    target = aperture.copy()
+    target[3] = 0.0
+    moved = curvefile.shaped(person, shape, target, width)
+    assert np.allclose(basis.opening(moved), target, atol=2e-3)
     assert np.allclose(basis.width(moved), width, atol=2e-3)
     assert (np.delete(moved, 3, 0) == np.delete(shape, 3, 0)).all()
 

@@ -1,4 +1,4 @@
-"""The sample film is a real film whose mouth says what its first sound track says."""
+"""The sample film is a complete film whose mouth follows its first audio track."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_dub_fits_the_cuts() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
-def test_speech_is_loud_where_phones_are_and_still_elsewhere(language: str) -> None:
+def test_speech_is_loud_at_phones_and_silent_elsewhere(language: str) -> None:
     said = speech.load(language)
     rate = 16000
     sound = speech.sound(language, rate)
@@ -66,15 +66,15 @@ def test_lips_meet_at_every_bilabial() -> None:
 
 
 def test_mouth_of_the_picture_follows_its_speech(tiny: Sample) -> None:
-    """An independent tracker sees the opening that was asked for, and no face in the rocket's shot."""
+    """An independent tracker measures the target aperture, and finds no face in the rocket's shot."""
     with av.open(str(tiny.film), "r") as box:
         frames = [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in box.decode(video=0)]
     cut = film.CUTS[0] - 104
-    seen = opening(frames)
-    asked = speech.mouth(speech.load("en").phones, np.arange(104, 180) / float(film.RATE)).open
-    assert not np.isnan(seen[:cut]).any()
-    assert np.isnan(seen[cut:]).all()
-    assert np.corrcoef(seen[:cut], asked[:cut])[0, 1] > 0.9
+    measured = opening(frames)
+    target = speech.mouth(speech.load("en").phones, np.arange(104, 180) / float(film.RATE)).open
+    assert not np.isnan(measured[:cut]).any()
+    assert np.isnan(measured[cut:]).all()
+    assert np.corrcoef(measured[:cut], target[:cut])[0, 1] > 0.9
 
 
 def _digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The speech encoder: rows of sound in time, whatever the length, and features that follow speech only."""
+"""The speech encoder: rows at the right times for any length, and features where there is speech only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RATE = 16000
 
 
 def chirps(seconds: float) -> NDArray[np.float32]:
-    """Sweeps, each of another length: no two stretches are alike."""
+    """Sweeps, each of another length: no two spans are alike."""
     at = np.arange(int(seconds * RATE)) / RATE
     return np.asarray(0.1 * np.sin(2 * np.pi * (200 * at + 150 * np.sin(3 * at**1.3))), np.float32)
 
@@ -34,7 +34,7 @@ def test_rows_and_seconds_are_each_others_inverse() -> None:
     assert encoder.row(encoder.seconds(rows)) == pytest.approx(rows)
 
 
-def test_long_sound_is_heard_in_pieces_and_none_is_left_out() -> None:
+def test_long_audio_is_encoded_in_pieces_without_gaps() -> None:
     wave = chirps(32)
     whole = encoder.encode(wave)
     assert len(whole) == encoder.count(len(wave)) > 2 * 640
@@ -42,16 +42,16 @@ def test_long_sound_is_heard_in_pieces_and_none_is_left_out() -> None:
     assert np.allclose(whole[1154:], last[42:], atol=1e-3)
 
 
-def test_a_sound_later_in_time_is_heard_in_later_rows() -> None:
+def test_a_later_sound_changes_later_rows() -> None:
     wave = np.zeros(4 * RATE, np.float32)
     wave[2 * RATE : 2 * RATE + 4000] = chirps(1)[:4000]
     loud = np.abs(np.diff(encoder.encode(wave), axis=0)).sum(1)
     assert abs(encoder.seconds(int(loud.argmax())) - 2.1) < 0.25
 
 
-def test_where_no_one_speaks_nothing_is_told() -> None:
+def test_embeddings_are_zero_where_there_is_no_speech() -> None:
     wave = np.random.default_rng(0).normal(0, 0.01, 3 * RATE).astype(np.float32)
-    found = features(wave, PhoneAligner().hear(levelled(wave)))["encoded"]
+    found = features(wave, PhoneAligner().align(levelled(wave)))["encoded"]
     assert len(found)
     assert not found.any()
 
@@ -66,12 +66,12 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         encoder._session.cache_clear()
 
 
-def test_rows_hold_a_layer_inside_beside_the_networks_own_output() -> None:
+def test_rows_are_an_inner_layer_and_the_last_one() -> None:
     assert tuple(one.name for one in encoder._session().get_outputs()) == encoder._LAYERS
     rows = encoder.encode(chirps(2))
     inner, last = rows[:, : encoder.WIDTH // 2], rows[:, encoder.WIDTH // 2 :]
-    own = network.session(packaged("moonshine_voice", "assets/tiny-en/encoder_model.ort"))
+    original = network.session(packaged("moonshine_voice", "assets/tiny-en/encoder_model.ort"))
     wave = chirps(2)[None, encoder.samples(0, len(rows))]
-    answer = own.run(None, {"input_values": wave, "attention_mask": np.ones(wave.shape, np.int64)})[0]
+    answer = original.run(None, {"input_values": wave, "attention_mask": np.ones(wave.shape, np.int64)})[0]
     assert (last == answer[0]).all()
     assert inner.std() > 3 * last.std()

@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 
 
 def _features(wave: Floats) -> dict[str, Floats]:
-    return features(wave, PhoneAligner().hear(levelled(wave)))
+    return features(wave, PhoneAligner().align(levelled(wave)))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def speech() -> Floats:
 
 @pytest.fixture(scope="module")
 def heard(speech: Floats) -> Alignment:
-    return PhoneAligner().hear(levelled(speech))
+    return PhoneAligner().align(levelled(speech))
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +122,8 @@ def test_a_part_of_the_features_is_heard_as_in_the_whole(found: dict[str, Floats
     seconds = np.arange(5.0, 6.5, 0.04)
     near, begin = part(found, 5.0, 6.5)
     assert len(near["speech"]) < len(found["speech"])
-    whole = known.hear(found).windows(seconds)
-    assert np.allclose(known.hear(near).windows(seconds - begin), whole, atol=1e-4)
+    whole = known.project(found).windows(seconds)
+    assert np.allclose(known.project(near).windows(seconds - begin), whole, atol=1e-4)
 
 
 @pytest.mark.parametrize("start", [-9.0, -1.0, 12.0, 40.0])

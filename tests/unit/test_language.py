@@ -25,7 +25,7 @@ from dubcli.settings.config import RemuxSettings
         ("dub", ""), ("mix_v1", ""), ("final_vo", ""), ("", ""), ("d", ""),
     ],
 )  # fmt: skip
-def test_a_name_says_its_language(name: str, tag: str) -> None:
+def test_a_file_name_has_a_language(name: str, tag: str) -> None:
     assert language.guess(name) == tag
 
 
@@ -73,6 +73,6 @@ def test_settings_take_tags_and_codes(text: str, tag: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["film", "fr-", "french", "xx", "fr CA", "und"])
-def test_settings_refuse_what_is_no_language(text: str) -> None:
-    with pytest.raises(ValidationError, match="no language; use a BCP 47 tag such as fr"):
+def test_settings_refuse_what_is_not_a_language(text: str) -> None:
+    with pytest.raises(ValidationError, match="not a language; use a BCP 47 tag such as fr"):
         RemuxSettings(language=text)

@@ -22,27 +22,27 @@ def mouths(gap: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(out, np.float32)
 
 
-def test_a_mouth_that_fits_is_kept_and_one_that_does_not_is_changed() -> None:
-    own, wanted = np.zeros(100), np.zeros(100)
-    wanted[30:60] = 0.1
-    kept = matching.fits(mouths(wanted), mouths(own), None, STEP, LIMIT)
+def test_a_matching_mouth_is_kept_and_any_other_is_changed() -> None:
+    source, target = np.zeros(100), np.zeros(100)
+    target[30:60] = 0.1
+    kept = matching.matches(mouths(target), mouths(source), None, STEP, LIMIT)
     assert kept[:26].all()
     assert not kept[28:62].any()
     assert kept[64:].all()
 
 
-def test_short_agreement_is_not_kept() -> None:
-    own, wanted = np.zeros(100), np.full(100, 0.1)
-    wanted[40:55] = 0
-    assert not matching.fits(mouths(wanted), mouths(own), None, STEP, LIMIT).any()
+def test_short_matches_are_not_kept() -> None:
+    source, target = np.zeros(100), np.full(100, 0.1)
+    target[40:55] = 0
+    assert not matching.matches(mouths(target), mouths(source), None, STEP, LIMIT).any()
 
 
-def test_the_same_sound_asks_for_the_same_mouth_however_it_is_predicted() -> None:
-    """Own mouth and prediction disagree everywhere; film and dub agree in the first half."""
+def test_equal_predictions_match_even_where_they_are_wrong() -> None:
+    """Source and prediction differ everywhere; both predictions are equal in the first half."""
     rng = np.random.default_rng(0)
-    own, asked = rng.uniform(0, 0.3, 100), rng.uniform(0, 0.3, 100)
-    wanted = np.where(np.arange(100) < 50, asked, rng.uniform(0, 0.3, 100))
-    kept = matching.fits(mouths(wanted), mouths(own), mouths(asked), STEP, LIMIT)
+    source, predicted = rng.uniform(0, 0.3, 100), rng.uniform(0, 0.3, 100)
+    target = np.where(np.arange(100) < 50, predicted, rng.uniform(0, 0.3, 100))
+    kept = matching.matches(mouths(target), mouths(source), mouths(predicted), STEP, LIMIT)
     assert kept[:46].all()
     assert not kept[50:].any()
 
@@ -54,5 +54,5 @@ def test_a_face_that_is_to_be_still_rests_while_another_speaks_the_dub() -> None
     assert (curves.resting(still, np.zeros(100, bool), features, seconds) == 1).all()
     speaking = np.arange(100) < 50
     rest = curves.resting(~speaking, speaking, features, seconds)
-    assert (rest[:54] == 0).all(), "beside what it says itself it is still on its way"
+    assert (rest[:54] == 0).all(), "beside its own speech it is still moving"
     assert (rest[62:] == 1).all()

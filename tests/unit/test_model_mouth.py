@@ -61,7 +61,7 @@ def mouths(features: dict[str, Array], seconds: Array, seed: int = 0) -> Array:
 def motion_of(features: dict[str, Array]) -> Array:
     from scipy.ndimage import gaussian_filter1d
 
-    return np.asarray(gaussian_filter1d(features["viseme"] @ visemes.table("opening"), 4))
+    return np.asarray(gaussian_filter1d(features["viseme"] @ visemes.table("aperture"), 4))
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_the_film_own_lag_is_kept_for_sound_of_its_own_recording_alone(
 
 def test_the_film_own_lag_is_found() -> None:
     known, seconds = prior.load(prior.SHIPPED), np.arange(0.5, 15.5, STEP)
-    heard = known.hear(speech(4))
+    heard = known.project(speech(4))
     z = known(heard.windows(seconds - 0.08))
     shape = np.repeat(mesh.head()[None, list(mesh.MOUTH)], len(seconds), axis=0).astype(np.float32)
     shape[:, list(mesh.MOUTH).index(14), 1] += 0.1 * z[:, 0]

@@ -1,4 +1,4 @@
-"""Scripts: every format says the same, and what is wrong is told with its place."""
+"""Scripts: all formats give the same script, and mistakes are reported with their place."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ def test_two_people_in_one_subtitle_are_two_lines(tmp_path: Path) -> None:
     assert [(line.speaker, line.text) for line in found.lines] == [("ANNA", "Yes."), ("DR. NO", "No, no.")]
 
 
-def test_plain_text_knows_speakers_and_no_times(tmp_path: Path) -> None:
+def test_plain_text_has_speakers_and_no_times(tmp_path: Path) -> None:
     found = read(tmp_path, "a.txt", "ANNA: Yes.\nYes!\n\nBEN: He said: no.\n")
-    said = [(line.speaker, line.text, line.start) for line in found.lines]
-    assert said == [("ANNA", "Yes.", None), ("ANNA", "Yes!", None), ("BEN", "He said: no.", None)]
+    lines = [(line.speaker, line.text, line.start) for line in found.lines]
+    assert lines == [("ANNA", "Yes.", None), ("ANNA", "Yes!", None), ("BEN", "He said: no.", None)]
 
 
 def test_ctm_words_have_exact_times(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ GRID = Record(
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_textgrid_says_the_same_when_read_back(tmp_path: Path, encoding: str) -> None:
+def test_a_textgrid_is_the_same_when_read_back(tmp_path: Path, encoding: str) -> None:
     found = read(tmp_path, "a.TextGrid", textgrid.dump(GRID), encoding)
     assert [(line.text, line.start, line.end) for line in found.lines] == [('ma "pa" 2', 0.5, 1.1)]
     assert [(s.phone, s.start, s.end) for s in found.phones] == [("M", 0.5, 0.7), ("AA", 0.7, 1.1)]
@@ -118,7 +118,7 @@ def test_a_short_textgrid_with_stress_ipa_and_pauses_is_read(tmp_path: Path) -> 
     assert found.lines[0].speaker == "anna"
 
 
-def test_tiers_named_after_people_are_their_lines(tmp_path: Path) -> None:
+def test_tiers_named_after_speakers_are_their_lines(tmp_path: Path) -> None:
     tier = textgrid.dump(GRID).replace('"words"', '"Anna"').replace('"phones"', '"notes"')
     assert {line.speaker for line in read(tmp_path, "a.TextGrid", tier).lines} == {"Anna", "notes"}
 
@@ -134,19 +134,19 @@ def test_tiers_named_after_people_are_their_lines(tmp_path: Path) -> None:
         ("a.ctm", "dub 1 nan 1 hello\n", "a.ctm:1:1"),
         ("a.json", '{"segments": [}', "a.json:1:15"),
         ("a.json", '{"segments": [{"start": -1}]}', "a.json:1:1: it lies before the beginning"),
-        ("a.json", "[]", "no WhisperX result"),
-        ("a.TextGrid", "hello", "a.TextGrid:1:1: no TextGrid"),
+        ("a.json", "[]", "not a WhisperX result"),
+        ("a.TextGrid", "hello", "a.TextGrid:1:1: not a TextGrid"),
         ("a.TextGrid", textgrid.dump(GRID)[:700], r"a.TextGrid:\d+:\d+: .*ends before"),
-        ("a.docx", "hello", "no script by its name"),
+        ("a.docx", "hello", "not a script, by its suffix"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, name: str, text: str, place: str) -> None:
+def test_mistakes_are_reported_with_their_place(tmp_path: Path, name: str, text: str, place: str) -> None:
     with pytest.raises(ConfigError, match=place):
         read(tmp_path, name, text)
 
 
 @pytest.mark.parametrize("text", ["Где она?\n", "Дома.\n"])
-def test_another_encoding_is_told_with_its_place(tmp_path: Path, text: str) -> None:
+def test_another_encoding_is_reported_with_its_place(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.txt").write_bytes(b"1\n" + text.encode("cp1251"))
     with pytest.raises(ConfigError, match=r"a\.txt:2:1: not UTF-8"):
         script.load(tmp_path / "a.txt")
@@ -161,7 +161,7 @@ def test_windows_1252_is_read_and_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r", "\r\r\n"])
-def test_marks_of_order_and_ends_of_lines_make_no_difference(
+def test_byte_order_marks_and_line_endings_make_no_difference(
     tmp_path: Path, encoding: str, newline: str
 ) -> None:
     (tmp_path / "a.srt").write_bytes(SRT.replace("\n", newline).encode(encoding))
@@ -169,12 +169,12 @@ def test_marks_of_order_and_ends_of_lines_make_no_difference(
     assert (one.text, one.speaker, two.text) == ("Hello, my friend.", "ANNA", "Hello.")
 
 
-def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_script_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no\.srt"):
         script.load(tmp_path / "no.srt")
 
 
-def test_english_words_are_said_as_the_dictionary_has_them() -> None:
+def test_english_words_have_the_pronunciation_of_the_dictionary() -> None:
     say = pronunciation.Pronunciation("en")
     assert say("“Bob’s”") == ("B", "AA", "B", "Z")
     assert say("—") == ()

@@ -1,4 +1,4 @@
-"""Subtitles as they come: what can be read is, and a bad cue costs itself and is reported with its line."""
+"""Subtitles found in practice: a bad cue is left out and reported with its line, and the rest is read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read(folder: Path, name: str, text: str) -> Script:
     return script.load(folder / name)
 
 
-def said(found: Script) -> list[tuple[str | None, str]]:
+def spoken(found: Script) -> list[tuple[str | None, str]]:
     return [(line.speaker, line.text) for line in found.lines]
 
 
@@ -43,7 +43,7 @@ LAST = "\n3\n00:00:05,000 --> 00:00:06,000\nThree.\n"
         ("2\n00:00:03,000 > 00:00:04,000\nTwo.\n", "6:1: not a line of times"),
     ],
 )  # fmt: skip
-def test_a_bad_cue_costs_itself_and_is_reported_with_its_line(tmp_path: Path, bad: str, why: str) -> None:
+def test_only_a_bad_cue_is_left_out_and_reported_with_its_line(tmp_path: Path, bad: str, why: str) -> None:
     found = read(tmp_path, "a.srt", GOOD + bad + LAST)
     assert [line.text for line in found.lines] == ["One.", "Three."]
     (fault,) = found.faults
@@ -94,11 +94,9 @@ def test_times_are_read_however_they_are_written(
         ("7", [(None, "7")]),
     ],
 )  # fmt: skip
-def test_marks_of_layout_are_not_spoken(
-    tmp_path: Path, rows: str, lines: list[tuple[str | None, str]]
-) -> None:
+def test_layout_tags_are_not_spoken(tmp_path: Path, rows: str, lines: list[tuple[str | None, str]]) -> None:
     found = read(tmp_path, "a.srt", f"1\n00:00:01,000 --> 00:00:02,000\n{rows}\n{LAST}")
-    assert said(found) == [*lines, (None, "Three.")]
+    assert spoken(found) == [*lines, (None, "Three.")]
     assert not found.faults
 
 
@@ -144,14 +142,14 @@ la
 """
 
 
-def test_captions_that_roll_up_are_said_once(tmp_path: Path) -> None:
+def test_repeated_rows_of_roll_up_captions_are_removed(tmp_path: Path) -> None:
     found = read(tmp_path, "a.vtt", YOUTUBE)
     assert [line.text for line in found.lines] == ["hello everyone", "today we sing", "la"]
     assert found.language == "es-419"
     assert not found.faults
 
 
-def test_people_may_repeat_themselves(tmp_path: Path) -> None:
+def test_repeated_lines_are_kept_where_captions_do_not_roll_up(tmp_path: Path) -> None:
     cues = [
         f"{k}\n00:00:0{k},000 --> 00:00:0{k + 1},000\n{text}\n"
         for k, text in enumerate(["No.", "No.", "Go.", "Up.", "Up."])
@@ -169,7 +167,7 @@ def test_notes_styles_regions_and_names_of_cues_are_not_spoken(tmp_path: Path) -
         "00:05.000 --> 00:06.000\nEnd\n"
     )
     found = read(tmp_path, "a.vtt", text)
-    assert said(found) == [("Anna & Co", "Hi"), ("Ben", "Yo"), (None, "go on and on"), (None, "End")]
+    assert spoken(found) == [("Anna & Co", "Hi"), ("Ben", "Yo"), (None, "go on and on"), (None, "End")]
     assert not found.faults
 
 
@@ -213,7 +211,7 @@ Dialogue: 0,0:00:07.00,0:00:08.00,Default,,0,0,0,,- BEN: One\\N- Two
 
 def test_substation_has_actors_and_keeps_lines_of_faults(tmp_path: Path) -> None:
     found = read(tmp_path, "a.ass", ASS)
-    assert said(found) == [("Anna", "Yes, no maybe"), ("BEN", "One"), (None, "Two")]
+    assert spoken(found) == [("Anna", "Yes, no maybe"), ("BEN", "One"), (None, "Two")]
     assert [fault.split(": ")[0].rpartition("/")[2] for fault in found.faults] == [
         "a.ass:12:1", "a.ass:13:1", "a.ass:14:1",
     ]  # fmt: skip
@@ -243,7 +241,7 @@ def test_no_text_breaks_a_reader(text: str) -> None:
 @pytest.mark.parametrize(
     "piece", [" ", "[", "{\\", "<v ", "A-", "00:", "00:00:01,000 --> ", "&", "A ", "\n", "-->1", "'"]
 )
-def test_huge_texts_take_no_longer_than_their_length_asks(tmp_path: Path, piece: str) -> None:
+def test_time_grows_no_faster_than_the_length_of_a_text(tmp_path: Path, piece: str) -> None:
     row = "1\n00:00:01,000 --> 00:00:02,000\nHello " + piece * (300_000 // len(piece)) + "\n"
     begun = time.process_time()
     try:

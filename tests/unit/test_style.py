@@ -16,13 +16,13 @@ from dubcli.artifacts import tracks
 from dubcli.artifacts.base import Document
 from dubcli.artifacts.cast import Cast, Person
 from dubcli.artifacts.cues import Cue, Cues
-from dubcli.artifacts.mouth import Learnt, MouthFacts
+from dubcli.artifacts.mouth import MouthFacts, PersonFit
 from dubcli.artifacts.shots import Frames, Shot, Shots
 from dubcli.artifacts.speech import Record, save_features
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core import keys
 from dubcli.core.model import Artifact, JobView, Source, Task
-from dubcli.cueing import speaker as evidence
+from dubcli.cueing import evidence
 from dubcli.edits import castfile, cuefile
 from dubcli.errors import ConfigError
 from dubcli.face import mesh
@@ -50,7 +50,7 @@ def shapes(opening: Array, width: Array, protrusion: Array) -> Array:
 def listener() -> prior.Prior:
     """The shipped prior, to which made-up speech is as loud and as lively as real speech."""
     shipped, heard = prior.load(prior.SHIPPED), speech(9, 60)
-    told = shipped(shipped.hear(heard).windows(np.arange(0, 60, STEP)))
+    told = shipped(shipped.project(heard).windows(np.arange(0, 60, STEP)))
     weight, mean = shipped.linear.weight / told.std(0), (shipped.linear.mean - told.mean(0)) / told.std(0)
     return prior.Prior(shipped.directions, prior.Linear(shipped.linear.centre, weight, mean))
 
@@ -59,7 +59,7 @@ KNOWN = listener()
 
 
 def told_by_prior(heard: dict[str, Array], at: Array) -> Array:
-    return KNOWN(KNOWN.hear(heard).windows(at))[:, 0]
+    return KNOWN(KNOWN.project(heard).windows(at))[:, 0]
 
 
 def told_by_visemes(heard: dict[str, Array], at: Array) -> Array:
@@ -111,7 +111,7 @@ def test_halves_of_a_clip_give_one_style_and_two_speakers_give_two() -> None:
 def test_a_middle_does_not_depend_on_what_is_said() -> None:
     stretch, heard = speaker(2, 1.0)
     gap = basis.opening(stretch.shape)
-    asked = KNOWN(KNOWN.hear(heard).windows(stretch.seconds))[:, 0]
+    asked = KNOWN(KNOWN.project(heard).windows(stretch.seconds))[:, 0]
     wide, narrow = asked > np.median(asked), asked <= np.median(asked)
     own = [(stretch, wide)], [(stretch, narrow)]
     person = basis.person(mesh.head(), stretch.shape)
@@ -255,7 +255,7 @@ def test_a_style_is_part_of_the_keys_of_those_faces_only_that_have_it(tmp_path: 
 
 
 def test_a_word_may_have_its_own_style_without_a_step(tmp_path: Path, actor: basis.Person) -> None:
-    learnt = Learnt(style=style.usual(actor).model_dump())
+    learnt = PersonFit(style=style.usual(actor).model_dump())
     MouthFacts(kind="film", why="", lag=0.0, people={"p01": learnt}).save(tmp_path)
     frames = np.arange(100, 160, dtype=np.int32)
     shape = np.repeat(actor.decode(actor.coefficients[:1]), len(frames), axis=0)
@@ -304,7 +304,7 @@ def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
     assert set(found) == {"talks"}
     assert 15 < found["talks"]["talks"] <= 24
     whole = style.Style.model_validate(found["talks"]["style"])
-    judged = patch.object(evidence, "evidence", wraps=evidence.evidence)
+    judged = patch.object(evidence, "estimate", wraps=evidence.estimate)
     with patch.object(model, "LESSON", count // 2), judged as calls:
         part = learn._styles(task, faces, people, learnt)["talks"]
     assert calls.call_count == 2, "of four shots"

@@ -1,4 +1,4 @@
-"""Phones become mouth classes."""
+"""Visemes of timed phones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_teeth_touch_the_lip_for_f_and_v_only() -> None:
     assert {p for p in PHONES if (visemes.passage(p) @ teeth).any()} == {"F", "V"}
 
 
-def test_rows_sum_to_one_and_uncovered_time_is_silence() -> None:
+def test_rows_sum_to_one_and_time_without_phones_is_silence() -> None:
     out = rows(("AA", 0.3, 0.6))
     assert np.allclose(out.sum(1), 1, atol=1e-5)
     assert out[5, INDEX["sil"]] > 0.99
@@ -43,11 +43,11 @@ def test_a_diphthong_moves_from_one_class_to_another() -> None:
     assert out[75, INDEX["ih"]] > 0.9
 
 
-def test_lips_are_on_their_way_before_the_sound() -> None:
+def test_lips_move_before_the_sound() -> None:
     out = rows(("AA", 0.2, 0.5), ("M", 0.5, 0.6), ("AA", 0.6, 0.9))
     closing = out[:, INDEX["PP"]]
     assert 0.05 < closing[48] < 0.5 < closing[55]
 
 
-def test_no_rows_for_no_time() -> None:
+def test_zero_seconds_have_no_rows() -> None:
     assert rows(seconds=0).shape == (0, len(visemes.VISEMES))

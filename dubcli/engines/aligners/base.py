@@ -1,4 +1,4 @@
-"""What an aligner is: it hears a wave and says where speech, words and phones are."""
+"""The interface of aligners: from a waveform to the times of speech, words and phones."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Report = Callable[[int, int], None]
 
 
 def silent(done: int, total: int) -> None:
-    """A report that nobody reads."""
+    """A progress report that does nothing."""
 
 
 @dataclass(frozen=True)
-class Given:
-    """What an aligner knows besides the sound.
+class AlignmentContext:
+    """Inputs of an aligner besides the waveform.
 
     Attributes:
-        script: what is said, None where there is none.
+        script: file of what is said, None for no script.
         language: BCP 47 tag of the speech, "" where unknown.
-        speaker: whose lines of the script the sound holds, "" for everybody's.
-        paths: files of the engine's own by role, such as its weights.
-        batch: 1.0, or less after running out of memory: scale batches by it.
+        speaker: the speaker whose lines of the script the audio holds, "" for all of them.
+        paths: files that only this engine uses, by role, such as its weights.
+        batch: factor on batch sizes; 1.0, or less after running out of memory.
         warn: called with one line for the user.
     """
 
@@ -40,13 +40,15 @@ class Given:
     warn: Callable[[str], None] = lambda line: None
 
 
-ALONE = Given()
-"""Nothing but the sound."""
+NO_CONTEXT = AlignmentContext()
+"""No inputs besides the waveform."""
 
 
 class Aligner(Protocol):
     """An engine of kind `aligner`."""
 
-    def hear(self, wave: NDArray[np.float32], report: Report = silent, given: Given = ALONE) -> Alignment:
-        """Hear a levelled mono wave (S,) at 16 kHz; `report(done, total)` is called as it goes on."""
+    def align(
+        self, wave: NDArray[np.float32], report: Report = silent, context: AlignmentContext = NO_CONTEXT
+    ) -> Alignment:
+        """The alignment of a levelled mono wave (S,) at 16 kHz; calls `report(done, total)` on the way."""
         ...

@@ -1,4 +1,4 @@
-"""A loop in which any phone may follow any other: how likely each is in each frame, and the best path."""
+"""A free phone loop, in which any phone may follow any other: posteriors in each frame, and the best path."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Fitted on sentences with known words (bench/align.py).
-SCALE = 0.2  # acoustic scores of neighbouring frames tell much the same thing, so each counts for less
-_STAY = 0.6  # probability of staying in a third of a phone for one more frame
-_NEXT = 0.09  # probability mass of going on to another phone, over all phones
+SCALE = 0.2  # factor on log-likelihoods: those of neighbouring frames are correlated, so each counts for less
+_STAY = 0.6  # probability of staying in a third of a phone for one more frame of 10 ms
+_NEXT = 0.09  # probability of entering another phone after the last third, summed over all phones
 
 
 def posterior(scores: NDArray[np.float32], scale: float = SCALE) -> NDArray[np.float32]:
-    """Probability of each third of each phone in each frame, by the forward-backward algorithm.
+    """Posterior of each third of each phone in each frame, by the forward-backward algorithm.
 
     Args:
         scores: (F, C, 3) log-likelihoods in nats.
-        scale: what they are multiplied by.
+        scale: factor on the log-likelihoods.
 
     Returns:
         (F, C, 3) float32; sums to 1 in each frame.
@@ -53,7 +53,7 @@ def best(scores: NDArray[np.float32], scale: float = SCALE) -> list[tuple[int, i
 
     Args:
         scores: (F, C, 3) log-likelihoods in nats.
-        scale: what they are multiplied by.
+        scale: factor on the log-likelihoods.
     """
     count, phones, _ = scores.shape
     stay, go, enter = np.log([_STAY, 1 - _STAY, (1 - _STAY) * _NEXT / phones])

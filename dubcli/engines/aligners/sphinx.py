@@ -1,9 +1,9 @@
-"""PocketSphinx's acoustic model (US English, BSD-2-Clause, inside its package) as a scorer of phones.
+"""Log-likelihoods of phones by PocketSphinx's acoustic model (US English, BSD-2-Clause, in its package).
 
-Its own phone search answers with one hard sequence, which is poor in other languages than its own. The
-scores behind that search are finer: this module scores every tied state ("senone") of its model in every
-frame, and folds them into one score for each third of each phone. PocketSphinx makes the cepstra; it scores
-one state after the other, which takes five times as long as the few products of matrices here.
+PocketSphinx's phone search returns a single sequence, which is poor in languages other than English. This
+module scores every tied state ("senone") of the model in every frame instead, and folds them into one score
+for each third of each phone. PocketSphinx computes the cepstra; its own scoring goes state by state, which
+takes five times as long as the matrix products here.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from dubcli.errors import DependencyError, EngineError
 
-FRAMES_PER_SECOND = 100
-_WINDOW_S = 0.0256  # frame f covers samples from f * 10 ms on for this long
-NOISES = ("+NSN+", "+SPN+")
-_UNIT = 0.1024  # nats per step of a stored weight: ln(1.0001) * 2**10
-_FLOOR = -96 * _UNIT  # nats that Gaussians may fit worse than the best ones: PocketSphinx's own
-_LEAST_VARIANCE = 1e-4  # PocketSphinx's own
+FRAMES_PER_SECOND = 100  # Hz, PocketSphinx's default frame rate
+_WINDOW_S = 0.0256  # seconds; frame f spans the samples from f * 10 ms on (PocketSphinx's default)
+NOISES = ("+NSN+", "+SPN+")  # the model's names of noise and of unintelligible speech
+_UNIT = 0.1024  # nats per step of a stored mixture weight: ln(1.0001) * 2**10 (PocketSphinx's sendump format)
+_FLOOR = -96 * _UNIT  # nats below the best Gaussians at which others are clipped, as in PocketSphinx
+_LEAST_VARIANCE = 1e-4  # squared cepstral units, PocketSphinx's default variance floor
 
 Floats = NDArray[np.float32]
 
@@ -46,28 +46,28 @@ def model(name: str) -> str:
 
 
 def scores(wave: Floats) -> Floats:
-    """How well each third of each phone fits each frame.
+    """Log-likelihood of each third of each phone in each frame.
 
     Args:
         wave: (S,) levelled mono at 16 kHz, at least 0.1 s.
 
     Returns:
-        (F, C, 3) float32 log-likelihoods in nats, 0 where the state that fits the frame best would be, phones
-        in the order of `phones()`; row f is centred on `(f + 0.5) / 100` s, F = S // 160.
+        (F, C, 3) float32 log-likelihoods in nats, relative to the best state of the frame, phones in the
+        order of `phones()`; row f is centred on `(f + 0.5) / 100` s, F = S // 160.
     """
-    heard = _fits(_streams(_cepstra(wave)))
+    rows = _log_likelihoods(_streams(_cepstra(wave)))
 
     # From windows that start at f * 10 ms to rows centred on (f + 0.5) * 10 ms.
     count = len(wave) // 160
     at = (np.arange(count) + 0.5) - _WINDOW_S / 2 * FRAMES_PER_SECOND
-    low = np.clip(np.floor(at).astype(int), 0, len(heard) - 1)
-    high = np.clip(low + 1, 0, len(heard) - 1)
-    part = np.clip(at - low, 0, 1).astype(np.float32)[:, None, None]
-    return np.asarray((1 - part) * heard[low] + part * heard[high], np.float32)
+    low = np.clip(np.floor(at).astype(int), 0, len(rows) - 1)
+    high = np.clip(low + 1, 0, len(rows) - 1)
+    fraction = np.clip(at - low, 0, 1).astype(np.float32)[:, None, None]
+    return np.asarray((1 - fraction) * rows[low] + fraction * rows[high], np.float32)
 
 
 def phones() -> tuple[str, ...]:
-    """Names of the model's phones and noises, in its own order."""
+    """Names of the model's phones and noises, in the model's order."""
     return _senones()[2]
 
 
@@ -77,7 +77,7 @@ def _cepstra(wave: Floats) -> Floats:
 
     pcm = (np.clip(wave, -1, 1) * 32767).astype("<i2").tobytes()
     with tempfile.TemporaryDirectory() as folder:
-        # PocketSphinx makes cepstra for none but a search, and leaves a copy of them in a file. The search
+        # PocketSphinx computes cepstra only as part of a search, and can log them to a file. The search
         # itself is not run.
         search = pocketsphinx.Decoder(
             hmm=model("en-us"), lm=None, dict=None, allphone=model("en-us-phone.lm.bin"),
@@ -91,51 +91,52 @@ def _cepstra(wave: Floats) -> Floats:
 
 
 def _streams(cepstra: Floats) -> Floats:
-    """(3, N, 13): cepstra about their mean where there is sound, their slopes, and the slopes of these."""
+    """(3, N, 13): cepstra about their mean where there is sound, their first and their second differences."""
     loud = cepstra[:, 0] >= 0
     level = cepstra - cepstra[loud].mean(0, dtype=np.float64) if loud.any() else cepstra
     padded = np.pad(level, ((3, 3), (0, 0)), mode="edge")
-    before, early, late, after = (padded[k : k + len(level)] for k in (0, 2, 4, 6))
-    slope = padded[5 : 5 + len(level)] - padded[1 : 1 + len(level)]
-    return np.asarray([level, slope, (after - early) - (late - before)], np.float32)
+    three_back, one_back, one_ahead, three_ahead = (padded[k : k + len(level)] for k in (0, 2, 4, 6))
+    delta = padded[5 : 5 + len(level)] - padded[1 : 1 + len(level)]
+    return np.asarray([level, delta, (three_ahead - one_back) - (one_ahead - three_back)], np.float32)
 
 
-def _fits(streams: Floats) -> Floats:
+def _log_likelihoods(streams: Floats) -> Floats:
     """(N, C, 3) log-likelihoods of the thirds of phones.
 
-    A state's is the sum over its streams. All states of a phone share its Gaussians, 128 in each stream, and
-    weigh them in their own ways.
+    That of a state is the sum over its streams. All states of a phone share the phone's Gaussians, 128 in
+    each stream, and differ in their mixture weights.
     """
     mixtures = _mixtures()
     _, count, _ = streams.shape
-    seen = np.concatenate([streams**2, streams, np.ones((3, count, 1), np.float32)], axis=2)
+    terms = np.concatenate([streams**2, streams, np.ones((3, count, 1), np.float32)], axis=2)
     names = phones()
     peak = np.empty((3, count, len(names), 1), np.float32)
-    plain, best = np.empty((2, count, len(names), 3), np.float32)
+    any_context, best = np.empty((2, count, len(names), 3), np.float32)
     for phone, states in enumerate(mixtures.states):
         total = np.ones((count, states.stop - states.start), np.float32)
         for stream in range(3):
-            log = seen[stream] @ mixtures.gaussians[stream, phone]
+            log = terms[stream] @ mixtures.gaussians[stream, phone]
             peak[stream, :, phone, 0] = log.max(1)
             total *= np.exp(log - peak[stream, :, phone]) @ mixtures.weights[stream, :, states]
-        # The phone in any context comes first in each third. That, and the phone in the context that fits
-        # best: their mean did best on hand-checked sentences (bench/align.py).
-        plain[:, phone] = total[:, mixtures.thirds[phone]]
+        # The context-independent state comes first in each third. The mean of its score and of the score of
+        # the best context did best on hand-checked sentences (bench/align.py).
+        any_context[:, phone] = total[:, mixtures.thirds[phone]]
         best[:, phone] = np.maximum.reduceat(total, mixtures.thirds[phone], axis=1)
     level = np.maximum(peak - peak.max(2, keepdims=True), _FLOOR).sum(0)
     top = level + np.log(best)
-    return np.asarray((top + level + np.log(plain)) / 2 - top.max((1, 2), keepdims=True), np.float32)
+    mean = (top + level + np.log(any_context)) / 2
+    return np.asarray(mean - top.max((1, 2), keepdims=True), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class _Mixtures:
-    """The Gaussians of each phone and how its states weigh them.
+    """The Gaussians of each phone and the mixture weights of its states.
 
     Attributes:
         gaussians: (3, C, 27, 128) float32; (squares of a stream, stream, 1) times it are log densities.
-        weights: (3, 128, states) float32, states in the order of phones and their thirds.
-        states: of each phone, C slices.
-        thirds: (C, 3) where its thirds begin in that slice.
+        weights: (3, 128, states) float32 mixture weights, states in the order of phones and their thirds.
+        states: C slices, the states of each phone.
+        thirds: (C, 3) index in that slice at which each third begins.
     """
 
     gaussians: Floats

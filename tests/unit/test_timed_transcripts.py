@@ -1,4 +1,4 @@
-"""Alignments of other programs as they come: CTM, WhisperX's JSON, TextGrids of Praat, MFA and MAUS."""
+"""Time-aligned transcripts of other programs: CTM, WhisperX JSON, TextGrids of Praat, MFA and MAUS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from praatio import textgrid as praatio
 
 from dubcli.artifacts.speech import Phone, Record, Word
 from dubcli.errors import ConfigError
-from dubcli.speech import alignment_files, notation, script, textgrid
+from dubcli.speech import notation, script, textgrid, timed_transcripts
 from dubcli.speech.lines import Script, tidy
 
 
@@ -22,7 +22,7 @@ def read(folder: Path, name: str, text: str) -> Script:
     return script.load(folder / name)
 
 
-def test_of_the_alternatives_in_a_ctm_the_first_counts(tmp_path: Path) -> None:
+def test_the_first_alternative_in_a_ctm_is_used(tmp_path: Path) -> None:
     found = read(tmp_path, "a.ctm", (
         ";; LANGUAGE en\ndub 1 0.0 0.1 so NA lex null\ndub 1 * * <ALT_BEGIN>\ndub 1 12.00 0.34 UM 0.5\n"
         "dub 1 * * <ALT>\ndub 1 12.00 0.34 UH\ndub 1 * * <ALT>\ndub 1 12.0 0.3 @\ndub 1 * * <ALT_END>\n"
@@ -47,7 +47,7 @@ def test_of_the_alternatives_in_a_ctm_the_first_counts(tmp_path: Path) -> None:
         ("dub 1 1e99 1 two", "not a CTM row"),
     ],
 )
-def test_a_bad_row_of_a_ctm_costs_itself(tmp_path: Path, row: str, why: str) -> None:
+def test_only_a_bad_row_of_a_ctm_is_left_out(tmp_path: Path, row: str, why: str) -> None:
     found = read(tmp_path, "a.ctm", f"dub 1 0.1 0.2 one\n{row}\ndub 1 3 0.2 three\n")
     assert [line.text for line in found.lines] == ["one", "three"]
     assert "a.ctm:2:1: " in found.faults[0]
@@ -66,7 +66,7 @@ SEGMENTS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-def test_a_bad_segment_of_whisperx_costs_itself(tmp_path: Path) -> None:
+def test_only_a_bad_segment_of_whisperx_is_left_out(tmp_path: Path) -> None:
     found = read(tmp_path, "a.json", json.dumps({"segments": SEGMENTS, "language": "pt_br"}, indent=1))
     assert [(line.text, line.start, line.end) for line in found.lines] == [
         ("One", 0.5, 1.0), ("Two", None, None), ("a", 4.0, 4.5), ("7", 4.5, 5.0), ("b", 5.0, 6.0),
@@ -82,7 +82,7 @@ def test_a_bad_segment_of_whisperx_costs_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["english", "xx", 7, None, ""])
-def test_a_language_that_is_none_is_not_taken(tmp_path: Path, language: Any) -> None:
+def test_an_unknown_language_is_ignored(tmp_path: Path, language: Any) -> None:
     text = json.dumps({"segments": [{"text": "Hello"}], "language": language})
     assert read(tmp_path, "a.json", text).language == ""
 
@@ -104,7 +104,7 @@ JSONISH = st.recursive(
 def test_no_json_breaks_the_reader(data: Any) -> None:
     try:
         found = tidy(
-            alignment_files.whisperx(
+            timed_transcripts.whisperx(
                 json.dumps({"segments": data} if isinstance(data, list) else data), "a.json"
             )
         )
@@ -125,7 +125,7 @@ def test_no_json_breaks_the_reader(data: Any) -> None:
     )
 )
 def test_no_text_breaks_the_reader_of_ctm(pieces: list[str]) -> None:
-    for line in tidy(alignment_files.ctm(" ".join(pieces), "a.ctm")).lines:
+    for line in tidy(timed_transcripts.ctm(" ".join(pieces), "a.ctm")).lines:
         assert 0 <= (line.start or 0) <= (line.end or 0)
 
 
@@ -164,20 +164,20 @@ def test_sampa_of_maus(tmp_path: Path, short: bool) -> None:
         ("ɑ b tʃ ʔ", "AA B CH"),
         ("A b tS @ ?", "AA B CH AH"),
         ("OY t @ 6", "OY T AH AH"),
-        ("S Z N", "S Z NG"),  # English, as most TextGrids are, where nothing else says what they are
+        ("S Z N", "S Z NG"),  # English, as most TextGrids are, where no other label decides
         ("S Z T D N @", "SH ZH TH DH NG AH"),
         ("M AA1 ʃ", "M AA SH"),
         ("tʰ d̪ ɲ", "T D N Y"),
     ],
 )
-def test_alphabets_are_told_apart_by_what_a_tier_holds(labels: str, phones: str) -> None:
+def test_the_alphabet_of_a_tier_is_recognised_by_its_labels(labels: str, phones: str) -> None:
     rows = [label for label in labels.split() if not notation.pause(label)]
     read = notation.reading(rows)
-    said = " ".join(" ".join(read(label) or ()) for label in rows).split()
-    assert said == ("S Z N" if phones == "S Z NG" else phones).split()
+    found = " ".join(" ".join(read(label) or ()) for label in rows).split()
+    assert found == ("S Z N" if phones == "S Z NG" else phones).split()
 
 
-def test_an_unknown_phone_costs_itself(tmp_path: Path) -> None:
+def test_only_an_unknown_phone_is_left_out(tmp_path: Path) -> None:
     phones = [(0.0, 0.3, "M"), (0.3, 0.6, "AA1"), (0.6, 0.8, "%%"), (0.8, 1.0, "SH")]
     text = grid(("words", [(0.0, 1.0, "mash")]), ("phones", phones))
     found = read(tmp_path, "a.TextGrid", text)
@@ -191,7 +191,7 @@ def test_an_unknown_phone_costs_itself(tmp_path: Path) -> None:
     assert found.phones == ()
 
 
-def test_comments_and_short_headers_as_praat_takes_them(tmp_path: Path) -> None:
+def test_comments_and_short_headers_are_read_as_praat_reads_them(tmp_path: Path) -> None:
     text = (
         'File type = "ooTextFile short" ! by hand\n"TextGrid"\n\n! 7 tiers? no: 1 "one"\n'
         "0 ! from\n+2. ! to\n<exists>\n"
@@ -202,7 +202,7 @@ def test_comments_and_short_headers_as_praat_takes_them(tmp_path: Path) -> None:
     assert line.place.endswith("a.TextGrid:13:8")
 
 
-def test_a_bad_interval_costs_itself(tmp_path: Path) -> None:
+def test_only_a_bad_interval_is_left_out(tmp_path: Path) -> None:
     text = grid(("Anna", [(1.0, 2.0, "one"), (3.0, 4.0, "two"), (5.0, 6.0, "three")]))
     found = read(tmp_path, "a.TextGrid", text.replace("xmax = 4", "xmax = 2.5"))
     assert [line.text for line in found.lines] == ["one", "three"]
@@ -226,7 +226,7 @@ RECORD = Record(
 )
 
 
-def test_what_is_exported_is_a_textgrid_to_praatio_and_a_script_to_us(tmp_path: Path) -> None:
+def test_an_export_is_a_textgrid_for_praatio_and_a_script_for_dubcli(tmp_path: Path) -> None:
     path = tmp_path / "a.TextGrid"
     path.write_text(textgrid.dump(RECORD), encoding="utf-8")
     tiers = praatio.openTextgrid(str(path), includeEmptyIntervals=True)
@@ -268,7 +268,7 @@ def test_an_export_without_words_is_a_script_of_phones(tmp_path: Path) -> None:
 )
 def test_no_text_breaks_the_reader_of_textgrids(pieces: list[str]) -> None:
     try:
-        tidy(alignment_files.praat('"ooTextFile" "TextGrid" 0 9 1 ' + " ".join(pieces), "a.TextGrid"))
+        tidy(timed_transcripts.praat('"ooTextFile" "TextGrid" 0 9 1 ' + " ".join(pieces), "a.TextGrid"))
     except ConfigError as error:
         if not str(error).startswith("a.TextGrid:"):
             raise

@@ -1,4 +1,4 @@
-"""Other programs' alignments as scripts: CTM, WhisperX's JSON, and TextGrids of Praat, MFA and MAUS."""
+"""Time-aligned transcripts of other programs as scripts: CTM, WhisperX JSON, TextGrids (Praat, MFA, MAUS)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from typing import Any
 from dubcli.errors import ConfigError
 from dubcli.language import standard
 from dubcli.speech import notation, textgrid
-from dubcli.speech.lines import FINE_S, ROUGH_S, Line, Script, Sound, fault_in_times, left_out
+from dubcli.speech.lines import FINE_S, ROUGH_S, Line, Script, TimedPhone, fault_in_times, left_out
 
-_LONGEST_S = 1e6
-_NO_WORDS = {"non-lex", "misc", "noscore", "noise", "non-speech"}  # types of CTM rows that nobody says
+_LONGEST_S = 1e6  # seconds, eleven days; larger times are taken for errors
+# Types of CTM rows that are not speech, as in NIST's rich transcription evaluations.
+_NO_WORDS = {"non-lex", "misc", "noscore", "noise", "non-speech"}
 _ALTERNATIVES = re.compile(r"<ALT(_BEGIN|_END)?>", re.IGNORECASE)
 
 
 def ctm(text: str, name: str) -> Script:
-    """NIST CTM: `file channel start duration word [confidence [type [speaker]]]`.
+    """The script in a NIST CTM: `file channel start duration word [confidence [type [speaker]]]`.
 
-    Of the alternatives between `<ALT_BEGIN>` and `<ALT_END>` the first one counts.
+    Of the alternatives between `<ALT_BEGIN>` and `<ALT_END>` the first one is used.
     """
     found: list[Line] = []
     faults: list[str] = []
-    others = begun = False  # in an alternative after the first; between the two marks
+    skipping = begun = False  # in an alternative after the first; between the two tags
     for number, row in enumerate(text.split("\n"), 1):
         cells = row.split()
         if not cells or cells[0].startswith(";;"):
@@ -33,9 +34,9 @@ def ctm(text: str, name: str) -> Script:
         mark = _ALTERNATIVES.fullmatch(cells[4]) if len(cells) > 4 else None
         if mark:
             begun = (mark[1] is not None and mark[1].upper() == "_BEGIN") or (begun and mark[1] is None)
-            others = begun and mark[1] is None
+            skipping = begun and mark[1] is None
             continue
-        if others:
+        if skipping:
             continue
         start, length = (_float(cells[k]) if len(cells) > k else None for k in (2, 3))
         place = f"{name}:{number}:1"
@@ -54,29 +55,29 @@ def ctm(text: str, name: str) -> Script:
 
 
 def whisperx(text: str, name: str) -> Script:
-    """What `whisperx --output_format json` writes."""
+    """The script in a file of `whisperx --output_format json`."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         line, column = getattr(error, "lineno", 1), getattr(error, "colno", 1)
-        raise ConfigError(f"{name}:{line}:{column}: no JSON ({getattr(error, 'msg', error)})") from None
+        raise ConfigError(f"{name}:{line}:{column}: not JSON ({getattr(error, 'msg', error)})") from None
     return from_whisperx(data, name, _starts(text))
 
 
 def from_whisperx(data: Any, name: str, lines: Sequence[int] = ()) -> Script:
-    """The script that a WhisperX result amounts to; a word without times takes those around it.
+    """The script in a WhisperX result; a word without times gets those of its neighbours.
 
     Args:
-        data: the result as JSON has it.
-        name: what faults are reported of.
-        lines: on which each segment begins, () where that is not known.
+        data: the parsed JSON.
+        name: the file's name in faults.
+        lines: the line on which each segment begins, () where that is not known.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is not a WhisperX result.
     """
     segments = data.get("segments") if isinstance(data, dict) else None
     if not isinstance(segments, list):
-        raise ConfigError(f"{name}:1:1: no WhisperX result: it has no list of segments")
+        raise ConfigError(f"{name}:1:1: not a WhisperX result: it has no list of segments")
     found: list[Line] = []
     faults: list[str] = []
     timed = False
@@ -125,21 +126,21 @@ def _words(
             faults.append(left_out(place, f"word {number}, {text.strip()[:40]!r}: {why}", "word"))
             continue
         words.append((text, first, last, _string(row.get("speaker")) or speaker))
-    after: list[float | None] = []  # when the next word that has a time begins
+    following_start: list[float | None] = []  # start of the next word that has a time
     upcoming = end
     for _, first, _, _ in reversed(words):
-        after.append(upcoming)
+        following_start.append(upcoming)
         upcoming = upcoming if first is None else first
-    before = start
-    for (text, first, last, who), following in zip(words, reversed(after), strict=True):
-        a = before if first is None else first
+    previous_end = start
+    for (text, first, last, who), following in zip(words, reversed(following_start), strict=True):
+        a = previous_end if first is None else first
         b = following if last is None else last
         yield Line(text, a, max(a, b) if a is not None and b is not None else b, who, place)
-        before = last if last is not None else first if first is not None else before
+        previous_end = last if last is not None else first if first is not None else previous_end
 
 
 def _times(row: Mapping[str, Any]) -> tuple[float | None, float | None, str]:
-    """(start, end, what is wrong with them); None where a time is missing or no number, as NaN is not."""
+    """(start, end, fault); None for a time that is missing or not a finite number."""
     start, end = _float(row.get("start")), _float(row.get("end"))
     if start is not None and end is not None:
         return start, end, fault_in_times(start, end)
@@ -151,7 +152,7 @@ def _timed(word: Any) -> bool:
 
 
 def _float(value: Any) -> float | None:
-    """A finite number of seconds; None for anything else."""
+    """A finite number of seconds; None for anything else, and for more than `_LONGEST_S`."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -166,7 +167,7 @@ def _string(value: Any) -> str:
 
 
 def _starts(text: str) -> list[int]:
-    """The lines on which the segments of a JSON text begin; [] where they cannot be found."""
+    """The line numbers on which the segments of a JSON text begin; [] where they cannot be found."""
     match = re.search(r'"segments"\s*:\s*\[', text)
     decoder, found, at, line, counted = json.JSONDecoder(), [], match.end() if match else len(text), 1, 0
     while at < len(text):
@@ -182,24 +183,29 @@ def _starts(text: str) -> list[int]:
     return found
 
 
+# Names of tiers as Praat users, the Montreal Forced Aligner and WebMAUS write them.
 _WORDS = {"words", "word", "ort-mau", "orthography"}
 _PHONES = {"phones", "phone", "mau", "segments", "phonemes"}
-_OTHER_TIERS = {"kan-mau", "kan", "trn"}  # of MAUS: pronunciations of words, and all text in one interval
-_UNKNOWN = 0.5  # share of labels in no known alphabet from which a tier of phones is not used
+_IGNORED_TIERS = {
+    "kan-mau",
+    "kan",
+    "trn",
+}  # of MAUS: canonical pronunciations; the whole text in one interval
+_UNKNOWN = 0.5  # share of unreadable labels above which a tier is not used as phones; set by hand
 
 
 def praat(text: str, name: str) -> Script:
-    """Tiers of words and phones (as Praat, MFA or MAUS name them), or else of lines, one tier a speaker."""
+    """The script in a TextGrid: tiers named as words or phones, or else tiers of lines, one a speaker."""
     words: list[Line] = []
     lines: list[Line] = []
-    phones: list[Sound] = []
+    phones: list[TimedPhone] = []
     tiers, faults = textgrid.parse(text, name)
     for tier in tiers:
         speaker, dash, kind = tier.name.rpartition(" - ")
         kind, who = kind.strip().lower(), speaker.strip() if dash else None
         if kind in _PHONES:
-            phones += _sounds(tier, name, kind == "mau", faults)
-        elif kind in _WORDS or kind not in _OTHER_TIERS:
+            phones += _phones(tier, name, kind == "mau", faults)
+        elif kind in _WORDS or kind not in _IGNORED_TIERS:
             (words if kind in _WORDS else lines).extend(
                 Line(
                     row.label, row.start, row.end, who if kind in _WORDS else tier.name,
@@ -208,23 +214,25 @@ def praat(text: str, name: str) -> Script:
                 for row in tier.intervals
                 if not notation.pause(row.label)
             )  # fmt: skip
-    said = words or ([] if phones else lines)
-    return Script(tuple(said), FINE_S if words else ROUGH_S, phones=tuple(phones), faults=tuple(faults))
+    chosen = words or ([] if phones else lines)
+    return Script(tuple(chosen), FINE_S if words else ROUGH_S, phones=tuple(phones), faults=tuple(faults))
 
 
-def _sounds(tier: textgrid.Tier, name: str, sampa: bool, faults: list[str]) -> list[Sound]:
-    """The phones of a tier; several in one interval share its time evenly."""
+def _phones(tier: textgrid.Tier, name: str, sampa: bool, faults: list[str]) -> list[TimedPhone]:
+    """The phones of a tier; several phones in one interval divide its time evenly."""
     rows = [row for row in tier.intervals if not notation.pause(row.label)]
     read = notation.reading({row.label for row in rows}, sampa=sampa)
-    found: list[Sound] = []
+    found: list[TimedPhone] = []
     unknown: list[str] = []
     for row in rows:
-        said = read(row.label)
-        if said is None:
+        symbols = read(row.label)
+        if symbols is None:
             why = f"unknown phone {row.label[:40]!r}; use ARPABET, IPA or SAMPA"
             unknown.append(left_out(f"{name}:{row.line}:{row.column}", why, "phone"))
-        elif said:
-            step = (row.end - row.start) / len(said)
-            found += [Sound(p, row.start + k * step, row.start + (k + 1) * step) for k, p in enumerate(said)]
+        elif symbols:
+            step = (row.end - row.start) / len(symbols)
+            found += [
+                TimedPhone(p, row.start + k * step, row.start + (k + 1) * step) for k, p in enumerate(symbols)
+            ]
     faults += unknown
     return [] if len(unknown) > _UNKNOWN * len(rows) else found

@@ -1,0 +1,315 @@
+"""Assign the speech of the dub to faces: the active speaker of the original says the dub.
+
+A face that talks in a frame of the original is the active speaker there. Where the film is silent, the last
+or next active speaker of the shot, whichever is nearer in time, remains active, so a dub that runs a little
+longer than the original, or fills a pause, stays with its speaker. Where the original has speech and no
+visible mouth talks, the speaker is offscreen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.artifacts.cues import Cue, Skip
+from dubcli.artifacts.speech import Region
+from dubcli.artifacts.tracks import FaceTrack, Reason
+from dubcli.cueing.evidence import Evidence, FilmAudio, estimate, only_prominent
+from dubcli.edits.cuefile import Edit
+from dubcli.media import spans
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.floating[Any]]
+
+# Seconds; set by hand, no measurement of any single one is on record (`bench/cue.py` measures all together).
+_SHORTEST_TALK_S = 0.15  # shorter bursts of lip motion are not talk
+_LEAD_S = 0.5  # cues start early, because lips move into position before the sound; `motion` decides how
+_SHORTEST_RETURN_S = 1.0  # shorter gaps between changed frames are changed too: the mouth would flicker
+_WORD_GAP_S = 0.3  # longest gap between two words of one line
+_CONFIRMED = (
+    0.95  # 0–1, confidence of a cue that a stem or the script confirms: they can be wrong, but rarely are
+)
+_LIP_PAUSE_S = 0.6  # an active speaker's lips may rest this long in running speech before somebody else talks
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Settings of `cue`; see `config.CueSettings`."""
+
+    threshold: float
+    gap: float
+    pad: float
+    shortest: int
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A shot and the faces in it.
+
+    Attributes:
+        name: the shot's name.
+        start, stop: film-wide frame numbers, half-open.
+        tracks: face tracks.
+        persons: the person of each track, an id of `cast.json`.
+    """
+
+    name: str
+    start: int
+    stop: int
+    tracks: Sequence[FaceTrack]
+    persons: Sequence[str]
+
+
+def speech_frames(regions: Sequence[Region], seconds: Floats, offset: float = 0.0) -> Bools:
+    """(N,) bool, whether each frame has speech; `offset` is added to the times of the regions, seconds."""
+    out = np.zeros(len(seconds), bool)
+    for region in regions:
+        a, b = np.searchsorted(seconds, [region.start + offset, region.end + offset])
+        out[a:b] = True
+    return out
+
+
+def word_frames(words: Sequence[Region], seconds: Floats, offset: float) -> Bools:
+    """(N,) bool, whether each frame has one of the words, or a gap between words too short for a pause."""
+    ordered = sorted(words, key=lambda word: (word.start, word.end))
+    rows = [
+        Region(start=a.start, end=max(a.end, min(b.start, a.end + _WORD_GAP_S)))
+        for a, b in zip(ordered, [*ordered[1:], ordered[-1]], strict=True)
+    ]
+    return speech_frames(rows, seconds, offset)
+
+
+def cues(
+    shot: Shot,
+    seconds: Floats,
+    film: Bools,
+    dub: Bools,
+    audio: FilmAudio | None,
+    limits: Limits,
+    stems: Mapping[str, Bools] | None = None,
+    script: Mapping[str, Bools] | None = None,
+) -> tuple[list[Cue], list[Skip], Bools]:
+    """Cues of one shot.
+
+    Args:
+        shot: the shot.
+        seconds: (N,) film time of every frame of the film.
+        film, dub: (N,) frames with speech in the original and in the dub.
+        audio: audio features of the film; None where it has no speech.
+        limits: settings.
+        stems: person → (N,) frames with speech in their own stem of the dub, which alone decides when they
+            speak; everybody else is assigned the rest of the dub.
+        script: the same for persons whom the dub's script names.
+
+    Returns:
+        Cues, skipped frames, and (stop - start,) frames in which a visible face says the dub.
+    """
+    inside = slice(shot.start, shot.stop)
+    film_speech = film[inside]
+    voices = {person: frames[inside] for person, frames in {**(script or {}), **(stems or {})}.items()}
+    at = np.asarray(seconds, np.float64)[inside]
+    step = float(np.median(np.diff(at))) if len(at) > 1 else 0.04
+    unassigned = dub[inside]
+    if voices:  # edges of a speech region that stick out beyond the voice in it are not lines of their own
+        unassigned = _without_short(
+            unassigned & ~np.any([*voices.values()], axis=0), round(_WORD_GAP_S / step)
+        )
+    dub_speech = np.array([voices.get(person, unassigned) for person in shot.persons])
+    dub_speech = dub_speech.reshape(-1, len(film_speech))
+    found = estimate(shot.tracks, seconds, audio)
+    talking = np.zeros((len(shot.tracks), len(at)), bool)
+    for k, (track, one) in enumerate(zip(shot.tracks, found, strict=True)):
+        talking[k, track.frames - shot.start] = one.talking > limits.threshold
+        talking[k] = _bridged(talking[k], round(limits.gap / step))
+        talking[k] = _without_short(talking[k], round(_SHORTEST_TALK_S / step))
+    active = _active(talking, film_speech, round(_LIP_PAUSE_S / step))
+    prominent = only_prominent(shot.tracks)
+    if audio is None and prominent is not None:
+        active[:] = False
+        active[prominent, shot.tracks[prominent].frames - shot.start] = True
+
+    for k, track in enumerate(shot.tracks):
+        active[k] = (active[k] | (shot.persons[k] in voices)) & _present(track, shot, len(at))
+    out: list[Cue] = []
+    skipped: list[Skip] = []
+    for k, (track, person, one) in enumerate(zip(shot.tracks, shot.persons, found, strict=True)):
+        present = _present(track, shot, len(at))
+        speak = _widened(active[k] & dub_speech[k] & present, round(_LEAD_S / step)) & active[k] & present
+        speak = _bridged(speak, round(limits.gap / step))
+        still = talking[k] & ~speak & present
+        shortest_return = max(limits.gap, _SHORTEST_RETURN_S)
+        changed = _widened(speak | still, round(limits.pad / step))
+        changed = _bridged(changed, round(shortest_return / step)) & present
+        is_speak = _nearest(speak, still)  # a frame of padding belongs to the cue it pads
+        eligible = np.zeros(len(at), bool)
+        eligible[track.frames - shot.start] = track.eligible
+        for a, b in spans.true(changed & eligible):
+            if b - a < limits.shortest:
+                skipped.append(_skip(shot, k, a, b, "short"))
+                continue
+            for c, d in _changes(is_speak[a:b]):
+                kind: Literal["speak", "still"] = "speak" if is_speak[a + c] else "still"
+                begin = int(track.frames[0]) - shot.start
+                frames = slice(a + c - begin, a + d - begin)
+                cue = _cue(shot, k, person, kind, one, frames, talking[k, a + c : a + d], track)
+                if person in voices and kind == "speak":
+                    source = "stem" if person in (stems or {}) else "script"
+                    cue = _confirmed(cue, voices[person][a + c : a + d], source)
+                out.append(cue)
+        skipped += _ineligible(shot, k, track, changed)
+    return out, skipped, np.asarray((active & dub_speech).any(0))
+
+
+def decided(shot: Shot, edits: Sequence[Edit]) -> tuple[list[Cue], list[Skip], Bools]:
+    """What `cues` returns, for a shot whose cues a person has edited; ineligible frames are cut out."""
+    dub_speech = np.zeros(shot.stop - shot.start, bool)
+    out: list[Cue] = []
+    skipped: list[Skip] = []
+    for edit in edits:
+        track = shot.tracks[edit.track]
+        edited = (track.frames >= edit.start) & (track.frames < edit.stop)
+        for a, b in spans.true(edited & track.eligible):
+            out.append(
+                Cue(
+                    shot=shot.name,
+                    track=edit.track,
+                    person=shot.persons[edit.track],
+                    start=int(track.frames[a]),
+                    stop=int(track.frames[b - 1]) + 1,
+                    kind=edit.kind,
+                    confidence=1.0,
+                    evidence={"edited": 1.0},
+                    amplitude=edit.amplitude,
+                    style=edit.style or None,
+                )
+            )
+        changed = np.zeros(len(dub_speech), bool)
+        changed[track.frames[edited] - shot.start] = True
+        skipped += _ineligible(shot, edit.track, track, changed)
+        dub_speech |= changed & (edit.kind == "speak")
+    return out, skipped, dub_speech
+
+
+def _active(talking: Bools, film_speech: Bools, pause: int) -> Bools:
+    """(K, T) frames in which each track is the active speaker; none is where the speaker is offscreen."""
+    active = talking.copy()
+    offscreen = film_speech & ~talking.any(0)
+    for a, b in spans.true(offscreen):
+        if b - a <= pause and talking.any():
+            # Lips may rest for a moment in running speech: the earlier, or else the later, speaker is active.
+            earlier = talking[:, a - 1] if a else None
+            later = talking[:, b] if b < talking.shape[1] else None
+            keep = earlier if earlier is not None and earlier.any() else later
+            if keep is not None:
+                active[:, a:b] = keep[:, None]
+                offscreen[a:b] = not keep.any()
+    known = np.flatnonzero(active.any(0) | offscreen)
+    if len(known):
+        nearest = _closest(known, np.arange(talking.shape[1]))
+        active = active[:, nearest]
+    return active
+
+
+def _closest(known: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The nearest of the sorted `known` for each frame; the earlier one of two that are equally near."""
+    later = np.clip(np.searchsorted(known, frames), 0, len(known) - 1)
+    earlier = np.maximum(later - 1, 0)
+    return np.where(frames - known[earlier] <= known[later] - frames, known[earlier], known[later])
+
+
+def _present(track: FaceTrack, shot: Shot, count: int) -> Bools:
+    out = np.zeros(count, bool)
+    out[track.frames - shot.start] = True
+    return out
+
+
+def _bridged(mask: Bools, gap: int) -> Bools:
+    out = mask.copy()
+    for (_, a), (b, _) in pairwise(spans.true(mask)):
+        if b - a < gap:
+            out[a:b] = True
+    return out
+
+
+def _without_short(mask: Bools, least: int) -> Bools:
+    out = mask.copy()
+    for a, b in spans.true(mask):
+        if b - a < least:
+            out[a:b] = False
+    return out
+
+
+def _widened(mask: Bools, by: int) -> Bools:
+    out = mask.copy()
+    for a, b in spans.true(mask):
+        out[max(0, a - by) : b + by] = True
+    return out
+
+
+def _nearest(speak: Bools, still: Bools) -> Bools:
+    """(T,) bool, whether the nearest frame that is in `speak` or `still` is in `speak`."""
+    known = np.flatnonzero(speak | still)
+    if not len(known):
+        return speak
+    return speak[_closest(known, np.arange(len(speak)))]
+
+
+def _changes(mask: Bools) -> list[tuple[int, int]]:
+    edges = [0, *(np.flatnonzero(np.diff(mask.astype(np.int8))) + 1).tolist(), len(mask)]
+    return list(pairwise(edges))
+
+
+def _cue(
+    shot: Shot,
+    k: int,
+    person: str,
+    kind: Literal["speak", "still"],
+    found: Evidence,
+    frames: slice,
+    talked: Bools,
+    track: FaceTrack,
+) -> Cue:
+    confidence = float(found.talking[frames].mean())
+    numbers = {
+        "talked": float(talked.mean()),
+        "motion": float(found.motion[frames].mean()),
+        "sync": float(found.sync[frames].mean()),
+    }
+    return Cue(
+        shot=shot.name,
+        track=k,
+        person=person,
+        start=int(track.frames[0]) + frames.start,
+        stop=int(track.frames[0]) + frames.stop,
+        kind=kind,
+        confidence=round(confidence, 3),
+        evidence={name: round(value, 4) for name, value in numbers.items()},
+    )
+
+
+def _confirmed(cue: Cue, voice: Bools, source: str) -> Cue:
+    """The cue with a high confidence where its person speaks in their own stem, or is named in the script."""
+    share = round(float(voice.mean()), 4)
+    confidence = max(cue.confidence, _CONFIRMED if share else 0.0)
+    return cue.model_copy(update={"confidence": confidence, "evidence": {**cue.evidence, source: share}})
+
+
+def _skip(shot: Shot, k: int, a: int, b: int, reason: str) -> Skip:
+    return Skip(shot=shot.name, track=k, start=shot.start + a, stop=shot.start + b, reason=reason)
+
+
+def _ineligible(shot: Shot, k: int, track: FaceTrack, changed: Bools) -> list[Skip]:
+    out = []
+    first = int(track.frames[0]) - shot.start
+    for reason in Reason:
+        if reason == Reason.OK:
+            continue
+        mask = np.zeros(len(changed), bool)
+        mask[first : first + len(track.frames)] = track.reason == reason
+        out += [_skip(shot, k, a, b, reason.name.lower()) for a, b in spans.true(mask & changed)]
+    return sorted(out, key=lambda s: s.start)
