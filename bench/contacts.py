@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from gather import Clip, gather
 
 Features = dict[str, NDArray[np.float32]]
-PARTED = 0.1  # of a mouth's range of opening
+PARTED = 0.1  # of a mouth's range of aperture
 BURST_S = 0.005  # step in which a burst is looked for
 
 
@@ -48,7 +48,7 @@ def heard(path: Path) -> tuple[Features, Features]:
 
 
 def told(clip: Clip, dub: Features, known: prior.Prior, lag: float) -> list[float]:
-    """Correlation of opening, width and protrusion, and closure F1."""
+    """Correlation of aperture, width and protrusion, and closure F1."""
     person = basis.person(clip.head, clip.shape)
     at, still = clip.seconds - lag, np.zeros(len(clip.seconds), np.float32)
     shape, together = model.unlearnt(known).predict("", person, dub, at)
@@ -60,7 +60,7 @@ def told(clip: Clip, dub: Features, known: prior.Prior, lag: float) -> list[floa
 
 def parting(path: Path, clip: Clip) -> list[float]:
     """Seconds from the burst of each b and p to the parting of the lips."""
-    wave, gap = levelled(audio(path)[0]), basis.opening(clip.shape)
+    wave, gap = levelled(audio(path)[0]), basis.aperture(clip.shape)
     step = round(16000 * BURST_S)
     level = np.array([np.log(np.mean(wave[max(0, at - step) : at + 2 * step] ** 2) + 1e-7)
                       for at in range(0, len(wave), step)])  # fmt: skip
@@ -95,7 +95,7 @@ def main() -> None:
     lags = [model.lag(before, [(before.project(c.features), c.seconds)], c.shape) for c in clips]
     lag = float(np.median(lags))
     sounds = [heard(path) for path in paths]
-    print("| | opening | width | protrusion | closure F1 |\n|---|---|---|---|---|")
+    print("| | aperture | width | protrusion | closure F1 |\n|---|---|---|---|---|")
     for k, source in enumerate(("phone loop", "script")):
         for name, change in (
             ("", {"posed": motion.posed}),

@@ -233,7 +233,7 @@ class Made:
             "encoded": encoded,
         }
         frames = np.clip((np.arange(self.shots[-1][1]) / RATE * 100).astype(int), 0, count - 1)
-        self.aperture = (viseme @ visemes.table("opening"))[frames].astype(np.float64)
+        self.aperture = (viseme @ visemes.table("aperture"))[frames].astype(np.float64)
         self.spoken = spoken[frames]
         return speech.Record(engine="made", seconds=round(seconds, 3), regions=tuple(regions_)), found
 

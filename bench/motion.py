@@ -2,7 +2,7 @@
 
     python bench/motion.py FOOTAGE --cache DIR [--priors DIR] [CLIP…]
 
-Each clip is cut in quarters. Three of them teach, the sound of the fourth is the dub, and the opening that
+Each clip is cut in quarters. Three of them teach, the sound of the fourth is the dub, and the aperture that
 `motion` would ask for is compared with the clip's own, as tracked. A clip that the shipped prior was trained
 on is left out unless `--priors` holds `<clip>.safetensors` (`tools/train_prior.py --without <clip>`). The
 prior is not trained again for a row, so rows without an input look a little worse than they would be.

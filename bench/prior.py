@@ -3,7 +3,7 @@
     python -m bench.prior FOOTAGE --cache DIR
 
 Priors are trained on shares of the clips that may teach, drawn several times, always without the clip that
-is judged: the correlation of its opening with what the prior tells at its best lag. Clips that no prior may
+is judged: the correlation of its aperture with what the prior tells at its best lag. Clips that no prior may
 be taught by are judged as well; GRID sentences, of three seconds each, only teach.
 """
 
@@ -30,8 +30,8 @@ LAGS = np.arange(-20, 21, 2) / 100  # seconds
 
 
 def fits(known: Prior, speech: Speech, clip: Clip) -> list[float]:
-    """Correlation with the clip's opening at each lag."""
-    true = basis.opening(clip.shape)
+    """Correlation with the clip's aperture at each lag."""
+    true = basis.aperture(clip.shape)
     told = (known(speech.windows(clip.seconds - lag))[:, 0] for lag in LAGS)
     return [curves.correlation(one, true) or 0.0 for one in told]
 

@@ -3,7 +3,7 @@
     python bench/style.py FOOTAGE --cache DIR [--least SECONDS]
 
 Each clip is cut where half of its speech is over, and each half is looked at as if it were all there is. A
-row per clip: seconds of speech, and middles and reaches of opening, width and protrusion in either half.
+row per clip: seconds of speech, and middles and reaches of aperture, width and protrusion in either half.
 Then, for each number, how far halves of one clip lie apart, how far clips do (standard deviations; reaches in
 logarithms), and the share of what tells two numbers apart that is the speaker's (intraclass correlation).
 """
@@ -62,7 +62,7 @@ def main() -> None:
     within = np.sqrt(((first - second) ** 2).mean(0) / 2)
     between = np.sqrt(np.maximum(((first + second) / 2).var(0, ddof=1) - within**2 / 2, 0))
     share = between**2 / (between**2 + within**2)
-    print("| | opening | width | protrusion |\n|---|---|---|---|")
+    print("| | aperture | width | protrusion |\n|---|---|---|---|")
     for what, rows in (("halves apart", within), ("clips apart", between), ("the speaker's share", share)):
         for name, part in (("middle", rows[:3]), ("reach", rows[3:])):
             print(f"| {name}: {what} | " + " | ".join(f"{value:.3f}" for value in part) + " |")

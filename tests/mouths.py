@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 UPPER_LIP, LOWER_LIP, EYE_LEFT, EYE_RIGHT = 13, 14, 33, 263
 
 
-def opening(frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
+def aperture(frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
     """Inner-lip gap over the distance between the outer eye corners, NaN where no face was found, (T,)."""
     import mediapipe
 

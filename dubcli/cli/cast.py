@@ -71,8 +71,7 @@ def edit(
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
     from dubcli.core.store import write_atomically
-    from dubcli.edits import castfile
-    from dubcli.speech import style
+    from dubcli.edits import castfile, stylefile
 
     job = Job.open(find_job(job_dir))
     path = job.root / "cast.yaml"
@@ -85,7 +84,7 @@ def edit(
         except (OSError, subprocess.CalledProcessError) as error:
             raise UsageError(f"the editor {editor[0]} failed ({error}); edit {path} by hand") from None
     document, file = castfile.load(path)
-    style.check(document, file.styles(), style.files(job.root))
+    stylefile.check(document, file.styles(), stylefile.files(job.root))
     out.path(path)
     out.note(f"to put it to work, type: dubcli run {job.root}")
 

@@ -128,12 +128,11 @@ def import_(
     A mistake in the list is told with its line and column, ends with 4, and changes nothing.
     """
     from dubcli.core.store import write_atomically
-    from dubcli.edits import cuefile
-    from dubcli.speech import style
+    from dubcli.edits import cuefile, stylefile
 
     known = _Known(job_dir)
     document, list_ = cuefile.load(file)
-    style.check(document, list_.styles(), style.files(known.job.root))
+    stylefile.check(document, list_.styles(), stylefile.files(known.job.root))
     wanted = cuefile.decided(document, list_, known.film)
     path = known.job.root / "cues.json"
     before = cuefile.decided(*cuefile.load(path), known.film) if path.is_file() else {}

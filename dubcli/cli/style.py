@@ -57,13 +57,13 @@ def lend(
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
     from dubcli.core.store import write_atomically
-    from dubcli.speech import style
+    from dubcli.edits import stylefile
 
     job = Job.open(find_job(job_dir))
     name = clip.stem if name is None else name
-    if not name or name == style.OWN or not re.fullmatch(style.NAME, name):
+    if not name or name == stylefile.OWN or not re.fullmatch(stylefile.NAME, name):
         raise UsageError(f"no style can be called {name!r}; give another --name, of letters and digits")
-    path = job.root / style.FOLDER / f"{name}.json"
+    path = job.root / stylefile.FOLDER / f"{name}.json"
     if path.exists():
         raise UsageError(f"{path} is there already; give another --name, or delete it")
     people = {one: facts for one, facts in _learnt(job, clip, progress).items() if "talks" in facts}
@@ -76,8 +76,8 @@ def lend(
             f"--person {who}: nobody who speaks in {clip} is called that; there are: {', '.join(said)}"
         )
     found = people[who]
-    text = style.dump(
-        style.StyleFile(film=clip.name, person=who, seconds=round(found["talks"], 1), **found["style"])
+    text = stylefile.dump(
+        stylefile.StyleFile(film=clip.name, person=who, seconds=round(found["talks"], 1), **found["style"])
     )
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, text.encode())
@@ -97,16 +97,16 @@ def show(
 ) -> None:
     """List the styles of a job, and how the film's own people speak.
 
-    Of the opening between the lips, the width between the corners and how far the lips stand out: how far the
+    Of the aperture of the lips, the width between the corners and how far the lips stand out: how far the
     middle lies above the mouth at rest, and how far it goes about that, in distances between the outer eye
     corners.
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
-    from dubcli.speech import style
+    from dubcli.edits import stylefile
 
     job = Job.open(find_job(job_dir))
-    styles = {name: style.load(path).model_dump() for name, path in style.files(job.root).items()}
+    styles = {name: stylefile.load(path).model_dump() for name, path in stylefile.files(job.root).items()}
     own = {one: facts["style"] for one, facts in _people(job).items()}
     if json:
         out.document({"job": str(job.root), "styles": styles, "people": own})
@@ -115,12 +115,12 @@ def show(
         (name, f"{one['person']} in {one['film']}" if one["film"] else None, *_cells(one))
         for name, one in styles.items()
     ]
-    rows += [(style.OWN, one, *_cells(found)) for one, found in own.items()]
-    out.table(("style", "of", "opening", "width", "protrusion"), rows)
+    rows += [(stylefile.OWN, one, *_cells(found)) for one, found in own.items()]
+    out.table(("style", "of", "aperture", "width", "protrusion"), rows)
 
 
 def _cells(found: dict[str, Any]) -> list[str]:
-    parts = (found[name] for name in ("opening", "width", "protrusion"))
+    parts = (found[name] for name in ("aperture", "width", "protrusion"))
     return [f"{part['middle']:+.3f} ±{part['reach']:.3f}" for part in parts]
 
 

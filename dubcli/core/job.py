@@ -9,7 +9,7 @@ film.dub_fr.dub/
     cast.yaml       what a person says about who is who, if anything (`edits.castfile`)
     curves/         mouths that a person has edited frame by frame, if any (`edits.curvefile`)
     cues.json       what a person says about whose mouth moves when, if anything (`edits.cuefile`)
-    styles/         styles that clips have lent, if any (`speech.style`)
+    styles/         styles that clips have lent, if any (`edits.stylefile`)
     events.jsonl    what happened
     report.html     what was done, shot by shot (and report.json)
 """

@@ -10,11 +10,10 @@ from typing import Any
 
 from dubcli.core.model import Source, Unit
 from dubcli.core.store import sha256, tree, write_atomically
-from dubcli.edits import castfile, cuefile, curvefile
+from dubcli.edits import castfile, cuefile, curvefile, stylefile
 from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, MediaError
 from dubcli.settings.config import Settings
-from dubcli.speech import style
 
 
 def weights(settings: Settings) -> dict[str, Path]:
@@ -74,14 +73,14 @@ def said(root: Path, script: Path | None) -> dict[str, Path]:
 
         scripts.load(script)
         roles["script"] = script
-    styles = style.files(root)
+    styles = stylefile.files(root)
     for name, path in styles.items():
-        style.load(path)
+        stylefile.load(path)
         roles[f"style:{name}"] = path
     for role, name, load in (("cast", "cast.yaml", castfile.load), ("cues", "cues.json", cuefile.load)):
         if (root / name).is_file():
             document, file = load(root / name)
-            style.check(document, file.styles(), styles)
+            stylefile.check(document, file.styles(), styles)
             roles[role] = root / name
     for path in sorted((root / "curves").glob("*.csv")):
         curvefile.load(path)

@@ -27,9 +27,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dubcli.artifacts.cast import Face
+from dubcli.edits.stylefile import StyleName
 from dubcli.errors import ConfigError
 from dubcli.settings.document import Document, Keys, read, suggestion
-from dubcli.speech.style import StyleName
 
 
 def _is_face(text: str) -> str:
@@ -54,7 +54,7 @@ class Note(_Strict):
         consent: what shows their consent, "" for nothing recorded.
         face: a face that must be theirs.
         amplitude: how far their mouth moves; 1 is as in the film.
-        style: name of the style in which it moves (`speech.style`), "" for their own.
+        style: name of the style in which it moves (`edits.stylefile`), "" for their own.
     """
 
     name: str = Field(default="", max_length=80, pattern=r"^[^\n\r\t]*$")

@@ -9,7 +9,7 @@ A file is a list of cues, as JSON (`{"cues": [{...}]}`) or as CSV with the same 
 The list says all that happens in a shot: a face that is in no cue there is left alone. `start` and `stop`
 are frames of the film, half-open, or times. `track` may be left out where the person is in the shot once,
 `person` always; other columns of an export are for the eye. `amplitude` is how far the mouth moves, 1 by
-default, and `style` the style in which it moves (`speech.style`), in place of the person's; a line may be cut
+default, and `style` the style in which it moves (`edits.stylefile`), not the person's; a line may be cut
 into cues that touch, to give a word its own. `shots` names the shots the list is about; without it, that is
 all of them. A job keeps in its `cues.json` only the shots that a person has changed.
 """
@@ -28,6 +28,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from dubcli.edits.stylefile import StyleName
 from dubcli.errors import ConfigError
 from dubcli.settings.document import (
     Document,
@@ -39,7 +40,6 @@ from dubcli.settings.document import (
     suggestion,
     whole,
 )
-from dubcli.speech.style import StyleName
 
 COLUMNS = (
     "shot",

@@ -161,7 +161,7 @@ def _shaded(change: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=1)
 def _places() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Points of the upper face (U,), the lower without the mouth's opening (L,), patches of those (L, 14)."""
+    """Points of the upper face (U,), the lower without the inner lips (L,), patches of those (L, 14)."""
     head = regions.head()[:468]
     x, y = np.abs(head[:, 0]), head[:, 1]
     oval, jaw = np.isin(np.arange(468), regions.FACE_OVAL), np.isin(np.arange(468), regions.JAW)

@@ -2,7 +2,7 @@
 
 The numbering is MediaPipe's (468 surface points and 10 iris points). "Left" and "right" are the picture's.
 The sets were chosen on real speech: after a rigid alignment, the points in `RIGID` move least with the
-opening of the mouth; brows and eyelids, which move with expression, are left out.
+aperture of the mouth; brows and eyelids, which move with expression, are left out.
 """
 
 from __future__ import annotations

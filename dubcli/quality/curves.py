@@ -1,4 +1,4 @@
-"""Measures on mouth-opening curves: does the mouth do what the speech calls for?
+"""Measures on mouth-aperture curves: does the mouth do what the speech calls for?
 
 A curve is the inner-lip gap over the distance between the outer eye corners, one value per consecutive frame,
 NaN where it is not known. A measure is None where the curves do not allow one.
@@ -27,7 +27,7 @@ _GLIDE_SECONDS = 0.045  # lips need about that long on either side of a sound
 
 
 def called_for(rows: NDArray[np.floating[Any]], seconds: Curve, rate: float = 100.0) -> NDArray[np.float32]:
-    """The opening that speech calls for by rule, in 0-1: no actor's own habit is in it.
+    """The aperture that speech calls for by rule, in 0-1: no actor's own habit is in it.
 
     Args:
         rows: (F, V) soft one-hot viseme classes, as `align` leaves them, centred at (f + 0.5) / rate.
@@ -38,9 +38,9 @@ def called_for(rows: NDArray[np.floating[Any]], seconds: Curve, rate: float = 10
     """
     if not len(rows):
         return np.zeros(len(seconds), np.float32)
-    opening = gaussian_filter1d(rows @ visemes.table("aperture").astype(np.float64), _GLIDE_SECONDS * rate)
+    aperture = gaussian_filter1d(rows @ visemes.table("aperture").astype(np.float64), _GLIDE_SECONDS * rate)
     centres = (np.arange(len(rows)) + 0.5) / rate
-    return np.interp(seconds, centres, opening, left=0, right=0).astype(np.float32)
+    return np.interp(seconds, centres, aperture, left=0, right=0).astype(np.float32)
 
 
 def correlation(got: Curve, want: Curve) -> float | None:
@@ -81,7 +81,7 @@ def closure_hits(got: Curve, closed: Curve, slack: int = 1) -> float | None:
     Lips have met in the lowest `MET` of their own range (`speech.basis.below`).
 
     Args:
-        got: (T,) opening.
+        got: (T,) aperture.
         closed: (T,) 0-1, how surely the lips must meet; each run above 0.5 is one closure.
     """
     got, closed = np.asarray(got, np.float64), np.asarray(closed)
@@ -94,9 +94,9 @@ def closure_hits(got: Curve, closed: Curve, slack: int = 1) -> float | None:
     return float(np.mean([met[run].any() for run in runs])) if runs else None
 
 
-def motion(opening: Curve) -> float | None:
+def motion(aperture: Curve) -> float | None:
     """Mean movement of the lips from one frame to the next, in eye distances a frame; 0 is still."""
-    steps = np.abs(np.diff(np.asarray(opening, np.float64)))
+    steps = np.abs(np.diff(np.asarray(aperture, np.float64)))
     steps = steps[np.isfinite(steps)]
     return float(steps.mean()) if len(steps) else None
 

@@ -23,7 +23,7 @@ FEWEST_FRAMES = 12  # about half a second: less tells nothing about movement
 _ENOUGH = 50  # observed shapes that tell a range
 _NEAR = 1e-4  # outer-eye distances; measures that come this near are met
 _PULL = 1e-6  # keeps directions that a mouth never took from being used
-_SHUT, _TREMBLE = 0.02, 0.002  # share of frames, and opening by which a mesh trembles on closed lips
+_SHUT, _TREMBLE = 0.02, 0.002  # share of frames, and aperture by which a mesh trembles on closed lips
 _PRESSED = 0.004  # by which lips at rest are pressed past touching
 KEPT = 4000  # observed shapes kept per person; a quarter of an hour of film at most is told apart
 _ROW = {point: row for row, point in enumerate(regions.MOUTH)}
@@ -32,7 +32,7 @@ _LEFT, _RIGHT = _ROW[regions.CORNER_LEFT], _ROW[regions.CORNER_RIGHT]
 LIPS = [_ROW[p] for p in dict.fromkeys((*regions.LIPS_OUTER, *regions.LIPS_INNER))]
 
 
-def opening(shape: Floats) -> Floats:
+def aperture(shape: Floats) -> Floats:
     """Signed inner-lip gap, (..., P, 3) to (...): negative where the lips are pressed past each other."""
     return np.asarray(shape[..., _LOWER, 1] - shape[..., _UPPER, 1], np.float32)
 
@@ -50,12 +50,12 @@ def protrusion(shape: Floats) -> Floats:
 
 def lips(shape: Floats) -> Floats:
     """Opening and width, (..., P, 3) to (..., 2)."""
-    return np.stack([opening(shape), width(shape)], axis=-1)
+    return np.stack([aperture(shape), width(shape)], axis=-1)
 
 
 def measures(shape: Floats) -> Floats:
     """Opening, width and protrusion, (..., P, 3) to (..., 3)."""
-    return np.stack([opening(shape), width(shape), protrusion(shape)], axis=-1)
+    return np.stack([aperture(shape), width(shape), protrusion(shape)], axis=-1)
 
 
 def below(curve: NDArray[np.floating[Any]], part: float) -> float | None:
@@ -69,7 +69,7 @@ def below(curve: NDArray[np.floating[Any]], part: float) -> float | None:
 
 
 def together(gap: Floats) -> Floats:
-    """How surely one person's lips are together, 0–1, from openings (T,): in their lowest fifth they are."""
+    """How surely one person's lips are together, 0–1, from apertures (T,): in their lowest fifth they are."""
     low, high = np.percentile(gap, [2, 95])
     part = (gap - low) / max(high - low, 1e-4)
     return np.asarray(1 / (1 + np.exp((part - 0.2) / 0.06)), np.float32)
@@ -173,13 +173,13 @@ def _closed(shape: Floats) -> Floats:
     Who talks all through closes the mouth in a few frames of a hundred only: those nearest to closed tell,
     and those that open hardly more. They are taken as seen: the few directions blur how lips meet.
     """
-    gap = opening(shape)
+    gap = aperture(shape)
     shut = np.median(shape[gap <= np.quantile(gap, _SHUT) + _TREMBLE], axis=0)
     # How all of this mouth moves as its lips part: by that they are brought together for good. Lips that only
     # just touch leave a sliver wherever a mesh errs.
     apart = gap - gap.mean()
     way = np.tensordot(apart, shape - shape.mean(axis=0), 1) / max(float((apart**2).sum()), 1e-6)
-    return np.asarray(shut - (opening(shut) + _PRESSED) * way, np.float32)
+    return np.asarray(shut - (aperture(shut) + _PRESSED) * way, np.float32)
 
 
 def spread(count: int, most: int) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.speech import rules
-from dubcli.speech.basis import Person, measures, opening, spread, together
+from dubcli.speech.basis import Person, aperture, measures, spread, together
 from dubcli.speech.features import BANDS, part
 from dubcli.speech.prior import COLUMNS, MEASURES, Linear, Prior, Speech, from_members, members
 
@@ -192,14 +192,14 @@ def _base(person: Person, told: Floats) -> Floats:
 
 
 def lag(prior: Prior, heard: Sequence[tuple[Speech, Array]], shape: Floats) -> float:
-    """Seconds by which pictures come after their sound: where the prior's opening fits best and likely.
+    """Seconds by which pictures come after their sound: where the prior's aperture fits best and likely.
 
     Args:
         prior: as far as it is known.
         heard: speech and times in it, piece by piece.
         shape: (T, P, 3) mouths at all those times.
     """
-    gap = opening(shape)
+    gap = aperture(shape)
     count = len(gap) / _INDEPENDENT
     fits = []
     for late in _LAGS:
@@ -227,7 +227,7 @@ def fit(
         least_seconds: a person with less speech than this is left to the prior.
 
     Returns:
-        The model, and per learnt person: `seconds` learnt from, `corr` of opening held out, and `gain`.
+        The model, and per learnt person: `seconds` learnt from, `corr` of aperture held out, and `gain`.
     """
     speech = np.asarray(features["speech"], np.float32)
     own: dict[str, list[Stretch]] = {}
@@ -272,15 +272,15 @@ def windows(heard: Sequence[tuple[Speech, Array]], late: float) -> Floats:
 
 
 def _voice(x: Floats, base: Floats, person: Person, shape: Floats) -> tuple[Voice, float]:
-    """A person's voice from all their frames in order of time, and the correlation of opening held out."""
-    y = np.column_stack([person.encode(shape), together(opening(shape))])
+    """A person's voice from all their frames in order of time, and the correlation of aperture held out."""
+    y = np.column_stack([person.encode(shape), together(aperture(shape))])
     scale = _scale(x)
     edges = np.linspace(0, len(x), _FOLDS + 1).astype(int)
     told = np.empty_like(y[:, :-1])
     for a, b in pairwise(edges):
         rest = np.r_[0:a, b : len(x)]
         told[a:b], _ = _solve(x[rest], base[rest], y[rest], scale)(x[a:b], base[a:b])
-    got, want = opening(person.decode(told)), opening(shape)
+    got, want = aperture(person.decode(told)), aperture(shape)
     corr = float(np.corrcoef(got, want)[0, 1]) if got.std() > 0 and want.std() > 0 else 0.0
     # What was held out is told more faintly than what all of the film has taught.
     gain = float(np.clip((want.std() / max(got.std(), 1e-6)) ** _HELD_OUT, *_GAIN))

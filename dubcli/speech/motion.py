@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dubcli.artifacts.phones import INDEX
 from dubcli.face.smooth import smoothstep
 from dubcli.speech import visemes
-from dubcli.speech.basis import Person, below, lips, opening, reshaped, width, within
+from dubcli.speech.basis import Person, aperture, below, lips, reshaped, width, within
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -66,7 +66,7 @@ def speak(
     shape = np.asarray(free + closed[:, None, None] * (person.closed - free), np.float32)
     # Lips that meet between two round vowels stay round; only a mouth at rest has its width at rest.
     wide = width(free) + np.maximum(rest, _NARROWED * closed) * (width(person.closed) - width(free))
-    wanted = posed(person, np.stack([opening(shape), wide], axis=1), features, seconds)
+    wanted = posed(person, np.stack([aperture(shape), wide], axis=1), features, seconds)
     return reshaped(person, shape, wanted, lips), np.maximum(rest, meet)
 
 

@@ -1,32 +1,11 @@
-"""Speaking styles: how a mouth moves in speech, whatever is said, and lending it to another mouth.
-
-A style is a file in a job's folder `styles`, which `dubcli style lend` writes and a person may edit:
-
-    {
-     "opening": {"middle": 0.0712, "reach": 0.0391},
-     "width": {"middle": -0.0105, "reach": 0.0224},
-     "protrusion": {"middle": 0.0038, "reach": 0.0091},
-     "film": "interview.mp4",
-     "person": "p01",
-     "seconds": 21.4
-    }
-
-`middle` is how far a measure of the mouth lies above the same mouth at rest in speech that asks for nothing
-special, `reach` how far it goes about that (its standard deviation), both in distances between the outer eye
-corners. `film`, `person` and `seconds`, of speech, are for the eye.
-"""
+"""Speaking styles: how a mouth moves in speech, whatever is said, and lending it to another mouth."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-
-from dubcli.errors import ConfigError
-from dubcli.settings.document import Document, Keys, parse_yaml, read_text, suggestion
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,10 +16,6 @@ if TYPE_CHECKING:
     from dubcli.speech.prior import Prior
 
     Floats = NDArray[np.float32]
-
-FOLDER = "styles"
-OWN = "own"
-"""In place of a style's name: the person's own."""
 
 _GAIN = (0.5, 2.0)  # beyond, a mouth looks like nobody's
 
@@ -59,7 +34,7 @@ class Measure(_Strict):
 class Style(_Strict):
     """How somebody speaks: the measures of `speech.basis`."""
 
-    opening: Measure
+    aperture: Measure = Field(validation_alias=AliasChoices("aperture", "opening"))
     width: Measure
     protrusion: Measure
 
@@ -67,62 +42,9 @@ class Style(_Strict):
         """Middles and reaches, (3,) each, in the order of `basis.measures`."""
         import numpy as np
 
-        parts = self.opening, self.width, self.protrusion
+        parts = self.aperture, self.width, self.protrusion
         rows = np.array([(part.middle, part.reach) for part in parts], np.float32)
         return rows[:, 0], rows[:, 1]
-
-
-class StyleFile(Style):
-    """The whole file."""
-
-    film: str = ""
-    person: str = ""
-    seconds: Annotated[float, Field(ge=0)] = 0.0
-
-    @property
-    def style(self) -> Style:
-        """What it says of mouths."""
-        return Style(opening=self.opening, width=self.width, protrusion=self.protrusion)
-
-
-NAME = r"\w[\w .-]{0,59}"
-StyleName = Annotated[str, StringConstraints(pattern=f"^({NAME})?$")]
-"""A style as cues and `cast.yaml` name it; "" for none."""
-
-
-def load(path: Path) -> StyleFile:
-    """Read a style.
-
-    Raises:
-        ConfigError: it is not one; file, line and column are named.
-    """
-    return parse_yaml(read_text(path).expandtabs(1), str(path)).model(StyleFile)
-
-
-def dump(file: StyleFile) -> str:
-    """A style as `load` reads it, a measure a line."""
-    rows = (
-        f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
-        for key, value in file.model_dump().items()
-    )
-    return "{\n" + ",\n".join(rows) + "\n}\n"
-
-
-def files(job: Path) -> dict[str, Path]:
-    """The styles in a job directory: name → file."""
-    return {path.stem: path for path in sorted((job / FOLDER).glob("*.json"))}
-
-
-def check(document: Document, named: Iterable[tuple[Keys, str]], known: Collection[str]) -> None:
-    """Hold the styles that a file names, with their places, against those there are.
-
-    Raises:
-        ConfigError: there is no style of that name; file, line and column are named.
-    """
-    for keys, name in named:
-        if name and name != OWN and name not in known:
-            hint = suggestion(name, known) or "; to make one: dubcli style lend"
-            raise ConfigError(f"{document.at(keys)}: there is no style {name!r}{hint}")
 
 
 def usual(person: Person) -> Style:
@@ -177,7 +99,7 @@ def _style(middle: Any, reach: Any) -> Style:
         Measure(middle=round(float(m), 4), reach=round(max(float(r), 1e-4), 4))
         for m, r in zip(middle, reach, strict=True)
     ]
-    return Style(opening=rows[0], width=rows[1], protrusion=rows[2])
+    return Style(aperture=rows[0], width=rows[1], protrusion=rows[2])
 
 
 def lent(person: Person, own: Style, shape: Floats, lenders: Iterable[tuple[Style, Floats]]) -> Floats:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel, Stretch
 
-STAGE = Stage("learn", 9, after=("cast", "align"))
+STAGE = Stage("learn", 10, after=("cast", "align"))
 
 _SHAPES = 40_000  # frames that a person's space of shapes is made from: half an hour of one face
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"

@@ -8,6 +8,7 @@ from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.cues import Cues
 from dubcli.artifacts.shots import Shots
 from dubcli.core.model import JobView, Stage, Task, Unit
+from dubcli.edits import stylefile
 from dubcli.errors import CheckError
 from dubcli.speech import style
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel
 
-STAGE = Stage("motion", 9, after=("cue", "learn"))
+STAGE = Stage("motion", 10, after=("cue", "learn"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -31,10 +32,10 @@ def units(job: JobView) -> list[Unit]:
         row = cue.model_dump(include={"person", "start", "stop", "kind"})
         person = persons[cue.person]
         row["amplitude"] = round(cue.amplitude * person.amplitude, 4)
-        chosen = cue.style or person.style or style.OWN
-        if chosen != style.OWN:
+        chosen = cue.style or person.style or stylefile.OWN
+        if chosen != stylefile.OWN:
             # What it says of mouths, not its name, so that a shot runs again where its numbers change.
-            row["style"] = style.load(job.sources[f"style:{chosen}"].path).style.model_dump()
+            row["style"] = stylefile.load(job.sources[f"style:{chosen}"].path).style.model_dump()
         rows.setdefault((cue.shot, cue.track), []).append(row)
     out = []
     settings = job.settings.motion
@@ -111,7 +112,7 @@ def run(task: Task) -> None:
         frames=track.frames[a:b].astype(np.int32),
         shape=shape[a:b].astype(np.float32),
         weight=picture[a:b].astype(np.float32),
-        aperture=basis.opening(shape[a:b]),
+        aperture=basis.aperture(shape[a:b]),
         closed=closed[a:b].astype(np.float32),
         found_shape=found[0] if "curves" in task.inputs else None,
         found_weight=found[1] if "curves" in task.inputs else None,
@@ -149,7 +150,7 @@ def _edited(task: Task, person: Person, frames: Any, shape: Any, weight: Any, pa
     if "curves" not in task.inputs:
         return shape, weight
     own = shape[part].astype("float32")
-    now = curvefile.Curves(frames[part], basis.opening(own), basis.width(own), weight[part])
+    now = curvefile.Curves(frames[part], basis.aperture(own), basis.width(own), weight[part])
     new = curvefile.edited(*curvefile.load(task.inputs["curves"]), now)
     shape, weight = shape.copy(), weight.copy()
     shape[part], weight[part] = curvefile.shaped(person, own, new.aperture, new.width), new.weight

@@ -58,7 +58,7 @@ def test_a_lent_style_runs_again_only_the_shots_that_have_it(
     assert "nothing in it differs" in dubcli("cue", "import", "cues.json", "--job", "job").stderr
 
     edited = json.loads(first)
-    edited["opening"]["middle"] += 0.02
+    edited["aperture"]["middle"] += 0.02
     path.write_text(json.dumps(edited))
     assert {row for row in ran() if row[0] in ("cast", "cue", "learn", "motion")} == {("motion", unit)}
 

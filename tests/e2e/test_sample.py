@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dubcli.artifacts import report as model
 from dubcli.demo import film as demo
 from tests.conftest import Sample
-from tests.mouths import opening
+from tests.mouths import aperture
 
 COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
 SPOKEN = (slice(0, demo.CUTS[0]), slice(demo.CUTS[1], demo.FRAMES))
@@ -62,9 +62,9 @@ def test_a_shot_without_a_face_is_what_it_was(dubbed: Path) -> None:
 
 
 def test_the_mouth_says_the_dub(dubbed: Path) -> None:
-    """Against the opening that the portrait itself has when it speaks the dub."""
-    perfect = opening(demo.pictures(language="fr"))
-    got = opening(_frames(dubbed / "film.dub_fr.mp4", 0, demo.FRAMES))
+    """Against the aperture that the portrait itself has when it speaks the dub."""
+    perfect = aperture(demo.pictures(language="fr"))
+    got = aperture(_frames(dubbed / "film.dub_fr.mp4", 0, demo.FRAMES))
     for shot in SPOKEN:
         assert _alike(got[shot], perfect[shot]) > 0.5
         assert 0.5 < got[shot].std() / perfect[shot].std() < 1.6

@@ -93,11 +93,11 @@ def test_only_what_differs_is_kept_and_earlier_edits_stay(tmp_path: Path) -> Non
 def test_a_shape_takes_the_target_aperture_and_width() -> None:
     shape = mouths(speech(1), np.arange(0, 8, 0.04))
     person = basis.person(mesh.head(), shape)
-    aperture, width = basis.opening(shape), basis.width(shape)
+    aperture, width = basis.aperture(shape), basis.width(shape)
     target = aperture.copy()
     target[3] = 0.0
     moved = curvefile.shaped(person, shape, target, width)
-    assert np.allclose(basis.opening(moved), target, atol=2e-3)
+    assert np.allclose(basis.aperture(moved), target, atol=2e-3)
     assert np.allclose(basis.width(moved), width, atol=2e-3)
     assert (np.delete(moved, 3, 0) == np.delete(shape, 3, 0)).all()
 

@@ -12,7 +12,7 @@ import pytest
 
 from dubcli.demo import film, speech
 from tests.conftest import Sample
-from tests.mouths import opening
+from tests.mouths import aperture
 
 
 def test_sample_film_is_23_976_with_two_sounds_and_subtitles(sample: Sample) -> None:
@@ -70,7 +70,7 @@ def test_mouth_of_the_picture_follows_its_speech(tiny: Sample) -> None:
     with av.open(str(tiny.film), "r") as box:
         frames = [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in box.decode(video=0)]
     cut = film.CUTS[0] - 104
-    measured = opening(frames)
+    measured = aperture(frames)
     target = speech.mouth(speech.load("en").phones, np.arange(104, 180) / float(film.RATE)).open
     assert not np.isnan(measured[:cut]).any()
     assert np.isnan(measured[cut:]).all()

@@ -92,7 +92,7 @@ def test_closed_lips_are_taken_from_closed_lips() -> None:
     footage = gallery(gaps, np.arange(5, dtype=np.int32))
     cost = retrieval.mismatch(wanted(np.array([0.0, 0.23])), footage, np.full(5, 100.0))
     assert cost[0].argmin() == 0
-    # The same difference of opening matters more between closed lips than between open ones.
+    # The same difference of aperture matters more between closed lips than between open ones.
     assert cost[0, 1] > 2 * cost[1, 3]
 
 
@@ -121,10 +121,12 @@ def test_blurred_footage_is_passed_over() -> None:
 
 
 def test_lips_that_their_movement_smears_are_not_shown_where_lips_hardly_move() -> None:
-    opening, still = [0.0, 0.1, 0.2], [0.1, 0.1, 0.1]
-    footage = gallery(np.array(opening + still), np.repeat(np.arange(2, dtype=np.int32), 3))
+    aperture, still = [0.0, 0.1, 0.2], [0.1, 0.1, 0.1]
+    footage = gallery(np.array(aperture + still), np.repeat(np.arange(2, dtype=np.int32), 3))
     size = np.full(6, 100.0)
-    slow, fast = (retrieval.mismatch(wanted(np.array(g)), footage, size)[1, [1, 4]] for g in (still, opening))
+    slow, fast = (
+        retrieval.mismatch(wanted(np.array(g)), footage, size)[1, [1, 4]] for g in (still, aperture)
+    )
     assert slow[1] < slow[0] - 1
     assert fast[0] < 0.01
     assert fast[1] < 0.01

@@ -149,7 +149,7 @@ def test_keys_change_only_with_versions(tmp_path: Path, monkeypatch: pytest.Monk
     assert keys == json.loads(GOLDEN.read_text("utf-8")), "see the head of this file"
     engines = {name.partition(" v")[2].partition(" ")[2] for name in keys if "=" not in name} - {""}
     assert engines == {f"{info.name}-{info.algorithm}" for info in registry.BUILTIN}
-    assert set(CHANGED) | {"probe", "lips"} == set(stages.ORDER)
+    assert set(CHANGED) | {"probe", "scan", "lips"} == set(stages.ORDER)
     same = len(keys) - len(set(keys.values()))
     assert same == 1, "only the film's own sound does not depend on when the dub begins"
 

@@ -80,8 +80,8 @@ def test_a_film_teaches_its_actors_mouth(
 ) -> None:
     found, person, facts = learnt
     dub, seconds = speech(2), np.arange(0.5, 15.5, STEP)
-    told = basis.opening(found.predict("a", person, dub, seconds)[0])
-    true = basis.opening(mouths(dub, seconds, seed=3))
+    told = basis.aperture(found.predict("a", person, dub, seconds)[0])
+    true = basis.aperture(mouths(dub, seconds, seed=3))
     assert np.corrcoef(told, true)[0, 1] > 0.6  # each phone has been heard thrice
     # To the prior made-up speech is noise: with a film of 16 s against it, mouths move less than they might.
     assert 0.4 < told.std() / true.std() < 1.3
@@ -186,7 +186,7 @@ def test_lips_that_hardly_ever_meet_are_closed_at_rest() -> None:
     lower, upper = list(mesh.MOUTH).index(14), list(mesh.MOUTH).index(13)
     gap = np.where(np.arange(200) % 25 == 0, 0.0, 0.03 + 0.1 * np.random.default_rng(0).random(200))
     shape[:, lower, 1] = shape[:, upper, 1] + gap
-    assert -0.005 < basis.opening(basis.person(mesh.head(), shape).closed) < 0
+    assert -0.005 < basis.aperture(basis.person(mesh.head(), shape).closed) < 0
 
 
 def test_lips_meet_at_p_b_and_m(
@@ -200,11 +200,11 @@ def test_lips_meet_at_p_b_and_m(
         person, *found.predict("a", person, dub, seconds), dub, seconds, np.zeros(len(seconds), np.float32)
     )
     at = np.abs(seconds + 0.04 - 5.1) < 0.05  # lips are there before the sound is
-    assert np.allclose(basis.opening(shape)[at], basis.opening(person.closed), atol=1e-3)
+    assert np.allclose(basis.aperture(shape)[at], basis.aperture(person.closed), atol=1e-3)
     assert (closed[at] > 0.9).all()
 
 
-@pytest.mark.parametrize(("viseme", "measure"), [("FF", basis.opening), ("ou", basis.width)])
+@pytest.mark.parametrize(("viseme", "measure"), [("FF", basis.aperture), ("ou", basis.width)])
 def test_the_lower_lip_comes_to_the_teeth_at_f_and_v_and_lips_round_at_u(
     learnt: tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]],
     viseme: str,
@@ -234,14 +234,14 @@ def test_lips_that_meet_in_speech_stay_nearly_as_wide_as_the_sound_asks(
     dub, seconds = speech(2), np.arange(0.5, 8, STEP)
     dub |= {"viseme": np.zeros_like(dub["viseme"]), "speech": np.ones(1600, np.float32)}
     narrow = person.decode(np.repeat(person.coefficients[:1], len(seconds), 0))
-    lips = np.stack([basis.opening(narrow), basis.width(narrow) - 0.03], axis=1)
+    lips = np.stack([basis.aperture(narrow), basis.width(narrow) - 0.03], axis=1)
     narrow = basis.reshaped(person, narrow, lips, basis.lips)
     still = np.zeros(len(seconds), np.float32)
     free, shut = (
         motion.speak(person, narrow, np.full(len(seconds), sure, np.float32), dub, seconds, still)[0][20]
         for sure in (0, 1)
     )
-    assert basis.opening(shut) < 0 < basis.opening(free)
+    assert basis.aperture(shut) < 0 < basis.aperture(free)
     moved, rest = basis.width(shut) - basis.width(free), basis.width(person.closed) - basis.width(free)
     assert abs(moved) < 0.5 * abs(rest)
 

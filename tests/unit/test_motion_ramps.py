@@ -91,7 +91,7 @@ def test_a_mouth_closes_over_frames_when_the_dub_is_cut_off_in_a_word() -> None:
     seconds, still = np.arange(100) * 0.04, np.zeros(100, np.float32)
     still[62:] = 1
     made, _ = motion.speak(person, shape, np.zeros(100, np.float32), heard, seconds, still)
-    gap = basis.opening(made) - basis.opening(person.closed)
+    gap = basis.aperture(made) - basis.aperture(person.closed)
     assert gap[:45] == pytest.approx(np.full(45, 0.1), abs=1e-3)
     assert gap[60:] == pytest.approx(np.zeros(40), abs=1e-3)
     assert np.abs(np.diff(gap)).max() < 0.1 / 3

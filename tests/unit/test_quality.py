@@ -54,13 +54,13 @@ def test_what_tells_nothing_has_no_figure(curve: NDArray[np.float64]) -> None:
 
 
 def test_closures_count_within_one_frame() -> None:
-    opening = np.full(60, 0.2) + 0.02 * np.sin(np.arange(60))
+    aperture = np.full(60, 0.2) + 0.02 * np.sin(np.arange(60))
     closed = np.zeros(60)
     for at in (10, 25, 40):
         closed[at] = 1
-    opening[11] = opening[25] = 0.0  # one late by a frame, one in time, one missed
-    assert curves.closure_hits(opening, closed) == pytest.approx(2 / 3)
-    assert curves.closure_hits(opening, np.zeros(60)) is None
+    aperture[11] = aperture[25] = 0.0  # one late by a frame, one in time, one missed
+    assert curves.closure_hits(aperture, closed) == pytest.approx(2 / 3)
+    assert curves.closure_hits(aperture, np.zeros(60)) is None
 
 
 def test_speech_calls_for_an_open_mouth_in_vowels_only() -> None:

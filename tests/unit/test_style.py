@@ -23,7 +23,7 @@ from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core import keys
 from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.cueing import evidence
-from dubcli.edits import castfile, cuefile
+from dubcli.edits import castfile, cuefile, stylefile
 from dubcli.errors import ConfigError
 from dubcli.face import mesh
 from dubcli.settings.config import Settings
@@ -36,11 +36,11 @@ Array = NDArray[Any]
 STEP = 0.04
 
 
-def shapes(opening: Array, width: Array, protrusion: Array) -> Array:
+def shapes(aperture: Array, width: Array, protrusion: Array) -> Array:
     """Mouths that open, widen and protrude by so much more than the canonical one, (T, P, 3)."""
     row = {point: k for k, point in enumerate(mesh.MOUTH)}
-    out = np.repeat(mesh.head()[None, list(mesh.MOUTH)], len(opening), axis=0).astype(np.float32)
-    out[:, row[mesh.LOWER_LIP], 1] += opening
+    out = np.repeat(mesh.head()[None, list(mesh.MOUTH)], len(aperture), axis=0).astype(np.float32)
+    out[:, row[mesh.LOWER_LIP], 1] += aperture
     out[:, row[mesh.CORNER_LEFT], 0] -= width / 2
     out[:, row[mesh.CORNER_RIGHT], 0] += width / 2
     out[:, [row[mesh.UPPER_LIP], row[mesh.LOWER_LIP]], 2] -= protrusion[:, None]
@@ -86,10 +86,10 @@ def measured(stretch: model.Stretch, heard: dict[str, Array], kept: Any) -> styl
     return style.observed(KNOWN, basis.person(mesh.head(), part.shape), own, heard, 0.0)
 
 
-def made(opening: tuple[float, float], width: float = 0.0) -> style.Style:
+def made(aperture: tuple[float, float], width: float = 0.0) -> style.Style:
     other = style.Measure(middle=width, reach=0.02)
     return style.Style(
-        opening=style.Measure(middle=opening[0], reach=opening[1]),
+        aperture=style.Measure(middle=aperture[0], reach=aperture[1]),
         width=other,
         protrusion=style.Measure(middle=0.0, reach=0.02),
     )
@@ -101,21 +101,21 @@ def test_halves_of_a_clip_give_one_style_and_two_speakers_give_two() -> None:
         stretch, heard = speaker(1, lively, 48)
         half = len(stretch.seconds) // 2
         first, second = (measured(stretch, heard, part) for part in (slice(0, half), slice(half, None)))
-        assert second.opening.middle == pytest.approx(first.opening.middle, abs=0.01)
-        assert second.opening.reach == pytest.approx(first.opening.reach, rel=0.2)
+        assert second.aperture.middle == pytest.approx(first.aperture.middle, abs=0.01)
+        assert second.aperture.reach == pytest.approx(first.aperture.reach, rel=0.2)
         found[lively] = first
-    assert found[1.0].opening.reach / found[0.5].opening.reach > 1.4
+    assert found[1.0].aperture.reach / found[0.5].aperture.reach > 1.4
     assert found[1.0].width.reach / found[0.5].width.reach > 1.7
 
 
 def test_a_middle_does_not_depend_on_what_is_said() -> None:
     stretch, heard = speaker(2, 1.0)
-    gap = basis.opening(stretch.shape)
+    gap = basis.aperture(stretch.shape)
     asked = KNOWN(KNOWN.project(heard).windows(stretch.seconds))[:, 0]
     wide, narrow = asked > np.median(asked), asked <= np.median(asked)
     own = [(stretch, wide)], [(stretch, narrow)]
     person = basis.person(mesh.head(), stretch.shape)
-    open_, shut = (style.observed(KNOWN, person, o, heard, 0.0).opening.middle for o in own)
+    open_, shut = (style.observed(KNOWN, person, o, heard, 0.0).aperture.middle for o in own)
     assert abs(open_ - shut) < 0.4 * abs(gap[wide].mean() - gap[narrow].mean())
 
 
@@ -132,7 +132,7 @@ def test_a_lent_style_moves_every_measure_to_where_it_says(actor: basis.Person) 
     own, lender = style.usual(actor), made((0.09, 0.045), width=0.03)
     told = style.lent(actor, own, shape, [(lender, np.ones(len(shape), np.float32))])
     found = basis.measures(told) - basis.measures(actor.closed)
-    for k, part in enumerate((lender.opening, lender.width)):
+    for k, part in enumerate((lender.aperture, lender.width)):
         gain = np.clip(part.reach / above[:, k].std(), 0.5, 2)
         assert found[:, k].mean() == pytest.approx(part.middle, abs=0.004)
         assert found[:, k].std() == pytest.approx(gain * above[:, k].std(), rel=0.05)
@@ -147,7 +147,7 @@ def test_a_style_acts_as_far_as_it_is_asked_for(actor: basis.Person) -> None:
     assert np.allclose(told[0], shape[0], atol=2e-4)
     assert np.allclose(style.lent(actor, own, shape, [(own, share)]), shape, atol=1e-3), "one's own is none"
     full = style.lent(actor, own, shape, [(lender, np.ones_like(share))])
-    moved, all_ = (basis.opening(x) - basis.opening(shape) for x in (told, full))
+    moved, all_ = (basis.aperture(x) - basis.aperture(shape) for x in (told, full))
     assert np.allclose(moved, share * all_, atol=1e-3)
 
 
@@ -156,23 +156,23 @@ def test_lips_do_not_go_through_each_other(actor: basis.Person) -> None:
     told = style.lent(
         actor, style.usual(actor), shape, [(made((0.0, 0.06)), np.ones(len(shape), np.float32))]
     )
-    least = np.minimum(basis.opening(shape), basis.opening(actor.closed))
-    assert (basis.opening(told) > least - 1e-3).all()
+    least = np.minimum(basis.aperture(shape), basis.aperture(actor.closed))
+    assert (basis.aperture(told) > least - 1e-3).all()
 
 
 def test_a_file_says_what_was_written(tmp_path: Path) -> None:
-    file = style.StyleFile(film="é.mp4", person="p01", seconds=3.2, **made((0.1, 0.03)).model_dump())
+    file = stylefile.StyleFile(film="é.mp4", person="p01", seconds=3.2, **made((0.1, 0.03)).model_dump())
     path = tmp_path / "a.json"
-    path.write_text(style.dump(file), encoding="utf-8")
-    assert style.load(path) == file
+    path.write_text(stylefile.dump(file), encoding="utf-8")
+    assert stylefile.load(path) == file
     assert len(path.read_text(encoding="utf-8").splitlines()) == 8
 
 
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        ('"reach": 0.03', '"reach": 0', r"a\.json:2:29: opening\.reach: must be greater than 0"),
-        ('"middle": 0.1', '"midle": 0.1', r"a\.json:2:14: unknown key .*; did you mean 'middle'"),
+        ('"reach": 0.03', '"reach": 0', r"a\.json:2:30: aperture\.reach: must be greater than 0"),
+        ('"middle": 0.1', '"midle": 0.1', r"a\.json:2:15: unknown key .*; did you mean 'middle'"),
         ('"width"', '"with"', r"a\.json:3:2: unknown key 'with'; did you mean 'width'"),
         ("{", "[", r"a\.json:8:1: expected"),
     ],
@@ -181,10 +181,10 @@ def test_mistakes_in_a_file_are_told_with_their_place(
     tmp_path: Path, before: str, after: str, told: str
 ) -> None:
     path = tmp_path / "a.json"
-    text = style.dump(style.StyleFile(**made((0.1, 0.03)).model_dump()))
+    text = stylefile.dump(stylefile.StyleFile(**made((0.1, 0.03)).model_dump()))
     path.write_text(text.replace(before, after, 1), encoding="utf-8")
     with pytest.raises(ConfigError, match=told):
-        style.load(path)
+        stylefile.load(path)
 
 
 def test_a_style_that_is_not_there_is_told_with_its_place(tmp_path: Path) -> None:
@@ -196,11 +196,11 @@ def test_a_style_that_is_not_there_is_told_with_its_place(tmp_path: Path) -> Non
         (cues, cuefile.load, r"cues\.csv:3:11"),
     ):
         document, file = load(path)
-        style.check(document, file.styles(), ["anchor", "ancor"])
+        stylefile.check(document, file.styles(), ["anchor", "ancor"])
         with pytest.raises(ConfigError, match=rf"{place}: there is no style 'ancor'; did you mean 'anchor'"):
-            style.check(document, file.styles(), ["anchor"])
+            stylefile.check(document, file.styles(), ["anchor"])
         with pytest.raises(ConfigError, match="to make one: dubcli style lend"):
-            style.check(document, file.styles(), [])
+            stylefile.check(document, file.styles(), [])
 
 
 def motion_units(folder: Path, styles: dict[str, str], cast: str = "", cue: str = "") -> dict[str, str]:
@@ -237,7 +237,7 @@ def motion_units(folder: Path, styles: dict[str, str], cast: str = "", cue: str 
 
 def test_a_style_is_part_of_the_keys_of_those_faces_only_that_have_it(tmp_path: Path) -> None:
     one, other = (
-        style.dump(style.StyleFile(film="a.mp4", **made((0.1, r)).model_dump())) for r in (0.03, 0.04)
+        stylefile.dump(stylefile.StyleFile(film="a.mp4", **made((0.1, r)).model_dump())) for r in (0.03, 0.04)
     )
     renamed = one.replace("a.mp4", "b.mp4")
     first, second = "00000000.0", "00000050.0"
@@ -268,7 +268,7 @@ def test_a_word_may_have_its_own_style_without_a_step(tmp_path: Path, actor: bas
         {"start": 150, "stop": 160, "amplitude": 1.0, "style": wide},
     ]
     task = Task("", {"model": tmp_path}, {}, {"cues": cues}, "", tmp_path)
-    gap = basis.opening(stage._styled(task, "p01", actor, frames, shape)) - basis.opening(shape)
+    gap = basis.aperture(stage._styled(task, "p01", actor, frames, shape)) - basis.aperture(shape)
     assert gap[[5, 33]] == pytest.approx(0, abs=1e-3)
     assert (gap[[22, 23, 45, 50, 55]] > 0.9 * gap[45]).all()
     assert gap[45] > 0.03
@@ -309,7 +309,7 @@ def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
         part = learn._styles(task, faces, people, learnt)["talks"]
     assert calls.call_count == 2, "of four shots"
     assert part["talks"] == pytest.approx(found["talks"]["talks"], rel=0.3)
-    assert part["style"]["opening"]["reach"] == pytest.approx(whole.opening.reach, rel=0.3)
+    assert part["style"]["aperture"]["reach"] == pytest.approx(whole.aperture.reach, rel=0.3)
     assert part["style"] != found["talks"]["style"]
 
 
