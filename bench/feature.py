@@ -52,6 +52,7 @@ from dubcli.face import mesh as regions
 from dubcli.media import source
 from dubcli.media.ffmpeg import binary, url
 from dubcli.media.patches import Patch, write
+from dubcli.media.spans import runs
 from dubcli.settings.config import Settings
 from dubcli.speech import encoder, visemes
 
@@ -325,7 +326,12 @@ def fill(view: JobView, made: Made, pts: NDArray[np.int64]) -> dict[str, Callabl
         placed, back = write(pictures(out), patches, motion.frames, film)
         placed.save(out)
         PatchFacts(
-            engine="made", frames=len(motion.frames), changed=len(asked), given_back=back, confidence=0.9
+            engine="made",
+            frames=len(motion.frames),
+            changed=len(asked),
+            spans=tuple(runs(asked.tolist())),
+            given_back=back,
+            confidence=0.9,
         ).save(out)
 
     def compose(unit: Unit, out: Path) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import zipfile
-from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -17,7 +13,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _INDEX = "patch.npz"
-_CODES = {b"4": "i", b"8": "q"}  # bytes of an integer → type code of the `array` module
 
 
 class PatchFacts(Document):
@@ -27,6 +22,7 @@ class PatchFacts(Document):
         engine: the lip engine's name.
         frames: number of frames that were requested.
         changed: number of frames that have a visible patch.
+        spans: the same frames as half-open ranges of film-wide numbers: planning reads no arrays.
         given_back: number of frames that the engine left to the source.
         confidence: mean confidence of the patches, None where there is none.
     """
@@ -36,6 +32,7 @@ class PatchFacts(Document):
     engine: str
     frames: int
     changed: int
+    spans: tuple[tuple[int, int], ...]
     given_back: int
     confidence: float | None = None
 
@@ -70,24 +67,6 @@ class Placement:
         import numpy as np
 
         np.savez_compressed(folder / _INDEX, **{f.name: getattr(self, f.name) for f in fields(self)})
-
-
-def frames(folder: Path) -> Sequence[int]:
-    """Frames that have a patch, read without NumPy, so that planning imports nothing heavy.
-
-    Raises:
-        ValueError: they are not a flat array of integers.
-    """
-    path = folder / _INDEX
-    if not path.exists():
-        return ()
-    with zipfile.ZipFile(path) as box:
-        data = box.read("frames.npy")
-    size = int.from_bytes(data[8:10], "little")
-    header = re.search(rb"'descr': '<i([48])'.*'shape': \(\d+,\)", data[10 : 10 + size])
-    if not header:
-        raise ValueError(f"{path}: frames are not a flat array of integers")
-    return array(_CODES[header[1]], data[10 + size :])
 
 
 def pictures(folder: Path) -> Path:

@@ -151,7 +151,7 @@ class Work:
     def changed(self) -> int:
         """Number of faces that were changed, from the sizes of their patches alone."""
         folders = (path for role, path in self.inputs.items() if role.startswith("patch/"))
-        return sum(1 for path in folders if len(patches.frames(path)))
+        return sum(1 for path in folders if patches.PatchFacts.load(path).changed)
 
     def visit_frames(self) -> float:
         """Frames that are decoded on average to see one: those from the last point of entry on."""

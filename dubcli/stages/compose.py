@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dubcli.artifacts import patches
 from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.patches import PatchFacts
 from dubcli.artifacts.shots import Groups, Shots
 from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
@@ -28,7 +28,7 @@ def units(job: JobView) -> Iterable[Unit]:
     touched: list[Span] = []
     for name, artifact in job.all("lips").items():
         faces[name.split(".")[0]][f"patch/{name}"] = artifact
-        touched += spans.runs(patches.frames(artifact.path))
+        touched += PatchFacts.load(artifact.path).spans
     settings = job.settings.compose
     other = spans.codec(settings.codec, video.codec) != video.codec
     count = shots.count

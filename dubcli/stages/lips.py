@@ -8,7 +8,7 @@ from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines.registry import engine
 from dubcli.errors import CheckError
 
-STAGE = Stage("lips", 7, after=("motion", "gallery"))
+STAGE = Stage("lips", 8, after=("motion", "gallery"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -56,6 +56,7 @@ def run(task: Task) -> None:
     from dubcli.artifacts.motion import Motion
     from dubcli.artifacts.shots import Frames
     from dubcli.engines.lips import LipWork
+    from dubcli.media import spans
     from dubcli.media.patches import write
 
     motion, frames = Motion.load(task.inputs["motion"]), Frames.load(task.inputs["split"])
@@ -83,6 +84,7 @@ def run(task: Task) -> None:
         engine=task.engine,
         frames=len(motion.frames),
         changed=len(placed.frames),
+        spans=tuple(spans.runs(placed.frames.tolist())),
         given_back=given_back,
         confidence=round(float(placed.confidence.mean()), 4) if len(placed.frames) else None,
     ).save(task.out)

@@ -71,7 +71,6 @@ def run(task: Task) -> None:
     path = task.inputs["film"]
     info, frames = MediaInfo.load(task.inputs["probe"]), Frames.load(task.inputs["split"])
     film = Film(path, info.film, frames.pts, Fraction(*info.start))
-    groups = Groups.load(task.inputs["split"])
     track = decode.main_track(probe(task.inputs["dub"], whole=False))
     track = decode.started(task.inputs["dub"], track)
     seconds = decode.duration(task.inputs["dub"], track.index)
@@ -79,14 +78,15 @@ def run(task: Task) -> None:
     dub = Dub(task.inputs["dub"], track, seconds, task.params["language"], task.params["offset"], alone)
     segments = [_segment(path) for role, path in sorted(task.inputs.items()) if role.startswith("video/")]
     with tempfile.TemporaryDirectory(dir=task.out) as scratch:
-        note = assemble.film(
-            film, info, frames.digest, groups, dub, segments,
-            settings=ComposeSettings(**task.params["compose"]),
-            out=artifact.film(task.out, task.facts["suffix"]),
-            scratch=Path(scratch),
-            report=task.report,
-            warn=task.warn,
-        )  # fmt: skip
+        source = assemble.Source(film, info, frames.digest, Groups.load(task.inputs["split"]), dub)
+        target = assemble.Target(
+            artifact.film(task.out, task.facts["suffix"]),
+            Path(scratch),
+            ComposeSettings(**task.params["compose"]),
+            task.report,
+            task.warn,
+        )
+        note = assemble.film(source, segments, target)
     note.save(task.out)
 
 

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.artifacts.media import MediaInfo
-from dubcli.artifacts.patches import Placement, pictures
+from dubcli.artifacts.patches import PatchFacts, Placement, pictures
 from dubcli.artifacts.remux import Remuxed
 from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact, JobView, Source, Task
+from dubcli.media import spans
 from dubcli.media.ffmpeg import binary, url
 from dubcli.settings.config import Settings
 from dubcli.stages import compose, probe, remux, scan, split
@@ -264,6 +265,10 @@ def patches(
     rgba = np.asarray(np.round(rgba * top), kind)
     origin = np.tile(np.array([at], np.int32), (len(frames), 1))
     Placement(np.array(frames, np.int32), origin, np.ones(len(frames), np.float32)).save(folder)
+    ranges = tuple(spans.runs(sorted(frames)))
+    PatchFacts(
+        engine="made", frames=len(frames), changed=len(frames), spans=ranges, given_back=0, confidence=1.0
+    ).save(folder)
     with av.open(str(pictures(folder)), "w") as container:
         stream: Any = container.add_stream("ffv1", rate=25)
         stream.width, stream.height = size

@@ -23,7 +23,7 @@ from dubcli.artifacts.base import Document
 from dubcli.artifacts.cast import Cast, Person
 from dubcli.artifacts.cues import Cue, Cues
 from dubcli.artifacts.media import AudioStream, MediaInfo, VideoStream
-from dubcli.artifacts.patches import Placement
+from dubcli.artifacts.patches import PatchFacts, Placement
 from dubcli.artifacts.shots import Groups, Shot, Shots
 from dubcli.core import keys
 from dubcli.core.model import Artifact, JobView, Source
@@ -135,6 +135,7 @@ def _artifact(path: Path, content: str, documents: tuple[Document, ...]) -> Arti
     if content.startswith("lips"):
         frames = np.arange(50, 90, dtype=np.int32)
         Placement(frames, np.zeros((40, 2), np.int32), np.ones(40, np.float32)).save(path)
+        PatchFacts(engine="made", frames=40, changed=40, spans=((50, 90),), given_back=0).save(path)
     return Artifact("", path, content)
 
 

@@ -20,7 +20,7 @@ from dubcli.artifacts import report as model
 from dubcli.artifacts import tracks
 from dubcli.artifacts.cast import Cast, Person
 from dubcli.artifacts.motion import Motion
-from dubcli.artifacts.patches import Placement, pictures
+from dubcli.artifacts.patches import PatchFacts, Placement, pictures
 from dubcli.artifacts.phones import INDEX
 from dubcli.artifacts.remux import Remuxed
 from dubcli.artifacts.shots import Frames, Groups, Shot, Shots
@@ -160,6 +160,10 @@ def _patches(folder: Path, film: Path, face: FaceTrack) -> Path:
         box.mux(stream.encode(None))
     confidence = np.full(len(face.frames), 0.8, np.float32)
     Placement(face.frames, np.array(origins, np.int32), confidence).save(folder)
+    first, last, count = int(face.frames[0]), int(face.frames[-1]), len(face.frames)
+    PatchFacts(engine="exemplar", frames=count, changed=count, spans=((first, last + 1),), given_back=0).save(
+        folder
+    )
     return folder
 
 
