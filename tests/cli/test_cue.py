@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dubcli.core.job import Job
 from dubcli.demo import film as demo
 from tests.cli.conftest import Dubcli
 from tests.cli.test_run import events_of
@@ -30,8 +31,8 @@ def test_an_edited_cue_runs_again_in_its_own_shot_only(
     words = (three_shots, "-a", three_shots.with_name("dub_fr.wav"), "-o", "out.mp4", "--job", "job")
     settings = ("--engine", "aligner=passthrough", "--set", "track.views=1", "--set", "report.measure=0")
     assert dubcli("run", *words, *settings).returncode == 0
-    faces = [p.name for p in sorted((tmp_path / "job" / "refs" / "track").iterdir())]
-    first, third = faces[0][:8], faces[2][:8]
+    units = [unit for unit, _ in Job.open(tmp_path / "job").refs() if unit.startswith("track/")]
+    first, third = (units[k].removeprefix("track/") for k in (0, 2))
     start = int(third)
     list_ = tmp_path / "cues.csv"
     list_.write_text(
