@@ -88,5 +88,5 @@ def _clip(name: str, view: JobView, faster: dict[float, dict[str, Any]]) -> Clip
     fit = pose.canonical_transform(longest.mesh[good], head)
     shape = pose.to_canonical(longest.mesh[good], fit)[:, list(regions.MOUTH)]
     seconds = Frames.load(view.one("split").path).seconds[longest.frames[good]] - record.offset
-    audio_features = speech.features(view.one("align").path)
+    audio_features = dict(speech.features(view.one("align").path))
     return Clip(name, seconds, shape, np.asarray(head, np.float32), audio_features, faster)

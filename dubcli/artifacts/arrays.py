@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -63,32 +65,51 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         return {name: box[name] for name in box.files}
 
 
-def mapped(path: Path) -> dict[str, NDArray[Any]]:
-    """The same, read-only, and memory-mapped where the file is not compressed.
+class Mapped(Mapping[str, NDArray[Any]]):
+    """Arrays of a file by name, each read where it is looked at; those that are compressed are read whole.
 
     All arrays share one mapping, because many tracks have more arrays than a process may open files.
     """
-    with zipfile.ZipFile(path) as box, path.open("rb") as file:
-        members = box.infolist()
-        stored = any(info.compress_type == zipfile.ZIP_STORED for info in members)
-        whole = np.memmap(path, np.uint8, "r") if stored else np.zeros(0, np.uint8)
-        return {
-            info.filename.removesuffix(".npy"): _mapped(whole, file, info)
-            if info.compress_type == zipfile.ZIP_STORED
-            else np.lib.format.read_array(box.open(info), allow_pickle=False)  # type: ignore[no-untyped-call]
-            for info in members
-        }
+
+    def __init__(self, path: Path) -> None:
+        with zipfile.ZipFile(path) as box:
+            self._members = {info.filename.removesuffix(".npy"): info for info in box.infolist()}
+        self._path = path
+        self._whole = np.memmap(path, np.uint8, "r") if path.stat().st_size else np.zeros(0, np.uint8)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        info = self._members[name]
+        if info.compress_type != zipfile.ZIP_STORED:
+            with zipfile.ZipFile(self._path) as box, box.open(info) as file:
+                return np.lib.format.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call,no-any-return]
+        at = info.header_offset + 26  # lengths of name and extra field (APPNOTE 4.3.7)
+        lengths = bytes(self._whole[at : at + 4])
+        start = at + 4 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+        size = 10 + int.from_bytes(bytes(self._whole[start + 8 : start + 10]), "little")
+        shape, fortran, dtype = _header(bytes(self._whole[start : start + size]))
+        start += size
+        part: NDArray[Any] = self._whole[start : start + dtype.itemsize * math.prod(shape)].view(dtype)
+        return part.reshape(shape, order="F" if fortran else "C")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
 
 
-def _mapped(whole: NDArray[np.uint8], file: BinaryIO, info: zipfile.ZipInfo) -> NDArray[Any]:
-    file.seek(info.header_offset + 26)  # lengths of name and extra field (APPNOTE 4.3.7)
-    name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
-    file.seek(info.header_offset + 30 + name + extra)
-    np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+def mapped(path: Path) -> Mapped:
+    """The arrays of a file, read-only, by name."""
+    return Mapped(path)
+
+
+@lru_cache(maxsize=4096)
+def _header(raw: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type that a header of version 1 says; a film's tracks have few different ones."""
+    file = io.BytesIO(raw)
+    if np.lib.format.read_magic(file) != (1, 0):  # type: ignore[no-untyped-call]
+        raise ValueError("arrays of another version than 1 are not read")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
     if dtype.hasobject:
-        raise ValueError(f"{info.filename} holds objects")
-    start = file.tell()
-    part = whole[start : start + dtype.itemsize * math.prod(shape)]
-    found: NDArray[Any] = part.view(dtype)
-    return found.reshape(shape, order="F" if fortran else "C")
+        raise ValueError("arrays that hold objects are not read")
+    return shape, fortran, dtype

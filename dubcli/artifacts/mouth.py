@@ -56,7 +56,7 @@ class MouthFacts(Document):
     people: dict[str, PersonFit]
 
 
-def persons(folder: Path) -> dict[str, NDArray[Any]]:
+def persons(folder: Path) -> Mapping[str, NDArray[Any]]:
     """All persons' mouth shapes, named `<id>/<field>` (`speech.basis`), memory-mapped."""
     from dubcli.artifacts import arrays
 

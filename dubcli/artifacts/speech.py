@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
@@ -125,7 +125,7 @@ class Record(Document):
         )
 
 
-def features(folder: Path) -> dict[str, NDArray[Any]]:
+def features(folder: Path) -> Mapping[str, NDArray[Any]]:
     """Audio features by name (`speech.features`), memory-mapped."""
     from dubcli.artifacts import arrays
 

@@ -90,10 +90,13 @@ def load_one(folder: Path, number: int) -> FaceTrack:
 
 
 def _read(box: Mapping[str, NDArray[Any]], number: int, pictures: bool) -> FaceTrack:
-    read = {f.name: box[f"{number}/{f.name}"] for f in fields(FaceTrack)}
-    if not pictures:
-        read |= {name: read[name][:0] for name in _PICTURES}
-    return FaceTrack(**{name: np.array(rows) for name, rows in read.items()})
+    names = [f.name for f in fields(FaceTrack) if pictures or f.name not in _PICTURES]
+    read = {name: np.array(box[f"{number}/{name}"]) for name in names}
+    nothing: dict[str, Any] = {
+        "thumbs": np.zeros((0, THUMB, THUMB, 3), np.uint8),
+        "descriptor": np.zeros((0, 0), np.float32),
+    }
+    return FaceTrack(**(nothing | read))
 
 
 def _count(box: Mapping[str, NDArray[Any]]) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STAGE = Stage("learn", 10, after=("cast", "align"))
 
 _SHAPES = 40_000  # frames that a person's space of shapes is made from: half an hour of one face
+_STYLE_TRACKS = 64  # tracks of a person that tell their style: twice the pieces that a lesson takes
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
 
@@ -75,7 +76,7 @@ def run(task: Task) -> None:
         stretches = _stretches(task, faces, people)
         learnt, facts = model.fit(learnt.prior, people, stretches, features, task.params["least_speech"])
         kind, why = ("film", "learnt from the film's own speech") if facts else ("prior", _why(features))
-        styles = _styles(task, {name: faces[name] for name in facts}, people, learnt)
+        styles = _styles(task, features, {name: faces[name] for name in facts}, people, learnt)
     for name in set(people) - set(styles):
         styles[name] = {"style": style.usual(people[name]).model_dump()}
     mouth.save_weights(task.out, learnt.members())
@@ -196,7 +197,11 @@ def _stretches(
 
 
 def _styles(
-    task: Task, faces: Mapping[str, Sequence[_Face]], people: Mapping[str, Person], learnt: MouthModel
+    task: Task,
+    features: Mapping[str, Any],
+    faces: Mapping[str, Sequence[_Face]],
+    people: Mapping[str, Person],
+    learnt: MouthModel,
 ) -> dict[str, dict[str, Any]]:
     """Styles of those of some people who talk enough, and the seconds for which they do.
 
@@ -210,7 +215,6 @@ def _styles(
     from dubcli.face.gallery import stretches
     from dubcli.speech import basis, model, style
 
-    features = speech.features(task.inputs["speech/film"])
     offset = speech.Record.load(task.inputs["speech/film"]).offset
     seconds = Frames.load(task.inputs["picture"]).seconds
     audio = evidence.FilmAudio(features, offset)
@@ -219,7 +223,8 @@ def _styles(
     for done, (name, own) in enumerate(faces.items()):
         lengths = [len(face().frames) for face in own]
         frames = sum(lengths)
-        chosen = basis.spread(len(own), max(1, len(own) * model.LESSON // frames))
+        most = min(_STYLE_TRACKS, len(own) * model.LESSON // frames)
+        chosen = basis.spread(len(own), max(1, most))
         some = [own[k] for k in chosen]
         talks = []
         for face in some:

@@ -300,13 +300,13 @@ def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
     }
     learnt = model.unlearnt(KNOWN)
     task = Task("", inputs, {"least_speech": 2.0}, {}, "", tmp_path)
-    found = learn._styles(task, faces, people, learnt)
+    found = learn._styles(task, heard, faces, people, learnt)
     assert set(found) == {"talks"}
     assert 15 < found["talks"]["talks"] <= 24
     whole = style.Style.model_validate(found["talks"]["style"])
     judged = patch.object(evidence, "estimate", wraps=evidence.estimate)
     with patch.object(model, "LESSON", count // 2), judged as calls:
-        part = learn._styles(task, faces, people, learnt)["talks"]
+        part = learn._styles(task, heard, faces, people, learnt)["talks"]
     assert calls.call_count == 2, "of four shots"
     assert part["talks"] == pytest.approx(found["talks"]["talks"], rel=0.3)
     assert part["style"]["aperture"]["reach"] == pytest.approx(whole.aperture.reach, rel=0.3)
