@@ -83,7 +83,7 @@ def test_a_job_from_start_to_end(place: Path, dubcli: Dubcli) -> None:
 
     assert dubcli("cache", "verify", job.name).returncode == 0
     size = json.loads(dubcli("cache", "size", job.name, "--json").stdout)
-    assert size["stages"]["probe"]["units"] == 1
+    assert size["stages"]["probe"]["units"] == 2  # the film, and whether its result can be written
     kept = json.loads(dubcli("cache", "prune", job.name, "--json").stdout)
     assert kept["removed"] == []
     assert dubcli("run", *words, "--redo", "split", "-q").returncode == 0
