@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from dubcli.artifacts.phones import INDEX, SILENCE
 from dubcli.artifacts.speech import Phone
@@ -91,7 +92,7 @@ def scripted(folder: Path) -> None:
     paths = sorted((folder / "talk").glob("grid_*"))
     texts = [words(path) for path in paths]
     sums, right, wrong = np.zeros(4, int), 0, 0
-    for k, path in enumerate(paths):
+    for k, path in enumerate(tqdm(paths, desc="scripts", disable=None)):
         wave = levelled(audio(path)[0])
         scores = Scores(len(wave) // 160)
         heard = PhoneAligner().align(wave, keep=scores.keep)
@@ -112,7 +113,7 @@ def languages(folder: Path) -> None:
     """How often lips close in the dub tracks, without a script, and how sure the aligner is."""
     print("| speech | seconds of it | p, b, m a second | rows that meet a second | confidence |")
     print("|---|---|---|---|---|")
-    for path in sorted((folder / "speech").iterdir()):
+    for path in tqdm(sorted((folder / "speech").iterdir()), desc="languages", disable=None):
         heard = PhoneAligner().align(levelled(audio(path)[0]))
         spoken = sum(region.end - region.start for region in heard.record.regions)
         lips = sum(phone.phone in ("P", "B", "M") for phone in heard.record.phones)
@@ -120,7 +121,8 @@ def languages(folder: Path) -> None:
         sure = np.average(
             [p.score for p in heard.record.phones], weights=[p.end - p.start for p in heard.record.phones]
         )
-        print(f"| {path.name} | {spoken:.1f} | {lips / spoken:.2f} | {rows / spoken:.2f} | {sure:.2f} |")
+        with tqdm.external_write_mode():
+            print(f"| {path.name} | {spoken:.1f} | {lips / spoken:.2f} | {rows / spoken:.2f} | {sure:.2f} |")
 
 
 def main() -> int:
@@ -133,7 +135,7 @@ def main() -> int:
     aligner = PhoneAligner()
     right: list[float] = []
     found = {"PP": [0, 0, 0, 0], "FF": [0, 0, 0, 0]}
-    for path in sorted((args.footage / "talk").glob("grid_*")):
+    for path in tqdm(sorted((args.footage / "talk").glob("grid_*")), desc="GRID", disable=None):
         wave = levelled(audio(path)[0])
         rows = aligner.align(wave).viseme
         true = from_phones(known(path.stem[-6:], wave), len(rows))
@@ -151,9 +153,8 @@ def main() -> int:
     scripted(args.footage)
     languages(args.footage)
     seconds, spent = 0.0, 0.0
-    for path in sorted(
-        p for folder in ("talk", "scenes", "speech") for p in (args.footage / folder).iterdir()
-    ):
+    every = sorted(p for folder in ("talk", "scenes", "speech") for p in (args.footage / folder).iterdir())
+    for path in tqdm(every, desc="speed", disable=None):
         try:
             wave = audio(path)[0]
         except MediaError:

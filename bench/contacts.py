@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from bench.align import known, words
 from bench.motion import closures, f1, free
@@ -91,10 +92,10 @@ def main() -> None:
     args = parser.parse_args()
     before = prior.load(args.prior)
     paths = sorted((args.footage / "talk").glob("grid_*"))
-    clips = [gather(path, args.cache) for path in paths]
+    clips = [gather(path, args.cache) for path in tqdm(paths, desc="clips", disable=None)]
     lags = [model.lag(before, [(before.project(c.features), c.seconds)], c.shape) for c in clips]
     lag = float(np.median(lags))
-    sounds = [heard(path) for path in paths]
+    sounds = [heard(path) for path in tqdm(paths, desc="sounds", disable=None)]
     print("| | aperture | width | protrusion | closure F1 |\n|---|---|---|---|---|")
     for k, source in enumerate(("phone loop", "script")):
         for name, change in (

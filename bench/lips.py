@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from bench.track import prepared
 from dubcli.artifacts import gallery, tracks
@@ -181,12 +182,12 @@ def main() -> int:
     parser.add_argument("footage", type=Path)
     parser.add_argument("names", nargs="*", default=CLIPS)
     args = parser.parse_args()
-    for name in args.names:
+    for name in tqdm(args.names, desc="clips", disable=None):
         clip = next(p for p in sorted((args.footage / "talk").iterdir()) if p.stem.startswith(name))
         with tempfile.TemporaryDirectory() as folder:
             row = measured(clip, Path(folder))
-        sys.stdout.write(json.dumps(row or {"clip": name, "skipped": "not one face all through"}) + "\n")
-        sys.stdout.flush()
+        with tqdm.external_write_mode():
+            print(json.dumps(row or {"clip": name, "skipped": "not one face all through"}), flush=True)
     return 0
 
 

@@ -1,6 +1,6 @@
 """How well speech tells a mouth, without drawing one: what each part of the mouth model is worth.
 
-    python bench/motion.py FOOTAGE --cache DIR [--priors DIR] [CLIP…]
+    python -m bench.motion FOOTAGE --cache DIR [--priors DIR] [CLIP…]
 
 Each clip is cut in quarters. Three of them teach, the sound of the fourth is the dub, and the aperture that
 `motion` would ask for is compared with the clip's own, as tracked. A clip that the shipped prior was trained
@@ -22,6 +22,7 @@ from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from bench.quality import listed
 from dubcli.artifacts.phones import INDEX
@@ -157,7 +158,8 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", default=list(ROWS), help="of the table")
     args = parser.parse_intermixed_args()
     means: dict[str, list[list[float]]] = {row: [] for row in args.rows}
-    for path, before in known_for(args.footage, args.priors, args.clips):
+    clips = list(known_for(args.footage, args.priors, args.clips))
+    for path, before in tqdm(clips, desc="clips", disable=None):
         clip, (wave, _) = gather(path, args.cache), audio(path)
         edges = np.arange(PARTS + 1) * len(wave) // PARTS
         dubs = [features(wave[a:b], PhoneAligner().align(levelled(wave[a:b]))) for a, b in pairwise(edges)]
@@ -187,9 +189,9 @@ def main() -> None:
                     ]
                 )
             means[row].append(np.mean(found, axis=0).tolist())
-            print(
-                json.dumps({"clip": path.stem, "row": row, "found": np.round(found, 3).tolist()}), flush=True
-            )
+            shown = json.dumps({"clip": path.stem, "row": row, "found": np.round(found, 3).tolist()})
+            with tqdm.external_write_mode():
+                print(shown, flush=True)
     print(
         "| | corr | at its best lag | articulation | closure F1 | corr of width |\n|---|---|---|---|---|---|"
     )

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from bench.quality import listed
 from dubcli.quality import curves
@@ -46,7 +47,7 @@ def main() -> None:
     args = parser.parse_args()
     allowed = listed(args.footage, "prior")
     others = [p for p in sorted((args.footage / "talk").iterdir()) if p not in allowed]
-    clips = [gather(p, args.cache, train_prior.SPEEDS) for p in allowed]
+    clips = [gather(p, args.cache, train_prior.SPEEDS) for p in tqdm(allowed, desc="clips", disable=None)]
     whole = prior.load(prior.SHIPPED)
     sums = {}
     for clip in clips:
@@ -59,7 +60,8 @@ def main() -> None:
     random = np.random.default_rng(0)
     for share in SHARES:
         found = []
-        for clip, speech in judged * (DRAWS if share < 1 else 1):
+        draws = judged * (DRAWS if share < 1 else 1)
+        for clip, speech in tqdm(draws, desc=f"{share:.1%}", leave=False, disable=None):
             rest = [name for name in sums if name != clip.name]
             kinds = [[n for n in rest if n.startswith("grid") == grid] for grid in (True, False)]
             drawn = [random.permutation(kind)[: max(1, round(share * len(kind)))] for kind in kinds]

@@ -26,6 +26,7 @@ from statistics import mean
 from typing import Any
 
 import av
+from tqdm import tqdm
 
 from dubcli.media.ffmpeg import binary
 
@@ -99,7 +100,7 @@ def same(
 ) -> list[dict[str, Any]]:
     """Same voice, unseen speech."""
     rows = []
-    for clip in listed(footage, "same-voice"):
+    for clip in tqdm(listed(footage, "same-voice"), desc="clips", disable=None):
         if names and clip.stem not in names:
             continue
         cut = three_quarters(clip)
@@ -124,7 +125,8 @@ def same(
         out = dub(film, audio, _prior(priors, clip.stem))
         row = score(tool, "speech", out, clip, "--truth-start", f"{cut:.3f}")
         rows.append({"clip": clip.stem, **row, **score(tool, "sharp", out, film)})
-        print(json.dumps(rows[-1]), flush=True)
+        with tqdm.external_write_mode():
+            print(json.dumps(rows[-1]), flush=True)
     return rows
 
 
@@ -137,13 +139,14 @@ def silence(footage: Path, tool: Path, names: list[str], work: Path) -> list[dic
         file.setframerate(48000)
         file.writeframes(bytes(2 * 48000 * 70))
     rows = []
-    for clip in listed(footage, "same-voice"):
+    for clip in tqdm(listed(footage, "same-voice"), desc="clips", disable=None):
         if names and clip.stem not in names:
             continue
         film = work / f"{clip.stem}_whole{clip.suffix}"
         film.write_bytes(clip.read_bytes())
         rows.append({"clip": clip.stem, **score(tool, "silence", dub(film, audio, None), clip)})
-        print(json.dumps(rows[-1]), flush=True)
+        with tqdm.external_write_mode():
+            print(json.dumps(rows[-1]), flush=True)
     return rows
 
 
@@ -152,7 +155,7 @@ def other(
 ) -> list[dict[str, Any]]:
     """Another voice."""
     rows = []
-    for face, voice in OTHER:
+    for face, voice in tqdm(OTHER, desc="pairs", disable=None):
         if names and face not in names:
             continue
         source, spoken = (footage / "talk" / f"{name}.mp4" for name in (face, voice))
@@ -162,7 +165,8 @@ def other(
             ffmpeg("-i", spoken, "-vn", audio)
         out = dub(film, audio, _prior(priors, f"{face}+{voice}") or _prior(priors, voice))
         rows.append({"clip": f"{face} < {voice}", **score(tool, "speech", out, spoken)})
-        print(json.dumps(rows[-1]), flush=True)
+        with tqdm.external_write_mode():
+            print(json.dumps(rows[-1]), flush=True)
     return rows
 
 

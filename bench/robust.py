@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from bench.motion import arguments, known_for, wanted
 from dubcli.engines.aligners.phones import PhoneAligner
@@ -69,7 +70,8 @@ def main() -> None:
     """Print the table of means."""
     args = arguments(__doc__).parse_intermixed_args()
     rows: dict[str, list[list[float]]] = {}
-    for path, known in known_for(args.footage, args.priors, args.clips):
+    clips = list(known_for(args.footage, args.priors, args.clips))
+    for path, known in tqdm(clips, desc="clips", disable=None):
         clip, (wave, _) = gather(path, args.cache), audio(path)
         part = 0.75 * len(wave) / RATE, len(wave) / RATE
         clean, own = None, dict[str, Wave]()

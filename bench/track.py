@@ -24,6 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from dubcli import stages
 from dubcli.artifacts import tracks
@@ -142,7 +143,8 @@ def main() -> int:
         truth = json.loads(path.read_bytes())
         truths.setdefault(truth["clip"], []).append(truth)
     with tempfile.TemporaryDirectory() as temporary:
-        for clip in sorted([*args.footage.glob("talk/*"), *args.footage.glob("scenes/*")]):
+        clips = sorted([*args.footage.glob("talk/*"), *args.footage.glob("scenes/*")])
+        for clip in tqdm(clips, desc="clips", disable=None):
             if args.names and not any(name in clip.stem for name in args.names):
                 continue
             view, busy, wall = prepared(clip, (args.keep or Path(temporary)) / clip.stem)
@@ -154,9 +156,10 @@ def main() -> int:
             row += f"  {len(found)} tracks, eligible {share:.2f}"
             if len(found) == 1:
                 row += f"  trembles {tremble(view, found[0]):.2f} px of {np.median(found[0].size):.0f}"
-            print(row, flush=True)
             for truth in truths.get(f"{clip.parent.name}/{clip.name}", []):
-                print("\n".join(marked(truth, found)), flush=True)
+                row += "\n" + "\n".join(marked(truth, found))
+            with tqdm.external_write_mode():
+                print(row, flush=True)
     return 0
 
 
