@@ -1,12 +1,12 @@
-"""How well and how fast the aligners hear.
+"""Accuracy and speed of the aligners.
 
     OPENBLAS_NUM_THREADS=1 python bench/align.py ../shared/footage
 
-Accuracy is on the GRID sentences, whose words their file names tell: the words are aligned to the sound by
-force, and what the default aligner hears without knowing them is held against that, frame by frame and lip
-closure by lip closure; then what the script aligner makes of them. How often lips close, and how sure the
-default aligner is, is told for each dub track of `speech/`. Speed is over all clips with sound and all dub
-tracks, on one core, as a worker runs.
+Accuracy is on the GRID sentences, whose words are in their file names: the words are aligned to the sound by
+force, and what the default aligner recognises without knowing them is compared with that, frame by frame and
+lip closure by lip closure; then what the script aligner makes of them. For each dub track of `speech/` it
+says how often lips close, and the default aligner's confidence. Speed is over all clips with sound and all
+dub tracks, on one core, as a worker runs.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def known(sentence: str, wave: NDArray[np.float32]) -> list[Phone]:
 
 
 def words(path: Path) -> str:
-    """What is said in a GRID sentence, which its file name tells."""
+    """What is said in a GRID sentence, from its file name."""
     return " ".join(SPOKEN[k][c] for k, c in enumerate(path.stem[-6:]))
 
 
@@ -88,7 +88,7 @@ def matched(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> int:
 
 
 def scripted(folder: Path) -> None:
-    """Closures of the GRID sentences where the aligner is told the words, and where it is told others'."""
+    """Closures of the GRID sentences where the aligner is given the words, and where it is given others'."""
     paths = sorted((folder / "talk").glob("grid_*"))
     texts = [words(path) for path in paths]
     sums, right, wrong = np.zeros(4, int), 0, 0
@@ -110,7 +110,7 @@ def scripted(folder: Path) -> None:
 
 
 def languages(folder: Path) -> None:
-    """How often lips close in the dub tracks, without a script, and how sure the aligner is."""
+    """How often lips close in the dub tracks, without a script, and the aligner's confidence."""
     print("| speech | seconds of it | p, b, m a second | rows that meet a second | confidence |")
     print("|---|---|---|---|---|")
     for path in tqdm(sorted((folder / "speech").iterdir()), desc="languages", disable=None):

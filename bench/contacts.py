@@ -1,11 +1,11 @@
-"""What the poses that sounds ask of lips are worth, on sentences whose words are known.
+"""What lip closures, labiodental contacts and rounding are worth, on sentences whose words are known.
 
     python -m bench.contacts FOOTAGE --cache DIR --prior FILE
 
-The GRID sentences are told by a prior alone that has not seen them (`tools/train_prior.py --without`), from
-what a free phone loop hears and from their own scripts, and held against the mouths as tracked. Then, by the
-bursts of their b and p: how long after it the lips part, which tells sound and picture apart on an absolute
-scale, and where the prior believes the pictures to be.
+The GRID sentences are predicted by a prior alone that was not trained on them (`tools/train_prior.py
+--without`), from what a free phone loop recognises and from their own scripts, and compared with the mouths
+as tracked. Then, by the bursts of their b and p: how long after it the lips part, which is the lag of the
+picture on an absolute scale, and the lag that the prior estimates.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BURST_S = 0.005  # step in which a burst is looked for
 
 
 def heard(path: Path) -> tuple[Features, Features]:
-    """Features of a sentence as heard freely, and with its words."""
+    """Features of a sentence by the phone loop, and with its words."""
     wave = audio(path)[0]
     level = levelled(wave)
     scores = Scores(len(level) // 160)
@@ -88,7 +88,9 @@ def main() -> None:
     )
     parser.add_argument("footage", type=Path)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--prior", type=Path, required=True, help="one that has not seen the GRID corpus")
+    parser.add_argument(
+        "--prior", type=Path, required=True, help="one that was not trained on the GRID corpus"
+    )
     args = parser.parse_args()
     before = prior.load(args.prior)
     paths = sorted((args.footage / "talk").glob("grid_*"))

@@ -3,8 +3,8 @@
     python bench/cue.py ../shared/footage [--keep DIR] [NAME…]
 
 Each clip is dubbed with its own sound up to `cue`. A row per face: frames seen, share of frames in which
-"talks" was told rightly, share of its talk that lies in a cue, and frames changed of one who never talks.
-Frames whose face the tracker did not see do not count. The last line is the mean over all face frames.
+"talks" was estimated rightly, share of its talk that lies in a cue, and frames changed of one who never
+talks. Frames whose face the tracker did not see do not count. The last line is the mean over all face frames.
 """
 
 from __future__ import annotations

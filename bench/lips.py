@@ -1,11 +1,11 @@
-"""Lips: speed, and how truly the default engine shows a mouth whose every position is known.
+"""Lips: speed, and how truly the default engine renders a mouth whose every position is known.
 
     python -m bench.lips ../shared/footage [NAME…]
 
 Of each one-face clip the first three quarters are the film; the mouths of the last quarter are asked for, as
 tracked, with no speech in between. The rendered faces are tracked again. A row per clip: frames, frames a
 second of the stage with FFV1 (by the clock, and per second of processor time), correlation and articulation
-of the lip gap against what was asked for, sharpness and flicker of the mouth against the film, and mean
+of the aperture against what was asked for, sharpness and flicker of the mouth against the film, and mean
 confidence.
 """
 

@@ -1,11 +1,12 @@
-"""How well speech tells a mouth, without drawing one: what each part of the mouth model is worth.
+"""How well speech predicts a mouth, without rendering one: what each part of the mouth model is worth.
 
     python -m bench.motion FOOTAGE --cache DIR [--priors DIR] [CLIP…]
 
-Each clip is cut in quarters. Three of them teach, the sound of the fourth is the dub, and the aperture that
-`motion` would ask for is compared with the clip's own, as tracked. A clip that the shipped prior was trained
-on is left out unless `--priors` holds `<clip>.safetensors` (`tools/train_prior.py --without <clip>`). The
-prior is not trained again for a row, so rows without an input look a little worse than they would be.
+Each clip is cut in quarters. The model is fitted to three, the sound of the fourth is the dub, and the
+aperture that `motion` would ask for is compared with the clip's own, as tracked. A clip that the shipped
+prior was trained on is left out unless `--priors` holds `<clip>.safetensors` (`tools/train_prior.py --without
+<clip>`). The prior is not trained again for a row, so rows without an input look a little worse than they
+would be.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def plain(voice: model.Voice) -> model.Voice:
 
 
 def blank(known: prior.Prior) -> prior.Prior:
-    """A prior that knows nothing."""
+    """A prior of which all weights are zero: it predicts means."""
     return prior.Prior(
         known.directions, dataclasses.replace(known.linear, weight=np.zeros_like(known.linear.weight))
     )
@@ -99,7 +100,7 @@ def wanted(
 
 def closures(curve: NDArray[np.float32]) -> NDArray[np.int64]:
     """Minima at which the lips have met."""
-    curve = np.round(curve, 3)  # finer is what no tracker tells
+    curve = np.round(curve, 3)  # finer than any tracker's error
     limit, mid = basis.below(curve, curves.MET), curve[1:-1]
     if limit is None:
         return np.zeros(0, np.int64)
@@ -131,7 +132,7 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def known_for(footage: Path, priors: Path | None, names: Sequence[str]) -> Iterator[tuple[Path, prior.Prior]]:
-    """Clips with a prior that has not seen them; all that have one, or those that are named."""
+    """Clips with a prior that was not trained on them; all that have one, or those that are named."""
     seen = {p.stem for p in listed(footage, "prior")}
     for path in sorted(footage.glob("talk/*")):
         own = priors / f"{path.stem}.safetensors" if priors else None

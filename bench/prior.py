@@ -1,10 +1,10 @@
-"""How good the prior is on voices it has not seen, by how much has taught it.
+"""How good the prior is on voices it was not trained on, by how much speech it was trained on.
 
     python -m bench.prior FOOTAGE --cache DIR
 
-Priors are trained on shares of the clips that may teach, drawn several times, always without the clip that
-is judged: the correlation of its aperture with what the prior tells at its best lag. Clips that no prior may
-be taught by are judged as well; GRID sentences, of three seconds each, only teach.
+Priors are trained on shares of the clips that allow it, drawn several times, always without the clip that is
+judged: the correlation of its aperture with the prior's prediction at its best lag. Clips that no prior may
+be trained on are judged as well; GRID sentences, of three seconds each, are only trained on.
 """
 
 from __future__ import annotations

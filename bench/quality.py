@@ -8,8 +8,8 @@
 `silence`: the dub is silent.
 `other`: a film dubbed with the sound of another clip, whose own mouth is the truth.
 
-A clip that the shipped prior was trained on is judged with a prior that has not seen it (and, for `other`,
-with one that has not seen the voice either): `--priors DIR` holds `<clip>.safetensors` as
+A clip that the shipped prior was trained on is judged with a prior that was not trained on it (and, for
+`other`, nor on the voice): `--priors DIR` holds `<clip>.safetensors` as
 `tools/train_prior.py --without <clip>` writes them.
 """
 
@@ -56,7 +56,7 @@ def three_quarters(path: Path) -> float:
     with av.open(f"file:{path}") as box:
         stream = box.streams.video[0]
         if not stream.duration or not stream.time_base:
-            raise SystemExit(f"{path.name} does not tell how long its picture is")
+            raise SystemExit(f"{path.name} does not say how long its picture is")
         shown = (packet.pts for packet in box.demux(stream) if packet.pts is not None)
         first = min(at for at in shown if 4 * at >= 3 * stream.duration)
         return int(1000 * first * stream.time_base) / 1000

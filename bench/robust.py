@@ -1,11 +1,11 @@
-"""How well mouths are told from a dub that is not clean speech.
+"""How well mouths are predicted from a dub that is not clean speech.
 
     python -m bench.robust FOOTAGE --cache DIR [--priors DIR] [CLIP…]
 
-As in `bench.motion`, three quarters of a clip teach and the sound of the fourth is the dub; here it is also
-12 dB quieter, and mixed with music or noise so many dB below it. The aperture asked for is compared with the
-clip's own, and with what the clean dub asks for. Music is made up: chords, a bass and a beat. All are taken
-for the film's own recording, as the clean dub is, lest its lag be what is measured.
+As in `bench.motion`, the model is fitted to three quarters of a clip and the sound of the fourth is the dub;
+here it is also 12 dB quieter, and mixed with music or noise so many dB below it. The aperture asked for is
+compared with the clip's own, and with what the clean dub asks for. Music is made up: chords, a bass and a
+beat. All are taken for the film's own recording, as the clean dub is, lest its lag be what is measured.
 """
 
 from __future__ import annotations

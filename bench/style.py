@@ -2,10 +2,10 @@
 
     python -m bench.style FOOTAGE --cache DIR [--least SECONDS]
 
-Each clip is cut where half of its speech is over, and each half is looked at as if it were all there is. A
+Each clip is cut where half of its speech is over, and each half is measured as if it were all there is. A
 row per clip: seconds of speech, and middles and reaches of aperture, width and protrusion in either half.
 Then, for each number, how far halves of one clip lie apart, how far clips do (standard deviations; reaches in
-logarithms), and the share of what tells two numbers apart that is the speaker's (intraclass correlation).
+logarithms), and the share of the variance that is the speaker's (intraclass correlation).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gather import Clip, gather
 
 
 def spoken(clip: Clip) -> NDArray[np.bool_]:
-    """Frames (T,) in which speech is heard."""
+    """Frames (T,) with speech."""
     rows = clip.features["speech"] > 0.5
     return np.asarray(rows[np.clip((clip.seconds * 100).astype(int), 0, len(rows) - 1)])
 

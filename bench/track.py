@@ -6,8 +6,8 @@ A row per clip: frames, frames a second of the stage (decoding included; process
 share of face frames that may be dubbed, and for a one-face clip how far the placed face moves from frame to
 frame against the picture itself (pixels, root mean square; found by ECC over eyes and nose, so blinks count).
 A row per marked face: share of its frames that a track has, how often its track changes, how many other faces
-its tracks were on, and of the frames in which something covers the mouth and of the others the share that is
-told as covered.
+its tracks were on, and of the frames in which something occludes the mouth and of the others the share that
+is detected as occluded.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ def marked(truth: dict[str, Any], found: list[FaceTrack]) -> list[str]:
                 true[a:b] = True
             here = owner >= 0
             if (here & true).any():
-                row += f"  covered told {told[here & true].mean():.2f}"
-            row += f"  free told covered {told[here & ~true].mean():.3f}"
+                row += f"  occluded detected {told[here & true].mean():.2f}"
+            row += f"  free detected occluded {told[here & ~true].mean():.3f}"
         rows.append(row)
     return rows
 

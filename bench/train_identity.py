@@ -1,6 +1,6 @@
 """Make `dubcli/face/identity.safetensors`: `python bench/train_identity.py ../shared/footage`.
 
-Learns only from the clips that the footage's README lists after `prior:`. What it writes: the mean gradient
+Is fitted only to the clips that the footage's README lists after `prior:`. What it writes: the mean gradient
 histogram and the mean shape over these people, and the directions of shape in which they differ most compared
 with how one person's measured shape varies from frame to frame (Fisher's discriminant).
 """
