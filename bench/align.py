@@ -1,12 +1,12 @@
-"""How well and how fast the aligners hear.
+"""Accuracy and speed of the aligners.
 
     OPENBLAS_NUM_THREADS=1 python bench/align.py ../shared/footage
 
-Accuracy is on the GRID sentences, whose words their file names tell: the words are aligned to the sound by
-force, and what the default aligner hears without knowing them is held against that, frame by frame and lip
-closure by lip closure; then what the script aligner makes of them. How often lips close, and how sure the
-default aligner is, is told for each dub track of `speech/`. Speed is over all clips with sound and all dub
-tracks, on one core, as a worker runs.
+Accuracy is on the GRID sentences, whose words are in their file names: the words are aligned to the sound by
+force, and what the default aligner recognises without knowing them is compared with that, frame by frame and
+lip closure by lip closure; then what the script aligner makes of them. For each dub track of `speech/` it
+says how often lips close, and the default aligner's confidence. Speed is over all clips with sound and all
+dub tracks, on one core, as a worker runs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from dubcli.artifacts.phones import INDEX, SILENCE
 from dubcli.artifacts.speech import Phone
@@ -77,7 +78,7 @@ def known(sentence: str, wave: NDArray[np.float32]) -> list[Phone]:
 
 
 def words(path: Path) -> str:
-    """What is said in a GRID sentence, which its file name tells."""
+    """What is said in a GRID sentence, from its file name."""
     return " ".join(SPOKEN[k][c] for k, c in enumerate(path.stem[-6:]))
 
 
@@ -87,11 +88,11 @@ def matched(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> int:
 
 
 def scripted(folder: Path) -> None:
-    """Closures of the GRID sentences where the aligner is told the words, and where it is told others'."""
+    """Closures of the GRID sentences where the aligner is given the words, and where it is given others'."""
     paths = sorted((folder / "talk").glob("grid_*"))
     texts = [words(path) for path in paths]
     sums, right, wrong = np.zeros(4, int), 0, 0
-    for k, path in enumerate(paths):
+    for k, path in enumerate(tqdm(paths, desc="scripts", disable=None)):
         wave = levelled(audio(path)[0])
         scores = Scores(len(wave) // 160)
         heard = PhoneAligner().align(wave, keep=scores.keep)
@@ -109,10 +110,10 @@ def scripted(folder: Path) -> None:
 
 
 def languages(folder: Path) -> None:
-    """How often lips close in the dub tracks, without a script, and how sure the aligner is."""
+    """How often lips close in the dub tracks, without a script, and the aligner's confidence."""
     print("| speech | seconds of it | p, b, m a second | rows that meet a second | confidence |")
     print("|---|---|---|---|---|")
-    for path in sorted((folder / "speech").iterdir()):
+    for path in tqdm(sorted((folder / "speech").iterdir()), desc="languages", disable=None):
         heard = PhoneAligner().align(levelled(audio(path)[0]))
         spoken = sum(region.end - region.start for region in heard.record.regions)
         lips = sum(phone.phone in ("P", "B", "M") for phone in heard.record.phones)
@@ -120,7 +121,8 @@ def languages(folder: Path) -> None:
         sure = np.average(
             [p.score for p in heard.record.phones], weights=[p.end - p.start for p in heard.record.phones]
         )
-        print(f"| {path.name} | {spoken:.1f} | {lips / spoken:.2f} | {rows / spoken:.2f} | {sure:.2f} |")
+        with tqdm.external_write_mode():
+            print(f"| {path.name} | {spoken:.1f} | {lips / spoken:.2f} | {rows / spoken:.2f} | {sure:.2f} |")
 
 
 def main() -> int:
@@ -133,7 +135,7 @@ def main() -> int:
     aligner = PhoneAligner()
     right: list[float] = []
     found = {"PP": [0, 0, 0, 0], "FF": [0, 0, 0, 0]}
-    for path in sorted((args.footage / "talk").glob("grid_*")):
+    for path in tqdm(sorted((args.footage / "talk").glob("grid_*")), desc="GRID", disable=None):
         wave = levelled(audio(path)[0])
         rows = aligner.align(wave).viseme
         true = from_phones(known(path.stem[-6:], wave), len(rows))
@@ -151,9 +153,8 @@ def main() -> int:
     scripted(args.footage)
     languages(args.footage)
     seconds, spent = 0.0, 0.0
-    for path in sorted(
-        p for folder in ("talk", "scenes", "speech") for p in (args.footage / folder).iterdir()
-    ):
+    every = sorted(p for folder in ("talk", "scenes", "speech") for p in (args.footage / folder).iterdir())
+    for path in tqdm(every, desc="speed", disable=None):
         try:
             wave = audio(path)[0]
         except MediaError:

@@ -1,11 +1,11 @@
-"""What the poses that sounds ask of lips are worth, on sentences whose words are known.
+"""What lip closures, labiodental contacts and rounding are worth, on sentences whose words are known.
 
     python -m bench.contacts FOOTAGE --cache DIR --prior FILE
 
-The GRID sentences are told by a prior alone that has not seen them (`tools/train_prior.py --without`), from
-what a free phone loop hears and from their own scripts, and held against the mouths as tracked. Then, by the
-bursts of their b and p: how long after it the lips part, which tells sound and picture apart on an absolute
-scale, and where the prior believes the pictures to be.
+The GRID sentences are predicted by a prior alone that was not trained on them (`tools/train_prior.py
+--without`), from what a free phone loop recognises and from their own scripts, and compared with the mouths
+as tracked. Then, by the bursts of their b and p: how long after it the lips part, which is the lag of the
+picture on an absolute scale, and the lag that the prior estimates.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from bench.align import known, words
 from bench.motion import closures, f1, free
@@ -38,7 +39,7 @@ BURST_S = 0.005  # step in which a burst is looked for
 
 
 def heard(path: Path) -> tuple[Features, Features]:
-    """Features of a sentence as heard freely, and with its words."""
+    """Features of a sentence by the phone loop, and with its words."""
     wave = audio(path)[0]
     level = levelled(wave)
     scores = Scores(len(level) // 160)
@@ -87,14 +88,16 @@ def main() -> None:
     )
     parser.add_argument("footage", type=Path)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--prior", type=Path, required=True, help="one that has not seen the GRID corpus")
+    parser.add_argument(
+        "--prior", type=Path, required=True, help="one that was not trained on the GRID corpus"
+    )
     args = parser.parse_args()
     before = prior.load(args.prior)
     paths = sorted((args.footage / "talk").glob("grid_*"))
-    clips = [gather(path, args.cache) for path in paths]
+    clips = [gather(path, args.cache) for path in tqdm(paths, desc="clips", disable=None)]
     lags = [model.lag(before, [(before.project(c.features), c.seconds)], c.shape) for c in clips]
     lag = float(np.median(lags))
-    sounds = [heard(path) for path in paths]
+    sounds = [heard(path) for path in tqdm(paths, desc="sounds", disable=None)]
     print("| | aperture | width | protrusion | closure F1 |\n|---|---|---|---|---|")
     for k, source in enumerate(("phone loop", "script")):
         for name, change in (

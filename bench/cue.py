@@ -3,8 +3,8 @@
     python bench/cue.py ../shared/footage [--keep DIR] [NAME…]
 
 Each clip is dubbed with its own sound up to `cue`. A row per face: frames seen, share of frames in which
-"talks" was told rightly, share of its talk that lies in a cue, and frames changed of one who never talks.
-Frames whose face the tracker did not see do not count. The last line is the mean over all face frames.
+"talks" was estimated rightly, share of its talk that lies in a cue, and frames changed of one who never
+talks. Frames whose face the tracker did not see do not count. The last line is the mean over all face frames.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from dubcli import stages
 from dubcli.artifacts import cues, speech, tracks
@@ -122,7 +123,7 @@ def main() -> int:
     args = parser.parse_args()
     seen = right = 0
     with tempfile.TemporaryDirectory() as temporary:
-        for path in sorted(TRUTH.glob("*.json")):
+        for path in tqdm(sorted(TRUTH.glob("*.json")), desc="scenes", disable=None):
             if args.names and not any(name in path.stem for name in args.names):
                 continue
             truth = json.loads(path.read_bytes())
@@ -130,9 +131,9 @@ def main() -> int:
             for row in rows(view, truth):
                 share = f"{row['right'] / row['seen']:.3f}" if row["seen"] else "  -  "
                 talk = f"cued {row['cued'] / row['talk']:.3f}" if row["talk"] else f"changed {row['changed']}"
-                print(
-                    f"{path.stem:20} {row['face']:22} seen {row['seen']:4} right {share}  {talk}", flush=True
-                )
+                shown = f"{path.stem:20} {row['face']:22} seen {row['seen']:4} right {share}  {talk}"
+                with tqdm.external_write_mode():
+                    print(shown, flush=True)
                 seen, right = seen + row["seen"], right + row["right"]
     print(f"active-speaker accuracy {right / max(1, seen):.3f} over {seen} face frames")
     return 0 if right >= 0.85 * seen else 1

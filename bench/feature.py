@@ -192,8 +192,8 @@ class Made:
         edges = np.concatenate([[0], np.cumsum(weights / weights.sum() * frames)]).round().astype(int)
         often = 1 / np.arange(1, people + 1)
         faces = [
-            chance.choice(people, chance.choice([1, 2, 3], p=[0.55, 0.35, 0.1]), False, often / often.sum())
-            for _ in range(shots)
+            chance.choice(people, min(people, count), False, often / often.sum())
+            for count in (chance.choice([1, 2, 3], p=[0.55, 0.35, 0.1]) for _ in range(shots))
         ]
         heads = np.repeat(regions.head()[None], people, axis=0)
         heads = heads * (1 + 0.06 * chance.normal(size=(people, 1, 3)))

@@ -23,6 +23,7 @@ from typing import Any
 import av
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from dubcli.media.ffmpeg import binary
 
@@ -277,15 +278,15 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="words of rows; all by default")
     chosen = parser.parse_args()
     counts: dict[str, int] = {}
-    for name, row in ROWS.items():
+    for name, row in tqdm(ROWS.items(), desc="films", disable=None):
         if chosen.names and not any(word in name for word in chosen.names):
             continue
         with tempfile.TemporaryDirectory() as folder:
             film, dub = made(row, chosen.footage.resolve(), Path(folder))
             verdict = judged(row, film, dub)
         counts[verdict.split(":")[0]] = counts.get(verdict.split(":")[0], 0) + 1
-        sys.stdout.write(f"{name:24} {verdict}\n")
-        sys.stdout.flush()
+        with tqdm.external_write_mode():
+            print(f"{name:24} {verdict}", flush=True)
     total = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
     sys.stdout.write(f"{sum(counts.values())} films: {total}\n")
 

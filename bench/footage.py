@@ -17,6 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from tqdm import tqdm
 
 COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
 SUFFIXES = {".mp4", ".mpg", ".mov", ".mkv"}
@@ -71,11 +72,12 @@ def main() -> int:
         folder = args.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         well = True
-        for number, clip in enumerate(clips):
+        for number, clip in enumerate(tqdm(clips, desc="clips", disable=None)):
             if args.names and not any(name in clip.name for name in args.names):
                 continue
             row, good = dub(clip, audios[number % len(audios)], folder)
-            print(row, flush=True)
+            with tqdm.external_write_mode():
+                print(row, flush=True)
             well &= good
     return 0 if well else 1
 

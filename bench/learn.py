@@ -1,6 +1,6 @@
 """Time and memory of `learn`, for a clip as it is and for a film as long as a feature.
 
-    python bench/learn.py CLIP [--minutes M…] [--cache DIR] [--keep DIR]
+    python -m bench.learn CLIP [--minutes M…] [--cache DIR] [--keep DIR]
 
 The stages before it run on the clip once. For `--minutes` their results are repeated to that length, cut into
 shots of four seconds, over a film whose packets are repeated as well, so that its pictures are truly decoded.
@@ -23,6 +23,7 @@ from typing import Any
 import av
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from bench.cue import prepared
 from bench.job import looped
@@ -130,7 +131,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         view = prepared(args.clip.resolve(), args.cache or Path(temporary) / "clip")
         (unit,) = learn.units(view)
-        for minutes in (0.0, *args.minutes):
+        for minutes in tqdm((0.0, *args.minutes), desc="lengths", disable=None):
             folder = Path(temporary) / f"{minutes:g}"
             folder.mkdir()
             paths = repeated(unit, minutes, folder) if minutes else dict(unit.paths)
@@ -142,7 +143,8 @@ def main() -> None:
             at = Frames.load(paths["picture"]).seconds
             length = float(at[-1])
             took = f"{seconds:6.1f} s, {seconds / length:.3f} of its length, {peak:.2f} GB"
-            print(f"{length:7.1f} s, {len(at)} frames: {took}; {os.cpu_count()} cores", flush=True)
+            with tqdm.external_write_mode():
+                print(f"{length:7.1f} s, {len(at)} frames: {took}; {os.cpu_count()} cores", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Lips: speed, and how truly the default engine shows a mouth whose every position is known.
+"""Lips: speed, and how truly the default engine renders a mouth whose every position is known.
 
     python -m bench.lips ../shared/footage [NAME…]
 
 Of each one-face clip the first three quarters are the film; the mouths of the last quarter are asked for, as
 tracked, with no speech in between. The rendered faces are tracked again. A row per clip: frames, frames a
 second of the stage with FFV1 (by the clock, and per second of processor time), correlation and articulation
-of the lip gap against what was asked for, sharpness and flicker of the mouth against the film, and mean
+of the aperture against what was asked for, sharpness and flicker of the mouth against the film, and mean
 confidence.
 """
 
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from bench.track import prepared
 from dubcli.artifacts import gallery, tracks
@@ -181,12 +182,12 @@ def main() -> int:
     parser.add_argument("footage", type=Path)
     parser.add_argument("names", nargs="*", default=CLIPS)
     args = parser.parse_args()
-    for name in args.names:
+    for name in tqdm(args.names, desc="clips", disable=None):
         clip = next(p for p in sorted((args.footage / "talk").iterdir()) if p.stem.startswith(name))
         with tempfile.TemporaryDirectory() as folder:
             row = measured(clip, Path(folder))
-        sys.stdout.write(json.dumps(row or {"clip": name, "skipped": "not one face all through"}) + "\n")
-        sys.stdout.flush()
+        with tqdm.external_write_mode():
+            print(json.dumps(row or {"clip": name, "skipped": "not one face all through"}), flush=True)
     return 0
 
 

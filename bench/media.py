@@ -1,7 +1,9 @@
-"""How fast the media stages are: `python bench/media.py [FILM]`.
+"""How fast the media stages are.
+
+    python bench/media.py [FILM] [--seconds S]
 
 Prints, as JSON lines:
-- `split_fps`: frames a second of `split` on 512×512 pictures, on one core;
+- `scan_fps`: frames a second of `scan` on 512×512 pictures, on one core;
 - `transcode`, `compose_remux`: seconds for a 1080p film, encoded whole by ffmpeg with the same settings, and
   dubbed with 30 % of its frames touched (in three spans); `ratio` is the second over the first (to stay
   below 0.8);
@@ -13,6 +15,7 @@ FILM, if named, takes the place of the 1080p test picture.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
@@ -46,9 +49,9 @@ def picture(path: Path, size: str, seconds: int) -> Path:
     return path
 
 
-def splitting(folder: Path) -> float:
+def scanning(folder: Path) -> float:
     """Frames a second of `scan`."""
-    stages = films.Stages(folder / "split", picture(folder / "square.mp4", "512x512", 8))
+    stages = films.Stages(folder / "scan", picture(folder / "square.mp4", "512x512", 8))
     stages.run(probe)
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
@@ -116,15 +119,21 @@ def tell(**found: object) -> None:
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("film", nargs="?", type=Path)
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="of the test picture and of the dub")
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        film = Path(sys.argv[1]) if sys.argv[1:] else picture(folder / "film.mp4", "1920x1080", SECONDS)
-        dub = films.wav(folder / "dub.wav", films.noise(SECONDS))
+        film = args.film or picture(folder / "film.mp4", "1920x1080", args.seconds)
+        dub = films.wav(folder / "dub.wav", films.noise(args.seconds))
         transcode = transcoding(film, folder / "plain.mp4")
         taken, copied, count = dubbing(folder / "job", film, dub)
         tell(transcode=round(transcode, 2), compose_remux=round(taken, 2), ratio=round(taken / transcode, 3))
         tell(copied=f"{copied} of {count}")
-        tell(split_fps=round(splitting(folder)))
+        tell(scan_fps=round(scanning(folder)))
         tell(peak_mb=[round(memory(folder, seconds)) for seconds in (10, 40)])
 
 

@@ -1,11 +1,12 @@
-"""How well speech tells a mouth, without drawing one: what each part of the mouth model is worth.
+"""How well speech predicts a mouth, without rendering one: what each part of the mouth model is worth.
 
-    python bench/motion.py FOOTAGE --cache DIR [--priors DIR] [CLIP…]
+    python -m bench.motion FOOTAGE --cache DIR [--priors DIR] [CLIP…]
 
-Each clip is cut in quarters. Three of them teach, the sound of the fourth is the dub, and the aperture that
-`motion` would ask for is compared with the clip's own, as tracked. A clip that the shipped prior was trained
-on is left out unless `--priors` holds `<clip>.safetensors` (`tools/train_prior.py --without <clip>`). The
-prior is not trained again for a row, so rows without an input look a little worse than they would be.
+Each clip is cut in quarters. The model is fitted to three, the sound of the fourth is the dub, and the
+aperture that `motion` would ask for is compared with the clip's own, as tracked. A clip that the shipped
+prior was trained on is left out unless `--priors` holds `<clip>.safetensors` (`tools/train_prior.py --without
+<clip>`). The prior is not trained again for a row, so rows without an input look a little worse than they
+would be.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from bench.quality import listed
 from dubcli.artifacts.phones import INDEX
@@ -56,7 +58,7 @@ def plain(voice: model.Voice) -> model.Voice:
 
 
 def blank(known: prior.Prior) -> prior.Prior:
-    """A prior that knows nothing."""
+    """A prior of which all weights are zero: it predicts means."""
     return prior.Prior(
         known.directions, dataclasses.replace(known.linear, weight=np.zeros_like(known.linear.weight))
     )
@@ -98,7 +100,7 @@ def wanted(
 
 def closures(curve: NDArray[np.float32]) -> NDArray[np.int64]:
     """Minima at which the lips have met."""
-    curve = np.round(curve, 3)  # finer is what no tracker tells
+    curve = np.round(curve, 3)  # finer than any tracker's error
     limit, mid = basis.below(curve, curves.MET), curve[1:-1]
     if limit is None:
         return np.zeros(0, np.int64)
@@ -130,7 +132,7 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def known_for(footage: Path, priors: Path | None, names: Sequence[str]) -> Iterator[tuple[Path, prior.Prior]]:
-    """Clips with a prior that has not seen them; all that have one, or those that are named."""
+    """Clips with a prior that was not trained on them; all that have one, or those that are named."""
     seen = {p.stem for p in listed(footage, "prior")}
     for path in sorted(footage.glob("talk/*")):
         own = priors / f"{path.stem}.safetensors" if priors else None
@@ -157,7 +159,8 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", default=list(ROWS), help="of the table")
     args = parser.parse_intermixed_args()
     means: dict[str, list[list[float]]] = {row: [] for row in args.rows}
-    for path, before in known_for(args.footage, args.priors, args.clips):
+    clips = list(known_for(args.footage, args.priors, args.clips))
+    for path, before in tqdm(clips, desc="clips", disable=None):
         clip, (wave, _) = gather(path, args.cache), audio(path)
         edges = np.arange(PARTS + 1) * len(wave) // PARTS
         dubs = [features(wave[a:b], PhoneAligner().align(levelled(wave[a:b]))) for a, b in pairwise(edges)]
@@ -187,9 +190,9 @@ def main() -> None:
                     ]
                 )
             means[row].append(np.mean(found, axis=0).tolist())
-            print(
-                json.dumps({"clip": path.stem, "row": row, "found": np.round(found, 3).tolist()}), flush=True
-            )
+            shown = json.dumps({"clip": path.stem, "row": row, "found": np.round(found, 3).tolist()})
+            with tqdm.external_write_mode():
+                print(shown, flush=True)
     print(
         "| | corr | at its best lag | articulation | closure F1 | corr of width |\n|---|---|---|---|---|---|"
     )

@@ -1,10 +1,10 @@
-"""How good the prior is on voices it has not seen, by how much has taught it.
+"""How good the prior is on voices it was not trained on, by how much speech it was trained on.
 
     python -m bench.prior FOOTAGE --cache DIR
 
-Priors are trained on shares of the clips that may teach, drawn several times, always without the clip that
-is judged: the correlation of its aperture with what the prior tells at its best lag. Clips that no prior may
-be taught by are judged as well; GRID sentences, of three seconds each, only teach.
+Priors are trained on shares of the clips that allow it, drawn several times, always without the clip that is
+judged: the correlation of its aperture with the prior's prediction at its best lag. Clips that no prior may
+be trained on are judged as well; GRID sentences, of three seconds each, are only trained on.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from bench.quality import listed
 from dubcli.quality import curves
@@ -46,7 +47,7 @@ def main() -> None:
     args = parser.parse_args()
     allowed = listed(args.footage, "prior")
     others = [p for p in sorted((args.footage / "talk").iterdir()) if p not in allowed]
-    clips = [gather(p, args.cache, train_prior.SPEEDS) for p in allowed]
+    clips = [gather(p, args.cache, train_prior.SPEEDS) for p in tqdm(allowed, desc="clips", disable=None)]
     whole = prior.load(prior.SHIPPED)
     sums = {}
     for clip in clips:
@@ -59,7 +60,8 @@ def main() -> None:
     random = np.random.default_rng(0)
     for share in SHARES:
         found = []
-        for clip, speech in judged * (DRAWS if share < 1 else 1):
+        draws = judged * (DRAWS if share < 1 else 1)
+        for clip, speech in tqdm(draws, desc=f"{share:.1%}", leave=False, disable=None):
             rest = [name for name in sums if name != clip.name]
             kinds = [[n for n in rest if n.startswith("grid") == grid] for grid in (True, False)]
             drawn = [random.permutation(kind)[: max(1, round(share * len(kind)))] for kind in kinds]

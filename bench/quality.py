@@ -8,8 +8,8 @@
 `silence`: the dub is silent.
 `other`: a film dubbed with the sound of another clip, whose own mouth is the truth.
 
-A clip that the shipped prior was trained on is judged with a prior that has not seen it (and, for `other`,
-with one that has not seen the voice either): `--priors DIR` holds `<clip>.safetensors` as
+A clip that the shipped prior was trained on is judged with a prior that was not trained on it (and, for
+`other`, nor on the voice): `--priors DIR` holds `<clip>.safetensors` as
 `tools/train_prior.py --without <clip>` writes them.
 """
 
@@ -26,6 +26,7 @@ from statistics import mean
 from typing import Any
 
 import av
+from tqdm import tqdm
 
 from dubcli.media.ffmpeg import binary
 
@@ -55,7 +56,7 @@ def three_quarters(path: Path) -> float:
     with av.open(f"file:{path}") as box:
         stream = box.streams.video[0]
         if not stream.duration or not stream.time_base:
-            raise SystemExit(f"{path.name} does not tell how long its picture is")
+            raise SystemExit(f"{path.name} does not say how long its picture is")
         shown = (packet.pts for packet in box.demux(stream) if packet.pts is not None)
         first = min(at for at in shown if 4 * at >= 3 * stream.duration)
         return int(1000 * first * stream.time_base) / 1000
@@ -99,7 +100,7 @@ def same(
 ) -> list[dict[str, Any]]:
     """Same voice, unseen speech."""
     rows = []
-    for clip in listed(footage, "same-voice"):
+    for clip in tqdm(listed(footage, "same-voice"), desc="clips", disable=None):
         if names and clip.stem not in names:
             continue
         cut = three_quarters(clip)
@@ -124,7 +125,8 @@ def same(
         out = dub(film, audio, _prior(priors, clip.stem))
         row = score(tool, "speech", out, clip, "--truth-start", f"{cut:.3f}")
         rows.append({"clip": clip.stem, **row, **score(tool, "sharp", out, film)})
-        print(json.dumps(rows[-1]), flush=True)
+        with tqdm.external_write_mode():
+            print(json.dumps(rows[-1]), flush=True)
     return rows
 
 
@@ -137,13 +139,14 @@ def silence(footage: Path, tool: Path, names: list[str], work: Path) -> list[dic
         file.setframerate(48000)
         file.writeframes(bytes(2 * 48000 * 70))
     rows = []
-    for clip in listed(footage, "same-voice"):
+    for clip in tqdm(listed(footage, "same-voice"), desc="clips", disable=None):
         if names and clip.stem not in names:
             continue
         film = work / f"{clip.stem}_whole{clip.suffix}"
         film.write_bytes(clip.read_bytes())
         rows.append({"clip": clip.stem, **score(tool, "silence", dub(film, audio, None), clip)})
-        print(json.dumps(rows[-1]), flush=True)
+        with tqdm.external_write_mode():
+            print(json.dumps(rows[-1]), flush=True)
     return rows
 
 
@@ -152,7 +155,7 @@ def other(
 ) -> list[dict[str, Any]]:
     """Another voice."""
     rows = []
-    for face, voice in OTHER:
+    for face, voice in tqdm(OTHER, desc="pairs", disable=None):
         if names and face not in names:
             continue
         source, spoken = (footage / "talk" / f"{name}.mp4" for name in (face, voice))
@@ -162,7 +165,8 @@ def other(
             ffmpeg("-i", spoken, "-vn", audio)
         out = dub(film, audio, _prior(priors, f"{face}+{voice}") or _prior(priors, voice))
         rows.append({"clip": f"{face} < {voice}", **score(tool, "speech", out, spoken)})
-        print(json.dumps(rows[-1]), flush=True)
+        with tqdm.external_write_mode():
+            print(json.dumps(rows[-1]), flush=True)
     return rows
 
 

@@ -1,11 +1,11 @@
-"""How well mouths are told from a dub that is not clean speech.
+"""How well mouths are predicted from a dub that is not clean speech.
 
     python -m bench.robust FOOTAGE --cache DIR [--priors DIR] [CLIP…]
 
-As in `bench.motion`, three quarters of a clip teach and the sound of the fourth is the dub; here it is also
-12 dB quieter, and mixed with music or noise so many dB below it. The aperture asked for is compared with the
-clip's own, and with what the clean dub asks for. Music is made up: chords, a bass and a beat. All are taken
-for the film's own recording, as the clean dub is, lest its lag be what is measured.
+As in `bench.motion`, the model is fitted to three quarters of a clip and the sound of the fourth is the dub;
+here it is also 12 dB quieter, and mixed with music or noise so many dB below it. The aperture asked for is
+compared with the clip's own, and with what the clean dub asks for. Music is made up: chords, a bass and a
+beat. All are taken for the film's own recording, as the clean dub is, lest its lag be what is measured.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from bench.motion import arguments, known_for, wanted
 from dubcli.engines.aligners.phones import PhoneAligner
@@ -69,7 +70,8 @@ def main() -> None:
     """Print the table of means."""
     args = arguments(__doc__).parse_intermixed_args()
     rows: dict[str, list[list[float]]] = {}
-    for path, known in known_for(args.footage, args.priors, args.clips):
+    clips = list(known_for(args.footage, args.priors, args.clips))
+    for path, known in tqdm(clips, desc="clips", disable=None):
         clip, (wave, _) = gather(path, args.cache), audio(path)
         part = 0.75 * len(wave) / RATE, len(wave) / RATE
         clean, own = None, dict[str, Wave]()

@@ -1,11 +1,11 @@
 """Whether a speaking style is the speaker's: styles of the two halves of each clip.
 
-    python bench/style.py FOOTAGE --cache DIR [--least SECONDS]
+    python -m bench.style FOOTAGE --cache DIR [--least SECONDS]
 
-Each clip is cut where half of its speech is over, and each half is looked at as if it were all there is. A
+Each clip is cut where half of its speech is over, and each half is measured as if it were all there is. A
 row per clip: seconds of speech, and middles and reaches of aperture, width and protrusion in either half.
 Then, for each number, how far halves of one clip lie apart, how far clips do (standard deviations; reaches in
-logarithms), and the share of what tells two numbers apart that is the speaker's (intraclass correlation).
+logarithms), and the share of the variance that is the speaker's (intraclass correlation).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from dubcli.speech import basis, model, prior, style
 
@@ -24,7 +25,7 @@ from gather import Clip, gather
 
 
 def spoken(clip: Clip) -> NDArray[np.bool_]:
-    """Frames (T,) in which speech is heard."""
+    """Frames (T,) with speech."""
     rows = clip.features["speech"] > 0.5
     return np.asarray(rows[np.clip((clip.seconds * 100).astype(int), 0, len(rows) - 1)])
 
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--least", type=float, default=2.0, help="seconds of speech")
     args = parser.parse_args()
     known, halves = prior.load(prior.SHIPPED), []
-    for path in sorted(args.footage.glob("talk/*")):
+    for path in tqdm(sorted(args.footage.glob("talk/*")), desc="clips", disable=None):
         clip = gather(path, args.cache)
         speaks = spoken(clip)
         seconds = float(speaks.sum() * np.median(np.diff(clip.seconds))) if len(speaks) > 1 else 0.0
@@ -57,7 +58,8 @@ def main() -> None:
         found = [numbers(clip, speaks, part, known) for part in (slice(0, half), slice(half, None))]
         halves.append(found)
         shown = [np.round(np.concatenate([row[:3], np.exp(row[3:])]), 3).tolist() for row in found]
-        print(f"{path.stem:40} {seconds:5.1f} s  {shown[0]}  {shown[1]}", flush=True)
+        with tqdm.external_write_mode():
+            print(f"{path.stem:40} {seconds:5.1f} s  {shown[0]}  {shown[1]}", flush=True)
     first, second = np.moveaxis(np.array(halves), 1, 0)
     within = np.sqrt(((first - second) ** 2).mean(0) / 2)
     between = np.sqrt(np.maximum(((first + second) / 2).var(0, ddof=1) - within**2 / 2, 0))

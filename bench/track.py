@@ -6,8 +6,8 @@ A row per clip: frames, frames a second of the stage (decoding included; process
 share of face frames that may be dubbed, and for a one-face clip how far the placed face moves from frame to
 frame against the picture itself (pixels, root mean square; found by ECC over eyes and nose, so blinks count).
 A row per marked face: share of its frames that a track has, how often its track changes, how many other faces
-its tracks were on, and of the frames in which something covers the mouth and of the others the share that is
-told as covered.
+its tracks were on, and of the frames in which something occludes the mouth and of the others the share that
+is detected as occluded.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from dubcli import stages
 from dubcli.artifacts import tracks
@@ -122,8 +123,8 @@ def marked(truth: dict[str, Any], found: list[FaceTrack]) -> list[str]:
                 true[a:b] = True
             here = owner >= 0
             if (here & true).any():
-                row += f"  covered told {told[here & true].mean():.2f}"
-            row += f"  free told covered {told[here & ~true].mean():.3f}"
+                row += f"  occluded detected {told[here & true].mean():.2f}"
+            row += f"  free detected occluded {told[here & ~true].mean():.3f}"
         rows.append(row)
     return rows
 
@@ -142,7 +143,8 @@ def main() -> int:
         truth = json.loads(path.read_bytes())
         truths.setdefault(truth["clip"], []).append(truth)
     with tempfile.TemporaryDirectory() as temporary:
-        for clip in sorted([*args.footage.glob("talk/*"), *args.footage.glob("scenes/*")]):
+        clips = sorted([*args.footage.glob("talk/*"), *args.footage.glob("scenes/*")])
+        for clip in tqdm(clips, desc="clips", disable=None):
             if args.names and not any(name in clip.stem for name in args.names):
                 continue
             view, busy, wall = prepared(clip, (args.keep or Path(temporary)) / clip.stem)
@@ -154,9 +156,10 @@ def main() -> int:
             row += f"  {len(found)} tracks, eligible {share:.2f}"
             if len(found) == 1:
                 row += f"  trembles {tremble(view, found[0]):.2f} px of {np.median(found[0].size):.0f}"
-            print(row, flush=True)
             for truth in truths.get(f"{clip.parent.name}/{clip.name}", []):
-                print("\n".join(marked(truth, found)), flush=True)
+                row += "\n" + "\n".join(marked(truth, found))
+            with tqdm.external_write_mode():
+                print(row, flush=True)
     return 0
 
 

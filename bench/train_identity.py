@@ -1,6 +1,6 @@
 """Make `dubcli/face/identity.safetensors`: `python bench/train_identity.py ../shared/footage`.
 
-Learns only from the clips that the footage's README lists after `prior:`. What it writes: the mean gradient
+Is fitted only to the clips that the footage's README lists after `prior:`. What it writes: the mean gradient
 histogram and the mean shape over these people, and the directions of shape in which they differ most compared
 with how one person's measured shape varies from frame to frame (Fisher's discriminant).
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 from scipy.linalg import eigh
+from tqdm import tqdm
 
 from dubcli.engines.trackers.mediapipe import Finder
 from dubcli.face import follow, identity
@@ -32,11 +33,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("footage", type=Path)
-    footage = parser.parse_args().footage
+    parser.add_argument("--out", type=Path, default=Path(identity.__file__).with_name("identity.safetensors"))
+    args = parser.parse_args()
+    footage = args.footage
     lines = (footage / "README.md").read_text(encoding="utf-8").splitlines()
     patterns = next(line for line in lines if line.startswith("prior:")).split()[1:]
     people: dict[str, list[tuple[identity.Vector, identity.Vector]]] = {}
-    for path in sorted(path for pattern in patterns for path in footage.glob(pattern)):
+    clips = sorted(path for pattern in patterns for path in footage.glob(pattern))
+    for path in tqdm(clips, desc="clips", disable=None):
         people.setdefault(SAME.get(path.stem, path.stem), []).extend(faces(path))
     textures = np.stack([np.mean([texture for texture, _ in seen], axis=0) for seen in people.values()])
     shapes = [np.stack([shape for _, shape in seen]) for seen in people.values()]
@@ -55,7 +59,7 @@ def main() -> None:
             "shape": typical.mean(axis=0).astype(np.float16),
             "people": np.ascontiguousarray(directions, np.float16),
         },
-        Path(identity.__file__).with_name("identity.safetensors"),
+        args.out,
     )
 
 

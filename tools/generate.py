@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -43,11 +44,16 @@ def generated() -> dict[Path, str]:
 
 def main() -> int:
     """Write or check the files; the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="list stale files, write none")
+    check = parser.parse_args().check
     wanted = generated()
     present = {path for folder in ("man", "completion") for path in (ROOT / folder).glob("*")}
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]
     surplus = sorted(present - set(wanted))
-    if "--check" in sys.argv[1:]:
+    if check:
         for path in stale + surplus:
             sys.stderr.write(f"{path.relative_to(ROOT)} is stale; type: make man\n")
         return 1 if stale or surplus else 0

@@ -8,6 +8,7 @@ and the phones (in eSpeak's IPA) with their times in seconds.
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import json
 from pathlib import Path
@@ -144,7 +145,15 @@ def make(speaker: Speaker, language: str) -> None:
     (FOLDER / f"speech_{language}.json").write_text("{" + text + "}\n", encoding="utf-8")
 
 
+def main() -> None:
+    """Write the sound and the timings of all languages."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    speaker = Speaker()
+    for language in LINES:
+        make(speaker, language)
+
+
 if __name__ == "__main__":
-    voice = Speaker()
-    for name in LINES:
-        make(voice, name)
+    main()

@@ -5,6 +5,7 @@ Run from the root of the repository after `make demo`: `.venv/bin/python tools/m
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import av
@@ -42,6 +43,9 @@ def frames(path: Path) -> list[NDArray[np.uint8]]:
 
 def main() -> None:
     """Write the picture."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     rows = []
     for name in ("film.mp4", "film.dub_fr.mp4"):
         small = []

@@ -16,6 +16,7 @@ import numpy as np
 from gather import Clip, gather
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
+from tqdm import tqdm
 
 from dubcli.speech import model, prior
 from dubcli.speech.basis import measures, together
@@ -118,7 +119,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=prior.SHIPPED)
     args = parser.parse_args()
     names = [p for p in sorted(args.clips) if p.stem not in args.without]
-    prior.save(args.out, train([gather(p, args.cache, SPEEDS) for p in names]))
+    clips = [gather(p, args.cache, SPEEDS) for p in tqdm(names, desc="clips", disable=None)]
+    prior.save(args.out, train(clips))
 
 
 if __name__ == "__main__":
