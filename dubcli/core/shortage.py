@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import resource
+import signal
 from collections.abc import Iterator
 
 from dubcli.errors import (
@@ -65,6 +67,18 @@ def in_words(text: str, where: str = "") -> TemporaryError | None:
     if _says(text, _DISK_WORDS):
         return disk_full(where)
     return memory_full() if _says(text, _MEMORY_WORDS) else None
+
+
+def by_signal(number: int) -> bool:
+    """Whether a process that this signal ended most likely ran out of memory.
+
+    The kernel kills by SIGKILL. Under a limit of the address space (`ulimit -v`) allocations fail instead, and
+    libraries that do not expect it abort or read through null.
+    """
+    if number == signal.SIGKILL:
+        return True
+    limited = resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    return limited and number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV)
 
 
 def disk_full(where: str) -> DiskFullError:

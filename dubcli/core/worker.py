@@ -28,7 +28,7 @@ from dubcli import stages
 from dubcli.core.inputs import Inputs
 from dubcli.core.model import Task, Unit
 from dubcli.core.pulse import Pulse
-from dubcli.core.shortage import in_words, shortage
+from dubcli.core.shortage import by_signal, in_words, shortage
 from dubcli.core.store import Store, sealed
 from dubcli.errors import DubError, EngineError, ExitCode, MemoryFullError, StoreError
 from dubcli.media.ffmpeg import die_with
@@ -135,7 +135,7 @@ class Worker:
             words = file.read().decode("utf-8", "replace")
         if short := in_words(words):
             return short
-        if -code == signal.SIGKILL:  # not by us: what we kill is not listened to any more
+        if by_signal(-code):  # not by us: what we kill is not listened to any more
             return MemoryFullError(
                 f"its process was killed ({how}), most likely because memory ran out; "
                 "close other programs, or use fewer workers (--workers 1)"

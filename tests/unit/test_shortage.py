@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import resource
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dubcli.cli import failures
-from dubcli.core.shortage import in_words, shortage
+from dubcli.core.shortage import by_signal, in_words, shortage
 from dubcli.core.worker import explain
 from dubcli.errors import (
     ConfigError,
@@ -101,3 +103,11 @@ def test_last_words() -> None:
     assert isinstance(in_words("terminate called: std::bad_alloc\n"), MemoryFullError)
     assert isinstance(in_words("write: No space left on device"), DiskFullError)
     assert in_words("Segmentation fault") is None
+
+
+def test_a_signal_means_memory_where_memory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert by_signal(signal.SIGKILL)
+    for limit, expected in ((resource.RLIM_INFINITY, False), (1 << 30, True)):
+        monkeypatch.setattr(resource, "getrlimit", lambda kind, limit=limit: (limit, limit))
+        assert [by_signal(n) for n in (signal.SIGABRT, signal.SIGSEGV)] == [expected, expected]
+        assert not by_signal(signal.SIGTERM)
