@@ -72,7 +72,7 @@ def in_words(text: str, where: str = "") -> TemporaryError | None:
 def by_signal(number: int) -> bool:
     """Whether a process that this signal ended most likely ran out of memory.
 
-    The kernel kills by SIGKILL. Under a limit of the address space (`ulimit -v`) allocations fail instead, and
+    The kernel kills by SIGKILL. Under a limit of address space (`ulimit -v`) allocations fail instead, and
     libraries that do not expect it abort or read through null.
     """
     if number == signal.SIGKILL:
