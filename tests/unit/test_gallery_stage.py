@@ -15,6 +15,7 @@ from dubcli.core import keys
 from dubcli.core.model import Artifact, JobView, Source
 from dubcli.settings.config import Settings
 from dubcli.stages import gallery
+from tests.unit.test_golden_keys import MEDIA
 
 SHOTS = Shots(
     shots=tuple(Shot(name=f"{k:08d}", start=k, stop=k + 10, picture=f"picture-{k}") for k in (0, 10, 20, 30))
@@ -34,7 +35,7 @@ def found(folder: Path, cast: dict[str, tuple[Face, ...]], cued: set[str], **set
         for k, name in enumerate(sorted(cued))
     )
     documents: dict[str, tuple[Document, ...]] = {
-        "probe": (),
+        "probe": (MEDIA,),
         "split": (SHOTS,),
         "cast": (Cast(persons=people),),
         "cue": (Cues(cues=cues),),
