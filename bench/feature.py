@@ -3,10 +3,11 @@
     python -m bench.feature made [--shots 2500] [--people 40] [--hours 2] [--keep DIR]
     python -m bench.feature film ../shared/footage [--minutes 90] [--keep DIR]
 
-`made` makes up the tracks and the sound of a film of that many shots and people, and runs cast, cue, gallery,
-learn, motion and report on them as `dubcli run` does; what lies between them (patches, encoded shots) is made
-up as well. `film` cuts a film of eleven shots a minute together from the clips of a footage folder at
-640×360, 25 frames a second, and dubs it from end to end; runs of several lengths tell what a minute costs.
+`made` makes up the tracks and the sound of a film of that many shots and people, and runs scan, cast, cue,
+gallery, learn, motion and report on them as `dubcli run` does; what lies between them (patches, encoded
+shots) is made up as well. `film` cuts a film of eleven shots a minute together from the clips of a footage
+folder at 640×360, 25 frames a second, and dubs it from end to end; runs of several lengths tell what a minute
+costs.
 
 A row per stage: units, seconds from its first unit's start to its last one's end, processor seconds in that
 time, and the peak megabytes, sampled ten times a second, of one process and of all together. Pages of mapped
@@ -44,7 +45,7 @@ from dubcli.artifacts.patches import PatchFacts, pictures
 from dubcli.artifacts.phones import CLASSES
 from dubcli.artifacts.remux import Remuxed
 from dubcli.artifacts.remux import film as finished
-from dubcli.artifacts.shots import Frames, Groups, Shot, Shots, save_change
+from dubcli.artifacts.shots import Frames, Groups, Shot, Shots
 from dubcli.core import keys, plan
 from dubcli.core.job import Job
 from dubcli.core.model import JobView, Unit
@@ -58,7 +59,7 @@ from dubcli.speech import encoder, visemes
 
 COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
 RATE, SIZE = 24, (640, 360)  # of the made-up film
-REAL = ("cast", "cue", "gallery", "learn", "motion", "report")
+REAL = ("scan", "cast", "cue", "gallery", "learn", "motion", "report")
 EVERY = 0.1  # seconds between two looks at memory
 PATCH = 48  # pixels of a side of the made-up patches
 SHOTS_A_MINUTE = 11
@@ -292,20 +293,14 @@ def picture(path: Path, seconds: float) -> None:
 def fill(view: JobView, made: Made, pts: NDArray[np.int64]) -> dict[str, Callable[[Unit, Path], None]]:
     """What makes up the artifacts of each stage that is not run."""
     film = MediaInfo.load(view.one("probe").path).film
-    frames = Frames(pts, np.zeros((len(pts), 16), np.uint8), film.tick)
     sounds = {}
     for name in ("dub", "film"):  # the film's last: it is what its mouths say
         sounds[name] = made.sound(len(pts) / RATE)
     numbers = {f"{a:08d}": k for k, (a, _) in enumerate(made.shots)}
 
-    def scan(unit: Unit, out: Path) -> None:
-        frames.save(out)
-        Groups(starts=(0,), keys=(0,), fixed=(False,)).save(out)
-        save_change(out, np.zeros(len(pts)))
-
     def split(unit: Unit, out: Path) -> None:
-        frames.save(out)
-        Groups(starts=(0,), keys=(0,), fixed=(False,)).save(out)
+        Frames.load(unit.paths["scan"]).save(out)
+        Groups.load(unit.paths["scan"]).save(out)
         shots = (Shot(name=f"{a:08d}", start=a, stop=b, picture=f"{a}") for a, b in made.shots)
         Shots(shots=tuple(shots)).save(out)
 
@@ -343,7 +338,7 @@ def fill(view: JobView, made: Made, pts: NDArray[np.int64]) -> dict[str, Callabl
         Remuxed(encoded=1, copied=len(pts) - 1, why="", left_out=()).save(out)
 
     return {
-        "scan": scan, "split": split, "track": track, "align": align, "lips": lips, "compose": compose,
+        "split": split, "track": track, "align": align, "lips": lips, "compose": compose,
         "remux": remux,
     }  # fmt: skip
 

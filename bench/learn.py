@@ -3,8 +3,8 @@
     python -m bench.learn CLIP [--minutes M…] [--cache DIR] [--keep DIR]
 
 The stages before it run on the clip once. For `--minutes` their results are repeated to that length, cut into
-shots of four seconds, over a film whose packets are repeated as well, so that its pictures are truly decoded.
-Prints seconds, their ratio to the film's length, and the peak memory of the process.
+shots of four seconds; `learn` decodes no pictures, so no film of that length is made. Prints seconds, their
+ratio to the film's length, and the peak memory of the process.
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from bench.cue import prepared
-from bench.job import looped
 from dubcli.artifacts import speech, tracks
 from dubcli.artifacts.cast import Cast, Person
 from dubcli.artifacts.shots import Frames
@@ -37,23 +35,17 @@ from dubcli.stages import learn
 SHOT_SECONDS = 4
 
 
-def times(film: Path) -> NDArray[np.int64]:
-    """Timestamps (N,) of all pictures, in order, without decoding any."""
-    with av.open(f"file:{film}") as box:
-        found = [packet.pts for packet in box.demux(video=0) if packet.pts is not None]
-    return np.sort(np.array(found, np.int64))
-
-
 def repeated(unit: Unit, minutes: float, folder: Path) -> dict[str, Path]:
     """Inputs of `learn` for the clip again and again."""
     paths = dict(unit.paths)
-    film = looped(paths["film"], minutes, folder)
     clip_frames = Frames.load(paths["picture"])
     count, tick = len(clip_frames.pts), clip_frames.tick
-    pts = times(film)
-    pts = pts[: len(pts) // count * count]
+    once = clip_frames.pts - clip_frames.pts[0]
+    period = int(once[-1] + np.median(np.diff(once)))
+    times = max(1, round(60 * minutes / float(tick * period)))
+    pts = (once + period * np.arange(times)[:, None]).ravel()
     starts = (pts[::count] - pts[0]) * float(tick)
-    out = {"film": film, "probe": paths["probe"], "prior": paths["prior"]}
+    out = {"prior": paths["prior"]}
     for role in ("picture", "cast", "speech/film"):
         out[role] = folder / role
         out[role].mkdir(parents=True)
