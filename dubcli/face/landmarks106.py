@@ -1,7 +1,7 @@
-"""From the 106 landmarks of 2d106det to the 478-point mesh that everything after a tracker speaks.
+"""The 478-point mesh from the 106 landmarks of 2d106det.
 
-The average head is posed by the points that the skull carries, and then bent: what the landmarks are off is
-spread over the mesh by a biharmonic spline, above and below the mouth each for itself, so that lips part.
+The average head is posed by the skull points and then deformed: the residuals of the landmarks are
+interpolated over the mesh by a biharmonic spline, above and below the mouth separately, so that lips part.
 Depth is that of the posed average head.
 """
 

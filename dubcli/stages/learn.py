@@ -181,7 +181,7 @@ def _stretches(
     """Runs of consecutive eligible frames with their times in the film's own sound."""
     from dubcli.artifacts import speech
     from dubcli.artifacts.shots import Frames
-    from dubcli.face.gallery import stretches
+    from dubcli.face.gallery import runs
     from dubcli.speech.model import Stretch
 
     seconds = Frames.load(task.inputs["picture"]).seconds
@@ -190,7 +190,7 @@ def _stretches(
     for name, own in faces.items():
         for face in own:
             track = face()
-            for a, b in stretches(track.eligible):
+            for a, b in runs(track.eligible):
                 shape = _Mouths(face, people[name].head, a, b)
                 out.append(Stretch(name, seconds[track.frames[a:b]] - offset, shape))
     return out
@@ -212,7 +212,7 @@ def _styles(
     from dubcli.artifacts import speech, tracks
     from dubcli.artifacts.shots import Frames
     from dubcli.cueing import evidence
-    from dubcli.face.gallery import stretches
+    from dubcli.face.gallery import runs
     from dubcli.speech import basis, model, style
 
     offset = speech.Record.load(task.inputs["speech/film"]).offset
@@ -231,7 +231,7 @@ def _styles(
             if face.shot not in told:
                 told[face.shot] = evidence.estimate(tracks.load(face.path, pictures=False), seconds, audio)
             eligible = face().eligible
-            talks += [told[face.shot][face.number].talking[a:b] > 0.5 for a, b in stretches(eligible)]
+            talks += [told[face.shot][face.number].talking[a:b] > 0.5 for a, b in runs(eligible)]
         seen = list(zip(_stretches(task, {name: some}, people), talks, strict=True))
         part = sum(float(np.gradient(stretch.seconds)[spoken].sum()) for stretch, spoken in seen)
         whole = part * frames / sum(lengths[k] for k in chosen)
