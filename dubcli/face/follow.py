@@ -1,7 +1,8 @@
 """Tracking of faces through a shot with any detector: forwards, backwards, over short gaps, never twice.
 
 A finder detects faces in a picture and fits a mesh to the face in a region of interest. Detection runs every
-few frames (`DETECT_EVERY`, `TILES_EVERY`); between those, each face is followed by its own mesh. A face that is detected late is followed backwards through a buffer of the last few pictures.
+few frames (`DETECT_EVERY`, `TILES_EVERY`); between those, each face is followed by its own mesh.
+A face that is detected late is followed backwards through a buffer of the last few pictures.
 
 Constants are set by hand on real clips; `bench/track.py` measures the result.
 """

@@ -55,7 +55,7 @@ class Appearance:
 
     Attributes:
         colour: (ROWS, COLUMNS, 3) log of colour, relative to the skin above the mouth.
-        spread: (ROWS, COLUMNS) robust standard deviation of the log of colour about it; infinite where unknown.
+        spread: (ROWS, COLUMNS) robust standard deviation of the log of colour about it; infinite: unknown.
     """
 
     colour: Plane
@@ -141,7 +141,7 @@ def _outliers(departure: Plane, appearance: Appearance) -> Plane:
 
 
 def _filled(score: Floats) -> Plane:
-    """A mask extended off the skin: to the lips from their surroundings, to the rest from the nearest skin."""
+    """A mask extended off the skin: to the lips from around them, to the rest from the nearest skin."""
     weight = (_zones() > 0).astype(np.float32)
     found = np.asarray(score, np.float32)[_nearest()]
     around = cv2.GaussianBlur(found * weight, (0, 0), 2.5) / (cv2.GaussianBlur(weight, (0, 0), 2.5) + 1e-4)

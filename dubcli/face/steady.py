@@ -80,7 +80,7 @@ def steadied(mesh: NDArray[np.float32], displacements: NDArray[np.float64]) -> N
 
 
 def _similarity(points: NDArray[np.float64], residual: NDArray[np.float64]) -> Displacement:
-    """Robust fit of `residual` (n, 2) at `points` by shift, growth and turn about the origin (Welsch weights)."""
+    """Robust fit of `residual` (n, 2) at `points` by shift, growth and turn about 0 (Welsch weights)."""
     x, y = points.T
     one, none = np.ones_like(x), np.zeros_like(x)
     rows = np.concatenate([np.stack([one, none, x, -y], axis=1), np.stack([none, one, y, x], axis=1)])

@@ -1,9 +1,10 @@
 """Warp of the inside of a mouth that keeps the height of teeth.
 
 Lips further apart than in the reference frame show more of the dark between the teeth, not longer teeth:
-those move with the skull and with the jaw. So dark parts stretch or shrink with the aperture, and bright parts
+those move with skull and jaw. So dark parts stretch or shrink with the aperture, and bright parts
 keep their height. Columns join the upper lip with the lower one, point by point; two neighbours bound a cell,
-and a position in it is bilinear: a share of the way across and one of the way down. Constants are set by hand.
+and a position in it is bilinear: a share of the way across and one of the way down.
+Constants are set by hand.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def test_what_a_pack_lacks_is_named(tmp_path: Path, pack: Path) -> None:
     with pytest.raises(ConfigError, match="holds no 2d106det"):
         insightface_pack.files(pack)
     (pack / "det_10g.onnx").write_bytes(b"no network")
-    with pytest.raises(DependencyError, match=r"det_10g\.onnx is no network"):
+    with pytest.raises(DependencyError, match=r"det_10g\.onnx is not a network"):
         Detector(pack / "det_10g.onnx")
     with pytest.raises(DependencyError, match="no SCRFD"):
         Detector(pack / "w600k_r50.onnx")
