@@ -47,9 +47,9 @@ def lifted(points: Floats) -> NDArray[np.float32]:
 
 def _posed(head: NDArray[np.float64], marks: NDArray[np.float64]) -> NDArray[np.float64]:
     """The head (478, 3) where the skull's landmarks are: scaled orthography."""
-    skull, seen = head[[MESH[k] for k in SKULL]], marks[list(SKULL)]
-    centre, middle = skull.mean(axis=0), seen.mean(axis=0)
-    free = np.linalg.lstsq(skull - centre, seen - middle, rcond=None)[0]
+    skull, observed = head[[MESH[k] for k in SKULL]], marks[list(SKULL)]
+    centre, middle = skull.mean(axis=0), observed.mean(axis=0)
+    free = np.linalg.lstsq(skull - centre, observed - middle, rcond=None)[0]
     left, sizes, right = np.linalg.svd(free, full_matrices=False)
     axes = left @ right
     rotation = np.column_stack([axes, np.cross(axes[:, 0], axes[:, 1])])

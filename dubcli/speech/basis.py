@@ -193,7 +193,7 @@ def spread(count: int, most: int) -> NDArray[np.int64]:
 
 
 def save(people: Mapping[str, Person]) -> dict[str, Floats]:
-    """Members of `persons.npz`, named `<id>/<field>`; at most `MOST_SHAPES` observed shapes, evenly spread."""
+    """Members of `persons.npz`, named `<id>/<field>`; at most `MOST_SHAPES` shapes, evenly spread."""
     out: dict[str, Floats] = {}
     for name, one in sorted(people.items()):
         kept = one.coefficients[spread(len(one.coefficients), MOST_SHAPES)]

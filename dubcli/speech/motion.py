@@ -150,11 +150,11 @@ def posed(person: Person, target: Floats, features: Mapping[str, Any], seconds: 
 
     The aperture and width of these poses come from the person's observed range.
     """
-    seen = lips(person.decode(person.coefficients))
-    teeth = below(seen[:, 0], _TEETH)
+    observed = lips(person.decode(person.coefficients))
+    teeth = below(observed[:, 0], _TEETH)
     if teeth is None or not len(features["viseme"]):
         return target
-    narrow = seen[:, 1].mean() + _ROUND * seen[:, 1].std()
+    narrow = observed[:, 1].mean() + _ROUND * observed[:, 1].std()
     rows = _visemes(features, seconds)
     sure = _ramped(
         _CLOSURE_RANGE, np.stack([rows @ visemes.table(name) for name in ("teeth", "rounding")], axis=1)

@@ -112,7 +112,7 @@ def transferred(person: Person, own: Style, shape: Floats, styles: Iterable[tupl
         person: whose mouth.
         own: the person's own style.
         shape: (T, P, 3) as predicted.
-        styles: styles, and the weight of each in every frame, (T,) 0–1; their sum is at most 1.
+        styles: pairs of a style and its weight in each frame, (T,) 0–1; weights sum to at most 1.
     """
     import numpy as np
 

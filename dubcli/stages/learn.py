@@ -83,10 +83,8 @@ def run(task: Task) -> None:
         styles[name] = {"style": style.usual(people[name]).model_dump()}
     mouth.save_weights(task.out, mouth_model.members())
     mouth.save_persons(task.out, basis.save(people))
-    by_shot = {
-        name: mouth.PersonFit.model_validate({**facts.get(name, {}), **styles[name]}) for name in people
-    }
-    mouth.MouthFacts(kind=kind, why=why, lag=round(mouth_model.lag, 3), people=by_shot).save(task.out)
+    fits = {name: mouth.PersonFit.model_validate({**facts.get(name, {}), **styles[name]}) for name in people}
+    mouth.MouthFacts(kind=kind, why=why, lag=round(mouth_model.lag, 3), people=fits).save(task.out)
 
 
 def check(task: Task) -> None:

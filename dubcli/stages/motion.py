@@ -127,8 +127,8 @@ def _styled(task: Task, name: str, person: Person, frames: Any, shape: Any) -> A
     from dubcli.speech import motion as curves
 
     cues = task.facts["cues"]
-    film_shape = [k for k, cue in enumerate(cues) if "style" in cue]
-    if not film_shape:
+    styled = [k for k, cue in enumerate(cues) if "style" in cue]
+    if not styled:
         return shape
     known = MouthFacts.load(task.inputs["model"]).people[name].style
     styles = [
@@ -137,7 +137,7 @@ def _styled(task: Task, name: str, person: Person, frames: Any, shape: Any) -> A
             # A style fades into the next as an amplitude does.
             curves.gains(frames, [cue | {"amplitude": float(n == k)} for n, cue in enumerate(cues)]),
         )
-        for k in film_shape
+        for k in styled
     ]
     return style.transferred(person, style.Style.model_validate(known), shape, styles)
 
