@@ -52,7 +52,7 @@ def told(clip: Clip, dub: Features, known: prior.Prior, lag: float) -> list[floa
     """Correlation of aperture, width and protrusion, and closure F1."""
     person = basis.person(clip.head, clip.shape)
     at, still = clip.seconds - lag, np.zeros(len(clip.seconds), np.float32)
-    shape, together = model.unlearnt(known).predict("", person, dub, at)
+    shape, together = model.unadapted(known).predict("", person, dub, at)
     shape, _ = motion.speak(person, shape, together, dub, at, still)
     made, true = basis.measures(shape), basis.measures(clip.shape)
     found = [curves.correlation(a, b) or 0.0 for a, b in zip(made.T, true.T, strict=True)]

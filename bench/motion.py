@@ -80,9 +80,11 @@ def wanted(
     """Opening and width (T, 2) asked for and the clip's own, in one quarter."""
     inside = (clip.seconds >= part[0]) & (clip.seconds < part[1])
     sides = [clip.seconds < part[0], clip.seconds >= part[1]]
-    stretches = [model.Stretch("a", clip.seconds[side], clip.shape[side]) for side in sides if side.sum() > 5]
-    person = basis.person(clip.head, np.concatenate([s.shape for s in stretches]))
-    learnt, _ = model.fit(known, {"a": person}, stretches, heard, 2.0)
+    track_spans = [
+        model.TrackSpan("a", clip.seconds[side], clip.shape[side]) for side in sides if side.sum() > 5
+    ]
+    person = basis.person(clip.head, np.concatenate([s.shape for s in track_spans]))
+    learnt, _ = model.fit(known, {"a": person}, track_spans, heard, 2.0)
     voices = {} if change.get("no film") else dict(learnt.voices)
     if "voice" in change:
         voices = {name: change["voice"](voice) for name, voice in voices.items()}

@@ -32,7 +32,7 @@ def spoken(clip: Clip) -> NDArray[np.bool_]:
 
 def numbers(clip: Clip, speaks: NDArray[np.bool_], kept: slice, known: prior.Prior) -> NDArray[np.float64]:
     """Middles and logarithms of reaches (6,) of a part of a clip."""
-    part = model.Stretch("a", clip.seconds[kept], clip.shape[kept])
+    part = model.TrackSpan("a", clip.seconds[kept], clip.shape[kept])
     person = basis.person(clip.head, part.shape)
     middle, reach = style.observed(known, person, [(part, speaks[kept])], clip.features, 0.0).columns()
     return np.asarray(np.concatenate([middle, np.log(reach)]), np.float64)

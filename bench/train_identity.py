@@ -72,8 +72,16 @@ def faces(path: Path) -> list[tuple[identity.Vector, identity.Vector]]:
         for index, frame in enumerate(islice(decode.pictures(container, stream, path, video), FRAMES)):
             follower.feed(index, decode.whole(frame, Colour.of(video)))
         trace = follower.traces()[0]
-    seen = [sight for sight in trace.sights if sight is not None and sight.thumb is not None]
-    return [identity.features(sight.thumb, sight.mesh) for sight in seen if sight.thumb is not None]
+    seen = [
+        observation
+        for observation in trace.observations
+        if observation is not None and observation.thumb is not None
+    ]
+    return [
+        identity.features(observation.thumb, observation.mesh)
+        for observation in seen
+        if observation.thumb is not None
+    ]
 
 
 if __name__ == "__main__":

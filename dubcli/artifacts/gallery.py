@@ -54,8 +54,8 @@ class Gallery:
         pose: (N, 3) float32 degrees.
         run: (N,) int32; equal numbers are consecutive footage.
         sharp: (N,) float32 sharpness relative to the track's median.
-        texture: (N, 36, 48, 3) uint8 the lower face laid flat (`face.cover`).
-        cover: (N, 36, 48) uint8 how surely something lies before each texel of it, 255 is sure.
+        texture: (N, 36, 48, 3) uint8 texture of the lower face (`face.occlusion`).
+        occlusion: (N, 36, 48) uint8 its occlusion mask, 255 is occluded.
         head: (478, 3) float32 the canonical head that `shape` and `pose` refer to.
     """
 
@@ -68,7 +68,7 @@ class Gallery:
     run: NDArray[np.int32]
     sharp: NDArray[np.float32]
     texture: NDArray[np.uint8]
-    cover: NDArray[np.uint8]
+    occlusion: NDArray[np.uint8]
     head: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -87,7 +87,7 @@ def save(folder: Path, gallery: Gallery) -> None:
 
 
 def load(folder: Path) -> Gallery:
-    """Read what `save` wrote; pictures stay on disk until they are looked at."""
+    """Read what `save` wrote; pictures stay on disk until they are read."""
     box = mapped(folder / _FILE)
     rest = {f.name: np.array(box[f.name]) for f in fields(Gallery) if f.name != "crop"}
     return Gallery(crop=Crops(box["pixels"], np.array(box["size"])), **rest)

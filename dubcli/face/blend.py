@@ -1,4 +1,4 @@
-"""Joining two pictures of one face: light matched by its low frequencies, detail mixed band by band."""
+"""Blending of two pictures of one face: light matched at low frequencies, detail blended band by band."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 Picture = NDArray[np.float32]
 
-ROWS, COLUMNS = 12, 16  # of a light field
-_FLOOR = 0.02  # of full scale: keeps ratios of near-black pixels tame
-_LIMIT = 1.6  # largest correction of light
-_FINE = 1.0  # pixels: what is finer is detail and grain
+ROWS, COLUMNS = 12, 16  # of a light field; set by hand
+_OFFSET = 0.02  # of full scale, added to both: bounds ratios of near-black pixels; set by hand
+_MAX_GAIN = 1.6  # largest correction of light, as a factor; set by hand
+_DETAIL_SIGMA = 1.0  # pixels (standard deviation) of the blur whose residual is detail and grain; set by hand
 
 
-def light_field(base: Picture, other: Picture, skin: Picture, reach: float) -> Picture:
-    """Gain per coarse cell that gives `other` the light of `base`.
+def light_field(base: Picture, source: Picture, skin: Picture, reach: float) -> Picture:
+    """Gain per coarse cell that gives `source` the light of `base`.
 
-    Both pictures are compared where `skin` is set only; from there the gain spreads into the rest, as a
-    membrane would.
+    Both pictures are compared where `skin` is set only; from there the gain is extrapolated by blurring.
 
     Args:
         base: (h, w, 3), 0–1.
-        other: (h, w, 3), 0–1, already in place.
-        skin: (h, w) weight of pixels that show the same skin in both.
-        reach: pixels over which light is taken to vary.
+        source: (h, w, 3), 0–1, already aligned with `base`.
+        skin: (h, w) weight of pixels of the same skin in both.
+        reach: pixels (standard deviation) over which light varies.
 
     Returns:
         (ROWS, COLUMNS, 3) gains.
     """
     h, w = skin.shape
     step = max(1, min(h // ROWS, w // COLUMNS) // 4)  # a quarter of a cell is fine enough
-    base, other, skin = base[::step, ::step], other[::step, ::step], skin[::step, ::step]
+    base, source, skin = base[::step, ::step], source[::step, ::step], skin[::step, ::step]
     across, down = max(reach * COLUMNS / w, 0.8), max(reach * ROWS / h, 0.8)
 
     def low(picture: Picture) -> Picture:
@@ -44,39 +43,41 @@ def light_field(base: Picture, other: Picture, skin: Picture, reach: float) -> P
 
     weight = low(skin) + np.float32(1e-4)
     masked = skin[..., None]
-    a, b = low(base * masked) / weight[..., None], low(other * masked) / weight[..., None]
-    gain = (a + _FLOOR) / (b + _FLOOR)
-    # Far from any skin there is no evidence: there, the mean of what there is.
+    a, b = low(base * masked) / weight[..., None], low(source * masked) / weight[..., None]
+    gain = (a + _OFFSET) / (b + _OFFSET)
+    # Far from any skin the gain is unknown: there it is the weighted mean.
     mean = (gain * weight[..., None]).sum(axis=(0, 1)) / weight.sum()
-    sure = np.clip(weight / 0.02, 0, 1)[..., None]
-    return np.asarray(np.clip(gain * sure + mean * (1 - sure), 1 / _LIMIT, _LIMIT), np.float32)
+    confidence = np.clip(weight / 0.02, 0, 1)[..., None]
+    return np.asarray(
+        np.clip(gain * confidence + mean * (1 - confidence), 1 / _MAX_GAIN, _MAX_GAIN), np.float32
+    )
 
 
 def detail(picture: Picture, weight: Picture) -> float:
     """Strength of the finest detail, grain included: root mean square over `weight` (h, w), in full scale."""
     luma = (picture[..., 0] + picture[..., 1] + picture[..., 2]) / np.float32(3)
-    fine = luma - cv2.GaussianBlur(luma, (0, 0), _FINE)
+    fine = luma - cv2.GaussianBlur(luma, (0, 0), _DETAIL_SIGMA)
     return float(np.sqrt((fine**2 * weight).sum() / max(float(weight.sum()), 1e-3)))
 
 
 def sharpened(picture: Picture, by: float, where: Picture) -> Picture:
     """Picture (h, w, 3) whose finest detail is `by` times as strong, as far as `where` (h, w) is 1."""
-    fine = picture - cv2.GaussianBlur(picture, (0, 0), _FINE)
+    fine = picture - cv2.GaussianBlur(picture, (0, 0), _DETAIL_SIGMA)
     return np.asarray(picture + np.float32(by - 1) * where[..., None] * fine, np.float32)
 
 
 def relight(picture: Picture, gain: Picture) -> Picture:
     """Picture (h, w, 3) under the gains of a light field."""
     full = cv2.resize(gain, (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_CUBIC)
-    return np.asarray((picture + _FLOOR) * full - _FLOOR, np.float32)
+    return np.asarray((picture + _OFFSET) * full - _OFFSET, np.float32)
 
 
-def bands(base: Picture, other: Picture, mask: Picture, levels: int) -> Picture:
-    """`other` over `base` (h, w, 3) inside `mask` (h, w), each band over its own width.
+def bands(base: Picture, source: Picture, mask: Picture, levels: int) -> Picture:
+    """`source` over `base` (h, w, 3) inside `mask` (h, w), each frequency band over its own width.
 
     Burt & Adelson, A multiresolution spline (1983).
     """
-    lows: list[Picture] = [np.asarray(other - base)]
+    lows: list[Picture] = [np.asarray(source - base)]
     masks: list[Picture] = [mask]
     for _ in range(levels):
         lows.append(np.asarray(cv2.pyrDown(lows[-1]), np.float32))

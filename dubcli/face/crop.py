@@ -1,4 +1,4 @@
-"""What a tracker cuts out of a picture, and what it reads there, whatever network then looks at it."""
+"""Crops of a picture for a tracker's networks, and the colours and sharpness measured in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dubcli.face import mesh as regions
 from dubcli.face.follow import Image
 from dubcli.face.roi import Roi
 
-SOFT = 48  # pixels of a side of the picture that skin colours are read from
+COLOUR_SIDE = 48  # pixels of a side of the crop that skin colours are sampled from; set by hand
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Reduced:
 
 
 def reduced(rgb: Image, roi: Roi, side: int) -> Reduced:
-    """The surroundings of a region, at a resolution from which `side` pixels can be cut without aliasing."""
+    """Surroundings of a region of interest, small enough to cut `side` pixels from them without aliasing."""
     k = side / roi.side
     if k > 0.75:
         return Reduced(rgb, np.zeros(2), np.ones(2))
@@ -55,7 +55,7 @@ def reduced(rgb: Image, roi: Roi, side: int) -> Reduced:
 
 
 def to_raster(roi: Roi, turn: int, width: int, height: int) -> Roi:
-    """From the picture that `turn` quarter turns brought upright, `width` by `height`, to its raster."""
+    """Region in the raster, from one in the upright picture (`width` by `height`, `turn` quarter turns)."""
     x, y = roi.centre
     turned = ((x, y), (y, width - x), (width - x, height - y), (height - y, x))[turn]
     return Roi(np.array(turned), roi.side, roi.angle - turn * np.pi / 2)
@@ -63,9 +63,9 @@ def to_raster(roi: Roi, turn: int, width: int, height: int) -> Roi:
 
 def colours(crop: Image, points: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Skin colours at the mesh points of a square crop, (468, 3), each the mean of some pixels."""
-    soft = cv2.resize(crop, (SOFT, SOFT), interpolation=cv2.INTER_AREA)
-    x, y = (points[:468, :2] * (SOFT / len(crop)) - 0.5).astype(np.float32).T
-    return np.asarray(cv2.remap(soft, x[None], y[None], cv2.INTER_LINEAR)[0], np.uint8)
+    small = cv2.resize(crop, (COLOUR_SIDE, COLOUR_SIDE), interpolation=cv2.INTER_AREA)
+    x, y = (points[:468, :2] * (COLOUR_SIDE / len(crop)) - 0.5).astype(np.float32).T
+    return np.asarray(cv2.remap(small, x[None], y[None], cv2.INTER_LINEAR)[0], np.uint8)
 
 
 def sharpness(rgb: Image, mesh: NDArray[np.float32]) -> float:
@@ -81,7 +81,7 @@ def sharpness(rgb: Image, mesh: NDArray[np.float32]) -> float:
 
 
 def starts(length: int, side: int) -> list[int]:
-    """Starts of tiles of `side` that cover `length` and overlap by at least a third."""
+    """Starts of tiles of `side` that span `length` and overlap by at least a third."""
     count = max(1, int(np.ceil((length - side) / (side * 2 / 3))) + 1)
     return [round(k * (length - side) / max(count - 1, 1)) for k in range(count)] if length > side else [0]
 
@@ -96,7 +96,7 @@ def tiled(picture: Image, side: int) -> Iterator[tuple[Image, int, int]]:
 
 
 def without_overlap(found: list[tuple[float, Roi]]) -> list[tuple[float, Roi]]:
-    """Non-maximum suppression: of regions around one face the surest stays."""
+    """Non-maximum suppression: of regions around one face that of the highest score stays."""
     kept: list[tuple[float, Roi]] = []
     for score, roi in sorted(found, key=lambda pair: (-pair[0], pair[1].centre[0], pair[1].centre[1])):
         apart = [np.abs(roi.centre - other.centre).max() / max(roi.side, other.side) for _, other in kept]

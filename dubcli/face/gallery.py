@@ -1,4 +1,4 @@
-"""The film as footage of its own actors: runs of consecutive lower faces of one person."""
+"""The reference bank of an actor: runs of consecutive lower faces of one person, cut out of the film."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dubcli.artifacts.gallery import Crops, Gallery
 from dubcli.artifacts.tracks import FaceTrack
-from dubcli.face import cover, pose
 from dubcli.face import mesh as regions
+from dubcli.face import occlusion, pose
 from dubcli.media import spans
 
 if TYPE_CHECKING:
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.floating[Any]]
 Face = Callable[[], FaceTrack]
-"""Fetches a track of the person. A film's worth of meshes does not fit into memory."""
+"""Loads a track of the person. The meshes of a whole film do not fit into memory."""
 
-RUN_SECONDS = 2  # longest run chosen as one piece where not all footage fits
-_PIECES = 8  # parts that the budget holds at least, so that it covers more than one moment
-SHORTEST_RUN = 5  # frames; shorter ones are mostly trouble around an occlusion or a turn
-_MARGIN = 0.12  # outer-eye distances around the lower face
-_BLURRED = 0.5  # of the track's median sharpness
-_COVERED = 0.15  # occlusion
+RUN_SECONDS = 2  # longest run that is kept whole where not all footage fits; set by hand
+_FEWEST_PARTS = 8  # that the budget holds at least, so that more than one moment is in it; set by hand
+SHORTEST_RUN = 5  # frames; shorter ones mostly are next to an occlusion or a turn of the head; set by hand
+_MARGIN = 0.12  # outer-eye distances around the lower face; set by hand
+_MIN_SHARPNESS = 0.5  # in units of the track's median; set by hand
+_MAX_OCCLUSION = 0.15  # share of the lower face; set by hand
 _LOWER = [i for i in range(468) if regions.head()[i, 1] > 0.10]
 _MOUTH = list(regions.MOUTH)
-_BESIDE = 4 * (
-    478 * 3 + len(_MOUTH) * 3 + cover.ROWS * cover.COLUMNS
-)  # bytes kept of a frame beside its crop
+_ROW_BYTES = 4 * (
+    478 * 3 + len(_MOUTH) * 3 + occlusion.ROWS * occlusion.COLUMNS
+)  # of a frame besides its crop
 
 
 def canonical_head(faces: Sequence[Face]) -> NDArray[np.float32]:
     """The canonical head (478, 3) of the person whose tracks these are, all of them, in the cast's order.
 
-    `gallery` and `learn` both ask here, so a person's footage and mouth model refer to one head, though
-    neither stage waits for the other.
+    `gallery` and `learn` both call this, so a person's footage and mouth model refer to one head, though
+    neither stage depends on the other.
     """
     return np.asarray(pose.mean_head(lambda k: faces[k]().mesh, len(faces)), np.float32)
 
@@ -55,9 +55,9 @@ def build(
     faces: Sequence[Face],
     cap: int,
     head: Floats | None = None,
-    alive: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Gallery:
-    """Choose and cut out a person's footage, reading only the parts of the film that are kept.
+    """A person's gallery, chosen and cut out; only the parts of the film that are kept are decoded.
 
     Args:
         film: the film.
@@ -65,10 +65,10 @@ def build(
         pts: (frames of the film,) presentation times.
         digests: (frames of the film, 16) digests of its pictures, checked when they are read,
             or None.
-        faces: all tracks of the person, each fetched when it is looked at and let go of again.
-        cap: bytes to keep at most; everything usable is kept while it fits.
-        head: the person's canonical head; by default that of these tracks.
-        alive: called with the number of frames cut out and their total, to show that work goes on.
+        faces: all tracks of the person, each loaded when it is needed and released again.
+        cap: bytes to keep at most; all usable frames are kept while they fit.
+        head: the person's canonical head; that of these tracks where None.
+        progress: called with the number of frames cut out and their total, as a progress report.
     """
     from dubcli.media.decode import frames as decode
 
@@ -89,7 +89,7 @@ def build(
             for frame, (x, y) in zip(pictures, origin, strict=True):
                 crop[row][:] = cut(frame, (int(x), int(y)), span.size)
                 row += 1
-                alive(row, len(crop))
+                progress(row, len(crop))
             rows.append(Rows(track.frames[part], mesh, track.sharp[part], origin))
     return assemble(rows, crop, head)
 
@@ -131,7 +131,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Rows:
-    """What a gallery keeps of one run of frames besides its pictures, as in `FaceTrack`, and crop origins."""
+    """Arrays of one run of frames besides its crops, as in `FaceTrack`, and the crops' origins."""
 
     frames: NDArray[np.int32]
     mesh: NDArray[np.float32]
@@ -140,12 +140,12 @@ class Rows:
 
 
 def usable(track: FaceTrack) -> NDArray[np.bool_]:
-    """(T,) bool: frames whose mouth is worth showing again: eligible, sharp, not covered."""
-    return track.eligible & (track.sharp > _BLURRED) & (track.occlusion < _COVERED)
+    """(T,) bool: frames whose mouth can be a reference: eligible, sharp, not occluded."""
+    return track.eligible & (track.sharp > _MIN_SHARPNESS) & (track.occlusion < _MAX_OCCLUSION)
 
 
-def stretches(good: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Half-open ranges of consecutive true values that are long enough to be shown as footage."""
+def runs(good: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Half-open ranges of consecutive true values that are at least `SHORTEST_RUN` long."""
     return spans.true(good, SHORTEST_RUN)
 
 
@@ -174,16 +174,16 @@ def _spans(faces: Sequence[Face], depth: int) -> list[Span]:
     found = []
     for number, face in enumerate(faces):
         track = face()
-        for a, b in stretches(usable(track)):
+        for a, b in runs(usable(track)):
             size = crop_size([track.mesh[a:b]])
-            found.append(Span(number, a, b, size, 3 * depth * size[0] * size[1] + _BESIDE))
+            found.append(Span(number, a, b, size, 3 * depth * size[0] * size[1] + _ROW_BYTES))
     return found
 
 
 def _by_face(
     faces: Sequence[Face], spans: Sequence[Span]
 ) -> Iterator[tuple[FaceTrack, list[tuple[int, Span]]]]:
-    """Each track that spans in film order are of, fetched once, with its spans and their numbers."""
+    """Each track that spans in film order belong to, loaded once, with its spans and their indices."""
     for number, group in groupby(enumerate(spans), key=lambda pair: pair[1].face):
         yield faces[number](), list(group)
 
@@ -193,14 +193,14 @@ def choose(spans: Sequence[Span], faces: Sequence[Face], head: Floats, cap: int,
 
     Where not all fits, spans are cut into parts of `longest` frames, or fewer where a few such parts would
     fill the budget. Every cell of shape × pose × shot counts for the square root of its frames, so the tenth
-    picture of a closed mouth is worth less than the first of an open one; parts are taken greedily by what
-    a frame of theirs is worth, and the last is cut to the room that is left.
+    picture of a closed mouth is worth less than the first of an open one; parts are taken greedily by gain
+    per frame, and the last is cut to the room that is left.
     """
     if sum(len(s) * s.bytes for s in spans) <= cap:
         return list(spans)
     parts = []
     for s in spans:
-        most = min(longest, max(SHORTEST_RUN, cap // (_PIECES * s.bytes)))
+        most = min(longest, max(SHORTEST_RUN, cap // (_FEWEST_PARTS * s.bytes)))
         parts += [replace(s, start=a, stop=min(a + most, s.stop)) for a in range(s.start, s.stop, most)]
     owner, cell, count = _cells(parts, faces, head)
     have = np.zeros(cell.max() + 1)
@@ -242,12 +242,14 @@ def _cells(
             mesh = track.mesh[part.start : part.stop]
             fit = pose.canonical_transform(mesh, head)
             canonical = pose.to_canonical(mesh, fit)
-            gap = np.linalg.norm(canonical[:, regions.UPPER_LIP] - canonical[:, regions.LOWER_LIP], axis=1)
+            aperture = np.linalg.norm(
+                canonical[:, regions.UPPER_LIP] - canonical[:, regions.LOWER_LIP], axis=1
+            )
             width = np.linalg.norm(
                 canonical[:, regions.CORNER_LEFT] - canonical[:, regions.CORNER_RIGHT], axis=1
             )
             angles = pose.angles(fit)
-            mouth = np.floor(gap / 0.05).clip(0, 7) * 8 + np.floor((width - 0.4) / 0.05).clip(0, 7)
+            mouth = np.floor(aperture / 0.05).clip(0, 7) * 8 + np.floor((width - 0.4) / 0.05).clip(0, 7)
             turn = np.floor(angles[:, 0] / 12).clip(-4, 4) * 9 + np.floor(angles[:, 1] / 12).clip(-4, 4)
             # Two sets of cells: each mouth at each pose, and each mouth in each track, for its own light.
             rows.append(
@@ -270,13 +272,13 @@ def assemble(rows: Sequence[Rows], crop: Crops, head: Floats) -> Gallery:
     origin = np.concatenate([np.zeros((0, 2), np.int32), *(r.origin for r in rows)])
     fit = pose.canonical_transform(mesh, head) if len(mesh) else None
     shape = pose.to_canonical(mesh, fit)[:, _MOUTH] if fit else np.zeros((0, len(_MOUTH), 3), np.float32)
-    texture = np.zeros((len(mesh), cover.ROWS, cover.COLUMNS, 3), np.uint8)
-    covered = np.zeros(texture.shape[:3], np.uint8)
+    texture = np.zeros((len(mesh), occlusion.ROWS, occlusion.COLUMNS, 3), np.uint8)
+    masks = np.zeros(texture.shape[:3], np.uint8)
     for k, (picture, points) in enumerate(zip(crop, mesh[:, :, :2] - origin[:, None], strict=True)):
-        texture[k] = cover.unrolled(picture, points)
-    appearance = cover.learn(texture)
+        texture[k] = occlusion.unwrapped(picture, points)
+    appearance = occlusion.fit(texture)
     for k, flat in enumerate(texture):
-        covered[k] = np.rint(255 * cover.covered(flat, appearance))
+        masks[k] = np.rint(255 * occlusion.estimate(flat, appearance))
     return Gallery(
         frames=np.concatenate([np.zeros(0, np.int32), *(r.frames for r in rows)]).astype(np.int32),
         origin=origin,
@@ -287,6 +289,6 @@ def assemble(rows: Sequence[Rows], crop: Crops, head: Floats) -> Gallery:
         run=np.repeat(np.arange(len(rows), dtype=np.int32), [len(r.frames) for r in rows]),
         sharp=np.concatenate([np.zeros(0, np.float32), *(r.sharp for r in rows)]),
         texture=texture,
-        cover=covered,
+        occlusion=masks,
         head=head,
     )

@@ -1,7 +1,7 @@
-"""Who is who, without downloaded weights: a descriptor from a face's shape and its frontal picture.
+"""Face identity without downloaded weights: a descriptor from a face's shape and its frontal picture.
 
-The picture is brought to the average head's front view through the mesh, which takes pose and expression out
-of it, and its light is evened; what remains is described by histograms of gradients (Dalal & Triggs 2005).
+The picture is warped to the average head's front view through the mesh, which takes pose and expression out
+of it, and its light is normalised; the result is described by histograms of gradients (Dalal & Triggs 2005).
 The shape is some eighty points in front view, projected on the directions in which people differ more than
 one person does from frame to frame (Fisher 1936; `bench/train_identity.py` makes them).
 """
@@ -21,10 +21,10 @@ from dubcli.face import mesh as regions
 from dubcli.face import pose
 from dubcli.face.roi import apply, portrait
 
-SIDE = 64  # pixels of the frontal picture
-CELL, BINS = 8, 8
-_REEL = 1000  # tracks grouped at once: of about a quarter of a film
-FIELD = (-0.72, -0.42, 1.44)  # left, top and side of the frontal picture on the average head
+SIDE = 64  # pixels of the frontal picture; set by hand
+CELL, BINS = 8, 8  # pixels of a cell; orientations of its histogram (Dalal & Triggs 2005 have 8 and 9)
+_BATCH = 1000  # tracks clustered at once, about a quarter of a film: bounds memory; set by hand
+WINDOW = (-0.72, -0.42, 1.44)  # left, top and side of the frontal picture on the average head
 
 SHAPE = (
     33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 64, 294, 48, 278, 129, 358,  # eyes, nose
@@ -42,7 +42,7 @@ def describe(thumbs: NDArray[np.uint8], meshes: Sequence[NDArray[np.float32]]) -
     """Descriptors of upright pictures of one face: (n, D) float32, unit length.
 
     Args:
-        thumbs: (n, 96, 96, 3), each what `roi.portrait` of its mesh shows.
+        thumbs: (n, 96, 96, 3), each the square `roi.portrait` of its mesh.
         meshes: n meshes (478, 3) in raster pixels.
     """
     means = _means()
@@ -58,22 +58,22 @@ def features(thumb: NDArray[np.uint8], mesh: NDArray[np.float32]) -> tuple[Vecto
     """Gradient histograms of the frontal picture (512,), and the shape in front view (2 * len(SHAPE),)."""
     grey = cv2.cvtColor(frontal(thumb, mesh), cv2.COLOR_RGB2GRAY).astype(np.float32)
     mean = cv2.GaussianBlur(grey, (0, 0), 6)
-    even = (grey - mean) / (np.sqrt(cv2.GaussianBlur((grey - mean) ** 2, (0, 0), 8)) + 4)
+    normalised = (grey - mean) / (np.sqrt(cv2.GaussianBlur((grey - mean) ** 2, (0, 0), 8)) + 4)
     fitted = pose.canonical_transform(mesh[None], regions.head())
     shape = pose.to_canonical(mesh[None], fitted)[0][list(SHAPE), :2]
-    return _gradients(even), np.asarray(shape.reshape(-1), np.float64)
+    return _gradients(normalised), np.asarray(shape.reshape(-1), np.float64)
 
 
 def frontal(thumb: NDArray[np.uint8], mesh: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The face from the front with a resting mouth, (64, 64, 3), warped through the mesh's triangles."""
     corners, weights = _frontal_map()
     points = apply(portrait(mesh).into(len(thumb)), mesh[:, :2])
-    place = ((points[corners] * weights[..., None]).sum(axis=2) - 0.5).astype(np.float32)
-    return np.asarray(cv2.remap(thumb, place[..., 0], place[..., 1], cv2.INTER_LINEAR), np.uint8)
+    position = ((points[corners] * weights[..., None]).sum(axis=2) - 0.5).astype(np.float32)
+    return np.asarray(cv2.remap(thumb, position[..., 0], position[..., 1], cv2.INTER_LINEAR), np.uint8)
 
 
-def _gradients(even: NDArray[np.float32]) -> Vector:
-    right, down = cv2.Sobel(even, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(even, cv2.CV_32F, 0, 1) / 8
+def _gradients(normalised: NDArray[np.float32]) -> Vector:
+    right, down = cv2.Sobel(normalised, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(normalised, cv2.CV_32F, 0, 1) / 8
     strength = np.hypot(right, down)
     turn = np.mod(np.arctan2(down, right), 2 * np.pi) * BINS / (2 * np.pi)
     cells = []
@@ -93,7 +93,7 @@ def _frontal_map() -> tuple[NDArray[np.int64], Vector]:
         for ring in (regions.LIPS_INNER, regions.EYE_RING_LEFT, regions.EYE_RING_RIGHT)
         for k in range(1, len(ring) - 1)
     ]
-    left, top, side = FIELD
+    left, top, side = WINDOW
     step = side / SIDE
     corners = np.zeros((SIDE, SIDE, 3), np.int64)
     weights = np.zeros((SIDE, SIDE, 3))
@@ -138,16 +138,16 @@ def cluster(
     apart: set[tuple[int, int]],
     limit: float,
 ) -> list[list[int]]:
-    """Group tracks into people, nearest groups first, under constraints.
+    """Tracks grouped into people by agglomerative clustering under cannot-link constraints.
 
     Splitting a person in two costs a line in `cast.yaml`; merging two people puts one's mouth on the other.
-    So what is in doubt stays apart. Time and memory grow with the square of what is compared at once, so a
-    long film is grouped reel by reel, and then the groups of all reels.
+    So uncertain pairs stay apart. Time and memory grow with the square of what is compared at once, so a long
+    film is clustered batch by batch, and then the groups of all batches.
 
     Args:
         descriptors: one (n, D) array per track, in film order.
-        weights: one per track: how much it says (its eligible frames, say).
-        apart: pairs (i, j), i < j, that are certainly two people: seen in one frame.
+        weights: one per track, such as its number of eligible frames.
+        apart: pairs (i, j), i < j, that are certainly two people: both in one frame.
         limit: cosine distance up to which groups are merged.
 
     Returns:
@@ -158,13 +158,13 @@ def cluster(
         return []
     means = [rows.mean(axis=0, dtype=np.float64) for rows in descriptors]
     sums = np.array([mean * max(w, 1.0) for mean, w in zip(means, weights, strict=True)]).reshape(count, -1)
-    strangers = np.array(sorted(apart), np.int64).reshape(-1, 2)
+    cannot_link = np.array(sorted(apart), np.int64).reshape(-1, 2)
     groups: list[list[int]] = []
-    for first in range(0, count, _REEL):
-        reel = range(first, min(first + _REEL, count))
-        groups += _merged([[k] for k in reel], sums, strangers, limit)
-    if count > _REEL:
-        groups = _merged(groups, sums, strangers, limit)
+    for first in range(0, count, _BATCH):
+        batch = range(first, min(first + _BATCH, count))
+        groups += _merged([[k] for k in batch], sums, cannot_link, limit)
+    if count > _BATCH:
+        groups = _merged(groups, sums, cannot_link, limit)
     found = [sorted(group) for group in groups]
     return sorted(found, key=lambda group: (-sum(weights[k] for k in group), group))
 
@@ -184,12 +184,12 @@ def _merged(
     owner = np.full(len(weighted), -1)
     for k, group in enumerate(groups):
         owner[group] = k
-    strangers = np.eye(count, dtype=bool)
+    cannot_link = np.eye(count, dtype=bool)
     i, j = owner[apart[(owner[apart] >= 0).all(axis=1)]].T
-    strangers[i, j] = strangers[j, i] = True
+    cannot_link[i, j] = cannot_link[j, i] = True
     sums = np.stack([weighted[group].sum(axis=0) for group in groups])
     units = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
-    between = np.where(strangers, np.inf, 1 - units @ units.T)
+    between = np.where(cannot_link, np.inf, 1 - units @ units.T)
     nearest = between.argmin(axis=1)
     best = between[np.arange(count), nearest]
     while best.min() <= limit:
@@ -199,11 +199,11 @@ def _merged(
         groups[b] = []
         sums[a] += sums[b]
         units[a] = _unit(sums[a])
-        strangers[a] |= strangers[b]
-        strangers[:, a] |= strangers[:, b]
-        strangers[b] = strangers[:, b] = True
+        cannot_link[a] |= cannot_link[b]
+        cannot_link[:, a] |= cannot_link[:, b]
+        cannot_link[b] = cannot_link[:, b] = True
         between[b] = between[:, b] = np.inf
-        between[a] = between[:, a] = np.where(strangers[a], np.inf, 1 - units @ units[a])
+        between[a] = between[:, a] = np.where(cannot_link[a], np.inf, 1 - units @ units[a])
         lost = (nearest == a) | (nearest == b)
         lost[[a, b]] = True
         nearer = ~lost & ((between[a] < best) | ((between[a] == best) & (a < nearest)))

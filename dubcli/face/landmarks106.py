@@ -1,7 +1,7 @@
-"""From the 106 landmarks of 2d106det to the 478-point mesh that everything after a tracker speaks.
+"""The 478-point mesh from the 106 landmarks of 2d106det.
 
-The average head is posed by the points that the skull carries, and then bent: what the landmarks are off is
-spread over the mesh by a biharmonic spline, above and below the mouth each for itself, so that lips part.
+The average head is posed by the skull points and then deformed: the residuals of the landmarks are
+interpolated over the mesh by a biharmonic spline, above and below the mouth separately, so that lips part.
 Depth is that of the posed average head.
 """
 
@@ -47,9 +47,9 @@ def lifted(points: Floats) -> NDArray[np.float32]:
 
 def _posed(head: NDArray[np.float64], marks: NDArray[np.float64]) -> NDArray[np.float64]:
     """The head (478, 3) where the skull's landmarks are: scaled orthography."""
-    skull, seen = head[[MESH[k] for k in SKULL]], marks[list(SKULL)]
-    centre, middle = skull.mean(axis=0), seen.mean(axis=0)
-    free = np.linalg.lstsq(skull - centre, seen - middle, rcond=None)[0]
+    skull, observed = head[[MESH[k] for k in SKULL]], marks[list(SKULL)]
+    centre, middle = skull.mean(axis=0), observed.mean(axis=0)
+    free = np.linalg.lstsq(skull - centre, observed - middle, rcond=None)[0]
     left, sizes, right = np.linalg.svd(free, full_matrices=False)
     axes = left @ right
     rotation = np.column_stack([axes, np.cross(axes[:, 0], axes[:, 1])])

@@ -1,4 +1,4 @@
-"""Where the new mouth shows: a region that covers lips and chin and ends on smooth skin."""
+"""Blend masks of the new mouth: a region of lips and chin whose edge lies on smooth skin."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def polygon(points: Floats, size: tuple[int, int]) -> Plane:
 
 
 def soften(plane: Plane, radius: float) -> Plane:
-    """Let a region (h, w) rise smoothly from 0 at its own edge to 1 at `radius` pixels inside it."""
+    """A region (h, w) feathered inwards: from 0 at its edge to 1 at `radius` pixels inside it."""
     inside = cv2.copyMakeBorder((plane > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
     distance = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
     return smoothstep(distance / np.float32(max(radius, 1.0)))
 
 
 def spread(plane: Plane, radius: float) -> Plane:
-    """Let a region (h, w) fall smoothly from 1 at its own edge to 0 at `radius` pixels outside it."""
+    """A region (h, w) feathered outwards: from 1 at its edge to 0 at `radius` pixels outside it."""
     outside = (plane <= 0.5).astype(np.uint8)
     distance = cv2.distanceTransform(outside, cv2.DIST_L2, 3)
     return smoothstep(1 - distance / np.float32(max(radius, 1.0)))

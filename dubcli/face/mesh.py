@@ -1,4 +1,4 @@
-"""The 478-point face mesh: which points move with speech, which sit on the skull, and how they join.
+"""The 478-point face mesh: which points move with speech, which are fixed to the skull, and its triangles.
 
 The numbering is MediaPipe's (468 surface points and 10 iris points). "Left" and "right" are the picture's.
 The sets were chosen on real speech: after a rigid alignment, the points in `RIGID` move least with the
@@ -61,7 +61,7 @@ def head() -> NDArray[np.float32]:
     """The average head, (478, 3) float32, read-only.
 
     Origin between the outer eye corners, unit the distance between them; x to the picture's right, y down,
-    z into the scene; left and right are mirror images. It fixes what yaw, pitch and roll of 0 mean.
+    z into the scene; left and right are mirror images. Its yaw, pitch and roll are 0 by definition.
     """
     points = json.loads(Path(__file__).with_name("head.json").read_text(encoding="ascii"))["points"]
     array = np.array(points, np.float32)
@@ -104,7 +104,7 @@ def triangles() -> NDArray[np.int32]:
 
 
 def aperture(mesh: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Inner-lip gap over the distance between the outer eye corners: (..., 478, 2 or 3) to (...)."""
+    """Distance of the inner lips over that of the outer eye corners: (..., 478, 2 or 3) to (...)."""
     return _over_eyes(mesh, UPPER_LIP, LOWER_LIP)
 
 

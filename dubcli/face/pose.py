@@ -1,4 +1,4 @@
-"""Head pose: a mesh's place in the picture, told by the skull alone, and the way back.
+"""Head pose: the similarity between canonical head and picture, fitted to the skull points alone.
 
 The model is scaled orthography: `pixels = scale * points @ rotation + shift`, one similarity per frame. It is
 fitted to the points in `face.mesh.RIGID`, which the jaw and the lips do not move, against the person's own
@@ -21,17 +21,19 @@ Floats = NDArray[np.floating[Any]]
 Array = NDArray[np.float64]
 
 _RIGID = list(regions.RIGID)
-_SAMPLE = 400  # frames that a mean head is computed from; more change it by less than a thousandth
+_HEAD_FRAMES = (
+    400  # frames that a mean head is computed from; set by hand: more change it by less than a thousandth
+)
 
 
 @dataclass(frozen=True)
 class Transform:
-    """Where the canonical head lies in each of T pictures.
+    """Head pose in each of T pictures.
 
     Attributes:
         scale: (T,) pixels per outer-eye distance.
         rotation: (T, 3, 3) orthonormal; a canonical row vector times it is in the picture's axes.
-        shift: (T, 3) pixels, where the canonical origin (between the eyes) lies; z in the scale of x.
+        shift: (T, 3) pixels, of the canonical origin (between the eyes); z in the scale of x.
     """
 
     scale: Array
@@ -52,17 +54,17 @@ def mean_head(meshes: Floats | Callable[[int], Floats], count: int = 1) -> Array
     is turned to the average head and has an outer-eye distance of 1, so pose angles mean the same for all.
 
     Args:
-        meshes: of one track; or what fetches those of track k, of which a sample over all tracks is kept.
+        meshes: of one track; or a function that loads those of track k; a sample over all tracks is used.
         count: of tracks.
     """
     return _mean(meshes, count, list(range(len(regions.head()))))
 
 
 def _mean(meshes: Floats | Callable[[int], Floats], count: int, points: list[int]) -> Array:
-    """Those points of the mean head (`mean_head`)."""
+    """The given points of `mean_head`."""
     fetch = meshes if callable(meshes) else lambda k: np.asarray(meshes)
     good = [np.flatnonzero(np.isfinite(fetch(k)[:, 0, 0])) for k in range(count)]
-    step = -(-sum(map(len, good)) // _SAMPLE)
+    step = -(-sum(map(len, good)) // _HEAD_FRAMES)
     if not step:
         return np.asarray(regions.head(), np.float64)[points]
     owner = np.repeat(np.arange(count), [len(rows) for rows in good])[::step]
@@ -75,7 +77,7 @@ def _mean(meshes: Floats | Callable[[int], Floats], count: int, points: list[int
         skull = np.median(_inverse(skulls, fitted), axis=0)
         turned = _fit(skull[None], average)
         skull = _inverse(skull[None], turned)[0]
-    # The other points have no say: they are laid down once, where the skulls came to rest.
+    # The other points take no part in the fit: they are averaged once, in the skulls' final poses.
     wanted = pool[:, [*points, regions.EYE_LEFT, regions.EYE_RIGHT]]
     head = _inverse(np.median(_inverse(wanted, fitted), axis=0)[None], turned)[0]
     left, right = head[-2:]
@@ -83,7 +85,7 @@ def _mean(meshes: Floats | Callable[[int], Floats], count: int, points: list[int
 
 
 def canonical_transform(mesh: Floats, head: Floats | None = None, smooth: float = 0.0) -> Transform:
-    """Similarity per frame that lays the canonical head over the skull points of `mesh` (T, 478, 3).
+    """Similarity per frame from the canonical head to the skull points of `mesh` (T, 478, 3).
 
     Args:
         mesh: raster pixels.
@@ -122,13 +124,13 @@ def angles(transform: Transform) -> NDArray[np.float32]:
     return np.asarray(np.degrees(np.stack([yaw, pitch, roll], axis=1)), np.float32)
 
 
-def _fit(seen: Array, model: Array) -> Transform:
+def _fit(observed: Array, model: Array) -> Transform:
     """Least-squares similarities (Umeyama 1991) from a head's skull points (R, 3) to those of (T, R, 3)."""
     centre = model.mean(axis=0)
     model = model - centre
-    middle = seen.mean(axis=1)
-    seen = seen - middle[:, None]
-    u, s, vt = np.linalg.svd(np.einsum("ni,tnj->tij", model, seen))
+    middle = observed.mean(axis=1)
+    observed = observed - middle[:, None]
+    u, s, vt = np.linalg.svd(np.einsum("ni,tnj->tij", model, observed))
     sign = np.sign(np.linalg.det(u @ vt))  # never a reflection
     u[:, :, 2] *= sign[:, None]
     s[:, 2] *= sign
@@ -143,19 +145,19 @@ def _inverse(mesh: Array, transform: Transform) -> Array:
 
 
 def _smoothed(transform: Transform, sigma: float) -> Transform:
-    """Placements without the jitter of the mesh; `sigma` is in frames."""
+    """Head poses without the jitter of the mesh; `sigma` is in frames."""
     reach = min(int(np.ceil(3 * sigma)), len(transform) - 1)
     anchor = np.array(
         (0.0, 0.5, -0.2)
     )  # between nose and mouth: an error of rotation must not swing the mouth
-    place = transform.scale[:, None] * (anchor @ transform.rotation) + transform.shift
-    columns = np.hstack([np.log(transform.scale)[:, None], place, transform.rotation.reshape(-1, 9)])
+    position = transform.scale[:, None] * (anchor @ transform.rotation) + transform.shift
+    columns = np.hstack([np.log(transform.scale)[:, None], position, transform.rotation.reshape(-1, 9)])
     # Mirrored through the end points, so that a steady movement stays one at the ends.
     head = 2 * columns[:1] - columns[reach:0:-1]
     tail = 2 * columns[-1:] - columns[-2 : -reach - 2 : -1]
     padded = np.vstack([head, columns, tail])
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
-    even = windows @ quadratic(sigma, reach)
-    u, _, vt = np.linalg.svd(even[:, 4:].reshape(-1, 3, 3))
-    rotation, scale = u @ vt, np.exp(even[:, 0])
-    return Transform(scale, rotation, even[:, 1:4] - scale[:, None] * (anchor @ rotation))
+    smoothed = windows @ quadratic(sigma, reach)
+    u, _, vt = np.linalg.svd(smoothed[:, 4:].reshape(-1, 3, 3))
+    rotation, scale = u @ vt, np.exp(smoothed[:, 0])
+    return Transform(scale, rotation, smoothed[:, 1:4] - scale[:, None] * (anchor @ rotation))

@@ -1,4 +1,4 @@
-"""Regions of interest: squares in the picture around a face, and how positions go into them and back."""
+"""Regions of interest: squares around a face, and the maps from the picture into them and back."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from dubcli.face import mesh as regions
 from dubcli.face import pose
 
-ROOM = 1.5  # side of the square, over the extent of the face: what MediaPipe's mesh was trained on
+MARGIN = 1.5  # side of the square over the extent of the face; that of MediaPipe's face mesh
 
 
 @dataclass(frozen=True)
 class Roi:
-    """A region of interest: a turned square in the picture where a face should be.
+    """A region of interest: a turned square in the picture around a face.
 
     Attributes:
         centre: (2,) pixels.
@@ -29,7 +29,7 @@ class Roi:
     angle: float
 
     def scaled(self, factor: float) -> Roi:
-        """The same place, larger or smaller."""
+        """The same square, larger or smaller."""
         return Roi(self.centre, self.side * factor, self.angle)
 
     def into(self, side: int) -> NDArray[np.float64]:
@@ -52,10 +52,10 @@ def undo(matrix: NDArray[np.float64], points: NDArray[np.floating[Any]]) -> NDAr
     return np.asarray((points - matrix[:, 2]) @ matrix[:, :2] / scale, np.float64)
 
 
-def roi_of(mesh: NDArray[np.float32], before: NDArray[np.float32] | None = None) -> Roi:
-    """Where the face is looked for in the next picture, from its mesh in this one and the one before.
+def roi_of(mesh: NDArray[np.float32], previous: NDArray[np.float32] | None = None) -> Roi:
+    """Region of interest of a face in the next picture, from its mesh in this one and in the previous one.
 
-    Only the skull tells, so an opening mouth does not move the region.
+    It depends on the skull points only, so an opening mouth does not move it.
     """
     average = regions.head()
     fitted = pose.canonical_transform(mesh[None], average)
@@ -66,14 +66,14 @@ def roi_of(mesh: NDArray[np.float32], before: NDArray[np.float32] | None = None)
     flat = posed @ turn
     low, high = flat.min(axis=0), flat.max(axis=0)
     centre = turn @ ((low + high) / 2)
-    if before is not None:
+    if previous is not None:
         skull = list(regions.RIGID)
-        centre = centre + (mesh[skull, :2] - before[skull, :2]).mean(axis=0)
-    return Roi(centre, ROOM * float((high - low).max()), angle)
+        centre = centre + (mesh[skull, :2] - previous[skull, :2]).mean(axis=0)
+    return Roi(centre, MARGIN * float((high - low).max()), angle)
 
 
 def portrait(mesh: NDArray[np.float32]) -> Roi:
-    """The square that the kept upright picture of a face shows."""
+    """The square of the upright picture that is kept of a face."""
     return roi_of(mesh).scaled(0.8)
 
 

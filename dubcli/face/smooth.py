@@ -1,4 +1,4 @@
-"""Smooth steps, and smoothing over frames that keeps peaks."""
+"""Smooth steps, and a smoothing kernel over frames that keeps peaks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def smoothstep(part: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 def quadratic(sigma: float, reach: int) -> NDArray[np.float64]:
     """Kernel (2 reach + 1,) of zero-phase local quadratic smoothing (Savitzky & Golay 1964).
 
-    Neighbours count by a Gaussian: noise goes, the peak of a nod stays.
+    Gaussian weights: noise is removed, the peak of a nod stays.
 
     Args:
         sigma: standard deviation of the weights, frames.
-        reach: frames before and after.
+        reach: frames on either side.
     """
     offset = np.arange(-reach, reach + 1, dtype=np.float64)
     weight = np.exp(-0.5 * (offset / sigma) ** 2)

@@ -1,8 +1,8 @@
-"""Steady placement: what a mesh got wrong from one frame to the next, told by the picture itself.
+"""Stabilisation of meshes by optical flow, without smoothing of real movement.
 
-A mesh is right on average but trembles by a few thousandths of the face. Optical flow of the skin over the
-skull knows the motion between two frames far better, but drifts. So the difference of the two is summed up
-over time and its quick part taken out of the mesh: real movement, however fast, is never smoothed.
+A mesh is unbiased but jitters by a few thousandths of the face. Optical flow of the skin over the skull is
+far more exact between two frames, but drifts. So the difference of the two is integrated over time and its
+high-pass part taken out of the mesh: real movement, however fast, stays.
 """
 
 from __future__ import annotations
@@ -17,72 +17,76 @@ from scipy import ndimage
 from dubcli.face import mesh as regions
 
 Image = NDArray[np.uint8]
-Slip = NDArray[np.float64]
+Displacement = NDArray[np.float64]
 
-EYES = 112.0  # pixels between the outer eye corners at which flow is measured; smaller faces stay as they are
-DRIFT = 6.0  # frames (standard deviation): slower errors are left, there the mesh knows better than the flow
-NONE: Slip = np.zeros(4)
+FLOW_EYES = (
+    112.0  # pixels between the outer eye corners to which larger faces are reduced for the flow; set by hand
+)
+DRIFT = 6.0  # frames (standard deviation); slower errors are drift of the flow; set by hand
+NONE: Displacement = np.zeros(4)
 
 
-def slip(before: Image, now: Image, mesh_before: NDArray[np.float32], mesh: NDArray[np.float32]) -> Slip:
-    """How the skull moved between two pictures beyond what their meshes (478, 3) say.
+def displacement(
+    previous: Image, current: Image, previous_mesh: NDArray[np.float32], mesh: NDArray[np.float32]
+) -> Displacement:
+    """Residual displacement of the skull between two pictures: optical flow less the movement of the meshes.
 
     Returns:
         (4,): shift right and down at the mouth in outer-eye distances, growth, turn in radians clockwise;
-        zeros where the pictures do not tell.
+        zeros where the flow is not reliable.
     """
     points = _skin()
-    old, new = mesh_before[points, :2].astype(np.float64), mesh[points, :2].astype(np.float64)
+    old, new = previous_mesh[points, :2].astype(np.float64), mesh[points, :2].astype(np.float64)
     eyes = float(np.linalg.norm(mesh[regions.EYE_LEFT] - mesh[regions.EYE_RIGHT]))
     if eyes < 4:
         return NONE
     both = np.concatenate([old, new])
-    border = now.shape[1], now.shape[0]
+    border = current.shape[1], current.shape[0]
     low = np.clip(np.floor(both.min(axis=0) - 0.3 * eyes), 0, border).astype(int)
     high = np.clip(np.ceil(both.max(axis=0) + 0.3 * eyes), 0, border).astype(int)
     if (high - low).min() < 16:
         return NONE
-    scale = min(1.0, EYES / eyes)
-    one, two = (_grey(picture[low[1] : high[1], low[0] : high[0]], scale) for picture in (before, now))
+    scale = min(1.0, FLOW_EYES / eyes)
+    one, two = (_grey(picture[low[1] : high[1], low[0] : high[0]], scale) for picture in (previous, current))
     factor = np.array(one.shape[::-1]) / (high - low)
     start = ((old - low) * factor - 0.5).astype(np.float32)
     guess = ((new - low) * factor - 0.5).astype(np.float32)
     window = max(9, int(0.25 * eyes * scale)) | 1
     found, good = _flow(one, two, start, guess, window)
-    back, again = _flow(two, one, found, start, window)
-    sure = good & again & (np.abs(back - start).max(axis=1) < 0.3)
-    if sure.sum() < 12:
+    back, back_good = _flow(two, one, found, start, window)
+    reliable = good & back_good & (np.abs(back - start).max(axis=1) < 0.3)
+    if reliable.sum() < 12:
         return NONE
-    missed = (found - guess)[sure] / factor / eyes
+    residual = (found - guess)[reliable] / factor / eyes
     mouth = mesh[list(regions.LIPS_OUTER), :2].mean(axis=0)
-    return _similarity((new[sure] - mouth) / eyes, missed)
+    return _similarity((new[reliable] - mouth) / eyes, residual)
 
 
-def steadied(mesh: NDArray[np.float32], slips: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Meshes (T, 478, 3) of consecutive frames without their tremble; row 0 of `slips` (T, 4) is unused."""
+def steadied(mesh: NDArray[np.float32], displacements: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Meshes (T, 478, 3) of consecutive frames without jitter; row 0 of `displacements` (T, 4) is unused."""
     if len(mesh) < 3:
         return mesh
-    path = np.cumsum(np.vstack([NONE, slips[1:]]), axis=0)
-    quick = path - ndimage.gaussian_filter1d(path, DRIFT, axis=0, mode="nearest")
+    path = np.cumsum(np.vstack([NONE, displacements[1:]]), axis=0)
+    fast = path - ndimage.gaussian_filter1d(path, DRIFT, axis=0, mode="nearest")
     mouth = mesh[:, list(regions.LIPS_OUTER), :2].mean(axis=1, keepdims=True)
     eyes = np.linalg.norm(mesh[:, regions.EYE_LEFT] - mesh[:, regions.EYE_RIGHT], axis=1)[:, None, None]
-    away = mesh[:, :, :2] - mouth
-    right, down, growth, turn = (quick[:, k, None] for k in range(4))
-    x = away[..., 0] * growth - away[..., 1] * turn
-    y = away[..., 0] * turn + away[..., 1] * growth
-    better = mesh.copy()
-    better[..., :2] += eyes * np.stack([right, down], axis=-1) + np.stack([x, y], axis=-1)
-    return better
+    offset = mesh[:, :, :2] - mouth
+    right, down, growth, turn = (fast[:, k, None] for k in range(4))
+    x = offset[..., 0] * growth - offset[..., 1] * turn
+    y = offset[..., 0] * turn + offset[..., 1] * growth
+    out = mesh.copy()
+    out[..., :2] += eyes * np.stack([right, down], axis=-1) + np.stack([x, y], axis=-1)
+    return out
 
 
-def _similarity(place: NDArray[np.float64], missed: NDArray[np.float64]) -> Slip:
-    """Robust fit of `missed` (n, 2) by shift, growth and turn about the origin (Welsch weights)."""
-    x, y = place.T
+def _similarity(points: NDArray[np.float64], residual: NDArray[np.float64]) -> Displacement:
+    """Robust fit of `residual` (n, 2) at `points` by shift, growth and turn about 0 (Welsch weights)."""
+    x, y = points.T
     one, none = np.ones_like(x), np.zeros_like(x)
     rows = np.concatenate([np.stack([one, none, x, -y], axis=1), np.stack([none, one, y, x], axis=1)])
-    wanted = missed.T.reshape(-1)
+    wanted = residual.T.reshape(-1)
     weight = np.ones_like(wanted)
-    ridge = np.diag([0.0, 0.0, 0.5, 0.5])  # growth and turn only where the points really tell
+    ridge = np.diag([0.0, 0.0, 0.5, 0.5])  # prior towards no growth and no turn
     answer = NONE
     for _ in range(4):
         weighted = rows * weight[:, None]
@@ -119,6 +123,6 @@ def _grey(rgb: Image, scale: float) -> Image:
 
 @lru_cache(maxsize=1)
 def _skin() -> NDArray[np.int64]:
-    """Skull points that lie on skin in the picture: not hair, not the outline; and the ridge of the nose."""
+    """Indices of skull points on visible skin: not hair, not the outline; and the ridge of the nose."""
     inside = set(regions.RIGID) - set(regions.FACE_OVAL)
     return np.array(sorted(inside | {4, 5, 45, 275, 3, 248, 51, 281}))

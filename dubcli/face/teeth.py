@@ -1,9 +1,10 @@
-"""The inside of a mouth, opened and closed between its teeth.
+"""Warp of the inside of a mouth that keeps the height of teeth.
 
-Lips that part further than in the footage show more of the dark between the teeth, not longer teeth: those
-move with the skull and with the jaw. So what is dark gives or takes what the lips ask for, and what is bright
-keeps its height. Columns join the upper lip with the lower one, point by point; between two of them lies a
-cell, and a place in it is told by a share of the way across and one of the way down, as in a bilinear map.
+Lips further apart than in the reference frame show more of the dark between the teeth, not longer teeth:
+those move with skull and jaw. So dark parts stretch or shrink with the aperture, and bright parts
+keep their height. Columns join the upper lip with the lower one, point by point; two neighbours bound a cell,
+and a position in it is bilinear: a share of the way across and one of the way down.
+Constants are set by hand.
 """
 
 from __future__ import annotations
@@ -21,29 +22,29 @@ Integers = NDArray[np.integer[Any]]
 Points = NDArray[np.float32]
 
 _LOWER, _UPPER = list(regions.LIPS_INNER_LOWER), list(regions.LIPS_INNER_UPPER)
-_STEPS = 24  # parts of a column
-_STIFF = 0.1  # how much what is bright gives, of what black gives
-_BRIGHT = 0.9  # share of a mouth that is darker than what counts as bright: teeth, or else tongue or lip
-_LEAST = 0.1  # of its length that a part keeps
-_TINY = 1e-6  # square pixels
+_STEPS = 24  # segments of a column
+_STIFFNESS = 0.1  # elasticity of bright segments, over that of black ones
+_BRIGHT = 0.9  # quantile of luminance that counts as bright: teeth, or else tongue or lip
+_SHORTEST = 0.1  # of its length, that a segment keeps at least
+_TINY = 1e-6  # square pixels; keeps divisions finite
 
 
 def origins(
-    picture: NDArray[Any], old: Floats, new: Floats, pixels: Points, cell: Integers, larger: float
+    picture: NDArray[Any], old: Floats, new: Floats, pixels: Points, cell: Integers, scale: float
 ) -> Points:
-    """Where pixels inside the mouth come from, (n, 2); all places in pixel-centre coordinates.
+    """Source positions (n, 2) of pixels inside the mouth; all positions in pixel-centre coordinates.
 
     Args:
-        picture: the footage, (h, w, 3).
+        picture: the reference frame, (h, w, 3).
         old: (478, 2) its mesh.
-        new: (478, 2) the mesh that is wanted.
+        new: (478, 2) the target mesh.
         pixels: (n, 2) of the new picture, x and y.
         cell: (n,) the cell that each lies in, counted from the left.
-        larger: size of the new face over that of the footage's.
+        scale: size of the target face over that of the reference.
     """
     upper, lower = (np.asarray(old[ring], np.float32) for ring in (_UPPER, _LOWER))
     tall, wanted = (float(np.linalg.norm(mesh[_LOWER] - mesh[_UPPER], axis=1).sum()) for mesh in (old, new))
-    share = _shares(picture, upper, lower, wanted / max(larger * tall, 1))[..., None]
+    share = _shares(picture, upper, lower, wanted / max(scale * tall, 1))[..., None]
     grid = (upper + share * (lower - upper)).reshape(-1, 2)
     across, down = _placed(new[_UPPER], new[_LOWER], pixels, cell)
     step = np.minimum(down * _STEPS, _STEPS - 1).astype(np.int64)
@@ -56,34 +57,36 @@ def origins(
 
 
 def _shares(picture: NDArray[Any], upper: Points, lower: Points, growth: float) -> Points:
-    """How far down each column of the footage is what even steps are to show: (_STEPS + 1, columns) 0–1.
+    """Share of each reference column at regular steps of the target's, (_STEPS + 1, columns) 0–1.
 
     Args:
-        picture: the footage.
+        picture: the reference frame.
         upper: (columns, 2) upper ends, from corner to corner.
         lower: (columns, 2) lower ends.
-        growth: how many times as long they are to be.
+        growth: target length over reference length.
     """
     middle = ((np.arange(_STEPS, dtype=np.float32) + 0.5) / _STEPS)[:, None, None]
-    place = upper + middle * (lower - upper)
-    seen = cv2.remap(picture, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    light = cv2.GaussianBlur(seen.mean(axis=2), (0, 0), 1, borderType=cv2.BORDER_REPLICATE)
-    bright = np.sort(light, axis=None)[int(_BRIGHT * light.size)]
-    gives = _STIFF + (1 - _STIFF) * np.clip(1 - light / max(bright, 1), 0, 1) ** 2
-    length = np.maximum(1 + (growth - 1) * gives / gives.mean(axis=0), _LEAST)
+    points = upper + middle * (lower - upper)
+    samples = cv2.remap(
+        picture, points[..., 0], points[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    luminance = cv2.GaussianBlur(samples.mean(axis=2), (0, 0), 1, borderType=cv2.BORDER_REPLICATE)
+    bright = np.sort(luminance, axis=None)[int(_BRIGHT * luminance.size)]
+    elasticity = _STIFFNESS + (1 - _STIFFNESS) * np.clip(1 - luminance / max(bright, 1), 0, 1) ** 2
+    length = np.maximum(1 + (growth - 1) * elasticity / elasticity.mean(axis=0), _SHORTEST)
     ends = np.vstack([np.zeros(len(upper)), np.cumsum(length / length.sum(axis=0), axis=0)])
-    even = np.linspace(0, 1, _STEPS + 1)
-    return np.stack([np.interp(even, end, even) for end in ends.T], axis=1).astype(np.float32)
+    regular = np.linspace(0, 1, _STEPS + 1)
+    return np.stack([np.interp(regular, end, regular) for end in ends.T], axis=1).astype(np.float32)
 
 
 def _placed(upper: Floats, lower: Floats, points: Points, cell: Integers) -> tuple[Points, Points]:
     """Share of the way across its cell and of the way down, (n,) each, of points (n, 2)."""
     e, f = np.diff(upper, axis=0), (lower - upper)[:-1]
     g = np.diff(lower, axis=0) - e
-    known = np.vstack([upper[:-1].T, e.T, f.T, g.T, -_cross(f.T, g.T), -_cross(f.T, e.T)]).astype(np.float32)
-    a, b, ex, ey, fx, fy, gx, gy, square, linear = np.take(known, cell, axis=1)
+    table = np.vstack([upper[:-1].T, e.T, f.T, g.T, -_cross(f.T, g.T), -_cross(f.T, e.T)]).astype(np.float32)
+    a, b, ex, ey, fx, fy, gx, gy, square, linear = np.take(table, cell, axis=1)
     x, y = points[:, 0] - a, points[:, 1] - b
-    # (x, y) = across e + down f + across down g without `across`: the root that stays where g vanishes.
+    # (x, y) = across e + down f + across down g without `across`: the root that is finite where g vanishes.
     linear = linear + _cross((x, y), (gx, gy))
     rest = _cross((x, y), (ex, ey))
     below = -linear - np.copysign(np.sqrt(np.maximum(linear**2 - 4 * square * rest, 0)), linear)

@@ -1,7 +1,7 @@
-"""Moving a lower face: a lattice over the mesh and its surroundings, and the dense maps it gives.
+"""Warp of a lower face: a lattice over the mesh and its surroundings, and dense backward maps from it.
 
 The lattice is the skin's triangles below the eyes, a fan that closes the mouth, and two rings outside the jaw
-line on which every movement dies out, so that cheeks, jaw edge and neck follow the chin without a step.
+line on which every movement fades out, so that cheeks, jaw edge and neck follow the chin without a step.
 Maps are backward and piecewise affine: exact at the lips, where a smooth map would smear one lip over the
 other, and continuous everywhere else.
 """
@@ -21,17 +21,20 @@ from dubcli.face import mesh as regions
 Floats = NDArray[np.floating[Any]]
 Points = NDArray[np.float32]
 
-TOP = 0.10  # canonical height of the lattice's upper edge: just under the eyes
-RINGS = ((1.25, 0.45), (1.55, 0.0))  # (distance from the nose over the jaw's, share of the jaw's movement)
+TOP = 0.10  # canonical height of the lattice's upper edge, outer-eye distances: just under the eyes
+RINGS = (
+    (1.25, 0.45),
+    (1.55, 0.0),
+)  # (distance from the nose over the jaw's, share of the jaw's movement); set by hand
 _FIXED_BITS = 4  # sub-pixel bits of OpenCV's polygon filling
-_FOLD = 1024
-_SLACK = 1.0  # pixels by which the rim of a filled triangle may lie outside it
-_THIN = 0.05  # square pixels (twice the area) under which a triangle shows nothing
+_FOLD = 1024  # columns of a folded map; OpenCV takes fewer than 32768
+_SLACK = 1.0  # pixels by which a filled triangle exceeds its outline at most
+_MIN_AREA = 0.05  # square pixels (twice the area) under which a triangle is not drawn
 
 
 @dataclass(frozen=True)
 class Lattice:
-    """What joins the nodes.
+    """Topology of the lattice.
 
     Attributes:
         triangles: (K, 3) int32 indices of nodes, clockwise as seen; the mouth's fan comes first.
@@ -68,26 +71,26 @@ def lattice() -> Lattice:
         inside = outside
     triangles = np.array([*fan, *skin, *joined], np.int32)
     nodes = rest(regions.head()).astype(np.float64)  # the average head, whose mouth is open
-    away = _area(nodes[triangles]) < 0
-    triangles[away] = triangles[away][:, ::-1]
+    flipped = _area(nodes[triangles]) < 0
+    triangles[flipped] = triangles[flipped][:, ::-1]
     cells = np.full(len(triangles) + 1, -1, np.int32)
     cells[: len(fan)] = cell
     return Lattice(triangles, len(fan), cells, len(nodes))
 
 
 def rest(mesh: Floats) -> Points:
-    """Nodes of a face as it is: (..., 478, 2 or 3) to (..., nodes, 2)."""
+    """Nodes of a face at rest: (..., 478, 2 or 3) to (..., nodes, 2)."""
     flat = np.asarray(mesh[..., :2], np.float32)
     jaw, nose = flat[..., list(regions.JAW), :], flat[..., [regions.NOSE_TIP], :]
     return np.concatenate([flat, *(nose + np.float32(far) * (jaw - nose) for far, _ in RINGS)], axis=-2)
 
 
-def moved(mesh: Floats, wanted: Floats) -> Points:
-    """Nodes when the mesh's points move to `wanted` (..., 478, 2): the rings follow in part."""
+def moved(mesh: Floats, target: Floats) -> Points:
+    """Nodes when the mesh's points move to `target` (..., 478, 2); the rings follow in part."""
     nodes = rest(mesh)
-    nodes[..., : regions.POINTS, :] = wanted[..., :2]
+    nodes[..., : regions.POINTS, :] = target[..., :2]
     jaw = list(regions.JAW)
-    shift = np.asarray(wanted[..., jaw, :2] - mesh[..., jaw, :2], np.float32)
+    shift = np.asarray(target[..., jaw, :2] - mesh[..., jaw, :2], np.float32)
     for k, (_, share) in enumerate(RINGS):
         start = regions.POINTS + k * len(jaw)
         nodes[..., start : start + len(jaw), :] += np.float32(share) * shift
@@ -95,18 +98,18 @@ def moved(mesh: Floats, wanted: Floats) -> Points:
 
 
 def footprint(nodes: Points, size: tuple[int, int], depth: Floats | None = None) -> NDArray[np.int32]:
-    """Which triangle shows at each pixel of a picture of that width and height: (h, w), -1 for none.
+    """Index of the visible triangle at each pixel of a picture, (h, w), -1 for none.
 
     Args:
         nodes: (nodes, 2) continuous pixels of the picture.
         size: its width and height.
-        depth: (478,) distance into the scene of the mesh's points; nearer triangles cover farther ones.
+        depth: (478,) distance into the scene of the mesh's points; nearer triangles occlude farther ones.
     """
     grid = lattice()
-    order = np.flatnonzero(_area(nodes[grid.triangles].astype(np.float64)) > _THIN)
+    order = np.flatnonzero(_area(nodes[grid.triangles].astype(np.float64)) > _MIN_AREA)
     if depth is not None:
         far = np.append(depth, np.full(grid.nodes - len(depth), np.inf))[grid.triangles].mean(axis=1)
-        far[: grid.mouth] = np.inf  # the mouth lies behind the lips
+        far[: grid.mouth] = np.inf  # the mouth is behind the lips
         order = order[np.argsort(-far[order], kind="stable")]
     labels = np.full((size[1], size[0]), -1, np.int32)
     fixed = np.round((nodes - 0.5) * (1 << _FIXED_BITS)).astype(np.int32)[grid.triangles]
@@ -126,7 +129,7 @@ def affine(nodes: Points, source: Points) -> NDArray[np.float32]:
     to, back = (points[triangles].astype(np.float64) - 0.5 for points in (nodes, source))
     a, b, c = to[:, 0], to[:, 1], to[:, 2]
     area = _area(to)
-    safe = np.where(area > _THIN, area, 1.0)[:, None]
+    safe = np.where(area > _MIN_AREA, area, 1.0)[:, None]
     # Barycentric weights: p = a + u (b - a) + v (c - a).
     u = np.stack([c[:, 1] - a[:, 1], a[:, 0] - c[:, 0]], axis=1) / safe
     v = np.stack([a[:, 1] - b[:, 1], b[:, 0] - a[:, 0]], axis=1) / safe
@@ -147,14 +150,14 @@ def pull(
     where: NDArray[np.bool_],
     kernel: int = cv2.INTER_CUBIC,
 ) -> tuple[NDArray[Any], Points]:
-    """Take the pixels of `where` (h, w) from a picture, through the affine maps that `labels` (h, w) name.
+    """Colours of the pixels of `where` (h, w), sampled through the affine maps that `labels` (h, w) index.
 
     Returns:
-        (n, 3) colours in the picture's type, and (n, 2) float32 how far each came, in pixels (x, y).
+        (n, 3) colours in the picture's type, and (n, 2) float32 their displacement, pixels (x, y).
     """
     at = pixels(where)
-    came = origins(table, labels[where], at)
-    return taken(picture, came, kernel), came - at
+    source_positions = origins(table, labels[where], at)
+    return sampled(picture, source_positions, kernel), source_positions - at
 
 
 def pixels(where: NDArray[np.bool_]) -> Points:
@@ -163,20 +166,20 @@ def pixels(where: NDArray[np.bool_]) -> Points:
 
 
 def origins(table: NDArray[np.float32], labels: NDArray[np.int32], at: Points) -> Points:
-    """Where pixels (n, 2) come from by the maps that their labels (n,) name, (n, 2) pixel centres as well."""
+    """Source positions (n, 2) of pixels (n, 2), both pixel centres, by the maps that labels (n,) index."""
     rows, (x, y) = np.take(table, labels, axis=0), at.T
-    # A pixel on a triangle's rim has its centre outside; in a thin one it would come from far away.
+    # A pixel on a triangle's rim has its centre outside; extrapolation from a thin one would go far away.
     map_x = np.clip(rows[:, 0] * x + rows[:, 1] * y + rows[:, 4], rows[:, 6], rows[:, 8])
     map_y = np.clip(rows[:, 2] * x + rows[:, 3] * y + rows[:, 5], rows[:, 7], rows[:, 9])
     return np.stack([map_x, map_y], axis=1)
 
 
-def taken(picture: NDArray[Any], places: Points, kernel: int = cv2.INTER_CUBIC) -> NDArray[Any]:
-    """Colours (n, 3) of a picture at places (n, 2), pixel-centre coordinates, in its type."""
+def sampled(picture: NDArray[Any], positions: Points, kernel: int = cv2.INTER_CUBIC) -> NDArray[Any]:
+    """Colours (n, 3) of a picture at positions (n, 2), pixel-centre coordinates, in its type."""
     # OpenCV takes maps of less than 32768 columns, so the list is folded.
-    count = len(places)
+    count = len(positions)
     folded = np.zeros((2, -(-max(count, 1) // _FOLD), _FOLD), np.float32)
-    folded.reshape(2, -1)[:, :count] = places.T
+    folded.reshape(2, -1)[:, :count] = positions.T
     found = cv2.remap(picture, folded[0], folded[1], kernel, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found.reshape(-1, 3)[:count])
 

@@ -1,5 +1,5 @@
-"""Measures of a dubbed mouth, shared by the report and the tests; every one is also taken of the source.
+"""Measures of a dubbed mouth, shared by the report and the tests; each is also taken of the source.
 
-Scores that reward movement are higher for mumming than for real film, so no single number says that a shot is
-good: each measure stands beside the source's own.
+Scores that reward movement are higher for exaggerated mouths than for real film, so no single number is
+enough: each measure is reported together with that of the source.
 """

@@ -1,4 +1,4 @@
-"""Measures on pixels: does the mouth's picture belong to the film around it?
+"""Measures on pixels: does the patch match the film around it?
 
 Pictures are luma, (H, W) or (T, H, W), in 0-1 of the film's own transfer function; regions are boolean, masks
 0-1, both of the picture's size. A measure is None where there is too little to measure.
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 Picture = NDArray[np.floating[Any]]
 Region = NDArray[np.bool_]
 
-FEWEST_PIXELS = 64
+FEWEST_PIXELS = 64  # of a region that is measured; set by hand
 _SECOND_DIFFERENCE = np.outer([1, -2, 1], [1, -2, 1]).astype(np.float64)
-_SLOPE_OF_GRAIN = 2.0  # pixels of blur (standard deviation) that leave a seam and take the grain
+_SLOPE_SIGMA = 2.0  # pixels (standard deviation) of a blur that removes grain and keeps a seam; set by hand
 
 
 def luma(rgb: NDArray[Any]) -> NDArray[np.float32]:
@@ -49,23 +49,23 @@ def grain(picture: Picture, region: Region) -> float | None:
 
 
 def seam(before: Picture, after: Picture, mask: Picture) -> float | None:
-    """How steep the change is on the outer ring of the mask, against the picture's own slopes there.
+    """Gradient of the change on the outer ring of the mask, over that of the source there.
 
-    0 is none; from about 1 the mask's edge is as strong as what the picture has there by itself.
+    0 is none; from about 1 the seam is as strong as the edges of the source.
     """
     ring = (mask > 0.01) & (mask < 0.3)
     if np.count_nonzero(ring) < FEWEST_PIXELS:
         return None
-    change = _slope(np.asarray(after, np.float64) - before)[ring]
-    own = _slope(np.asarray(before, np.float64))[ring]
-    return float(np.percentile(change, 95) / max(float(np.percentile(own, 95)), 1 / 255))
+    change_slope = _slope(np.asarray(after, np.float64) - before)[ring]
+    source_slope = _slope(np.asarray(before, np.float64))[ring]
+    return float(np.percentile(change_slope, 95) / max(float(np.percentile(source_slope, 95)), 1 / 255))
 
 
 def flicker(pictures: Picture) -> float | None:
-    """Change that comes and goes within three frames: median over time of the mean second difference.
+    """Flicker within three frames: median over time of the mean second difference.
 
     Args:
-        pictures: (T, H, W) luma of consecutive frames, laid over each other.
+        pictures: (T, H, W) luma of consecutive, aligned frames.
     """
     if len(pictures) < 3:
         return None
@@ -83,6 +83,6 @@ def changed_outside(before: NDArray[Any], after: NDArray[Any], mask: Picture) ->
 
 
 def _slope(picture: NDArray[np.float64]) -> NDArray[np.float64]:
-    smooth = cv2.GaussianBlur(picture, (0, 0), _SLOPE_OF_GRAIN, borderType=cv2.BORDER_REPLICATE)
+    smooth = cv2.GaussianBlur(picture, (0, 0), _SLOPE_SIGMA, borderType=cv2.BORDER_REPLICATE)
     down, across = np.gradient(smooth)
     return np.asarray(np.hypot(down, across))

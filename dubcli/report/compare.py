@@ -118,7 +118,7 @@ def face(
             found.pictures.append((was.index, _upright(old, roi), _upright(new, roi)))
         if finder is None:
             continue
-        sight = finder.sight(new, roi)
+        sight = finder.observe(new, roi)
         if sight is not None:
             found.aperture[was.index - start] = regions.aperture(sight.mesh)
             found.width[was.index - start] = regions.width(sight.mesh)

@@ -1,6 +1,6 @@
-"""What a mouth can be told from: log-mel, loudness, pitch, speech, visemes, and an encoder's rows.
+"""Audio features: log-mel, loudness, pitch, speech probability, visemes, and encoder embeddings.
 
-All of it is relative to the file's own speech: its level and its average spectrum are taken out, so that
+All are relative to the file's own speech: its level and its average spectrum are taken out, so that
 a quieter track, another microphone or another studio give the same features, and silence stays silence.
 """
 
@@ -19,19 +19,19 @@ from dubcli.artifacts.speech import Region
 from dubcli.speech import encoder
 from dubcli.speech.alignment import Alignment
 
-RATE = 16000
-HOP = 160
-BANDS = 80
-FLOOR_DB = -60.0  # loudness below speech level that counts as silence
-NEAR_S = 2.0  # what a mouth can be told from lies within
-_BLOCK = 4096  # frames worked on at a time: bounds memory
-_WINDOW = 400  # 25 ms
-_PITCH_WINDOW = 640  # 40 ms: two periods of the lowest voice
+RATE = 16000  # Hz; that of the encoder and the phone models
+HOP = 160  # samples: 10 ms
+BANDS = 80  # of the mel spectrum, set by hand
+FLOOR_DB = -60.0  # dB relative to speech level; loudness of silence; set by hand
+CONTEXT_S = 2.0  # seconds of context on either side that a model of the mouth may use; set by hand
+_BLOCK = 4096  # frames at a time: bounds memory
+_WINDOW = 400  # samples: 25 ms
+_PITCH_WINDOW = 640  # samples, 40 ms: two periods of the lowest voice
 _PITCH_TURN = 1024  # points of its transform: no less than a window and the longest lag
-_PITCH_HZ = (60.0, 400.0)
-_VOICED = 0.5  # normalised autocorrelation above which a frame is voiced
-_MARGIN_S = 0.3  # around speech that may still be heard
-_PHONE = 8  # frames that tell as much of a spectrum as one: about a phone
+_PITCH_HZ = (60.0, 400.0)  # range of voices in speech; set by hand
+_MIN_VOICING = 0.5  # normalised autocorrelation above which a frame is voiced; set by hand
+_MARGIN_S = 0.3  # seconds around speech with weight above 0; set by hand
+_INDEPENDENT = 8  # frames per independent sample of a spectrum: about a phone; set by hand
 _LEVEL_RMS = 0.07  # about -23 dBFS, the level of broadcast speech
 
 Floats = NDArray[np.float32]
@@ -58,43 +58,43 @@ def levelled(wave: Floats, out: Floats | None = None) -> Floats:
     return np.asarray(np.multiply(wave, _LEVEL_RMS / np.sqrt(loud.mean()), out=out), np.float32)
 
 
-def features(wave: Floats, heard: Alignment) -> dict[str, NDArray[Any]]:
+def features(wave: Floats, alignment: Alignment) -> dict[str, NDArray[Any]]:
     """Features at 100 Hz; row f is centred on `(f + 0.5) / 100` seconds.
 
     Args:
         wave: (S,) mono at 16 kHz, any level.
-        heard: what an aligner found in the levelled wave.
+        alignment: of the levelled wave.
 
     Returns:
         For F = S // 160: `logmel` (F, 80) in bels relative to the file's average speech, from -4 (silence)
         to about 2; `loudness` (F,) dB relative to the speech level, from -60; `pitch` (F,) Hz, 0 where
         unvoiced; `speech` (F,) 0–1; `viseme` (F, V) soft classes of `speech.visemes`; all float32. For the
-        encoder's N rows, which have a rate of their own: `encoded` (N, 576) float16, 0 where no one speaks.
+        encoder's N rows, which have a rate of their own: `encoded` (N, 576) float16, 0 outside of speech.
         For the whole sound: `colour` (2, 80), the average spectrum of loud speech about its mean, dB, and how
         uncertain it is, as a variance.
     """
-    return {name: blocks.whole() for name, blocks in made(levelled(wave), heard)}
+    return {name: blocks.whole() for name, blocks in made(levelled(wave), alignment)}
 
 
-def made(wave: Floats, heard: Alignment) -> Iterator[tuple[str, Blocks]]:
-    """The same, name by name and block by block: of a feature film they are a gigabyte.
+def made(wave: Floats, alignment: Alignment) -> Iterator[tuple[str, Blocks]]:
+    """`features`, name by name and block by block: those of a feature film take a gigabyte.
 
     Args:
         wave: (S,) levelled mono at 16 kHz.
-        heard: what an aligner found in it.
+        alignment: of that wave.
     """
     count = len(wave) // HOP
-    gate, spoken = _gate(heard), heard.speech > 0.5
+    gate, spoken = _gate(alignment), alignment.speech > 0.5
     energy, mean, level = _spectrum(wave, spoken)
     yield "logmel", Blocks((count, BANDS), np.float32, _logmel(wave, mean, gate))
     yield "loudness", Blocks.of(_loudness(energy, spoken, gate))
     yield "pitch", Blocks.of(_pitch(wave, gate))
     yield "colour", Blocks.of(_colour(wave, spoken, level))
-    yield "speech", Blocks.of(np.round(heard.speech, 4))
-    rows = (np.round(heard.viseme[a : a + _BLOCK], 4) for a in range(0, count, _BLOCK))
-    yield "viseme", Blocks(heard.viseme.shape, np.float32, rows)
+    yield "speech", Blocks.of(np.round(alignment.speech, 4))
+    rows = (np.round(alignment.viseme[a : a + _BLOCK], 4) for a in range(0, count, _BLOCK))
+    yield "viseme", Blocks(alignment.viseme.shape, np.float32, rows)
     size = encoder.count(len(wave)), encoder.WIDTH
-    yield "encoded", Blocks(size, np.float16, _encoded(wave, heard.record.regions, gate))
+    yield "encoded", Blocks(size, np.float16, _encoded(wave, alignment.record.regions, gate))
 
 
 def hz(name: str) -> float | None:
@@ -103,16 +103,16 @@ def hz(name: str) -> float | None:
 
 
 def part(features: Mapping[str, NDArray[Any]], start: float, stop: float) -> tuple[dict[str, Any], float]:
-    """Features of a part of a sound, and when it begins: a shot needs no more than its own seconds.
+    """Features of a part of a sound, and its start in seconds: a shot needs only its own part.
 
     Args:
         features: of the whole sound; may be mapped.
-        start, stop: seconds; what lies within `NEAR_S` of them is there as well.
+        start, stop: seconds; `CONTEXT_S` on either side is included.
     """
     # Rows of both rates begin together every 120 ms.
-    last = len(features["speech"]) // 12 - int(NEAR_S / 0.12)
-    first = max(0, min(int((start - NEAR_S) // 0.12), last))
-    until = max(first, int((stop + NEAR_S) // 0.12)) + 1
+    last = len(features["speech"]) // 12 - int(CONTEXT_S / 0.12)
+    first = max(0, min(int((start - CONTEXT_S) // 0.12), last))
+    until = max(first, int((stop + CONTEXT_S) // 0.12)) + 1
     found = {}
     for name, rows in features.items():
         step = round(0.12 * (hz(name) or 0))
@@ -120,11 +120,11 @@ def part(features: Mapping[str, NDArray[Any]], start: float, stop: float) -> tup
     return found, first * 0.12
 
 
-def _gate(heard: Alignment) -> Floats:
-    """(F,) 1 in and near regions of speech, else 0: music between lines is silence to a mouth."""
-    at = (np.arange(len(heard.speech)) + 0.5) / 100
+def _gate(alignment: Alignment) -> Floats:
+    """(F,) 1 in and near regions of speech, else 0: music between lines counts as silence."""
+    at = (np.arange(len(alignment.speech)) + 0.5) / 100
     gate = np.zeros(len(at))
-    for region in heard.record.regions:
+    for region in alignment.record.regions:
         a, b = np.searchsorted(at, [region.start - _MARGIN_S, region.end + _MARGIN_S])
         away = np.maximum(region.start - at[a:b], at[a:b] - region.end)
         gate[a:b] = np.maximum(gate[a:b], np.clip(1.5 - away / 0.2, 0, 1))
@@ -132,7 +132,7 @@ def _gate(heard: Alignment) -> Floats:
 
 
 def _encoded(wave: Floats, regions: Sequence[Region], gate: Floats) -> Iterator[NDArray[np.float16]]:
-    """The encoder's rows, each stretch of speech heard by itself, as a recogniser would."""
+    """Encoder embeddings (n, 576) block by block, each span of speech by itself, as in recognition."""
     spans: list[list[float]] = []
     for region in regions:
         if spans and region.start - spans[-1][1] < 2 * _MARGIN_S:
@@ -164,7 +164,7 @@ def _nothing(count: int) -> Iterator[NDArray[np.float16]]:
 def _mel(wave: Floats) -> Iterator[tuple[slice, Floats, Floats]]:
     """Rows, and for each power and mel powers (n,) and (n, 80), of 25 ms windows, block by block.
 
-    They are made anew each time they are gone through: that is faster than it is to keep them.
+    They are computed anew on each pass, which is faster than to store them.
     """
     window = np.hanning(_WINDOW).astype(np.float32)
     bank = _mel_bank()
@@ -199,14 +199,14 @@ def _colour(wave: Floats, spoken: NDArray[np.bool_], level: Floats) -> Floats:
         squares = np.add.reduce(np.concatenate([squares, decibels**2]), axis=0, keepdims=True)
     count = int(loud.sum())
     mean = sums[0] / count
-    doubt = (squares[0] / count - mean**2) / max(count / _PHONE, 1.0)
-    return np.asarray(np.round([mean, doubt], 2), np.float32)
+    variance = (squares[0] / count - mean**2) / max(count / _INDEPENDENT, 1.0)
+    return np.asarray(np.round([mean, variance], 2), np.float32)
 
 
 def _logmel(wave: Floats, mean: Floats, gate: Floats) -> Iterator[Floats]:
     from scipy.ndimage import gaussian_filter1d
 
-    # Only the broad slope of the average spectrum is taken out: its fine shape is what was said.
+    # Only the broad slope of the average spectrum is taken out: its fine shape depends on the words.
     average = gaussian_filter1d(np.log10(mean + 1e-12), 6.0, mode="nearest")
     for rows, _, mel in _mel(wave):
         if not mean.any():
@@ -246,11 +246,11 @@ def _pitch(wave: Floats, gate: Floats) -> Floats:
         shape = auto[:, low - 1 : high + 2] / power / (bare[low - 1 : high + 2] / bare[0])
         peak = np.argmax(shape[:, 1:-1] - octave, axis=1)
         rows = np.arange(len(spoken))
-        before, at, after = (shape[rows, peak + k] for k in (0, 1, 2))
-        bend = before - 2 * at + after
-        shift = np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, -1), 0)
+        left, at, right = (shape[rows, peak + k] for k in (0, 1, 2))
+        bend = left - 2 * at + right
+        shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1), 0)
         inner = (peak > 0) & (peak < len(lags) - 1)
-        pitch[a + spoken] = np.where((at > _VOICED) & inner, RATE / (lags[peak] + shift), 0)
+        pitch[a + spoken] = np.where((at > _MIN_VOICING) & inner, RATE / (lags[peak] + shift), 0)
     steady = median_filter(pitch, 5, mode="nearest")
     return np.asarray(np.round(np.where(pitch > 0, steady, 0), 2), np.float32)
 
@@ -261,8 +261,8 @@ def _frames(wave: Floats, size: int, count: int) -> Iterator[tuple[int, Floats]]
         rows = min(_BLOCK, count - a)
         first = a * HOP + HOP // 2 - size // 2
         last = first + (rows - 1) * HOP + size
-        piece = np.pad(wave[max(0, first) : last], (max(0, -first), max(0, last - len(wave))))
-        yield a, np.lib.stride_tricks.sliding_window_view(piece, size)[::HOP]
+        block = np.pad(wave[max(0, first) : last], (max(0, -first), max(0, last - len(wave))))
+        yield a, np.lib.stride_tricks.sliding_window_view(block, size)[::HOP]
 
 
 @lru_cache

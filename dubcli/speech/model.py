@@ -1,9 +1,9 @@
-"""From speech to mouth: what a film's own speech and mouths teach on top of the prior.
+"""From speech to mouth shapes: the prior, adapted to each person by the film's own speech and mouths.
 
-A person's own voice is a Gaussian process (Rasmussen & Williams 2006, §2.2) around what the prior says, in
-their shapes and as far as it proved right in the film, with a squared-exponential kernel on the encoder's
-rows. Its reach is short: where the dub's voice sounds like nothing in the film, the prior alone speaks. It is
-solved in closed form: the same data give the same weights.
+A person's voice is a Gaussian process (Rasmussen & Williams 2006, §2.2) whose mean is the prior's estimate,
+weighted by how well it fits the film, with a squared-exponential kernel on encoder embeddings. The length
+scale is short: where the dub is unlike all speech of the film, the prior alone counts. It is solved in closed
+form: the same data give the same weights. Constants without a reference are set by hand.
 """
 
 from __future__ import annotations
@@ -24,27 +24,29 @@ from dubcli.speech.prior import COLUMNS, MEASURES, Linear, Prior, Speech, from_m
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 
-_RATE = 100
+_RATE = 100  # frames of audio features a second
 _LAGS = np.arange(-16, 17, 2) / 100  # seconds
-_LAG_SPREAD = 0.08  # seconds; films are further out of sync than this seldom
-_ALIKE = (2.5, 3.5)  # dB between average spectra of one recording, and of two (docs/quality.md)
-_TOLERATED = (-0.125, 0.045)  # seconds: what viewers do not notice, sound late or early (ITU-R BT.1359)
-_INDEPENDENT = 4  # frames that tell as much as one: mouths change slowly
-_NOISE = 8.0  # what speech does not tell of a mouth, in variances of the kernel
-_REACH = 0.5  # length scale of the squared exponential, in median squared distances
-_FRAMES = 2000  # a person is learnt from at most; more hardly tell more (docs/quality.md)
-PIECE = 250  # frames that are looked at together
-LESSON = 8000  # frames of a person that are looked at, from the whole film
-_FOLDS = 4
-_AROUND_S = np.array([-0.04, 0.0, 0.04])  # a mouth is the mean of what is told at these times
-_SHARE = np.array([0.25, 0.5, 0.25], np.float32)  # lips are slower than the noise of what is told of them
-_PRIOR_GAIN = 1.3  # regression flattens: on unseen voices mouths move that much further than it says
-_HELD_OUT = 0.8  # makes mouths move as far as they did, on average (bench/motion.py)
-_GAIN = (1.0, 2.5)  # regression flattens; more than this would be noise made loud
+_LAG_SPREAD = 0.08  # seconds (standard deviation) of the prior on a film's lag
+_COLOUR_DISTANCE = (2.5, 3.5)  # dB between average spectra of one recording and of two (docs/quality.md)
+_TOLERATED_LAG = (-0.125, 0.045)  # seconds that viewers do not notice, sound late or early (ITU-R BT.1359)
+_INDEPENDENT = 4  # frames per independent sample: mouths change slowly
+_NOISE = 8.0  # variance of the noise, in variances of the kernel
+_LENGTH_SCALE = 0.5  # of the squared exponential, in median squared distances
+_KERNEL_FRAMES = 2000  # of the kernel for a person at most; more hardly improve it (docs/quality.md)
+CHUNK = 250  # consecutive frames of a training set
+TRAINING_FRAMES = 8000  # of a person at most, from the whole film
+_FOLDS = 4  # of cross-validation
+_SMOOTHING_S = np.array([-0.04, 0.0, 0.04])  # offsets of the estimates that a mouth is averaged from
+_SMOOTHING = np.array(
+    [0.25, 0.5, 0.25], np.float32
+)  # their weights: lip motion is band-limited below the noise
+_PRIOR_GAIN = 1.3  # regression shrinks movement: on unseen voices mouths move that much further
+_GAIN_EXPONENT = 0.8  # exponent of the cross-validated gain (bench/motion.py)
+_GAIN_BOUNDS = (1.0, 2.5)  # regression shrinks movement; above the bound it would amplify noise
 
 
 def ridge(x: Floats, y: Floats, penalty: float) -> Linear:
-    """Least squares with a penalty on the weights, (N, D) and (N, K)."""
+    """Ridge regression from (N, D) to (N, K)."""
     a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
     mx, my = a.mean(0), b.mean(0)
     a = a - mx
@@ -53,13 +55,13 @@ def ridge(x: Floats, y: Floats, penalty: float) -> Linear:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Consecutive frames of one person whose own voice may be in the sound.
+class TrackSpan:
+    """Consecutive frames of a track whose person may be the speaker.
 
     Attributes:
-        person: whose mouth it is.
+        person: id of the person.
         seconds: (T,) time of each frame in the sound.
-        shape: (T, P, 3) canonical mouths, or what gives them slice by slice: few are looked at of a film.
+        shape: (T, P, 3) canonical mouths, or an object that loads slices of them: few are read.
     """
 
     person: str
@@ -69,45 +71,45 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Voice:
-    """What one person's own film taught.
+    """Gaussian process of one person, fitted to the film.
 
     Attributes:
-        windows: (N, D) speech that was learnt from, without the log-mel.
-        weight: (N, K + 1) of the kernels on it.
+        windows: (N, D) training speech, without the log-mel.
+        weight: (N, K + 1) of the kernels at those windows.
         scale: (1,) median squared distance between windows.
-        mean: (K + 1,) mean coefficients and lips together.
-        trust: how far the prior's coefficients are believed.
-        gain: how much to exaggerate coefficients.
+        mean: (K + 1,) mean of coefficients and of the probability of lip closure.
+        prior_weight: (1,) weight of the prior's coefficients, 0–1.
+        gain: (1,) factor on coefficients, against shrinkage by regression.
     """
 
     windows: Floats
     weight: Floats
     scale: Floats
     mean: Floats
-    trust: Floats
+    prior_weight: Floats
     gain: Floats
 
     def __call__(self, x: Floats, base: Floats) -> tuple[Floats, Floats]:
-        """Coefficients (T, K) and lips together (T,) for windows (T, D) and what the prior tells of them."""
-        known = _believed(base - self.mean, self.trust)
-        told = known + _kernel(x, self.windows, self.scale) @ self.weight + self.mean
+        """Coefficients (T, K) and lip closure (T,) for windows (T, D) and the prior's estimate `base`."""
+        base_part = _weighted(base - self.mean, self.prior_weight)
+        estimate = base_part + _kernel(x, self.windows, self.scale) @ self.weight + self.mean
         mean = self.mean[:-1]
-        return np.asarray(mean + self.gain * (told[:, :-1] - mean), np.float32), told[:, -1]
+        return np.asarray(mean + self.gain * (estimate[:, :-1] - mean), np.float32), estimate[:, -1]
 
 
-_TAUGHT = tuple(field.name for field in fields(Voice))
+_VOICE_FIELDS = tuple(field.name for field in fields(Voice))
 
 
 @dataclass(frozen=True)
 class MouthModel:
-    """Speech to mouth for the persons of a film.
+    """Speech to mouth shapes for the persons of a film.
 
     Attributes:
         prior: speech to measures in standard deviations.
-        lag: seconds by which the film's pictures come after its sound.
+        lag: seconds by which the film's pictures are later than its sound.
         colour: (2, 80) average spectrum of the film's speech, see `speech.features`.
-        voices: what each person's own speech taught; persons without are driven by the prior alone.
-        ruled: everyone is driven by `speech.rules` instead.
+        voices: adaptation to each person; persons without one are driven by the prior alone.
+        ruled: all are driven by `speech.rules` instead.
     """
 
     prior: Prior
@@ -117,27 +119,29 @@ class MouthModel:
     ruled: bool = False
 
     def times(self, features: Mapping[str, Any], seconds: Array) -> Array:
-        """When in a sound the mouths of pictures at those seconds of it are told, (T,) both.
+        """Times (T,) at which features are read for pictures at `seconds` (T,) of a sound.
 
-        The film's own way of being early or late is kept for sound of the film's own recording, as far as
-        viewers do not notice it. A dub from elsewhere has no such lag: its mouths are in sync.
+        The film's own lag is kept for sound of the film's own recording, as far as viewers do not notice it.
+        A dub from elsewhere has no such lag: its mouths are in sync.
         """
-        kept = self._kept(features) * float(np.clip(self.lag, *_TOLERATED))
+        kept = self._kept(features) * float(np.clip(self.lag, *_TOLERATED_LAG))
         return np.asarray(seconds, np.float64) - kept
 
     def predict(
         self, name: str, person: Person, features: Mapping[str, Any], at: Array
     ) -> tuple[Floats, Floats]:
-        """Shapes (T, P, 3) that a mouth takes for that speech at `times`, and lips together (T,) 0–1."""
+        """Shapes (T, P, 3) predicted for speech at times `at` (T,), and probability of lip closure (T,)."""
         if self.ruled:
-            told = rules.measures(features, at)
-            return from_measures(person, told[:, :MEASURES]), told[:, MEASURES]
-        around = (_AROUND_S[:, None] + at).ravel()
-        shape, together = self._told(name, person, self.prior.project(features).windows(around))
-        three = shape.reshape(len(_SHARE), len(at), *shape.shape[1:])
-        return np.asarray(np.tensordot(_SHARE, three, 1), np.float32), together.reshape(len(_SHARE), -1)[1]
+            estimate = rules.measures(features, at)
+            return from_measures(person, estimate[:, :MEASURES]), estimate[:, MEASURES]
+        times = (_SMOOTHING_S[:, None] + at).ravel()
+        shape, together = self._estimate(name, person, self.prior.project(features).windows(times))
+        shapes = shape.reshape(len(_SMOOTHING), len(at), *shape.shape[1:])
+        return np.asarray(np.tensordot(_SMOOTHING, shapes, 1), np.float32), together.reshape(
+            len(_SMOOTHING), -1
+        )[1]
 
-    def _told(self, name: str, person: Person, x: Floats) -> tuple[Floats, Floats]:
+    def _estimate(self, name: str, person: Person, x: Floats) -> tuple[Floats, Floats]:
         z = self.prior(x)
         voice = self.voices.get(name)
         if not voice:
@@ -146,23 +150,25 @@ class MouthModel:
         return person.decode(coefficients), together
 
     def _kept(self, features: Mapping[str, Any]) -> float:
-        """How much a sound seems to be of the film's own recording, 0–1, by voice, microphone and room."""
-        (own, doubt), (other, more) = self.colour, np.asarray(features["colour"], np.float32)
-        # A few words of one voice differ from its average by what they are.
-        apart = float(np.sqrt(max(0.0, float(np.mean((own - other) ** 2 - doubt - more)))))
-        return float(np.clip((_ALIKE[1] - apart) / (_ALIKE[1] - _ALIKE[0]), 0, 1))
+        """Score that a sound is of the film's own recording, 0–1, by voice, microphone and room."""
+        (own, variance), (other, other_variance) = self.colour, np.asarray(features["colour"], np.float32)
+        # The spectrum of a few words depends on their phones, so its variance is subtracted.
+        apart = float(np.sqrt(max(0.0, float(np.mean((own - other) ** 2 - variance - other_variance)))))
+        return float(
+            np.clip((_COLOUR_DISTANCE[1] - apart) / (_COLOUR_DISTANCE[1] - _COLOUR_DISTANCE[0]), 0, 1)
+        )
 
     def members(self) -> dict[str, Any]:
         """The weights by name, as `load` takes them."""
         out = members(self.prior) | {"colour": self.colour}
         out |= {"lag": np.array([self.lag], np.float64), "ruled": np.array([self.ruled])}
         for name, voice in sorted(self.voices.items()):
-            out |= {f"voice/{name}/{part}": getattr(voice, part) for part in _TAUGHT}
+            out |= {f"voice/{name}/{part}": getattr(voice, part) for part in _VOICE_FIELDS}
         return out
 
 
-def unlearnt(prior: Prior, ruled: bool = False) -> MouthModel:
-    """A model that no film has taught."""
+def unadapted(prior: Prior, ruled: bool = False) -> MouthModel:
+    """The prior without adaptation to a film."""
     return MouthModel(prior, 0.0, np.zeros((2, BANDS), np.float32), {}, ruled)
 
 
@@ -174,139 +180,147 @@ def load(box: Mapping[str, Any]) -> MouthModel:
         lag=float(box["lag"][0]),
         colour=box["colour"],
         ruled=bool(box["ruled"][0]),
-        voices={n: Voice(*(box[f"voice/{n}/{part}"] for part in _TAUGHT)) for n in names},
+        voices={n: Voice(*(box[f"voice/{n}/{part}"] for part in _VOICE_FIELDS)) for n in names},
     )
 
 
 def from_measures(person: Person, z: Floats) -> Floats:
     """A person's shapes (T, P, 3) for measures in standard deviations (T, 3)."""
-    seen = person.decode(person.coefficients) if len(person.coefficients) else person.closed[None]
-    values = measures(seen)
+    observed = person.decode(person.coefficients) if len(person.coefficients) else person.closed[None]
+    values = measures(observed)
     spread = np.maximum(values.std(0), 1e-4)
-    return person.decode(ridge((values - values.mean(0)) / spread, person.encode(seen), 1.0)(z))
+    return person.decode(ridge((values - values.mean(0)) / spread, person.encode(observed), 1.0)(z))
 
 
-def _base(person: Person, told: Floats) -> Floats:
-    """What the prior tells (T, 4) as a person's coefficients and lips together, (T, K + 1)."""
-    return np.column_stack([person.encode(from_measures(person, told[:, :MEASURES])), told[:, MEASURES]])
+def _base(person: Person, estimate: Floats) -> Floats:
+    """The prior's estimate (T, 4) as a person's coefficients and lip closure, (T, K + 1)."""
+    return np.column_stack(
+        [person.encode(from_measures(person, estimate[:, :MEASURES])), estimate[:, MEASURES]]
+    )
 
 
-def lag(prior: Prior, heard: Sequence[tuple[Speech, Array]], shape: Floats) -> float:
-    """Seconds by which pictures come after their sound: where the prior's aperture fits best and likely.
+def lag(prior: Prior, chunks: Sequence[tuple[Speech, Array]], shape: Floats) -> float:
+    """Seconds by which pictures are later than their sound: the most probable lag given the prior's aperture.
 
     Args:
-        prior: as far as it is known.
-        heard: speech and times in it, piece by piece.
+        prior: speech to measures.
+        chunks: speech and times in it, chunk by chunk.
         shape: (T, P, 3) mouths at all those times.
     """
-    gap = aperture(shape)
-    count = len(gap) / _INDEPENDENT
+    apertures = aperture(shape)
+    count = len(apertures) / _INDEPENDENT
     fits = []
-    for late in _LAGS:
-        told = prior(windows(heard, late))[:, 0]
-        corr = float(np.corrcoef(told, gap)[0, 1]) if told.std() > 0 and gap.std() > 0 else 0.0
+    for lag_seconds in _LAGS:
+        estimate = prior(windows(chunks, lag_seconds))[:, 0]
+        corr = (
+            float(np.corrcoef(estimate, apertures)[0, 1])
+            if estimate.std() > 0 and apertures.std() > 0
+            else 0.0
+        )
         likely = -count / 2 * np.log(1 - np.clip(corr, 0, 0.99) ** 2)
-        fits.append(likely - late**2 / (2 * _LAG_SPREAD**2))
+        fits.append(likely - lag_seconds**2 / (2 * _LAG_SPREAD**2))
     return float(_LAGS[int(np.argmax(fits))])
 
 
 def fit(
     prior: Prior,
     people: Mapping[str, Person],
-    stretches: Sequence[Stretch],
+    track_spans: Sequence[TrackSpan],
     features: Mapping[str, Any],
     least_seconds: float,
 ) -> tuple[MouthModel, dict[str, dict[str, float]]]:
-    """Learn each person's mouth from stretches of their own speech.
+    """Model adapted to each person by spans of their own speech.
 
     Args:
-        prior: where to start from.
+        prior: speech to measures.
         people: shape spaces by name.
-        stretches: of all persons.
+        track_spans: of all persons' tracks.
         features: of the film's sound.
         least_seconds: a person with less speech than this is left to the prior.
 
     Returns:
-        The model, and per learnt person: `seconds` learnt from, `corr` of aperture held out, and `gain`.
+        The model, and per adapted person `seconds` of speech, cross-validated `corr` of the aperture, `gain`.
     """
     speech = np.asarray(features["speech"], np.float32)
-    own: dict[str, list[Stretch]] = {}
+    own: dict[str, list[TrackSpan]] = {}
     length = dict.fromkeys(people, 0.0)
-    for stretch in stretches:
-        spoken = _spoken(speech, stretch.seconds)
+    for span in track_spans:
+        spoken = _spoken(speech, span.seconds)
         if spoken.mean() > 0.2:
-            own.setdefault(stretch.person, []).append(stretch)
-            length[stretch.person] += float(spoken.sum()) * _step(stretch.seconds)
-    learnt = [name for name in sorted(own) if length[name] >= least_seconds]
-    late = 0.0
-    if learnt:
-        most = max(learnt, key=lambda name: length[name])
-        late = lag(prior, *lesson(prior, own[most], features))
+            own.setdefault(span.person, []).append(span)
+            length[span.person] += float(spoken.sum()) * _step(span.seconds)
+    adapted = [name for name in sorted(own) if length[name] >= least_seconds]
+    lag_seconds = 0.0
+    if adapted:
+        most = max(adapted, key=lambda name: length[name])
+        lag_seconds = lag(prior, *training_set(prior, own[most], features))
     voices, facts = {}, {}
-    for name in learnt:
-        heard, shape = lesson(prior, own[name], features)
-        x = windows(heard, late)
+    for name in adapted:
+        chunks, shape = training_set(prior, own[name], features)
+        x = windows(chunks, lag_seconds)
         voices[name], corr = _voice(x, _base(people[name], prior(x)), people[name], shape)
         gain = round(float(voices[name].gain[0]), 3)
         facts[name] = {"seconds": round(length[name], 2), "corr": round(corr, 3), "gain": gain}
-    return MouthModel(prior, late, np.asarray(features["colour"], np.float32), voices), facts
+    return MouthModel(prior, lag_seconds, np.asarray(features["colour"], np.float32), voices), facts
 
 
-def lesson(
-    prior: Prior, own: Sequence[Stretch], features: Mapping[str, Any]
+def training_set(
+    prior: Prior, own: Sequence[TrackSpan], features: Mapping[str, Any]
 ) -> tuple[list[tuple[Speech, Array]], Floats]:
-    """Speech and mouths to learn from: pieces from the whole film, of `LESSON` frames at most."""
-    pieces = [(s, slice(a, a + PIECE)) for s in own for a in range(0, len(s.seconds), PIECE)]
-    heard, shapes = [], []
-    for s, rows in (pieces[k] for k in spread(len(pieces), LESSON // PIECE)):
+    """Chunks of speech and mouths of a person from the whole film, `TRAINING_FRAMES` frames at most."""
+    pieces = [(s, slice(a, a + CHUNK)) for s in own for a in range(0, len(s.seconds), CHUNK)]
+    chunks, shapes = [], []
+    for s, rows in (pieces[k] for k in spread(len(pieces), TRAINING_FRAMES // CHUNK)):
         seconds = s.seconds[rows]
         near, begin = part(features, float(seconds[0]), float(seconds[-1]))
-        heard.append((prior.project(near), seconds - begin))
+        chunks.append((prior.project(near), seconds - begin))
         shapes.append(s.shape[rows])
-    return heard, np.concatenate(shapes)
+    return chunks, np.concatenate(shapes)
 
 
-def windows(heard: Sequence[tuple[Speech, Array]], late: float) -> Floats:
-    """Windows (T, D) of a lesson whose pictures come so many seconds after their sound."""
-    return np.concatenate([speech.windows(seconds - late) for speech, seconds in heard])
+def windows(chunks: Sequence[tuple[Speech, Array]], lag_seconds: float) -> Floats:
+    """Windows (T, D) of a training set whose pictures are later than their sound by that many seconds."""
+    return np.concatenate([speech.windows(seconds - lag_seconds) for speech, seconds in chunks])
 
 
 def _voice(x: Floats, base: Floats, person: Person, shape: Floats) -> tuple[Voice, float]:
-    """A person's voice from all their frames in order of time, and the correlation of aperture held out."""
+    """Voice of a person from frames in order of time, and the cross-validated correlation of the aperture."""
     y = np.column_stack([person.encode(shape), together(aperture(shape))])
     scale = _scale(x)
     edges = np.linspace(0, len(x), _FOLDS + 1).astype(int)
-    told = np.empty_like(y[:, :-1])
+    estimate = np.empty_like(y[:, :-1])
     for a, b in pairwise(edges):
         rest = np.r_[0:a, b : len(x)]
-        told[a:b], _ = _solve(x[rest], base[rest], y[rest], scale)(x[a:b], base[a:b])
-    got, want = aperture(person.decode(told)), aperture(shape)
+        estimate[a:b], _ = _solve(x[rest], base[rest], y[rest], scale)(x[a:b], base[a:b])
+    got, want = aperture(person.decode(estimate)), aperture(shape)
     corr = float(np.corrcoef(got, want)[0, 1]) if got.std() > 0 and want.std() > 0 else 0.0
-    # What was held out is told more faintly than what all of the film has taught.
-    gain = float(np.clip((want.std() / max(got.std(), 1e-6)) ** _HELD_OUT, *_GAIN))
+    # Estimates of held-out frames shrink more than those of a model fitted to the whole film.
+    gain = float(np.clip((want.std() / max(got.std(), 1e-6)) ** _GAIN_EXPONENT, *_GAIN_BOUNDS))
     return _solve(x, base, y, scale, gain), corr
 
 
 def _solve(x: Floats, base: Floats, y: Floats, scale: Floats, gain: float = 1.0) -> Voice:
-    some = spread(len(x), _FRAMES)
+    some = spread(len(x), _KERNEL_FRAMES)
     own = _encoded(x[some])
     kernel = _kernel(own, own, scale).astype(np.float64)
     mean = y.mean(0)
-    said, true = (base - mean)[:, :-1], (y - mean)[:, :-1]
-    trust = np.clip((said * true).sum() / max((said**2).sum(), 1e-9), 0, 1)  # least squares
-    rest = (y - mean - _believed(base - mean, trust))[some].astype(np.float64)
+    predicted, observed = (base - mean)[:, :-1], (y - mean)[:, :-1]
+    prior_weight = np.clip(
+        (predicted * observed).sum() / max((predicted**2).sum(), 1e-9), 0, 1
+    )  # least squares
+    rest = (y - mean - _weighted(base - mean, prior_weight))[some].astype(np.float64)
     weight = np.linalg.solve(kernel + _NOISE * np.eye(len(some)), rest).astype(np.float32)
-    return Voice(own, weight, scale, mean, np.array([trust], np.float32), np.array([gain], np.float32))
+    return Voice(own, weight, scale, mean, np.array([prior_weight], np.float32), np.array([gain], np.float32))
 
 
-def _believed(told: Floats, trust: Floats) -> Floats:
-    """Coefficients as far as the prior is believed, and lips together, which are taken as told."""
-    return np.concatenate([trust * told[:, :-1], told[:, -1:]], axis=1)
+def _weighted(estimate: Floats, prior_weight: Floats) -> Floats:
+    """The prior's coefficients times their weight, and its lip closure unchanged."""
+    return np.concatenate([prior_weight * estimate[:, :-1], estimate[:, -1:]], axis=1)
 
 
 def _kernel(a: Floats, b: Floats, scale: Floats) -> Floats:
-    """Covariance (N, M) of windows: the log-mel takes no part, it tells voices apart more than mouths."""
-    return np.asarray(np.exp(-_distances(_encoded(a), _encoded(b)) / (_REACH * scale)), np.float32)
+    """Covariance (N, M) of windows: without the log-mel, which depends more on the voice."""
+    return np.asarray(np.exp(-_distances(_encoded(a), _encoded(b)) / (_LENGTH_SCALE * scale)), np.float32)
 
 
 def _scale(x: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Speaking styles: how a mouth moves in speech, whatever is said, and lending it to another mouth."""
+"""Speaking styles: statistics of a mouth's movement in speech, and their transfer to another mouth."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dubcli.speech.basis import Person
-    from dubcli.speech.model import Stretch
+    from dubcli.speech.model import TrackSpan
     from dubcli.speech.prior import Prior
 
     Floats = NDArray[np.float32]
 
-_GAIN = (0.5, 2.0)  # beyond, a mouth looks like nobody's
+_GAIN = (0.5, 2.0)  # bounds of the ratio of reaches; set by hand: beyond them a mouth looks unnatural
 
 
 class _Strict(BaseModel):
@@ -25,14 +25,14 @@ class _Strict(BaseModel):
 
 
 class Measure(_Strict):
-    """One measure of a mouth: its middle above rest, and how far it goes, in outer-eye distances."""
+    """Mean above rest and standard deviation of one measure of a mouth, in outer-eye distances."""
 
     middle: Annotated[float, Field(ge=-1, le=1)]
     reach: Annotated[float, Field(gt=0, le=1)]
 
 
 class Style(_Strict):
-    """How somebody speaks: the measures of `speech.basis`."""
+    """A speaking style: statistics of the measures of `speech.basis`."""
 
     aperture: Measure = Field(validation_alias=AliasChoices("aperture", "opening"))
     width: Measure
@@ -48,30 +48,30 @@ class Style(_Strict):
 
 
 def usual(person: Person) -> Style:
-    """The style of somebody whose speech is not known: of all their mouths that were seen."""
+    """Style of a person whose speech is not known, from all their observed mouths."""
     from dubcli.speech import basis
 
-    seen = person.decode(person.coefficients) if len(person.coefficients) else person.closed[None]
-    values = basis.measures(seen) - basis.measures(person.closed)
+    shapes = person.decode(person.coefficients) if len(person.coefficients) else person.closed[None]
+    values = basis.measures(shapes) - basis.measures(person.closed)
     return _style(values.mean(0), values.std(0))
 
 
 def observed(
     prior: Prior,
     person: Person,
-    own: Sequence[tuple[Stretch, NDArray[np.bool_]]],
+    own: Sequence[tuple[TrackSpan, NDArray[np.bool_]]],
     features: Mapping[str, Any],
     lag: float,
 ) -> Style:
-    """The style in which a person was seen to speak.
+    """Style of a person, from their observed speech.
 
-    What the prior tells of the same speech is taken out of the middles, so that they depend less on what was
-    said (`bench/style.py`).
+    The prior's estimate for the same speech is regressed out of the middles, so that they depend less on the
+    words (`bench/style.py`).
 
     Args:
         prior: speech to measures.
         person: whose mouth.
-        own: their stretches, and the frames (T,) of each in which they speak; some frame does.
+        own: their track spans, and the frames (T,) of each in which they speak; some frame does.
         features: of the film's sound.
         lag: seconds by which pictures come after their sound.
     """
@@ -81,17 +81,17 @@ def observed(
     from dubcli.speech.prior import MEASURES
 
     spoken = [
-        model.Stretch(one.person, one.seconds[piece][speaks[piece]], one.shape[piece][speaks[piece]])
+        model.TrackSpan(one.person, one.seconds[chunk][speaks[chunk]], one.shape[chunk][speaks[chunk]])
         for one, speaks in own
-        for piece in (slice(a, a + model.PIECE) for a in range(0, len(speaks), model.PIECE))
-        if speaks[piece].any()
+        for chunk in (slice(a, a + model.CHUNK) for a in range(0, len(speaks), model.CHUNK))
+        if speaks[chunk].any()
     ]
-    heard, shape = model.lesson(prior, spoken, features)
-    told = prior(model.windows(heard, lag))[:, :MEASURES].astype(np.float64)
+    chunks, shape = model.training_set(prior, spoken, features)
+    estimate = prior(model.windows(chunks, lag))[:, :MEASURES].astype(np.float64)
     values = basis.measures(shape).astype(np.float64) - basis.measures(person.closed)
-    about = told - told.mean(0)
-    slope = (about * (values - values.mean(0))).sum(0) / np.maximum((about**2).sum(0), 1e-9)
-    return _style(values.mean(0) - slope * told.mean(0), values.std(0))
+    centred = estimate - estimate.mean(0)
+    slope = (centred * (values - values.mean(0))).sum(0) / np.maximum((centred**2).sum(0), 1e-9)
+    return _style(values.mean(0) - slope * estimate.mean(0), values.std(0))
 
 
 def _style(middle: Any, reach: Any) -> Style:
@@ -102,29 +102,29 @@ def _style(middle: Any, reach: Any) -> Style:
     return Style(aperture=rows[0], width=rows[1], protrusion=rows[2])
 
 
-def lent(person: Person, own: Style, shape: Floats, lenders: Iterable[tuple[Style, Floats]]) -> Floats:
-    """Mouths that move in the style of others.
+def transferred(person: Person, own: Style, shape: Floats, styles: Iterable[tuple[Style, Floats]]) -> Floats:
+    """Mouths in the style of others.
 
-    Each measure is moved and stretched from where and how far the person's own goes to where and how far the
-    lender's does. It says nothing of what the person can do; see `basis.within`.
+    Each measure is shifted and scaled from the person's own mean and deviation to those of the other style.
+    The result may be outside the person's range; see `basis.within`.
 
     Args:
         person: whose mouth.
-        own: their own style.
+        own: the person's own style.
         shape: (T, P, 3) as predicted.
-        lenders: styles, and how much of each there is in every frame, (T,) 0–1; 1 together at most.
+        styles: pairs of a style and its weight in each frame, (T,) 0–1; weights sum to at most 1.
     """
     import numpy as np
 
     from dubcli.speech import basis
 
-    rest, has = basis.measures(person.closed), basis.measures(shape)
+    rest, current = basis.measures(person.closed), basis.measures(shape)
     middle, reach = own.columns()
-    wanted = has.copy()
-    for style, share in lenders:
-        theirs, far = style.columns()
-        gain = np.clip(far / reach, *_GAIN)
-        wanted += share[:, None] * (rest + theirs + gain * (has - rest - middle) - has)
-    # Lips that go further apart or nearer together never go through each other.
-    wanted[:, 0] = np.maximum(wanted[:, 0], np.minimum(has[:, 0], rest[0]))
-    return basis.reshaped(person, shape, wanted)
+    target = current.copy()
+    for style, share in styles:
+        style_middle, style_reach = style.columns()
+        gain = np.clip(style_reach / reach, *_GAIN)
+        target += share[:, None] * (rest + style_middle + gain * (current - rest - middle) - current)
+    # Lips with more or less movement never pass through each other.
+    target[:, 0] = np.maximum(target[:, 0], np.minimum(current[:, 0], rest[0]))
+    return basis.reshaped(person, shape, target)

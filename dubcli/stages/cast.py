@@ -1,4 +1,4 @@
-"""Who is who: the people of the film, each with their tracks and a contact sheet."""
+"""`cast`: the people of the film, each with their tracks and a contact sheet."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ def run(task: Task) -> None:
     from dubcli.face import identity
 
     faces: list[Face] = []
-    seen: list[TrackSummary] = []
+    summaries: list[TrackSummary] = []
     together: set[tuple[int, int]] = set()
     for shot, path in _shots(task):
-        before = len(seen)
-        seen += tracks.summaries(path)
-        faces += [(shot, number) for number in range(len(seen) - before)]
+        first = len(summaries)
+        summaries += tracks.summaries(path)
+        faces += [(shot, number) for number in range(len(summaries) - first)]
         together |= {
             (i, j)
-            for j in range(before, len(seen))
-            for i in range(before, j)
-            if seen[i].first < seen[j].stop and seen[j].first < seen[i].stop
+            for j in range(first, len(summaries))
+            for i in range(first, j)
+            if summaries[i].first < summaries[j].stop and summaries[j].first < summaries[i].stop
         }
     groups = identity.cluster(
-        [summary.descriptor for summary in seen],
-        [float(summary.eligible) for summary in seen],
+        [summary.descriptor for summary in summaries],
+        [float(summary.eligible) for summary in summaries],
         together,
         limit=task.params["apart"],
     )
@@ -72,13 +72,13 @@ def run(task: Task) -> None:
         chosen = _spread(person.faces, SHEET_PICTURES)
         pictures = [tracks.thumbs(paths[shot], number) for shot, number in chosen]
         sheet(task.out, person.id).write_bytes(_sheet(pictures))
-    frames = {face: summary.stop - summary.first for face, summary in zip(faces, seen, strict=True)}
+    frames = {face: summary.stop - summary.first for face, summary in zip(faces, summaries, strict=True)}
     rows = [_row(person, frames, task.params["require_consent"]) for person in persons]
     Cast(persons=tuple(rows)).save(task.out)
 
 
 def _row(person: castfile.Person, frames: Mapping[Face, int], require_consent: bool) -> Person:
-    """A person with what `cast.yaml` says of them."""
+    """A person with the notes of `cast.yaml`."""
     from dubcli.artifacts.cast import Person
 
     why = ""

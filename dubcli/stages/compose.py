@@ -14,7 +14,7 @@ from dubcli.media.spans import Span
 
 STAGE = Stage("compose", version=3, after=("lips",))
 
-# What of the film's description does not change the encoded pictures.
+# Fields of the film's description that do not change the encoded pictures.
 _NOT_PICTURE = {"index", "time_base", "start_pts", "delay", "packets", "first_bytes", "digest", "tags"}
 
 
@@ -30,23 +30,23 @@ def units(job: JobView) -> Iterable[Unit]:
         faces[name.split(".")[0]][f"patch/{name}"] = artifact
         touched += PatchFacts.load(artifact.path).spans
     settings = job.settings.compose
-    other = spans.codec(settings.codec, video.codec) != video.codec
+    other_codec = spans.codec(settings.codec, video.codec) != video.codec
     count = shots.count
-    encoded = [(0, count)] if other else _encoded(settings.video, touched, groups, count)
+    encoded = [(0, count)] if other_codec else _encoded(settings.video, touched, groups, count)
     for shot in shots.shots:
-        mine = faces[shot.name]
+        patches = faces[shot.name]
         parts = spans.clipped(encoded, (shot.start, shot.stop))
         if not parts:
             continue
         yield Unit(
             STAGE,
             shot.name,
-            {"picture": shot.picture, **{role: artifact.content for role, artifact in mine.items()}},
+            {"picture": shot.picture, **{role: artifact.content for role, artifact in patches.items()}},
             {
                 "film": job.sources["film"].path,
                 "probe": media.path,
                 "split": split.path,
-                **{role: artifact.path for role, artifact in mine.items()},
+                **{role: artifact.path for role, artifact in patches.items()},
             },
             params=settings.model_dump(exclude={"video"}),
             facts={"video": facts, "start": shot.start, "spans": [list(part) for part in parts]},

@@ -1,4 +1,4 @@
-"""`cue`: which face says which stretch of the dub; everything else is left alone."""
+"""`cue`: the active speaker of each span of the dub; all other faces stay as they are."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def run(task: Task) -> None:
     from dubcli.media import spans
 
     seconds = Frames.load(task.inputs["split"]).seconds
-    said = speech.Record.load(task.inputs["speech/dub"])
-    dub = assignment.speech_frames(said.regions, seconds, said.offset)
+    dub_speech = speech.Record.load(task.inputs["speech/dub"])
+    dub = assignment.speech_frames(dub_speech.regions, seconds, dub_speech.offset)
     film, audio = np.zeros(len(seconds), bool), None
     if "speech/film" in task.inputs:
         original = speech.Record.load(task.inputs["speech/film"])
@@ -65,7 +65,7 @@ def run(task: Task) -> None:
     cast = Cast.load(task.inputs["cast"])
     owners = cast.owners
     shots = Shots.load(task.inputs["split"]).shots
-    named = _named(said, cast, seconds)
+    named = _named(dub_speech, cast, seconds)
     limits = assignment.Limits(**task.params)
     edits = _edits(task)
     voices = {
@@ -86,8 +86,8 @@ def run(task: Task) -> None:
         for track, person in zip(faces, people, strict=True):
             if person and not person.touch:
                 track.reason[:] = tracks.Reason.FORBIDDEN
-        whose = [person.id if person else "" for person in people]
-        shot = assignment.Shot(row.name, row.start, row.stop, faces, whose)
+        ids = [person.id if person else "" for person in people]
+        shot = assignment.Shot(row.name, row.start, row.stop, faces, ids)
         if row.name in edits:
             own, left, dub_frames = assignment.decided(shot, edits[row.name])
         else:
@@ -106,7 +106,7 @@ def run(task: Task) -> None:
 
 
 def _stems(job: JobView, cast: Cast) -> dict[str, str]:
-    """Person → the unit of `align` that heard their stem.
+    """Person → the unit of `align` of their stem.
 
     Raises:
         ConfigError: a stem's name is nobody's in the cast, or two are the same person's.
@@ -132,22 +132,22 @@ def _stems(job: JobView, cast: Cast) -> dict[str, str]:
     return found
 
 
-def _named(said: Record, cast: Cast, seconds: Any) -> dict[str, Any]:
-    """Person → frames (N,) of what the script gives to them; names that nobody has say nothing."""
+def _named(dub_speech: Record, cast: Cast, seconds: Any) -> dict[str, Any]:
+    """Person → frames (N,) of the words that the script assigns to them; unknown names are ignored."""
     from dubcli.cueing import assignment
     from dubcli.edits.cuefile import called
 
     persons = cast.names
     words: dict[str, list[Region]] = {}
-    for word in said.words:
+    for word in dub_speech.words:
         person = called(word.speaker, persons) if word.speaker else None
         if person is not None:
             words.setdefault(person, []).append(word)
-    return {one: assignment.word_frames(own, seconds, said.offset) for one, own in words.items()}
+    return {one: assignment.word_frames(own, seconds, dub_speech.offset) for one, own in words.items()}
 
 
 def _edits(task: Task) -> dict[str, list[Edit]]:
-    """What a person has decided, by shot."""
+    """Edits of cues, by shot."""
     from dubcli.edits import cuefile
 
     if "edits" not in task.inputs:

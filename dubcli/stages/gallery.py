@@ -1,4 +1,4 @@
-"""Cut out the footage of one person, to be shown again: the reference bank of an actor."""
+"""`gallery`: the reference bank of an actor, crops of the lower face from the film itself."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dubcli.artifacts.shots import Shots
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
 
-STAGE = Stage("gallery", version=1, after=("cue",))
+STAGE = Stage("gallery", version=2, after=("cue",))
 
 
 def units(job: JobView) -> list[Unit]:
     """One unit per person who has a cue, named by their id.
 
-    Nobody else is shown again. A unit's key covers that person's tracks and shots, not the cues: dubs of one
-    film share galleries, and who is merged or split in `cast.yaml` is the only one to be cut out anew.
+    Nobody else needs one. A unit's key covers that person's tracks and shots, not the cues: dubs of one
+    film share galleries, and only a person merged or split in `cast.yaml` is cut out again.
     """
     split, probe = job.one("split"), job.one("probe")
     named = Shots.load(split.path).named()
@@ -58,7 +58,7 @@ def run(task: Task) -> None:
         for shot, number in task.facts["faces"]
     ]
     budget = task.params["budget_mb"] * 1_000_000
-    built = build(task.inputs["film"], video, frames.pts, frames.digest, faces, budget, alive=task.report)
+    built = build(task.inputs["film"], video, frames.pts, frames.digest, faces, budget, progress=task.report)
     gallery.save(task.out, built)
 
 
@@ -74,7 +74,7 @@ def check(task: Task) -> None:
 
     found = gallery.load(task.out)
     kept = (found.crop, found.origin, found.mesh, found.shape, found.pose, found.run, found.sharp)
-    if {len(rows) for rows in (*kept, found.texture, found.cover)} != {len(found)}:
+    if {len(rows) for rows in (*kept, found.texture, found.occlusion)} != {len(found)}:
         raise CheckError(f"the footage of {task.unit} is not whole; type: dubcli run again")
     if not np.isfinite(found.mesh).all() or not np.isfinite(found.head).all():
-        raise CheckError(f"the footage of {task.unit} is placed nowhere; type: dubcli run again")
+        raise CheckError(f"the footage of {task.unit} has meshes that are not finite; type: dubcli run again")

@@ -1,4 +1,4 @@
-"""`learn`: the mouth model of a film's people."""
+"""`learn`: the mouth model of a film's people, the prior adapted to each."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dubcli.errors import CheckError, ConfigError
 if TYPE_CHECKING:
     from dubcli.artifacts.tracks import FaceTrack
     from dubcli.speech.basis import Person
-    from dubcli.speech.model import MouthModel, Stretch
+    from dubcli.speech.model import MouthModel, TrackSpan
 
-STAGE = Stage("learn", 10, after=("cast", "align"))
+STAGE = Stage("learn", 11, after=("cast", "align"))
 
-_SHAPES = 40_000  # frames that a person's space of shapes is made from: half an hour of one face
-_STYLE_TRACKS = 64  # tracks of a person that tell their style: twice the pieces that a lesson takes
+_SHAPES = 40_000  # frames that a person's space of shapes is fitted to: half an hour of one face; set by hand
+_STYLE_TRACKS = 64  # tracks that a style is estimated from: twice the chunks of a training set; set by hand
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
 
@@ -32,13 +32,13 @@ def units(job: JobView) -> list[Unit]:
     inputs = {f"tracks/{shot}": artifact.content for shot, artifact in shots.items()}
     paths = {f"tracks/{shot}": artifact.path for shot, artifact in shots.items()}
     cast = Cast.load(job.one("cast").path)
-    # Names, notes and sheets change no mouth: only who is who counts.
+    # Names, notes and sheets change no mouth: only identities count.
     who = keys.digest([[person.id, person.faces] for person in cast.persons])
     inputs |= {"cast": who, "picture": split.content}
     paths |= {"cast": job.one("cast").path, "picture": split.path}
-    heard = job.artifacts.get("align", {}).get("film")
-    if heard:
-        inputs["speech/film"], paths["speech/film"] = heard.content, heard.path
+    film_speech = job.artifacts.get("align", {}).get("film")
+    if film_speech:
+        inputs["speech/film"], paths["speech/film"] = film_speech.content, film_speech.path
     settings = job.settings.learn
     paths["prior"] = Path(settings.prior) if settings.prior else _PRIOR
     if not paths["prior"].is_file():
@@ -66,23 +66,25 @@ def run(task: Task) -> None:
     kind: mouth.Kind = "prior"
     why = "the film has no sound to learn from"
     facts: dict[str, dict[str, float]] = {}
-    learnt = model.unlearnt(prior.load(task.inputs["prior"]))
+    mouth_model = model.unadapted(prior.load(task.inputs["prior"]))
     source = task.params["source"]
     if source != "film":
         kind, why = source, "the settings ask for it"
-        learnt = model.unlearnt(learnt.prior, ruled=source == "rules")
+        mouth_model = model.unadapted(mouth_model.prior, ruled=source == "rules")
     elif "speech/film" in task.inputs:
         features = sound.features(task.inputs["speech/film"])
-        stretches = _stretches(task, faces, people)
-        learnt, facts = model.fit(learnt.prior, people, stretches, features, task.params["least_speech"])
+        track_spans = _track_spans(task, faces, people)
+        mouth_model, facts = model.fit(
+            mouth_model.prior, people, track_spans, features, task.params["least_speech"]
+        )
         kind, why = ("film", "learnt from the film's own speech") if facts else ("prior", _why(features))
-        styles = _styles(task, features, {name: faces[name] for name in facts}, people, learnt)
+        styles = _styles(task, features, {name: faces[name] for name in facts}, people, mouth_model)
     for name in set(people) - set(styles):
         styles[name] = {"style": style.usual(people[name]).model_dump()}
-    mouth.save_weights(task.out, learnt.members())
+    mouth.save_weights(task.out, mouth_model.members())
     mouth.save_persons(task.out, basis.save(people))
-    told = {name: mouth.PersonFit.model_validate({**facts.get(name, {}), **styles[name]}) for name in people}
-    mouth.MouthFacts(kind=kind, why=why, lag=round(learnt.lag, 3), people=told).save(task.out)
+    fits = {name: mouth.PersonFit.model_validate({**facts.get(name, {}), **styles[name]}) for name in people}
+    mouth.MouthFacts(kind=kind, why=why, lag=round(mouth_model.lag, 3), people=fits).save(task.out)
 
 
 def check(task: Task) -> None:
@@ -105,7 +107,7 @@ def check(task: Task) -> None:
 
 @dataclass(frozen=True)
 class _Face:
-    """A track on disk, which is read when it is looked at: of a film they are gigabytes.
+    """A track on disk, loaded when it is called: those of a film are gigabytes.
 
     Attributes:
         shot: the shot it is in.
@@ -125,7 +127,7 @@ class _Face:
 
 @dataclass(frozen=True)
 class _Mouths:
-    """Canonical mouths (T, P, 3) of frames [start, stop) of a track, made as slices of it are asked for."""
+    """Canonical mouths (T, P, 3) of frames [start, stop) of a track, computed slice by slice."""
 
     face: _Face
     head: Any
@@ -175,14 +177,14 @@ def _shape(mesh: Any, head: Any) -> Any:
     return pose.to_canonical(mesh, fitted)[:, list(regions.MOUTH)]
 
 
-def _stretches(
+def _track_spans(
     task: Task, faces: Mapping[str, Sequence[_Face]], people: Mapping[str, Person]
-) -> list[Stretch]:
+) -> list[TrackSpan]:
     """Runs of consecutive eligible frames with their times in the film's own sound."""
     from dubcli.artifacts import speech
     from dubcli.artifacts.shots import Frames
-    from dubcli.face.gallery import stretches
-    from dubcli.speech.model import Stretch
+    from dubcli.face.gallery import runs
+    from dubcli.speech.model import TrackSpan
 
     seconds = Frames.load(task.inputs["picture"]).seconds
     offset = speech.Record.load(task.inputs["speech/film"]).offset
@@ -190,9 +192,9 @@ def _stretches(
     for name, own in faces.items():
         for face in own:
             track = face()
-            for a, b in stretches(track.eligible):
+            for a, b in runs(track.eligible):
                 shape = _Mouths(face, people[name].head, a, b)
-                out.append(Stretch(name, seconds[track.frames[a:b]] - offset, shape))
+                out.append(TrackSpan(name, seconds[track.frames[a:b]] - offset, shape))
     return out
 
 
@@ -201,43 +203,43 @@ def _styles(
     features: Mapping[str, Any],
     faces: Mapping[str, Sequence[_Face]],
     people: Mapping[str, Person],
-    learnt: MouthModel,
+    mouth_model: MouthModel,
 ) -> dict[str, dict[str, Any]]:
-    """Styles of those of some people who talk enough, and the seconds for which they do.
+    """Styles of the people with enough speech, and its seconds.
 
-    Of a long film an even part of a person's tracks is looked at, and who talks in their shots.
+    Of a long film an even part of a person's tracks is read, with the active speaker in their shots.
     """
     import numpy as np
 
     from dubcli.artifacts import speech, tracks
     from dubcli.artifacts.shots import Frames
     from dubcli.cueing import evidence
-    from dubcli.face.gallery import stretches
+    from dubcli.face.gallery import runs
     from dubcli.speech import basis, model, style
 
     offset = speech.Record.load(task.inputs["speech/film"]).offset
     seconds = Frames.load(task.inputs["picture"]).seconds
     audio = evidence.FilmAudio(features, offset)
-    told: dict[str, list[evidence.Evidence]] = {}
+    by_shot: dict[str, list[evidence.Evidence]] = {}
     found = {}
     for done, (name, own) in enumerate(faces.items()):
         lengths = [len(face().frames) for face in own]
         frames = sum(lengths)
-        most = min(_STYLE_TRACKS, len(own) * model.LESSON // frames)
+        most = min(_STYLE_TRACKS, len(own) * model.TRAINING_FRAMES // frames)
         chosen = basis.spread(len(own), max(1, most))
         some = [own[k] for k in chosen]
         talks = []
         for face in some:
-            if face.shot not in told:
-                told[face.shot] = evidence.estimate(tracks.load(face.path, pictures=False), seconds, audio)
+            if face.shot not in by_shot:
+                by_shot[face.shot] = evidence.estimate(tracks.load(face.path, pictures=False), seconds, audio)
             eligible = face().eligible
-            talks += [told[face.shot][face.number].talking[a:b] > 0.5 for a, b in stretches(eligible)]
-        seen = list(zip(_stretches(task, {name: some}, people), talks, strict=True))
-        part = sum(float(np.gradient(stretch.seconds)[spoken].sum()) for stretch, spoken in seen)
+            talks += [by_shot[face.shot][face.number].talking[a:b] > 0.5 for a, b in runs(eligible)]
+        seen = list(zip(_track_spans(task, {name: some}, people), talks, strict=True))
+        part = sum(float(np.gradient(span.seconds)[spoken].sum()) for span, spoken in seen)
         whole = part * frames / sum(lengths[k] for k in chosen)
         if part >= task.params["least_speech"]:
-            lent = style.observed(learnt.prior, people[name], seen, features, learnt.lag)
-            found[name] = {"talks": round(whole, 2), "style": lent.model_dump()}
+            observed = style.observed(mouth_model.prior, people[name], seen, features, mouth_model.lag)
+            found[name] = {"talks": round(whole, 2), "style": observed.model_dump()}
         task.report(len(faces) + done, 2 * len(faces))
     return found
 

@@ -75,10 +75,10 @@ def run(task: Task) -> None:
         batch=task.batch,
         report=task.report,
     )
-    asked = motion.weight > 0
-    # Where nothing is asked for, as in a shot that fits the dub already, no engine needs to look at it.
-    made = engine("lips", task.engine).load().patches(work) if asked.any() else ()
-    placed, given_back = write(patches.pictures(task.out), made, work.frames[asked], work.video)
+    active = motion.weight > 0
+    # Where all weights are 0, as in a shot that matches the dub already, no engine is loaded.
+    made = engine("lips", task.engine).load().patches(work) if active.any() else ()
+    placed, given_back = write(patches.pictures(task.out), made, work.frames[active], work.video)
     placed.save(task.out)
     patches.PatchFacts(
         engine=task.engine,
@@ -104,10 +104,10 @@ def check(task: Task) -> None:
 
     rows = patches.Placement.load(task.out)
     frames, origin, confidence = rows.frames, rows.origin, rows.confidence
-    asked = int((Motion.load(task.inputs["motion"]).weight > 0).sum())
+    active = int((Motion.load(task.inputs["motion"]).weight > 0).sum())
     given_back = patches.PatchFacts.load(task.out).given_back
-    if len(frames) + given_back not in (0, asked):
-        made = f"{len(frames) + given_back} of {asked} patches of {task.unit}"
+    if len(frames) + given_back not in (0, active):
+        made = f"{len(frames) + given_back} of {active} patches of {task.unit}"
         raise CheckError(f"the lip engine made {made}; choose another with --engine")
     count, size = 0, (0, 0)
     if len(frames):

@@ -1,4 +1,4 @@
-"""`motion`: the mouth shapes that one face takes in one shot, frame by frame."""
+"""`motion`: the target mouth shapes of one face in one shot, frame by frame."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def units(job: JobView) -> list[Unit]:
         row["amplitude"] = round(cue.amplitude * person.amplitude, 4)
         chosen = cue.style or person.style or stylefile.OWN
         if chosen != stylefile.OWN:
-            # What it says of mouths, not its name, so that a shot runs again where its numbers change.
+            # Its numbers, not its name, so that a shot runs again where they change.
             row["style"] = stylefile.load(job.sources[f"style:{chosen}"].path).style.model_dump()
         rows.setdefault((cue.shot, cue.track), []).append(row)
     out = []
     settings = job.settings.motion
     params = settings.model_dump(exclude=set() if settings.keep_matching else {"matching"})
-    heard = job.artifacts.get("align", {}).get("film") if settings.keep_matching else None
+    film_speech = job.artifacts.get("align", {}).get("film") if settings.keep_matching else None
     for (shot, track), own in rows.items():
         used = {
             "track": job.one("track", shot),
@@ -48,7 +48,7 @@ def units(job: JobView) -> list[Unit]:
             "model": job.one("learn"),
             "picture": job.one("split"),
         }
-        used |= {"speech/film": heard} if heard else {}
+        used |= {"speech/film": film_speech} if film_speech else {}
         curves = job.sources.get(f"curves:{shot}.{track}")
         edits = {"curves": curves} if curves else {}
         out.append(
@@ -80,30 +80,30 @@ def run(task: Task) -> None:
 
     track = tracks.load_one(task.inputs["track"], task.facts["track"])
     seconds = Frames.load(task.inputs["picture"]).seconds[track.frames]
-    features, at = _heard(task.inputs["speech/dub"], seconds)
+    features, at = _features_at(task.inputs["speech/dub"], seconds)
     name = task.facts["cues"][0]["person"]
     person = basis.load(mouth.persons(task.inputs["model"]), name)
     fitted = pose.canonical_transform(track.mesh, person.head)
     own = pose.to_canonical(track.mesh, fitted)[:, list(MOUTH)]
 
-    learnt = model.load(mouth.weights(task.inputs["model"], name))
-    at = learnt.times(features, at)
+    mouth_model = model.load(mouth.weights(task.inputs["model"], name))
+    at = mouth_model.times(features, at)
     speaking, still = _kinds(track.frames, task.facts["cues"])
-    spoken, together = learnt.predict(name, person, features, at)
-    spoken = _styled(task, name, person, track.frames, spoken)
+    predicted, together = mouth_model.predict(name, person, features, at)
+    predicted = _styled(task, name, person, track.frames, predicted)
     rest = curves.resting(still, speaking, features, at)
     gain = task.params["amplitude"] * curves.gains(track.frames, task.facts["cues"])
-    wanted, closed = curves.speak(person, spoken, together, features, at, rest, gain)
+    target, closed = curves.speak(person, predicted, together, features, at, rest, gain)
     first, last = task.facts["shot"]
     change = (speaking | still) & track.eligible
     if task.params["keep_matching"]:
-        asked = _asked(task, learnt, name, person, seconds)
+        film_shape = _film_prediction(task, mouth_model, name, person, seconds)
         step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.04
-        change &= ~matching.matches(wanted, own, asked, step, task.params["matching"])
+        change &= ~matching.matches(target, own, film_shape, step, task.params["matching"])
     picture, morph = curves.ramps(
         change, task.params["ramp"], bool(track.frames[0] == first), bool(track.frames[-1] == last - 1)
     )
-    shape = own + morph[:, None, None] * (wanted - own)
+    shape = own + morph[:, None, None] * (target - own)
     keep = np.flatnonzero(picture > 0)
     a, b = (int(keep[0]), int(keep[-1]) + 1) if len(keep) else (0, 0)
     found = shape[a:b].astype(np.float32), picture[a:b].astype(np.float32)
@@ -122,24 +122,24 @@ def run(task: Task) -> None:
 
 
 def _styled(task: Task, name: str, person: Person, frames: Any, shape: Any) -> Any:
-    """Shapes (T, P, 3) in the styles that their cues have."""
+    """Shapes (T, P, 3) in the styles of their cues."""
     from dubcli.artifacts.mouth import MouthFacts
     from dubcli.speech import motion as curves
 
     cues = task.facts["cues"]
-    asked = [k for k, cue in enumerate(cues) if "style" in cue]
-    if not asked:
+    styled = [k for k, cue in enumerate(cues) if "style" in cue]
+    if not styled:
         return shape
     known = MouthFacts.load(task.inputs["model"]).people[name].style
-    lenders = [
+    styles = [
         (
             style.Style.model_validate(cues[k]["style"]),
             # A style fades into the next as an amplitude does.
             curves.gains(frames, [cue | {"amplitude": float(n == k)} for n, cue in enumerate(cues)]),
         )
-        for k in asked
+        for k in styled
     ]
-    return style.lent(person, style.Style.model_validate(known), shape, lenders)
+    return style.transferred(person, style.Style.model_validate(known), shape, styles)
 
 
 def _edited(task: Task, person: Person, frames: Any, shape: Any, weight: Any, part: slice) -> tuple[Any, Any]:
@@ -157,22 +157,22 @@ def _edited(task: Task, person: Person, frames: Any, shape: Any, weight: Any, pa
     return shape, weight
 
 
-def _asked(task: Task, learnt: MouthModel, name: str, person: Person, seconds: Any) -> Any:
-    """The mouths (T, P, 3) that the film's own sound asks for; None where it has no sound."""
+def _film_prediction(task: Task, mouth_model: MouthModel, name: str, person: Person, seconds: Any) -> Any:
+    """Mouths (T, P, 3) predicted from the film's own sound; None where it has none."""
     import numpy as np
 
     from dubcli.speech import motion as curves
 
     if "speech/film" not in task.inputs:
         return None
-    features, at = _heard(task.inputs["speech/film"], seconds)
-    at = learnt.times(features, at)
-    spoken, together = learnt.predict(name, person, features, at)
+    features, at = _features_at(task.inputs["speech/film"], seconds)
+    at = mouth_model.times(features, at)
+    predicted, together = mouth_model.predict(name, person, features, at)
     free = np.zeros(len(at), np.float32)
-    return curves.speak(person, spoken, together, features, at, free, task.params["amplitude"])[0]
+    return curves.speak(person, predicted, together, features, at, free, task.params["amplitude"])[0]
 
 
-def _heard(folder: Path, seconds: Any) -> tuple[dict[str, Any], Any]:
+def _features_at(folder: Path, seconds: Any) -> tuple[dict[str, Any], Any]:
     """Features of a sound around a face's frames, and the frames' times in them."""
     from dubcli.artifacts import speech
     from dubcli.speech.features import part

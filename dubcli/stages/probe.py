@@ -31,11 +31,11 @@ def units(job: JobView) -> Iterable[Unit]:
 
 
 def run(task: Task) -> None:
-    """Write `media.json`, a `artifacts.media.MediaInfo`, or `output.json`."""
+    """Write `media.json`, an `artifacts.media.MediaInfo`, or `output.json`."""
     if task.unit == "output":
         _judge(task)
     else:
-        _look(task)
+        _probe(task)
 
 
 def _judge(task: Task) -> None:
@@ -65,7 +65,7 @@ def _judge(task: Task) -> None:
     (task.out / "output.json").write_text(json.dumps(note, indent=1) + "\n")
 
 
-def _look(task: Task) -> None:
+def _probe(task: Task) -> None:
     from dubcli.media.probe import probe
 
     path = task.inputs["film"]
@@ -81,7 +81,7 @@ def _look(task: Task) -> None:
 
 
 def check(task: Task) -> None:
-    """The file must say what was read."""
+    """The description must be there and valid."""
     from dubcli.artifacts.media import MediaInfo
 
     if task.unit == "output":

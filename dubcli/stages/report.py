@@ -26,7 +26,7 @@ def units(job: JobView) -> list[Unit]:
         used |= {f"{role}/{name}": artifact for name, artifact in job.all(stage).items()}
     settings, film = job.settings, job.sources["film"]
     shots = Shots.load(used["split"].path).shots
-    measured_by = engine("tracker", "mediapipe")  # whatever tracker the film was dubbed with
+    measured_by = engine("tracker", "mediapipe")  # whatever tracker the job used
     networks = {f"networks/{name}": digest for name, digest in measured_by.digests().items()}
     return [
         Unit(

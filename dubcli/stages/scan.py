@@ -7,11 +7,11 @@ from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError
 
 STAGE = Stage("scan", version=1, after=("probe",))
-_JUMP_SECONDS = 1  # back in time, which no reordering of pictures explains
+_JUMP_SECONDS = 1  # seconds back in time, more than any reordering of pictures; set by hand
 
 
 def units(job: JobView) -> list[Unit]:
-    """One unit: the film. No setting has a part in it, so a film is scanned once."""
+    """One unit: the film. It depends on no setting, so a film is scanned once."""
     media = job.one("probe")
     video = MediaInfo.load(media.path).film
     return [
@@ -56,8 +56,8 @@ def run(task: Task) -> None:
         grouper = Grouper(video.codec, stream.codec_context.extradata or b"")
         step = max(1, round(1 / (video.rate * video.tick)))
         for frame in decode.pictures(container, stream, film, video, count_damage, grouper.add):
-            told = decode.shown(frame, container)
-            time = told if told is not None else (pts[-1] + step if pts else video.start_pts)
+            presentation = decode.shown(frame, container)
+            time = presentation if presentation is not None else (pts[-1] + step if pts else video.start_pts)
             if pts and time < pts[-1] - _JUMP_SECONDS / video.tick:
                 raise MediaError(
                     f"{film}: its times jump back after frame {len(pts) - 1}, as where files were joined; "

@@ -52,7 +52,7 @@ def run(task: Task) -> None:
 
 
 def check(task: Task) -> None:
-    """Shots must cover all frames once, and time must go forward."""
+    """Shots must hold all frames once, and time must go forward."""
     import numpy as np
 
     from dubcli.artifacts.shots import Frames, Shots

@@ -1,4 +1,4 @@
-"""Follow every face of a shot: box, mesh, pose, and where its mouth may be changed."""
+"""`track`: the tracks of all faces in a shot, with mesh, head pose and where the mouth may be changed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(task: Task) -> None:
     tracker = engine("tracker", task.engine).load()
     if task.weights:
         tracker.use(task.weights)
-    # Cameras get the flag wrong: where nobody is seen as the film is shown, the raster itself is searched.
+    # Some cameras set the rotation wrongly: without a face in the upright picture the raster is tracked.
     for turn in dict.fromkeys((task.facts["quarter_turns"], 0)):
         found = tracker.track(
             decode.frames(task.inputs["film"], video, frames.pts, start, stop, frames.digest),
@@ -67,7 +67,7 @@ def run(task: Task) -> None:
 
 
 def check(task: Task) -> None:
-    """The tracks lie inside the shot and agree with themselves.
+    """The tracks lie inside the shot, and their arrays have one length.
 
     Raises:
         CheckError: they do not.

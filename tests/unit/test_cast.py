@@ -29,14 +29,14 @@ from dubcli.stages import learn, module
 cast = module("cast")
 
 
-def descriptor(person: int, look: int = 0, noise: float = 0.15) -> NDArray[np.float32]:
+def descriptor(person: int, appearance: int = 0, noise: float = 0.15) -> NDArray[np.float32]:
     """Descriptors like those of one person in some scene."""
     centre = np.random.default_rng(person).normal(size=64)
-    rows = centre + noise * np.random.default_rng((person, look)).normal(size=(4, 64)) * np.sqrt(4)
+    rows = centre + noise * np.random.default_rng((person, appearance)).normal(size=(4, 64)) * np.sqrt(4)
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-def track(person: int, first: int = 0, frames: int = 10, look: int = 0) -> FaceTrack:
+def track(person: int, first: int = 0, frames: int = 10, appearance: int = 0) -> FaceTrack:
     return FaceTrack(
         frames=np.arange(first, first + frames, dtype=np.int32),
         mesh=np.zeros((frames, 478, 3), np.float32),
@@ -46,7 +46,7 @@ def track(person: int, first: int = 0, frames: int = 10, look: int = 0) -> FaceT
         occlusion=np.zeros(frames, np.float32),
         reason=np.zeros(frames, np.uint8),
         thumbs=np.full((4, 96, 96, 3), 40 * person, np.uint8),
-        descriptor=descriptor(person, look),
+        descriptor=descriptor(person, appearance),
     )
 
 
@@ -78,7 +78,7 @@ def film() -> dict[str, list[FaceTrack]]:
     """Person 1 in two shots, with person 2 in the second, and person 3 alone in the third."""
     return {
         "00000000": [track(1, 0, 30)],
-        "00000030": [track(2, 30, 20), track(1, 30, 20, look=1)],
+        "00000030": [track(2, 30, 20), track(1, 30, 20, appearance=1)],
         "00000050": [track(3, 50, 10)],
     }
 
@@ -98,7 +98,7 @@ def test_one_person_in_two_shots_is_one_and_the_most_seen_comes_first(
 
 
 def test_two_faces_in_one_frame_are_two_people_however_alike() -> None:
-    twins = [descriptor(1), descriptor(1, look=1), descriptor(1, look=2)]
+    twins = [descriptor(1), descriptor(1, appearance=1), descriptor(1, appearance=2)]
     assert identity.cluster(twins, [5, 3, 1], set(), 0.5) == [[0, 1, 2]]
     for pair in ((0, 1), (1, 2), (0, 2)):
         groups = identity.cluster(twins, [5, 3, 1], {pair}, 0.5)
@@ -106,13 +106,13 @@ def test_two_faces_in_one_frame_are_two_people_however_alike() -> None:
         assert not any(set(pair) <= set(group) for group in groups)
 
 
-def test_what_is_in_doubt_stays_apart() -> None:
+def test_uncertain_pairs_stay_apart() -> None:
     people = [descriptor(person) for person in range(8)]
     assert len(identity.cluster(people, [1.0] * 8, set(), Settings().cast.apart)) == 8
 
 
 def test_groups_do_not_depend_on_the_order_of_tracks() -> None:
-    rows = [descriptor(person, look) for look in range(3) for person in range(5)]
+    rows = [descriptor(person, appearance) for appearance in range(3) for person in range(5)]
     order = np.random.default_rng(3).permutation(len(rows))
     plain = identity.cluster(rows, [1.0] * len(rows), set(), 0.3)
     mixed = identity.cluster([rows[k] for k in order], [1.0] * len(rows), set(), 0.3)
@@ -285,7 +285,7 @@ def test_a_job_takes_cast_yaml_as_a_source_as_long_as_it_is_there(tmp_path: Path
     assert set(job.read_sources()) == {"film", "dub"}
 
 
-def test_naming_a_person_teaches_nobody_anew(tmp_path: Path) -> None:
+def test_naming_a_person_fits_no_model_anew(tmp_path: Path) -> None:
     """The key of `learn` knows who is who, not what they are called."""
 
     def key(name: str, faces: tuple[artifact.Face, ...]) -> str:
@@ -307,8 +307,8 @@ def test_naming_a_person_teaches_nobody_anew(tmp_path: Path) -> None:
     assert unnamed != key("Anna", (one, other))
 
 
-def test_a_long_film_is_grouped_across_its_reels_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "_REEL", 150)
+def test_a_long_film_is_grouped_across_batches_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "_BATCH", 150)
     chance = np.random.default_rng(5)
     faces = chance.normal(size=(12, 64))
     who = chance.integers(0, 12, 900)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from dubcli.artifacts.gallery import Crops, Gallery
 from dubcli.engines.lips import retrieval
-from dubcli.face import cover
 from dubcli.face import mesh as regions
+from dubcli.face import occlusion
 
 MOUTH = list(regions.MOUTH)
 
@@ -34,8 +34,8 @@ def gallery(gaps: NDArray[np.float64], run: NDArray[np.int32], yaw: float = 0.0)
         pose=np.repeat(np.array([[yaw, 0, 0]], np.float32), count, axis=0),
         run=run,
         sharp=np.ones(count, np.float32),
-        texture=np.full((count, cover.ROWS, cover.COLUMNS, 3), 128, np.uint8),
-        cover=np.zeros((count, cover.ROWS, cover.COLUMNS), np.uint8),
+        texture=np.full((count, occlusion.ROWS, occlusion.COLUMNS, 3), 128, np.uint8),
+        occlusion=np.zeros((count, occlusion.ROWS, occlusion.COLUMNS), np.uint8),
         head=regions.head(),
     )
     one.texture[:, 14:20, 18:30] = (gaps * 500).astype(np.uint8)[
@@ -44,9 +44,9 @@ def gallery(gaps: NDArray[np.float64], run: NDArray[np.int32], yaw: float = 0.0)
     return one
 
 
-def wanted(gaps: NDArray[np.float64]) -> retrieval.Wanted:
+def wanted(gaps: NDArray[np.float64]) -> retrieval.Target:
     count = len(gaps)
-    return retrieval.Wanted(
+    return retrieval.Target(
         mouths(gaps), np.zeros((count, 3)), np.full(count, 100.0), np.full((count, 3), 0.5)
     )
 
@@ -62,7 +62,7 @@ def speech(count: int, seed: int) -> NDArray[np.float64]:
     return np.abs(steps) * 0.04
 
 
-def test_footage_of_the_very_words_is_found_and_shown_in_one_piece() -> None:
+def test_footage_of_the_very_words_is_found_and_shown_in_one_run() -> None:
     gaps = speech(400, 0)
     footage = gallery(gaps, np.repeat(np.arange(4, dtype=np.int32), 100))
     assert path(gaps[120:160], footage) == list(range(120, 160))
@@ -97,7 +97,7 @@ def test_closed_lips_are_taken_from_closed_lips() -> None:
 
 
 @pytest.mark.parametrize("yaw", [25.0, -25.0])
-def test_a_turned_head_is_shown_only_for_want_of_another(yaw: float) -> None:
+def test_a_turned_head_is_used_only_where_there_is_no_other(yaw: float) -> None:
     straight, turned = (
         gallery(np.array([0.08]), np.zeros(1, np.int32)),
         gallery(np.array([0.1]), np.zeros(1, np.int32), yaw),
@@ -107,7 +107,7 @@ def test_a_turned_head_is_shown_only_for_want_of_another(yaw: float) -> None:
     assert retrieval.mismatch(one, straight, size) < retrieval.mismatch(one, turned, size)
 
 
-def test_small_faces_are_not_blown_up_where_larger_ones_are_there() -> None:
+def test_small_faces_are_not_enlarged_where_larger_ones_are_there() -> None:
     footage = gallery(np.array([0.1, 0.1]), np.arange(2, dtype=np.int32))
     small, large = retrieval.mismatch(wanted(np.array([0.1])), footage, np.array([50.0, 200.0]))[0]
     assert large < small
@@ -137,27 +137,28 @@ def test_lips_that_have_just_met_or_turned_back_are_not_smeared() -> None:
     assert speed == pytest.approx([0, 0.1, 0, 0, 0, 0], abs=1e-6)
 
 
-def test_footage_behind_a_microphone_is_passed_over() -> None:
+def test_occluded_footage_is_passed_over() -> None:
     footage = gallery(np.array([0.1, 0.1]), np.arange(2, dtype=np.int32))
-    footage.cover[0, 25:] = 255
+    footage.occlusion[0, 25:] = 255
     hidden, clear = retrieval.mismatch(wanted(np.array([0.1])), footage, np.full(2, 100.0))[0]
     assert clear < hidden - 1
 
 
-def test_a_new_piece_goes_on_where_the_last_one_stopped() -> None:
+def test_a_new_path_continues_the_previous_one() -> None:
     gaps = np.full(60, 0.1)
     footage = gallery(gaps, np.zeros(60, np.int32))
     assert path(np.full(5, 0.1), footage, start=30) == [31, 32, 33, 34, 35]
 
 
-def test_only_some_candidates_are_weighed_and_the_path_is_nearly_the_best() -> None:
+def test_few_candidates_are_evaluated_and_the_path_is_nearly_the_best() -> None:
     gaps, footage = speech(40, 4), gallery(speech(600, 3), np.repeat(np.arange(6, dtype=np.int32), 100))
     cost = retrieval.mismatch(wanted(gaps), footage, np.full(600, 100.0))
 
     def price(rows: NDArray[np.int64]) -> float:
-        look = cover.mouth(footage.texture)
+        appearance = occlusion.mouth(footage.texture)
         cuts = [
-            float(retrieval._transition(rows[[k]], rows[[k + 1]], footage.run, look)[0, 0]) for k in range(39)
+            float(retrieval._transition(rows[[k]], rows[[k + 1]], footage.run, appearance)[0, 0])
+            for k in range(39)
         ]
         return float(cost[np.arange(40), rows].sum()) + sum(cuts)
 

@@ -1,4 +1,4 @@
-"""What a mouth can be told from: the same at any level, silent for silence."""
+"""Audio features: the same at any level, silent for silence."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def speech() -> Floats:
 
 
 @pytest.fixture(scope="module")
-def heard(speech: Floats) -> Alignment:
+def alignment(speech: Floats) -> Alignment:
     return PhoneAligner().align(levelled(speech))
 
 
 @pytest.fixture(scope="module")
-def found(speech: Floats, heard: Alignment) -> dict[str, Floats]:
-    return features(speech, heard)
+def found(speech: Floats, alignment: Alignment) -> dict[str, Floats]:
+    return features(speech, alignment)
 
 
 def test_all_rows_are_a_hundredth_of_a_second(speech: Floats, found: dict[str, Floats]) -> None:
@@ -46,15 +46,15 @@ def test_all_rows_are_a_hundredth_of_a_second(speech: Floats, found: dict[str, F
     assert {str(rows.dtype) for rows in even.values()} == {"float32"}
 
 
-def test_the_encoder_hears_speech_and_nothing_else(found: dict[str, Floats], heard: Alignment) -> None:
+def test_the_encoder_embeds_speech_and_nothing_else(found: dict[str, Floats], alignment: Alignment) -> None:
     at = encoder.seconds(np.arange(len(found["encoded"])))
-    said = np.any([(at > r.start) & (at < r.end) for r in heard.record.regions], axis=0)
-    far = np.all([(at < r.start - 0.41) | (at > r.end + 0.41) for r in heard.record.regions], axis=0)
+    said = np.any([(at > r.start) & (at < r.end) for r in alignment.record.regions], axis=0)
+    far = np.all([(at < r.start - 0.41) | (at > r.end + 0.41) for r in alignment.record.regions], axis=0)
     assert found["encoded"][said].any(axis=1).all()
     assert not found["encoded"][far].any()
 
 
-def test_colour_tells_recordings_apart_and_not_levels(speech: Floats, found: dict[str, Floats]) -> None:
+def test_colour_separates_recordings_and_not_levels(speech: Floats, found: dict[str, Floats]) -> None:
     def apart(wave: Floats) -> float:
         (one, doubt), (two, more) = _features(wave)["colour"], found["colour"]
         return float(np.mean((one - two) ** 2 - doubt - more))
@@ -103,11 +103,11 @@ def test_music_between_lines_is_silence_to_a_mouth(speech: Floats) -> None:
 
 
 @pytest.mark.parametrize("hertz", [90.0, 140.0, 220.0, 330.0])
-def test_pitch_of_a_buzz_is_its_frequency(hertz: float, heard: Alignment) -> None:
-    time = np.arange(len(heard.speech) * 160) / 16000
+def test_pitch_of_a_buzz_is_its_frequency(hertz: float, alignment: Alignment) -> None:
+    time = np.arange(len(alignment.speech) * 160) / 16000
     buzz = sum(np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, 12)) * 0.1
-    pitch = features(buzz.astype(np.float32), heard)["pitch"]
-    inside = pitch[60:270]  # within the first line, where the voice is heard
+    pitch = features(buzz.astype(np.float32), alignment)["pitch"]
+    inside = pitch[60:270]  # within the first line, where the voice is
     assert np.median(np.abs(inside - hertz)) < 0.01 * hertz
 
 
@@ -117,7 +117,7 @@ def test_too_short_for_a_row() -> None:
     )
 
 
-def test_a_part_of_the_features_is_heard_as_in_the_whole(found: dict[str, Floats]) -> None:
+def test_a_part_of_the_features_is_as_in_the_whole(found: dict[str, Floats]) -> None:
     known = prior.load(prior.SHIPPED)
     seconds = np.arange(5.0, 6.5, 0.04)
     near, begin = part(found, 5.0, 6.5)
@@ -149,15 +149,15 @@ def test_a_quieter_dub_gives_the_same_features_but_for_its_rounding(footage: Pat
 
 def test_features_do_not_know_the_size_of_blocks(
     speech: Floats,
-    heard: Alignment,
+    alignment: Alignment,
     found: dict[str, Floats],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for block in (64, 1000):
         monkeypatch.setattr(features_module, "_BLOCK", block)
-        again = features(speech, heard)
+        again = features(speech, alignment)
         assert all(again[name].tobytes() == rows.tobytes() for name, rows in found.items())
-    arrays.write(tmp_path / "blocks.npz", features_module.made(levelled(speech), heard))
+    arrays.write(tmp_path / "blocks.npz", features_module.made(levelled(speech), alignment))
     np.savez(tmp_path / "whole.npz", **found)
     assert (tmp_path / "blocks.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()

@@ -84,7 +84,7 @@ def built(tracks: list[FaceTrack], cap: int = 10**9) -> footage.Gallery:
 def per_frame(found: footage.Gallery) -> int:
     """Bytes of the file for each frame, pixels and all."""
     width, height = found.crop[0].shape[1::-1]
-    return 3 * width * height + gallery._BESIDE
+    return 3 * width * height + gallery._ROW_BYTES
 
 
 def test_a_short_film_is_kept_whole(film: Film) -> None:
@@ -108,7 +108,7 @@ def test_the_crop_holds_the_lower_face_from_under_the_eyes_to_below_the_chin(fil
 @pytest.mark.parametrize(
     ("field", "value"), [("reason", Reason.OCCLUDED), ("sharp", 0.2), ("occlusion", 0.6), ("reason", 1)]
 )
-def test_covered_blurred_and_turned_frames_are_left_out(film: Film, field: str, value: float) -> None:
+def test_occluded_blurred_and_turned_frames_are_left_out(film: Film, field: str, value: float) -> None:
     one = track(np.linspace(0, 0.2, 40))
     getattr(one, field)[15:18] = value
     found = built([one])
@@ -156,7 +156,7 @@ def test_a_gallery_smaller_than_a_span_cuts_it_and_drops_nothing(
     assert (tmp_path / "gallery.npz").stat().st_size < budget + 20_000, "but for headers and one head"
 
 
-def test_a_small_gallery_shows_several_moments(film: Film) -> None:
+def test_a_small_gallery_holds_several_moments(film: Film) -> None:
     found = built([track(np.linspace(0, 0.3, 100))], 40 * per_frame(built([track(np.zeros(10))])))
     assert len(np.unique(found.run)) >= 4
 

@@ -52,7 +52,9 @@ class Shot:
         place = pose.canonical_transform(self.work.track.mesh, head, 0.8)
         return pose.to_canonical(self.work.track.mesh, place)[:, MOUTH]
 
-    def asked(self, shape: NDArray[np.float32], weight: float | NDArray[np.float32] = 1.0) -> LipWork:
+    def wanted_aperture(
+        self, shape: NDArray[np.float32], weight: float | NDArray[np.float32] = 1.0
+    ) -> LipWork:
         weights = np.broadcast_to(np.asarray(weight, np.float32), (len(shape),)).copy()
         return replace(self.work, shape=shape.astype(np.float32), weight=weights)
 
@@ -117,7 +119,7 @@ def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
 
 
 def test_the_mouth_it_has_already_is_left_as_it_is(shot: Shot) -> None:
-    patches = list(ExemplarEngine().patches(shot.asked(shot.own)))
+    patches = list(ExemplarEngine().patches(shot.wanted_aperture(shot.own)))
     assert [p.frame for p in patches] == shot.work.frames.tolist()
     for picture, patch in zip(pictures(shot), patches, strict=True):
         x, y = patch.origin
@@ -132,7 +134,7 @@ def test_the_picture_shows_the_mouth_that_is_wanted(shot: Shot) -> None:
     closed, wide = own[int(gap.argmin())], own[int(gap.argmax())]
     swing = 0.5 - 0.5 * np.cos(np.arange(len(own)) * 2 * np.pi / 12)
     wanted = closed + swing[:, None, None].astype(np.float32) * (wide - closed)
-    patches = ExemplarEngine().patches(shot.asked(wanted))
+    patches = ExemplarEngine().patches(shot.wanted_aperture(wanted))
     from dubcli.engines.trackers.mediapipe import MediapipeTracker
 
     @dataclass
@@ -149,16 +151,16 @@ def test_the_picture_shows_the_mouth_that_is_wanted(shot: Shot) -> None:
     ]
     seen = MediapipeTracker().track(made, views=2)[0]
     got = regions.aperture(seen.mesh)
-    asked = (wanted[:, LOWER, 1] - wanted[:, UPPER, 1])[seen.frames]
-    assert np.corrcoef(got, asked)[0, 1] > 0.9
-    assert 0.75 < got.std() / asked.std() < 1.3
+    wanted_aperture = (wanted[:, LOWER, 1] - wanted[:, UPPER, 1])[seen.frames]
+    assert np.corrcoef(got, wanted_aperture)[0, 1] > 0.9
+    assert 0.75 < got.std() / wanted_aperture.std() < 1.3
 
 
 def test_frames_without_weight_have_no_patch_and_others_one_size(shot: Shot) -> None:
     own = shot.own
     weight = np.zeros(len(own), np.float32)
     weight[4:9], weight[12:20] = 1, 0.5
-    patches = list(ExemplarEngine().patches(shot.asked(own[::-1], weight)))
+    patches = list(ExemplarEngine().patches(shot.wanted_aperture(own[::-1], weight)))
     first = int(shot.work.frames[0])
     assert [p.frame - first for p in patches] == [*range(4, 9), *range(12, 20)]
     assert len({p.rgb.shape for p in patches}) == 1
@@ -168,13 +170,13 @@ def test_frames_without_weight_have_no_patch_and_others_one_size(shot: Shot) -> 
 
 
 def test_the_mask_ends_within_the_patch_and_the_patch_within_the_picture(shot: Shot) -> None:
-    for patch in ExemplarEngine().patches(shot.asked(shot.own[::-1])):
+    for patch in ExemplarEngine().patches(shot.wanted_aperture(shot.own[::-1])):
         rim = np.concatenate([patch.mask[0], patch.mask[-1], patch.mask[:, 0], patch.mask[:, -1]])
         assert rim.max() == 0
         assert patch.mask.max() == 255
 
 
-def test_beyond_the_picture_nothing_is_shown(shot: Shot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_the_picture_the_mask_is_zero(shot: Shot, monkeypatch: pytest.MonkeyPatch) -> None:
     height = int(shot.work.track.mesh[:, regions.CHIN, 1].min()) - 4
     whole = decode.frames
 
@@ -197,7 +199,7 @@ def test_beyond_the_picture_nothing_is_shown(shot: Shot, monkeypatch: pytest.Mon
         decode, "frames", lambda p, v, t, a, b, d: (Cut(f, square) for f in uncut(p, t, a, b))
     )
     video = shot.work.video.model_copy(update={"height": height})
-    patch = next(iter(ExemplarEngine().patches(replace(shot.asked(shot.own[::-1]), video=video))))
+    patch = next(iter(ExemplarEngine().patches(replace(shot.wanted_aperture(shot.own[::-1]), video=video))))
     below = height - patch.origin[1]
     assert below < patch.mask.shape[0]
     assert patch.mask[below:].max() == 0
@@ -208,12 +210,12 @@ def test_without_footage_nothing_is_changed(shot: Shot, tmp_path: Path) -> None:
     full = gallery.load(shot.work.gallery)
     empty = {
         name: getattr(full, name)[:0]
-        for name in ("frames", "origin", "mesh", "shape", "pose", "run", "sharp", "texture", "cover")
+        for name in ("frames", "origin", "mesh", "shape", "pose", "run", "sharp", "texture", "occlusion")
     }
     crop = gallery.Crops(np.zeros(0, np.uint8), np.zeros((0, 2), np.int32))
     gallery.save(tmp_path, replace(full, crop=crop, **empty))
     track_ = replace(shot.work.track, reason=np.ones_like(shot.work.track.reason))
-    work = replace(shot.asked(shot.own), gallery=tmp_path, track=track_)
+    work = replace(shot.wanted_aperture(shot.own), gallery=tmp_path, track=track_)
     assert list(ExemplarEngine().patches(work)) == []
 
 
@@ -223,7 +225,7 @@ def test_a_gallery_of_other_scenes_is_helped_by_the_shot_itself(shot: Shot, tmp_
     crop = gallery.Crops(np.asarray(away.crop.pixels) // 4, away.crop.size)
     darker = replace(away, frames=away.frames + 100_000, crop=crop, texture=away.texture // np.uint8(4))
     gallery.save(tmp_path, darker)
-    work = replace(shot.asked(shot.own), gallery=tmp_path)
+    work = replace(shot.wanted_aperture(shot.own), gallery=tmp_path)
     patches = list(ExemplarEngine().patches(work))
     picture = next(pictures(shot))
     assert psnr(composed(picture, patches[0]), picture) > 35
@@ -239,8 +241,10 @@ def test_an_edit_of_the_curves_changes_only_what_is_near_it(shot: Shot) -> None:
     edit[20:26, [LOWER]] += (0, 0.2, 0)
     changed = weight.copy()
     changed[34:36] = 0
-    before = {patch.frame: patch for patch in ExemplarEngine().patches(shot.asked(own, weight))}
-    work = replace(shot.asked(edit, changed), found=(shot.asked(own, weight).shape, weight))
+    before = {patch.frame: patch for patch in ExemplarEngine().patches(shot.wanted_aperture(own, weight))}
+    work = replace(
+        shot.wanted_aperture(edit, changed), found=(shot.wanted_aperture(own, weight).shape, weight)
+    )
     after = {patch.frame: patch for patch in ExemplarEngine().patches(work)}
     first = int(shot.work.frames[0])
     assert [frame - first for frame in before.keys() - after.keys()] == [34, 35]
@@ -261,7 +265,7 @@ def shown(shot: Shot, patch: Patch) -> NDArray[np.float64]:
 
 
 def test_passthrough_leaves_everything(shot: Shot) -> None:
-    assert list(PassthroughEngine().patches(shot.asked(shot.own))) == []
+    assert list(PassthroughEngine().patches(shot.wanted_aperture(shot.own))) == []
 
 
 # The stage.
@@ -292,7 +296,9 @@ def test_the_stage_leaves_what_compose_reads(shot: Shot, tmp_path: Path) -> None
     task = staged(shot, tmp_path / "a")
     lips.check(task)
     direct = list(
-        ExemplarEngine().patches(replace(shot.asked(shot.own[::-1][:12]), frames=shot.work.frames[:12]))
+        ExemplarEngine().patches(
+            replace(shot.wanted_aperture(shot.own[::-1][:12]), frames=shot.work.frames[:12])
+        )
     )
     stored = Patches(task.out)
     for patch in direct:
@@ -325,7 +331,7 @@ def test_an_engine_that_changes_nothing_leaves_no_pictures(shot: Shot, tmp_path:
 
 @pytest.mark.parametrize("engine", sorted(name for kind, name in registry.engines() if kind == "lips"))
 @pytest.mark.parametrize("count", [0, 5])
-def test_a_motion_that_asks_for_nothing_makes_nothing_with_any_engine(
+def test_a_motion_without_weights_makes_nothing_with_any_engine(
     shot: Shot, tmp_path: Path, engine: str, count: int
 ) -> None:
     """A motion of no frames, as where a whole shot fits the dub already, and one whose weights are all 0."""

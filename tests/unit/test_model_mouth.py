@@ -66,38 +66,38 @@ def motion_of(features: dict[str, Array]) -> Array:
 
 @pytest.fixture(scope="module")
 def learnt() -> tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]]:
-    heard, seconds = speech(1), np.arange(0, 16, STEP)
-    shape = mouths(heard, seconds)
+    audio, seconds = speech(1), np.arange(0, 16, STEP)
+    shape = mouths(audio, seconds)
     person = basis.person(mesh.head(), shape)
     found, facts = model.fit(
-        prior.load(prior.SHIPPED), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
+        prior.load(prior.SHIPPED), {"a": person}, [model.TrackSpan("a", seconds, shape)], audio, 2.0
     )
     return found, person, facts
 
 
-def test_a_film_teaches_its_actors_mouth(
+def test_a_model_adapted_to_a_film_predicts_its_actors_mouth(
     learnt: tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]],
 ) -> None:
     found, person, facts = learnt
     dub, seconds = speech(2), np.arange(0.5, 15.5, STEP)
-    told = basis.aperture(found.predict("a", person, dub, seconds)[0])
+    estimate = basis.aperture(found.predict("a", person, dub, seconds)[0])
     true = basis.aperture(mouths(dub, seconds, seed=3))
-    assert np.corrcoef(told, true)[0, 1] > 0.6  # each phone has been heard thrice
+    assert np.corrcoef(estimate, true)[0, 1] > 0.6  # each phone is thrice in the training set
     # To the prior made-up speech is noise: with a film of 16 s against it, mouths move less than they might.
-    assert 0.4 < told.std() / true.std() < 1.3
+    assert 0.4 < estimate.std() / true.std() < 1.3
     assert facts["a"]["seconds"] == pytest.approx(16, abs=0.1)
 
 
-def test_learning_twice_gives_the_same_bytes(
+def test_fitting_twice_gives_the_same_bytes(
     tmp_path: Path, learnt: tuple[model.MouthModel, object, object]
 ) -> None:
-    heard, seconds = speech(1), np.arange(0, 16, STEP)
-    shape = mouths(heard, seconds)
+    audio, seconds = speech(1), np.arange(0, 16, STEP)
+    shape = mouths(audio, seconds)
     again, _ = model.fit(
         prior.load(prior.SHIPPED),
         {"a": basis.person(mesh.head(), shape)},
-        [model.Stretch("a", seconds, shape)],
-        heard,
+        [model.TrackSpan("a", seconds, shape)],
+        audio,
         2.0,
     )
     one, two = tmp_path / "one", tmp_path / "two"
@@ -107,7 +107,7 @@ def test_learning_twice_gives_the_same_bytes(
     assert [path.read_bytes() for path in one.iterdir()] == [path.read_bytes() for path in two.iterdir()]
 
 
-def test_a_saved_model_says_the_same(
+def test_a_saved_model_predicts_the_same(
     tmp_path: Path, learnt: tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]]
 ) -> None:
     found, person, _ = learnt
@@ -119,17 +119,17 @@ def test_a_saved_model_says_the_same(
 
 
 def test_someone_who_hardly_speaks_is_left_to_the_prior() -> None:
-    heard, seconds = speech(1), np.arange(0, 1.5, STEP)
-    shape = mouths(heard, seconds)
+    audio, seconds = speech(1), np.arange(0, 1.5, STEP)
+    shape = mouths(audio, seconds)
     person = basis.person(mesh.head(), shape)
     found, facts = model.fit(
-        prior.load(prior.SHIPPED), {"a": person}, [model.Stretch("a", seconds, shape)], heard, 2.0
+        prior.load(prior.SHIPPED), {"a": person}, [model.TrackSpan("a", seconds, shape)], audio, 2.0
     )
     assert not facts
-    assert all(np.isfinite(part).all() for part in found.predict("a", person, heard, seconds))
+    assert all(np.isfinite(part).all() for part in found.predict("a", person, audio, seconds))
 
 
-def test_the_film_own_lag_is_kept_for_sound_of_its_own_recording_alone(
+def test_the_lag_of_the_film_is_kept_for_sound_of_its_own_recording_alone(
     learnt: tuple[model.MouthModel, basis.Person, dict[str, dict[str, float]]],
 ) -> None:
     found, _, _ = learnt
@@ -143,13 +143,13 @@ def test_the_film_own_lag_is_kept_for_sound_of_its_own_recording_alone(
     assert np.allclose(beyond, seconds - 0.045)  # as far as viewers do not notice
 
 
-def test_the_film_own_lag_is_found() -> None:
+def test_the_lag_of_the_film_is_estimated() -> None:
     known, seconds = prior.load(prior.SHIPPED), np.arange(0.5, 15.5, STEP)
-    heard = known.project(speech(4))
-    z = known(heard.windows(seconds - 0.08))
+    audio = known.project(speech(4))
+    z = known(audio.windows(seconds - 0.08))
     shape = np.repeat(mesh.head()[None, list(mesh.MOUTH)], len(seconds), axis=0).astype(np.float32)
     shape[:, list(mesh.MOUTH).index(14), 1] += 0.1 * z[:, 0]
-    assert model.lag(known, [(heard, seconds)], shape) == pytest.approx(0.08, abs=0.021)
+    assert model.lag(known, [(audio, seconds)], shape) == pytest.approx(0.08, abs=0.021)
 
 
 def test_a_prior_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -251,6 +251,6 @@ def test_rules_round_lips_before_the_vowel_and_open_for_it() -> None:
     rows[:, INDEX["DD"]] = 1
     rows[100:115] = np.eye(len(visemes.VISEMES))[INDEX["ou"]]
     rows[160:175] = np.eye(len(visemes.VISEMES))[INDEX["aa"]]
-    told = rules.measures({"viseme": rows}, np.arange(0, 2, 0.01))
-    assert told[95, 2] > told[60, 2] + 0.2  # the lips are on their way before the sound
-    assert told[167, 0] > told[60, 0] + 0.5
+    estimate = rules.measures({"viseme": rows}, np.arange(0, 2, 0.01))
+    assert estimate[95, 2] > estimate[60, 2] + 0.2  # the lips are on their way before the sound
+    assert estimate[167, 0] > estimate[60, 0] + 0.5

@@ -10,10 +10,10 @@ import pytest
 from dubcli.artifacts.speech import Record
 from dubcli.face import mesh
 from dubcli.speech import basis, motion, visemes
-from dubcli.stages.motion import _heard
+from dubcli.stages.motion import _features_at
 
 
-def test_a_change_fades_over_its_ramp_and_the_picture_is_there_before_the_mouth_moves() -> None:
+def test_a_change_fades_over_its_ramp_and_the_patch_is_earlier_than_the_movement() -> None:
     change = np.zeros(60, bool)
     change[10:50] = True
     picture, morph = motion.ramps(change, 6, open_start=False, open_stop=False)
@@ -33,7 +33,7 @@ def test_at_a_cut_nothing_fades() -> None:
     assert (morph == 1).all()
 
 
-def test_a_stretch_that_is_not_eligible_is_left_alone_with_ramps_on_both_sides() -> None:
+def test_a_span_that_is_not_eligible_stays_as_it_is_with_ramps_on_both_sides() -> None:
     change = np.ones(60, bool)
     change[25:30] = False
     picture, _ = motion.ramps(change, 6, open_start=True, open_stop=True)
@@ -73,24 +73,24 @@ def test_a_dub_that_begins_later_moves_mouths_later(offset: float, tmp_path: Pat
     encoded = np.zeros((1249, 288), np.float16)
     np.savez(tmp_path / "features.npz", speech=rows, encoded=encoded)
     Record(engine="phones", seconds=count / 100, offset=offset).save(tmp_path)
-    features, at = _heard(tmp_path, np.array([12.0, 12.04, 13.0]))
-    told = features["speech"][(at * 100).astype(int)] / 100  # each row says when it sounds in the dub
-    assert told == pytest.approx(np.array([12.0, 12.04, 13.0]) - offset, abs=0.011)
+    features, at = _features_at(tmp_path, np.array([12.0, 12.04, 13.0]))
+    times = features["speech"][(at * 100).astype(int)] / 100  # each row holds its time in the dub
+    assert times == pytest.approx(np.array([12.0, 12.04, 13.0]) - offset, abs=0.011)
     assert len(features["speech"]) < 700
 
 
 def test_a_mouth_closes_over_frames_when_the_dub_is_cut_off_in_a_word() -> None:
     shape = np.repeat(mesh.head()[None, list(mesh.MOUTH)], 100, axis=0).astype(np.float32)
-    person = basis.person(mesh.head(), shape[:10])  # too few to say how far this mouth opens
+    person = basis.person(mesh.head(), shape[:10])  # too few for a range of the aperture
     shape[:, list(mesh.MOUTH).index(mesh.LOWER_LIP), 1] += 0.1
     count = 200  # the dub's rows: it ends after two seconds, in the middle of a word
-    heard = {
+    features_of_dub = {
         "speech": np.ones(count, np.float32),
         "viseme": np.zeros((count, len(visemes.VISEMES)), np.float32),
     }
     seconds, still = np.arange(100) * 0.04, np.zeros(100, np.float32)
     still[62:] = 1
-    made, _ = motion.speak(person, shape, np.zeros(100, np.float32), heard, seconds, still)
+    made, _ = motion.speak(person, shape, np.zeros(100, np.float32), features_of_dub, seconds, still)
     gap = basis.aperture(made) - basis.aperture(person.closed)
     assert gap[:45] == pytest.approx(np.full(45, 0.1), abs=1e-3)
     assert gap[60:] == pytest.approx(np.zeros(40), abs=1e-3)

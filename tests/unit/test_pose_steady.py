@@ -33,14 +33,14 @@ def face(right: float = 0, down: float = 0) -> NDArray[np.float32]:
     return (mesh.head() * 110 + (320 + right, 200 + down, 0)).astype(np.float32)
 
 
-def test_a_mesh_that_moves_with_the_picture_did_not_slip(texture: Image) -> None:
-    slip = steady.slip(texture, moved(texture, 2.5, -1.25), face(), face(2.5, -1.25))
-    assert np.abs(slip).max() < 5e-4
+def test_a_mesh_that_moves_with_the_picture_has_no_residual_displacement(texture: Image) -> None:
+    displacement = steady.displacement(texture, moved(texture, 2.5, -1.25), face(), face(2.5, -1.25))
+    assert np.abs(displacement).max() < 5e-4
 
 
 def test_what_the_mesh_missed_is_told_in_eye_distances(texture: Image) -> None:
-    slip = steady.slip(texture, moved(texture, 1.5, 0.5), face(), face(1.0, 1.0))
-    np.testing.assert_allclose(slip[:2] * 110, (0.5, -0.5), atol=0.06)
+    displacement = steady.displacement(texture, moved(texture, 1.5, 0.5), face(), face(1.0, 1.0))
+    np.testing.assert_allclose(displacement[:2] * 110, (0.5, -0.5), atol=0.06)
 
 
 def test_pictures_that_do_not_tell_say_nothing(texture: Image) -> None:
@@ -48,7 +48,7 @@ def test_pictures_that_do_not_tell_say_nothing(texture: Image) -> None:
     other = np.ascontiguousarray(texture[::-1, ::-1])
     outside = face() + np.float32(5000)
     for before, now, where in ((flat, flat, face()), (texture, other, face()), (texture, texture, outside)):
-        np.testing.assert_array_equal(steady.slip(before, now, where, where), steady.NONE)
+        np.testing.assert_array_equal(steady.displacement(before, now, where, where), steady.NONE)
 
 
 def test_tremble_goes_and_fast_movement_stays(texture: Image) -> None:
@@ -58,9 +58,11 @@ def test_tremble_goes_and_fast_movement_stays(texture: Image) -> None:
     wrong = random.normal(0, 0.8, path.shape)
     pictures = [moved(texture, x, y) for x, y in path]
     meshes = np.stack([face(x + dx, y + dy) for (x, y), (dx, dy) in zip(path, wrong, strict=True)])
-    slips = [steady.NONE]
-    slips += [steady.slip(pictures[k - 1], pictures[k], meshes[k - 1], meshes[k]) for k in when[1:]]
-    better = steady.steadied(meshes, np.stack(slips))
+    displacements = [steady.NONE]
+    displacements += [
+        steady.displacement(pictures[k - 1], pictures[k], meshes[k - 1], meshes[k]) for k in when[1:]
+    ]
+    better = steady.steadied(meshes, np.stack(displacements))
     nose = mesh.NOSE_TIP
     left = better[:, nose, :2] - np.stack([face(x, y)[nose, :2] for x, y in path])
     assert np.diff(left, axis=0).std() < 0.25 * np.diff(wrong, axis=0).std()
@@ -72,7 +74,7 @@ def test_a_talking_mouth_is_moved_only_as_a_whole() -> None:
     random = np.random.default_rng(2)
     meshes = np.repeat(face()[None], 20, axis=0)
     meshes[:, mesh.LOWER_LIP, 1] += random.uniform(0, 20, 20).astype(np.float32)
-    slips = np.zeros((20, 4))
-    slips[:, :2] = random.normal(0, 0.004, (20, 2))
-    better = steady.steadied(meshes, slips)
+    displacements = np.zeros((20, 4))
+    displacements[:, :2] = random.normal(0, 0.004, (20, 2))
+    better = steady.steadied(meshes, displacements)
     np.testing.assert_allclose(mesh.aperture(better), mesh.aperture(meshes), atol=1e-5)

@@ -34,7 +34,7 @@ def test_offset_finds_how_late_the_mouth_is(talk: NDArray[np.float64], late: int
     assert curves.offset(got, talk) == late
 
 
-def test_correlation_ignores_size_and_articulation_tells_it(talk: NDArray[np.float64]) -> None:
+def test_correlation_ignores_size_and_articulation_measures_it(talk: NDArray[np.float64]) -> None:
     assert curves.correlation(0.3 * talk + 0.05, talk) == pytest.approx(1)
     assert curves.articulation(0.3 * talk + 0.05, talk) == pytest.approx(0.3)
 
@@ -47,7 +47,7 @@ def test_unknown_frames_are_left_out(talk: NDArray[np.float64]) -> None:
 
 
 @pytest.mark.parametrize("curve", [np.full(100, 0.1), np.full(100, np.nan), np.linspace(0, 1, 5)])
-def test_what_tells_nothing_has_no_figure(curve: NDArray[np.float64]) -> None:
+def test_curves_without_information_have_no_figure(curve: NDArray[np.float64]) -> None:
     other = np.sin(np.arange(len(curve)))
     assert curves.correlation(curve, other) is None
     assert curves.offset(curve, other) is None

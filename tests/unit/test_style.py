@@ -49,41 +49,44 @@ def shapes(aperture: Array, width: Array, protrusion: Array) -> Array:
 
 def listener() -> prior.Prior:
     """The shipped prior, to which made-up speech is as loud and as lively as real speech."""
-    shipped, heard = prior.load(prior.SHIPPED), speech(9, 60)
-    told = shipped(shipped.project(heard).windows(np.arange(0, 60, STEP)))
-    weight, mean = shipped.linear.weight / told.std(0), (shipped.linear.mean - told.mean(0)) / told.std(0)
+    shipped, audio = prior.load(prior.SHIPPED), speech(9, 60)
+    estimate = shipped(shipped.project(audio).windows(np.arange(0, 60, STEP)))
+    weight, mean = (
+        shipped.linear.weight / estimate.std(0),
+        (shipped.linear.mean - estimate.mean(0)) / estimate.std(0),
+    )
     return prior.Prior(shipped.directions, prior.Linear(shipped.linear.centre, weight, mean))
 
 
 KNOWN = listener()
 
 
-def told_by_prior(heard: dict[str, Array], at: Array) -> Array:
-    return KNOWN(KNOWN.project(heard).windows(at))[:, 0]
+def estimate_of_prior(audio: dict[str, Array], at: Array) -> Array:
+    return KNOWN(KNOWN.project(audio).windows(at))[:, 0]
 
 
-def told_by_visemes(heard: dict[str, Array], at: Array) -> Array:
-    asked = motion_of(heard)[(at * 100).astype(int)]
+def estimate_of_visemes(audio: dict[str, Array], at: Array) -> Array:
+    asked = motion_of(audio)[(at * 100).astype(int)]
     return np.asarray((asked - asked.mean()) / asked.std())
 
 
 def speaker(
-    seed: int, lively: float, seconds: float = 16, telling: Callable[..., Array] = told_by_prior
-) -> tuple[model.Stretch, dict[str, Array]]:
-    """Somebody who opens as far as is told of their speech, times `lively`, and what is heard."""
-    heard, at = speech(seed, seconds), np.arange(0, seconds, STEP)
+    seed: int, lively: float, seconds: float = 16, estimator: Callable[..., Array] = estimate_of_prior
+) -> tuple[model.TrackSpan, dict[str, Array]]:
+    """Mouths that open as far as estimated from their speech, times `lively`, and its features."""
+    audio, at = speech(seed, seconds), np.arange(0, seconds, STEP)
     rng = np.random.default_rng(seed)
-    told = telling(heard, at)
-    gap = np.maximum(0, 0.1 + lively * (0.05 * told + rng.normal(0, 0.01, len(at))))
+    estimate = estimator(audio, at)
+    gap = np.maximum(0, 0.1 + lively * (0.05 * estimate + rng.normal(0, 0.01, len(at))))
     gap[::8] = 0  # closures
     width, protrusion = rng.normal(0, 0.01 * lively, (2, len(at)))
-    return model.Stretch("a", at, shapes(gap, 0.02 + width, protrusion / 2)), heard
+    return model.TrackSpan("a", at, shapes(gap, 0.02 + width, protrusion / 2)), audio
 
 
-def measured(stretch: model.Stretch, heard: dict[str, Array], kept: Any) -> style.Style:
-    part = model.Stretch("a", stretch.seconds[kept], stretch.shape[kept])
+def measured(span: model.TrackSpan, audio: dict[str, Array], kept: Any) -> style.Style:
+    part = model.TrackSpan("a", span.seconds[kept], span.shape[kept])
     own = [(part, np.ones(len(part.seconds), bool))]
-    return style.observed(KNOWN, basis.person(mesh.head(), part.shape), own, heard, 0.0)
+    return style.observed(KNOWN, basis.person(mesh.head(), part.shape), own, audio, 0.0)
 
 
 def made(aperture: tuple[float, float], width: float = 0.0) -> style.Style:
@@ -98,9 +101,9 @@ def made(aperture: tuple[float, float], width: float = 0.0) -> style.Style:
 def test_halves_of_a_clip_give_one_style_and_two_speakers_give_two() -> None:
     found = {}
     for lively in (0.5, 1.0):
-        stretch, heard = speaker(1, lively, 48)
-        half = len(stretch.seconds) // 2
-        first, second = (measured(stretch, heard, part) for part in (slice(0, half), slice(half, None)))
+        span, audio = speaker(1, lively, 48)
+        half = len(span.seconds) // 2
+        first, second = (measured(span, audio, part) for part in (slice(0, half), slice(half, None)))
         assert second.aperture.middle == pytest.approx(first.aperture.middle, abs=0.01)
         assert second.aperture.reach == pytest.approx(first.aperture.reach, rel=0.2)
         found[lively] = first
@@ -108,14 +111,14 @@ def test_halves_of_a_clip_give_one_style_and_two_speakers_give_two() -> None:
     assert found[1.0].width.reach / found[0.5].width.reach > 1.7
 
 
-def test_a_middle_does_not_depend_on_what_is_said() -> None:
-    stretch, heard = speaker(2, 1.0)
-    gap = basis.aperture(stretch.shape)
-    asked = KNOWN(KNOWN.project(heard).windows(stretch.seconds))[:, 0]
+def test_a_middle_does_not_depend_on_the_words() -> None:
+    span, audio = speaker(2, 1.0)
+    gap = basis.aperture(span.shape)
+    asked = KNOWN(KNOWN.project(audio).windows(span.seconds))[:, 0]
     wide, narrow = asked > np.median(asked), asked <= np.median(asked)
-    own = [(stretch, wide)], [(stretch, narrow)]
-    person = basis.person(mesh.head(), stretch.shape)
-    open_, shut = (style.observed(KNOWN, person, o, heard, 0.0).aperture.middle for o in own)
+    own = [(span, wide)], [(span, narrow)]
+    person = basis.person(mesh.head(), span.shape)
+    open_, shut = (style.observed(KNOWN, person, o, audio, 0.0).aperture.middle for o in own)
     assert abs(open_ - shut) < 0.4 * abs(gap[wide].mean() - gap[narrow].mean())
 
 
@@ -126,12 +129,12 @@ def actor() -> basis.Person:
     return basis.person(mesh.head(), shapes(gap, rng.normal(0, 0.02, 400), rng.normal(0, 0.01, 400)))
 
 
-def test_a_lent_style_moves_every_measure_to_where_it_says(actor: basis.Person) -> None:
+def test_a_transferred_style_moves_every_measure_to_its_own(actor: basis.Person) -> None:
     shape = actor.decode(actor.coefficients)
     above = basis.measures(shape) - basis.measures(actor.closed)
     own, lender = style.usual(actor), made((0.09, 0.045), width=0.03)
-    told = style.lent(actor, own, shape, [(lender, np.ones(len(shape), np.float32))])
-    found = basis.measures(told) - basis.measures(actor.closed)
+    estimate = style.transferred(actor, own, shape, [(lender, np.ones(len(shape), np.float32))])
+    found = basis.measures(estimate) - basis.measures(actor.closed)
     for k, part in enumerate((lender.aperture, lender.width)):
         gain = np.clip(part.reach / above[:, k].std(), 0.5, 2)
         assert found[:, k].mean() == pytest.approx(part.middle, abs=0.004)
@@ -139,28 +142,30 @@ def test_a_lent_style_moves_every_measure_to_where_it_says(actor: basis.Person) 
     assert np.corrcoef(found[:, 0], above[:, 0])[0, 1] > 0.98, "what is said stays"
 
 
-def test_a_style_acts_as_far_as_it_is_asked_for(actor: basis.Person) -> None:
+def test_a_style_acts_by_its_weight(actor: basis.Person) -> None:
     shape = actor.decode(actor.coefficients)
     own, lender = style.usual(actor), made((0.1, 0.03))
     share = np.linspace(0, 1, len(shape), dtype=np.float32)
-    told = style.lent(actor, own, shape, [(lender, share)])
-    assert np.allclose(told[0], shape[0], atol=2e-4)
-    assert np.allclose(style.lent(actor, own, shape, [(own, share)]), shape, atol=1e-3), "one's own is none"
-    full = style.lent(actor, own, shape, [(lender, np.ones_like(share))])
-    moved, all_ = (basis.aperture(x) - basis.aperture(shape) for x in (told, full))
+    estimate = style.transferred(actor, own, shape, [(lender, share)])
+    assert np.allclose(estimate[0], shape[0], atol=2e-4)
+    assert np.allclose(style.transferred(actor, own, shape, [(own, share)]), shape, atol=1e-3), (
+        "one's own is none"
+    )
+    full = style.transferred(actor, own, shape, [(lender, np.ones_like(share))])
+    moved, all_ = (basis.aperture(x) - basis.aperture(shape) for x in (estimate, full))
     assert np.allclose(moved, share * all_, atol=1e-3)
 
 
 def test_lips_do_not_go_through_each_other(actor: basis.Person) -> None:
     shape = actor.decode(actor.coefficients)
-    told = style.lent(
+    estimate = style.transferred(
         actor, style.usual(actor), shape, [(made((0.0, 0.06)), np.ones(len(shape), np.float32))]
     )
     least = np.minimum(basis.aperture(shape), basis.aperture(actor.closed))
-    assert (basis.aperture(told) > least - 1e-3).all()
+    assert (basis.aperture(estimate) > least - 1e-3).all()
 
 
-def test_a_file_says_what_was_written(tmp_path: Path) -> None:
+def test_a_file_holds_what_was_written(tmp_path: Path) -> None:
     file = stylefile.StyleFile(film="é.mp4", person="p01", seconds=3.2, **made((0.1, 0.03)).model_dump())
     path = tmp_path / "a.json"
     path.write_text(stylefile.dump(file), encoding="utf-8")
@@ -169,7 +174,7 @@ def test_a_file_says_what_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "message"),
     [
         ('"reach": 0.03', '"reach": 0', r"a\.json:2:30: aperture\.reach: must be greater than 0"),
         ('"middle": 0.1', '"midle": 0.1', r"a\.json:2:15: unknown key .*; did you mean 'middle'"),
@@ -177,17 +182,17 @@ def test_a_file_says_what_was_written(tmp_path: Path) -> None:
         ("{", "[", r"a\.json:8:1: expected"),
     ],
 )  # fmt: skip
-def test_mistakes_in_a_file_are_told_with_their_place(
-    tmp_path: Path, before: str, after: str, told: str
+def test_mistakes_in_a_file_are_reported_with_their_place(
+    tmp_path: Path, before: str, after: str, message: str
 ) -> None:
     path = tmp_path / "a.json"
     text = stylefile.dump(stylefile.StyleFile(**made((0.1, 0.03)).model_dump()))
     path.write_text(text.replace(before, after, 1), encoding="utf-8")
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         stylefile.load(path)
 
 
-def test_a_style_that_is_not_there_is_told_with_its_place(tmp_path: Path) -> None:
+def test_a_missing_style_is_reported_with_its_place(tmp_path: Path) -> None:
     cast, cues = tmp_path / "cast.yaml", tmp_path / "cues.csv"
     cast.write_text("persons:\n  p01: {style: own}\n  p02: {name: B, style: ancor}\n")
     cues.write_text("shot,track,kind,style,start,stop\n0,0,speak,anchor,1,5\n0,0,speak,ancor,5,9\n")
@@ -278,35 +283,34 @@ def test_a_word_may_have_its_own_style_without_a_step(tmp_path: Path, actor: bas
 
 def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
     """Both are seen while there is speech; of a long film, an even part of their tracks is looked at."""
-    stretch, heard = speaker(3, 1.0, seconds=24, telling=told_by_visemes)
-    count = len(stretch.seconds)
-    still = np.repeat(stretch.shape[:1], count, axis=0)
+    span, audio = speaker(3, 1.0, seconds=24, estimator=estimate_of_visemes)
+    count = len(span.seconds)
+    still = np.repeat(span.shape[:1], count, axis=0)
     inputs = {name: tmp_path / name for name in ("speech/film", "picture")}
     for folder in inputs.values():
         folder.mkdir(parents=True)
-    save_features(inputs["speech/film"], heard.items())
+    save_features(inputs["speech/film"], audio.items())
     Record(engine="phones", seconds=24).save(inputs["speech/film"])
     Frames(np.arange(count), np.zeros((count, 16), np.uint8), Fraction(1, 25)).save(inputs["picture"])
     faces: dict[str, list[learn._Face]] = {"talks": [], "listens": []}
     for k in range(0, count, 150):
         folder = tmp_path / f"{k:08d}"
         folder.mkdir()
-        tracks.save(folder, [track(stretch.shape[k : k + 150], k), track(still[k : k + 150], k)])
+        tracks.save(folder, [track(span.shape[k : k + 150], k), track(still[k : k + 150], k)])
         for number, own in enumerate(faces.values()):
             own.append(learn._Face(folder.name, number, folder))
     people = {
-        name: basis.person(mesh.head(), shape)
-        for name, shape in (("talks", stretch.shape), ("listens", still))
+        name: basis.person(mesh.head(), shape) for name, shape in (("talks", span.shape), ("listens", still))
     }
-    learnt = model.unlearnt(KNOWN)
+    learnt = model.unadapted(KNOWN)
     task = Task("", inputs, {"least_speech": 2.0}, {}, "", tmp_path)
-    found = learn._styles(task, heard, faces, people, learnt)
+    found = learn._styles(task, audio, faces, people, learnt)
     assert set(found) == {"talks"}
     assert 15 < found["talks"]["talks"] <= 24
     whole = style.Style.model_validate(found["talks"]["style"])
     judged = patch.object(evidence, "estimate", wraps=evidence.estimate)
-    with patch.object(model, "LESSON", count // 2), judged as calls:
-        part = learn._styles(task, heard, faces, people, learnt)["talks"]
+    with patch.object(model, "TRAINING_FRAMES", count // 2), judged as calls:
+        part = learn._styles(task, audio, faces, people, learnt)["talks"]
     assert calls.call_count == 2, "of four shots"
     assert part["talks"] == pytest.approx(found["talks"]["talks"], rel=0.3)
     assert part["style"]["aperture"]["reach"] == pytest.approx(whole.aperture.reach, rel=0.3)

@@ -35,7 +35,7 @@ def drawn(
     """The mouth of a face shown on the same face with another mouth: its middle column, grey levels."""
     layers = render.layers(render.Face(picture, new), new[:, :2], render.Face(picture, old))
     out = layers.base.copy()
-    out[layers.box] = layers.other
+    out[layers.box] = layers.reference
     return 255 * out[:, MIDDLE, 0]
 
 
@@ -70,7 +70,7 @@ def test_a_mouth_that_does_not_move_stays_where_it_is() -> None:
 
 
 def test_corners_stay_corners() -> None:
-    """Where columns have no length, places are told all the same."""
+    """Positions are finite where columns have no length."""
     old, new = face(0.1), face(0.2)
     pixels = new[[UPPER[0], UPPER[-1]], :2] - np.float32(0.5)
     cell = np.array([0, len(UPPER) - 2])

@@ -1,4 +1,4 @@
-"""Following: every face one track, from where it comes in to where it goes, and never two faces in one."""
+"""Tracking: every face one track, from its first frame to its last, and never two faces in one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import follow, mesh
-from dubcli.face.follow import Image, Sight
+from dubcli.face.follow import Image, Observation
 from dubcli.face.roi import Roi, roi_of
 
 Path = Callable[[int], tuple[float, float] | None]
@@ -18,7 +18,7 @@ SIZE = 60.0  # pixels between the eyes of the faces here
 
 @dataclass
 class Stage:
-    """A finder that knows the truth: faces on paths, over pictures that hold only their number."""
+    """A finder with ground truth: faces on paths, over pictures that hold only their number."""
 
     paths: list[Path]
     blind: set[int] = field(default_factory=set)  # frames in which no mesh is found
@@ -26,10 +26,10 @@ class Stage:
 
     def detect(self, rgb: Image, tiles: bool) -> list[Roi]:
         self.searches.append((_number(rgb), tiles))
-        places = [path(_number(rgb)) for path in self.paths]
-        return [roi_of(_mesh(place)) for place in places if place]
+        positions = [path(_number(rgb)) for path in self.paths]
+        return [roi_of(_mesh(position)) for position in positions if position]
 
-    def sight(self, rgb: Image, roi: Roi) -> Sight | None:
+    def observe(self, rgb: Image, roi: Roi) -> Observation | None:
         number = _number(rgb)
         if number in self.blind:
             return None
@@ -38,7 +38,7 @@ class Stage:
         best = min(near, default=(np.inf, 0, None))
         if best[2] is None or best[0] > SIZE:
             return None
-        return Sight(_mesh(best[2]), 1.0, 0.005, _colour(best[1]), 1.0)
+        return Observation(_mesh(best[2]), 1.0, 0.005, _colour(best[1]), 1.0)
 
     def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
         return np.zeros((96, 96, 3), np.uint8)
@@ -48,8 +48,8 @@ def _number(rgb: Image) -> int:
     return int(rgb[0, 0, 0])
 
 
-def _mesh(place: tuple[float, float]) -> NDArray[np.float32]:
-    return (mesh.head() * SIZE + (*place, 0)).astype(np.float32)
+def _mesh(position: tuple[float, float]) -> NDArray[np.float32]:
+    return (mesh.head() * SIZE + (*position, 0)).astype(np.float32)
 
 
 def _colour(person: int) -> NDArray[np.uint8]:
@@ -69,9 +69,9 @@ def spans(traces: list[follow.Trace]) -> list[tuple[int, int]]:
 
 def person(trace: follow.Trace) -> set[int]:
     return {
-        next(k for k in range(3) if (sight.colour == _colour(k)).all())
-        for sight in trace.sights
-        if sight is not None
+        next(k for k in range(3) if (observation.colour == _colour(k)).all())
+        for observation in trace.observations
+        if observation is not None
     }
 
 
@@ -79,7 +79,7 @@ def test_a_moving_face_is_one_track() -> None:
     assert spans(followed(Stage([lambda n: (200 + 9 * n, 150)]), 40)) == [(0, 40)]
 
 
-def test_a_face_that_comes_in_between_searches_is_followed_back_to_its_first_frame() -> None:
+def test_a_face_that_comes_in_between_detections_is_followed_back_to_its_first_frame() -> None:
     stage = Stage([lambda n: (300, 200) if n >= 17 else None])
     assert spans(followed(stage, 40)) == [(17, 40)]
 
@@ -91,7 +91,7 @@ def test_a_face_that_leaves_ends() -> None:
 def test_a_short_gap_is_bridged_and_a_long_one_is_not() -> None:
     short = followed(Stage([lambda n: (300, 200)], blind={20, 21, 22}), 50)
     assert spans(short) == [(0, 50)]
-    assert [k for k, sight in enumerate(short[0].sights) if sight is None] == [20, 21, 22]
+    assert [k for k, observation in enumerate(short[0].observations) if observation is None] == [20, 21, 22]
     long = followed(Stage([lambda n: (300, 200)], blind=set(range(10, 10 + follow.BRIDGE + 1))), 60)
     assert spans(long) == [(0, 10), (10 + follow.BRIDGE + 1, 60)]
 
@@ -122,8 +122,8 @@ def test_two_tracks_never_share_a_face() -> None:
 def test_most_frames_need_no_detection() -> None:
     stage = Stage([lambda n: (300, 200)])
     followed(stage, 48)
-    assert len(stage.searches) == 48 // follow.LOOK_EVERY
-    assert sum(tiles for _, tiles in stage.searches) == 48 // follow.SEARCH_EVERY
+    assert len(stage.searches) == 48 // follow.DETECT_EVERY
+    assert sum(tiles for _, tiles in stage.searches) == 48 // follow.TILES_EVERY
 
 
 def test_the_look_does_not_depend_on_the_jaw() -> None:

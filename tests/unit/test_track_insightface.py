@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dubcli.core.job import Job
 from dubcli.engines import insightface_pack, required
 from dubcli.engines.registry import engine
-from dubcli.engines.trackers.insightface_models import Detection, Detector, Identity, Landmarks, apart
+from dubcli.engines.trackers.insightface_models import Detection, Detector, Identity, Landmarks, suppressed
 from dubcli.errors import ConfigError, DependencyError
 from dubcli.face import landmarks106, mesh, pose
 from dubcli.settings.layers import resolve
@@ -22,7 +22,7 @@ from tests import onnx_models
 
 
 def marks(points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """The 106 landmarks that show a mesh (478, 3); those outside the scheme of 68 are never looked at."""
+    """The 106 landmarks that show a mesh (478, 3); those outside the scheme of 68 are never read."""
     out = np.full((106, 2), np.nan)
     out[list(landmarks106.IBUG)] = points[list(landmarks106.MESH), :2]
     return out
@@ -55,7 +55,7 @@ def turned(yaw: float, gap: float) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("yaw", [-25.0, 0.0, 25.0])
 @pytest.mark.parametrize("gap", [0.0, 0.15])
-def test_landmarks_are_lifted_to_the_mesh_that_shows_them(yaw: float, gap: float) -> None:
+def test_landmarks_are_lifted_to_the_mesh_they_were_taken_from(yaw: float, gap: float) -> None:
     true = turned(yaw, gap)
     found = landmarks106.lifted(marks(true))
     apart_ = np.linalg.norm(found[:, :2] - true[:, :2], axis=1) / 80
@@ -67,11 +67,11 @@ def test_landmarks_are_lifted_to_the_mesh_that_shows_them(yaw: float, gap: float
     assert shape[14, 1] - shape[13, 1] == pytest.approx(
         gap + mesh.head()[14, 1] - mesh.head()[13, 1], abs=0.03
     )
-    told = pose.angles(pose.canonical_transform(found[None]))[0, 0]
-    assert abs(abs(told) - abs(yaw)) < 4
+    yaw_found = pose.angles(pose.canonical_transform(found[None]))[0, 0]
+    assert abs(abs(yaw_found) - abs(yaw)) < 4
 
 
-def test_the_detector_tells_places_in_the_pictures_own_pixels(pack: Path) -> None:
+def test_detections_are_in_pixels_of_the_picture(pack: Path) -> None:
     picture = np.zeros((320, 640, 3), np.uint8)
     picture[64:96, 128:160] = 255
     detect = Detector(insightface_pack.files(pack)["detector"])
@@ -83,15 +83,15 @@ def test_the_detector_tells_places_in_the_pictures_own_pixels(pack: Path) -> Non
     assert np.allclose(twice.box, 2 * one.box)
 
 
-def test_the_surer_of_two_overlapping_faces_stays() -> None:
+def test_of_two_overlapping_faces_that_of_the_higher_score_stays() -> None:
     def face(score: float, left: float) -> Detection:
         return Detection(score, np.array([left, 0, left + 10, 10]), np.zeros((5, 2)))
 
-    kept = apart([face(0.6, 1), face(0.9, 0), face(0.7, 20)])
+    kept = suppressed([face(0.6, 1), face(0.9, 0), face(0.7, 20)])
     assert [one.score for one in kept] == [0.9, 0.7]
 
 
-def test_landmarks_come_in_pixels_of_the_crop(pack: Path) -> None:
+def test_landmarks_are_in_pixels_of_the_crop(pack: Path) -> None:
     network = Landmarks(insightface_pack.files(pack)["landmarks"])
     found = network(np.full((192, 192, 3), 90, np.uint8))
     assert np.allclose(found, 192 * in_crop(), atol=1e-3)
@@ -148,7 +148,7 @@ def test_what_a_pack_lacks_is_named(tmp_path: Path, pack: Path) -> None:
     with pytest.raises(ConfigError, match="holds no 2d106det"):
         insightface_pack.files(pack)
     (pack / "det_10g.onnx").write_bytes(b"no network")
-    with pytest.raises(DependencyError, match=r"det_10g\.onnx is no network"):
+    with pytest.raises(DependencyError, match=r"det_10g\.onnx is not a network"):
         Detector(pack / "det_10g.onnx")
     with pytest.raises(DependencyError, match="no SCRFD"):
         Detector(pack / "w600k_r50.onnx")

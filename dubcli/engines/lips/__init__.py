@@ -1,8 +1,8 @@
-"""Lip engines: from wanted mouth shapes to pictures.
+"""Lip engines: from target mouth shapes to pictures.
 
 An engine is any object with `patches(work)`. It yields one `Patch` for every frame whose weight is above 0,
-in frame order, all of one size and with even origins, or none at all to leave the face alone. A frame that it
-gives back to the source has a mask of zeros. It is asked only where some weight is above 0.
+in frame order, all of one size and with even origins, or none at all to leave the face alone. A frame that
+stays as in the source has a mask of zeros. It is called only where some weight is above 0.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LipWork:
-    """What a lip engine is given: one face in one shot.
+    """Input of a lip engine: one face in one shot.
 
     Attributes:
         film: the film.
         video: its picture stream.
         pts: (frames of the film,) int64 presentation times.
         digests: (frames of the film, 16) digests of its pictures, against which what is decoded is
-            checked; None to believe its times.
+            checked; None to rely on its times.
         track: the face.
         frames: (T,) int32 film-wide numbers of consecutive frames, all within the track.
-        shape: (T, P, 3) float32 wanted canonical mouth at each of them.
+        shape: (T, P, 3) float32 target canonical mouth at each of them.
         weight: (T,) float32 how much to change, 0–1.
         found: shape and weight before a person edited them; None where nobody did. An engine whose choice for
             one frame depends on others keeps the earlier choice away from the edit.

@@ -1,7 +1,7 @@
-"""The default lip engine: learnt shape in, the actor's own pixels out.
+"""The default lip engine: target mouth shapes in, the actor's own pixels out.
 
-Per frame it shows a lower face from the actor's own footage, chosen by `retrieval`, drawn by `render` where
-the target's head is and with the mouth that is wanted.
+Per frame a lower face from the actor's reference bank, chosen by `retrieval`, is rendered by `render` at the
+head pose of the source and with the target mouth. Constants are set by hand on real footage.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from dubcli.artifacts.gallery import Gallery, joined, load
 from dubcli.engines.lips import LipWork, render, retrieval
-from dubcli.face import cover, mask, pose, warp
+from dubcli.face import mask, occlusion, pose, warp
 from dubcli.face import mesh as regions
 from dubcli.face.gallery import build, cut, usable
 from dubcli.face.smooth import quadratic, smoothstep
@@ -28,39 +28,39 @@ from dubcli.media.patches import Patch
 
 Floats = NDArray[np.floating[Any]]
 
-NOTHING = -1  # no row of the gallery
-CHUNK_BYTES, CHUNK_FRAMES = 128_000_000, 400  # of the target, held at once
-SHOT_BYTES = 200_000_000  # pixels of the shot's own footage, where the gallery lacks it
-_ENOUGH = 0.6  # share of a shot's good frames in the gallery with which it needs no more
+NO_ROW = -1  # index that stands for no row of the gallery
+CHUNK_BYTES, CHUNK_FRAMES = 128_000_000, 400  # of the source, in memory at once
+SHOT_BYTES = 200_000_000  # of reference frames from the shot itself, where the gallery lacks them
+_SUFFICIENT = 0.6  # share of a shot's usable frames in the gallery from which no more are added
 _MOUTH = list(regions.MOUTH)
-_STEADY = 0.8  # frames of smoothing: the mesh's jitter goes, the flick of a closing lip stays
-_BORDER = 4  # pixels around what may change
-_DOUBT = 8.0  # cost of footage at which confidence is 1/e
-_BAD, _HOPELESS = 14.0, 22.0  # costs between which footage is given up
-_COVER_FRAMES = 3  # frames over which what covers the face is steadied
+_SMOOTHING = 0.8  # frames (standard deviation): removes the jitter of the mesh, keeps a lip closure
+_BORDER = 4  # pixels around the points that move
+_CONFIDENCE_COST = 8.0  # cost of a reference frame at which its confidence is 1/e
+_FADE_START, _FADE_END = 14.0, 22.0  # costs between which the patch fades out
+_OCCLUSION_FRAMES = 3  # frames of the median filter over occlusion masks
 _UNIT = np.float32(1 / 255)
-_THREADS = 2  # frames drawn at once; they do not depend on each other
-_DRAWN_BYTES = 400_000_000  # frames drawn and not yet given back: in 4K a few are gigabytes
-_PIXEL_BYTES = 100  # that drawing a frame takes for each pixel of its patch
-_FOLLOW_LIGHT = 0.4  # share of a frame's own light while a piece of footage runs on
-_MEMORY = 8  # frames over which light and grain are steadied; no frame depends on those further back
-_EDIT_REACH = 5  # frames around an edit of the curves in which other footage may be chosen than without it
+_THREADS = 2  # frames rendered at once; they do not depend on each other
+_DRAWN_BYTES = 400_000_000  # of frames rendered and not yet yielded: in 4K a few are gigabytes
+_PIXEL_BYTES = 100  # that rendering a frame takes for each pixel of its patch
+_LIGHT_RATE = 0.4  # share of the current frame's light in the running mean within a run
+_HISTORY = 8  # frames over which light and grain are averaged; no frame depends on earlier ones
+_EDIT_REACH = 5  # frames around an edit of the curves in which other rows may be chosen
 
 
 class ExemplarEngine:
-    """Shows the actor's own footage, warped to the wanted mouth."""
+    """Composites the actor's own reference frames, warped to the target mouth."""
 
     def patches(self, work: LipWork) -> Iterator[Patch]:
-        """Patches of all frames whose weight is above 0; none where there is no footage of the actor."""
+        """Patches of all frames whose weight is above 0; none where the gallery is empty."""
         from dubcli.media.decode import frames as decode
 
         footage = _footage(work)
         if not len(footage):
             return
         plan = _Plan(work, footage)
-        done, shown = 0, NOTHING
-        lights: deque[NDArray[np.float32]] = deque(maxlen=_MEMORY)
-        grains: deque[float] = deque(maxlen=_MEMORY)
+        done, previous_row = 0, NO_ROW
+        lights: deque[NDArray[np.float32]] = deque(maxlen=_HISTORY)
+        grains: deque[float] = deque(maxlen=_HISTORY)
         for start, stop in plan.chunks():
             first = int(work.frames[start])
             pictures: list[NDArray[Any]] = []
@@ -68,35 +68,35 @@ class ExemplarEngine:
                 pictures.append(cut(frame, plan.corner(start + len(pictures)), plan.size))
                 work.report(done, plan.count)
             faces, flat = plan.faces(start, pictures)
-            rows, cost = plan.choose(start, flat, shown)
-            wanted = [t for t in range(start, stop) if plan.weight[t] > 0]
-            drawings = _ahead(plan.draw, ((t, faces[t - start], rows[t - start]) for t in wanted), plan.ahead)
-            for t, drawn in zip(wanted, drawings, strict=True):
-                row, price = int(rows[t - start]), float(cost[t - start])
-                if row not in (shown, shown + 1):
+            rows, cost = plan.choose(start, flat, previous_row)
+            active = [t for t in range(start, stop) if plan.weight[t] > 0]
+            drawings = _ahead(plan.draw, ((t, faces[t - start], rows[t - start]) for t in active), plan.ahead)
+            for t, drawn in zip(active, drawings, strict=True):
+                row, row_cost = int(rows[t - start]), float(cost[t - start])
+                if row not in (previous_row, previous_row + 1):
                     lights.clear()
                 lights.append(drawn.light)
                 grains.append(drawn.grain)
-                shown = row
+                previous_row = row
                 light, grain = _followed(lights), sum(grains) / len(grains)
-                yield plan.finish(t, *render.join(drawn, light, grain, plan.size_at[t]), price)
+                yield plan.finish(t, *render.join(drawn, light, grain, plan.size_at[t]), row_cost)
                 done += 1
                 work.report(done, plan.count)
 
 
 def _followed(recent: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """What a light that goes a share of the way to each of the recent ones has become, from the oldest on."""
-    return reduce(lambda light, now: light + np.float32(_FOLLOW_LIGHT) * (now - light), recent)
+    """Running mean (exponential) of light fields, the oldest first."""
+    return reduce(lambda light, now: light + np.float32(_LIGHT_RATE) * (now - light), recent)
 
 
 def _ahead(
-    draw: Callable[..., render.Layers], asked: Iterable[tuple[Any, ...]], most: int
+    draw: Callable[..., render.Layers], jobs: Iterable[tuple[Any, ...]], most: int
 ) -> Iterator[render.Layers]:
-    """Draw frames on threads, at most so many at once with the one in hand, and give them back in order."""
+    """Render frames on threads, at most so many at once, and yield them in order."""
     with ThreadPoolExecutor(_THREADS) as pool:
         waiting: deque[Future[render.Layers]] = deque()
-        for one in asked:
-            waiting.append(pool.submit(draw, *one))
+        for job in jobs:
+            waiting.append(pool.submit(draw, *job))
             if len(waiting) >= most:
                 yield waiting.popleft().result()
         while waiting:
@@ -104,28 +104,28 @@ def _ahead(
 
 
 def _footage(work: LipWork) -> Gallery:
-    """The actor's gallery, and of a long film, whose gallery is a selection, this shot's own frames too."""
+    """The actor's gallery; where it is a selection from a long film, with this shot's own frames."""
     gallery = load(work.gallery)
     good = work.track.frames[usable(work.track)]
-    if not len(good) or np.isin(good, gallery.frames).mean() > _ENOUGH:
+    if not len(good) or np.isin(good, gallery.frames).mean() > _SUFFICIENT:
         return gallery
 
-    def alive(_done: int, _total: int) -> None:
+    def progress(_done: int, _total: int) -> None:
         work.report(0, int((work.weight > 0).sum()))
 
     shot = [lambda: work.track]
-    own = build(work.film, work.video, work.pts, work.digests, shot, SHOT_BYTES, gallery.head, alive)
-    return joined(gallery, own)
+    added = build(work.film, work.video, work.pts, work.digests, shot, SHOT_BYTES, gallery.head, progress)
+    return joined(gallery, added)
 
 
 class _Plan:
-    """Everything about a unit that is known before its own pixels are read.
+    """Data of a unit that does not depend on its pixels.
 
     Attributes:
-        mesh: (T, 478, 3) the face as it is, without jitter, in pixels of the raster.
-        wanted: (T, 478, 2) where its points are to be.
-        weight: (T,) how much is asked to change.
-        pixels: (T,) how much of the new picture shows.
+        mesh: (T, 478, 3) source mesh without jitter, in pixels of the raster.
+        target: (T, 478, 2) target positions of its points.
+        weight: (T,) how much to change, 0–1.
+        pixels: (T,) opacity of the patch, 0–1.
         size: width and height of every patch.
         origin: (T, 2) even raster position of each patch.
     """
@@ -133,143 +133,141 @@ class _Plan:
     def __init__(self, work: LipWork, gallery: Gallery) -> None:
         self.work, self.gallery = work, gallery
         rows = work.frames - work.track.frames[0]
-        place = pose.canonical_transform(work.track.mesh, gallery.head, _STEADY)[rows]
-        own = steady(pose.to_canonical(work.track.mesh[rows], place), _STEADY)
-        canonical = own.copy()
-        canonical[:, _MOUTH] = self._reached(own, work.shape)
-        self.mesh = pose.from_canonical(own, place)
-        self.wanted = pose.from_canonical(canonical, place)[:, :, :2]
-        self.shape, self.angles, self.size_at = canonical[:, _MOUTH], pose.angles(place), place.scale
+        head_pose = pose.canonical_transform(work.track.mesh, gallery.head, _SMOOTHING)[rows]
+        source = smoothed(pose.to_canonical(work.track.mesh[rows], head_pose), _SMOOTHING)
+        canonical = source.copy()
+        canonical[:, _MOUTH] = self._reached(source, work.shape)
+        self.mesh = pose.from_canonical(source, head_pose)
+        self.target = pose.from_canonical(canonical, head_pose)[:, :, :2]
+        self.shape, self.angles, self.size_at = canonical[:, _MOUTH], pose.angles(head_pose), head_pose.scale
         self.weight, self.pixels = work.weight, np.array(work.weight, np.float32)
-        self.asked, self.edited = work.weight > 0, None
+        self.active, self.edited = work.weight > 0, None
         if work.found is not None:
             shape, weight = work.found
-            self.last, self.found = NOTHING, self._reached(own, shape)
-            self.found_asked = weight > 0
-            self.asked |= self.found_asked
+            self.unedited_row, self.found = NO_ROW, self._reached(source, shape)
+            self.found_active = weight > 0
+            self.active |= self.found_active
             changed = (work.shape != shape).any(axis=(1, 2)) | (work.weight != weight)
             self.edited = ndimage.maximum_filter1d(changed, 2 * _EDIT_REACH + 1, mode="constant")
-        self.appearance = cover.learn(gallery.texture)
+        self.appearance = occlusion.fit(gallery.texture)
         self.count = int((work.weight > 0).sum())
-        self.gallery_mesh, self.gallery_size = _steady_runs(gallery)
+        self.gallery_mesh, self.gallery_size = _smoothed_runs(gallery)
         self.size, self.origin = self._boxes()
 
     def chunks(self) -> list[tuple[int, int]]:
-        """Half-open ranges of frames to change, now or before an edit, each small enough to hold."""
-        each = self.size[0] * self.size[1] * 3 * (2 if self.work.video.bit_depth > 8 else 1)
-        most = min(max(1, CHUNK_BYTES // each), CHUNK_FRAMES)
+        """Half-open ranges of frames to change, with or without edits, each small enough for memory."""
+        frame_bytes = self.size[0] * self.size[1] * 3 * (2 if self.work.video.bit_depth > 8 else 1)
+        most = min(max(1, CHUNK_BYTES // frame_bytes), CHUNK_FRAMES)
         return [
             (a, min(a + most, stop))
-            for start, stop in spans.true(self.asked)
+            for start, stop in spans.true(self.active)
             for a in range(start, stop, most)
         ]
 
     @property
     def ahead(self) -> int:
-        """Frames that may be drawn and not yet given back."""
-        each = self.size[0] * self.size[1] * _PIXEL_BYTES
-        return max(1, min(2 * _THREADS + 1, int(self.work.batch * _DRAWN_BYTES) // each))
+        """Number of frames that may be rendered and not yet yielded."""
+        frame_bytes = self.size[0] * self.size[1] * _PIXEL_BYTES
+        return max(1, min(2 * _THREADS + 1, int(self.work.batch * _DRAWN_BYTES) // frame_bytes))
 
     def faces(self, start: int, pictures: list[NDArray[Any]]) -> tuple[list[render.Face], NDArray[np.uint8]]:
-        """The faces to change from frame `start` on, and each of them laid flat."""
+        """The faces to change from frame `start` on, and their textures."""
         meshes = self.mesh[start : start + len(pictures)].copy()
         meshes[..., :2] -= self.origin[start : start + len(pictures), None]
-        flat = np.stack([cover.unrolled(p, m) for p, m in zip(pictures, meshes, strict=True)])
-        covers = np.stack([cover.covered(one, self.appearance) for one in flat])
-        covers = ndimage.median_filter(covers, (_COVER_FRAMES, 1, 1), mode="nearest")
+        flat = np.stack([occlusion.unwrapped(p, m) for p, m in zip(pictures, meshes, strict=True)])
+        masks = np.stack([occlusion.estimate(texture, self.appearance) for texture in flat])
+        masks = ndimage.median_filter(masks, (_OCCLUSION_FRAMES, 1, 1), mode="nearest")
         return [
-            render.Face(p, m, c if c.any() else None)
-            for p, m, c in zip(pictures, meshes, covers, strict=True)
+            render.Face(p, m, c if c.any() else None) for p, m, c in zip(pictures, meshes, masks, strict=True)
         ], flat
 
     def choose(
-        self, start: int, flat: NDArray[np.uint8], before: int
+        self, start: int, flat: NDArray[np.uint8], previous: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Row of the gallery for each frame from `start` on, and what it costs.
+        """Row of the gallery for each frame from `start` on, and its cost.
 
-        Where no footage comes near, the frames are given back to the source: the mouth first returns to what
-        it was, then its pixels.
+        Where every cost is high, frames fade back to the source: first the mouth shape, then the pixels.
         """
         now = slice(start, start + len(flat))
-        wanted = retrieval.Wanted(self.shape[now], self.angles[now], self.size_at[now], cover.light(flat))
-        cost = retrieval.mismatch(wanted, self.gallery, self.gallery_size)
-        first = before if start > 0 and self.asked[start - 1] else NOTHING
-        earlier = self._before_edit(start, wanted)
-        rows = retrieval.choose(cost, self.gallery, first, retrieval.resting(wanted), earlier)
-        paid = cost[np.arange(len(rows)), rows]
-        trust = smoothstep((_HOPELESS - paid) / (_HOPELESS - _BAD))
-        trust = ndimage.gaussian_filter1d(
-            ndimage.minimum_filter1d(trust, 7, mode="nearest"), 1.5, mode="nearest"
+        target = retrieval.Target(self.shape[now], self.angles[now], self.size_at[now], occlusion.light(flat))
+        cost = retrieval.mismatch(target, self.gallery, self.gallery_size)
+        first = previous if start > 0 and self.active[start - 1] else NO_ROW
+        earlier = self._unedited(start, target)
+        rows = retrieval.choose(cost, self.gallery, first, retrieval.resting(target), earlier)
+        path_cost = cost[np.arange(len(rows)), rows]
+        confidence = smoothstep((_FADE_END - path_cost) / (_FADE_END - _FADE_START))
+        confidence = ndimage.gaussian_filter1d(
+            ndimage.minimum_filter1d(confidence, 7, mode="nearest"), 1.5, mode="nearest"
         )
-        self.pixels[now] *= np.clip(3 * trust, 0, 1)
-        still = self.mesh[now, :, :2]
-        self.wanted[now] = still + np.clip(1.5 * trust - 0.5, 0, 1)[:, None, None] * (
-            self.wanted[now] - still
+        self.pixels[now] *= np.clip(3 * confidence, 0, 1)
+        source_points = self.mesh[now, :, :2]
+        self.target[now] = source_points + np.clip(1.5 * confidence - 0.5, 0, 1)[:, None, None] * (
+            self.target[now] - source_points
         )
-        return rows, paid
+        return rows, path_cost
 
-    def _before_edit(
-        self, start: int, wanted: retrieval.Wanted
+    def _unedited(
+        self, start: int, target: retrieval.Target
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
-        """Rows that were chosen before the curves were edited, and where the edit may choose others.
+        """Rows chosen without the edits of the curves, and a mask where edits may choose others.
 
         A path through the gallery is the best of the whole shot; without this an edit of a few frames could
-        change what all others show.
+        change the rows of all others.
         """
         if self.edited is None:
             return None
-        now = slice(start, start + len(wanted.shape))
-        wanted = replace(wanted, shape=self.found[now])
-        cost = retrieval.mismatch(wanted, self.gallery, self.gallery_size)
-        rests, rows = retrieval.resting(wanted), np.full(len(cost), NOTHING, np.int64)
-        for a, b in spans.true(self.found_asked[now]):
-            goes_on = a == 0 and start > 0 and self.found_asked[start - 1]
+        now = slice(start, start + len(target.shape))
+        target = replace(target, shape=self.found[now])
+        cost = retrieval.mismatch(target, self.gallery, self.gallery_size)
+        rests, rows = retrieval.resting(target), np.full(len(cost), NO_ROW, np.int64)
+        for a, b in spans.true(self.found_active[now]):
+            continues = a == 0 and start > 0 and self.found_active[start - 1]
             rests[a] = False
             rows[a:b] = retrieval.choose(
-                cost[a:b], self.gallery, self.last if goes_on else NOTHING, rests[a:b]
+                cost[a:b], self.gallery, self.unedited_row if continues else NO_ROW, rests[a:b]
             )
-        self.last = int(rows[-1])
+        self.unedited_row = int(rows[-1])
         return rows, self.edited[now]
 
-    def _reached(self, own: Floats, shape: Floats) -> NDArray[np.float32]:
-        """Mouths (T, P, 3) as far moved from their own (T, 478, 3) as their points may be."""
-        mouth = own[:, _MOUTH]
+    def _reached(self, source: Floats, shape: Floats) -> NDArray[np.float32]:
+        """Mouths (T, P, 3) moved from the source (T, 478, 3) by the share that each point may move."""
+        mouth = source[:, _MOUTH]
         return np.asarray(mouth + _reach()[:, None] * (shape - mouth), np.float32)
 
     def draw(self, t: int, face: render.Face, row: int) -> render.Layers:
-        """Frame t with the footage of that row."""
-        return render.layers(face, self.wanted[t] - self.origin[t], self.footage(row))
+        """Layers of frame t with the reference frame of that row."""
+        return render.layers(face, self.target[t] - self.origin[t], self.footage(row))
 
     def corner(self, t: int) -> tuple[int, int]:
         """Raster position of the first pixel of frame t's patch."""
         return int(self.origin[t, 0]), int(self.origin[t, 1])
 
     def footage(self, row: int) -> render.Face:
-        """A face of the gallery, in pixels of its crop."""
-        before = self.gallery.cover[row]
+        """Reference frame of that row, in pixels of its crop."""
+        occluded = self.gallery.occlusion[row]
         mesh = self.gallery_mesh[row] - (*self.gallery.origin[row], 0)
-        return render.Face(self.gallery.crop[row], mesh, _UNIT * before if before.any() else None)
+        return render.Face(self.gallery.crop[row], mesh, _UNIT * occluded if occluded.any() else None)
 
     def finish(self, t: int, picture: NDArray[np.float32], alpha: NDArray[np.float32], cost: float) -> Patch:
-        """The patch of frame t in the film's own depth, with nothing shown outside the picture."""
+        """The patch of frame t in the film's own depth, whose mask is 0 outside the picture."""
         kind = np.uint16 if self.work.video.bit_depth > 8 else np.uint8
         full = np.float32(np.iinfo(kind).max)
         x, y = self.corner(t)
-        shown = np.zeros_like(alpha)
+        matte = np.zeros_like(alpha)
         width, height = self.work.video.square
         inside = slice(max(0, -y), max(0, height - y)), slice(max(0, -x), max(0, width - x))
-        shown[inside] = alpha[inside] * self.pixels[t]
+        matte[inside] = alpha[inside] * self.pixels[t]
         return Patch(
             frame=int(self.work.frames[t]),
             origin=(x, y),
             rgb=np.rint(picture * full).astype(kind),
-            mask=np.rint(shown * full).astype(kind),
-            confidence=float(np.exp(-cost / _DOUBT)),
+            mask=np.rint(matte * full).astype(kind),
+            confidence=float(np.exp(-cost / _CONFIDENCE_COST)),
         )
 
     def _boxes(self) -> tuple[tuple[int, int], NDArray[np.int32]]:
-        """One even patch size, and an even origin per frame, that hold all that may change."""
-        nodes = np.concatenate([warp.moved(self.mesh, to) for to in (self.mesh, self.wanted)], axis=1)
+        """One even patch size, and an even origin per frame, that hold all points that may move."""
+        nodes = np.concatenate([warp.moved(self.mesh, to) for to in (self.mesh, self.target)], axis=1)
         span = np.concatenate([_span(), _span() + warp.lattice().nodes])
         low, high = nodes[:, span].min(axis=1) - _BORDER, nodes[:, span].max(axis=1) + _BORDER
         width, height = (int(v) for v in np.ceil((high - low).max(axis=0) / 2) * 2 + 2)
@@ -277,28 +275,30 @@ class _Plan:
         return (width, height), origin
 
 
-def steady(shapes: Floats, frames: float) -> NDArray[np.float32]:
+def smoothed(shapes: Floats, frames: float) -> NDArray[np.float32]:
     """Points (T, N, 3) without the jitter of the mesh: zero-phase local quadratic smoothing over frames."""
     reach = int(np.ceil(3 * frames))
     kernel = quadratic(frames, reach)
     return np.asarray(ndimage.correlate1d(np.asarray(shapes, np.float32), kernel, axis=0, mode="nearest"))
 
 
-def _steady_runs(gallery: Gallery) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _smoothed_runs(gallery: Gallery) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Meshes of the gallery without jitter, (N, 478, 3), and their sizes (N,) in pixels."""
     mesh = np.array(gallery.mesh)
     size = np.zeros(len(mesh))
     for number in np.unique(gallery.run):
         rows = np.flatnonzero(gallery.run == number)
-        place = pose.canonical_transform(mesh[rows], gallery.head, _STEADY)
-        mesh[rows] = pose.from_canonical(steady(pose.to_canonical(mesh[rows], place), _STEADY), place)
-        size[rows] = place.scale
+        head_pose = pose.canonical_transform(mesh[rows], gallery.head, _SMOOTHING)
+        mesh[rows] = pose.from_canonical(
+            smoothed(pose.to_canonical(mesh[rows], head_pose), _SMOOTHING), head_pose
+        )
+        size[rows] = head_pose.scale
     return mesh, size
 
 
 @lru_cache(maxsize=1)
 def _reach() -> NDArray[np.float32]:
-    """Share (P,) of the wanted movement that each mouth point makes: less and less towards the ears."""
+    """Share (P,) of the target movement that each mouth point makes: falls towards the ears."""
     side = np.abs(regions.head()[_MOUTH, 0])
     return 1 - smoothstep((side - 0.42) / (0.65 - 0.42))
 

@@ -1,4 +1,7 @@
-"""Drawing one frame: the target's own lower face moved to the wanted jaw, borrowed lips and chin over it."""
+"""Rendering of one frame: the source's lower face warped to the target jaw, reference lips and chin over it.
+
+Constants are set by hand on real footage.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.face import blend, cover, mask, teeth, warp
+from dubcli.face import blend, mask, occlusion, teeth, warp
 from dubcli.face import mesh as regions
 from dubcli.face.smooth import smoothstep
 
@@ -18,127 +21,137 @@ Picture = NDArray[np.float32]
 
 _EDGE = list(mask.EDGE)
 _LIPS = list(regions.LIPS_OUTER)
-_FEATHER = 0.14  # outer-eye distances over which borrowed pixels fade in at their edge
-_BESIDE_LIPS = 0.10  # outer-eye distances around the lips where skin is no measure of light
-_LIGHT_REACH = 0.25  # outer-eye distances over which light is taken to vary
-_GRAINIER = 1.4  # times; more would be sharpening
-_STILL = 0.02  # pixels
-_VISIBLE = 0.25  # pixels of movement from which the target's own skin is replaced
+_FEATHER = 0.14  # outer-eye distances; feather of reference pixels at their edge
+_LIP_MARGIN = 0.10  # outer-eye distances around the lips that are left out when light is measured
+_LIGHT_REACH = 0.25  # outer-eye distances (standard deviation) over which light varies
+_MAX_GRAIN = 1.4  # largest gain of detail; more would be sharpening
+_MIN_MOVEMENT = 0.02  # pixels of movement under which a node is at rest
+_VISIBLE = 0.25  # pixels of movement from which the source's skin is replaced
 
 
 @dataclass(frozen=True)
 class Face:
-    """A picture and where its face lies.
+    """A picture, the mesh of its face and its occlusion mask.
 
     Attributes:
         picture: (h, w, 3) uint8 or uint16 RGB.
         mesh: (478, 3) continuous pixels of this picture; z is depth.
-        cover: what lies before it, on the layout of `face.cover`, 0–1; None for nothing.
+        occlusion: mask on the texture of `face.occlusion`, 0–1; None where nothing is occluded.
     """
 
     picture: NDArray[Any]
     mesh: Floats
-    cover: Picture | None = None
+    occlusion: Picture | None = None
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Two pictures of the wanted face, not yet joined.
+    """Two pictures of the target face, not yet composited.
 
     Attributes:
-        base: (H, W, 3) float32 0–1, the target's own pixels with cheeks, jaw and neck moved.
-        movement: (H, W) pixels that the target's own skin has moved.
-        before: (H, W) where something lies before the target's face and must stay.
-        veiled: (H, W) where `base` shows what lay before the face, moved along with it.
-        box: part (rows, columns) of the picture where borrowed pixels may show.
-        other: (h, w, 3) the borrowed pixels in place, in that part.
-        region: (h, w) where they may show, hard-edged.
-        usable: (h, w) 0 where they are not the actor's face.
-        plain: (h, w) 1 on skin, 0 on the lips and in the mouth, whose detail is not grain.
-        light: coarse gains that give `other` the light of `base`.
-        grain: how much stronger the finest detail of the target's skin is than that of `other`.
+        base: (H, W, 3) float32 0–1, the source's own pixels with cheeks, jaw and neck moved.
+        movement: (H, W) pixels by which the source's skin has moved.
+        occlusion_mask: (H, W) 0–1, where an occluder of the source must stay.
+        moved_occlusion: (H, W) 0–1, where the occluder was moved along with the skin in `base`.
+        box: rows and columns of the picture that reference pixels may replace.
+        reference: (h, w, 3) the reference pixels warped to the target, in that box.
+        region: (h, w) blend region, not feathered.
+        matte: (h, w) 0 where the reference is occluded.
+        skin: (h, w) 1 on skin, 0 on the lips and in the mouth, whose detail is not grain.
+        light: coarse gains that give `reference` the light of `base`.
+        grain: ratio of the finest detail of the source's skin to that of `reference`.
     """
 
     base: Picture
     movement: Picture
-    before: Picture
-    veiled: Picture
+    occlusion_mask: Picture
+    moved_occlusion: Picture
     box: tuple[slice, slice]
-    other: Picture
+    reference: Picture
     region: Picture
-    usable: Picture
-    plain: Picture
+    matte: Picture
+    skin: Picture
     light: Picture
     grain: float
 
 
-def layers(target: Face, wanted: Floats, footage: Face) -> Layers:
-    """Put both faces where `wanted` (478, 2) lies."""
-    h, w = target.picture.shape[:2]
-    nodes, still = warp.moved(target.mesh, wanted), warp.rest(target.mesh)
-    labels = warp.footprint(nodes, (w, h), target.mesh[:, 2])
-    eyes = _eyes(target.mesh)
+def layers(source: Face, target_mesh: Floats, reference_face: Face) -> Layers:
+    """Both faces warped to `target_mesh` (478, 2)."""
+    h, w = source.picture.shape[:2]
+    nodes, rest_nodes = warp.moved(source.mesh, target_mesh), warp.rest(source.mesh)
+    labels = warp.footprint(nodes, (w, h), source.mesh[:, 2])
+    eyes = _eyes(source.mesh)
 
-    picture = target.picture.copy()
+    picture = source.picture.copy()
     movement = np.zeros((h, w), np.float32)
     free = np.append(
-        (np.abs(nodes - still) > _STILL).any(axis=1)[warp.lattice().triangles].any(axis=1), False
+        (np.abs(nodes - rest_nodes) > _MIN_MOVEMENT).any(axis=1)[warp.lattice().triangles].any(axis=1), False
     )
     where = np.take(free, labels)
-    colours, path = warp.pull(target.picture, warp.affine(nodes, still), labels, where)
+    colours, path = warp.pull(source.picture, warp.affine(nodes, rest_nodes), labels, where)
     warp.put(picture, where, colours)
     base = _unit(picture)
     movement[where] = np.sqrt(path[:, 0] ** 2 + path[:, 1] ** 2)  # a third of the time that hypot takes
 
-    box = _around(wanted[_EDGE], _levels(eyes), (h, w))
+    box = _around(target_mesh[_EDGE], _levels(eyes), (h, w))
     corner = (box[1].start, box[0].start)
     size = (box[1].stop - corner[0], box[0].stop - corner[1])
-    region = mask.polygon(wanted[_EDGE] - corner, size)
-    lips = mask.spread(mask.polygon(wanted[_LIPS] - corner, size), _BESIDE_LIPS * eyes)
-    borrowed = picture[box].copy()
-    shown = region > 0
-    table = warp.affine(nodes - np.array(corner, np.float32), warp.rest(footage.mesh))
-    at, name = warp.pixels(shown), labels[box][shown]
-    places, cell = warp.origins(table, name, at), np.take(warp.lattice().cell, name)
+    region = mask.polygon(target_mesh[_EDGE] - corner, size)
+    lips = mask.spread(mask.polygon(target_mesh[_LIPS] - corner, size), _LIP_MARGIN * eyes)
+    pixels = picture[box].copy()
+    visible = region > 0
+    table = warp.affine(nodes - np.array(corner, np.float32), warp.rest(reference_face.mesh))
+    at, label = warp.pixels(visible), labels[box][visible]
+    positions, cell = warp.origins(table, label, at), np.take(warp.lattice().cell, label)
     inside = cell >= 0
     if inside.any():
-        old, new = footage.mesh[:, :2] - 0.5, wanted - corner - 0.5
-        larger = eyes / max(_eyes(footage.mesh), 1e-3)
-        places[inside] = teeth.origins(footage.picture, old, new, at[inside], cell[inside], larger)
-    warp.put(borrowed, shown, warp.taken(footage.picture, places, cv2.INTER_LANCZOS4))
-    other = _unit(borrowed)
-    before, veiled, usable = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32), np.ones_like(region)
-    if target.cover is not None:
-        before = cover.shown(target.cover, still, warp.footprint(still, (w, h), target.mesh[:, 2]))
-        veiled = cover.shown(target.cover, nodes, labels)
-    if footage.cover is not None:
-        usable = 1 - cover.shown(footage.cover, nodes, labels)[box]
-        other = base[box] + usable[..., None] * (other - base[box])
-    skin = region * (1 - lips) * usable * (1 - veiled[box])
-    light = blend.light_field(base[box], other, skin, _LIGHT_REACH * eyes)
-    grain = blend.detail(base[box], skin) / max(blend.detail(other, skin), 1e-4)
-    grain = float(np.clip(grain, 1, _GRAINIER))
-    return Layers(base, movement, before, veiled, box, other, region, usable, 1 - lips, light, grain)
+        start, goal = reference_face.mesh[:, :2] - 0.5, target_mesh - corner - 0.5
+        scale = eyes / max(_eyes(reference_face.mesh), 1e-3)
+        positions[inside] = teeth.origins(
+            reference_face.picture, start, goal, at[inside], cell[inside], scale
+        )
+    warp.put(pixels, visible, warp.sampled(reference_face.picture, positions, cv2.INTER_LANCZOS4))
+    reference = _unit(pixels)
+    occlusion_mask, moved_occlusion, matte = (
+        np.zeros((h, w), np.float32),
+        np.zeros((h, w), np.float32),
+        np.ones_like(region),
+    )
+    if source.occlusion is not None:
+        occlusion_mask = occlusion.projected(
+            source.occlusion, rest_nodes, warp.footprint(rest_nodes, (w, h), source.mesh[:, 2])
+        )
+        moved_occlusion = occlusion.projected(source.occlusion, nodes, labels)
+    if reference_face.occlusion is not None:
+        matte = 1 - occlusion.projected(reference_face.occlusion, nodes, labels)[box]
+        reference = base[box] + matte[..., None] * (reference - base[box])
+    light_mask = region * (1 - lips) * matte * (1 - moved_occlusion[box])
+    light = blend.light_field(base[box], reference, light_mask, _LIGHT_REACH * eyes)
+    grain = blend.detail(base[box], light_mask) / max(blend.detail(reference, light_mask), 1e-4)
+    grain = float(np.clip(grain, 1, _MAX_GRAIN))
+    return Layers(
+        base, movement, occlusion_mask, moved_occlusion, box, reference, region, matte, 1 - lips, light, grain
+    )
 
 
 def join(drawn: Layers, light: Picture, grain: float, eyes: float) -> tuple[Picture, Picture]:
     """Final picture (H, W, 3) and mask (H, W), both 0–1, with the given light and grain."""
-    inner = mask.soften(drawn.region, _FEATHER * eyes) * drawn.usable
+    inner = mask.soften(drawn.region, _FEATHER * eyes) * drawn.matte
     picture, alpha = drawn.base.copy(), smoothstep(drawn.movement / _VISIBLE)
-    other = blend.relight(blend.sharpened(drawn.other, grain, drawn.plain), light)
-    # What lay before the face must not show where it was moved to: not in the widest band of the blend, and
-    # where no borrowed skin can take its place, the source stays.
+    reference = blend.relight(blend.sharpened(drawn.reference, grain, drawn.skin), light)
+    # An occluder must not appear where it was moved to: neither in the widest band of the blend, nor where
+    # there is no reference skin to replace it; there the source stays.
     base = picture[drawn.box]
-    base = base + (drawn.veiled[drawn.box] * drawn.usable)[..., None] * (other - base)
-    picture[drawn.box] = blend.bands(base, other, inner, _levels(eyes))
+    base = base + (drawn.moved_occlusion[drawn.box] * drawn.matte)[..., None] * (reference - base)
+    picture[drawn.box] = blend.bands(base, reference, inner, _levels(eyes))
     alpha[drawn.box] = np.maximum(alpha[drawn.box], mask.spread(drawn.region, 0.5 * _FEATHER * eyes))
-    moved = drawn.veiled.copy()
+    moved = drawn.moved_occlusion.copy()
     moved[drawn.box] *= 1 - inner
-    return np.clip(picture, 0, 1), alpha * (1 - np.maximum(drawn.before, moved))
+    return np.clip(picture, 0, 1), alpha * (1 - np.maximum(drawn.occlusion_mask, moved))
 
 
 def _around(points: Floats, levels: int, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of a picture of that shape that hold the points and room for the widest band."""
+    """Rows and columns of a picture of that shape that hold the points and a margin for the widest band."""
     room = 1 << levels
     low = np.floor(points.min(axis=0) - room).astype(int)
     high = np.ceil(points.max(axis=0) + room).astype(int)

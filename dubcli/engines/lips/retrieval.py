@@ -1,8 +1,8 @@
-"""Which footage of the actor to show when: a path through the gallery by dynamic programming.
+"""Retrieval of reference frames: a path through the gallery by dynamic programming.
 
-The idea is video textures (Schödl et al. 2000) with a target: each frame of the gallery costs what it differs
-from the wanted frame, and each cut between pieces of footage costs what it would show, so runs of consecutive
-footage win where they fit.
+The idea is video textures (Schödl et al. 2000) with a target: each row of the gallery has a cost of mismatch
+to the target frame, and each cut between runs a cost of the visible jump, so runs of consecutive frames win
+where they fit. Constants are set by hand on real footage.
 """
 
 from __future__ import annotations
@@ -14,30 +14,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.artifacts.gallery import Gallery
-from dubcli.face import cover
 from dubcli.face import mesh as regions
+from dubcli.face import occlusion
 
 Floats = NDArray[np.floating[Any]]
 
-CANDIDATES = 32  # frames of the gallery looked at per wanted frame, of each of three kinds
-_REACH = 3  # frames before and after that tell whether footage goes on fitting
+CANDIDATES = 32  # rows of the gallery per target frame, of each of three kinds
+_NEIGHBOURS = 3  # frames on either side over which the cost of a run is averaged
 
-# A cost of 1 is a lip gap that is off by 0.03 outer-eye distances, just visible.
+# A cost of 1 is an aperture error of 0.03 outer-eye distances, just visible.
 _UNIT = 0.03
-_YAW, _PITCH, _ROLL = 9.0, 9.0, 15.0  # degrees that cost as much
-_ENLARGED, _SHRUNK = 0.25, 0.9  # log2 of size
-_LIGHT = 0.25  # log of colour
-_HIDDEN = 0.02  # share of the lower face that something covers
-_SOFT = 0.3  # of the usual sharpness missing
-_SMEARED = 0.06  # outer-eye distances a frame; a shutter open for half of it smears lips by half of that
+_YAW, _PITCH, _ROLL = 9.0, 9.0, 15.0  # degrees of head pose at a cost of 1
+_ENLARGED, _SHRUNK = 0.25, 0.9  # log2 of the ratio of sizes at a cost of 1
+_COLOUR = 0.25  # log of skin colour (natural) at a cost of 1
+_OCCLUDED = 0.02  # share of the lower face that is occluded, at a cost of 1
+_UNSHARP = 0.3  # loss of sharpness, in units of the track's median, at a cost of 1
+_MOTION_BLUR = 0.06  # outer-eye distances a frame at a cost of 1; a 180° shutter blurs by half of that
 
-_CUT = 2.0
-_HOLD, _SKIP, _BACK = 0.35, 0.35, 0.6  # showing a frame twice, leaving one out, running backwards
+_CUT = 2.0  # cost of a cut between runs
+_HOLD, _SKIP, _BACK = 0.35, 0.35, 0.6  # costs of repeating a frame, skipping one, running backwards
 _STEPS = ((1, 0.0), (0, _HOLD), (2, _SKIP), (-1, _BACK))
-_RESTING = ((0, 0.0), (1, _HOLD), (2, 2 * _HOLD), (-1, _HOLD))  # a mouth at rest is one picture, not footage
-_RESTING_CUT = 4.0  # times: a still mouth that changes its look seems to move
-_MOVED = 0.05  # cost of two wanted shapes against each other from which a mouth moves
-_LOOK = 16.0  # grey levels of the mouth, root mean square, that cost 1 at a cut
+_RESTING = (
+    (0, 0.0),
+    (1, _HOLD),
+    (2, 2 * _HOLD),
+    (-1, _HOLD),
+)  # the same (step, cost) for a mouth at rest, which is one picture
+_RESTING_CUT = 4.0  # factor on cuts at rest: a mouth that changes in appearance seems to move
+_MOVEMENT = 0.05  # cost between two target shapes from which a mouth moves
+_APPEARANCE = 16.0  # grey levels of the mouth, root mean square, at a cost of 1 of a cut
 
 _INDEX = {point: k for k, point in enumerate(regions.MOUTH)}
 _PAIRS = ((13, 14), (82, 87), (312, 317))  # inner lips, above and below
@@ -45,8 +50,8 @@ _LIPS = [_INDEX[i] for i in regions.LIPS_OUTER + regions.LIPS_INNER]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What each of T frames asks of the footage.
+class Target:
+    """Target of retrieval for each of T frames.
 
     Attributes:
         shape: (T, P, 3) canonical mouth.
@@ -63,59 +68,59 @@ class Wanted:
 
 def descriptor(shape: Floats) -> NDArray[np.float32]:
     """Mouth shapes (T, P, 3) as vectors (T, D) whose squared distance is a cost."""
-    gap = np.maximum(_gaps(shape), 0)
-    # A sliver of teeth between lips that should meet shows more than a wide mouth a little wider.
-    lips = np.log1p(gap / 0.03) * (0.05 / 2) + gap / 2
+    aperture = np.maximum(_apertures(shape), 0)
+    # A sliver of teeth between lips that should meet is more visible than a wide mouth a little wider.
+    lips = np.log1p(aperture / 0.03) * (0.05 / 2) + aperture / 2
     left, right = shape[:, _INDEX[regions.CORNER_LEFT]], shape[:, _INDEX[regions.CORNER_RIGHT]]
     width = np.linalg.norm(left - right, axis=1, keepdims=True)
-    pout = shape[:, [_INDEX[0], _INDEX[17]], 2]
+    protrusion = shape[:, [_INDEX[0], _INDEX[17]], 2]
     chin = shape[:, [_INDEX[regions.CHIN]], 1]
     outline = shape[:, _LIPS, :2].reshape(len(shape), -1) / np.sqrt(2 * len(_LIPS))
-    parts = [lips * (1, 0.5, 0.5), width * 0.7, pout * 0.5, chin * 0.25, outline * 0.7]
+    parts = [lips * (1, 0.5, 0.5), width * 0.7, protrusion * 0.5, chin * 0.25, outline * 0.7]
     return np.asarray(np.concatenate(parts, axis=1) / _UNIT, np.float32)
 
 
 def speed(shape: Floats, run: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-    """How fast lips of mouths (T, P, 3) part or meet within runs (T,): (T,) outer-eye distances a frame.
+    """Speed of the aperture of mouths (T, P, 3) within runs (T,): (T,) outer-eye distances a frame.
 
-    Only lips that move both before and after are taken to move: those that have just met are sharp.
+    It is 0 unless the aperture moves in one direction on both sides: lips that have just met are sharp.
     """
-    step = np.where(np.diff(run) == 0, np.diff(_gaps(shape).mean(axis=1)), 0)
-    before, after = np.concatenate([[0], step]), np.concatenate([step, [0]])
-    onwards = before * after > 0
-    return np.asarray(np.where(onwards, np.minimum(np.abs(before), np.abs(after)), 0), np.float32)
+    step = np.where(np.diff(run) == 0, np.diff(_apertures(shape).mean(axis=1)), 0)
+    previous, following = np.concatenate([[0], step]), np.concatenate([step, [0]])
+    onwards = previous * following > 0
+    return np.asarray(np.where(onwards, np.minimum(np.abs(previous), np.abs(following)), 0), np.float32)
 
 
-def mismatch(wanted: Wanted, gallery: Gallery, size: Floats) -> NDArray[np.float32]:
-    """Cost (T, N) of each frame of the gallery, of sizes (N,), for each wanted frame."""
-    a, b = descriptor(wanted.shape), descriptor(gallery.shape)
+def mismatch(target: Target, gallery: Gallery, size: Floats) -> NDArray[np.float32]:
+    """Cost (T, N) of each frame of the gallery, of sizes (N,), for each target frame."""
+    a, b = descriptor(target.shape), descriptor(gallery.shape)
     cost = (a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1)[None]
-    turn = (wanted.pose[:, None] - gallery.pose[None]) / np.array([_YAW, _PITCH, _ROLL], np.float32)
+    turn = (target.pose[:, None] - gallery.pose[None]) / np.array([_YAW, _PITCH, _ROLL], np.float32)
     cost += (turn**2).sum(axis=2)
-    growth = np.log2(np.maximum(wanted.size, 1e-3))[:, None] - np.log2(np.maximum(size, 1e-3))[None]
+    growth = np.log2(np.maximum(target.size, 1e-3))[:, None] - np.log2(np.maximum(size, 1e-3))[None]
     cost += np.where(growth > 0, growth / _ENLARGED, growth / _SHRUNK) ** 2
-    light = cover.light(gallery.texture)
-    shade = np.log(wanted.light + 0.05)[:, None] - np.log(light + 0.05)[None]
-    cost += ((shade / _LIGHT) ** 2).mean(axis=2)
-    cost += (np.maximum(1 - gallery.sharp, 0) / _SOFT) ** 2
-    # Lips that their movement has smeared look natural on lips that move as fast, but not on slower ones.
-    faster = speed(gallery.shape, gallery.run)[None] - speed(wanted.shape, np.zeros(len(a), int))[:, None]
-    cost += (np.maximum(faster, 0) / _SMEARED) ** 2
-    cost += (gallery.cover.mean(axis=(1, 2)) / (255 * _HIDDEN)) ** 2
+    light = occlusion.light(gallery.texture)
+    shade = np.log(target.light + 0.05)[:, None] - np.log(light + 0.05)[None]
+    cost += ((shade / _COLOUR) ** 2).mean(axis=2)
+    cost += (np.maximum(1 - gallery.sharp, 0) / _UNSHARP) ** 2
+    # Motion blur is natural on lips that move as fast, but not on slower ones.
+    faster = speed(gallery.shape, gallery.run)[None] - speed(target.shape, np.zeros(len(a), int))[:, None]
+    cost += (np.maximum(faster, 0) / _MOTION_BLUR) ** 2
+    cost += (gallery.occlusion.mean(axis=(1, 2)) / (255 * _OCCLUDED)) ** 2
     return np.asarray(np.maximum(cost, 0), np.float32)
 
 
-def _gaps(shape: Floats) -> Floats:
-    """Lip gaps (T, 3) of mouths (T, P, 3)."""
-    # Height alone: the depth of the lips is a guess, and would hide how near to closed they are.
-    gaps = [shape[:, _INDEX[b], 1] - shape[:, _INDEX[a], 1] for a, b in _PAIRS]
-    return np.stack(gaps, axis=1)
+def _apertures(shape: Floats) -> Floats:
+    """Apertures (T, 3) at three points of the lips of mouths (T, P, 3)."""
+    # Height alone: the depth of the lips is not reliable, and would bias small apertures.
+    apertures = [shape[:, _INDEX[b], 1] - shape[:, _INDEX[a], 1] for a, b in _PAIRS]
+    return np.stack(apertures, axis=1)
 
 
-def resting(wanted: Wanted) -> NDArray[np.bool_]:
-    """(T,) frames whose mouth is to be as in the frame before."""
-    change = (np.diff(descriptor(wanted.shape), axis=0) ** 2).sum(axis=1)
-    return np.concatenate([[False], change < _MOVED])
+def resting(target: Target) -> NDArray[np.bool_]:
+    """(T,) bool: frames whose target mouth is that of the previous frame."""
+    change = (np.diff(descriptor(target.shape), axis=0) ** 2).sum(axis=1)
+    return np.concatenate([[False], change < _MOVEMENT])
 
 
 def choose(
@@ -125,31 +130,31 @@ def choose(
     rests: NDArray[np.bool_] | None = None,
     earlier: tuple[NDArray[np.int64], NDArray[np.bool_]] | None = None,
 ) -> NDArray[np.int64]:
-    """Row of the gallery to show at each of T frames: the cheapest path (Viterbi 1967).
+    """Row of the gallery for each of T frames: the path of least cost (Viterbi 1967).
 
     Args:
         cost: (T, N) from `mismatch`.
-        gallery: the footage.
-        start: row shown at the frame before the first, or -1.
+        gallery: the reference bank.
+        start: row of the frame that precedes the first, or -1.
         rests: (T,) from `resting`; none by default.
-        earlier: rows (T,) of a path that is to be kept but where a mask (T,) is true; -1 for unknown ones.
+        earlier: rows (T,) of a path that is kept except where a mask (T,) is true; -1 where unknown.
     """
     steps = len(cost)
-    still = np.zeros(steps, bool) if rests is None else rests
+    at_rest = np.zeros(steps, bool) if rests is None else rests
     likely = _likely(cost, gallery.run)
-    look = cover.mouth(gallery.texture)
-    follow = _follow(gallery.run)
-    first = likely[0] if start < 0 else np.append(likely[0], follow[start])
+    appearance = occlusion.mouth(gallery.texture)
+    successors = _successors(gallery.run)
+    first = likely[0] if start < 0 else np.append(likely[0], successors[start])
     keep, back = [_allowed(np.unique(first), 0, earlier)], [np.zeros(0, np.int64)]
     best = cost[0, keep[0]]
     if start >= 0:
-        best = best + _transition(np.array([start]), keep[0], gallery.run, look)[0]
+        best = best + _transition(np.array([start]), keep[0], gallery.run, appearance)[0]
     for t in range(1, steps):
-        # The pictures that would come next on the best paths so far, however well they fit alone.
+        # With the successors on the best paths so far, whatever their own cost.
         good = keep[-1][np.argsort(best, kind="stable")[:CANDIDATES]]
-        now = np.unique(np.concatenate([likely[t], follow[good], good if still[t] else good[:0]]))
+        now = np.unique(np.concatenate([likely[t], successors[good], good if at_rest[t] else good[:0]]))
         now = _allowed(now, t, earlier)
-        paths = best[:, None] + _transition(keep[-1], now, gallery.run, look, bool(still[t]))
+        paths = best[:, None] + _transition(keep[-1], now, gallery.run, appearance, bool(at_rest[t]))
         back.append(paths.argmin(axis=0))
         best = paths.min(axis=0) + cost[t, now]
         keep.append(now)
@@ -164,7 +169,7 @@ def choose(
 def _allowed(
     rows: NDArray[np.int64], t: int, earlier: tuple[NDArray[np.int64], NDArray[np.bool_]] | None
 ) -> NDArray[np.int64]:
-    """The rows that may be shown at frame t, rising: all, or the one of an earlier path that is kept."""
+    """Rows allowed at frame t, rising: all, or the one of an earlier path that is kept."""
     if earlier is None or earlier[0][t] < 0:
         return rows
     known = earlier[0][t : t + 1]
@@ -172,26 +177,26 @@ def _allowed(
 
 
 def _likely(cost: NDArray[np.float32], run: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Rows that fit each frame best (T, K): by themselves, and together with their neighbours."""
+    """Rows of least cost for each frame (T, K): alone, and averaged along their run."""
     steps, rows = cost.shape
     count = min(CANDIDATES, rows)
     along = np.zeros_like(cost)
-    seen = np.zeros_like(cost)
-    for d in range(-_REACH, _REACH + 1):
+    neighbours = np.zeros_like(cost)
+    for d in range(-_NEIGHBOURS, _NEIGHBOURS + 1):
         t0, t1 = max(0, -d), steps - max(0, d)
         n0, n1 = max(0, -d), rows - max(0, d)
         if t0 >= t1 or n0 >= n1:
             continue
         same = (run[n0:n1] == run[n0 + d : n1 + d]).astype(np.float32)
         along[t0:t1, n0:n1] += same * cost[t0 + d : t1 + d, n0 + d : n1 + d]
-        seen[t0:t1, n0:n1] += same
-    along = along / seen + 3 * (1 - seen / (2 * _REACH + 1))
+        neighbours[t0:t1, n0:n1] += same
+    along = along / neighbours + 3 * (1 - neighbours / (2 * _NEIGHBOURS + 1))
     alone = np.argpartition(cost, count - 1, axis=1)[:, :count]
     joint = np.argpartition(along, count - 1, axis=1)[:, :count]
     return np.concatenate([alone, joint], axis=1)
 
 
-def _follow(run: NDArray[np.int32]) -> NDArray[np.int64]:
+def _successors(run: NDArray[np.int32]) -> NDArray[np.int64]:
     """The row after each in its run (N,); the last of a run follows itself."""
     rows = np.arange(len(run))
     ahead = np.minimum(rows + 1, len(run) - 1)
@@ -199,21 +204,21 @@ def _follow(run: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def _transition(
-    before: NDArray[np.int64],
-    after: NDArray[np.int64],
+    previous: NDArray[np.int64],
+    following: NDArray[np.int64],
     run: NDArray[np.int32],
-    look: NDArray[np.float32],
-    still: bool = False,
+    appearance: NDArray[np.float32],
+    at_rest: bool = False,
 ) -> NDArray[np.float32]:
-    """Cost (K, L) of showing `after` directly after `before`, where the mouth rests or moves."""
-    # What would have come next had the run gone on, against what comes.
-    ahead = np.minimum(before + 1, len(run) - 1)
-    a, b = look[np.where(run[ahead] == run[before], ahead, before)], look[after]
+    """Cost (K, L) of the step from rows `previous` to rows `following`, at rest or in movement."""
+    # Appearance of the successor in the run against that of the row that follows.
+    ahead = np.minimum(previous + 1, len(run) - 1)
+    a, b = appearance[np.where(run[ahead] == run[previous], ahead, previous)], appearance[following]
     apart = (a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1)[None]
-    cost = _CUT + np.maximum(apart, 0) / (look.shape[1] * _LOOK**2)
-    cost *= _RESTING_CUT if still else 1
-    step = after[None] - before[:, None]
-    same = run[before][:, None] == run[after][None]
-    for by, price in _RESTING if still else _STEPS:
-        cost = np.where(same & (step == by), np.minimum(cost, price), cost)
+    cost = _CUT + np.maximum(apart, 0) / (appearance.shape[1] * _APPEARANCE**2)
+    cost *= _RESTING_CUT if at_rest else 1
+    step = following[None] - previous[:, None]
+    same = run[previous][:, None] == run[following][None]
+    for by, step_cost in _RESTING if at_rest else _STEPS:
+        cost = np.where(same & (step == by), np.minimum(cost, step_cost), cost)
     return np.asarray(cost, np.float32)

@@ -1,4 +1,4 @@
-"""Face trackers: follow every face of a shot, one `FaceTrack` each."""
+"""Face trackers: one `FaceTrack` for every face of a shot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Picture(Protocol):
 
 
 class Tracker(Protocol):
-    """What a tracker engine must do.
+    """Interface of a tracker engine.
 
     One whose weights a setting names has a method `use(weights)` too, name → file, called before `track`.
     """
@@ -37,20 +37,20 @@ class Tracker(Protocol):
         views: int = 4,
         done: Callable[[int], None] = lambda count: None,
     ) -> list[FaceTrack]:
-        """Faces of one shot, the longest track first; frames of a track are consecutive.
+        """Tracks of one shot, the longest first; frames of a track are consecutive.
 
         Args:
-            pictures: the shot's frames in order; streamed, never held.
+            pictures: the shot's frames in order; streamed, never kept.
             turn: clockwise quarter turns (0–3) that bring the raster upright.
             views: slightly shifted, turned and mirrored crops that are averaged for each mesh.
-            done: called after each frame with the number of frames seen.
+            done: called after each frame with the number of frames so far.
         """
 
 
-def watched(
+def tracked(
     finder: Finder, pictures: Iterable[Picture], turn: int, done: Callable[[int], None]
 ) -> list[FaceTrack]:
-    """Faces of one shot as `face.follow` follows them with a finder; arguments as for `Tracker.track`."""
+    """Tracks of one shot by `face.follow` with a finder; arguments as for `Tracker.track`."""
     from dubcli.face.condition import finished
     from dubcli.face.crop import eight_bit
     from dubcli.face.follow import Follower

@@ -1,6 +1,6 @@
 """The networks of an insightface model pack, run by onnxruntime: SCRFD, 2d106det and ArcFace.
 
-What goes in and how the answers are read follows the insightface package, without which this works.
+Inputs and decoding of outputs are those of the insightface package, which is not needed.
 SCRFD: Guo et al. 2021 (arXiv:2105.04714); ArcFace: Deng et al. 2019 (arXiv:1801.07698).
 """
 
@@ -19,18 +19,18 @@ from dubcli.errors import DependencyError
 from dubcli.face.follow import Image
 from dubcli.models.onnx import session
 
-STRIDES, ANCHORS = (8, 16, 32), 2
-OVERLAP = 0.4  # of boxes, over which they are one face
+STRIDES, ANCHORS = (8, 16, 32), 2  # pixels; anchors at each position (SCRFD)
+MAX_OVERLAP = 0.4  # intersection over union of boxes over which they are one face; that of insightface
 TEMPLATE = np.array(
     ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)),
-)  # where ArcFace wants eyes, nose and mouth corners in its 112 pixels
+)  # eyes, nose and mouth corners in ArcFace's 112 pixels; that of insightface
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A face: score 0–1, box (left, top, right, bottom), eyes, nose and mouth corners (5, 2), in pixels."""
+    """Detection of a face: score 0–1; in pixels box (left, top, right, bottom), eyes, nose, mouth corners."""
 
     score: float
     box: NDArray[np.float64]
@@ -47,8 +47,8 @@ class Detector:
         shape = self._session.get_inputs()[0].shape
         self._fixed = int(shape[2]) if isinstance(shape[2], int) else 0
 
-    def __call__(self, rgb: Image, side: int, least: float) -> list[Detection]:
-        """Faces of at least that score, the surest first; the picture is fitted into `side` pixels."""
+    def __call__(self, rgb: Image, side: int, threshold: float) -> list[Detection]:
+        """Detections of at least that score, highest first; the picture is fitted into `side` pixels."""
         side = self._fixed or side
         height, width = rgb.shape[:2]
         scale = side / max(height, width)
@@ -57,21 +57,21 @@ class Detector:
         square[: size[1], : size[0]] = cv2.resize(
             rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         )
-        answers = _run(self._session, _blob(square, 127.5, 128.0))
+        outputs = _run(self._session, _blob(square, 127.5, 128.0))
         found: list[Detection] = []
         for k, stride in enumerate(STRIDES):
             scores, boxes, points = (
-                np.asarray(answers[k + part * len(STRIDES)], np.float64).reshape(-1, columns)
+                np.asarray(outputs[k + part * len(STRIDES)], np.float64).reshape(-1, columns)
                 for part, columns in ((0, 1), (1, 4), (2, 10))
             )
             down, right = np.divmod(np.arange((side // stride) ** 2), side // stride)
             centres = np.repeat(np.column_stack([right, down]) * stride, ANCHORS, axis=0)
-            for n in np.flatnonzero(scores[:, 0] >= least):
+            for n in np.flatnonzero(scores[:, 0] >= threshold):
                 reach = boxes[n] * stride
                 box = np.concatenate([centres[n] - reach[:2], centres[n] + reach[2:]])
-                own = centres[n] + points[n].reshape(5, 2) * stride
-                found.append(Detection(float(scores[n, 0]), box / scale, own / scale))
-        return apart(found)
+                corners = centres[n] + points[n].reshape(5, 2) * stride
+                found.append(Detection(float(scores[n, 0]), box / scale, corners / scale))
+        return suppressed(found)
 
 
 class Landmarks:
@@ -83,17 +83,17 @@ class Landmarks:
         if self._session.get_outputs()[0].shape[-1] != 212 or not isinstance(shape[2], int):
             raise DependencyError(f"{path} is no 2d106det network; take the one of a model pack")
         self.side = int(shape[2])
-        # Networks that came from MXNet subtract and divide by themselves.
+        # Networks converted from MXNet normalise their input themselves.
         self._norm = (0.0, 1.0) if _normalises(path) else (127.5, 128.0)
 
     def __call__(self, crop: Image) -> NDArray[np.float64]:
         """Points (106, 2) in pixels of the crop, which is `side` pixels wide and high."""
-        answer = _run(self._session, _blob(crop, *self._norm))[0].reshape(106, 2)
-        return np.asarray((answer + 1.0) * (self.side / 2), np.float64)
+        output = _run(self._session, _blob(crop, *self._norm))[0].reshape(106, 2)
+        return np.asarray((output + 1.0) * (self.side / 2), np.float64)
 
 
 class Identity:
-    """ArcFace: who a face is, as a unit vector."""
+    """ArcFace: identity of a face as a unit vector."""
 
     def __init__(self, path: Path) -> None:
         self._session = session(path)
@@ -104,16 +104,16 @@ class Identity:
         """The descriptor (D,) of the face with these eyes, nose and mouth corners (5, 2)."""
         goal = TEMPLATE * (self._side / 112)
         crop = cv2.warpAffine(rgb, _similarity(points, goal), (self._side, self._side))
-        answer = _run(self._session, _blob(np.asarray(crop, np.uint8), *self._norm))[0].reshape(-1)
-        return np.asarray(answer / max(float(np.linalg.norm(answer)), 1e-9), np.float32)
+        output = _run(self._session, _blob(np.asarray(crop, np.uint8), *self._norm))[0].reshape(-1)
+        return np.asarray(output / max(float(np.linalg.norm(output)), 1e-9), np.float32)
 
 
-def apart(found: list[Detection]) -> list[Detection]:
-    """Non-maximum suppression: of detections of one face the surest stays."""
+def suppressed(found: list[Detection]) -> list[Detection]:
+    """Non-maximum suppression: of detections of one face that of the highest score stays."""
     kept: list[Detection] = []
-    for one in sorted(found, key=lambda d: (-d.score, *d.box.tolist())):
-        if all(_overlap(one.box, other.box) <= OVERLAP for other in kept):
-            kept.append(one)
+    for detection in sorted(found, key=lambda d: (-d.score, *d.box.tolist())):
+        if all(_overlap(detection.box, other.box) <= MAX_OVERLAP for other in kept):
+            kept.append(detection)
     return kept
 
 
@@ -124,7 +124,7 @@ def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def _similarity(points: NDArray[np.float64], goal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The least-squares similarity (2, 3) that brings points (N, 2) to their goal, without mirroring."""
+    """The least-squares similarity (2, 3) from points (N, 2) to their goal, without mirroring."""
     a, b = points - points.mean(axis=0), goal - goal.mean(axis=0)
     cos, sin = (a * b).sum(), (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()
     turn = np.array(((cos, -sin), (sin, cos))) / max(float((a**2).sum()), 1e-9)
@@ -136,8 +136,8 @@ def _blob(rgb: Image, mean: float, spread: float) -> Floats:
 
 
 def _run(session: Any, blob: Floats) -> list[NDArray[Any]]:
-    answers: list[NDArray[Any]] = session.run(None, {session.get_inputs()[0].name: blob})
-    return answers
+    outputs: list[NDArray[Any]] = session.run(None, {session.get_inputs()[0].name: blob})
+    return outputs
 
 
 def _normalises(path: Path) -> bool:

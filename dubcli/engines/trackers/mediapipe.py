@@ -1,9 +1,9 @@
 """The default tracker: full-range BlazeFace on picture and tiles, FaceMesh with attention on each face.
 
-FaceMesh runs in a graph of our own, on a square that we cut out, and tells its score with the mesh. It keeps
-no state, so a mesh depends on nothing but the frame and the square. The square is brought to the network's
+FaceMesh runs in a graph of our own, on a crop of the region of interest, with the face score. It keeps
+no state, so a mesh depends on nothing but the frame and the region. The crop is brought to the network's
 192 pixels by area averaging (a plain bilinear warp aliases on large faces), and the mesh is the mean over
-two views of it, slightly moved, turned, scaled and mirrored, and over more where those disagree on the lips.
+two views of it, slightly shifted, turned, scaled and mirrored, or over four where those disagree on the lips.
 
 BlazeFace: Bazarevsky et al. 2019; attention mesh: Grishchenko et al. 2020; both Apache-2.0 inside mediapipe.
 """
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from dubcli.artifacts.tracks import THUMB, FaceTrack
 from dubcli.core import devices
-from dubcli.engines.trackers import Picture, watched
+from dubcli.engines.trackers import Picture, tracked
 from dubcli.face import follow
 from dubcli.face import mesh as regions
 from dubcli.face.crop import (
@@ -37,8 +37,8 @@ from dubcli.face.crop import (
     to_raster,
     without_overlap,
 )
-from dubcli.face.follow import Image, Sight
-from dubcli.face.roi import ROOM, Roi, eye_distance, portrait
+from dubcli.face.follow import Image, Observation
+from dubcli.face.roi import MARGIN, Roi, eye_distance, portrait
 
 
 def _mediapipe() -> Any:
@@ -56,15 +56,15 @@ def _mediapipe() -> Any:
 
 mp = _mediapipe()
 
-SIDE = 192  # pixels that both networks see
-DETECTED = 0.5  # detector score
-TILE = 480  # pixels; the detector finds faces from about a tenth of what it is shown, and 50 pixels is enough
+SIDE = 192  # pixels of a side of both networks' input
+MIN_DETECTION = 0.5  # detector score; that of MediaPipe's own solutions
+TILE = 480  # pixels; faces from about a tenth of its input are detected, and 50 pixels suffice; set by hand
 
-TOGETHER = 2  # views taken at once, each by a network of its own on a thread of its own
-AGREED = 0.007  # spread in outer-eye distances up to which two views do: bare lips have less, moustaches more
+PARALLEL = 2  # views at a time, each on its own network and thread
+AGREED = 0.007  # spread in outer-eye distances up to which two views suffice (docs/tracking.md)
 
 View = tuple[float, float, float, float, bool]
-"""Of one face: moved right, moved down (in sides), scaled, turned (radians), mirrored."""
+"""Crop of one face: shift right and down in sides, scale, turn in radians, mirrored; set by hand."""
 VIEWS: tuple[View, ...] = (
     (0.03, 0.02, 1.05, 0.05, False),
     (-0.03, -0.02, 0.95, -0.05, True),
@@ -145,7 +145,7 @@ class MediapipeTracker:
         """Faces of one shot; see `Tracker.track`."""
         cv2.setNumThreads(1)  # the squares are small: dividing them costs more than it saves
         with Finder(turn, VIEWS[:views]) as finder:
-            return watched(finder, pictures, turn, done)
+            return tracked(finder, pictures, turn, done)
 
 
 class Finder:
@@ -155,9 +155,9 @@ class Finder:
         self._turn = turn
         self._views = views
         self._detector = mp.solutions.face_detection.FaceDetection(
-            min_detection_confidence=DETECTED, model_selection=1
+            min_detection_confidence=MIN_DETECTION, model_selection=1
         )
-        self.networks = [FaceMesh() for _ in views[:TOGETHER]]
+        self.networks = [FaceMesh() for _ in views[:PARALLEL]]
         self._pool = ThreadPoolExecutor(min(len(self.networks), devices.cores()))
 
     def __enter__(self) -> Finder:
@@ -179,22 +179,22 @@ class Finder:
             found += self._detections(tile, left, top, side)
         return [to_raster(roi, self._turn, width, height) for _, roi in without_overlap(found)]
 
-    def sight(self, rgb: Image, roi: Roi) -> Sight | None:
-        """The mesh of the face in that square, or None where there is none."""
-        seen_through = partial(_seen, reduced(rgb, roi, SIDE), roi)
-        seen: list[_Seen] = []
+    def observe(self, rgb: Image, roi: Roi) -> Observation | None:
+        """Observation of the face in a region of interest, or None where there is none."""
+        through = partial(_viewed, reduced(rgb, roi, SIDE), roi)
+        viewed: list[_View] = []
         spread = np.inf
-        while len(seen) < len(self._views) and spread > AGREED:
-            now = slice(len(seen), len(seen) + TOGETHER)
-            seen += self._pool.map(seen_through, self._views[now], self.networks)
-            if min(one.score for one in seen) < follow.PRESENT / 2:
+        while len(viewed) < len(self._views) and spread > AGREED:
+            batch = slice(len(viewed), len(viewed) + PARALLEL)
+            viewed += self._pool.map(through, self._views[batch], self.networks)
+            if min(each.score for each in viewed) < follow.MIN_SCORE / 2:
                 return None
-            mesh = np.mean([one.points for one in seen], axis=0).astype(np.float32)
-            spread = _spread([one.points for one in seen]) / max(eye_distance(mesh), 1e-6)
-        score = float(np.mean([one.score for one in seen]))
-        if score < follow.PRESENT:
+            mesh = np.mean([each.points for each in viewed], axis=0).astype(np.float32)
+            spread = _spread([each.points for each in viewed]) / max(eye_distance(mesh), 1e-6)
+        score = float(np.mean([each.score for each in viewed]))
+        if score < follow.MIN_SCORE:
             return None
-        return Sight(mesh, score, spread, seen[0].colour, sharpness(rgb, mesh))
+        return Observation(mesh, score, spread, viewed[0].colour, sharpness(rgb, mesh))
 
     def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
         """Upright picture of a face, (96, 96, 3)."""
@@ -202,7 +202,7 @@ class Finder:
         return reduced(rgb, roi, THUMB).cut(roi, THUMB)[0]
 
     def _detections(self, rgb: Image, left: int, top: int, side: int = 0) -> list[tuple[float, Roi]]:
-        """Detector on one picture; faces cut by a tile's border are left to its neighbours."""
+        """Scores and regions on one picture; faces cut by a tile's border are left to its neighbours."""
         height, width = rgb.shape[:2]
         scale = SIDE / max(height, width)
         size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -216,9 +216,9 @@ class Finder:
             if side and (min(x, y) < 0.02 * side or max(x + w, y + h) > 0.98 * side):
                 continue
             angle = float(np.arctan2(eyes[1][1] - eyes[0][1], eyes[1][0] - eyes[0][0]))
-            # The box spans brows to chin; the mesh wants half as much again around the whole face.
+            # The box spans brows to chin; the mesh network was trained on half as much again around the face.
             centre = np.array((left + x + w / 2, top + y + h / 2 - 0.1 * h))
-            found.append((float(detection.score[0]), Roi(centre, 1.3 * ROOM * max(w, h), angle)))
+            found.append((float(detection.score[0]), Roi(centre, 1.3 * MARGIN * max(w, h), angle)))
         return found
 
 
@@ -226,7 +226,7 @@ class FaceMesh:
     """FaceMesh in a graph of its own; it holds native memory until `close`."""
 
     def __init__(self) -> None:
-        self._answer: dict[str, Any] = {}
+        self._output: dict[str, Any] = {}
         self._graph = mp.CalculatorGraph(graph_config=_GRAPH)
         self._graph.observe_output_stream("landmarks", self._take)
         self._graph.observe_output_stream("score", self._take)
@@ -234,40 +234,40 @@ class FaceMesh:
         self._clock = 0
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Release the native memory."""
         self._graph.close()
-        # The graph holds us as its listener, where the garbage collector cannot see it.
+        # The graph references this object as its listener, out of sight of the garbage collector.
         del self._graph
 
     def mesh(self, crop: Image) -> tuple[NDArray[np.float64], float]:
         """Points (478, 3) in pixels of a 192-pixel crop, and the face score."""
         self._clock += 1
-        self._answer.clear()
+        self._output.clear()
         packet = mp.packet_creator.create_image_frame(crop, image_format=mp.ImageFormat.SRGB)
         self._graph.add_packet_to_input_stream("image", packet.at(self._clock))
         self._graph.wait_until_idle()
-        marks = mp.packet_getter.get_proto(self._answer["landmarks"]).landmark
+        marks = mp.packet_getter.get_proto(self._output["landmarks"]).landmark
         points = np.array([(mark.x, mark.y, mark.z) for mark in marks], np.float64) * SIDE
-        return points, float(mp.packet_getter.get_float(self._answer["score"]))
+        return points, float(mp.packet_getter.get_float(self._output["score"]))
 
     def _take(self, stream: str, packet: Any) -> None:
-        self._answer[stream] = packet
+        self._output[stream] = packet
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What one view shows: points (478, 3) in the raster, the face score, skin colours."""
+class _View:
+    """Mesh of one view: points (478, 3) in the raster, the face score, skin colours."""
 
     points: NDArray[np.float64]
     score: float
     colour: NDArray[np.uint8]
 
 
-def _seen(source: Reduced, roi: Roi, view: View, network: FaceMesh) -> _Seen:
+def _viewed(source: Reduced, roi: Roi, view: View, network: FaceMesh) -> _View:
     right, down, scale, turned, mirrored = view
     x, y = np.cos(roi.angle), np.sin(roi.angle)
-    moved = roi.centre + roi.side * np.array((right * x - down * y, right * y + down * x))
-    square = Roi(moved, roi.side * scale, roi.angle + turned)
+    centre = roi.centre + roi.side * np.array((right * x - down * y, right * y + down * x))
+    square = Roi(centre, roi.side * scale, roi.angle + turned)
     crop, to_crop = source.cut(square, SIDE)
     points, score = network.mesh(np.ascontiguousarray(crop[:, ::-1]) if mirrored else crop)
     if mirrored:
@@ -277,11 +277,11 @@ def _seen(source: Reduced, roi: Roi, view: View, network: FaceMesh) -> _Seen:
     shrink = SIDE / square.side
     points[:, :2] = (points[:, :2] - to_crop[:, 2]) @ to_crop[:, :2] / shrink**2  # a similarity's inverse
     points[:, 2] /= shrink
-    return _Seen(points, score, colour)
+    return _View(points, score, colour)
 
 
 def _spread(views: list[NDArray[np.float64]]) -> float:
-    """How far views (478, 3) disagree on the lips, in pixels, of few views as of four."""
+    """Standard deviation of the lips over views (478, 3), in pixels, scaled to that of four."""
     count = max(len(views), 2)
     apart = np.std([points[list(regions.LIPS_INNER), :2] for points in views], axis=0).mean()
     return float(apart * np.sqrt(0.75 * count / (count - 1)))

@@ -1,4 +1,4 @@
-"""The tracker that finds no face: the film passes through unchanged."""
+"""The tracker without detections: the film passes through unchanged."""
 
 from __future__ import annotations
 
