@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dubcli.cli import failures
-from dubcli.core.shortage import in_words, shortage
+from dubcli.core.shortage import shortage, shortage_in_text
 from dubcli.core.worker import explain
 from dubcli.errors import (
     ConfigError,
@@ -98,6 +98,6 @@ def test_shortages_cross_a_process_border() -> None:
 
 
 def test_last_words() -> None:
-    assert isinstance(in_words("terminate called: std::bad_alloc\n"), MemoryFullError)
-    assert isinstance(in_words("write: No space left on device"), DiskFullError)
-    assert in_words("Segmentation fault") is None
+    assert isinstance(shortage_in_text("terminate called: std::bad_alloc\n"), MemoryFullError)
+    assert isinstance(shortage_in_text("write: No space left on device"), DiskFullError)
+    assert shortage_in_text("Segmentation fault") is None
