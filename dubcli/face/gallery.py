@@ -146,7 +146,7 @@ def usable(track: FaceTrack) -> NDArray[np.bool_]:
 
 def runs(good: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Half-open ranges of consecutive true values that are at least `SHORTEST_RUN` long."""
-    return spans.true(good, SHORTEST_RUN)
+    return spans.runs_of_true(good, SHORTEST_RUN)
 
 
 def lower_box(mesh: Floats) -> NDArray[np.float64]:

@@ -93,7 +93,8 @@ def closure_hits(measured: Curve, closed: Curve, slack: int = 1) -> float | None
     if limit is None:
         return None
     met = known & (measured <= limit)
-    runs = [slice(max(0, start - slack), stop + slack) for start, stop in spans.true(closed > 0.5)]
+    closing = spans.runs_of_true(closed > 0.5)
+    runs = [slice(max(0, start - slack), stop + slack) for start, stop in closing]
     runs = [run for run in runs if known[run].any()]
     return float(np.mean([met[run].any() for run in runs])) if runs else None
 

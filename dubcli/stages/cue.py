@@ -98,7 +98,7 @@ def run(task: Task) -> None:
     edges = np.append(seconds, seconds[-1] + (np.median(np.diff(seconds)) if len(seconds) > 1 else 0.04))
     off = [
         Span(start=round(float(edges[a]), 3), end=round(float(edges[b]), 3))
-        for a, b in spans.true(dub & ~onscreen)
+        for a, b in spans.runs_of_true(dub & ~onscreen)
         if edges[b] - edges[a] >= 0.2
     ]
     result = Cues(cues=tuple(cues), offscreen=tuple(off), skipped=tuple(skipped), stems=task.facts["stems"])
@@ -111,13 +111,13 @@ def _stems(job: JobView, cast: Cast) -> dict[str, str]:
     Raises:
         ConfigError: a stem's name is nobody's in the cast, or two are the same person's.
     """
-    from dubcli.edits.cuefile import called
+    from dubcli.edits.cuefile import find_person
 
     persons = cast.names
     found: dict[str, str] = {}
     for role in sorted(role for role in job.sources if role.startswith("stem:")):
         name = role.removeprefix("stem:")
-        person = called(name, persons)
+        person = find_person(name, persons)
         if person is None:
             known = [f"{one} ({own})" if own else one for one, own in persons.items()]
             there = f"there are: {', '.join(known)}" if known else "nobody was found in the film"
@@ -135,12 +135,12 @@ def _stems(job: JobView, cast: Cast) -> dict[str, str]:
 def _named(dub_speech: Record, cast: Cast, seconds: Any) -> dict[str, Any]:
     """Person → frames (N,) of the words that the script assigns to them; unknown names are ignored."""
     from dubcli.cueing import assignment
-    from dubcli.edits.cuefile import called
+    from dubcli.edits.cuefile import find_person
 
     persons = cast.names
     words: dict[str, list[Region]] = {}
     for word in dub_speech.words:
-        person = called(word.speaker, persons) if word.speaker else None
+        person = find_person(word.speaker, persons) if word.speaker else None
         if person is not None:
             words.setdefault(person, []).append(word)
     return {one: assignment.word_frames(own, seconds, dub_speech.offset) for one, own in words.items()}
@@ -154,7 +154,7 @@ def _edits(task: Task) -> dict[str, list[Edit]]:
         return {}
     shots = {role[7:]: path for role, path in task.inputs.items() if role.startswith("tracks/")}
     film = cuefile.film(task.inputs["split"], shots, task.inputs["cast"])
-    return cuefile.decided(*cuefile.load(task.inputs["edits"]), film)
+    return cuefile.resolve(*cuefile.load(task.inputs["edits"]), film)
 
 
 def check(task: Task) -> None:

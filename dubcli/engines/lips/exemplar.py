@@ -160,7 +160,7 @@ class _Plan:
         most = min(max(1, CHUNK_BYTES // frame_bytes), CHUNK_FRAMES)
         return [
             (a, min(a + most, stop))
-            for start, stop in spans.true(self.active)
+            for start, stop in spans.runs_of_true(self.active)
             for a in range(start, stop, most)
         ]
 
@@ -220,7 +220,7 @@ class _Plan:
         target = replace(target, shape=self.found[now])
         cost = retrieval.mismatch(target, self.gallery, self.gallery_size)
         rests, rows = retrieval.resting(target), np.full(len(cost), NO_ROW, np.int64)
-        for a, b in spans.true(self.found_active[now]):
+        for a, b in spans.runs_of_true(self.found_active[now]):
             continues = a == 0 and start > 0 and self.found_active[start - 1]
             rests[a] = False
             rows[a:b] = retrieval.choose(
