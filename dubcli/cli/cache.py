@@ -88,7 +88,7 @@ def verify(
             store.verify(key)
         except StoreError as error:
             damaged[key] = str(error).partition("; type:")[0]
-    doubtful = store.made_from(damaged)
+    doubtful = store.descendants(damaged)
     if repair:
         for key in (*damaged, *doubtful):
             store.remove(key)

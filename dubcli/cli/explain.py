@@ -29,12 +29,12 @@ def explain(
     dubcli plan shows all units at a glance; this shows one in full: its key, what differs from the last time,
     its inputs, its settings, and its last failure.
     """
-    from dubcli.core.explain import explained
+    from dubcli.core.explain import describe_unit
     from dubcli.core.job import Job
 
     job = Job.open(job_dir)
     job.read_sources()
-    facts = explained(job, unit)
+    facts = describe_unit(job, unit)
     if json:
         out.document(facts)
         return

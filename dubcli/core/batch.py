@@ -43,27 +43,27 @@ from dubcli.settings.document import Document, Keys, read
 from dubcli.settings.layers import resolve
 
 STOPPING = (StoppedError, TemporaryError, DependencyError)
-"""Failures that the next entry would meet as well, or that a person wants to stop at."""
+"""Failures that stop the batch: the next entry would meet them too, or a person asked to stop."""
 
 
-class _Part(BaseModel):
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Dub(_Part):
+class Dub(_Strict):
     """A dubbed track of a film, and where its film goes."""
 
     audio: str = Field(min_length=1, description="the dubbed track")
-    script: str | None = Field(default=None, min_length=1, description="what is said in it")
+    script: str | None = Field(default=None, min_length=1, description="its script")
     stems: dict[Annotated[str, Field(pattern=STEM)], str] = Field(
-        default={}, description="of the people in it, by name"
+        default={}, description="single voices of it, by name"
     )
     out: str | None = Field(
         default=None, description="the dubbed film; FILM.DUB.mp4 beside the film by default"
     )
 
 
-class Film(_Part):
+class Film(_Strict):
     """A film and its dubs."""
 
     film: str = Field(min_length=1, description="the film")
@@ -71,7 +71,7 @@ class Film(_Part):
     presets: list[str] | None = Field(default=None, min_length=1, description="instead of the manifest's")
 
 
-class Manifest(_Part):
+class Manifest(_Strict):
     """The file that `dubcli batch` takes."""
 
     store: str | None = Field(default=None, description="the store that all jobs share")
@@ -84,7 +84,7 @@ class Entry:
     """One film with one dub under one preset.
 
     Attributes:
-        keys: where in the manifest it stands.
+        keys: its position in the manifest.
         preset: name or file; None leaves the choice to the environment and the config files.
     """
 
@@ -124,7 +124,7 @@ def entries(path: Path, flags: Mapping[str, tuple[str, Any]]) -> list[Entry]:
     """The entries of a manifest, in its order, all of them checked.
 
     Raises:
-        ConfigError: one line per problem, each with its place.
+        ConfigError: one line per problem, each with its line and column.
     """
     document = read(path)
     manifest = document.model(Manifest)
@@ -145,7 +145,7 @@ def run(
     force: bool,
     listeners: Callable[[Entry], list[Listener]],
 ) -> Iterator[Outcome]:
-    """Run entries one after another, each failure noted and left behind.
+    """Run entries one after another; a failed one is recorded and the next one starts.
 
     After a failure that the others would meet too (a signal, a full disk, a missing dependency) the rest is
     not begun.
@@ -155,8 +155,8 @@ def run(
         if stopped:
             yield Outcome(entry, None, "not begun", 0.0)
             continue
-        began, heard = time.monotonic(), listeners(entry)
-        events = Events(None, *heard)
+        began, hooks = time.monotonic(), listeners(entry)
+        events = Events(None, *hooks)
         code, text = ExitCode.BUG, ""
         try:
             settings = resolve(preset=entry.preset, folder=entry.film.parent, flags=flags).settings
@@ -169,7 +169,7 @@ def run(
                 script=entry.script,
                 stems=entry.stems,
             )
-            events = Events(job.root / "events.jsonl", *heard)
+            events = Events(job.root / "events.jsonl", *hooks)
             runner.run(job, events, overwrite=force)
             code = ExitCode.OK
         except DubError as error:
@@ -189,13 +189,13 @@ def _entries(manifest: Manifest, folder: Path, store: Path) -> Iterator[Entry]:
             dub = Dub(audio=given) if isinstance(given, str) else given
             audio = folder / Path(dub.audio).expanduser()
             named = folder / Path(dub.out).expanduser() if dub.out is not None else None
-            said = folder / Path(dub.script).expanduser() if dub.script is not None else None
+            script = folder / Path(dub.script).expanduser() if dub.script is not None else None
             stems = {name: folder / Path(file).expanduser() for name, file in dub.stems.items()}
             for preset in chosen:
                 out = named or default_out(film, audio)
                 if len(chosen) > 1 and preset:
                     out = out.with_name(f"{out.stem}.{Path(preset).stem}{out.suffix}")
-                yield Entry(keys, film, audio, said, stems, out, _preset(preset, folder), store)
+                yield Entry(keys, film, audio, script, stems, out, _preset(preset, folder), store)
 
 
 def _preset(name: str | None, folder: Path) -> str | None:
@@ -224,7 +224,7 @@ def _problems(found: list[Entry], document: Document, flags: Mapping[str, tuple[
             except UsageError as error:
                 yield f"{document.at(entry.keys)}: {error}"
         if outs.setdefault(entry.out.resolve(), entry) is not entry:
-            yield f"{document.at(entry.keys)}: {entry.out} is written twice; give one an out of its own"
+            yield f"{document.at(entry.keys)}: {entry.out} is written twice; give one of them another out"
         try:
             required.check(resolve(preset=entry.preset, folder=entry.film.parent, flags=flags))
         except DubError as error:

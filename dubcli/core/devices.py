@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-_GROUPS = (  # a container's limit, what it uses, and where its statistics say how much of that is cache
+_GROUPS = (  # a container's limit, its use, and the statistics that give how much of that is cache
     ("memory.max", "memory.current", "memory.stat"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
 )

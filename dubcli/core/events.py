@@ -1,4 +1,4 @@
-"""Events: what happened, one JSON object a line, for machines and for the log.
+"""Events of a run, one JSON object a line: to `events.jsonl` and to listeners such as progress displays.
 
 Every event has `v` (1), `time` (UTC, ISO 8601) and `type`; new types and new fields may be added at any time.
 The last event of a run is `{"type": "exit", "code": n}`.

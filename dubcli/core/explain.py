@@ -1,4 +1,4 @@
-"""Why a unit would run, and what it is made from: one unit in full, where a plan has one line."""
+"""Everything known of one unit: why it would run, its inputs, settings and last failure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dubcli.settings.document import suggestion
 COMPARED = ("version", "engine", "weights", "libraries", "params", "facts", "inputs", "salt")
 
 
-def explained(job: Job, unit_id: str) -> dict[str, Any]:
-    """All that is known of a unit, as plain data in the order in which a person wants it.
+def describe_unit(job: Job, unit_id: str) -> dict[str, Any]:
+    """All that is known of a unit, as JSON types, in the order of display.
 
     Raises:
         UsageError: the job has no such unit.
@@ -61,12 +61,12 @@ def _changes(job: Job, row: Row, image: dict[str, Any]) -> list[str]:
         if isinstance(old, dict) and isinstance(new, dict):
             for key in sorted({*old, *new}):
                 if old.get(key) != new.get(key):
-                    lines.append(f"{name}.{key}: {_short(old.get(key))} -> {_short(new.get(key))}")
+                    lines.append(f"{name}.{key}: {_abbreviate(old.get(key))} -> {_abbreviate(new.get(key))}")
         elif old != new:
-            lines.append(f"{name}: {_short(old)} -> {_short(new)}")
+            lines.append(f"{name}: {_abbreviate(old)} -> {_abbreviate(new)}")
     return lines
 
 
-def _short(value: Any) -> str:
+def _abbreviate(value: Any) -> str:
     text = "nothing" if value is None else str(value)
     return text[:12] if len(text) == 64 else text[:80]

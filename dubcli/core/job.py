@@ -1,15 +1,15 @@
-"""The job directory: where a film and a dub become a dubbed film, and what people find there.
+"""The job directory: where a film and a dub become a dubbed film, and its files.
 
 film.dub_fr.dub/
     job.json        the sources, the output and the settings (for people, and for `dubcli run JOB`)
     store/          artifacts, unless another store was named
-    refs.tsv        which artifact each unit last came to, a line each time (pointers; never believed)
+    refs.tsv        unit → key of its last artifact, a line each time (pointers, checked against the store)
     failed/         one file per unit that failed
     logs/           what workers printed
-    cast.yaml       what a person says about who is who, if anything (`edits.castfile`)
-    curves/         mouths that a person has edited frame by frame, if any (`edits.curvefile`)
-    cues.json       what a person says about whose mouth moves when, if anything (`edits.cuefile`)
-    styles/         styles that clips have lent, if any (`edits.stylefile`)
+    cast.yaml       a person's edits of the cast, if any (`edits.castfile`)
+    curves/         a person's edits of mouths frame by frame, if any (`edits.curvefile`)
+    cues.json       a person's edits of the cues, if any (`edits.cuefile`)
+    styles/         speaking styles measured on clips, if any (`edits.stylefile`)
     events.jsonl    what happened
     report.html     what was done, shot by shot (and report.json)
 """
@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.core import published, sources
 from dubcli.core.model import Artifact, Source
-from dubcli.core.sources import noted
+from dubcli.core.sources import read_cache_file
 from dubcli.core.store import Store, write_atomically
 from dubcli.errors import ConfigError, LockedError, MediaError, UsageError
 from dubcli.media.containers import SUFFIXES
@@ -40,11 +40,18 @@ from dubcli.settings.config import PERSONAL, Settings
 from dubcli.settings.layers import flatten, nest, personal
 
 SCHEMA = 1
-_KEY_LENGTH = 64  # hexadecimal digits; a line that a crash has torn is shorter
+_KEY_LENGTH = 64  # hexadecimal digits; a line cut off by a crash is shorter
 STEM = r"^[\w' .-]{1,60}$"
 """Names that a stem can have."""
-_NEAREST = {".mxf": ".mov", ".gxf": ".mov", ".dv": ".mov", ".webm": ".mkv", ".nut": ".mkv", ".ogv": ".mkv"}
-"""The container that holds the most of what stands in another; for those not named it is .mp4."""
+_CONTAINER_FOR = {
+    ".mxf": ".mov",
+    ".gxf": ".mov",
+    ".dv": ".mov",
+    ".webm": ".mkv",
+    ".nut": ".mkv",
+    ".ogv": ".mkv",
+}
+"""The output container for an input container that is not written; others: .mp4."""
 
 
 class JobFile(BaseModel):
@@ -90,7 +97,7 @@ class Job:
         script: Path | None = None,
         save: bool = True,
     ) -> Job:
-        """The job of this film and dub: opened where it exists, else made; without `save` nothing is written.
+        """The job of this film and dub: opened or created; without `save` nothing is written.
 
         Raises:
             MediaError: a source is missing or is no file.
@@ -116,13 +123,13 @@ class Job:
         if save and not os.access(out.parent, os.W_OK | os.X_OK):
             folder = out.parent.resolve()
             raise UsageError(f"cannot write to the folder {folder}; choose another output with -o FILE")
-        # An empty folder is a job that a full disk kept from being described.
+        # An empty folder is a job whose job.json a full disk kept from being written.
         if root.exists() and not (root.is_dir() and not any(root.iterdir())):
             before = cls.open(root)
             for role in ("film", "dub"):
                 other, own = getattr(before, role), getattr(job, role)
                 same = other.resolve() == own.resolve()
-                if not same and not sources.is_still(own, role, root / "sources.json"):
+                if not same and not sources.is_unchanged(own, role, root / "sources.json"):
                     raise UsageError(f"{root} is the job of {other}; choose another directory with --job DIR")
         sources.check(settings, script)  # what is refused is not kept in the job
         try:
@@ -147,10 +154,12 @@ class Job:
         try:
             data = JobFile.model_validate_json(path.read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError):
-            raise UsageError(f"{root} is not a job directory; name one that dubcli run has made") from None
+            raise UsageError(f"{root} is not a job directory; name one that dubcli run wrote") from None
         except (ValidationError, UnicodeDecodeError) as error:
             first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise ConfigError(f"{path} is not valid ({first}); move it away and type the run again") from None
+            raise ConfigError(
+                f"{path} is not valid ({first}); move it away and type the same again"
+            ) from None
         given = flatten(data.settings.model_dump(mode="json"), Settings)
         for dotted in PERSONAL:
             if given.get(dotted):
@@ -170,7 +179,9 @@ class Job:
         for role in ("film", "dub"):
             path = getattr(self, role)
             if not path.exists():
-                setattr(self, role, sources.renamed(path.parent, role, self.root / "sources.json") or path)
+                setattr(
+                    self, role, sources.find_renamed(path.parent, role, self.root / "sources.json") or path
+                )
         if named and not self.out.exists():
             self.out = default_out(self.film, self.dub)
 
@@ -192,7 +203,7 @@ class Job:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the job against a second run on the same machine; a courtesy, nothing relies on it.
+        """Lock the job against a second run on this machine; correctness does not depend on it.
 
         Raises:
             LockedError: another run holds it.
@@ -219,7 +230,7 @@ class Job:
         except OSError:
             return ""
         words = text.split()
-        if words[-1:] == [socket.gethostname()] and not _alive(int(words[1])):
+        if words[-1:] == [socket.gethostname()] and not _is_running(int(words[1])):
             return ""  # killed before it could clear the file
         return text
 
@@ -232,7 +243,7 @@ class Job:
         """
         stems = {f"stem:{name}": path for name, path in sorted(self.stems.items())}
         roles = {"film": self.film, "dub": self.dub} | sources.weights(self.settings) | stems
-        roles |= sources.said(self.root, self.script)
+        roles |= sources.edit_files(self.root, self.script)
         self.sources = sources.digest(roles, self.root / "sources.json")
         return self.sources
 
@@ -246,8 +257,8 @@ class Job:
             self._refs[unit_id] = key
             with open(self.root / "refs.tsv", "a", encoding="utf-8") as file:
                 file.write(f"{unit_id}\t{key}\n")
-        if unit_id in self._failed:
-            self._failed.discard(unit_id)
+        if unit_id in self._failed_units:
+            self._failed_units.discard(unit_id)
             self._unit_path("failed", unit_id).unlink(missing_ok=True)
 
     def refs(self) -> Iterator[tuple[str, str]]:
@@ -256,7 +267,7 @@ class Job:
 
     @cached_property
     def _refs(self) -> dict[str, str]:
-        """Unit id → key, from the file that a crash may have torn; of a unit's lines the last one counts."""
+        """Unit id → key, from a file whose last line a crash may have cut off; a unit's last line counts."""
         found: dict[str, str] = {}
         with contextlib.suppress(OSError):
             for line in (self.root / "refs.tsv").read_text("utf-8", "replace").splitlines():
@@ -266,35 +277,35 @@ class Job:
         return found
 
     @cached_property
-    def _failed(self) -> set[str]:
+    def _failed_units(self) -> set[str]:
         """Ids of the units for which there is a file in `failed/`."""
         return {unit_id for unit_id, _ in self.failures()}
 
     def failure(self, unit_id: str) -> dict[str, Any]:
         """What is known of a unit's last failure; empty if it did not fail."""
-        return noted(self._unit_path("failed", unit_id))
+        return read_cache_file(self._unit_path("failed", unit_id))
 
     def failures(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """All (unit id, failure) of units whose last run failed."""
         for path in sorted((self.root / "failed").glob("*/*.json")):
-            yield f"{path.parent.name}/{path.stem}", noted(path)
+            yield f"{path.parent.name}/{path.stem}", read_cache_file(path)
 
     def set_failure(self, unit_id: str, failure: Mapping[str, Any]) -> None:
         """Keep what is known of a unit's failure."""
         path = self._unit_path("failed", unit_id)
-        self._failed.add(unit_id)
+        self._failed_units.add(unit_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(failure, indent=1), "utf-8")
 
     def published(self) -> bool:
-        """Whether the output stands where it belongs, as this job left it: the same file, or a copy of it."""
-        return published.standing(self.root, self.out) is not None
+        """Whether the output is at its path as this job wrote it: the same file, or a copy of it."""
+        return published.find_note(self.root, self.out) is not None
 
     def publish(self, film: Artifact, report: Artifact | None) -> bool:
-        """Put the finished film at its place, whole or not at all, and the report into the job directory.
+        """Move the finished film to its path in one step, and the report into the job directory.
 
         Returns:
-            Whether anything had to be done.
+            Whether anything was written.
 
         Raises:
             StoreError: the film or the report is not as it was committed, or not there.
@@ -318,15 +329,15 @@ class Job:
 def default_out(film: Path, dub: Path) -> Path:
     """`film.mp4` and `dub_fr.wav` make `film.dub_fr.mp4`, beside the film."""
     own = film.suffix.lower()
-    suffix = film.suffix if own in SUFFIXES else _NEAREST.get(own, ".mp4")
+    suffix = film.suffix if own in SUFFIXES else _CONTAINER_FOR.get(own, ".mp4")
     return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
 
 
 def check_folder(folder: Path, *, make: bool) -> None:
-    """See that an output's folder is one, or may become one, and make it where `make` is set.
+    """Check that an output's folder exists or can be created; create it where `make` is set.
 
     Raises:
-        UsageError: something else stands in its place, or it cannot be made.
+        UsageError: something else has its path, or it cannot be created.
     """
     nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if nearest.exists() and not nearest.is_dir():
@@ -343,7 +354,7 @@ def check_folder(folder: Path, *, make: bool) -> None:
         ) from None
 
 
-def _alive(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

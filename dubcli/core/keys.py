@@ -24,7 +24,7 @@ def canonical(value: Any) -> bytes:
     Raises:
         TypeError: the value holds something that has no single JSON form (a path, bytes, a set, NaN).
     """
-    return _json(_plain(value))
+    return _encode(_to_json_types(value))
 
 
 def digest(value: Any) -> str:
@@ -33,8 +33,8 @@ def digest(value: Any) -> str:
 
 
 def key(image: Mapping[str, Any]) -> str:
-    """The key of a pre-image as `preimage` gives it: its `digest`, without a second look at every value."""
-    return hashlib.sha256(_json(image)).hexdigest()
+    """The key of a pre-image as `preimage` gives it: its `digest`, without checking every value again."""
+    return hashlib.sha256(_encode(image)).hexdigest()
 
 
 def preimage(unit: Unit, salt: str = "") -> dict[str, Any]:
@@ -44,7 +44,7 @@ def preimage(unit: Unit, salt: str = "") -> dict[str, Any]:
         DependencyError: the weights of the unit's engine are not there.
     """
     engine = unit.engine
-    # An entry only where there is something to say: keys of other engines stay as they are.
+    # An entry only where it is not empty: keys of other engines stay as they are.
     libraries = engine.versions(unit.paths) if engine else {}
     return {
         "schema": SCHEMA,
@@ -52,20 +52,20 @@ def preimage(unit: Unit, salt: str = "") -> dict[str, Any]:
         "version": unit.stage.version,
         "engine": [engine.name, engine.algorithm] if engine else None,
         "weights": engine.digests() if engine else {},
-        "params": _plain(unit.params),
-        "facts": _plain(unit.facts),
-        "inputs": _plain(unit.inputs),
+        "params": _to_json_types(unit.params),
+        "facts": _to_json_types(unit.facts),
+        "inputs": _to_json_types(unit.inputs),
         "salt": salt,
         **({"libraries": libraries} if libraries else {}),
     }
 
 
-def _plain(value: Any) -> Any:
+def _to_json_types(value: Any) -> Any:
     kind = type(value)
     if kind is str or kind is int or value is None or kind is bool:
         return value
     if kind is list or kind is tuple:
-        return [_plain(item) for item in value]
+        return [_to_json_types(item) for item in value]
     if isinstance(value, float) and math.isfinite(value):
         return value
     if kind is dict or isinstance(value, Mapping):
@@ -73,14 +73,14 @@ def _plain(value: Any) -> Any:
         for name, item in value.items():
             if not isinstance(name, str):
                 raise TypeError("a key's mappings are named by strings")
-            found[name] = item if type(item) is str else _plain(item)
+            found[name] = item if type(item) is str else _to_json_types(item)
         return found
     if isinstance(value, (str, int)):
         return value
-    raise TypeError(f"{kind.__name__} has no place in a key: {value!r}")
+    raise TypeError(f"{kind.__name__} cannot be part of a key: {value!r}")
 
 
-def _json(plain: Any) -> bytes:
+def _encode(plain: Any) -> bytes:
     return _ENCODER.encode(plain).encode()
 
 

@@ -44,7 +44,7 @@ class Source:
     Attributes:
         path: where it is now.
         sha256: digest of its bytes, or of all files of a folder.
-        stamps: what told it from other files while it was read (`core.sources.stamps`); never hashed.
+        stamps: what identified the file while it was read (`core.sources.stamps`); never hashed.
     """
 
     path: Path
@@ -69,7 +69,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a unit takes of the machine; never hashed.
+    """The machine resources a unit needs; never hashed.
 
     Attributes:
         memory: bytes at its peak, the worker's libraries included.
@@ -81,7 +81,7 @@ class Needs:
 
     @classmethod
     def of_pictures(cls, width: int, height: int) -> Needs:
-        """Those of a unit that decodes pictures of this size in pixels."""
+        """The needs of a unit that decodes pictures of this size in pixels."""
         # Tracking a shot of 4096x2160 took 1.66 GB, of which the libraries take 0.6.
         return cls(memory=600_000_000 + 128 * width * height)
 
@@ -94,7 +94,7 @@ class Unit:
         stage: the stage.
         name: `film`, `dub`, a shot's name or `shot.track`; unique within the stage.
         inputs: role → digest of what goes in; hashed.
-        paths: role → where it lies now; never hashed, handed to the worker.
+        paths: role → its path now; never hashed, handed to the worker.
         params: settings that can change the result; hashed.
         facts: small values taken from upstream artifacts (a range of frames, say); hashed.
         engine: the engine that does it, if the stage has engines.
@@ -120,7 +120,7 @@ class Unit:
 
 @dataclass
 class JobView:
-    """What `units` may look at: sources, settings and the finished artifacts upstream.
+    """What `units` may read: sources, settings and the finished artifacts upstream.
 
     Attributes:
         sources: role → file: `film` and `dub`; where there are any, `cast`, `cues`, `stem:NAME`,

@@ -1,4 +1,4 @@
-"""What must run, and why."""
+"""The plan of a job: its units, which must run, and why."""
 
 from __future__ import annotations
 
@@ -63,25 +63,23 @@ class Selection:
 
 
 def view(job: Job) -> JobView:
-    """The job as stages see it, before any artifact is known."""
+    """The job as stages see it, without artifacts."""
     return JobView(sources=job.sources, settings=job.settings, suffix=job.out.suffix.lower())
 
 
-def rows(job: Job, seen: JobView, stage: str, selection: Selection, *, salt: str = "") -> list[Row]:
-    """The rows of one stage whose upstream stages are complete in `seen`.
+def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt: str = "") -> list[Row]:
+    """The rows of one stage whose upstream stages are complete in `upstream`.
 
     Raises:
         DubError: a source, an engine or the store is not as it must be.
     """
     try:
-        units = list(stages.module(stage).units(seen))
+        units = list(stages.module(stage).units(upstream))
     except (DubError, MemoryError):
         raise
     except Exception:
-        for name in stages.ORDER[
-            : stages.ORDER.index(stage)
-        ]:  # what was changed on disk may read as anything
-            for artifact in seen.all(name).values():
+        for name in stages.ORDER[: stages.ORDER.index(stage)]:  # a file changed on disk may parse as anything
+            for artifact in upstream.all(name).values():
                 job.store.verify(artifact.key)
         raise
     return [_row(job, unit, selection, salt) for unit in units]
@@ -94,15 +92,15 @@ def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Ite
         DubError: a source, an engine or the store is not as it must be.
     """
     selection = selection or Selection()
-    seen = view(job)
+    upstream = view(job)
     complete: set[str] = set()
     for name in stages.ORDER:
         if not complete.issuperset(stages.module(name).STAGE.after):
             yield Row(name)
             continue
-        found = rows(job, seen, name, selection, salt=salt)
+        found = rows(job, upstream, name, selection, salt=salt)
         yield from found
-        seen.artifacts[name] = {row.unit.name: row.artifact for row in found if row.unit and row.artifact}
+        upstream.artifacts[name] = {row.unit.name: row.artifact for row in found if row.unit and row.artifact}
         if all(row.state == DONE for row in found):
             complete.add(name)
 

@@ -1,4 +1,4 @@
-"""The workers of a run: how many there may be, whether they live, and what they say."""
+"""The workers of a run: how many there may be, whether they are alive, and their messages."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pathlib import Path
 from dubcli.core import devices
 from dubcli.core.model import Unit
 from dubcli.core.shortage import shortage
-from dubcli.core.worker import Message, Worker, died
+from dubcli.core.worker import Message, Worker, death_message
 from dubcli.errors import EngineError
 from dubcli.settings.config import RunSettings
 
 WAIT_SECONDS = 0.25
-LOOK_SECONDS = 30.0
-"""How often a silent worker is looked at; more often where `run.timeout` is short."""
+"""How long one poll for messages waits; set by hand, so that a signal is noticed at once."""
+CHECK_SECONDS = 30.0
+"""How often workers are checked for a hang, set by hand; more often where `run.timeout` is short."""
 
 
 class Pool:
@@ -35,20 +36,20 @@ class Pool:
         self.workers: list[Worker] = []
         self._logs = logs
         self._notice = notice
-        self._told: set[str] = set()
-        self._looked = time.monotonic()
+        self._notified: set[str] = set()
+        self._checked = time.monotonic()
         self._selector = selectors.DefaultSelector()
 
     @property
     def busy(self) -> list[Worker]:
-        """Workers that have a unit in hand."""
+        """Workers that run a unit."""
         return [worker for worker in self.workers if worker.unit]
 
     def hire(self, unit: Unit, *, fresh: bool = False) -> Worker | None:
-        """A worker for a unit, None while there is none: all are at work, or memory does not carry one more.
+        """A worker for a unit, None while all are busy or memory does not suffice for one more.
 
         Args:
-            unit: what it is for.
+            unit: the unit to run.
             fresh: whether its process must be a new one.
 
         Raises:
@@ -64,7 +65,7 @@ class Pool:
         return self._start()
 
     def messages(self) -> Iterator[tuple[Worker, Message]]:
-        """What workers say within a moment, and of those that have died or hang, that they did."""
+        """Messages of workers within `WAIT_SECONDS`, and one for each worker that died or hangs."""
         for chosen, _ in self._selector.select(WAIT_SECONDS):
             worker = chosen.fileobj
             assert isinstance(worker, Worker)
@@ -73,16 +74,16 @@ class Pool:
                     self.drop(worker)
                 yield worker, message
         now = time.monotonic()
-        if now - self._looked < min(LOOK_SECONDS, self.settings.timeout / 5):
+        if now - self._checked < min(CHECK_SECONDS, self.settings.timeout / 5):
             return
-        self._looked = now
+        self._checked = now
         for worker in self.busy:
-            if text := self._hangs(worker, now):
+            if text := self._hang_reason(worker, now):
                 self.drop(worker)
-                yield worker, died(EngineError(text))
+                yield worker, death_message(EngineError(text))
 
     def ran_out(self) -> None:
-        """Memory ran out: from now on as many workers as there are still at work, one at least."""
+        """Memory ran out: from now on as many workers as are busy, at least one."""
         left = max(1, len(self.busy))
         if left < self.count:
             self.count = left
@@ -111,16 +112,16 @@ class Pool:
         self._selector.close()
 
     def _fits(self, unit: Unit) -> bool:
-        """Whether memory and devices carry a unit beside those at work; alone it is always tried."""
+        """Whether memory and devices suffice for a unit beside the running ones; alone it is always tried."""
         others = [worker.unit.needs for worker in self.busy if worker.unit]
         if unit.needs.device == "gpu" and any(other.device == "gpu" for other in others):
             return False
         needed = unit.needs.memory + sum(other.memory for other in others)
-        # Who names a number of workers has it.
+        # A number of workers that the user has set is not lowered.
         if not others or self.settings.workers or needed <= self.memory:
             return True
-        if unit.stage.name not in self._told:
-            self._told.add(unit.stage.name)
+        if unit.stage.name not in self._notified:
+            self._notified.add(unit.stage.name)
             self._notice(
                 f"{unit.stage.name}: {len(others)} of {self.count} workers at once, since one takes "
                 f"{unit.needs.memory / 1e9:.1f} GB and {self.memory / 1e9:.1f} GB are free "
@@ -144,16 +145,16 @@ class Pool:
         self.workers.append(worker)
         return worker
 
-    def _hangs(self, worker: Worker, now: float) -> str:
-        """What is wrong with a worker that will not end by itself, "" while nothing is."""
+    def _hang_reason(self, worker: Worker, now: float) -> str:
+        """Why a worker counts as hung, "" while it does not."""
         timeout, stall = self.settings.timeout, self.settings.stall
-        if worker.pulse.beats():
-            worker.heard = now
-        if now - worker.heard > timeout:
+        if worker.pulse.is_working():
+            worker.last_active = now
+        if now - worker.last_active > timeout:
             return (
-                f"nothing heard for {timeout:g} s; raise run.timeout if it needs longer "
+                f"no message for {timeout:g} s; raise run.timeout if it needs longer "
                 "(its process neither computes nor reads nor writes)"
             )
-        if stall and now - worker.moved > stall:
+        if stall and now - worker.last_progress > stall:
             return f"no progress for {stall:g} s, although it works; raise run.stall if it needs longer"
         return ""

@@ -1,4 +1,4 @@
-"""The finished film at its place: put there whole or not at all, and known again wherever it is moved."""
+"""Publishing: moves the finished film to its path in one step, and recognises it later, renamed or copied."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dubcli.artifacts import remux
 from dubcli.artifacts import report as report_file
 from dubcli.core.model import Artifact
-from dubcli.core.sources import mark, mark_or_none, noted
-from dubcli.core.store import Files, Store, damage, sha256, write_atomically
+from dubcli.core.sources import mark, mark_or_none, read_cache_file
+from dubcli.core.store import Files, Store, damage_message, sha256, write_atomically
 from dubcli.errors import StoreError
 
 NOTE = "published.json"
 
 
 class Note(BaseModel):
-    """A film that a job has put at its place.
+    """A film that a job has published.
 
     Attributes:
-        content: of its artifact.
-        mark: what tells its file from others (`core.sources.mark`).
-        sha256: of its file.
+        content: its artifact's digest.
+        mark: identifies its file without reading it (`core.sources.mark`).
+        sha256: its file's digest.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -37,10 +37,10 @@ class Note(BaseModel):
     sha256: str
 
 
-def standing(root: Path, out: Path) -> Note | None:
-    """What a job has noted of the file that stands where its output belongs; None if that is not its own.
+def find_note(root: Path, out: Path) -> Note | None:
+    """The job's note of the file at its output path; None if another program wrote that file.
 
-    A copy of it, on another disk or with another time, is its own as well: then its content is compared.
+    A copy of it, on another disk or with another time, is recognised as well, by its content.
     """
     here = mark_or_none(out)
     if here is None:
@@ -52,27 +52,27 @@ def standing(root: Path, out: Path) -> Note | None:
     for number, note in enumerate(known):
         if note.mark[:1] == here[:1] and note.sha256 == sha256(out):
             known[number] = note.model_copy(update={"mark": here})
-            with contextlib.suppress(OSError):  # a job that may only be looked at
+            with contextlib.suppress(OSError):  # a read-only job directory
                 _write(root, known)
             return known[number]
     return None
 
 
 def put(store: Store, film: Artifact, root: Path, out: Path) -> bool:
-    """Put a film at its place; whether anything had to be done.
+    """Publish a film; returns whether anything was written.
 
     Raises:
         StoreError: the film is not as it was committed, or not there.
         OSError: the disk is full or not writable.
     """
-    before = standing(root, out)
+    before = find_note(root, out)
     if before and before.content == film.content:
         return False
     files = _files(store, film)
     path = remux.found(film.path)
     made = path.name if path else ""
     if made not in files:
-        raise StoreError(damage(film.key, "it holds no film", store.root))
+        raise StoreError(damage_message(film.key, "it holds no film", store.root))
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=".dubcli-", suffix=out.suffix)
     try:
         state = hashlib.sha256()
@@ -83,10 +83,10 @@ def put(store: Store, film: Artifact, root: Path, out: Path) -> bool:
             copy.flush()
             os.fsync(copy.fileno())
         if state.hexdigest() != files[made]["sha256"]:
-            raise StoreError(damage(film.key, f"{made} has changed", store.root))
+            raise StoreError(damage_message(film.key, f"{made} has changed", store.root))
         os.chmod(name, 0o644)
         # The note goes first and knows both films, so that a crash on either side of the rename
-        # never makes us take our own output for somebody else's file.
+        # never makes this job's output look like another program's file.
         new = Note(content=film.content, mark=mark(Path(name)), sha256=state.hexdigest())
         _write(root, [new, *([before] if before else [])])
         os.replace(name, out)
@@ -109,7 +109,7 @@ def copy_report(store: Store, report: Artifact, root: Path, film: str, dub: str)
             continue
         data = (report.path / name).read_bytes()
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            raise StoreError(damage(report.key, f"{name} has changed", store.root))
+            raise StoreError(damage_message(report.key, f"{name} has changed", store.root))
         data = report_file.named(data, name, film, dub)
         target = root / name
         if not target.exists() or target.read_bytes() != data:
@@ -117,9 +117,9 @@ def copy_report(store: Store, report: Artifact, root: Path, film: str, dub: str)
 
 
 def _notes(root: Path) -> list[Note]:
-    """Films that a job has put at its place, or was about to; the last one first."""
+    """Films that a job has published, or was about to; the last one first."""
     try:
-        return [Note.model_validate(one) for one in noted(root / NOTE)["films"]]
+        return [Note.model_validate(one) for one in read_cache_file(root / NOTE)["films"]]
     except (KeyError, TypeError, ValidationError):
         return []
 
@@ -132,5 +132,5 @@ def _write(root: Path, films: list[Note]) -> None:
 def _files(store: Store, artifact: Artifact) -> Files:
     files = store.files(artifact.key)
     if files is None:
-        raise StoreError(store.gone())
+        raise StoreError(store.deleted_message())
     return files

@@ -1,6 +1,6 @@
-"""Whether a process works although it says nothing: it, or a child of it, computes, reads or writes.
+"""Whether a silent process works: it, or a child of it, computes, reads or writes.
 
-It is watched from outside, since a library that computes for minutes may keep every thread of its process
+It is measured from outside, since a library that computes for minutes may keep every thread of its process
 from running.
 """
 
@@ -10,30 +10,30 @@ import time
 
 import psutil
 
-LEAST_CPU = 0.01
-"""Share of a core below which a process only waits; polling for something that never comes takes less."""
-LEAST_BYTES = 1 << 16
-"""Bytes a second that a process reads and writes at least if it copies, over the slowest of networks."""
+MIN_CPU_SHARE = 0.01
+"""Share of a core below which a process only waits, set by hand: polling takes less."""
+MIN_BYTES_PER_SECOND = 1 << 16
+"""Bytes a second below which a process does not copy, set by hand for slow networks."""
 
 
 class Pulse:
-    """Looks at a process and its children from time to time."""
+    """Measures a process and its children from call to call."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._last = self._used()
+        self._last = self._usage()
 
-    def beats(self) -> bool:
-        """Whether it has worked since the last look."""
-        before, now = self._last, self._used()
+    def is_working(self) -> bool:
+        """Whether it has worked since the last call."""
+        before, now = self._last, self._usage()
         self._last = now
         seconds = max(now[0] - before[0], 1e-3)
         # Less than before is work as well: a child has ended.
         computed, moved = (abs(new - old) / seconds for new, old in zip(now[1:], before[1:], strict=True))
-        return computed >= LEAST_CPU or moved >= LEAST_BYTES
+        return computed >= MIN_CPU_SHARE or moved >= MIN_BYTES_PER_SECOND
 
-    def _used(self) -> tuple[float, float, float]:
-        """(monotonic seconds, seconds of processor time, bytes read and written), with its children's."""
+    def _usage(self) -> tuple[float, float, float]:
+        """(monotonic seconds, seconds of processor time, bytes read and written), its children included."""
         cpu = moved = 0.0
         try:
             top = psutil.Process(self._pid)

@@ -41,12 +41,12 @@ from dubcli.errors import (
 )
 
 FATAL = {ExitCode.USAGE, ExitCode.MEDIA, ExitCode.CONFIG, ExitCode.DEPENDENCY, ExitCode.STORE}
-"""Failures that would only come again."""
+"""Failures that a retry would only repeat."""
 
 
 @dataclass
 class _Work:
-    """A unit waiting or in hand."""
+    """A unit that waits or runs."""
 
     row: Row
     unit: Unit
@@ -82,7 +82,7 @@ class Runner:
         Raises:
             DubError: as the exit-code table says; what was finished is in the store.
         """
-        with Stop(self.pool.kill, self._notice, self._stopped_at_once) as stop:
+        with Stop(self.pool.kill, self._notice, self._send_exit) as stop:
             try:
                 while True:
                     if not (self.fatal or stop.signum):
@@ -92,7 +92,7 @@ class Runner:
                     if not self.hands:
                         break
                     for worker, message in self.pool.messages():
-                        self._hear(worker, message)
+                        self._handle(worker, message)
             finally:
                 self.pool.close(hurry=self.fatal is not None)
                 for work in self.hands.values():
@@ -110,11 +110,11 @@ class Runner:
             )
 
     def _plan_ready(self) -> None:
-        """Plan every stage whose upstream is complete, until nothing more is done without work."""
+        """Plan every stage whose upstream is complete, until one has units that must run."""
         for name in self._ready():
             self.events("stage.start", stage=name)
             try:
-                self._read_whole(name)
+                self._verify_inputs(name)
                 found = plan.rows(self.job, self.view, name, self.selection, salt=self.salt)
             except DubError as error:
                 self.fatal = error
@@ -124,10 +124,10 @@ class Runner:
             for row in found:
                 assert row.unit
                 if row.artifact:
-                    self._finish(row.unit, row.artifact, cached=True)
+                    self._record(row.unit, row.artifact, cached=True)
                 elif row.unit not in self.selection:
                     self.left_out.add(name)
-                elif not self._given_up(row.unit):
+                elif not self._is_abandoned(row.unit):
                     self.planned[name] += 1
                     self.queue.append(_Work(row, row.unit))
             self.queue.sort(key=lambda work: (stages.ORDER.index(work.unit.stage.name), -work.unit.cost))
@@ -147,8 +147,8 @@ class Runner:
                 continue
             yield name
 
-    def _read_whole(self, stage: str) -> None:
-        """Read what the units of a stage are planned from: a changed byte there would plan another film."""
+    def _verify_inputs(self, stage: str) -> None:
+        """Verify the artifacts that a stage is planned from: a changed byte would give another plan."""
         for name in stages.module(stage).STAGE.after:
             for artifact in (self.view.artifacts[name].get(unit) for unit in ("film", "dub")):
                 if artifact:
@@ -156,7 +156,7 @@ class Runner:
                     self._inputs.check(self.job.store, small)
 
     def _dispatch(self) -> bool:
-        """Hand out what waits; whether any of it was done already, so that stages after it may be ready."""
+        """Send waiting units to workers; True if one was done already, so that later stages may be ready."""
         settled = False
         busy = {work.row.key for work in self.hands.values()}
         for work in list(self.queue):
@@ -172,7 +172,7 @@ class Runner:
             self.queue.remove(work)
             # A unit with the same inputs may have been finished since, here or on another machine.
             if not self.selection.forced(work.unit) and (artifact := self.job.store.get(work.row.key)):
-                self._done(work, artifact, cached=True)
+                self._complete(work, artifact, cached=True)
                 settled = True
                 continue
             work.out = self.job.store.workspace()
@@ -182,25 +182,28 @@ class Runner:
             self.hands[worker] = work
             if work.attempt == 1:
                 self.events(
-                    "unit.start", **_name(work.unit), reasons=list(work.row.reasons), cost=work.unit.cost
+                    "unit.start",
+                    **_event_fields(work.unit),
+                    reasons=list(work.row.reasons),
+                    cost=work.unit.cost,
                 )
             worker.send(work.unit, self.job.store, work.out, batch=work.batch)
         return settled
 
-    def _hear(self, worker: Worker, message: Message) -> None:
+    def _handle(self, worker: Worker, message: Message) -> None:
         work = self.hands.get(worker)
         kind = message["type"]
         if work is None:
             return
         if kind == "progress":
-            self.events("progress", **_name(work.unit), done=message["done"], total=message["total"])
+            self.events("progress", **_event_fields(work.unit), done=message["done"], total=message["total"])
         elif kind == "warning":
             work.notes.append(message["text"])
-            self.events("warning", **_name(work.unit), text=message["text"])
+            self.events("warning", **_event_fields(work.unit), text=message["text"])
         else:
             del self.hands[worker]
             worker.unit = None
-            changed = sources.changed(work.unit, self.job.sources)
+            changed = sources.find_change(work.unit, self.job.sources)
             if changed:
                 self._fail(work, changed)
             elif kind == "done":
@@ -215,29 +218,29 @@ class Runner:
             "unit": work.unit.id,
             "dubcli": dubcli.__version__,
             "warnings": work.notes,
-            "read": sorted({key for path in work.unit.paths.values() if (key := store.holds(path))}),
+            "read": sorted({key for path in work.unit.paths.values() if (key := store.key_of_path(path))}),
         }
         try:
             if self.selection.forced(work.unit):
                 store.remove(work.row.key)
             artifact = store.put(keys.preimage(work.unit, self.salt), work.out, provenance, files)
         except (OSError, DubError) as error:
-            self.fatal = _plain(error, self.job)
+            self.fatal = _translate(error, self.job)
             self._clear(work)
         else:
             self.ran += 1
-            self._done(work, artifact, cached=False)
+            self._complete(work, artifact, cached=False)
 
-    def _done(self, work: _Work, artifact: Artifact, *, cached: bool) -> None:
+    def _complete(self, work: _Work, artifact: Artifact, *, cached: bool) -> None:
         seconds = round(time.monotonic() - work.began, 3) if work.began else 0.0
-        self._finish(work.unit, artifact, cached=cached, seconds=seconds)
+        self._record(work.unit, artifact, cached=cached, seconds=seconds)
         self._count_down(work.unit)
 
-    def _finish(self, unit: Unit, artifact: Artifact, *, cached: bool, seconds: float = 0.0) -> None:
+    def _record(self, unit: Unit, artifact: Artifact, *, cached: bool, seconds: float = 0.0) -> None:
         self.view.artifacts[unit.stage.name][unit.name] = artifact
         self.job.set_ref(unit.id, artifact.key)
         kind = "unit.cached" if cached else "unit.done"
-        self.events(kind, **_name(unit), key=artifact.key, seconds=seconds, cost=unit.cost)
+        self.events(kind, **_event_fields(unit), key=artifact.key, seconds=seconds, cost=unit.cost)
 
     def _count_down(self, unit: Unit) -> None:
         name = unit.stage.name
@@ -252,14 +255,14 @@ class Runner:
             self.pool.ran_out()
             work.batch /= 2
         if not final and work.attempt <= self.job.settings.run.retries:
-            self.events("unit.retry", **_name(work.unit), attempt=work.attempt + 1, text=str(error))
+            self.events("unit.retry", **_event_fields(work.unit), attempt=work.attempt + 1, text=str(error))
             self.queue.insert(0, work)
             return
         text = f"{work.unit.id}: {error}"
         self.job.set_failure(
             work.unit.id, {"code": int(error.exit_code), "error": str(error), "attempts": work.attempt}
         )
-        self.events("unit.failed", **_name(work.unit), code=int(error.exit_code), text=str(error))
+        self.events("unit.failed", **_event_fields(work.unit), code=int(error.exit_code), text=str(error))
         told = type(error)(str(error) if final else text)
         if final or not self._shot(work.unit):
             self.fatal = told
@@ -282,8 +285,8 @@ class Runner:
         )
         raise PartialError(f"{len(self._failed_shots())} of the shots failed ({first}); {end}")
 
-    def _given_up(self, unit: Unit) -> bool:
-        """Whether a unit's shot failed upstream, so that there is no use in going on with it."""
+    def _is_abandoned(self, unit: Unit) -> bool:
+        """Whether a unit's shot failed upstream, so that it need not run."""
         return not self._fall_back and self._shot(unit) in self._failed_shots()
 
     def _failed_shots(self) -> set[str]:
@@ -301,15 +304,15 @@ class Runner:
 
     @staticmethod
     def _clear(work: _Work) -> None:
-        """Remove what a unit has left unfinished: a store that others share keeps it for a day."""
+        """Remove a unit's unfinished files: in a shared store they would stay for a day."""
         if work.out:
             remove_tree(work.out)
 
     def _notice(self, text: str) -> None:
         self.events("notice", text=text)
 
-    def _stopped_at_once(self, code: int) -> None:
-        """The last that is heard of a run that a second signal ends: displays put the terminal right."""
+    def _send_exit(self, code: int) -> None:
+        """Send the `exit` event of a run that a second signal ends: displays then restore the terminal."""
         self.events("exit", code=code, text="stopped at once; type the same command to continue")
         for work in self.hands.values():
             self._clear(work)
@@ -318,11 +321,11 @@ class Runner:
 def run(
     job: Job, events: Events, selection: Selection | None = None, *, overwrite: bool = False, salt: str = ""
 ) -> None:
-    """Run a job and put the film at its place.
+    """Run a job and publish the film.
 
     Args:
         job: the job.
-        events: where to tell what happens; the caller ends the stream with the `exit` event.
+        events: what receives the events; the caller ends the stream with the `exit` event.
         selection: which units; all by default.
         overwrite: replace an output that this job did not make.
         salt: a word that makes all keys different.
@@ -331,7 +334,7 @@ def run(
         DubError: as the exit-code table says.
     """
     selection = selection or Selection()
-    with job.lock(), _plain_errors(job):
+    with job.lock(), _translate_errors(job):
         if job.out.exists() and not job.published() and not overwrite:
             raise UsageError(
                 f"{job.out} exists and is not this job's; add --force, or choose another with -o FILE"
@@ -353,20 +356,20 @@ def run(
 
 
 @contextlib.contextmanager
-def _plain_errors(job: Job) -> Iterator[None]:
+def _translate_errors(job: Job) -> Iterator[None]:
     try:
         yield
     except LockedError:
         raise
     except OSError as error:
-        raise _plain(error, job) from error
+        raise _translate(error, job) from error
 
 
-def _plain(error: OSError | DubError, job: Job) -> DubError:
-    """What to tell the user of an error of the file system.
+def _translate(error: OSError | DubError, job: Job) -> DubError:
+    """The error to show for an error of the file system.
 
     Raises:
-        OSError: it is one that nobody foresaw.
+        OSError: it is none of the expected ones.
     """
     if isinstance(error, DubError):
         return error
@@ -379,11 +382,11 @@ def _plain(error: OSError | DubError, job: Job) -> DubError:
         places = "another store with --store DIR" if in_store else "other places with --job DIR and -o FILE"
         return UsageError(f"cannot write to {where} ({reason}); choose {places}")
     if isinstance(error, FileNotFoundError) and in_store:
-        return StoreError(job.store.gone())
+        return StoreError(job.store.deleted_message())
     raise error
 
 
-def _name(unit: Unit) -> dict[str, Any]:
-    """How events name a unit."""
+def _event_fields(unit: Unit) -> dict[str, Any]:
+    """The fields by which events name a unit."""
     shot = Runner._shot(unit)
     return {"stage": unit.stage.name, "unit": unit.name, **({"shot": shot} if shot else {})}

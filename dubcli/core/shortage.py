@@ -1,4 +1,4 @@
-"""What a machine has run out of: memory and disk space are named in many ways by many libraries."""
+"""Recognises that memory or disk space ran out: libraries report that in many ways."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from dubcli.errors import (
 )
 
 _DISK = {errno.ENOSPC, errno.EDQUOT}
-# A process or a thread that cannot be started for want of memory is told as "try again".
+# A process or a thread that cannot be started for lack of memory is reported as "try again".
 _MEMORY = {errno.ENOMEM, errno.EAGAIN}
-# Errors from C++ and Rust carry their cause in words only.
+# Errors from C++ and Rust name their cause only in their text.
 _DISK_WORDS = ("no space left on device", "disk quota exceeded", "(os error 28)", "(os error 122)")
 _MEMORY_WORDS = (
     "can't start new thread",
@@ -51,22 +51,22 @@ def shortage(error: BaseException, where: str = "") -> TemporaryError | None:
             return one
         # FFmpeg's "try again" is part of how it decodes.
         number = None if type(one).__module__.startswith("av.") else getattr(one, "errno", None)
-        # The words of other errors of ours may hold anybody's file name.
+        # The text of dubcli's other errors may contain a file name with these words.
         ours = isinstance(one, DubError) and not isinstance(one, CheckError | DependencyError | EngineError)
         words = "" if ours else str(one)
-        if number in _DISK or _says(words, _DISK_WORDS):
+        if number in _DISK or _contains_any(words, _DISK_WORDS):
             return disk_full(str(getattr(one, "filename", None) or where))
         named = isinstance(one, MemoryError) or type(one).__name__ == "OutOfMemoryError"
-        if named or number in _MEMORY or _says(words, _MEMORY_WORDS):
+        if named or number in _MEMORY or _contains_any(words, _MEMORY_WORDS):
             return memory_full()
     return None
 
 
-def in_words(text: str, where: str = "") -> TemporaryError | None:
-    """The shortage that the last words of a process tell of, None where they tell of none."""
-    if _says(text, _DISK_WORDS):
+def shortage_in_text(text: str, where: str = "") -> TemporaryError | None:
+    """The shortage that the end of a process's log reports, None where it reports none."""
+    if _contains_any(text, _DISK_WORDS):
         return disk_full(where)
-    return memory_full() if _says(text, _MEMORY_WORDS) else None
+    return memory_full() if _contains_any(text, _MEMORY_WORDS) else None
 
 
 def by_signal(number: int) -> bool:
@@ -82,7 +82,7 @@ def by_signal(number: int) -> bool:
 
 
 def disk_full(where: str) -> DiskFullError:
-    """What to say where nothing more can be written."""
+    """The error for a full disk."""
     place = f" ({where})" if where else ""
     return DiskFullError(
         f"the disk is full{place}; free some space, or name a store elsewhere with --store DIR, "
@@ -91,7 +91,7 @@ def disk_full(where: str) -> DiskFullError:
 
 
 def memory_full() -> MemoryFullError:
-    """What to say where no more memory is given."""
+    """The error for exhausted memory."""
     return MemoryFullError("out of memory; close other programs, or use fewer workers (--workers 1)")
 
 
@@ -102,6 +102,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
 
 
-def _says(text: str, words: tuple[str, ...]) -> bool:
+def _contains_any(text: str, words: tuple[str, ...]) -> bool:
     lower = text.lower()
     return any(word in lower for word in words)

@@ -1,6 +1,6 @@
-"""Stopping: the first INT or TERM asks, the second kills.
+"""Stopping: the first INT or TERM ends after the running unit, the second at once.
 
-The first is a wish, tested between units: the unit in hand is finished and committed. The second ends every
+The first one is tested between units: the running unit is finished and committed. The second ends every
 child process at once.
 """
 
@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
-    """Installs the handlers for the length of a `with` block.
+    """Installs the handlers for a `with` block.
 
     Attributes:
         signum: the first signal that came, 0 for none.
@@ -26,7 +26,7 @@ class Stop:
     def __init__(
         self, kill: Callable[[], None], notice: Callable[[str], None], last: Callable[[int], None]
     ) -> None:
-        """Args: kill: ends all children; notice: tells a line; last: is told the exit code before the end."""
+        """Args: kill: ends all children; notice: shows a line; last: gets the exit code before the end."""
         self.signum = 0
         self._kill = kill
         self._notice = notice

@@ -1,4 +1,4 @@
-"""What a job is made from: films and sounds, and what a person says in the job directory."""
+"""The sources of a job (film, dub, script, stems, weights, edits), their digests and changes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def weights(settings: Settings) -> dict[str, Path]:
 
 
 def check(settings: Settings, script: Path | None) -> None:
-    """See that what a command names can be used, before a job keeps it.
+    """Check that the files a command names can be used, before a job keeps them.
 
     Raises:
         ConfigError: the script cannot be read, or weights that the settings name are not there.
@@ -57,12 +57,12 @@ def check(settings: Settings, script: Path | None) -> None:
         scripts.load(script)
 
 
-def said(root: Path, script: Path | None) -> dict[str, Path]:
-    """Role → file of what a person says in a job directory; all of it is read now, rather than hours later.
+def edit_files(root: Path, script: Path | None) -> dict[str, Path]:
+    """Role → file of a person's edits in a job directory; all are checked now, rather than hours later.
 
     Args:
         root: the job directory.
-        script: of the dub, wherever it lies.
+        script: the dub's script, in any folder.
 
     Raises:
         ConfigError: a file is not valid.
@@ -98,42 +98,42 @@ def digest(roles: Mapping[str, Path], cache: Path) -> dict[str, Source]:
     Raises:
         MediaError: a file is gone, cannot be read, or changes while it is read.
     """
-    known, out = noted(cache), {}
+    known, out = read_cache_file(cache), {}
     for role, path in roles.items():
         try:
             before, marks = stamps(path), _marks(path)
-            if not _is_noted(known.get(role), marks):
+            if not _matches(known.get(role), marks):
                 known[role] = {"mark": marks, "sha256": tree(path) if path.is_dir() else sha256(path)}
             if stamps(path) != before:
-                raise MediaError(f"{path} changes while it is read; wait until it is whole")
+                raise MediaError(f"{path} changes while it is read; wait until it is complete")
         except OSError as error:
-            raise MediaError(f"cannot read {path}: {error.strerror}; check the name and its rights") from None
+            raise MediaError(f"cannot read {path}: {error.strerror}; check name and permissions") from None
         out[role] = Source(path, known[role]["sha256"], before)
-    with contextlib.suppress(OSError):  # a job that may only be looked at
+    with contextlib.suppress(OSError):  # a read-only job directory
         write_atomically(cache, json.dumps(known, indent=1).encode())
     return out
 
 
-def changed(unit: Unit, sources: Mapping[str, Source]) -> MediaError | None:
-    """What is wrong with a result of a unit one of whose sources was written, replaced or moved meanwhile.
+def find_change(unit: Unit, sources: Mapping[str, Source]) -> MediaError | None:
+    """The error for a unit one of whose sources was written, replaced or moved while it ran, else None.
 
-    A file that was put back is noticed as well: whoever moves a file changes the time of its inode.
+    A file that was moved away and back is noticed as well: moving changes the time of its inode.
     """
     used = set(unit.paths.values())
     for source in sources.values():
         if source.path in used and _stamps_or_none(source.path) != source.stamps:
             return MediaError(
                 f"{source.path} was changed or moved while the run was reading it, so {unit.id} is not kept; "
-                "see that the right file is in its place, and type the same again"
+                "put the right file at this path, and type the same again"
             )
     return None
 
 
-def is_still(path: Path, role: str, cache: Path) -> bool:
-    """Whether a file is the one that a job's source was when it was last read, wherever it lies now."""
-    known = noted(cache).get(role)
+def is_unchanged(path: Path, role: str, cache: Path) -> bool:
+    """Whether a file is the one that a job's source was when it was last read, even if it was renamed."""
+    known = read_cache_file(cache).get(role)
     try:
-        if _is_noted(known, _marks(path)):
+        if _matches(known, _marks(path)):
             return True
         if not isinstance(known, dict) or not isinstance(known.get("mark"), list):
             return False
@@ -142,17 +142,17 @@ def is_still(path: Path, role: str, cache: Path) -> bool:
         return False
 
 
-def renamed(folder: Path, role: str, cache: Path) -> Path | None:
+def find_renamed(folder: Path, role: str, cache: Path) -> Path | None:
     """The file of a folder that a job's source has become by a rename, None where there is none."""
     with contextlib.suppress(OSError):
         for path in sorted(folder.iterdir()):
-            if path.is_file() and is_still(path, role, cache):
+            if path.is_file() and is_unchanged(path, role, cache):
                 return path
     return None
 
 
 def stamps(path: Path) -> tuple[int, ...]:
-    """What tells a file, or a folder's files, from what they were a moment ago without reading them."""
+    """What changes when a file, or a folder's files, are written or moved; found without reading them."""
     found: list[int] = []
     for file in _files(path):
         found += [*mark(file), file.stat().st_ctime_ns]
@@ -174,12 +174,12 @@ def _marks(path: Path) -> list[int]:
     return [number for file in _files(path) for number in mark(file)]
 
 
-def _is_noted(known: Any, marks: list[int]) -> bool:
+def _matches(known: Any, marks: list[int]) -> bool:
     return isinstance(known, dict) and known.get("mark") == marks and isinstance(known.get("sha256"), str)
 
 
 def mark(path: Path) -> list[int]:
-    """What tells a file from a changed or another one without reading it; a rename keeps it."""
+    """What identifies a file and its content without reading it; a rename keeps it."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
@@ -192,8 +192,8 @@ def mark_or_none(path: Path) -> list[int] | None:
         return None
 
 
-def noted(path: Path) -> dict[str, Any]:
-    """A JSON object from a file that nobody relies on: empty where it is missing or damaged."""
+def read_cache_file(path: Path) -> dict[str, Any]:
+    """A JSON object from a cache file: empty where it is missing or damaged."""
     try:
         value = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):

@@ -26,9 +26,9 @@ from dubcli.errors import StoreError
 
 MANIFEST = "artifact.json"
 SCHEMA = 1
-STALE_SECONDS = 24 * 3600
+STALE_SECONDS = 24 * 3600  # set by hand: no unit runs for a day
 TRIES = 5
-"""How often a look that met another process's commit or removal is taken again."""
+"""How often a read that met another process's commit or removal is repeated; set by hand."""
 
 Files = dict[str, dict[str, Any]]
 """An artifact's files by name: `size` in bytes and `sha256` of each."""
@@ -44,13 +44,13 @@ class Store:
         self._objects = str(self.objects)
 
     def path(self, key: str) -> Path:
-        """Where the artifact of a key lies or would lie."""
+        """The directory of a key's artifact, whether it exists or not."""
         return Path(f"{self._objects}/{key[:2]}/{key}")
 
     def get(self, key: str) -> Artifact | None:
         """The artifact of a key, or None.
 
-        Only names and sizes are compared here; `verify` reads the bytes, and so does who uses them
+        Only names and sizes are compared here; `verify` reads the bytes, and so do workers
         (`core.inputs`).
 
         Raises:
@@ -63,13 +63,13 @@ class Store:
         """The manifest of an artifact whose files are there in their sizes; None without an artifact.
 
         Other processes commit and remove by one rename each, so what seems to be half an artifact may be one
-        that came or went between two looks: only what looks twice the same is damaged.
+        that came or went between two reads: only what reads the same twice is damaged.
 
         Raises:
             StoreError: the artifact is damaged.
         """
         path = f"{self._objects}/{key[:2]}/{key}"
-        before: tuple[int, int] | None = (0, 0)  # the first look is a cheap one, and nearly always enough
+        before: tuple[int, int] | None = (0, 0)  # the first read is cheap, and nearly always enough
         for _ in range(TRIES):
             try:
                 manifest = _read_manifest(path)
@@ -84,7 +84,7 @@ class Store:
                 what = f"{Path(lost).name} is missing" if lost else str(error)
                 raise StoreError(self._damage(key, what)) from None
             return manifest
-        raise StoreError(self._damage(key, "it comes and goes"))
+        raise StoreError(self._damage(key, "it appears and disappears"))
 
     def files(self, key: str) -> Files | None:
         """Files of the artifact of a key, as its manifest names them; None without an artifact.
@@ -116,20 +116,20 @@ class Store:
     ) -> Artifact:
         """Commit the files in `made` (a `workspace`) under the digest of `preimage`.
 
-        Where another process was first, its artifact is kept and ours is dropped.
+        Where another process was first, its artifact is kept and this one is dropped.
 
         Args:
             preimage: all that the result depends on.
             made: the workspace.
-            provenance: what else is worth knowing; never hashed.
-            files: what `sealed` said of the workspace, where the process that made it has sealed it already.
+            provenance: further facts for people; never hashed.
+            files: what `seal` returned for the workspace, where the worker has called it already.
 
         Raises:
             StoreError: the store or the workspace is gone.
             OSError: the disk is full or not writable; the workspace is left to the caller.
         """
         key = keys.digest(preimage)
-        files = sealed(made) if files is None else files
+        files = seal(made) if files is None else files
         manifest = {
             "schema": SCHEMA,
             "key": key,
@@ -141,11 +141,11 @@ class Store:
             (made / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), "utf-8")
             _sync(made / MANIFEST)
             os.chmod(made / MANIFEST, 0o444)
-            os.chmod(made, 0o755)  # a new folder is its maker's alone; whoever finds it by its key must read
+            os.chmod(made, 0o755)  # a new folder is private to its user; others share the store
             _sync(made)
             target = self.path(key)
             target.parent.mkdir(parents=True, exist_ok=True)
-            while not _renamed(made, target):
+            while not _rename_into_place(made, target):
                 if winner := self.get(key):  # and if not, it was removed since
                     remove_tree(made)
                     return winner
@@ -153,7 +153,7 @@ class Store:
                 os.chmod(target, 0o555)
             _sync(target.parent)
         except FileNotFoundError:
-            raise StoreError(self.gone()) from None
+            raise StoreError(self.deleted_message()) from None
         return Artifact(key, target, content(files))
 
     def verify(self, key: str) -> None:
@@ -174,8 +174,8 @@ class Store:
             if _entry(path / name) != entry:
                 raise StoreError(self._damage(key, f"{name} has changed"))
 
-    def made_from(self, keys: Collection[str]) -> set[str]:
-        """Keys of all artifacts that were made by reading one of these, or one made from these, and so on."""
+    def descendants(self, keys: Collection[str]) -> set[str]:
+        """Keys of all artifacts that were made from these, directly or through others."""
         read: dict[str, list[str]] = {}
         for key in self.keys():
             with contextlib.suppress(OSError, StoreError):
@@ -187,19 +187,19 @@ class Store:
             doubtful = bool(more)
         return found - set(keys)
 
-    def holds(self, path: Path) -> str:
-        """Key of the artifact that a path of this store lies in, "" for any other path."""
+    def key_of_path(self, path: Path) -> str:
+        """Key of the artifact that contains a path of this store, "" for any other path."""
         try:
             return path.relative_to(self.objects).parts[1]
         except (ValueError, IndexError):
             return ""
 
-    def gone(self) -> str:
-        """What to say where the store, or what was being made in it, was deleted meanwhile."""
-        return f"the store {self.root} was deleted or emptied meanwhile; type the same again to make it anew"
+    def deleted_message(self) -> str:
+        """The message where the store, or a workspace in it, was deleted while it was in use."""
+        return f"the store {self.root} was deleted or emptied meanwhile; type the same again to create it"
 
     def _damage(self, key: str, what: str) -> str:
-        return damage(key, what, self.root)
+        return damage_message(key, what, self.root)
 
     def keys(self) -> Iterator[str]:
         """All keys held, sorted."""
@@ -220,7 +220,7 @@ class Store:
         return sum(size for _, _, size in self.sizes())
 
     def remove(self, key: str) -> None:
-        """Drop an artifact: renamed out of the way first, so that nobody sees half of one."""
+        """Drop an artifact: renamed out of the way first, so that no process finds half of one."""
         doomed = self.workspace()
         path = self.path(key)
         with contextlib.suppress(FileNotFoundError):
@@ -236,14 +236,14 @@ class Store:
         return gone
 
     def sweep(self, *, private: bool) -> None:
-        """Remove what killed runs left in `tmp/`; in a shared store only what nobody wrote to for a day."""
+        """Remove what killed runs left in `tmp/`; in a shared store only what is a day old."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for path in list(self.temporary.iterdir()):
                 if private or time.time() - _last_written(path) > STALE_SECONDS:
                     remove_tree(path)
 
 
-def sealed(made: Path) -> Files:
+def seal(made: Path) -> Files:
     """An artifact's files as its manifest names them, each on disk and read-only by then.
 
     Raises:
@@ -337,8 +337,8 @@ def _compare_sizes(path: str | Path, files: Mapping[str, Mapping[str, Any]]) -> 
             raise StoreError(f"{name} has {size} bytes, not {entry['size']}")
 
 
-def _renamed(made: Path, target: Path) -> bool:
-    """Whether a folder took its place; False where another one lies there."""
+def _rename_into_place(made: Path, target: Path) -> bool:
+    """Rename a folder; False where the target exists already."""
     try:
         os.rename(made, target)
     except OSError as error:
@@ -348,8 +348,8 @@ def _renamed(made: Path, target: Path) -> bool:
     return True
 
 
-def damage(key: str, what: str, root: Path) -> str:
-    """What to say of a damaged artifact."""
+def damage_message(key: str, what: str, root: Path) -> str:
+    """The message for a damaged artifact."""
     return (
         f"the store is damaged at {key[:12]}: {what}; "
         f"type: dubcli cache verify --repair {shlex.quote(str(root))}"
@@ -357,7 +357,7 @@ def damage(key: str, what: str, root: Path) -> str:
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:
-    """What tells a folder from another of its name; None where there is none."""
+    """Device and inode of a folder, which a later folder of that name does not share; None without one."""
     try:
         status = os.stat(path)
     except FileNotFoundError:

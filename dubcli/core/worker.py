@@ -1,11 +1,11 @@
-"""Workers: processes that run units, so that a crash, a hang or a chatty library costs one unit.
+"""Workers: processes that run units, so that a crash, a hang or a library that prints costs one unit.
 
 A worker reads one JSON request a line from its standard input and answers on a private copy of its standard
 output; descriptor 1 itself is turned to standard error before any engine is loaded, because libraries print.
 
 Request: `{"stage", "unit", "inputs", "params", "facts", "engine", "store", "out", "batch"}`.
 Answers: `{"type": "progress", "done", "total"}`, `{"type": "warning", "text"}`, and at the end either
-`{"type": "done", "files"}` (`core.store.sealed`) or `{"type": "error", "code", "error", "text"}`.
+`{"type": "done", "files"}` (`core.store.seal`) or `{"type": "error", "code", "error", "text"}`.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ from dubcli import stages
 from dubcli.core.inputs import Inputs
 from dubcli.core.model import Task, Unit
 from dubcli.core.pulse import Pulse
-from dubcli.core.shortage import by_signal, in_words, shortage
-from dubcli.core.store import Store, sealed
+from dubcli.core.shortage import by_signal, shortage, shortage_in_text
+from dubcli.core.store import Store, seal
 from dubcli.errors import DubError, EngineError, ExitCode, MemoryFullError, StoreError
 from dubcli.media.ffmpeg import die_with
 
 Message = dict[str, Any]
 
 _START = (
-    # `-c` puts the current directory on the path; a folder of films is no place to import from.
+    # `-c` puts the current directory on the path; nothing must be imported from a folder of films.
     "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.core.worker import main; main(%d)"
 )
 _PROGRESS_SECONDS = 0.2
-_LAST_WORDS = 8192  # bytes of the log that may tell why a process ended
+_LOG_TAIL_BYTES = 8192  # of the log, read for why a process ended; set by hand
 
 
-def died(error: DubError) -> Message:
-    """The message of a worker that will say nothing any more."""
+def death_message(error: DubError) -> Message:
+    """The last message of a worker, in place of its own."""
     return {"type": "died", **_as_message(error)}
 
 
 class Worker:
-    """A worker process, seen from the runner.
+    """A worker process, from the runner's side.
 
     Attributes:
         unit: the unit it is doing, None while idle.
-        heard: monotonic time in seconds at which it last said anything or was seen to work.
-        moved: the same of its last progress.
+        last_active: monotonic time in seconds of its last message, or at which it was last found working.
+        last_progress: the same of its last progress.
     """
 
     def __init__(self, number: int, log: Path, threads: int) -> None:
         self.number = number
         self.log = log
         self.unit: Unit | None = None
-        self.heard = self.moved = time.monotonic()
+        self.last_active = self.last_progress = time.monotonic()
         self._progress: Message = {}
         self._buffer = b""
         environment = {"OMP_NUM_THREADS": str(threads)} | dict(os.environ)
@@ -69,7 +69,7 @@ class Worker:
         # These keep the libraries' start-up chatter out of the log.
         environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "2", "PYTHONFAULTHANDLER": "1"}
         with open(log, "ab") as errors:
-            self._said_before = errors.tell()
+            self._log_offset = errors.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _START % os.getpid()],
                 stdin=subprocess.PIPE,
@@ -88,7 +88,7 @@ class Worker:
         return self.process.stdout.fileno()
 
     def send(self, unit: Unit, store: Store, out: Path, batch: float) -> None:
-        """Give it a unit to do, whose artifacts lie in a store."""
+        """Send it a unit to run, with the store of its artifacts."""
         request = {
             "stage": unit.stage.name,
             "unit": unit.name,
@@ -101,41 +101,41 @@ class Worker:
             "batch": batch,
         }
         self.unit = unit
-        self.heard = self.moved = time.monotonic()
-        self._said_before = self.log.stat().st_size
+        self.last_active = self.last_progress = time.monotonic()
+        self._log_offset = self.log.stat().st_size
         assert self.process.stdin
         with contextlib.suppress(BrokenPipeError):  # a dead worker is noticed when its answer is read
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
 
     def receive(self) -> Iterator[Message]:
-        """What it has said by now; the end of its output is an error message of its own."""
+        """Its messages so far; the end of its output gives an error message."""
         assert self.process.stdout
         data = self.process.stdout.read()
         if data is None:
             return
-        self.heard = time.monotonic()
+        self.last_active = time.monotonic()
         if data == b"":
-            yield died(self._why())
+            yield death_message(self._exit_error())
             return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for text in lines:
             message = json.loads(text)
             if message != self._progress:
-                self.moved = self.heard
+                self.last_progress = self.last_active
             self._progress = message
             yield message
 
-    def _why(self) -> DubError:
-        """Why its process ended."""
+    def _exit_error(self) -> DubError:
+        """The error that says why its process ended."""
         code = self.process.wait()
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
         with open(self.log, "rb") as file:
-            file.seek(max(self._said_before, file.seek(0, os.SEEK_END) - _LAST_WORDS))
+            file.seek(max(self._log_offset, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
             words = file.read().decode("utf-8", "replace")
-        if short := in_words(words):
+        if short := shortage_in_text(words):
             return short
-        if by_signal(-code):  # not by us: what we kill is not listened to any more
+        if by_signal(-code):  # not by us: messages of a worker that the pool killed are not read
             return MemoryFullError(
                 f"its process was killed ({how}), most likely because memory ran out; "
                 "close other programs, or use fewer workers (--workers 1)"
@@ -149,7 +149,7 @@ class Worker:
         self.process.wait()
 
     def close(self) -> None:
-        """Let it end: it has nothing in hand."""
+        """Let it end; it must be idle."""
         assert self.process.stdin
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
@@ -167,20 +167,20 @@ def main(parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the runner decides when to stop
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
     lock = threading.Lock()
 
-    def say(message: Message) -> None:
+    def send_message(message: Message) -> None:
         with lock:
             answers.write(json.dumps(message) + "\n")
             answers.flush()
 
     inputs = Inputs()
     while True:
-        say(serve(json.loads(requests.get()), say, inputs))
+        send_message(serve(json.loads(requests.get()), send_message, inputs))
 
 
-def serve(request: Message, say: Callable[[Message], None], inputs: Inputs) -> Message:
+def serve(request: Message, send_message: Callable[[Message], None], inputs: Inputs) -> Message:
     """Do one request; returns the closing answer."""
     last = 0.0
 
@@ -188,7 +188,7 @@ def serve(request: Message, say: Callable[[Message], None], inputs: Inputs) -> M
         nonlocal last
         if time.monotonic() - last > _PROGRESS_SECONDS or done == total:
             last = time.monotonic()
-            say({"type": "progress", "done": done, "total": total})
+            send_message({"type": "progress", "done": done, "total": total})
 
     task = Task(
         unit=request["unit"],
@@ -199,7 +199,7 @@ def serve(request: Message, say: Callable[[Message], None], inputs: Inputs) -> M
         out=Path(request["out"]),
         batch=request["batch"],
         report=report,
-        warn=lambda text: say({"type": "warning", "text": text}),
+        warn=lambda text: send_message({"type": "warning", "text": text}),
     )
     store = Store(Path(request["store"]))
     try:
@@ -207,12 +207,13 @@ def serve(request: Message, say: Callable[[Message], None], inputs: Inputs) -> M
         inputs.check(store, task.inputs.values())
         module.run(task)
         module.check(task)
-        files = sealed(task.out)
-    except Exception as error:  # whatever an engine raises must become an answer
+        files = seal(task.out)
+    except Exception as error:  # any error of an engine must become an answer
         traceback.print_exc()
         lost = isinstance(error, OSError | DubError) and not task.out.is_dir()
-        told = StoreError(store.gone()) if lost else explain(error, task.out, engine=bool(request["engine"]))
-        return {"type": "error", **_as_message(told)}
+        engine = bool(request["engine"])
+        answer = StoreError(store.deleted_message()) if lost else explain(error, task.out, engine=engine)
+        return {"type": "error", **_as_message(answer)}
     return {"type": "done", "files": files}
 
 
@@ -234,7 +235,7 @@ def _as_message(error: DubError) -> Message:
     return {"code": int(error.exit_code), "error": type(error).__name__, "text": str(error)}
 
 
-def _listen(requests: queue.SimpleQueue[str]) -> None:
+def _read_requests(requests: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         requests.put(line)
     os._exit(0)

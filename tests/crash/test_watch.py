@@ -64,7 +64,7 @@ def test_a_unit_that_works_without_a_word_is_left_alone(split: Place, engine: st
 def test_a_unit_that_hangs_is_ended_within_the_limit(split: Place, engine: str) -> None:
     code, errors = track(split, engine)
     assert code == 7, errors
-    assert f"nothing heard for {LIMIT} s; raise run.timeout" in errors
+    assert f"no message for {LIMIT} s; raise run.timeout" in errors
     assert LIMIT < seconds_in_hand(split) < LIMIT + 15  # with the worker's start, on a busy machine
     assert not split.left_over()
 

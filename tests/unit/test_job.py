@@ -12,7 +12,7 @@ import pytest
 from dubcli.core import sources
 from dubcli.core.job import Job, default_out
 from dubcli.core.model import Artifact, Stage, Unit
-from dubcli.core.sources import changed
+from dubcli.core.sources import find_change
 from dubcli.core.store import sha256
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
 from dubcli.settings.config import Settings
@@ -196,18 +196,18 @@ def test_a_source_that_was_put_back_is_noticed(job: Job, tmp_path: Path) -> None
     stage = Stage("probe", 1)
     unit = Unit(stage, "film", {}, {"film": job.film})
     read = job.read_sources()
-    assert changed(unit, read) is None
+    assert find_change(unit, read) is None
     away = job.film.rename(tmp_path / "away.mp4")
     job.film.write_bytes(b"flim")
-    problem = changed(unit, read)
+    problem = find_change(unit, read)
     assert problem
     assert "type the same again" in str(problem)
     away.replace(job.film)
     assert job.film.read_bytes() == b"film"
-    assert changed(unit, read), "the same file again, but another one lay there meanwhile"
-    assert changed(Unit(stage, "film", {}, {"dub": job.dub}), read) is None
+    assert find_change(unit, read), "the same file again, but another one lay there meanwhile"
+    assert find_change(Unit(stage, "film", {}, {"dub": job.dub}), read) is None
     assert job.read_sources()["film"].sha256 == read["film"].sha256
-    assert changed(unit, job.sources) is None
+    assert find_change(unit, job.sources) is None
 
 
 def test_a_file_that_grows_while_it_is_read_is_no_source(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +217,7 @@ def test_a_file_that_grows_while_it_is_read_is_no_source(job: Job, monkeypatch: 
         return sha256(path)
 
     monkeypatch.setattr(sources, "sha256", growing)
-    with pytest.raises(MediaError, match="wait until it is whole"):
+    with pytest.raises(MediaError, match="wait until it is complete"):
         job.read_sources()
 
 

@@ -67,5 +67,5 @@ def test_a_finished_job_is_run_without_reading_more(made: Job, monkeypatch: pyte
 
 @pytest.mark.parametrize("value", [{"a": (1, 2.5, None, True), "b": {"c": ["d"]}}, [], "text", 3])
 def test_a_key_is_the_digest_of_its_image(value: Any) -> None:
-    plain = keys._plain(value)
+    plain = keys._to_json_types(value)
     assert keys.key(plain) == keys.digest(value)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dubcli.cli import failures
-from dubcli.core.shortage import by_signal, in_words, shortage
+from dubcli.core.shortage import by_signal, shortage_in_text, shortage
 from dubcli.core.worker import explain
 from dubcli.errors import (
     ConfigError,
@@ -100,9 +100,9 @@ def test_shortages_cross_a_process_border() -> None:
 
 
 def test_last_words() -> None:
-    assert isinstance(in_words("terminate called: std::bad_alloc\n"), MemoryFullError)
-    assert isinstance(in_words("write: No space left on device"), DiskFullError)
-    assert in_words("Segmentation fault") is None
+    assert isinstance(shortage_in_text("terminate called: std::bad_alloc\n"), MemoryFullError)
+    assert isinstance(shortage_in_text("write: No space left on device"), DiskFullError)
+    assert shortage_in_text("Segmentation fault") is None
 
 
 def test_a_signal_means_memory_where_memory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:

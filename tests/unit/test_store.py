@@ -256,7 +256,7 @@ def test_what_was_made_from_an_artifact_is_known(tmp_path: Path) -> None:
         made = store.workspace()
         (made / "x").write_text(str(n))
         store.put(image(n), made, {"read": [read]})
-    assert store.made_from({one}) == {keys.digest(image(2)), keys.digest(image(3))}
+    assert store.descendants({one}) == {keys.digest(image(2)), keys.digest(image(3))}
 
 
 def test_a_store_that_was_deleted_is_told_as_that(tmp_path: Path) -> None:
