@@ -103,7 +103,7 @@ def scripted(folder: Path) -> None:
         right += own is not heard
         wrong += other is not heard
         true = from_phones(known(path.stem[-6:], wave), len(heard.viseme))
-        told, said = (spans.true(x[:, INDEX["PP"]] > 0.35) for x in (own.viseme, true))
+        told, said = (spans.runs_of_true(x[:, INDEX["PP"]] > 0.35) for x in (own.viseme, true))
         sums += [matched(said, told), len(said), matched(told, said), len(told)]
     print(f"GRID with its script: PP found {sums[0]} of {sums[1]}; of {sums[3]} heard {sums[2]} are real")
     print(f"GRID: {right} of {len(paths)} right scripts are followed, {wrong} of {len(paths)} wrong ones")
@@ -117,7 +117,7 @@ def languages(folder: Path) -> None:
         heard = PhoneAligner().align(levelled(audio(path)[0]))
         spoken = sum(region.end - region.start for region in heard.record.regions)
         lips = sum(phone.phone in ("P", "B", "M") for phone in heard.record.phones)
-        rows = len(spans.true(heard.viseme[:, INDEX["PP"]] > 0.35))
+        rows = len(spans.runs_of_true(heard.viseme[:, INDEX["PP"]] > 0.35))
         sure = np.average(
             [p.score for p in heard.record.phones], weights=[p.end - p.start for p in heard.record.phones]
         )
@@ -142,7 +142,7 @@ def main() -> int:
         spoken = true.argmax(1) != INDEX["sil"]
         right.append(float((rows.argmax(1) == true.argmax(1))[spoken].mean()))
         for name, sums in found.items():
-            heard, said = (spans.true(x[:, INDEX[name]] > 0.35) for x in (rows, true))
+            heard, said = (spans.runs_of_true(x[:, INDEX[name]] > 0.35) for x in (rows, true))
             sums[0] += matched(said, heard)
             sums[1] += len(said)
             sums[2] += matched(heard, said)

@@ -68,9 +68,9 @@ def faces(path: Path) -> list[tuple[identity.Vector, identity.Vector]]:
     video = probe(path).film
     with Finder() as finder, source.opened(path) as container:
         follower = follow.Follower(finder)
-        stream = decode.prepared(container, path, video.index)
+        stream = decode.open_stream(container, path, video.index)
         for index, frame in enumerate(islice(decode.pictures(container, stream, path, video), FRAMES)):
-            follower.feed(index, decode.whole(frame, Colour.of(video)))
+            follower.feed(index, decode.to_rgb(frame, Colour.of(video)))
         trace = follower.traces()[0]
     seen = [sight for sight in trace.sights if sight is not None and sight.thumb is not None]
     return [identity.features(sight.thumb, sight.mesh) for sight in seen if sight.thumb is not None]

@@ -148,7 +148,7 @@ def cues(
         is_speak = _nearest(speak, still)  # a frame of padding belongs to the cue it pads
         eligible = np.zeros(len(at), bool)
         eligible[track.frames - shot.start] = track.eligible
-        for a, b in spans.true(changed & eligible):
+        for a, b in spans.runs_of_true(changed & eligible):
             if b - a < limits.shortest:
                 skipped.append(_skip(shot, k, a, b, "short"))
                 continue
@@ -173,7 +173,7 @@ def decided(shot: Shot, edits: Sequence[Edit]) -> tuple[list[Cue], list[Skip], B
     for edit in edits:
         track = shot.tracks[edit.track]
         edited = (track.frames >= edit.start) & (track.frames < edit.stop)
-        for a, b in spans.true(edited & track.eligible):
+        for a, b in spans.runs_of_true(edited & track.eligible):
             out.append(
                 Cue(
                     shot=shot.name,
@@ -199,7 +199,7 @@ def _active(talking: Bools, film_speech: Bools, pause: int) -> Bools:
     """(K, T) frames in which each track is the active speaker; none is where the speaker is offscreen."""
     active = talking.copy()
     offscreen = film_speech & ~talking.any(0)
-    for a, b in spans.true(offscreen):
+    for a, b in spans.runs_of_true(offscreen):
         if b - a <= pause and talking.any():
             # Lips may rest for a moment in running speech: the earlier, or else the later, speaker is active.
             earlier = talking[:, a - 1] if a else None
@@ -230,7 +230,7 @@ def _present(track: FaceTrack, shot: Shot, count: int) -> Bools:
 
 def _bridged(mask: Bools, gap: int) -> Bools:
     out = mask.copy()
-    for (_, a), (b, _) in pairwise(spans.true(mask)):
+    for (_, a), (b, _) in pairwise(spans.runs_of_true(mask)):
         if b - a < gap:
             out[a:b] = True
     return out
@@ -238,7 +238,7 @@ def _bridged(mask: Bools, gap: int) -> Bools:
 
 def _without_short(mask: Bools, least: int) -> Bools:
     out = mask.copy()
-    for a, b in spans.true(mask):
+    for a, b in spans.runs_of_true(mask):
         if b - a < least:
             out[a:b] = False
     return out
@@ -246,7 +246,7 @@ def _without_short(mask: Bools, least: int) -> Bools:
 
 def _widened(mask: Bools, by: int) -> Bools:
     out = mask.copy()
-    for a, b in spans.true(mask):
+    for a, b in spans.runs_of_true(mask):
         out[max(0, a - by) : b + by] = True
     return out
 
@@ -311,5 +311,5 @@ def _ineligible(shot: Shot, k: int, track: FaceTrack, changed: Bools) -> list[Sk
             continue
         mask = np.zeros(len(changed), bool)
         mask[first : first + len(track.frames)] = track.reason == reason
-        out += [_skip(shot, k, a, b, reason.name.lower()) for a, b in spans.true(mask & changed)]
+        out += [_skip(shot, k, a, b, reason.name.lower()) for a, b in spans.runs_of_true(mask & changed)]
     return sorted(out, key=lambda s: s.start)

@@ -146,7 +146,7 @@ def usable(track: FaceTrack) -> NDArray[np.bool_]:
 
 def stretches(good: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Half-open ranges of consecutive true values that are long enough to be shown as footage."""
-    return spans.true(good, SHORTEST_RUN)
+    return spans.runs_of_true(good, SHORTEST_RUN)
 
 
 def lower_box(mesh: Floats) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""From encoded spans to a film that was checked: copy what was not touched, or encode it where that fails."""
+"""Assembles the finished film from encoded spans and copied groups, and checks it by reading it back."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """What a dubbed film is made from, but for its new pictures.
+    """The inputs of a dubbed film, except its new pictures.
 
     Attributes:
         film: the film, its picture and its times.
-        info: everything in it.
+        info: all its streams.
         digest: (N, 16) digests of its frames.
-        groups: where its packets can be cut.
+        groups: the groups in which its packets can be cut.
         dub: the dubbed track.
     """
 
@@ -45,11 +45,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a film is written, and who hears of it.
+    """Where a film is written, and what receives progress and warnings.
 
     Attributes:
         path: the file to write.
-        scratch: a folder for encoded files of the moment.
+        scratch: a folder for temporary encoded files.
         settings: how to encode what no segment holds and no packet can be copied for.
         report, warn: as in `core.model.Task`.
     """
@@ -67,7 +67,7 @@ def film(source: Source, segments: Sequence[Segment], target: Target) -> Remuxed
     Args:
         source: the film and the dub.
         segments: spans encoded with their patches.
-        target: where it goes.
+        target: where it is written.
 
     Returns:
         What was done.
@@ -75,19 +75,19 @@ def film(source: Source, segments: Sequence[Segment], target: Target) -> Remuxed
     Raises:
         MediaError, EngineError, TemporaryError, CheckError: it cannot be made.
     """
-    own, groups, settings = source.film, source.groups, target.settings
-    count = len(own.pts)
+    original, groups, settings = source.film, source.groups, target.settings
+    count = len(original.pts)
     segments = sorted(segments, key=lambda segment: segment.spans[0])
     untouched = gaps(segments, count)
-    if own.lift:
-        before = float(int(own.pts[0]) * own.video.tick)
+    if original.time_shift:
+        before = float(int(original.pts[0]) * original.video.tick)
         target.warn(
             f"the film's times begin before zero, at {before:.3f} s; in the result its first picture is "
-            f"shown at {float(own.begin):.3f} s"
+            f"shown at {float(original.begin):.3f} s"
         )
     copies: list[Span] = []
-    kept = spans.codec(settings.codec, own.video.codec) == own.video.codec
-    if not kept or own.video.codec not in VIDEO[format_of(target.path.suffix)]:
+    same_codec = spans.codec(settings.codec, original.video.codec) == original.video.codec
+    if not same_codec or original.video.codec not in VIDEO[format_of(target.path.suffix)]:
         copies = []
     elif not segments and not any(groups.fixed):
         copies = untouched
@@ -101,33 +101,33 @@ def film(source: Source, segments: Sequence[Segment], target: Target) -> Remuxed
     why = "" if copies or asked else groups.reason
     if copies:
         try:
-            return _made(source, segments, copies, "", target)
+            return _assemble(source, segments, copies, "", target)
         except (CheckError, EngineError, nal.Unsupported) as error:
             why = str(error)
             target.warn(f"the whole picture is encoded anew: {why}")
-    return _made(source, segments, [], why, target)
+    return _assemble(source, segments, [], why, target)
 
 
-def _made(
+def _assemble(
     source: Source, segments: Sequence[Segment], copies: list[Span], why: str, target: Target
 ) -> Remuxed:
-    """Encode what neither a segment nor a copy holds, put all together, and check it."""
-    own, digest, settings, report = source.film, source.digest, target.settings, target.report
+    """Encode what neither a segment nor a copy holds, mux all, and check it."""
+    original, digest, settings, report = source.film, source.digest, target.settings, target.report
     parts = list(segments)
-    for gap in gaps(segments, len(own.pts)):
-        for span in spans.without(gap, copies):
+    for gap in gaps(segments, len(original.pts)):
+        for span in spans.subtract(gap, copies):
             path = target.scratch / f"{span[0]}-{span[1]}.nut"
             delay = compose.encode_spans(
-                own.path, own.video, own.pts, digest, [span], [], path, settings, report
+                original.path, original.video, original.pts, digest, [span], [], path, settings, report
             )
             parts.append(Segment(path, (span,), delay))
     parts.sort(key=lambda segment: segment.spans[0])
-    codec = encode.encoding(own.video, settings).codec if parts else own.video.codec
+    codec = encode.encoding(original.video, settings).codec if parts else original.video.codec
     left_out = remux.mux(
-        own, source.info, parts, copies, codec, source.dub, target.path, target.scratch, target.warn
+        original, source.info, parts, copies, codec, source.dub, target.path, target.scratch, target.warn
     )
     for line in left_out:
         target.warn(f"left out: {line}")
-    verify.film(target.path, own.video, own.pts + own.lift, digest, copies, report)
+    verify.film(target.path, original.video, original.pts + original.time_shift, digest, copies, report)
     copied = sum(stop - start for start, stop in copies)
-    return Remuxed(encoded=len(own.pts) - copied, copied=copied, why=why, left_out=tuple(left_out))
+    return Remuxed(encoded=len(original.pts) - copied, copied=copied, why=why, left_out=tuple(left_out))

@@ -1,4 +1,4 @@
-"""Small corrections inside a finished MP4 or MOV, where ffmpeg's muxer cannot say what it should.
+"""Corrects language codes in a finished MP4 or MOV, which ffmpeg's muxer cannot write.
 
 Source: ISO/IEC 14496-12 (mdhd 8.4.2); QuickTime File Format, language code values.
 """

@@ -1,4 +1,4 @@
-"""Between a film's own samples and RGB, and mixing a patch into the film's own samples.
+"""Conversion between a film's samples and RGB, and alpha blending of a patch into those samples.
 
 Y'CbCr equations: ITU-T H.273 (8.3). RGB is in the film's own transfer function throughout.
 """
@@ -30,11 +30,11 @@ _WEIGHTS = {
     "smpte170m": (0.299, 0.114),
     "smpte240m": (0.212, 0.087),
     "bt2020nc": (0.2627, 0.0593),
-    "bt2020c": (0.2627, 0.0593),  # both ways alike, so that what is not changed comes back as it was
+    "bt2020c": (0.2627, 0.0593),  # the same in both directions, so that unchanged samples come back exactly
 }
-_HD_HEIGHT = 720  # untagged pictures from this height on are BT.709, as players take them
+_HD_HEIGHT = 720  # untagged pictures from this height on are BT.709, as players assume
 
-# Where a chroma sample sits among its luma samples, as a fraction of its own pitch: (across, down).
+# Position of a chroma sample among its luma samples, as a fraction of its own pitch: (across, down).
 _SITES = {
     "left": (0.0, 0.5),
     "center": (0.5, 0.5),
@@ -66,7 +66,7 @@ class Colour:
         """The colour description of a film's picture.
 
         Raises:
-            MediaError: pictures of a kind that cannot be dubbed.
+            MediaError: the pictures are of a kind that cannot be dubbed.
         """
         form = layout(video.pix_fmt)
         matrix = video.matrix
@@ -87,7 +87,7 @@ class Colour:
         )
 
     @cached_property
-    def _coder(self) -> NDArray[np.float64]:
+    def _rgb_to_ycbcr(self) -> NDArray[np.float64]:
         """(3, 3) RGB → Y'CbCr, chroma in −0.5…0.5."""
         if self.matrix == "ycgco":
             return np.array([[0.25, 0.5, 0.25], [-0.25, 0.5, -0.25], [0.5, 0.0, -0.5]])
@@ -102,9 +102,9 @@ class Colour:
         )
 
     @cached_property
-    def _decoder(self) -> Floats:
+    def _ycbcr_to_rgb(self) -> Floats:
         """(3, 3) Y'CbCr → RGB, transposed: for colours in rows."""
-        return np.linalg.inv(self._coder).T.astype(np.float32)
+        return np.linalg.inv(self._rgb_to_ycbcr).T.astype(np.float32)
 
     def _levels(self, k: int) -> tuple[float, float]:
         """(zero, span) of component `k` in code values."""
@@ -128,16 +128,16 @@ class Colour:
             samples = form.view(planes, k)
             zero, span = self._levels(k)
             if k and form.factor != (1, 1):
-                part = _raised(samples, form, (x, w), (y, h), self.site, form.components[k].shift)
+                part = _upsample_chroma(samples, form, (x, w), (y, h), self.site, form.components[k].shift)
             else:
-                part = _floats(samples[y : y + h, x : x + w], form.components[k].shift)
+                part = _to_floats(samples[y : y + h, x : x + w], form.components[k].shift)
             parts.append((part - np.float32(zero)) * np.float32(1 / span))
         if len(parts) == 1:
             out = np.repeat(parts[0][..., None], 3, axis=2)
         else:
             out = np.stack(parts, axis=-1)
             if not form.rgb:
-                out = out @ self._decoder
+                out = out @ self._ycbcr_to_rgb
         top = 255 if form.bits <= 8 else 65535
         np.clip(out, 0, 1, out=out)
         out *= np.float32(top)
@@ -151,10 +151,10 @@ class Colour:
         its site, its colour the mean of the patch there, weighted by the mask.
 
         Args:
-            planes: writable planes (`layout.copied`).
+            planes: writable planes (`layout.copy_planes`).
             patch: (h, w, 3) RGB, uint8, uint16 over the full scale, or float in 0–1.
             mask: (h, w), uint8, uint16 or float in 0–1.
-            x, y: where the patch's first pixel goes; what falls outside the picture is left out.
+            x, y: where the patch's first pixel goes; pixels outside the picture are left out.
         """
         form = self.layout
         height, width = form.view(planes, 0).shape
@@ -165,11 +165,11 @@ class Colour:
         right, bottom = min(columns[-1] + 1, width - x), min(rows[-1] + 1, height - y)
         if left >= right or top >= bottom:
             return
-        weight = _unit(mask[top:bottom, left:right])
-        colour = _unit(patch[top:bottom, left:right])
+        weight = _to_unit_range(mask[top:bottom, left:right])
+        colour = _to_unit_range(patch[top:bottom, left:right])
         x, y = x + left, y + top
         if not form.rgb:
-            colour = colour @ self._coder.T.astype(np.float32)
+            colour = colour @ self._rgb_to_ycbcr.T.astype(np.float32)
         h, w = weight.shape
         values = []
         for k in range(len(form.components)):
@@ -177,7 +177,7 @@ class Colour:
             values.append(colour[..., k] * np.float32(span) + np.float32(zero))
         places, weights = [(y, y + h, x, x + w)] * len(values), [weight] * len(values)
         if len(values) > 1 and form.factor != (1, 1):
-            (a, b), (c, d), small, values[1:] = _lowered(
+            (a, b), (c, d), small, values[1:] = _average_patch(
                 values[1:], weight, (x, y), (width, height), form.factor, self.site
             )
             places[1:], weights[1:] = [(c, d, a, b)] * 2, [small] * 2
@@ -189,25 +189,25 @@ class Colour:
 
 def _mix(samples: NDArray[Any], values: Floats, weight: Floats, shift: int, bits: int) -> None:
     """Mix `values` into a view of samples; rounding to nearest."""
-    now = _floats(samples, shift)
+    now = _to_floats(samples, shift)
     mixed = np.floor(now + weight * (values - now) + np.float32(0.5))
     np.clip(mixed, 0, (1 << bits) - 1, out=mixed)
     changed = mixed.astype(samples.dtype)
     np.copyto(samples, changed << samples.dtype.type(shift) if shift else changed, where=weight > 0)
 
 
-def _floats(samples: NDArray[Any], shift: int) -> Floats:
+def _to_floats(samples: NDArray[Any], shift: int) -> Floats:
     return np.asarray(samples >> shift if shift else samples, np.float32)
 
 
-def _unit(values: NDArray[Any]) -> Floats:
+def _to_unit_range(values: NDArray[Any]) -> Floats:
     """Integers over their full scale, or floats, as float32 in 0–1."""
     if values.dtype.kind == "f":
         return values.astype(np.float32)
     return values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
 
 
-def _raised(
+def _upsample_chroma(
     samples: NDArray[Any],
     form: Layout,
     across: tuple[int, int],
@@ -216,10 +216,10 @@ def _raised(
     shift: int,
 ) -> Floats:
     """Chroma samples interpolated linearly to the luma samples of a rectangle, (h, w)."""
-    left, right, fx = _between(*across, form.factor[0], site[0], samples.shape[1])
-    above, below, fy = _between(*down, form.factor[1], site[1], samples.shape[0])
+    left, right, fx = _chroma_neighbours(*across, form.factor[0], site[0], samples.shape[1])
+    above, below, fy = _chroma_neighbours(*down, form.factor[1], site[1], samples.shape[0])
     x, y = int(left[0]), int(above[0])
-    part = _floats(samples[y : int(below[-1]) + 1, x : int(right[-1]) + 1], shift)
+    part = _to_floats(samples[y : int(below[-1]) + 1, x : int(right[-1]) + 1], shift)
     if form.factor[1] > 1:
         part = part[above - y] + fy[:, None] * (part[below - y] - part[above - y])
     if form.factor[0] > 1:
@@ -227,10 +227,10 @@ def _raised(
     return part
 
 
-def _between(
+def _chroma_neighbours(
     start: int, count: int, factor: int, place: float, size: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
-    """Chroma samples before and after each of `count` luma samples, and how far between them it lies."""
+    """The chroma samples around each of `count` luma samples, and its fraction of the way between them."""
     where = (np.arange(start, start + count) - place * (factor - 1)) / factor
     low = np.floor(where).astype(np.intp)
     return (
@@ -240,7 +240,7 @@ def _between(
     )
 
 
-def _lowered(
+def _average_patch(
     values: Sequence[Floats],
     weight: Floats,
     origin: tuple[int, int],
@@ -256,7 +256,7 @@ def _lowered(
     both = np.stack([weight, *(weight * part for part in values)])
     spans = []
     for axis, (start, size, step, place) in enumerate(zip(origin, picture, factor, site, strict=True)):
-        both, span = _mean(np.moveaxis(both, 2 - axis, 0), start, size, step, place)
+        both, span = _box_mean(np.moveaxis(both, 2 - axis, 0), start, size, step, place)
         both = np.moveaxis(both, 0, 2 - axis)
         spans.append(span)
     small = both[0]
@@ -265,7 +265,9 @@ def _lowered(
     return spans[0], spans[1], small, means
 
 
-def _mean(values: Floats, start: int, size: int, factor: int, place: float) -> tuple[Floats, tuple[int, int]]:
+def _box_mean(
+    values: Floats, start: int, size: int, factor: int, place: float
+) -> tuple[Floats, tuple[int, int]]:
     """Box means along the first axis, `factor` luma samples wide around each chroma site.
 
     A site that falls on a luma sample gives half weight to the two samples at the ends of its box.

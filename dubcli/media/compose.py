@@ -1,4 +1,4 @@
-"""Mixing patches into a film's frames and encoding them."""
+"""Composites patches into a film's frames and encodes the result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.media import decode, layout
-from dubcli.media.encode import Encoder, encoding, verified
+from dubcli.media.encode import Encoder, encoding, verify_encoded
 from dubcli.media.patches import Patches
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Span = tuple[int, int]
 
 
-def composed(
+def composite_frames(
     film: Path,
     video: VideoStream,
     pts: NDArray[np.int64],
@@ -34,20 +34,20 @@ def composed(
         film: the film.
         video: its picture.
         pts: (N,) timestamps of all its frames.
-        digest: (N, 16) digests of all its frames, as `split` saw them.
+        digest: (N, 16) digests of all its frames, from `split`.
         spans: ranges of frames, rising.
-        patches: of every face.
+        patches: those of every face.
 
     Raises:
         MediaError: a frame is not what it was when the film was read.
     """
     for start, stop in spans:
         for frame in decode.frames(film, video, pts, start, stop, digest):
-            planes = layout.copied(frame.planes)
+            planes = layout.copy_planes(frame.planes)
             for face in patches:
                 patch = face.at(frame.index)
                 if patch is not None:
-                    frame.colour.blend(planes, *frame.square.back(patch))
+                    frame.colour.blend(planes, *frame.square.to_raster(patch))
             yield frame.index, planes
 
 
@@ -74,8 +74,8 @@ def encode_spans(
     count = sum(stop - start for start, stop in spans)
     starts = np.cumsum([0] + [stop - start for start, stop in spans[:-1]]).tolist()
     with Encoder(out, video, encoding(video, settings), starts) as encoder:
-        for done, (_, planes) in enumerate(composed(film, video, pts, digest, spans, patches)):
+        for done, (_, planes) in enumerate(composite_frames(film, video, pts, digest, spans, patches)):
             encoder.write(planes)
             if done % 10 == 9:
                 report(done + 1, count)
-    return verified(out, count, f"frames {spans[0][0]} to {spans[-1][1]}")
+    return verify_encoded(out, count, f"frames {spans[0][0]} to {spans[-1][1]}")

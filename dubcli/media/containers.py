@@ -1,4 +1,4 @@
-"""What each container we write can hold."""
+"""What each output container can hold: codecs of picture, sound and subtitles."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Pictures by frame number and sound by sample, streamed.
 
-A frame's number is its place in `pts`, the film's authoritative timestamps (`split` makes them).
+A frame's number is its index in `pts`, the film's authoritative timestamps (from `split`).
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_BLOCK = 1 << 24  # samples of sound kept in one piece of memory, which goes back to the system at once
-_GAP_SECONDS = 0.05  # sound that jumps by more is padded or cut; less is rounding of timestamps
-_THREADS = 4  # of a decoder: each holds a picture or more, so memory must not grow with the machine's cores
+# Samples of sound in one block of memory, set by hand: large enough to be unmapped when freed.
+_BLOCK = 1 << 24
+_GAP_SECONDS = 0.05  # set by hand: sound that jumps by more is padded or cut; less is rounding of timestamps
+# Of a decoder, set by hand: each holds a picture or more, so memory must not grow with the cores.
+_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,14 @@ class Frame:
         Args:
             rect: (x, y, width, height) inside the picture, in square pixels.
         """
-        if self.square.plain:
-            return whole(self.frame, self.colour) if rect is None else self.colour.rgb(self.planes, rect)
+        if self.square.is_square:
+            return to_rgb(self.frame, self.colour) if rect is None else self.colour.rgb(self.planes, rect)
         if rect is None:
-            return whole(self.frame, self.colour, *self.square.size)
+            return to_rgb(self.frame, self.colour, *self.square.size)
         return self.square.cut(lambda inner: self.colour.rgb(self.planes, inner), rect)
 
 
-def whole(
+def to_rgb(
     frame: VideoFrame, colour: Colour, width: int = 0, height: int = 0, *, small: bool = False
 ) -> NDArray[Any]:
     """A whole picture as RGB by swscale, (h, w, 3), uint8 or uint16 as the film's depth asks.
@@ -126,7 +128,7 @@ def frames(
         video: its picture, as probed.
         pts: (N,) timestamps of all frames.
         start, stop: frame numbers.
-        digests: (N, 16) digests of all frames, as `split` saw them; None to believe the timestamps.
+        digests: (N, 16) digests of all frames, from `split`; None to compare timestamps only.
 
     Raises:
         MediaError: the file cannot be read, or is not the film that `pts` and `digests` came from.
@@ -135,18 +137,18 @@ def frames(
         raise MediaError(f"{path} has no frames {start} to {stop}; type: dubcli run again to read it anew")
     colour, square = Colour.of(video), Square.of(video)
 
-    def right(frame: VideoFrame, number: int) -> bool:
-        # What is lacking in a damaged frame is guessed, not always in the same way.
+    def matches(frame: VideoFrame, number: int) -> bool:
+        # Decoders conceal damage, not always in the same way.
         return digests is None or frame.is_corrupt or digest(frame) == digests[number].tobytes()
 
     wanted = start
-    for time, frame in _from(path, video, pts, start):
+    for time, frame in _decode_from(path, video, pts, start):
         if wanted == stop:
             return
         where = int(np.searchsorted(pts, time)) if time is not None else len(pts)
         if where < wanted:
             continue
-        if where != wanted or pts[where] != time or not right(frame, where):
+        if where != wanted or pts[where] != time or not matches(frame, where):
             break
         yield Frame(wanted, int(pts[wanted]), frame, colour, square)
         wanted += 1
@@ -154,13 +156,13 @@ def frames(
         return
     # Timestamps do not lead there (damaged index, none at all): count from the film's first picture.
     with source.opened(path) as container:
-        stream = prepared(container, path, video.index)
+        stream = open_stream(container, path, video.index)
         number = -1
         for number, frame in enumerate(pictures(container, stream, path, video)):
             if number >= stop:
                 return
             if number >= wanted:
-                if not right(frame, number):
+                if not matches(frame, number):
                     raise MediaError(
                         f"{path}: frame {number} is not what it was; the film changed since it was read"
                     )
@@ -171,14 +173,14 @@ def frames(
         )
 
 
-def _from(
+def _decode_from(
     path: Path, video: VideoStream, pts: NDArray[np.int64], start: int
 ) -> Iterator[tuple[int | None, VideoFrame]]:
-    """Pictures and their times from a point of entry at or before frame `start`; nothing where none is."""
+    """Pictures and their times from an entry point at or before frame `start`; empty where there is none."""
     ahead = 0
     while True:
         with source.opened(path) as container:
-            stream = prepared(container, path, video.index)
+            stream = open_stream(container, path, video.index)
             target = max(0, start - ahead)
             if target > 0:
                 try:
@@ -187,26 +189,26 @@ def _from(
                     return
             found = pictures(container, stream, path, video)
             first = next(found, None)
-            time = None if first is None else shown(first, container)
+            time = None if first is None else presentation_time(first, container)
             if first is None or time is None:
                 return
             if target == 0 or time <= pts[start]:
                 yield time, first
                 for frame in found:
-                    yield shown(frame, container), frame
+                    yield presentation_time(frame, container), frame
                 return
-        ahead = max(50, 2 * ahead)  # the point of entry lies after the frame: enter earlier
+        ahead = max(50, 2 * ahead)  # the entry point is after the frame: enter earlier
 
 
-def shown(frame: VideoFrame, container: InputContainer) -> int | None:
-    """When a picture is shown, in ticks of its stream; None where the container does not say.
+def presentation_time(frame: VideoFrame, container: InputContainer) -> int | None:
+    """Presentation time of a picture in ticks of its stream; None where the container has none.
 
     AVI counts packets: what FFmpeg takes for the presentation time there is that of another picture.
     """
     return frame.dts if container.format.name == "avi" else frame.pts
 
 
-def prepared(container: InputContainer, path: Path, index: int | None = None) -> AvVideoStream:
+def open_stream(container: InputContainer, path: Path, index: int | None = None) -> AvVideoStream:
     """The film's video stream, set to decode on a few cores."""
     stream = source.picture(container, path, index)
     stream.thread_type = "AUTO"
@@ -222,13 +224,13 @@ def pictures(
     damaged: Callable[[], None] = lambda: None,
     seen: Callable[[Any], None] = lambda packet: None,
 ) -> Iterator[VideoFrame]:
-    """Decode on from where the container stands, as a player would: damaged packets are passed over.
+    """Decode from the container's current position, as a player would: damaged packets are skipped.
 
     Args:
-        container, stream: from `source.opened` and `prepared`.
+        container, stream: from `source.opened` and `open_stream`.
         path: the film, for messages.
         video: the picture as probed.
-        damaged: called for every packet that could not be decoded, and every frame that was patched up.
+        damaged: called for every packet that could not be decoded, and every concealed frame.
         seen: called with every packet.
 
     Raises:
@@ -263,7 +265,7 @@ def digest(frame: VideoFrame) -> bytes:
 def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDArray[np.float32], float]:
     """Decode a sound track to one channel.
 
-    Where the track has a centre channel that carries sound, it is taken alone: dialogue stands there.
+    Where the track has a centre channel that carries sound, only that is used: it carries the dialogue.
 
     Args:
         path: a film or a sound file.
@@ -283,19 +285,19 @@ def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDA
         if film is not None and film.start_time is not None and film.time_base is not None:
             zero = film.start_time * film.time_base
         sound = _Sound(container, _track(container, path, stream), rate)
-        wave = _joined(sound.mono())
-    # A centre 30 dB below the whole mix carries no dialogue.
+        wave = _concatenate(sound.mono())
+    # A centre 30 dB below the full mix (set by hand) carries no dialogue.
     if sound.centre_energy > 0.03**2 * sound.energy:
-        del wave  # of a long film there is no room for both
+        del wave  # a long film's two waves would not fit in memory
         with source.opened(path) as container:
-            wave = _joined(_Sound(container, _track(container, path, stream), rate).mono(centre=True))
+            wave = _concatenate(_Sound(container, _track(container, path, stream), rate).mono(centre=True))
     if not len(wave):
         raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
     return wave, float(sound.begin - zero) if film is not None else 0.0
 
 
-def _joined(pieces: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Pieces (n,) as one array, whose memory is all that is taken but for one block."""
+def _concatenate(pieces: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Blocks (n,) as one array; needs the array's memory and that of one block."""
     blocks: list[NDArray[np.float32]] = []
     room = 0
     for piece in pieces:
@@ -324,7 +326,7 @@ def _track(container: InputContainer, path: Path, index: int | None) -> AvAudioS
 
 
 class _Sound:
-    """A sound track as one channel, decoded piece by piece.
+    """A sound track as one channel, decoded block by block.
 
     Attributes:
         begin: time of the first sample.
@@ -363,14 +365,14 @@ class _Sound:
             count += frame.samples
             frame.pts = None
             assert mix is not None
-            yield self._taken(frame, mix, middle, centre)
+            yield self._resample(frame, mix, middle, centre)
         if mix is not None:
-            yield self._taken(None, mix, middle, centre)
+            yield self._resample(None, mix, middle, centre)
 
-    def _taken(
+    def _resample(
         self, frame: AudioFrame | None, mix: _Channel, middle: _Channel | None, centre: bool
     ) -> NDArray[np.float32]:
-        """What a frame adds, or the end."""
+        """The resampled output for a frame, or the rest at the end."""
         if middle is None:
             return mix(frame)
         own = middle(frame)
@@ -386,7 +388,7 @@ class _Channel:
     """One channel of a sound, resampled."""
 
     def __init__(self, layout_: Any, rate: int, number: int, width: int = 1) -> None:
-        # Interleaved: PyAV does not know where the planes of more than seven channels end.
+        # Interleaved: PyAV miscounts the planes of more than seven channels.
         self._resampler = av.AudioResampler(format="flt", layout=layout_, rate=rate)
         self._number, self._width = number, width
 
@@ -410,7 +412,7 @@ def _sound(container: InputContainer, track: AvAudioStream) -> Iterator[AudioFra
 
 
 def main_track(info: MediaInfo) -> AudioStream:
-    """The sound track that is meant: the default one, else the first that can be decoded.
+    """The main sound track: the default one, else the first that can be decoded.
 
     Raises:
         MediaError: there is none.
@@ -421,8 +423,8 @@ def main_track(info: MediaInfo) -> AudioStream:
     return max(tracks, key=lambda track: ("default" in track.disposition, -track.index))
 
 
-def started(path: Path, track: AudioStream) -> AudioStream:
-    """A sound track whose `start` is that of its first decoded sample; containers say that of a packet.
+def with_decoded_start(path: Path, track: AudioStream) -> AudioStream:
+    """A sound track whose `start` is that of its first decoded sample; containers give that of a packet.
 
     Raises:
         MediaError: nothing of it can be decoded.

@@ -1,4 +1,4 @@
-"""What headers and the first decoded picture say about a stream, in FFmpeg's names."""
+"""Stream properties from headers and the first decoded picture, in FFmpeg's names."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def reorder_depth(times: list[int]) -> int:
-    """How many packets early a picture is stored at most: times in decoding order → pictures."""
+    """The reorder depth in pictures, from presentation times in decoding order."""
     rank = {t: k for k, t in enumerate(sorted(times))}
     return max((k - rank[t] for k, t in enumerate(times)), default=0)
 
 
 def picture(frame: VideoFrame, context: Any) -> dict[str, Any]:
-    """Fields of `probe.VideoStream` that a decoded picture settles.
+    """Fields of `probe.VideoStream` that a decoded picture determines.
 
     Args:
         frame: the first picture.
@@ -50,7 +50,7 @@ def _display(matrix: tuple[int, ...] | None) -> dict[str, Any]:
     """How a picture is shown, by its display matrix (ISO/IEC 14496-12 6.2.2): [x y] times [[a b] [c d]]."""
     a, b, _, c, d = matrix[:5] if matrix else (1, 0, 0, 0, 1)
     mirrored = a * d - b * c < 0
-    if mirrored:  # left and right exchanged first: what is left is a turn
+    if mirrored:  # undo the mirroring first: a rotation remains
         a, b = -a, -b
     return {"mirrored": mirrored, "rotation": round(-math.degrees(math.atan2(b, a))) % 360, "display": matrix}
 
@@ -96,15 +96,15 @@ def _light(raw: bytes) -> tuple[int, int] | None:
 
 
 @dataclass(frozen=True)
-class Words:
-    """FFmpeg's own description of a file. PyAV has no other way to what is read from it here."""
+class FormatDump:
+    """FFmpeg's text dump of a file's format: PyAV exposes these fields in no other way."""
 
     text: str
 
     @classmethod
-    def of(cls, container: InputContainer) -> Words:
+    def of(cls, container: InputContainer) -> FormatDump:
         """Let FFmpeg describe an open file."""
-        av.logging.set_libav_level(av.logging.VERBOSE)  # below, it is silent on chroma location
+        av.logging.set_libav_level(av.logging.VERBOSE)  # lower levels omit the chroma location
         av.logging.set_level(av.logging.VERBOSE)
         try:
             return cls(container.dumps_format())  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Encoding pictures in the film's own codec, depth and colour, through the ffmpeg program."""
+"""Encodes pictures in the film's own codec, depth and colour, through the ffmpeg program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import ffmpeg
 from dubcli.errors import CheckError, MediaError
 from dubcli.media import spans
 from dubcli.media.ffmpeg import Process, arguments, flags, url
-from dubcli.media.layout import Planes, copied, layout, planes
+from dubcli.media.layout import Planes, copy_planes, layout, planes
 from dubcli.media.nal import NEW_NUMBER
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 # x264's output depends on the number of threads: a fixed one gives the same bytes on every machine.
 _THREADS = 4
-_GOP_SECONDS = 2
+_GOP_SECONDS = 2  # from one key picture to the next; set by hand, as is usual for delivery
 
 # H.264 table E-1 counts them from 0.
 _CHROMA_LOCATIONS = ("left", "center", "topleft", "top", "bottomleft", "bottom")
 
-# Pixel formats that an encoder does not take → one with the same samples, laid out in another way.
+# Pixel formats that an encoder does not accept → one with the same samples in another layout.
 _SAME_SAMPLES = {
     "nv12": "yuv420p", "nv21": "yuv420p", "nv16": "yuv422p", "nv24": "yuv444p", "nv42": "yuv444p",
     "p010le": "yuv420p10le", "p210le": "yuv422p10le", "p410le": "yuv444p10le",
@@ -76,7 +76,7 @@ class Encoding:
 def _target(video: VideoStream, settings: ComposeSettings) -> str:
     """The codec a film is encoded to: the one asked for, else its own, else H.264."""
     asked = spans.codec(settings.codec, video.codec)
-    return asked if asked in _MAKERS else "h264"
+    return asked if asked in _OPTIONS else "h264"
 
 
 def encoding(video: VideoStream, settings: ComposeSettings) -> Encoding:
@@ -86,11 +86,11 @@ def encoding(video: VideoStream, settings: ComposeSettings) -> Encoding:
         MediaError: no encoder can keep the picture's depth or chroma.
     """
     codec = _target(video, settings)
-    options, allowed = _MAKERS[codec](video, settings)
+    options, allowed = _OPTIONS[codec](video, settings)
     same = _SAME_SAMPLES.get(video.pix_fmt, video.pix_fmt)
     pix_fmt = next((name for name in (video.pix_fmt, same) if name in allowed), "")
     if not pix_fmt and settings.codec != "source":
-        pix_fmt = _wider(same, allowed)
+        pix_fmt = _lossless_format(same, allowed)
     if settings.profile:
         options = {**options, "profile:v": settings.profile}
     if not pix_fmt:
@@ -98,7 +98,7 @@ def encoding(video: VideoStream, settings: ComposeSettings) -> Encoding:
     return Encoding(codec, pix_fmt if pix_fmt != "gbrp" or codec != "h264" else "rgb24", options)
 
 
-def _wider(pix_fmt: str, allowed: Sequence[str]) -> str:
+def _lossless_format(pix_fmt: str, allowed: Sequence[str]) -> str:
     """The least of the allowed formats that loses no bit and no chroma sample, "" where there is none."""
     own = layout(pix_fmt)
     fitting = [
@@ -114,11 +114,11 @@ def _wider(pix_fmt: str, allowed: Sequence[str]) -> str:
     return min(fitting, key=lambda form: (form.bits, [-f for f in form.factor])).name if fitting else ""
 
 
-def _gop(video: VideoStream) -> int:
+def _gop_frames(video: VideoStream) -> int:
     return max(1, round(video.rate * _GOP_SECONDS))
 
 
-def _interlaced(video: VideoStream) -> str:
+def _field_order(video: VideoStream) -> str:
     """`tff`, `bff` or "" for pictures in frames."""
     return {"tt": "tff", "tb": "tff", "bb": "bff", "bt": "bff"}.get(video.field_order, "")
 
@@ -134,13 +134,13 @@ def _h264(video: VideoStream, settings: ComposeSettings) -> Options:
     }
     if video.chroma_location in _CHROMA_LOCATIONS:
         extra["chromaloc"] = _CHROMA_LOCATIONS.index(video.chroma_location)
-    if _interlaced(video):
-        extra[_interlaced(video)] = 1
+    if _field_order(video):
+        extra[_field_order(video)] = 1
     options: dict[str, object] = {
         "c:v": "libx264rgb" if rgb else "libx264",
         "preset": settings.preset,
         "crf": settings.crf,
-        "g": _gop(video),
+        "g": _gop_frames(video),
         "forced-idr": 1,
         "x264-params": flags(extra),
     }
@@ -181,13 +181,13 @@ def _hevc(video: VideoStream, settings: ComposeSettings) -> Options:
         extra["max-cll"] = f"{video.light[0]},{video.light[1]}"
     if video.transfer == "smpte2084":
         extra["hdr10"] = 1
-    if _interlaced(video):
+    if _field_order(video):
         raise MediaError("interlaced HEVC has no encoder")
     options: dict[str, object] = {
         "c:v": "libx265",
         "preset": settings.preset,
         "crf": settings.crf,
-        "g": _gop(video),
+        "g": _gop_frames(video),
         "forced-idr": 1,
         "x265-params": flags(extra),
     }
@@ -202,7 +202,7 @@ def _prores(video: VideoStream, settings: ComposeSettings) -> Options:
     full = layout(video.pix_fmt).factor == (1, 1)
     profile = _PRORES_PROFILES.get(video.tag, "4444" if full else "hq")
     options: dict[str, object] = {"c:v": "prores_ks", "profile:v": profile, "vendor": "apl0"}
-    if _interlaced(video):
+    if _field_order(video):
         options["flags:v"] = "+bitexact+ildct"
     return options, ["yuv422p10le", "yuv444p10le", "yuva444p10le"]
 
@@ -211,11 +211,11 @@ def _dnxhd(video: VideoStream, settings: ComposeSettings) -> Options:
     profile = _DNX_PROFILES.get(video.profile.upper(), _dnx(video))
     options: dict[str, object] = {"c:v": "dnxhd", "profile:v": profile}
     if profile == "dnxhd":
-        # Every picture of it has one size, which its name says in megabits per second.
+        # All its pictures have one size, given as a bit rate.
         rate = video.first_bytes * 8 * video.rate / 1_000_000
-        options["tag:v"] = "AVdn"  # without it NUT has no name for these
+        options["tag:v"] = "AVdn"  # NUT has no tag of its own for these
         options["b:v"] = f"{min(_DNXHD_MEGABITS, key=lambda megabits: abs(megabits - rate))}M"
-        if _interlaced(video):
+        if _field_order(video):
             options["flags:v"] = "+bitexact+ildct"
     return options, ["yuv422p", "yuv422p10le", "yuv444p10le", "gbrp10le"]
 
@@ -235,7 +235,7 @@ def _mjpeg(video: VideoStream, settings: ComposeSettings) -> Options:
     return {"c:v": "mjpeg", "q:v": 1, "qmin": 1, "huffman": "optimal"}, ["yuv420p", "yuv422p", "yuv444p"]
 
 
-# Only what comes back from the decoder as it went in.
+# Only formats that FFmpeg's decoder returns unchanged.
 _FFV1 = [
     *(f"yuv{chroma}p{depth}" for chroma in (420, 422, 444) for depth in ("", "10le", "12le", "16le")),
     *(f"yuva{chroma}p{depth}" for chroma in (420, 422, 444) for depth in ("", "10le", "12le", "16le")),
@@ -244,7 +244,7 @@ _FFV1 = [
     *("gray", "gray10le", "gray12le", "gray14le", "gray16le"),
 ]
 
-_MAKERS: Mapping[str, Callable[[VideoStream, ComposeSettings], Options]] = {
+_OPTIONS: Mapping[str, Callable[[VideoStream, ComposeSettings], Options]] = {
     "h264": _h264,
     "hevc": _hevc,
     "prores": _prores,
@@ -260,7 +260,7 @@ class Encoder:
     Args:
         out: the file to write.
         video: the film's picture.
-        how: from `encoding`.
+        how: the result of `encoding`.
         starts: frames, counted from 0, at which a new closed group must begin.
 
     Raises:
@@ -308,8 +308,8 @@ class Encoder:
         self._process.__exit__(kind, error, trace)
 
 
-def tried(video: VideoStream, how: Encoding, scratch: Path) -> None:
-    """Encode one black picture: the only sure way to know what an encoder takes.
+def try_encoder(video: VideoStream, how: Encoding, scratch: Path) -> None:
+    """Encode one black picture: the only sure test of what an encoder accepts.
 
     Raises:
         MediaError, EngineError, TemporaryError: it cannot be encoded.
@@ -320,10 +320,10 @@ def tried(video: VideoStream, how: Encoding, scratch: Path) -> None:
     blank = av.VideoFrame(video.width, video.height, form.name)
     for plane in blank.planes:
         plane.update(bytes(plane.buffer_size))
-    path = scratch / "tried.nut"
+    path = scratch / "trial.nut"
     with Encoder(path, video, how) as encoder:
-        encoder.write(copied(planes(blank)))
-    verified(path, 1, "a trial")
+        encoder.write(copy_planes(planes(blank)))
+    verify_encoded(path, 1, "a test picture")
     path.unlink()
 
 
@@ -333,20 +333,20 @@ def _seconds(time: Fraction) -> str:
 
 
 def _tags(video: VideoStream) -> str:
-    """Filters that put the film's tags on raw pictures without touching a sample."""
+    """Filters that set the film's colour tags on raw pictures without changing a sample."""
     rgb = layout(video.pix_fmt).rgb
     named = {
         "color_primaries": video.primaries,
         "color_trc": video.transfer,
         "colorspace": "gbr" if rgb else video.matrix,
         "range": {"unknown": "pc" if rgb else "unknown"}.get(video.range, video.range),
-        "field_mode": _interlaced(video) or "prog",
+        "field_mode": _field_order(video) or "prog",
     }
     params = ":".join(f"{key}={value}" for key, value in named.items() if value != "unknown")
     return f"setparams={params},setsar={video.sar[0]}/{video.sar[1]}:65535"
 
 
-def verified(path: Path, count: int, what: str) -> int:
+def verify_encoded(path: Path, count: int, what: str) -> int:
     """Read an encoded file back.
 
     Returns:

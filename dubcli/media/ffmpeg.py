@@ -1,4 +1,4 @@
-"""The ffmpeg program, and how files are named to it and to its libraries.
+"""Runs the ffmpeg program, and names files safely to it and to its libraries.
 
 Every command stays in its worker's process group, which is ended as one, and dies with its worker. File names
 are data: they always carry the `file:` protocol, and no other may be used.
@@ -29,7 +29,7 @@ CONTAINERS = (
 )
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: a child may not load it
 _PR_SET_PDEATHSIG = 1
-_STDERR_BYTES = 8192  # what is kept of a child's last words
+_STDERR_BYTES = 8192  # bytes kept of the end of a child's standard error; set by hand
 
 
 @lru_cache
@@ -76,7 +76,7 @@ class Process:
     """A running ffmpeg: bytes go into `stdin` or come from `stdout`; leaving the context waits for it.
 
     Args:
-        arguments: what stands after the program's name.
+        arguments: the arguments after the program's name.
         reads: whether its standard output is read by us.
 
     Raises:
@@ -93,23 +93,23 @@ class Process:
             preexec_fn=partial(die_with, os.getpid()),
         )
         self._words = bytearray()
-        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener = threading.Thread(target=self._read_stderr, daemon=True)
         self._listener.start()
         assert self._child.stdin is not None
         self.stdin: IO[bytes] = self._child.stdin
         self.stdout: IO[bytes] | None = self._child.stdout
 
-    def _listen(self) -> None:
+    def _read_stderr(self) -> None:
         assert self._child.stderr is not None
         for line in self._child.stderr:
             self._words += line
             del self._words[:-_STDERR_BYTES]
 
     def write(self, data: Any, /) -> None:
-        """Hand it bytes, or any buffer.
+        """Write bytes, or any buffer, to its standard input.
 
         Raises:
-            EngineError, TemporaryError: it is gone.
+            EngineError, TemporaryError: it has ended.
         """
         try:
             self.stdin.write(data)
@@ -119,7 +119,7 @@ class Process:
 
     def finish(self) -> None:
         """Close its input and wait for the end; see the class for what is raised."""
-        with contextlib.suppress(OSError):  # it is gone: its exit code tells why
+        with contextlib.suppress(OSError):  # it has ended: its exit code says why
             self.stdin.close()
         code = self._child.wait()
         self._listener.join()
@@ -144,9 +144,9 @@ class Process:
 
 
 def failure(words: bytes, code: int) -> EngineError | TemporaryError:
-    """The error for an ffmpeg that ended with `code` after saying `words`."""
+    """The error for an ffmpeg that ended with `code` and wrote `words` to standard error."""
     lines = [line for line in words.decode(errors="replace").splitlines() if line.strip()]
-    first = lines[0].strip() if lines else f"exit code {code}"  # what follows follows from it
+    first = lines[0].strip() if lines else f"exit code {code}"  # later lines are its consequences
     if any("No space left on device" in line for line in lines):
         return TemporaryError("the disk is full; make room and type the same command again")
     return EngineError(f"ffmpeg failed: {first}")
@@ -158,5 +158,5 @@ def arguments(stream: Any) -> list[str]:
 
 
 def flags(options: Mapping[str, object]) -> str:
-    """`key=value:key=value` as `-x264-params` and its like take it."""
+    """`key=value:key=value` in the syntax of `-x264-params` and similar options."""
     return ":".join(f"{key}={value}" for key, value in options.items())

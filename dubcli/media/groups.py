@@ -1,6 +1,6 @@
-"""Where a film's packets can be cut: groups that decode by themselves to a range of frames.
+"""Groups of pictures: packets that decode independently to a range of frames, so that they can be copied.
 
-Only such groups can be copied while their neighbours are encoded anew.
+Only closed groups can be copied while their neighbours are encoded again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dubcli.artifacts.shots import Groups
 from dubcli.media import nal
 
-# Codecs in which every picture stands alone.
+# Intra-frame codecs.
 INTRA = frozenset({"prores", "dnxhd", "mjpeg", "ffv1"})
 LONG = frozenset({"h264", "hevc"})
 
@@ -66,7 +66,7 @@ class Grouper:
                 self._entries.append(number)
 
     def refuse(self, reason: str) -> None:
-        """Say that nothing can be copied, and why."""
+        """Record that nothing can be copied, and why."""
         self._reason = reason
 
     def groups(self, pts: NDArray[np.int64]) -> Groups:
@@ -86,7 +86,7 @@ class Grouper:
             return Groups(reason="its packets are not its frames one by one")
         if not self._entries or self._entries[0] != 0:
             return Groups(reason="it does not begin with a picture that stands alone")
-        # A cut: everything stored before is shown before everything stored after.
+        # A cut: everything stored earlier is displayed before everything stored later.
         latest = np.maximum.accumulate(times)
         earliest = np.minimum.accumulate(times[::-1])[::-1]
         cuts = [k for k in self._entries if k == 0 or latest[k - 1] < earliest[k]]
@@ -94,7 +94,7 @@ class Grouper:
         for a, b in itertools.pairwise([*cuts, len(times)]):
             shown = times[a:b][~hidden[a:b]]
             if not len(shown):
-                continue  # a group of which nothing is shown
+                continue  # a group without a displayed picture
             starts.append(int(np.searchsorted(pts, shown.min())))
             keys.append(int(np.searchsorted(pts, times[a])))
             fixed.append(bool(hidden[a:b].any()))

@@ -1,4 +1,4 @@
-"""How the samples of a pixel format lie in memory, and views of a decoded frame as arrays."""
+"""Memory layout of a pixel format, and views of a decoded frame as arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Planes = list[NDArray[Any]]
 
-# Interleaved RGB: samples a pixel, then where R, G and B stand. FFmpeg does not tell PyAV these.
+# Interleaved RGB: samples a pixel, then the offsets of R, G and B. PyAV does not expose these.
 _PACKED_RGB = {
     "rgb24": (3, 0, 1, 2), "bgr24": (3, 2, 1, 0),
     "rgba": (4, 0, 1, 2), "bgra": (4, 2, 1, 0), "argb": (4, 1, 2, 3), "abgr": (4, 3, 2, 1),
@@ -42,7 +42,7 @@ _SEMI_PLANAR = {
 
 @dataclass(frozen=True)
 class Component:
-    """Where the samples of one component lie: `plane[:, offset::step] >> shift`."""
+    """Position of one component's samples: `plane[:, offset::step] >> shift`."""
 
     plane: int
     offset: int
@@ -130,7 +130,7 @@ def planes(frame: VideoFrame) -> Planes:
     return out
 
 
-def copied(views: Planes) -> Planes:
+def copy_planes(views: Planes) -> Planes:
     """Contiguous copies that may be written to."""
     return [
         np.ascontiguousarray(v).copy() if v.flags.c_contiguous else np.ascontiguousarray(v) for v in views

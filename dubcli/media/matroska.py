@@ -1,7 +1,7 @@
 """The BCP 47 tag of a Matroska track, which ffmpeg's muxer cannot write beside the ISO 639-2 code.
 
-ffmpeg takes any text for a language, so it is given one that is as long as both elements are, and they are
-put in its place: nothing in the file moves.
+ffmpeg takes any text for a language, so it is given a placeholder as long as both elements, which
+then replace it: nothing in the file moves.
 
 Source: RFC 9559, 5.1.4.1.19 (Language), 5.1.4.1.20 (LanguageBCP47) and 12 (codes); RFC 8794, 11.3.1 (CRC-32).
 """
@@ -15,22 +15,22 @@ from dubcli.errors import CheckError
 from dubcli.language import iso639_2
 
 _LANGUAGE, _BCP47, _TRACKS, _CRC = b"\x22\xb5\x9c", b"\x22\xb5\x9d", b"\x16\x54\xae\x6b", b"\xbf\x84"
-_HEAD = 4 << 20  # bytes at a file's head in which its tracks are described
+_HEAD = 4 << 20  # bytes at a file's head that hold the description of its tracks; set by hand
 
 
-def stand_in(tag: str) -> str:
-    """What ffmpeg is given as the language of a track: the ISO 639-2 code alone where that says all."""
+def placeholder(tag: str) -> str:
+    """The text to give ffmpeg as a track's language: the ISO 639-2 code alone where that suffices."""
     code = iso639_2(tag, bibliographic=True) or "und"
     return f"{code}-{tag}---" if "-" in tag else code
 
 
 def set_language(path: Path, tag: str) -> None:
-    """Put a track's code and tag where its stand-in was written.
+    """Replace a track's placeholder by its code and tag.
 
     Raises:
         CheckError: it is not there.
     """
-    text = stand_in(tag).encode()
+    text = placeholder(tag).encode()
     if "-" not in tag:
         return
     code = text.partition(b"-")[0]
@@ -41,7 +41,7 @@ def set_language(path: Path, tag: str) -> None:
             raise CheckError(f"{path.name} lacks the language of the dub; run it again")
         both = _element(_LANGUAGE, code) + _element(_BCP47, tag.encode())
         head[at : at + len(both)] = both
-        _sum(head, head.rfind(_TRACKS, 0, at))
+        _update_checksum(head, head.rfind(_TRACKS, 0, at))
         file.seek(0)
         file.write(head)
 
@@ -50,8 +50,8 @@ def _element(kind: bytes, content: bytes) -> bytes:
     return kind + bytes([0x80 | len(content)]) + content
 
 
-def _sum(head: bytearray, tracks: int) -> None:
-    """Write the check sum of the tracks' description anew, where it has one."""
+def _update_checksum(head: bytearray, tracks: int) -> None:
+    """Update the checksum of the tracks' description, where it has one."""
     first = head[tracks + 4]
     width = 9 - first.bit_length()  # of the element's size
     size = int.from_bytes(head[tracks + 4 : tracks + 4 + width], "big") & ((1 << 7 * width) - 1)

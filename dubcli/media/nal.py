@@ -1,6 +1,6 @@
 """NAL units of H.264 and HEVC: just enough to join streams of two encoders into one.
 
-A container keeps parameter sets once, so two encoders' streams can stand in one track only if their sets
+A container keeps parameter sets once, so two encoders' streams can share one track only if their sets
 carry different numbers. x264 takes a number; x265 does not, so its streams are renumbered here.
 
 Sources: ITU-T H.264 7.3, H.265 7.3; ISO/IEC 14496-15 5.3.3 (avcC), 8.3.3 (hvcC).
@@ -16,13 +16,13 @@ H264_SPS, H264_PPS, H264_AUD, H264_IDR = 7, 8, 9, 5
 HEVC_VPS, HEVC_SPS, HEVC_PPS, HEVC_AUD = 32, 33, 34, 35
 HEVC_IDR, HEVC_CRA, HEVC_BLA = (19, 20), 21, 18
 
-# Number of the parameter sets of what is encoded here. As Exp-Golomb code 15 is nine bits long where 0 is
+# Number of the parameter sets of newly encoded pictures. As Exp-Golomb code 15 is nine bits long where 0 is
 # one: a slice header in which it stands instead of 0 grows by one whole byte, and nothing after it moves.
 NEW_NUMBER = 15
 _NINE_BITS = "000010000"
 
 
-class Unsupported(ValueError):  # noqa: N818 - nobody's error: the caller encodes everything instead
+class Unsupported(ValueError):  # noqa: N818 - not shown to users: the caller encodes everything instead
     """A stream that cannot be joined, and why."""
 
 
@@ -43,7 +43,7 @@ def split_sized(data: bytes, size: int) -> list[bytes]:
 
 
 def join_sized(units: Iterable[bytes], size: int) -> bytes:
-    """The opposite of `split_sized`."""
+    """The inverse of `split_sized`."""
     return b"".join(len(unit).to_bytes(size, "big") + unit for unit in units)
 
 
@@ -53,7 +53,7 @@ def kind(unit: bytes, codec: str) -> int:
 
 
 def is_entry(units: Sequence[bytes], codec: str) -> bool:
-    """Whether a picture is one from which decoding starts afresh (IDR)."""
+    """Whether a picture resets the decoder (IDR)."""
     if codec == "h264":
         return any(kind(unit, codec) == H264_IDR for unit in units)
     return any(kind(unit, codec) in HEVC_IDR for unit in units)
@@ -64,7 +64,7 @@ def is_open_entry(units: Sequence[bytes], codec: str) -> bool:
     return codec == "hevc" and any(kind(unit, codec) == HEVC_CRA for unit in units)
 
 
-def broken(unit: bytes) -> bytes:
+def as_bla(unit: bytes) -> bytes:
     """An HEVC slice of a CRA picture as one of a BLA picture, before which the stream was cut.
 
     The pictures that were stored after it and shown before it must be gone.
@@ -73,7 +73,7 @@ def broken(unit: bytes) -> bytes:
 
 
 def parameters(extradata: bytes, codec: str) -> list[bytes]:
-    """What decoders are told by a stream with start codes: its parameter sets alone, without comments.
+    """The parameter sets of a stream with start codes, without SEI messages.
 
     Args:
         extradata: an encoder's, of a stream with start codes.
@@ -122,7 +122,7 @@ class Config:
         at, sets = 5, {}
         for wanted, mask in ((H264_SPS, 31), (H264_PPS, 255)):
             count, at = data[at] & mask, at + 1
-            sets[wanted], at = _sized(data, at, count)
+            sets[wanted], at = _read_sized(data, at, count)
         return cls("h264", data[:5], sets, (data[4] & 3) + 1, data[at:])
 
     @classmethod
@@ -132,7 +132,7 @@ class Config:
         at, sets = 23, dict[int, list[bytes]]()
         for _ in range(data[22]):
             wanted, count = data[at] & 63, int.from_bytes(data[at + 1 : at + 3], "big")
-            found, at = _sized(data, at + 3, count)
+            found, at = _read_sized(data, at + 3, count)
             sets.setdefault(wanted, []).extend(found)
         return cls("hevc", data[:22], sets, (data[21] & 3) + 1)
 
@@ -167,12 +167,12 @@ class Config:
         if self.codec == "h264":
             head = self.head[:3] + bytes([max(self.head[3], sps[3])]) + self.head[4:]
         else:
-            level = unescaped(sps)[2 + 1 + 11]
+            level = unescape(sps)[2 + 1 + 11]
             head = self.head[:12] + bytes([max(self.head[12], level)]) + self.head[13:]
         return Config(self.codec, head, sets, self.size, self.tail)
 
 
-def _sized(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
+def _read_sized(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
     units = []
     for _ in range(count):
         length = int.from_bytes(data[at : at + 2], "big")
@@ -181,19 +181,19 @@ def _sized(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
     return units, at
 
 
-def unescaped(unit: bytes) -> bytes:
+def unescape(unit: bytes) -> bytes:
     """A NAL unit without emulation prevention."""
     return re.sub(rb"\x00\x00\x03", b"\x00\x00", unit)
 
 
-def escaped(unit: bytes) -> bytes:
+def escape(unit: bytes) -> bytes:
     """A NAL unit with emulation prevention."""
     return re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", unit)
 
 
 def number(unit: bytes, codec: str) -> int:
     """Number of a parameter set."""
-    bits = _bits(unescaped(unit)[:64])
+    bits = _bits(unescape(unit)[:64])
     wanted = kind(unit, codec)
     if codec == "h264":
         return _golomb(bits, 8 + (24 if wanted == H264_SPS else 0))
@@ -212,20 +212,20 @@ def _golomb(bits: str, at: int) -> int:
 
 
 def _hevc_sps_at(bits: str) -> int:
-    """Where an SPS's number stands: behind the NAL header, four fields and one profile, tier and level."""
+    """Bit position of an SPS's number: behind the NAL header, four fields and one profile, tier and level."""
     if int(bits[20:23], 2):
         raise Unsupported("its parameter sets have sub-layers")
     return 16 + 8 + 96
 
 
-def _packed(bits: str) -> bytes:
+def _to_bytes(bits: str) -> bytes:
     body = bits.rstrip("0")  # a raw payload ends with a one
     return int("1" + body + "0" * (-len(body) % 8), 2).to_bytes(
         len(body) // 8 + (len(body) % 8 > 0) + 1, "big"
     )[1:]
 
 
-def renumbered(unit: bytes) -> bytes:
+def renumber(unit: bytes) -> bytes:
     """A NAL unit of an HEVC stream whose parameter sets are all number 0, moved to `NEW_NUMBER`.
 
     Raises:
@@ -237,7 +237,7 @@ def renumbered(unit: bytes) -> bytes:
     if wanted in (HEVC_VPS, HEVC_SPS, HEVC_PPS):
         if number(unit, "hevc"):
             raise Unsupported("the encoder numbers its parameter sets otherwise")
-        bits = _bits(unescaped(unit))
+        bits = _bits(unescape(unit))
         if wanted == HEVC_VPS:
             bits = bits[:16] + f"{NEW_NUMBER:04b}" + bits[20:]
         elif wanted == HEVC_SPS:
@@ -247,12 +247,12 @@ def renumbered(unit: bytes) -> bytes:
             if bits[17] != "1":
                 raise Unsupported("the encoder numbers its parameter sets otherwise")
             bits = bits[:16] + _NINE_BITS + _NINE_BITS + bits[18:]
-        return escaped(_packed(bits))
+        return escape(_to_bytes(bits))
     # A slice: first_slice flag, for entry pictures one more flag, then the number of its PPS.
     at = 2 if 16 <= wanted <= 23 else 1
-    raw = unescaped(unit)
+    raw = unescape(unit)
     first = f"{raw[2]:08b}"
     if first[at] != "1":
         raise Unsupported("the encoder numbers its parameter sets otherwise")
     two = int(first[:at] + _NINE_BITS + first[at + 1 :], 2).to_bytes(2, "big")
-    return escaped(raw[:2] + two + raw[3:])
+    return escape(raw[:2] + two + raw[3:])

@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from dubcli.artifacts.media import VideoStream as VideoInfo
 
 Placed = tuple[NDArray[Any], NDArray[Any], int, int]
-"""Pixels, mask and position (x, y) of a patch."""
+"""RGB, blend mask and position (x, y) of a patch."""
 
 
 @dataclass(frozen=True)
 class Patch:
-    """A changed piece of a frame.
+    """A patch of a frame with its blend mask.
 
     Attributes:
         frame: film-wide number.
         origin: raster position (x, y) of its first pixel, both even; may lie outside the picture.
         rgb: (h, w, 3) uint8 or uint16 as the film's depth asks, h and w even.
         mask: (h, w) of the same type; full scale is the patch, 0 the source.
-        confidence: 0–1, how well the actor's footage fits what was wanted.
+        confidence: 0–1, how well the reference footage fits the target.
     """
 
     frame: int
@@ -44,10 +44,10 @@ class Patch:
 
 
 class Patches:
-    """The patches in a directory of the `lips` stage, taken in the order of frames.
+    """The patches in a directory of the `lips` stage, read in the order of frames.
 
     Args:
-        folder: as `artifacts.patches` knows it.
+        folder: as in `artifacts.patches`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -86,7 +86,7 @@ class Patches:
 def write(
     path: Path, patches: Iterable[Patch], asked: NDArray[np.int32], video: VideoInfo
 ) -> tuple[Placement, int]:
-    """Encode the patches that show anything, losslessly; no file is made where there are none.
+    """Encode the visible patches losslessly; writes no file where there are none.
 
     Args:
         path: the file to write.
@@ -95,7 +95,7 @@ def write(
         video: the film's picture.
 
     Returns:
-        Where the written ones lie, and the number of the others: frames given back to the source.
+        Positions of the written patches, and the number of the others, whose frames keep the source.
 
     Raises:
         EngineError: the engine's patches are not what the contract asks.
@@ -113,7 +113,7 @@ def write(
                     "the lip engine's patches are out of order or change their size; report a bug"
                 )
             last = patch.frame
-            if not _shows(patch, video):
+            if not _is_visible(patch, video):
                 given_back += 1
                 continue
             if container is None:
@@ -138,7 +138,7 @@ def write(
     return placed, given_back
 
 
-def _shows(patch: Patch, video: VideoInfo) -> bool:
+def _is_visible(patch: Patch, video: VideoInfo) -> bool:
     """Whether a patch changes anything within the picture."""
     x, y = patch.origin
     inside = patch.mask[max(0, -y) : max(0, video.height - y), max(0, -x) : max(0, video.width - x)]
@@ -146,7 +146,7 @@ def _shows(patch: Patch, video: VideoInfo) -> bool:
 
 
 def _stream(container: Any, patch: Patch, deep: bool) -> VideoStream:
-    """A lossless stream for patches of this size whose bytes depend on nothing but them."""
+    """A lossless stream for patches of this size whose bytes depend only on the patches."""
     # Ut Video is five times as fast as FFV1 for a little more space, but knows only 8 bits.
     stream: VideoStream = container.add_stream("ffv1" if deep else "utvideo", rate=25)
     stream.height, stream.width = patch.rgb.shape[:2]
@@ -159,7 +159,7 @@ def _stream(container: Any, patch: Patch, deep: bool) -> VideoStream:
 
 
 def _picture(patch: Patch, number: int, form: str) -> Any:
-    """The patch as a picture in planes, black where nothing of it shows: that takes no space and no time."""
+    """The patch as a picture in planes, black where it is invisible, which costs no space and no time."""
     height, width = patch.mask.shape
     frame = av.VideoFrame(width, height, form)
     shown = (patch.mask > 0).astype(patch.rgb.dtype)

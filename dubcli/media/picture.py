@@ -1,6 +1,6 @@
 """The dubbed film's picture as one stream of packets with exact times.
 
-It is made of spans encoded anew and of groups copied from the film, one after the other.
+It is interleaved from newly encoded spans and groups copied from the film.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from dubcli.artifacts.media import VideoStream
 
-_FINEST = 10_000_000  # ticks per second of a result
+_MAX_TICKS = 10_000_000  # per second of a result; set by hand
 _SOUND_RATE = 48_000  # samples per second of nearly all film sound
 
 Coded = tuple[int, bytes, bool]  # frame, packet, whether it is a key picture
@@ -64,8 +64,8 @@ class Film:
     start: Fraction = Fraction(0)
 
     @property
-    def lift(self) -> int:
-        """Ticks by which all its times are raised: no container we write knows times before zero."""
+    def time_shift(self) -> int:
+        """Ticks added to all its times: no output container has times before zero."""
         tick = self.video.tick
         first = int(self.pts[0])
         return -min(first, math.floor(self.start / tick)) if first < 0 else 0
@@ -74,16 +74,16 @@ class Film:
     def clock(self) -> Fraction:
         """Seconds per tick in which the result is timed: whole for the film's own ticks and for its rate."""
         fine = math.lcm((1 / self.video.tick).numerator, self.video.rate.numerator)
-        return Fraction(1, fine) if self.video.tick.numerator == 1 and fine < _FINEST else self.video.tick
+        return Fraction(1, fine) if self.video.tick.numerator == 1 and fine < _MAX_TICKS else self.video.tick
 
     @property
     def begin(self) -> Fraction:
-        """When its first picture is shown in the result, in seconds."""
-        return (int(self.pts[0]) + self.lift) * self.video.tick
+        """Display time of its first picture in the result, in seconds."""
+        return (int(self.pts[0]) + self.time_shift) * self.video.tick
 
     @property
-    def shown(self) -> NDArray[np.int64]:
-        """(N,) ticks of `clock` each frame is shown; the last one so that the average rate is the film's."""
+    def display_durations(self) -> NDArray[np.int64]:
+        """(N,) display duration of each frame in ticks of `clock`; the last one keeps the film's average rate."""
         step = round(self.video.tick / self.clock)
         usual = 1 / (self.video.rate * self.clock)
         last = round(len(self.pts) * usual - int(self.pts[-1] - self.pts[0]) * step)
@@ -93,14 +93,16 @@ class Film:
     @property
     def seconds(self) -> Fraction:
         """From the first picture's beginning to the last one's end."""
-        return int(self.pts[-1] - self.pts[0]) * self.video.tick + int(self.shown[-1]) * self.clock
+        return (
+            int(self.pts[-1] - self.pts[0]) * self.video.tick + int(self.display_durations[-1]) * self.clock
+        )
 
 
 class Writable(Protocol):
-    """Takes bytes."""
+    """Something to write bytes to."""
 
     def write(self, data: Any, /) -> Any:
-        """Take some."""
+        """Write bytes."""
 
 
 def gaps(segments: Sequence[Segment], count: int) -> list[Span]:
@@ -113,7 +115,7 @@ def gaps(segments: Sequence[Segment], count: int) -> list[Span]:
 def packets(
     film: Film, segments: Sequence[Segment], copies: Sequence[Span], joiner: Joiner
 ) -> Iterator[Packet[Any]]:
-    """Packets of all parts in decoding order, with the film's own times.
+    """Packets of all spans in decoding order, with the film's own times.
 
     A packet's decoding time is the presentation time of the frame as many places earlier as pictures are
     reordered at most, so it rises and never passes its presentation time.
@@ -127,15 +129,15 @@ def packets(
     Raises:
         CheckError: a part does not hold the pictures it should.
     """
-    shown, step = film.shown, round(film.video.tick / film.clock)
-    pts = (film.pts + film.lift) * step
+    shown, step = film.display_durations, round(film.video.tick / film.clock)
+    pts = (film.pts + film.time_shift) * step
     ahead = np.arange(delay(film, segments, copies), 0, -1)
     decoding = np.concatenate([pts[0] - shown[0] * ahead, pts])
     # MOV and MP4 keep the time from one decoding to the next, and their sum gives the rate.
     last = int(decoding[0] + shown.sum() - decoding[len(pts) - 1])
-    taken = _taken(film, copies, joiner)
+    taken = _copied_packets(film, copies, joiner)
     number = 0
-    for (start, stop), made in _weave(segments, copies, joiner):
+    for (start, stop), made in _interleave(segments, copies, joiner):
         for _ in range(start, stop):
             frame, data, key = next(made or taken, (-1, b"", False))
             if not start <= frame < stop:
@@ -153,7 +155,7 @@ def packets(
         )
 
 
-def _weave(
+def _interleave(
     segments: Sequence[Segment], copies: Sequence[Span], joiner: Joiner
 ) -> Iterator[tuple[Span, Generator[Coded, None, None] | None]]:
     """Spans in the film's order, each with the packets of its segment, or None where it is copied.
@@ -166,13 +168,13 @@ def _weave(
         if segment is None:
             yield span, None
             continue
-        found = open_now.setdefault(id(segment), _made(segment, joiner))
+        found = open_now.setdefault(id(segment), _encoded_packets(segment, joiner))
         yield span, found
         if span == segment.spans[-1]:
             open_now.pop(id(segment)).close()
 
 
-def _made(segment: Segment, joiner: Joiner) -> Generator[Coded, None, None]:
+def _encoded_packets(segment: Segment, joiner: Joiner) -> Generator[Coded, None, None]:
     """(frame, data, is a key picture) of an encoded file's packets."""
     frames = np.concatenate([np.arange(*span) for span in segment.spans])
     with source.opened(segment.path) as container:
@@ -188,10 +190,10 @@ def _made(segment: Segment, joiner: Joiner) -> Generator[Coded, None, None]:
             place = round((packet.pts - first) * stream.time_base * rate)
             if not 0 <= place < len(frames):
                 raise CheckError(f"{segment.path} holds a picture out of its place; type: dubcli run again")
-            yield int(frames[place]), joiner.made(bytes(packet)), packet.is_keyframe
+            yield int(frames[place]), joiner.encoded(bytes(packet)), packet.is_keyframe
 
 
-def _taken(film: Film, copies: Sequence[Span], joiner: Joiner) -> Generator[Coded, None, None]:
+def _copied_packets(film: Film, copies: Sequence[Span], joiner: Joiner) -> Generator[Coded, None, None]:
     """(frame, data, is a key picture) of the film's packets that are copied."""
     if not copies:
         return
@@ -206,16 +208,16 @@ def _taken(film: Film, copies: Sequence[Span], joiner: Joiner) -> Generator[Code
             frame = int(np.searchsorted(film.pts, packet.pts))
             if frame < len(wanted) and film.pts[frame] == packet.pts and wanted[frame]:
                 data = bytes(packet)
-                yield frame, joiner.entered(data) if frame in enter else data, packet.is_keyframe
+                yield frame, joiner.entry(data) if frame in enter else data, packet.is_keyframe
 
 
 def delay(film: Film, segments: Sequence[Segment], copies: Sequence[Span]) -> int:
-    """By how many pictures decoding runs ahead of showing, in the whole."""
+    """The reorder depth of the result, in pictures."""
     return max([segment.delay for segment in segments] + ([film.video.delay] if copies else []))
 
 
-def piped(container: str, ahead: int) -> str:
-    """The format in which the picture is handed on to ffmpeg.
+def pipe_format(container: str, ahead: int) -> str:
+    """The format in which the picture is piped to ffmpeg.
 
     Matroska keeps all colour tags but no decoding times; fragmented MOV and MP4 keep the times, too.
 
@@ -234,10 +236,10 @@ def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Seque
         film: the source.
         segments: encoded files, rising; none where all is copied.
         copies: ranges of frames taken from the source.
-        form: from `piped`.
+        form: from `pipe_format`.
 
     Raises:
-        nal.Unsupported: what is encoded does not fit to what is copied.
+        nal.Unsupported: encoded packets cannot be joined to copied ones.
         CheckError: a part does not hold the pictures it should.
     """
     _check_alike(segments)
@@ -246,7 +248,7 @@ def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Seque
         made = source.picture(head, first, None if segments else film.video.index)
         taken = source.picture(origin, film.path, film.video.index)
         before, after = taken.codec_context.extradata or b"", made.codec_context.extradata or b""
-        joiner = Joiner.of(film.video.codec, before, after) if segments and copies else Joiner.plain(after)
+        joiner = Joiner.of(film.video.codec, before, after) if segments and copies else Joiner.single(after)
         options = {} if form == "matroska" else _fragments(film)
         with av.open(pipe, "w", format=form, options=options) as out:
             # The film's own stream knows what its container says of it; an encoded file does not.
@@ -263,10 +265,10 @@ def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Seque
 
 
 def _check_alike(segments: Sequence[Segment]) -> None:
-    """See that all segments decode with the same parameters: one track has one decoder configuration.
+    """Check that all segments decode with the same parameters: one track has one decoder configuration.
 
     Raises:
-        CheckError: another encoder made some of them, as where ffmpeg was exchanged between two runs.
+        CheckError: another encoder made some of them, as where ffmpeg was updated between two runs.
     """
     first = None
     for segment in segments:

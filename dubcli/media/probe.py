@@ -1,4 +1,4 @@
-"""What a film is made of: streams, exact time, colour description, and a digest of its picture."""
+"""Probes a film: its streams, exact timing, colour description, and digests of its packets."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
     from dubcli.media import describe
 
-_SMALLEST = 16  # pixels; less is a damaged header
-_ALIKE = 100_000  # rates that differ by less than this part are one
-_FASTEST = 1000  # frames per second; more is a container's tick
+_MIN_SIDE_PIXELS = 16  # smaller means a damaged header; set by hand
+_RATE_RESOLUTION = 100_000  # rates closer than one part in this are equal; set by hand
+_MAX_FPS = 1000  # higher is a container's tick rate; set by hand
 
 
 def probe(path: Path, *, whole: bool = True) -> MediaInfo:
-    """Look into a film or an audio file; a film's packets are all read for their digests.
+    """The streams of a film or an audio file; a film's packets are all read for their digests.
 
     Args:
         path: the file.
-        whole: False to read no farther than the first picture; digests, `packets`, `delay` then say nothing.
+        whole: False to read no farther than the first picture; digests, `packets`, `delay` are then empty.
 
     Raises:
         MediaError: missing or unreadable, or nothing in it can be decoded.
@@ -43,14 +43,14 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         covers = all(source.is_cover(stream) for stream in container.streams.video)
         film = None if covers and container.streams.audio else source.picture(container, path)
         start = Fraction(container.start_time or 0, 1_000_000)
-        words = describe.Words.of(container)
+        dump = describe.FormatDump.of(container)
         sound = {s.index: hashlib.sha256() for s in container.streams.audio}
         facts = {
             "format": container.format.name,
             "start": _rational(start),
             "subtitles": tuple(_subtitle(s) for s in container.streams.subtitles),
             "other": tuple(
-                _other(s, words)
+                _other(s, dump)
                 for s in container.streams
                 if s is not film and s.type not in ("audio", "subtitle")
             ),
@@ -58,7 +58,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             "tags": dict(container.metadata),
         }
         if film is not None:
-            video = _video(container, film, path, sound, words, whole)
+            video = _video(container, film, path, sound, dump, whole)
         else:
             video = None
             for packet in container.demux(container.streams.audio) if whole else ():
@@ -72,7 +72,7 @@ def _video(
     stream: AvVideoStream,
     path: Path,
     sound: dict[int, hashlib._Hash],
-    words: describe.Words,
+    dump: describe.FormatDump,
     whole: bool,
 ) -> VideoStream:
     """Describe the picture: from the headers, the first decoded frame, and one reading of all packets.
@@ -97,17 +97,17 @@ def _video(
             if not packet.is_discard:
                 order.append(packet.pts)
         if first is None:
-            first = next(iter(_decoded(packet)), None)
+            first = next(iter(_decode(packet)), None)
         if first is not None and not whole:
             break
     if first is None:
         raise MediaError(f"{path}: no picture can be decoded; check that the film is whole")
-    if first.width < _SMALLEST or first.height < _SMALLEST:
+    if first.width < _MIN_SIDE_PIXELS or first.height < _MIN_SIDE_PIXELS:
         raise MediaError(f"{path} is {first.width}×{first.height} pixels; that is too small for a film")
     times = [t for t in order if t is not None]
     return VideoStream.model_validate(
         {
-            **words.picture(stream.index),
+            **dump.picture(stream.index),
             **describe.picture(first, context),
             "index": stream.index,
             "codec": _codec(stream),
@@ -130,19 +130,19 @@ def _rate(stream: AvVideoStream, times: list[int]) -> Fraction:
     """Frames per second: as the container says, unless that is nonsense (raw DV has its ticks there)."""
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     for exact in (Fraction(round(rate)), Fraction(1000 * round(rate * 1001 / 1000), 1001)):
-        if abs(rate - exact) < rate / _ALIKE:  # Matroska has nanoseconds of a picture
+        if abs(rate - exact) < rate / _RATE_RESOLUTION:  # Matroska has nanoseconds of a picture
             return exact
-    if rate <= _FASTEST:
+    if rate <= _MAX_FPS:
         return rate
     steps = sorted(b - a for a, b in itertools.pairwise(sorted(times)))
     tick = stream.time_base or Fraction(1, 1000)
     if steps and steps[len(steps) // 2] > 0:
         return 1 / (steps[len(steps) // 2] * tick)
     guessed = stream.guessed_rate
-    return guessed if guessed and guessed <= _FASTEST else Fraction(25)
+    return guessed if guessed and guessed <= _MAX_FPS else Fraction(25)
 
 
-def _decoded(packet: object) -> Iterator[VideoFrame]:
+def _decode(packet: object) -> Iterator[VideoFrame]:
     import av.error
 
     try:
@@ -178,8 +178,8 @@ def _subtitle(stream: Stream) -> SubtitleStream:
     )
 
 
-def _other(stream: Stream, words: describe.Words) -> OtherStream:
-    codec, tag = words.codec(stream.index)
+def _other(stream: Stream, dump: describe.FormatDump) -> OtherStream:
+    codec, tag = dump.codec(stream.index)
     return OtherStream(
         index=stream.index,
         kind=stream.type,

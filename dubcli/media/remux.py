@@ -1,4 +1,4 @@
-"""Putting the film together: its new picture, the dub, and every other stream of the source."""
+"""Muxes the finished film: its new picture, the dub, and every other stream of the source."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from dubcli.media import boxes, decode, matroska, picture, source
 from dubcli.media.containers import AAC_RATE, VIDEO, audio_codec, format_of, subtitle_codec, suffix_for
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
-from dubcli.media.matroska import stand_in
+from dubcli.media.matroska import placeholder
 from dubcli.media.probe import probe
 from dubcli.media.spans import Span
 
-_AAC_BITS = 160_000  # bits per second and channel: beyond audible difference
-_SLACK_SECONDS = 0.05  # a dub longer by less than a frame or so needs no word
+_AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audible difference
+_SLACK_SECONDS = 0.05  # set by hand, about a frame: a dub that is longer by less gives no warning
 _SAFE = input_options()
 # Microseconds that a track may lag behind before the others are written without it. A subtitle may not come
-# for an hour, and all that time the film would be held in memory.
+# for an hour, and so long ffmpeg would hold the film in memory. Set by hand.
 _INTERLEAVED_US = 10_000_000
 
-# Tags that MP4 and MOV have boxes for, or write themselves; any other needs their free-form list.
-_PLAIN_TAGS = {
+# Tags that MP4 and MOV have boxes for or write themselves; others go into their free-form list.
+_NATIVE_TAGS = {
     "title", "artist", "album_artist", "author", "album", "grouping", "composer", "date", "comment", "genre",
     "copyright", "description", "synopsis", "show", "episode_id", "network", "lyrics", "keywords",
     "season_number", "episode_sort", "media_type", "hd_video", "gapless_playback", "encoder", "track", "disc",
@@ -64,7 +64,7 @@ class Dub:
 
 @dataclass
 class Plan:
-    """What goes into the film, in order, and what has to stay out.
+    """The output streams in order, and what is left out.
 
     Attributes:
         streams: (`video`, `dub` or `film`, index in it) of each stream.
@@ -97,7 +97,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     """
     if codec not in VIDEO[container]:
         raise MediaError(
-            f"{codec} pictures cannot stand in {container}; add -o film{suffix_for(codec) or '.mkv'}"
+            f"{container} cannot hold {codec} pictures; add -o film{suffix_for(codec) or '.mkv'}"
         )
     out = Plan([("video", 0), ("dub", dub.sound.index)], [("v:0", info.film.index)])
     code = iso639_2(dub.language, bibliographic=container == "matroska")
@@ -111,7 +111,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         ("disposition:a:0", "default"),
         (
             "metadata:s:a:0",
-            f"language={stand_in(dub.language) if container == 'matroska' else code or 'und'}",
+            f"language={placeholder(dub.language) if container == 'matroska' else code or 'und'}",
         ),
     ]
     count = 1
@@ -137,7 +137,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         if container == "matroska" and other.codec in _COVERS and "attached_pic" in other.disposition:
             out.covers.append(other)
             continue
-        reason = _unkept(other, container, bool(info.chapters))
+        reason = _why_left_out(other, container, bool(info.chapters))
         if reason is None:
             _add(out, str(len(out.streams)), other, other.disposition, container)
         elif reason:
@@ -180,7 +180,7 @@ def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str
     return options
 
 
-def _unkept(stream: OtherStream, container: str, chapters: bool) -> str | None:
+def _why_left_out(stream: OtherStream, container: str, chapters: bool) -> str | None:
     """Why a stream that is neither sound nor subtitle stays out; None: it is kept, "": it is made anew."""
     if stream.kind == "attachment":
         return None if container == "matroska" else f"{container} has no attachments"
@@ -219,7 +219,7 @@ def mux(
         codec: of the picture.
         dub: the dubbed track.
         out: the file to write, in the format its suffix says.
-        scratch: a folder for files of the moment.
+        scratch: a folder for temporary files.
         warn: called with what the user should know.
 
     Returns:
@@ -229,12 +229,16 @@ def mux(
         MediaError, EngineError, TemporaryError, CheckError, nal.Unsupported: it cannot be written.
     """
     container = format_of(out.suffix)
-    dub = _padded(dub, container, scratch)
+    dub = _with_encoder_delay(dub, container, scratch)
     what = plan(info, codec, dub, container)
     # What is copied from coarse ticks is timed anew too, or its rate would be that of their rounding.
     coarse = container != "matroska" and film.clock != film.video.tick and film.video.codec in LONG | INTRA
-    form = picture.piped(container, picture.delay(film, segments, copies)) if segments or coarse else ""
-    options = [*what.options, *_within(film, dub, container, warn), *_source_tags(what, info, bool(form))]
+    form = picture.pipe_format(container, picture.delay(film, segments, copies)) if segments or coarse else ""
+    options = [
+        *what.options,
+        *_fit_options(film, dub, container, warn),
+        *_metadata_options(what, info, bool(form)),
+    ]
     if container == "matroska":
         # Its rate would be guessed from the first packets; MOV and MP4 have it from durations.
         options.append(("r:v:0", f"{info.film.average_rate[0]}/{info.film.average_rate[1]}"))
@@ -243,7 +247,7 @@ def mux(
             shape = Fraction(info.film.width, info.film.height) * Fraction(*info.film.sar)
             options.append(("aspect:v:0", f"{shape.numerator}:{shape.denominator}"))
         options += [("metadata", f"{key}=") for key in _BRANDS]
-        options += _attached(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
+        options += _cover_options(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
     else:
         options += _mov_options(film, info, codec)
     if not segments:
@@ -265,7 +269,7 @@ def mux(
 
 
 def _command(streams: Sequence[Any], options: Sequence[tuple[str, str]], out: Path) -> list[str]:
-    """Arguments that write streams; what is said twice counts last, but for tags and packet filters."""
+    """Arguments that write streams; of a repeated option the last counts, but for tags and packet filters."""
     once = {name: value for name, value in options if not name.startswith(("metadata", "attach"))}
     filters = [name for name, _ in options if name.startswith("bsf")]
     once |= {name: ",".join(value for key, value in options if key == name) for name in filters}
@@ -275,8 +279,8 @@ def _command(streams: Sequence[Any], options: Sequence[tuple[str, str]], out: Pa
     return ["-y", "-copyts", "-copy_unknown", *head, *many, target]
 
 
-def _padded(dub: Dub, container: str, scratch: Path) -> Dub:
-    """The dub in a file that says how much of its first packet is the encoder's run-up.
+def _with_encoder_delay(dub: Dub, container: str, scratch: Path) -> Dub:
+    """The dub in a file that records how much of its first packet is encoder delay.
 
     An MP3 file says so in its first packet, which is dropped; Matroska then moves the whole film instead.
     """
@@ -288,7 +292,7 @@ def _padded(dub: Dub, container: str, scratch: Path) -> Dub:
     with Process([*arguments(command), "-y"]):
         pass
     (sound,) = probe(path, whole=False).audio
-    return dataclasses.replace(dub, path=path, sound=decode.started(path, sound))
+    return dataclasses.replace(dub, path=path, sound=decode.with_decoded_start(path, sound))
 
 
 def _streams(what: Plan, film: picture.Film, dub: Dub, form: str) -> list[Any]:
@@ -296,7 +300,7 @@ def _streams(what: Plan, film: picture.Film, dub: Dub, form: str) -> list[Any]:
 
     ffmpeg counts its inputs in this order: pipe, dub, film with a pipe, and film, dub without one.
     """
-    lift = film.lift * film.video.tick
+    lift = film.time_shift * film.video.tick
     moved = {"itsoffset": f"{float(lift):.9f}"} if lift else {}
     origin = ffmpeg.input(url(film.path), **_SAFE, **moved)
     # The dub's first sample belongs to the film's first picture, unless the user says otherwise.
@@ -309,8 +313,8 @@ def _streams(what: Plan, film: picture.Film, dub: Dub, form: str) -> list[Any]:
     return [*streams, origin["d:99?"]]
 
 
-def _source_tags(what: Plan, info: MediaInfo, fresh: bool) -> list[tuple[str, str]]:
-    """Options that say from where tags and chapters come."""
+def _metadata_options(what: Plan, info: MediaInfo, fresh: bool) -> list[tuple[str, str]]:
+    """Options that name the source of tags and chapters."""
     film = 2 if fresh else 0
     return [
         ("map_metadata", str(film)),
@@ -319,10 +323,10 @@ def _source_tags(what: Plan, info: MediaInfo, fresh: bool) -> list[tuple[str, st
     ]
 
 
-def _within(
+def _fit_options(
     film: picture.Film, dub: Dub, container: str, warn: Callable[[str], None]
 ) -> list[tuple[str, str]]:
-    """Options that keep a dub within the film; where there is none of it the film is silent."""
+    """Options that trim and pad a dub to the film's length."""
     length = film.seconds
     beyond = dub.offset + dub.seconds - float(length)
     if dub.offset >= length or (dub.seconds and dub.offset <= -dub.seconds):
@@ -334,12 +338,12 @@ def _within(
     if dub.offset < 0:
         warn(f"the dub begins {-dub.offset:.2f} s before the film; its beginning is cut off")
     if dub.offset < 0 or beyond > _SLACK_SECONDS:
-        return _cut(dub, film.begin, length, container)
+        return _cut_options(dub, film.begin, length, container)
     return []
 
 
-def _cut(dub: Dub, begin: Fraction, length: Fraction, container: str) -> list[tuple[str, str]]:
-    """Options that cut the dub to the film: on the sample where it is decoded, else on a packet."""
+def _cut_options(dub: Dub, begin: Fraction, length: Fraction, container: str) -> list[tuple[str, str]]:
+    """Options that cut the dub to the film: at a sample where it is re-encoded, else at a packet."""
     way = audio_codec(dub.sound, container)
     if way == "copy" and not dub.sound.codec.startswith("pcm_"):
         late = Fraction(dub.offset).limit_denominator(1_000_000)
@@ -361,7 +365,7 @@ def _packets_until(dub: Dub, end: Fraction) -> int:
         return sum(p.pts < last for p in container.demux(track) if p.size and p.pts is not None)
 
 
-def _attached(film: Path, what: Plan, first: int, scratch: Path) -> list[tuple[str, str]]:
+def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tuple[str, str]]:
     """Options that attach the film's covers to Matroska, which has no streams for them."""
     options: list[tuple[str, str]] = []
     for number, cover in enumerate(what.covers, start=first):
@@ -383,7 +387,7 @@ def _mov_options(film: picture.Film, info: MediaInfo, codec: str) -> list[tuple[
     """The film's own time scale and four-character code, and all its tags."""
     video = info.film
     options = list(picture.timescales(film).items())
-    if any(key.lower() not in _PLAIN_TAGS for key in info.tags):
+    if any(key.lower() not in _NATIVE_TAGS for key in info.tags):
         options.append(("movflags", "+use_metadata_tags"))
     if video.codec == codec and video.tag.isalnum() and "mov" in info.format:
         options.append(("tag:v:0", video.tag))

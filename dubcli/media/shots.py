@@ -1,4 +1,4 @@
-"""Where shots begin: how much pictures change, and which changes are cuts."""
+"""Shot detection: how much pictures change, and which changes are cuts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from dubcli.settings.config import SplitSettings
 
-WIDTH = 160  # pixels across at which pictures are compared: cuts show at any size
+WIDTH = 160  # pixels across at which pictures are compared: cuts are visible at any size; set by hand
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Shot:
 
 
 class Scorer:
-    """How much each picture differs from the one before it, as PySceneDetect's content detector tells it.
+    """How much each picture differs from the one before it, by PySceneDetect's content detector.
 
     Attributes:
         scores: one per picture so far, in grey levels; 0 for the first.
@@ -41,7 +41,7 @@ class Scorer:
         from scenedetect.detectors import ContentDetector
 
         class Detector(ContentDetector):  # type: ignore[misc]
-            """Tells its score."""
+            """A detector with a readable score."""
 
             @property
             def score(self) -> float:
@@ -59,11 +59,11 @@ class Scorer:
         self.scores.append(self._detector.score)
 
 
-def found(scores: NDArray[np.float64], settings: SplitSettings, rate: float) -> list[Shot]:
+def detect(scores: NDArray[np.float64], settings: SplitSettings, rate: float) -> list[Shot]:
     """Shots that cover a film without gaps, by PySceneDetect's adaptive detector.
 
-    It holds the change between neighbouring frames against the change around them, so that fast motion is not
-    taken for a cut.
+    It compares the change between neighbouring frames with that of the frames around them, so that fast
+    motion is not detected as a cut.
 
     Args:
         scores: (N,) from `Scorer`.

@@ -1,4 +1,4 @@
-"""Opening a media file of unknown origin, and turning what FFmpeg says about it into our errors."""
+"""Opening a media file of unknown origin, and turning FFmpeg's errors into dubcli's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-av.logging.set_level(None)  # FFmpeg's chatter about odd files is not for the user
+av.logging.set_level(None)  # FFmpeg's log messages about odd files are not for the user
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def opened(path: Path, **options: str) -> Iterator[InputContainer]:
     """Open a file for reading; whatever FFmpeg finds wrong with it inside the block is a `MediaError`.
 
     Raises:
-        MediaError: missing, unreadable, or no format we know.
+        MediaError: missing, unreadable, or of an unknown format.
     """
     if not path.exists():
         raise MediaError(f"{path} does not exist; check the name")
@@ -39,7 +39,7 @@ def opened(path: Path, **options: str) -> Iterator[InputContainer]:
         raise MediaError(f"{path} may not be read; check its permissions") from None
     except (av.error.FFmpegError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise MediaError(f"{path} cannot be read ({reason}); check that it is a whole media file") from None
+        raise MediaError(f"{path} cannot be read ({reason}); check that it is complete") from None
 
 
 def picture(container: InputContainer, path: Path, index: int | None = None) -> VideoStream:

@@ -1,4 +1,7 @@
-"""Ranges of frames: which must be encoded, which can be copied. Light: the planner uses it too."""
+"""Half-open ranges of frames: runs, unions, differences; which must be encoded, which can be copied.
+
+It imports nothing heavy: the planner uses it too.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def codec(asked: str, own: str) -> str:
 
 
 def runs(frames: Iterable[int]) -> list[Span]:
-    """Ranges that cover rising frame numbers."""
+    """The runs of rising frame numbers."""
     out: list[Span] = []
     for frame in frames:
         if out and out[-1][1] == frame:
@@ -34,7 +37,7 @@ def runs(frames: Iterable[int]) -> list[Span]:
     return out
 
 
-def true(mask: NDArray[np.bool_], shortest: int = 1) -> list[Span]:
+def runs_of_true(mask: NDArray[np.bool_], shortest: int = 1) -> list[Span]:
     """Ranges of a mask (T,) in which it is true, those of at least `shortest`."""
     import numpy as np
 
@@ -53,22 +56,24 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return out
 
 
-def clipped(spans: Sequence[Span], within: Span) -> list[Span]:
-    """The parts of rising ranges inside another."""
+def clip(spans: Sequence[Span], within: Span) -> list[Span]:
+    """The intersections of rising ranges with another."""
     first = bisect.bisect_right(spans, within[0], key=lambda span: span[1])
     last = bisect.bisect_left(spans, within[1], key=lambda span: span[0])
     parts = ((max(a, within[0]), min(b, within[1])) for a, b in spans[first:last])
     return [(a, b) for a, b in parts if a < b]
 
 
-def without(span: Span, spans: Sequence[Span]) -> list[Span]:
+def subtract(span: Span, spans: Sequence[Span]) -> list[Span]:
     """What is left of a range when others, rising, are taken out."""
-    edges = [span[0], *(edge for part in clipped(spans, span) for edge in part), span[1]]
+    edges = [span[0], *(edge for part in clip(spans, span) for edge in part), span[1]]
     return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
 
 
-def grown(spans: Iterable[Span], starts: Sequence[int], keys: Sequence[int], count: int) -> list[Span]:
-    """Ranges widened to what must be encoded when they change: whole groups, up to the next point of entry.
+def grow_to_groups(
+    spans: Iterable[Span], starts: Sequence[int], keys: Sequence[int], count: int
+) -> list[Span]:
+    """Ranges widened to what must be encoded when they change: whole groups, up to the next entry point.
 
     Args:
         spans: ranges of frames.
@@ -85,7 +90,7 @@ def grown(spans: Iterable[Span], starts: Sequence[int], keys: Sequence[int], cou
 def whole_groups(
     span: Span, starts: Sequence[int], keys: Sequence[int], fixed: Sequence[bool], count: int
 ) -> list[Span]:
-    """The parts of a range that may be copied: from points of entry to ends of groups.
+    """The parts of a range that may be copied: from entry points to ends of groups.
 
     Args:
         span: a range of frames.

@@ -1,7 +1,7 @@
 """Pictures with square pixels, and back: faces are analysed and drawn where a circle is round.
 
-A film whose samples are not square (DV, DVD, anamorphic) is widened or heightened for everything that looks
-at faces, so that no sample is lost; what is mixed into the film goes back to its own raster.
+A film whose samples are not square (DV, DVD, anamorphic) is stretched for everything that analyses
+faces, so that no sample is lost; what is mixed into the film goes back to its own raster.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _REACH = 5  # raster samples around a rectangle that the interpolation (Lanczos,
 
 @dataclass(frozen=True)
 class Square:
-    """The way between a raster and its picture in square pixels.
+    """Conversion between a raster and its picture in square pixels.
 
     Attributes:
         raster: width and height of the raster.
@@ -38,11 +38,11 @@ class Square:
 
     @classmethod
     def of(cls, video: VideoStream) -> Square:
-        """For a film's picture."""
+        """The conversion for a film's picture."""
         return cls((video.width, video.height), video.square)
 
     @property
-    def plain(self) -> bool:
+    def is_square(self) -> bool:
         """Whether the raster's own samples are square."""
         return self.raster == self.size
 
@@ -75,14 +75,14 @@ class Square:
         out = cv2.warpAffine(part, way, rect[2:], flags=how, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(out)
 
-    def back(self, patch: Patch) -> Patch:
+    def to_raster(self, patch: Patch) -> Patch:
         """A patch in square pixels as one in the raster, each sample the mean of what it covers.
 
         Args:
             patch: RGB (h, w, 3) and mask (h, w), integers over their full scale, and the x and y of its
                 first pixel.
         """
-        if self.plain:
+        if self.is_square:
             return patch
         rgb, mask, x, y = patch
         full = np.iinfo(mask.dtype).max
@@ -94,7 +94,7 @@ class Square:
                 origin.append(at)
                 continue
             first = int(np.floor(at / factor))
-            shares = _shares(at, mask.shape[1 - axis], factor, first)
+            shares = _overlaps(at, mask.shape[1 - axis], factor, first)
             weight = np.moveaxis(np.tensordot(shares, weight, (1, 1 - axis)), 0, 1 - axis)
             colour = np.moveaxis(np.tensordot(shares, colour, (1, 1 - axis)), 0, 1 - axis)
             origin.append(first)
@@ -108,7 +108,7 @@ class Square:
 
 
 @lru_cache(maxsize=64)
-def _shares(at: int, count: int, factor: float, first: int) -> NDArray[np.float32]:
+def _overlaps(at: int, count: int, factor: float, first: int) -> NDArray[np.float32]:
     """How much of each raster sample (rows) each of `count` square pixels from `at` on fills, 0–1."""
     samples = int(np.ceil((at + count) / factor)) - first
     left = (first + np.arange(samples))[:, None] * factor

@@ -1,4 +1,4 @@
-"""Reading the finished film back before it is believed."""
+"""Verifies the finished film by decoding it and comparing it with the source."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def film(
         raise CheckError(f"the film is {made.width}×{made.height}, not {video.width}×{video.height} pixels")
     number = -1
     with source.opened(path) as container:
-        stream = decode.prepared(container, path)
+        stream = decode.open_stream(container, path)
         assert stream.time_base is not None
         base = stream.time_base
         found = decode.pictures(container, stream, path, made, count_damage, seen)
@@ -78,6 +78,6 @@ def film(
         )
     if number + 1 != len(digest):
         raise CheckError(f"the film decodes to {number + 1} frames instead of {len(digest)}")
-    # What was damaged in the source is so in a copy of it.
+    # Damage in the source is also in a copy of it.
     if damaged and not copied.all():
         raise CheckError(f"{damaged} frames of the film do not decode as they should; type: dubcli run again")

@@ -1,4 +1,4 @@
-"""Whether a film can be written at all, judged right after it was probed, before any work is done on it."""
+"""Checks right after probing that a film's picture and sound can be encoded and muxed."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from dubcli.settings.config import ComposeSettings
 
 _REFUSALS = (MediaError, EngineError, CheckError)  # of an encoder; a full disk or a missing ffmpeg is none
-_LATE_SECONDS = 0.02  # by which the sound of a file may start after its picture without a word
+_LATE_SECONDS = 0.02  # of sound after its file's picture that gives no warning; set by hand
 
 
 def check(info: MediaInfo, dub: Dub, settings: ComposeSettings, suffix: str, scratch: Path) -> remux.Plan:
-    """See that a film's picture can be mixed and encoded, and that its container holds that and every sound.
+    """Check that a film's picture can be blended and encoded, and that its container holds all it must.
 
     Args:
         info: the film.
         dub: the dubbed track.
         settings: how its picture is encoded.
         suffix: of the film to make.
-        scratch: a folder for a file of the moment.
+        scratch: a folder for a temporary file.
 
     Returns:
-        What will become of every stream.
+        The plan for every stream.
 
     Raises:
         MediaError: it cannot be written; the line says what to type instead.
@@ -40,7 +40,7 @@ def check(info: MediaInfo, dub: Dub, settings: ComposeSettings, suffix: str, scr
     Colour.of(video)
     try:
         how = encode.encoding(video, settings)
-        encode.tried(video, how, scratch)
+        encode.try_encoder(video, how, scratch)
     except _REFUSALS as error:
         lossless = settings.codec != "ffv1" and _lossless(video, settings, scratch)
         way = "add --set compose.codec=ffv1 -o film.mkv, or convert it" if lossless else "convert it"
@@ -55,7 +55,7 @@ def _lossless(video: VideoStream, settings: ComposeSettings, scratch: Path) -> b
     """Whether the film could be encoded without loss instead."""
     try:
         how = encode.encoding(video, settings.model_copy(update={"codec": "ffv1", "profile": ""}))
-        encode.tried(video, how, scratch)
+        encode.try_encoder(video, how, scratch)
     except _REFUSALS:
         return False
     return True

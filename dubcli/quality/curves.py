@@ -89,7 +89,7 @@ def closure_hits(got: Curve, closed: Curve, slack: int = 1) -> float | None:
     if limit is None:
         return None
     met = known & (got <= limit)
-    runs = [slice(max(0, start - slack), stop + slack) for start, stop in spans.true(closed > 0.5)]
+    runs = [slice(max(0, start - slack), stop + slack) for start, stop in spans.runs_of_true(closed > 0.5)]
     runs = [run for run in runs if known[run].any()]
     return float(np.mean([met[run].any() for run in runs])) if runs else None
 

@@ -224,7 +224,9 @@ def _shot(work: Work, row: ShotRow, faces: list[Face], frames: NDArray[np.bool_]
         stop=row.stop,
         seconds=round(float(work.seconds[row.start]), 3),
         state="failed" if failed or lost else "changed" if changed else "untouched",
-        changed=tuple((row.start + a, row.start + b) for a, b in spans.true(frames[row.start : row.stop])),
+        changed=tuple(
+            (row.start + a, row.start + b) for a, b in spans.runs_of_true(frames[row.start : row.stop])
+        ),
         what=what,
         faces=tuple(faces),
     )
@@ -264,7 +266,7 @@ def _report(work: Work, shots: list[Shot], changed: NDArray[np.bool_]) -> Report
             offscreen_seconds=round(sum(span.stop - span.start for span in offscreen), 2),
             skipped=dict(sorted(skipped.items())),
         ),
-        changed=tuple(spans.true(changed)),
+        changed=tuple(spans.runs_of_true(changed)),
         speech=work.speech(),
         offscreen=offscreen,
         warnings=tuple(warnings),

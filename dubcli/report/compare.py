@@ -133,7 +133,7 @@ def poster(version: Version, frame: int) -> bytes:
     (picture,) = version.frames(frame, frame + 1)
     width, height = picture.square.size
     size = _POSTER_WIDTH, max(2, round(_POSTER_WIDTH * height / width))
-    small = decode.whole(picture.frame, picture.colour, *size, small=True)
+    small = decode.to_rgb(picture.frame, picture.colour, *size, small=True)
     return _jpeg(version.video.displayed(small))
 
 
@@ -242,8 +242,8 @@ def _placed(patch: Placed, size: tuple[int, int]) -> Mask:
 def _changed_outside(was: decode.Frame, patch: Placed) -> int:
     """Samples that mixing the patch in changes where its mask is 0."""
     form = was.colour.layout
-    planes = layout.copied(was.planes)
-    patch = was.square.back(patch)
+    planes = layout.copy_planes(was.planes)
+    patch = was.square.to_raster(patch)
     was.colour.blend(planes, *patch)
     height, width = form.view(was.planes, 0).shape
     mask = _placed(patch, (width, height))

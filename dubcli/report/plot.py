@@ -50,8 +50,8 @@ def timeline(report: Report) -> Markup:
         for cue in face.cues:
             span = (cue.start, cue.stop)
             rest = "failed" if face.state == "failed" else "untouched"
-            parts = [(part, str(cue.kind)) for part in spans.clipped(face.changed, span)]
-            parts += [(part, rest) for part in spans.without(span, face.changed)]
+            parts = [(part, str(cue.kind)) for part in spans.clip(face.changed, span)]
+            parts += [(part, rest) for part in spans.subtract(span, face.changed)]
             for (first, last), kind in sorted(parts):
                 start, stop = (frame_seconds(report, frame) for frame in (first, last))
                 spoken.setdefault(face.person, []).append((start, stop, kind, f"{face.person}: {kind}"))

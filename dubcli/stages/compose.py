@@ -35,7 +35,7 @@ def units(job: JobView) -> Iterable[Unit]:
     encoded = [(0, count)] if other else _encoded(settings.video, touched, groups, count)
     for shot in shots.shots:
         mine = faces[shot.name]
-        parts = spans.clipped(encoded, (shot.start, shot.stop))
+        parts = spans.clip(encoded, (shot.start, shot.stop))
         if not parts:
             continue
         yield Unit(
@@ -61,7 +61,7 @@ def _encoded(way: str, touched: list[Span], groups: Groups, count: int) -> list[
         return [(0, count)]
     edges = [*groups.starts, count]
     fixed = [(edges[k], edges[k + 1]) for k, stuck in enumerate(groups.fixed) if stuck]
-    return spans.grown([*touched, *fixed], groups.starts, groups.keys, count)
+    return spans.grow_to_groups([*touched, *fixed], groups.starts, groups.keys, count)
 
 
 def run(task: Task) -> None:

@@ -98,7 +98,7 @@ def run(task: Task) -> None:
     edges = np.append(seconds, seconds[-1] + (np.median(np.diff(seconds)) if len(seconds) > 1 else 0.04))
     off = [
         Span(start=round(float(edges[a]), 3), end=round(float(edges[b]), 3))
-        for a, b in spans.true(dub & ~onscreen)
+        for a, b in spans.runs_of_true(dub & ~onscreen)
         if edges[b] - edges[a] >= 0.2
     ]
     result = Cues(cues=tuple(cues), offscreen=tuple(off), skipped=tuple(skipped), stems=task.facts["stems"])

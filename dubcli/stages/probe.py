@@ -49,7 +49,7 @@ def _judge(task: Task) -> None:
     from dubcli.settings.config import ComposeSettings
 
     film, voice = (probe(task.inputs[role], whole=False) for role in ("film", "dub"))
-    track = decode.started(task.inputs["dub"], decode.main_track(voice))
+    track = decode.with_decoded_start(task.inputs["dub"], decode.main_track(voice))
     dub = Dub(task.inputs["dub"], track, 0.0, "", alone=task.params["original"] == "drop")
     late = writable.late_sound(voice, track)
     if late and not task.params["offset"]:

@@ -72,7 +72,7 @@ def run(task: Task) -> None:
     info, frames = MediaInfo.load(task.inputs["probe"]), Frames.load(task.inputs["split"])
     film = Film(path, info.film, frames.pts, Fraction(*info.start))
     track = decode.main_track(probe(task.inputs["dub"], whole=False))
-    track = decode.started(task.inputs["dub"], track)
+    track = decode.with_decoded_start(task.inputs["dub"], track)
     seconds = decode.duration(task.inputs["dub"], track.index)
     alone = task.params["original"] == "drop"
     dub = Dub(task.inputs["dub"], track, seconds, task.params["language"], task.params["offset"], alone)

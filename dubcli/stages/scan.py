@@ -52,11 +52,11 @@ def run(task: Task) -> None:
         damaged += 1
 
     with source.opened(film) as container:
-        stream = decode.prepared(container, film, video.index)
+        stream = decode.open_stream(container, film, video.index)
         grouper = Grouper(video.codec, stream.codec_context.extradata or b"")
         step = max(1, round(1 / (video.rate * video.tick)))
         for frame in decode.pictures(container, stream, film, video, count_damage, grouper.add):
-            told = decode.shown(frame, container)
+            told = decode.presentation_time(frame, container)
             time = told if told is not None else (pts[-1] + step if pts else video.start_pts)
             if pts and time < pts[-1] - _JUMP_SECONDS / video.tick:
                 raise MediaError(
@@ -65,7 +65,7 @@ def run(task: Task) -> None:
                 )
             pts.append(max(time, pts[-1] + 1) if pts else time)
             digests.append(decode.digest(frame))
-            scorer.add(decode.whole(frame, colour, *size, small=True)[..., ::-1])
+            scorer.add(decode.to_rgb(frame, colour, *size, small=True)[..., ::-1])
             if len(pts) % 25 == 0:
                 task.report(len(pts), max(video.packets, len(pts)))
     if not pts:

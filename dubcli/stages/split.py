@@ -31,7 +31,7 @@ def run(task: Task) -> None:
     import hashlib
 
     from dubcli.artifacts import shots
-    from dubcli.media.shots import found
+    from dubcli.media.shots import detect
     from dubcli.settings.config import SplitSettings
 
     video = MediaInfo.load(task.inputs["probe"]).film
@@ -42,7 +42,7 @@ def run(task: Task) -> None:
     kind["colour"] = [video.primaries, video.transfer, video.matrix, video.range, video.chroma_location]
     head = json.dumps(kind, sort_keys=True).encode()
     rows = []
-    for shot in found(change, SplitSettings(**task.params), float(video.rate)):
+    for shot in detect(change, SplitSettings(**task.params), float(video.rate)):
         hasher = hashlib.sha256(head)
         hasher.update(frames.digest[shot.start : shot.stop].tobytes())
         rows.append(shots.Shot(name=shot.name, start=shot.start, stop=shot.stop, picture=hasher.hexdigest()))

@@ -47,7 +47,7 @@ def test_samples_outside_the_mask_keep_every_bit_and_those_inside_are_right(name
         mask = np.where(rng.random((h, w)) < 0.5, 0, rng.random((h, w))).astype(np.float32)
         mask[:, :3] = 0
         patch = rng.random((h, w, 3)).astype(np.float32)
-        after = layout.copied(before)
+        after = layout.copy_planes(before)
         colour.blend(after, patch, mask, int(x), int(y))
         for k in range(len(form.components)):
             was, now = form.view(before, k), form.view(after, k)
@@ -123,7 +123,7 @@ def test_rgb_of_a_rectangle_and_back_is_the_same_colour(name: str) -> None:
     form = layout.layout(name)
     rng = np.random.default_rng(1)
     colour = Colour(form, "bt709", form.rgb, (0.0, 0.5))
-    planes = layout.copied(noisy(name, 64, 48, rng))
+    planes = layout.copy_planes(noisy(name, 64, 48, rng))
     wanted = np.array([0.6, 0.35, 0.25], np.float32)
     if len(form.components) == 1:
         wanted[:] = 0.4
@@ -168,7 +168,9 @@ def test_before_encoding_a_frame_differs_from_the_source_only_under_the_mask(
     folder = stages.view.artifacts["lips"]["00000000.0"].path
     before = films.decoded(film, keep=True)
     spans = [(3, 7), (8, 12)]
-    frames = list(compose.composed(film, info.film, times.pts, times.digest, spans, [Patches(folder)]))
+    frames = list(
+        compose.composite_frames(film, info.film, times.pts, times.digest, spans, [Patches(folder)])
+    )
     assert [index for index, _ in frames] == [3, 4, 5, 6, 8, 9, 10, 11]
     for index, planes in frames:
         for plane, was in zip(planes, before.frames[index], strict=True):
@@ -199,4 +201,4 @@ def noisy(name: str, width: int, height: int, rng: np.random.Generator) -> layou
         shift = max((c.shift for c in form.components if c.plane == index), default=0)
         samples = rng.integers(0, 1 << form.bits, count) << shift
         plane.update(samples.astype(form.dtype).tobytes())
-    return layout.copied(layout.planes(frame))
+    return layout.copy_planes(layout.planes(frame))

@@ -134,7 +134,7 @@ def test_a_lying_copy_is_found_out_and_everything_is_encoded(
 
     def lying(cls: type[join.Joiner], codec: str, before: bytes, after: bytes) -> join.Joiner:
         joined = honest(cls, codec, before, after)
-        return join.Joiner(joined.extradata, joined.made, lambda data: data[:-40] + bytes(40))
+        return join.Joiner(joined.extradata, joined.encoded, lambda data: data[:-40] + bytes(40))
 
     monkeypatch.setattr(join.Joiner, "of", classmethod(lying))
     done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))

@@ -152,7 +152,7 @@ def test_hdr_metadata_stands_in_the_container_too(tmp_path: Path, dub: Path) -> 
     ("options", "suffix", "result", "word"),
     [
         (["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"], ".mov", ".mov", "12"),
-        (["-c:v", "prores_ks"], ".mov", ".mp4", "cannot stand in mp4"),
+        (["-c:v", "prores_ks"], ".mov", ".mp4", "mp4 cannot hold"),
         (["-c:v", "libx265", "-vf", "setfield=tff", "-field_order", "tt"], ".mkv", ".mkv", "interlaced HEVC"),
         (["-c:v", "libx264", "-pix_fmt", "yuv420p"], ".mp4", ".mp4", ""),
     ],

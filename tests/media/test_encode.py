@@ -67,9 +67,9 @@ def test_a_missing_frame_is_noticed(video: VideoStream, tmp_path: Path) -> None:
     with encode.Encoder(out, video, encode.encoding(video, ComposeSettings())) as encoder:
         for k in range(9):
             encoder.write(grey(video, k))
-    assert encode.verified(out, 9, "frames") >= 0
+    assert encode.verify_encoded(out, 9, "frames") >= 0
     with pytest.raises(CheckError, match="9 pictures were encoded instead of 10"):
-        encode.verified(out, 10, "frames")
+        encode.verify_encoded(out, 10, "frames")
 
 
 def test_spans_begin_with_pictures_that_stand_alone(video: VideoStream, tmp_path: Path) -> None:

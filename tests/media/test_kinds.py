@@ -418,7 +418,7 @@ def test_pictures_in_square_pixels_and_back(sar: tuple[int, int], tmp_path: Path
     assert np.abs(frame.rgb((x, y, w, h)).astype(int) - rgb[y : y + h, x : x + w]).mean() < 3
     mask = np.zeros((h, w), np.uint8)
     mask[10:40, 15:45] = 255
-    back, there, left, top = frame.square.back((frame.rgb((x, y, w, h)), mask, x, y))
+    back, there, left, top = frame.square.to_raster((frame.rgb((x, y, w, h)), mask, x, y))
     own = frame.colour.rgb(frame.planes, (0, 0, wide, high))
     part = own[top : top + there.shape[0], left : left + there.shape[1]]
     solid = there == 255
@@ -434,8 +434,8 @@ def test_pictures_in_square_pixels_and_back(sar: tuple[int, int], tmp_path: Path
 def test_square_films_are_left_alone() -> None:
     plain = square.Square((64, 48), (64, 48))
     patch = (np.zeros((4, 4, 3), np.uint8), np.ones((4, 4), np.uint8), -2, 7)
-    assert plain.plain
-    assert plain.back(patch) is patch
+    assert plain.is_square
+    assert plain.to_raster(patch) is patch
 
 
 def test_frames_of_another_film_are_noticed_by_whoever_reads_them(tmp_path: Path) -> None:
@@ -451,7 +451,7 @@ def test_frames_of_another_film_are_noticed_by_whoever_reads_them(tmp_path: Path
     with pytest.raises(MediaError, match="changed since it was read"):
         list(decode.frames(film, video, pts, 10, 14, digests))
     with pytest.raises(MediaError, match="changed since it was read"):
-        list(mixing.composed(film, video, pts, digests, [(10, 14)], []))
+        list(mixing.composite_frames(film, video, pts, digests, [(10, 14)], []))
 
 
 def test_two_encoders_are_never_joined(tmp_path: Path, dub: Path) -> None:
@@ -559,7 +559,7 @@ def test_a_film_after_its_last_subtitle_is_not_held_in_memory(
         whole(self)
 
     info, pts = probed(film), np.arange(1500) * 40
-    sound = decode.started(dub, decode.main_track(probed(dub)))
+    sound = decode.with_decoded_start(dub, decode.main_track(probed(dub)))
     source = picture.Film(film, info.film, pts)
     monkeypatch.setattr(Process, "finish", watched)
     voice = remux.Dub(dub, sound, 60.0, "")
@@ -614,11 +614,11 @@ def test_a_film_that_grows_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_trial_encode_says_what_an_encoder_takes(tmp_path: Path) -> None:
     video = probed(films.make(tmp_path / "film.mp4", *films.x264())).film
     settings = ComposeSettings()
-    encode.tried(video, encode.encoding(video, settings), tmp_path)
+    encode.try_encoder(video, encode.encoding(video, settings), tmp_path)
     assert not (tmp_path / "tried.nut").exists()
     odd = video.model_copy(update={"width": 97})
     with pytest.raises(DubError):
-        encode.tried(odd, encode.encoding(odd, settings), tmp_path)
+        encode.try_encoder(odd, encode.encoding(odd, settings), tmp_path)
     with Process(["-f", "lavfi", "-i", "color=d=0.1", "-f", "null", "-"]):
         pass  # leaving waits for it
 

@@ -160,7 +160,7 @@ class _Plan:
         most = min(max(1, CHUNK_BYTES // each), CHUNK_FRAMES)
         return [
             (a, min(a + most, stop))
-            for start, stop in spans.true(self.asked)
+            for start, stop in spans.runs_of_true(self.asked)
             for a in range(start, stop, most)
         ]
 
@@ -222,7 +222,7 @@ class _Plan:
         wanted = replace(wanted, shape=self.found[now])
         cost = retrieval.mismatch(wanted, self.gallery, self.gallery_size)
         rests, rows = retrieval.resting(wanted), np.full(len(cost), NOTHING, np.int64)
-        for a, b in spans.true(self.found_asked[now]):
+        for a, b in spans.runs_of_true(self.found_asked[now]):
             goes_on = a == 0 and start > 0 and self.found_asked[start - 1]
             rests[a] = False
             rows[a:b] = retrieval.choose(
