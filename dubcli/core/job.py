@@ -37,7 +37,7 @@ from dubcli.core.store import Store, write_atomically
 from dubcli.errors import ConfigError, LockedError, MediaError, UsageError
 from dubcli.media.containers import SUFFIXES
 from dubcli.settings.config import PERSONAL, Settings
-from dubcli.settings.layers import flatten, nest, personal
+from dubcli.settings.layers import flatten, nest, refusal
 
 SCHEMA = 1
 _KEY_LENGTH = 64  # hexadecimal digits; a line cut off by a crash is shorter
@@ -163,7 +163,7 @@ class Job:
         given = flatten(data.settings.model_dump(mode="json"), Settings)
         for dotted in PERSONAL:
             if given.get(dotted):
-                raise ConfigError(f"{path}: {personal(dotted)}; take it out of the file")
+                raise ConfigError(f"{path}: {refusal(dotted)}; take it out of the file")
         film, dub, out, store = (
             Path(os.path.normpath(root / value)) for value in (data.film, data.dub, data.out, data.store)
         )

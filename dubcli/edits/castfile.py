@@ -1,4 +1,4 @@
-"""`cast.yaml`: what a person says about the cast, over what the computer found.
+"""`cast.yaml`: a person's edits of the detected cast: names, consent, merges, splits.
 
     persons:
       p01: {name: Anna, consent: "release of 2 May 2025", face: 00000000/0}
@@ -10,9 +10,9 @@
       - [00000812/1, 00001377/0]     # these faces are somebody else than the person they were put with
 
 Persons are called by the ids that `dubcli cast show` and the contact sheets give; `split` is done first, then
-`merge`. The entry of somebody who was merged into another may stay as long as it says nothing. A face is
+`merge`. The entry of somebody who was merged into another may stay as long as it is empty. A face is
 `shot/track`. Where `face` is given and is no longer that person's, the run stops: so a note like `touch:
-false` never goes over to somebody else when the film or a setting changes.
+false` never applies to somebody else when the film or a setting changes.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from dubcli.errors import ConfigError
 from dubcli.settings.document import Document, Keys, read, suggestion
 
 
-def _is_face(text: str) -> str:
+def _check_face(text: str) -> str:
     if not re.fullmatch(r"\d{8,12}/\d{1,4}", text):
         raise ValueError("a face is written shot/track, such as 00000812/1")
     return text
 
 
-FaceName = Annotated[str, AfterValidator(_is_face)]
+FaceName = Annotated[str, AfterValidator(_check_face)]
 
 
 class _Strict(BaseModel):
@@ -46,12 +46,12 @@ class _Strict(BaseModel):
 
 
 class Note(_Strict):
-    """What is said of one person.
+    """The notes on one person.
 
     Attributes:
-        name: how people call them.
+        name: the name to display.
         touch: whether their mouth may be changed at all.
-        consent: what shows their consent, "" for nothing recorded.
+        consent: evidence of their consent, "" for nothing recorded.
         face: a face that must be theirs.
         amplitude: how far their mouth moves; 1 is as in the film.
         style: name of the style in which it moves (`edits.stylefile`), "" for their own.
@@ -65,8 +65,8 @@ class Note(_Strict):
     style: StyleName = ""
 
     @property
-    def silent(self) -> bool:
-        """Whether it says nothing of the person, as in the template."""
+    def is_empty(self) -> bool:
+        """Whether it notes nothing, as in the template."""
         return self.model_copy(update={"face": None}) == Note()
 
 
@@ -78,7 +78,7 @@ class CastFile(_Strict):
     split: tuple[tuple[FaceName, ...], ...] = ()
 
     def styles(self) -> Iterator[tuple[Keys, str]]:
-        """The styles it names, each with its place."""
+        """The styles it names, each with its position."""
         return ((("persons", name, "style"), note.style) for name, note in self.persons.items())
 
 
@@ -92,7 +92,7 @@ class Person:
 
 
 def load(path: Path) -> tuple[Document, CastFile]:
-    """Read and check what can be checked without the cast.
+    """Read the file and check it as far as possible without the cast.
 
     Raises:
         ConfigError: it is not well formed; file, line and column are named.
@@ -104,9 +104,9 @@ def load(path: Path) -> tuple[Document, CastFile]:
 def template(persons: Sequence[Mapping[str, Any]]) -> str:
     """A `cast.yaml` that changes nothing yet, from the persons of `cast.json`, to be edited by hand."""
     lines = [
-        "# Who is who. A line may be changed or deleted; the next dubcli run does what it says.",
-        "# touch: false never changes a mouth; consent says what shows that it was given;",
-        "# face is one of theirs, so that a line never goes over to somebody else.",
+        "# Who is who. A line may be changed or deleted; the next dubcli run applies it.",
+        "# touch: false never changes a mouth; consent names the evidence for it;",
+        "# face is one of theirs, so that a line never applies to somebody else.",
         "# merge:",
         "#   - [p01, p04]          # these are one person",
         "# split:",
@@ -126,34 +126,36 @@ def template(persons: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def edited(groups: Sequence[Sequence[Face]], document: Document, file: CastFile) -> list[Person]:
+def apply_edits(groups: Sequence[Sequence[Face]], document: Document, file: CastFile) -> list[Person]:
     """The cast after a person's edits.
 
     Args:
-        groups: faces by person as found, the most seen first.
-        document: for the places of errors.
+        groups: detected faces by person, the most frequent first.
+        document: for the positions of errors.
         file: the edits.
 
     Raises:
         ConfigError: an edit names a person or a face that is not there, or contradicts another.
     """
-    cast = _Cast(named(groups), document)
+    cast = _Cast(number_persons(groups), document)
     moved = _split(cast, file)
     _merge(cast, file)
     for name, note in file.persons.items():
-        if note.silent and (name in cast.gone or note.face in moved):
-            continue  # the template's own entry, which the split or the merge has overtaken
+        if note.is_empty and (name in cast.gone or note.face in moved):
+            continue  # the template's own entry, made obsolete by the split or the merge
         person = cast.person(name, ("persons", name))
         if note.face is not None and _face(note.face) not in person.faces:
             to = f" but was split off as {moved[note.face]}" if note.face in moved else ""
             place = document.at(("persons", name, "face"))
-            raise ConfigError(f"{place}: {note.face} is no face of {name}{to}; look at: dubcli cast show")
+            raise ConfigError(
+                f"{place}: {note.face} is no face of {name}{to}; to list them: dubcli cast show"
+            )
         person.note = note
     return list(cast.persons.values())
 
 
-def named(groups: Sequence[Sequence[Face]]) -> dict[str, Person]:
-    """Persons by id, `p01` for the most seen."""
+def number_persons(groups: Sequence[Sequence[Face]]) -> dict[str, Person]:
+    """Persons by id, `p01` for the most frequent."""
     found = (Person(f"p{number:02d}", list(faces)) for number, faces in enumerate(groups, 1))
     return {person.id: person for person in found}
 
@@ -164,7 +166,7 @@ class _Cast:
 
     Attributes:
         persons: by id.
-        document: for the places of errors.
+        document: for the positions of errors.
         gone: id of somebody who is no longer there → what became of them.
     """
 
@@ -173,10 +175,10 @@ class _Cast:
     gone: dict[str, str] = field(default_factory=dict)
 
     def person(self, name: str, keys: Keys) -> Person:
-        """Who is called that at a place of the file.
+        """The person of that id, named at a position of the file.
 
         Raises:
-            ConfigError: nobody is, or no longer.
+            ConfigError: nobody has that id, or no longer.
         """
         if name in self.gone:
             raise ConfigError(f"{self.document.at(keys)}: {name} {self.gone[name]}")
@@ -198,10 +200,10 @@ def _split(cast: _Cast, file: CastFile) -> dict[str, str]:
         for column, text in enumerate(faces):
             face, place = _face(text), cast.document.at(("split", row, column))
             if text in done or face in moved:
-                raise ConfigError(f"{place}: face {text} stands in split twice; leave one of them")
+                raise ConfigError(f"{place}: face {text} is in split twice; delete one")
             owner = next((person for person in cast.persons.values() if face in person.faces), None)
             if owner is None:
-                raise ConfigError(f"{place}: there is no face {text}; look at: dubcli cast show")
+                raise ConfigError(f"{place}: there is no face {text}; to list them: dubcli cast show")
             owner.faces.remove(face)
             moved.append(face)
             origin = origin or owner.id

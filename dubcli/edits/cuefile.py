@@ -6,12 +6,12 @@ A file is a list of cues, as JSON (`{"cues": [{...}]}`) or as CSV with the same 
     00000120,0,p01,speak,131,178
     00000120,1,,still,0:00:05.24,0:00:07
 
-The list says all that happens in a shot: a face that is in no cue there is left alone. `start` and `stop`
+The list is complete for a shot: a face without a cue there is not changed. `start` and `stop`
 are frames of the film, half-open, or times. `track` may be left out where the person is in the shot once,
-`person` always; other columns of an export are for the eye. `amplitude` is how far the mouth moves, 1 by
-default, and `style` the style in which it moves (`edits.stylefile`), not the person's; a line may be cut
-into cues that touch, to give a word its own. `shots` names the shots the list is about; without it, that is
-all of them. A job keeps in its `cues.json` only the shots that a person has changed.
+`person` always; other columns of an export are for display only. `amplitude` is how far the mouth moves, 1 by
+default, and `style` the style in which it moves (`edits.stylefile`), not the person's; a line may be split
+into adjacent cues, to give a word its own. `shots` names the shots that the list replaces; without it,
+all. A job keeps in its `cues.json` only the shots that a person has changed.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from dubcli.errors import ConfigError
 from dubcli.settings.document import (
     Document,
     Keys,
-    decimal,
     parse_csv,
     parse_yaml,
     read_text,
     suggestion,
-    whole,
+    to_integer,
+    to_number,
 )
 
 COLUMNS = (
@@ -60,7 +60,7 @@ _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,6})?)")
 
 
 def _shot(value: Any) -> Any:
-    """A shot's name; spreadsheets take the zeros before a number."""
+    """A shot's name; spreadsheets drop leading zeros."""
     return value.zfill(8) if isinstance(value, str) and value.isdecimal() else value
 
 
@@ -71,7 +71,7 @@ def _moment(value: int | str) -> int | str:
 
 
 Shot = Annotated[str, BeforeValidator(_shot), Field(pattern=r"^\d{8,12}$")]
-Moment = Annotated[Annotated[int, Field(ge=0)] | str, BeforeValidator(whole), AfterValidator(_moment)]
+Moment = Annotated[Annotated[int, Field(ge=0)] | str, BeforeValidator(to_integer), AfterValidator(_moment)]
 
 
 class _Strict(BaseModel):
@@ -79,15 +79,15 @@ class _Strict(BaseModel):
 
 
 class Row(_Strict):
-    """A cue as written; `time`, `name`, `confidence`, `why` and `evidence` are for the eye."""
+    """A cue as written; `time`, `name`, `confidence`, `why` and `evidence` are for display only."""
 
     shot: Shot
-    track: Annotated[int | None, BeforeValidator(whole), Field(ge=0, le=9999)] = None
+    track: Annotated[int | None, BeforeValidator(to_integer), Field(ge=0, le=9999)] = None
     person: str = ""
     kind: Literal["speak", "still"]
     start: Moment
     stop: Moment
-    amplitude: Annotated[float, BeforeValidator(decimal), Field(gt=0, le=3)] = 1.0
+    amplitude: Annotated[float, BeforeValidator(to_number), Field(gt=0, le=3)] = 1.0
     style: StyleName = ""
     time: Any = None
     name: Any = None
@@ -109,7 +109,7 @@ class CueFile(_Strict):
 
 @dataclass(frozen=True, order=True)
 class Edit:
-    """A cue that a person has decided: frames of a track that speak, and how, or are kept still."""
+    """A cue as a person has edited it: half-open frames of a track that speak, and how, or are kept still."""
 
     track: int
     start: int
@@ -146,11 +146,11 @@ class Film:
 
     def person(self, word: str) -> str | None:
         """The id of a person called by id or name."""
-        return called(word, self.persons)
+        return find_person(word, self.persons)
 
 
-def called(word: str, persons: Mapping[str, str]) -> str | None:
-    """The id of the person of that id or name, in any case; None where nobody or several are called so."""
+def find_person(word: str, persons: Mapping[str, str]) -> str | None:
+    """The id of the person of that id or name, in any case; None where nobody or several have that name."""
     if word in persons:
         return word
     found = [one for one, name in persons.items() if name and name.casefold() == word.casefold()]
@@ -158,7 +158,7 @@ def called(word: str, persons: Mapping[str, str]) -> str | None:
 
 
 def film(split: Path, tracks: Mapping[str, Path], cast: Path) -> Film:
-    """The film that the artifacts of these stages describe.
+    """The film described by the artifacts of these stages.
 
     Args:
         split, cast: folders of their files.
@@ -184,7 +184,7 @@ def film(split: Path, tracks: Mapping[str, Path], cast: Path) -> Film:
 
 
 def load(path: Path) -> tuple[Document, CueFile]:
-    """Read and check what can be checked without the film; `.csv` is a table, anything else JSON.
+    """Read the file and check it as far as possible without the film; `.csv` is a table, anything else JSON.
 
     Raises:
         ConfigError: it is not well formed; file, line and column are named.
@@ -193,12 +193,12 @@ def load(path: Path) -> tuple[Document, CueFile]:
     if path.suffix.lower() == ".csv":
         document = parse_csv(text, str(path), "cues")
     else:
-        document = parse_yaml(text.expandtabs(1), str(path))  # which tells the places; tabs only indent
+        document = parse_yaml(text.expandtabs(1), str(path))  # which keeps positions; tabs only indent
     return document, document.model(CueFile)
 
 
-def decided(document: Document, file: CueFile, film: Film) -> dict[str, list[Edit]]:
-    """What the file says of each shot that it is about, in order.
+def resolve(document: Document, file: CueFile, film: Film) -> dict[str, list[Edit]]:
+    """The edits of each shot in the file, in order.
 
     Raises:
         ConfigError: a shot, face or person is not there, a cue leaves its shot or its face's frames, or two
@@ -239,13 +239,13 @@ def _edit(document: Document, k: int, row: Row, film: Film) -> Edit:
         if not inside:
             place, face = document.at(("cues", k, key)), f"{row.shot}/{track}"
             raise ConfigError(
-                f"{place}: frame {frame} is out of range; face {face} is seen from {first} to {last}"
+                f"{place}: frame {frame} is out of range; face {face} is tracked from {first} to {last}"
             )
     return Edit(track, start, stop, row.kind, row.amplitude, row.style)
 
 
 def _frame(document: Document, k: int, key: str, row: Row, film: Film) -> int:
-    """A frame number, or the first frame that is shown at a time or after it, to the millisecond."""
+    """A frame number, or the first frame displayed at a time or later, to the millisecond."""
     value = getattr(row, key)
     if isinstance(value, int):
         return value
@@ -254,7 +254,7 @@ def _frame(document: Document, k: int, key: str, row: Row, film: Film) -> int:
     hours, minutes, seconds = match[1] or 0, match[2], match[3].replace(",", ".")
     if int(minutes) > 59 or float(seconds) >= 60:
         place = document.at(("cues", k, key))
-        raise ConfigError(f"{place}: {value} is no time; write it as 0:00:05.24")
+        raise ConfigError(f"{place}: {value} is not a time; write it as 0:00:05.24")
     moment = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
     return bisect.bisect_left(film.seconds, moment - 0.0006)
 
@@ -271,12 +271,12 @@ def _track(document: Document, k: int, row: Row, film: Film, start: int, stop: i
     if row.track is None:
         place = document.at(("cues", k))
         if not person:
-            raise ConfigError(f"{place}: whose mouth? give a track or a person")
+            raise ConfigError(f"{place}: no face is named; give a track or a person")
         own = [n for n, face in enumerate(faces) if face.person == person]
         here = [n for n in own if faces[n].first < stop and start < faces[n].stop] or own
         if not here:
             place = document.at(("cues", k, "person"))
-            raise ConfigError(f"{place}: {row.person} is not seen in shot {row.shot}")
+            raise ConfigError(f"{place}: {row.person} is not in shot {row.shot}")
         if len(here) > 1:
             raise ConfigError(f"{place}: {row.person} has tracks {', '.join(map(str, here))} here; give one")
         return here[0]
@@ -298,8 +298,8 @@ def _near(shot: str, film: Film) -> str:
     return f"; the nearest is {names[max(0, here - 1)]}" if names else ""
 
 
-def kept(decisions: Mapping[str, Sequence[Edit]], film: Film) -> str:
-    """A job's `cues.json`: the shots that a person has decided."""
+def job_file(decisions: Mapping[str, Sequence[Edit]], film: Film) -> str:
+    """A job's `cues.json`: the shots that a person has edited."""
     rows = [
         {
             "shot": shot,
@@ -340,14 +340,14 @@ def clock(seconds: float) -> str:
 
 
 def why(kind: str, evidence: Mapping[str, float]) -> str:
-    """What led to a cue, in words."""
+    """The reason of a cue, in words."""
     if "edited" in evidence:
         return "edited by hand"
     talked = f"mouth talks in {100 * evidence.get('talked', 0):.0f} % of it in the film"
     agrees = f"agreement with the film's sound {evidence.get('sync', 0):+.2f}"
     if kind == "still":
         return f"{talked}, the dub is silent; {agrees}"
-    for source, told in (("stem", "its stem speaks"), ("script", "the script names it")):
+    for source, fact in (("stem", "its stem speaks"), ("script", "the script names it")):
         if source in evidence:
-            return f"{told} in {100 * evidence[source]:.0f} % of it; {talked}; {agrees}"
+            return f"{fact} in {100 * evidence[source]:.0f} % of it; {talked}; {agrees}"
     return f"{talked}; {agrees}"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from dubcli.errors import ConfigError
-from dubcli.settings.document import Document, decimal, parse_csv, parse_yaml, read_text, whole
+from dubcli.settings.document import Document, parse_csv, parse_yaml, read_text, to_integer, to_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 COLUMNS = ("frame", "seconds", "aperture", "width", "weight")
 _FORMS = {"frame": "{}", "seconds": "{:.3f}", "aperture": "{:.4f}", "width": "{:.4f}", "weight": "{:.3f}"}
-_TOLD = 1e-4  # as finely as curves are written, differences are edits
-Gap = Annotated[Annotated[float, Field(ge=-1, le=3)] | None, BeforeValidator(decimal)]
-Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(decimal)]
+_RESOLUTION = 1e-4  # differences from this size on are edits: the last digit written
+Gap = Annotated[Annotated[float, Field(ge=-1, le=3)] | None, BeforeValidator(to_number)]
+Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(to_number)]
 
 
 class _Strict(BaseModel):
@@ -41,10 +41,10 @@ class _Strict(BaseModel):
 
 
 class Row(_Strict):
-    """One frame; None leaves a curve as it is."""
+    """One frame; None keeps a curve."""
 
-    frame: Annotated[int, BeforeValidator(whole), Field(ge=0)]
-    seconds: Annotated[float | None, BeforeValidator(decimal)] = None
+    frame: Annotated[int, BeforeValidator(to_integer), Field(ge=0)]
+    seconds: Annotated[float | None, BeforeValidator(to_number)] = None
     aperture: Gap = Field(default=None, validation_alias=AliasChoices("aperture", "opening"))
     width: Gap = None
     weight: Share = None
@@ -67,10 +67,10 @@ class Curves:
 
 
 def load(path: Path) -> tuple[Document, CurveFile]:
-    """Read and check what can be checked without the face.
+    """Read the file and check it as far as possible without the face.
 
     Raises:
-        ConfigError: it is not well formed, or a frame stands there twice; file, line and column are named.
+        ConfigError: it is not well formed, or a frame is given twice; file, line and column are named.
     """
     text = read_text(path)
     if path.suffix.lower() == ".json":
@@ -80,13 +80,13 @@ def load(path: Path) -> tuple[Document, CurveFile]:
     file, seen = document.model(CurveFile), set[int]()
     for k, row in enumerate(file.curves):
         if row.frame in seen:
-            raise ConfigError(f"{document.at(('curves', k, 'frame'))}: frame {row.frame} stands here twice")
+            raise ConfigError(f"{document.at(('curves', k, 'frame'))}: frame {row.frame} is given twice")
         seen.add(row.frame)
     return document, file
 
 
 def check(document: Document, file: CurveFile, frames: Sequence[int]) -> None:
-    """Hold the frames of a file against those in which a mouth is changed, which are consecutive.
+    """Check the frames of a file against those in which a mouth is changed, which are consecutive.
 
     Raises:
         ConfigError: a frame is none of them; file, line and column are named.
@@ -98,7 +98,7 @@ def check(document: Document, file: CurveFile, frames: Sequence[int]) -> None:
             raise ConfigError(f"{place}: frame {row.frame} is out of range; this mouth is changed {span}")
 
 
-def edited(document: Document, file: CurveFile, now: Curves) -> Curves:
+def apply_edits(document: Document, file: CurveFile, now: Curves) -> Curves:
     """Curves with a person's edits.
 
     Raises:
@@ -110,12 +110,12 @@ def edited(document: Document, file: CurveFile, now: Curves) -> Curves:
         at = row.frame - int(now.frames[0])
         for name, values in out.items():
             value = getattr(row, name)
-            if value is not None and abs(value - values[at]) > _TOLD:
+            if value is not None and abs(value - values[at]) > _RESOLUTION:
                 values[at] = value
     return Curves(now.frames, **out)
 
 
-def merged(before: CurveFile | None, now: CurveFile, edits: CurveFile) -> list[dict[str, Any]]:
+def merge_edits(before: CurveFile | None, now: CurveFile, edits: CurveFile) -> list[dict[str, Any]]:
     """A face's edits: the earlier ones, and each cell in which a new file differs from what is now."""
     rows = {row.frame: row.model_dump() for row in (before.curves if before else ())}
     known = {row.frame: row for row in now.curves}
@@ -124,17 +124,17 @@ def merged(before: CurveFile | None, now: CurveFile, edits: CurveFile) -> list[d
         told = {
             name: value
             for name, value in cells.items()
-            if value is not None and abs(value - getattr(known[row.frame], name)) > _TOLD
+            if value is not None and abs(value - getattr(known[row.frame], name)) > _RESOLUTION
         }
         if told:
             rows[row.frame] = dict.fromkeys(COLUMNS) | rows.get(row.frame, {}) | {"frame": row.frame} | told
     return [rows[frame] for frame in sorted(rows)]
 
 
-def shaped(
+def reshape(
     person: Person, shape: NDArray[np.float32], aperture: NDArray[np.float32], width: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Shapes (T, P, 3) moved to apertures and lip widths (T,), as this person mostly moves their mouth."""
+    """Shapes (T, P, 3) with given apertures and lip widths (T,), moved along this person's main modes."""
     import numpy as np
 
     from dubcli.speech import basis

@@ -1,4 +1,4 @@
-"""Styles as files of a job's folder `styles`, which `dubcli style lend` writes and a person may edit.
+"""Styles as files of a job's folder `styles`, written by `dubcli style lend` and edited by hand.
 
     {
      "aperture": {"middle": 0.0712, "reach": 0.0391},
@@ -9,9 +9,9 @@
      "seconds": 21.4
     }
 
-`middle` is how far a measure of the mouth lies above the same mouth at rest in speech that asks for nothing
-special, `reach` how far it goes about that (its standard deviation), both in distances between the outer eye
-corners. `film`, `person` and `seconds`, of speech, are for the eye. `opening`, the name of
+`middle` is the mean of a measure of the mouth above its value at rest, in speech without special demands,
+`reach` its standard deviation, both in distances between the outer eye
+corners. `film`, `person` and `seconds`, of speech, are for display only. `opening`, the name of
 `aperture` in older files, is read as well.
 """
 
@@ -42,7 +42,7 @@ class StyleFile(Style):
 
     @property
     def style(self) -> Style:
-        """What it says of mouths."""
+        """Its measures as a style."""
         return Style(aperture=self.aperture, width=self.width, protrusion=self.protrusion)
 
 
@@ -75,7 +75,7 @@ def files(job: Path) -> dict[str, Path]:
 
 
 def check(document: Document, named: Iterable[tuple[Keys, str]], known: Collection[str]) -> None:
-    """Hold the styles that a file names, with their places, against those there are.
+    """Check that the styles a file names exist.
 
     Raises:
         ConfigError: there is no style of that name; file, line and column are named.

@@ -83,7 +83,7 @@ class Film:
 
     @property
     def display_durations(self) -> NDArray[np.int64]:
-        """(N,) display duration of each frame in ticks of `clock`; the last one keeps the film's average rate."""
+        """(N,) display duration of each frame in ticks of `clock`; the last keeps the average rate."""
         step = round(self.video.tick / self.clock)
         usual = 1 / (self.video.rate * self.clock)
         last = round(len(self.pts) * usual - int(self.pts[-1] - self.pts[0]) * step)

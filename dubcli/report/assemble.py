@@ -1,4 +1,4 @@
-"""From what the stages left to the report and its pictures."""
+"""Builds the report and its pictures from the artifacts of all stages."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ from dubcli.report.gather import Subject, Work
 if TYPE_CHECKING:
     from dubcli.engines.trackers.mediapipe import Finder
 
-_FACES_MEASURED = 12  # that many faces' worth of frames are measured in a film, spread over all of its faces
-_PICTURED = 3  # pairs of pictures of a face at most
+_FACES_MEASURED = (
+    12  # the frames of so many faces are measured in a film, spread over all its faces; set by hand
+)
+_PICTURED = 3  # pairs of pictures of a face at most; set by hand
 _MOST_PAIRS, _FEWEST_PAIRS = 400, 30  # pairs of pictures in a report; the most are about 8 MB
-_MOST_POSTERS, _FEWEST_POSTERS = 300, 20  # shots that get a picture
+_MOST_POSTERS, _FEWEST_POSTERS = 300, 20  # shots that get a picture; set by hand
 _DECODED_MEGAPIXELS = 6_000  # for all pictures of a film: about 20 s of one core
 _VISIT_MEGAPIXELS = 2.0  # that opening a film anew takes the time of,
 _FRAMES_INDEXED = 15_000  # and so many frames, whose index is read each time, that of one more
 _PAIRS_SHARE, _POSTERS_SHARE = 0.4, 0.2  # of what is decoded; a pair is two visits
 _PEOPLE_NAMED = 8  # in warnings
-_NOT_THE_SAME_SECONDS = 0.5  # by which lengths of film and dub may differ and nobody minds
-_APART = 6  # frames between them at least
+_LENGTH_TOLERANCE_SECONDS = 0.5  # by which lengths of film and dub may differ without a warning; set by hand
+_MIN_SPACING_FRAMES = 6  # frames between pictures of a face at least; set by hand
 
 
 @dataclass
@@ -48,7 +50,7 @@ def assemble(
     """The report and its pictures.
 
     Args:
-        work: what the stages left.
+        work: the artifacts of all stages.
         measure: frames of each face to measure again; 0 for none.
         views: crops averaged for each mesh.
         done: called with the number of shots done and their total.
@@ -70,11 +72,11 @@ def assemble(
                 measured, pictured = None, 0
                 if len(subject.patched):
                     measured = finder if count % every == 0 else None
-                    pictured = _share(count, pairs, to_change)
+                    pictured = _even_share(count, pairs, to_change)
                     count += 1
                 faces.append(_face(work, subject, before, after, measured, measure, pictured, pictures))
                 changed[subject.patched] = True
-            if _share(index, posters, len(work.shots)):
+            if _even_share(index, posters, len(work.shots)):
                 middle = (row.start + row.stop) // 2
                 pictures.posters[row.name] = compare.poster(after, middle)
             shots.append(_shot(work, row, faces, changed))
@@ -93,8 +95,8 @@ def _budgets(work: Work, faces: int) -> tuple[int, int]:
     return min(pairs, _PICTURED * faces), min(posters, len(work.shots))
 
 
-def _share(index: int, total: int, count: int) -> int:
-    """How many of `total` things the one of that index has, when `count` of them share them evenly."""
+def _even_share(index: int, total: int, count: int) -> int:
+    """The number of `count` things that item `index` of `total` gets when they are shared evenly."""
     return (index + 1) * total // count - index * total // count
 
 
@@ -118,7 +120,7 @@ def _face(
     measures = None
     if len(subject.patched) and subject.lips is not None:
         window = _window(subject, measure or len(subject.patched))
-        pictured = _telling(subject, window)[:pairs]
+        pictured = _pictured_frames(subject, window)[:pairs]
         if finder is not None:
             found = compare.face(
                 before, after, subject.track, window, Patches(subject.lips), finder, pictured
@@ -152,9 +154,9 @@ def _face(
         skipped=subject.skipped,
         curves=Curves(
             start=subject.start,
-            source=_plain(subject.source),
-            target=_plain(subject.target),
-            dubbed=_plain(dubbed),
+            source=_rounded(subject.source),
+            target=_rounded(subject.target),
+            dubbed=_rounded(dubbed),
         )
         if subject.cues
         else None,
@@ -175,8 +177,8 @@ def _window(subject: Subject, most: int) -> tuple[int, int]:
     return start, start + most
 
 
-def _telling(subject: Subject, window: tuple[int, int]) -> list[int]:
-    """Frames worth a picture, the most telling first.
+def _pictured_frames(subject: Subject, window: tuple[int, int]) -> list[int]:
+    """Frames to show as pictures, the most informative first.
 
     Widest open; most unlike the source; closed where the source is open.
     """
@@ -188,13 +190,13 @@ def _telling(subject: Subject, window: tuple[int, int]) -> list[int]:
     chosen: list[int] = []
     for score in (target, np.abs(target - source), source - 2 * target):
         for k in np.argsort(-score, kind="stable"):
-            if all(abs(int(frames[k]) - other) >= _APART for other in chosen):
+            if all(abs(int(frames[k]) - other) >= _MIN_SPACING_FRAMES for other in chosen):
                 chosen.append(int(frames[k]))
                 break
     return chosen
 
 
-def _plain(curve: NDArray[Any]) -> tuple[float | None, ...]:
+def _rounded(curve: NDArray[Any]) -> tuple[float | None, ...]:
     return tuple(None if not np.isfinite(value) else round(float(value), 4) for value in curve)
 
 
@@ -245,7 +247,7 @@ def _report(work: Work, shots: list[Shot], changed: NDArray[np.bool_]) -> Report
     if failed:
         warnings.insert(0, f"{failed} faces failed; the source's picture is kept there")
     film, dub = work.film(), work.dub()
-    if abs(dub.seconds - film.seconds) >= _NOT_THE_SAME_SECONDS:
+    if abs(dub.seconds - film.seconds) >= _LENGTH_TOLERANCE_SECONDS:
         longer = "longer" if dub.seconds > film.seconds else "shorter"
         warnings.append(f"the dub is {abs(dub.seconds - film.seconds):.1f} s {longer} than the film")
     if not faces:
@@ -278,13 +280,13 @@ def _report(work: Work, shots: list[Shot], changed: NDArray[np.bool_]) -> Report
 def unmoved(faces: Sequence[Face]) -> list[str]:
     """Who was to speak and does not in any frame, and why; one line where that is so of the whole film."""
     if faces and not any(face.changed for face in faces):
-        return [f"no mouth was changed, 0 of {len(faces)} faces: {_most_often(faces)}"]
+        return [f"no mouth was changed, 0 of {len(faces)} faces: {_commonest_reason(faces)}"]
     people: dict[str, list[Face]] = {}
     for face in faces:
         if face.cues:
             people.setdefault(face.person, []).append(face)
     lines = [
-        f"{person} was to speak, but 0 of {len(own)} faces were changed: {_most_often(own)}"
+        f"{person} was to speak, but 0 of {len(own)} faces were changed: {_commonest_reason(own)}"
         for person, own in people.items()
         if not any(face.changed for face in own)
     ]
@@ -292,7 +294,7 @@ def unmoved(faces: Sequence[Face]) -> list[str]:
     return [*lines[:_PEOPLE_NAMED], *([f"so it is of {more} more people"] if more > 0 else [])]
 
 
-def _most_often(faces: Iterable[Face]) -> str:
+def _commonest_reason(faces: Iterable[Face]) -> str:
     """The reason that most frames of faces with a line have, or of all faces where none has one."""
     faces = list(faces)
     reasons = _by_reason([face for face in faces if face.cues] or faces)

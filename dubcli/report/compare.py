@@ -1,4 +1,4 @@
-"""The finished film beside its source: mouths measured again, and pictures of both."""
+"""Compares the finished film with its source: measures mouths again, and takes pictures of both."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ Image = NDArray[np.uint8]
 Mask = NDArray[np.float32]
 
 PICTURE_SIDE = 176  # pixels of a face's picture on the page
-_POSTER_WIDTH = 160
-_JPEG_QUALITY = 82
-_PIXELS_EVERY = 3  # changed frames between those whose pixels are measured
+_POSTER_WIDTH = 160  # pixels; set by hand
+_JPEG_QUALITY = 82  # 0-100; set by hand
+_PIXELS_EVERY = 3  # changed frames between those whose pixels are measured; set by hand
 _OUTSIDE_FRAMES = 6  # per face; the same arithmetic does them all
 _CHEEKS = ((117, 118, 101, 36, 205, 187, 123), (346, 347, 330, 266, 425, 411, 352))
-_SKIN = 0.95  # of the mask: what is all patch
-_STEADY_SIZE = (72, 48)  # of the steadied mouth, pixels
+_SKIN = 0.95  # of the mask, from which a pixel counts as patch alone; set by hand
+_STEADY_SIZE = (72, 48)  # of the stabilised mouth, pixels; set by hand
 _STEADY_BOX = (-0.45, 0.50, 0.45, 1.10)  # left, top, right, bottom in eye distances from between the eyes
 
 
@@ -71,7 +71,7 @@ class Version:
 
 @dataclass
 class Comparison:
-    """What one face is in both films.
+    """One face's measures and pictures in both films.
 
     Attributes:
         aperture, width: (T,) float32 measured of the lips in the finished film over the frames compared.
@@ -159,7 +159,7 @@ class _Mouth:
         if patch is None:
             return
         for pile, picture in zip(self._steady, (old, new), strict=True):
-            pile.append(_steadied(picture, mesh))
+            pile.append(_stabilised_luma(picture, mesh))
         if len(self._outside) < _OUTSIDE_FRAMES:
             self._outside.append(_changed_outside(was, patch))
         if self._count % _PIXELS_EVERY == 0:
@@ -188,7 +188,7 @@ class _Mouth:
         if x1 - x0 < 16 or y1 - y0 < 16:
             return
         was, now = (pixels.luma(np.ascontiguousarray(p[y0:y1, x0:x1])) for p in (old, new))
-        mask = _placed(patch, (width, height))[y0:y1, x0:x1]
+        mask = _raster_mask(patch, (width, height))[y0:y1, x0:x1]
         shape, corner = (y1 - y0, x1 - x0), (x0, y0)
         lips, new_lips = (_hull(m[list(regions.LIPS_OUTER), :2] - corner, shape) for m in (mesh, new_mesh))
         cheek = np.zeros(shape, bool)
@@ -199,13 +199,13 @@ class _Mouth:
         around = cv2.dilate((lips | new_lips).astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
         skin = (mask >= _SKIN) & ~around
         views = ((was, lips), (now, new_lips))
-        self._note(
+        self._append(
             "sharpness", [_ratio(pixels.sharpness(p, r), pixels.sharpness(p, cheek)) for p, r in views]
         )
-        self._note("grain", [_ratio(pixels.grain(p, skin), pixels.grain(p, cheek)) for p in (was, now)])
-        self._note("seam", [0.0, pixels.seam(was, now, mask)])
+        self._append("grain", [_ratio(pixels.grain(p, skin), pixels.grain(p, cheek)) for p in (was, now)])
+        self._append("seam", [0.0, pixels.seam(was, now, mask)])
 
-    def _note(self, name: str, pair: list[float | None]) -> None:
+    def _append(self, name: str, pair: list[float | None]) -> None:
         was, now = pair
         if was is not None and now is not None:
             self._found[name].append((was, now))
@@ -227,7 +227,7 @@ def _hull(points: NDArray[np.floating[Any]], shape: tuple[int, int]) -> NDArray[
     return canvas > 0
 
 
-def _placed(patch: Placed, size: tuple[int, int]) -> Mask:
+def _raster_mask(patch: Placed, size: tuple[int, int]) -> Mask:
     """The mask of a patch on the whole raster, 0-1; `size` is (width, height)."""
     _, mask, x, y = patch
     full = np.zeros((size[1], size[0]), np.float32)
@@ -240,18 +240,18 @@ def _placed(patch: Placed, size: tuple[int, int]) -> Mask:
 
 
 def _changed_outside(was: decode.Frame, patch: Placed) -> int:
-    """Samples that mixing the patch in changes where its mask is 0."""
+    """Samples that blending the patch changes where its mask is 0."""
     form = was.colour.layout
     planes = layout.copy_planes(was.planes)
     patch = was.square.to_raster(patch)
     was.colour.blend(planes, *patch)
     height, width = form.view(was.planes, 0).shape
-    mask = _placed(patch, (width, height))
+    mask = _raster_mask(patch, (width, height))
     count = 0
     for k in range(len(form.components)):
         before, after = form.view(was.planes, k), form.view(planes, k)
         touched = mask
-        if before.shape != mask.shape:  # a chroma sample stands for its neighbourhood
+        if before.shape != mask.shape:  # a chroma sample covers several luma samples
             across, down = form.factor
             wide = cv2.dilate(mask, np.ones((2 * down + 1, 2 * across + 1), np.uint8))
             touched = np.asarray(wide, np.float32)[::down, ::across]
@@ -259,8 +259,8 @@ def _changed_outside(was: decode.Frame, patch: Placed) -> int:
     return count
 
 
-def _steadied(picture: Image, mesh: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Luma of the mouth, with the head's own movement taken out by the skull's points."""
+def _stabilised_luma(picture: Image, mesh: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Luma of the mouth, with the head's motion removed by means of rigid landmarks."""
     rigid = list(regions.RIGID)
     model, place = _flat_head()[rigid], mesh[rigid, 0] + 1j * mesh[rigid, 1]
     centre, middle = model.mean(), place.mean()

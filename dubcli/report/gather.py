@@ -1,4 +1,4 @@
-"""What the stages left, put together shot by shot: what was done to each face, and why not more."""
+"""Gathers the artifacts of all stages shot by shot: what was done to each face, and why not more."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from dubcli.quality import curves
 Curve = NDArray[np.float32]
 _Row = TypeVar("_Row", CueRow, SkipRow)
 
-_USUAL_GROUP = 250  # frames from one point of entry to the next, where a film does not tell
+_USUAL_GROUP = 250  # frames from one point of entry to the next, where a film has no index; set by hand
 
 _REASONS = {
     Reason.NO_MESH: "the face is lost",
@@ -57,18 +57,18 @@ PASSED = "the engine passthrough changes no picture"
 
 @dataclass(frozen=True)
 class Subject:
-    """A face in a shot with all that was wanted of it.
+    """A face in a shot with its cues, its target motion and what was rendered.
 
     Attributes:
         name: `shot.track`.
-        person: who it is.
-        track: where it is.
-        cues: where it speaks or is kept still.
+        person: the person's name or id.
+        track: its track.
+        cues: the spans in which it speaks or is kept still.
         skipped: all frames that were not changed, and why.
         motion: arrays of `motion.npz`; empty where it has none.
         patched: (n,) frames that were changed.
-        confidence: (n,) the lip engine's own.
-        failed: whether it should have been changed and was not.
+        confidence: (n,) the lip engine's confidence.
+        failed: whether its change failed.
         lips: the folder of its patches, None where there is none.
     """
 
@@ -101,12 +101,12 @@ class Subject:
 
     @cached_property
     def target(self) -> Curve:
-        """Aperture that was wanted, (T,), NaN where nothing was."""
+        """Target aperture, (T,), NaN where there is none."""
         return self._motion("aperture", np.nan)
 
     @cached_property
     def closed(self) -> Curve:
-        """How surely the lips must meet, (T,) 0-1."""
+        """Weight of lip closure, (T,) 0-1."""
         return self._motion("closed", 0.0)
 
     def during(self, kind: str) -> NDArray[np.bool_]:
@@ -154,7 +154,7 @@ class Work:
         return sum(1 for path in folders if patches.PatchFacts.load(path).changed)
 
     def visit_frames(self) -> float:
-        """Frames that are decoded on average to see one: those from the last point of entry on."""
+        """Frames that are decoded on average to see one: those from the last entry point on."""
         groups = Groups.load(self.inputs["split"])
         if groups.reason:
             return _USUAL_GROUP / 2
@@ -162,7 +162,7 @@ class Work:
         return float((sizes.astype(np.float64) ** 2).sum() / (2 * len(self.pts)))
 
     def film(self) -> Film:
-        """What the film is."""
+        """Facts about the film."""
         video = self.media.film
         return Film(
             name=FILM,
@@ -178,18 +178,18 @@ class Work:
         )
 
     def dub(self) -> Dub:
-        """What the dub is."""
+        """Facts about the dub."""
         heard = sound.Record.load(self.inputs["speech/dub"])
         spoken = sum(region.end - region.start for region in heard.regions)
         return Dub(name=DUB, seconds=heard.seconds, speech_seconds=round(spoken, 2))
 
     def speech(self) -> tuple[Span, ...]:
-        """Where the dub speaks."""
+        """Spans of the dub's speech."""
         heard = sound.Record.load(self.inputs["speech/dub"])
         return tuple(Span(start=region.start, stop=region.end) for region in heard.regions)
 
     def offscreen(self) -> tuple[Span, ...]:
-        """Where the dub speaks and nobody who can be seen does."""
+        """Spans of the dub's speech by nobody visible."""
         return tuple(Span(start=row.start, stop=row.end) for row in self.cues.offscreen)
 
     def engines(self) -> tuple[Engine, ...]:
@@ -213,7 +213,7 @@ class Work:
             yield self._subject(shot, number, track)
 
     def called_for(self, role: str, frames: NDArray[np.integer[Any]]) -> tuple[Curve, Curve] | None:
-        """What speech asks of a mouth at each frame: its aperture by rule, and how surely the lips meet.
+        """The target of speech at each frame by rule: aperture, and weight of lip closure.
 
         Args:
             role: `dub`, or `film` for the film's own speech.
@@ -293,7 +293,7 @@ class Work:
         number: int,
         track: FaceTrack,
         motion: Mapping[str, NDArray[Any]],
-        shown: int | None,
+        rendered: int | None,
     ) -> None:
         """Write into `why` (T,) what keeps each frame of a face as it is, were it not changed.
 
@@ -301,7 +301,7 @@ class Work:
             why: what holds where no cue does.
             shot, number, track: the face.
             motion: arrays of `motion.npz`.
-            shown: how many frames the lip engine changed, None where it had no gallery.
+            rendered: how many frames the lip engine changed, None where it had no gallery.
         """
         first = int(track.frames[0])
         for row in self._skips.get((shot, number), []):
@@ -316,8 +316,8 @@ class Work:
             edited[rows] = f"{shot}.{number}" in self.facts["edited"]
         why[inside] = MATCHES if self.facts["keep_matching"] else NOTHING
         why[inside & edited] = EDITED
-        if not shown:
-            passed = ["lips", "passthrough"] in self.facts["engines"] and shown is not None
+        if not rendered:
+            passed = ["lips", "passthrough"] in self.facts["engines"] and rendered is not None
             why[asked] = PASSED if passed else NO_FOOTAGE
         else:
             why[asked] = GIVEN_BACK

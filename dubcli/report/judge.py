@@ -1,4 +1,4 @@
-"""How good a dubbed face is, and what a person should look at."""
+"""Judges a dubbed face: its measures, violated contacts, and warnings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dubcli.quality import curves
 from dubcli.report.gather import Curve, Subject, Work
 from dubcli.speech.basis import FEWEST_FRAMES, below
 
-_SPOKEN = 0.02  # aperture by rule above which the film's own speech counts as speech
-_SURE = 0.5  # how sure the aligner must be of a sound that is missed
+_MIN_APERTURE = 0.02  # by rule, 0-1: above it the film counts as speaking; set by hand
+_MIN_CONFIDENCE = 0.5  # confidence of the aligner from which a missed sound counts; set by hand
 _MUST: tuple[tuple[Literal["closure", "contact", "rounding"], tuple[str, ...], float], ...] = (
     ("closure", ("P", "B", "M"), curves.MET),
     ("contact", ("F", "V"), curves.CONTACT),
     ("rounding", ("UW", "W"), curves.ROUND),
 )
-_LIMITS = (  # measure, least and most of the source's own, what to say below and above
+_LIMITS = (  # measure, least and most of the source's value (set by hand), warning below and above
     ("articulation", 0.4, 2.5, "the mouth moves far less", "the mouth moves far more"),
     ("sharpness", 0.6, 1.8, "the mouth is softer", "the mouth is harsher"),
     ("flicker", 0.0, 1.8, "", "the mouth's picture flickers more"),
@@ -28,13 +28,13 @@ _LIMITS = (  # measure, least and most of the source's own, what to say below an
 
 
 def measures(work: Work, subject: Subject, dubbed: Curve, window: tuple[int, int]) -> Measures:
-    """Figures that the curves alone tell; those of pixels are the caller's to add.
+    """Measures from the curves alone; the caller adds those of pixels.
 
     Args:
         work: the speech of film and dub.
         subject: the face.
         dubbed: (T,) aperture measured in the finished film over the face's frames, NaN where it was not.
-        window: frames [start, stop) that were looked at.
+        window: frames [start, stop) that were measured.
     """
     frames = subject.track.frames
     looked = (frames >= window[0]) & (frames < window[1])
@@ -43,7 +43,7 @@ def measures(work: Work, subject: Subject, dubbed: Curve, window: tuple[int, int
     dub, film = work.called_for("dub", frames), work.called_for("film", frames)
     source = subject.source
     if film is not None:
-        talking = np.where(film[0] > _SPOKEN, source, np.nan)
+        talking = np.where(film[0] > _MIN_APERTURE, source, np.nan)
     return Measures(
         frames=int(np.isfinite(dubbed).sum()),
         offset=_pair(
@@ -83,13 +83,13 @@ def violations(work: Work, subject: Subject, aperture: Curve, width: Curve) -> I
         if limit is None:
             continue
         for phone in work.phones("dub"):
-            if phone.phone not in phones or phone.score < _SURE:
+            if phone.phone not in phones or phone.score < _MIN_CONFIDENCE:
                 continue
             inside = np.flatnonzero((seconds >= phone.start) & (seconds < phone.end))
             middle = int(np.abs(seconds - (phone.start + phone.end) / 2).argmin())
             first, last = (int(inside[0]), int(inside[-1])) if len(inside) else (middle, middle)
             near = got[max(0, first - 1) : last + 2]
-            # A sound that was measured in part may have been met in the rest.
+            # Where a sound was measured only in part, its contact may be in the rest.
             if np.isfinite(near).all() and near.min() > limit and seconds[0] <= phone.start < seconds[-1]:
                 yield Violation(
                     frame=int(frames[middle]),
@@ -114,7 +114,7 @@ def _pair(dubbed: float | None, source: float | None, scale: float = 1) -> Measu
 
 
 def warnings(found: Measures | None, confidence: float | None) -> Iterator[str]:
-    """What a person should look at; the limits are lenient, to catch what is wrong and not what is fair."""
+    """Warnings for a person; the limits are lenient, to report only what is clearly wrong."""
     if confidence is not None and confidence < 0.2:
         yield f"little of this person's footage fits what was wanted (confidence {confidence:.2f})"
     if found is None:
@@ -122,7 +122,7 @@ def warnings(found: Measures | None, confidence: float | None) -> Iterator[str]:
     if found.changed_outside:
         yield f"{found.changed_outside} samples were changed outside the mask"
     late, sure = found.offset.dubbed, found.correlation.dubbed
-    # Lips are on their way before the sound is; the source tells by how much.
+    # Lips move before the sound starts; the source shows by how much.
     own = found.offset.source or 0
     if late is not None and sure is not None and sure > 0.3 and abs(late) > 1 and abs(late - own) > 1:
         yield f"the mouth comes {abs(late):.0f} frames {'later' if late > 0 else 'earlier'} than the dub"

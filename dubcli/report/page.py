@@ -1,4 +1,4 @@
-"""`report.html`: one page that needs nothing but itself."""
+"""Renders `report.html`, one self-contained page."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ _ROWS = (
     ("flicker", "flicker", "{:.1f}", "change within three frames, thousandths of full scale"),
     ("seam", "seam", "{:.2f}", "strength of the mask's edge; from about 1 it may show"),
 )  # fmt: skip
-_MOST_POINTS, _FEWEST_POINTS = 480, 40  # of a curve: more would not be seen, fewer would say nothing
-_POINTS_IN_ALL = 200_000  # of each kind of curve; 10 bytes a point
-_QUIET_SHOTS = 3  # so many shots in a row that were left alone are folded away
+_MOST_POINTS, _FEWEST_POINTS = (
+    480,
+    40,
+)  # of a curve; set by hand: more would be invisible, fewer would lose its form
+_POINTS_IN_ALL = 200_000  # of each kind of curve, 10 bytes a point; set by hand
+_QUIET_SHOTS = 3  # so many unchanged shots in a row are collapsed; set by hand
 
 
 def page(report: Report, pictures: Pictures) -> str:

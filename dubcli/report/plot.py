@@ -12,13 +12,14 @@ from markupsafe import Markup
 from dubcli.artifacts.report import Curves, Face, Report
 from dubcli.media import spans
 
+# Sizes in pixels of the SVG's own coordinates, set by hand.
 _WIDTH = 960
 _CURVE_HEIGHT = 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 22
 _LANE = 18
 _MOST_PEOPLE = 8
-_NAMES = 80  # room for the names of lanes
-_LABEL = 60  # and for a label of the time axis
+_NAMES = 80  # pixels for the names of lanes
+_LABEL = 60  # pixels for a label of the time axis
 _STEPS_SECONDS = (0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 3600)
 
 Block = tuple[float, float, str, str]  # start and stop in seconds, kind, title
@@ -42,7 +43,7 @@ def frame_seconds(report: Report, frame: int) -> float:
 
 
 def timeline(report: Report) -> Markup:
-    """The film from left to right: its shots, the dub's speech, and whose mouth says it."""
+    """The film from left to right: its shots, the dub's speech, and which face speaks it."""
     length = max(report.film.seconds, 1e-6)
     edges = [shot.seconds for shot in report.shots] + [length]
     spoken: dict[str, list[Block]] = {}
@@ -69,7 +70,7 @@ def timeline(report: Report) -> Markup:
     drawn: list[Markup] = []
     for number, (name, blocks) in enumerate(lanes.items()):
         y = _TOP + number * (_LANE + 6)
-        drawn.append(Markup('<text x="0" y="{}" class="name">{}</text>').format(y + 13, _short(name)))
+        drawn.append(Markup('<text x="0" y="{}" class="name">{}</text>').format(y + 13, _abbreviate(name)))
         for start, stop, kind, title in blocks:
             left, right = (_across(min(at, length) / length, _NAMES) for at in (start, stop))
             words = f"{title} {clock(start)}–{clock(stop)}"
@@ -111,7 +112,7 @@ def curve(report: Report, face: Face, curves: Curves, points: int) -> Markup:
         parts.append(_tick(_LEFT - 6, y(value) + 4, f"{value:g}", "end"))
     parts += _time_axis(frame_seconds(report, face.start), frame_seconds(report, last), floor, _LEFT)
     for name, line in lines.items():
-        path = _path([(x(curves.start + k), None if v is None else y(v)) for k, v in _thinned(line, points)])
+        path = _path([(x(curves.start + k), None if v is None else y(v)) for k, v in _decimate(line, points)])
         if path:
             parts.append(Markup('<path class="{}" d="{}"/>').format(name, path))
     return _svg(f"Lip aperture of {face.person} in {face.name}", _CURVE_HEIGHT, parts, "curve")
@@ -148,7 +149,7 @@ def _ticks(top: float, most: int) -> list[float]:
     return [k * step for k in range(int(top / step) + 1)]
 
 
-def _thinned(line: Sequence[float | None], most: int) -> list[tuple[int, float | None]]:
+def _decimate(line: Sequence[float | None], most: int) -> list[tuple[int, float | None]]:
     """Points of a curve; of a long one, the lowest and highest of each short range."""
     points = list(enumerate(line))
     size = -(-2 * len(points) // most)
@@ -176,7 +177,7 @@ def _number(value: float) -> str:
     return f"{value:.1f}".rstrip("0").rstrip(".")
 
 
-def _short(name: str) -> str:
+def _abbreviate(name: str) -> str:
     return name if len(name) <= 11 else name[:10] + "…"
 
 

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 PERSONAL = ("engines.accepted", "engines.whisperx.python")
-"""Settings that run a program or accept a licence: theirs alone to give whose machine and signature it is.
+"""Settings that run a program or accept a licence: only the user may give them.
 
-They count from flags, the environment and the user's own configuration. A folder of films, a job and a preset
-come from anybody; there they are refused.
+They are read from flags, the environment and the user's own configuration. A folder of films, a job and a
+preset may come from anybody; there they are refused.
 """
 
 
@@ -37,13 +37,15 @@ class TrackSettings(_Section):
         default=4,
         ge=1,
         le=4,
-        description="looks averaged for each mesh at most; two do where they agree, fewer is faster",
+        description="crops averaged for each mesh at most; two suffice where they agree, fewer is faster",
     )
     min_size: float = Field(default=20.0, ge=0, description="pixels between the outer eye corners")
     max_yaw: float = Field(default=45.0, gt=0, le=90, description="degrees a head may turn to the side")
     max_pitch: float = Field(default=40.0, gt=0, le=90, description="degrees a head may look up or down")
     min_sharp: float = Field(default=0.35, ge=0, le=1, description="sharpness over the track's median")
-    max_occlusion: float = Field(default=0.5, gt=0, le=1, description="share of the lower face covered")
+    max_occlusion: float = Field(
+        default=0.5, gt=0, le=1, description="share of the lower face that may be occluded"
+    )
 
 
 class CastSettings(_Section):
@@ -68,25 +70,28 @@ class AlignSettings(_Section):
         default=0.0,
         ge=-86400,
         le=86400,
-        description="seconds after the film's first picture at which the dub begins; negative: before it",
+        description="seconds after the film's first picture at which the dub begins; negative: earlier",
     )
 
 
 class CueSettings(_Section):
-    """Which face says what."""
+    """Which face speaks when."""
 
     threshold: float = Field(
-        default=0.5, gt=0, lt=1, description="probability of talking in the original from which a face did"
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="probability of speech in the film from which a face counts as speaking",
     )
     gap: float = Field(default=0.4, ge=0, description="seconds; cues closer than this are one")
     pad: float = Field(default=0.25, ge=0, description="seconds of a cue around its speech, to fade in")
-    shortest: int = Field(default=6, ge=1, description="frames a changed stretch has at least")
+    shortest: int = Field(default=6, ge=1, description="frames a changed run has at least")
 
 
 class GallerySettings(_Section):
-    """Footage of the actors, to be shown again."""
+    """The reference bank of each person."""
 
-    budget_mb: int = Field(default=400, ge=1, description="megabytes of footage kept per person at most")
+    budget_mb: int = Field(default=400, ge=1, description="megabytes of reference footage per person at most")
 
 
 class LearnSettings(_Section):
@@ -98,7 +103,9 @@ class LearnSettings(_Section):
     )
     prior: str = Field(default="", description="a prior.safetensors to start from, if not the one that ships")
     least_speech: float = Field(
-        default=2.0, gt=0, description="seconds of own speech that a person's mouth is learnt from at least"
+        default=2.0,
+        gt=0,
+        description="seconds of a person's speech in the film that their mouth model needs at least",
     )
 
 
@@ -108,10 +115,12 @@ class MotionSettings(_Section):
     ramp: int = Field(default=6, ge=4, description="frames over which a change fades in and out")
     amplitude: float = Field(default=1.0, gt=0, le=3, description="how far mouths move; 1 is as in the film")
     keep_matching: bool = Field(
-        default=False, description="leave frames alone in which the film's mouth fits the dub already"
+        default=False, description="keep the film's frames whose mouth already fits the dub"
     )
     matching: float = Field(
-        default=0.015, gt=0, description="outer-eye distances that lips may be off and still fit"
+        default=0.015,
+        gt=0,
+        description="difference of the lips that still fits, in distances between the outer eye corners",
     )
 
 
@@ -126,10 +135,10 @@ class ComposeSettings(_Section):
 
     video: Literal["copy-untouched", "encode"] = Field(
         default="copy-untouched",
-        description="copy groups of pictures that are not changed, or encode all anew",
+        description="copy groups of pictures that are not changed, or encode every frame",
     )
     codec: Literal["source", "h264", "hevc", "prores", "dnxhr", "ffv1"] = Field(
-        default="source", description="codec of the picture; another than the film's own encodes it whole"
+        default="source", description="codec of the picture; any but the film's own encodes every frame"
     )
     profile: str = Field(
         default="",
@@ -145,7 +154,7 @@ class ComposeSettings(_Section):
 
 
 def _language(text: str) -> str:
-    # Not above: whoever names no language waits for no registry of them.
+    # Imported here: without a language tag its registry need not be loaded.
     from dubcli.language import named
 
     return named(text) if text else ""
@@ -211,7 +220,7 @@ class InsightfaceSettings(_Section):
 
 
 class EnginesSettings(_Section):
-    """What single engines need to know."""
+    """Settings of single engines."""
 
     accepted: tuple[str, ...] = Field(
         default=(), description="engines whose non-commercial licence is accepted; never part of a key"
@@ -221,7 +230,7 @@ class EnginesSettings(_Section):
 
 
 class Settings(_Section):
-    """Everything a preset can say."""
+    """All settings that a preset can hold."""
 
     split: SplitSettings = SplitSettings()
     track: TrackSettings = TrackSettings()

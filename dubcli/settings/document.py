@@ -1,4 +1,4 @@
-"""YAML and TOML files into strict models; errors name file, line and column, and what may have been meant."""
+"""YAML and TOML files into strict models; errors name file, line and column, and suggest the nearest name."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ else:
 Model = TypeVar("Model", bound=BaseModel)
 Keys = tuple[str | int, ...]
 
-LARGEST_BYTES = 4_000_000  # far above any file a person writes; keeps a wrong path from filling memory
+LARGEST_BYTES = 4_000_000  # set by hand, far above any settings file; keeps a wrong path from filling memory
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed file: plain data, and where in the file each value stands.
+    """A parsed file: plain data, and the position of each value in the file.
 
     Attributes:
-        name: how errors call the file.
+        name: the file's name in errors.
         data: mappings, sequences, strings, numbers, booleans and None.
-        places: keys from the top → (line, column), both from 1; empty where the format does not tell.
+        places: keys from the top → (line, column), both from 1; empty where the format has no positions.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Document:
         problems = problems_of(self.data, model)
         if problems:
             raise ConfigError("\n".join(f"{self.at(keys)}: {text}" for keys, text in problems))
-        return validated(self.data, model)
+        return validate(self.data, model)
 
 
 def read(path: Path) -> Document:
@@ -101,7 +101,7 @@ def parse_yaml(text: str, name: str) -> Document:
         if node is None:
             return Document(name, {}, {(): (1, 1)})
         places: dict[Keys, tuple[int, int]] = {}
-        _walk(node, (), places, name, set())
+        _record_positions(node, (), places, name, set())
         return Document(name, loader.construct_document(node), places)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -114,7 +114,7 @@ def parse_yaml(text: str, name: str) -> Document:
 
 
 def parse_toml(text: str, name: str) -> Document:
-    """TOML text; the place of a key is found by looking for it, since the parser does not tell.
+    """TOML text; the place of a key is found by looking for it, since the parser does not report it.
 
     Raises:
         ConfigError: it is not well formed.
@@ -138,7 +138,7 @@ def parse_toml(text: str, name: str) -> Document:
 
 
 def parse_csv(text: str, name: str, top: str) -> Document:
-    """A table as `{top: [{column: text}, ...]}`; empty cells are left out, `;` may stand for `,`.
+    """A table as `{top: [{column: text}, ...]}`; empty cells are left out, `;` may replace `,`.
 
     Raises:
         ConfigError: the head is missing or names a column twice, or a row has more cells than the head.
@@ -150,7 +150,7 @@ def parse_csv(text: str, name: str, top: str) -> Document:
     head = [cell.strip().lower() for cell, _ in _cells(lines[0], mark)]
     twice = next((column for k, column in enumerate(head) if column in head[:k]), None)
     if twice is not None:
-        raise ConfigError(f"{name}:1:1: the column {twice!r} stands here twice")
+        raise ConfigError(f"{name}:1:1: the column {twice!r} is given twice")
     rows: list[dict[str, str]] = []
     places: dict[Keys, tuple[int, int]] = {(): (1, 1), (top,): (1, 1)}
     for number, line in enumerate(lines[1:], 2):
@@ -166,13 +166,13 @@ def parse_csv(text: str, name: str, top: str) -> Document:
     return Document(name, {top: rows}, places)
 
 
-def whole(value: Any) -> Any:
-    """A cell of a table, where all is text, as a whole number; what is none stays as it is."""
+def to_integer(value: Any) -> Any:
+    """A cell of a table as an integer; other text is returned unchanged."""
     return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
 
 
-def decimal(value: Any) -> Any:
-    """A cell as a number; what is none stays as it is."""
+def to_number(value: Any) -> Any:
+    """A cell as a number; other text is returned unchanged."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:
@@ -196,7 +196,7 @@ def _cells(line: str, mark: str) -> list[tuple[str, int]]:
     return found
 
 
-def validated(data: Any, model: type[Model]) -> Model:
+def validate(data: Any, model: type[Model]) -> Model:
     """Plain data as a strict model, under JSON's rules: a list may fill a tuple, a string a path.
 
     Raises:
@@ -206,25 +206,25 @@ def validated(data: Any, model: type[Model]) -> Model:
 
 
 def problems_of(data: Any, model: type[BaseModel]) -> list[tuple[Keys, str]]:
-    """What keeps plain data from being the model: (keys from the top, one line) each; [] where it fits."""
+    """The errors of plain data against a model: (keys from the top, one line) each; [] where it fits."""
     try:
-        validated(data, model)
+        validate(data, model)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=True)
-        return [(tuple(item["loc"]), _explained(item, model)) for item in found]
+        return [(tuple(item["loc"]), _error_text(item, model)) for item in found]
     except RecursionError:
         return [((), "nested too deeply")]
     return []
 
 
 def fields_at(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:
-    """Names that may stand at a place in the model; [] where any name or none may."""
+    """Field names allowed at a place in the model; [] where any name or none is."""
     here: Any = model
     for key in keys:
-        here = _inside(here, key)
+        here = _annotation_at(here, key)
         if here is None:
             return []
-    models = [part for part in _parts(here) if isinstance(part, type) and issubclass(part, BaseModel)]
+    models = [part for part in _alternatives(here) if isinstance(part, type) and issubclass(part, BaseModel)]
     return list(models[0].model_fields) if models else []
 
 
@@ -237,7 +237,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; there are: {', '.join(names)}" if names else ""
 
 
-def _explained(item: Mapping[str, Any], model: type[BaseModel]) -> str:
+def _error_text(item: Mapping[str, Any], model: type[BaseModel]) -> str:
     keys = tuple(item["loc"])
     dotted = ".".join(str(key) for key in keys)
     if item["type"] == "extra_forbidden":
@@ -254,18 +254,18 @@ def _explained(item: Mapping[str, Any], model: type[BaseModel]) -> str:
     return f"{dotted}: {message}{shown}"
 
 
-def _parts(annotation: Any) -> list[Any]:
+def _alternatives(annotation: Any) -> list[Any]:
     """The alternatives of an annotation without `Annotated` and `None`."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
-        return _parts(typing.get_args(annotation)[0])
+        return _alternatives(typing.get_args(annotation)[0])
     if origin in (typing.Union, types.UnionType):
-        return [part for option in typing.get_args(annotation) for part in _parts(option)]
+        return [part for option in typing.get_args(annotation) for part in _alternatives(option)]
     return [] if annotation is type(None) else [annotation]
 
 
-def _inside(annotation: Any, key: str | int) -> Any:
-    for part in _parts(annotation):
+def _annotation_at(annotation: Any, key: str | int) -> Any:
+    for part in _alternatives(annotation):
         if isinstance(part, type) and issubclass(part, BaseModel):
             if key in part.model_fields:
                 return part.model_fields[str(key)].annotation
@@ -274,10 +274,10 @@ def _inside(annotation: Any, key: str | int) -> Any:
     return None
 
 
-def _walk(
+def _record_positions(
     node: yaml.Node, keys: Keys, places: dict[Keys, tuple[int, int]], name: str, seen: set[int]
 ) -> None:
-    """Note the place of every value; refuse what YAML allows and a settings file does not need."""
+    """Note the place of every value; refuse YAML features that a settings file does not need."""
     mark = node.start_mark
     if id(node) in seen:
         raise ConfigError(f"{name}:{mark.line + 1}:{mark.column + 1}: aliases (*name) are not supported")
@@ -285,7 +285,7 @@ def _walk(
     places.setdefault(keys, (mark.line + 1, mark.column + 1))
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _walk(item, (*keys, index), places, name, seen)
+            _record_positions(item, (*keys, index), places, name, seen)
     elif isinstance(node, yaml.MappingNode):
         for key_node, value in node.value:
             key, mark = str(key_node.value), key_node.start_mark
@@ -293,6 +293,6 @@ def _walk(
             if key_node.tag != "tag:yaml.org,2002:str":
                 raise ConfigError(f"{name}:{place[0]}:{place[1]}: a key must be a word, in quotes if need be")
             if here in places:
-                raise ConfigError(f"{name}:{place[0]}:{place[1]}: {key!r} stands here twice")
+                raise ConfigError(f"{name}:{place[0]}:{place[1]}: {key!r} is given twice")
             places[here] = place
-            _walk(value, here, places, name, seen)
+            _record_positions(value, here, places, name, seen)

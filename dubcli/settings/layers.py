@@ -1,4 +1,4 @@
-"""Where settings come from: flag > environment > dubcli.toml by the job > user config > preset > default."""
+"""Resolves settings: flag > environment > dubcli.toml by the job > user config > preset > default."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pydantic import BaseModel, Field
 
 from dubcli.errors import ConfigError, DubError, UsageError
 from dubcli.settings.config import PERSONAL, Settings
-from dubcli.settings.document import Document, fields_at, problems_of, read, suggestion, validated
+from dubcli.settings.document import Document, fields_at, problems_of, read, suggestion, validate
 
 DEFAULT_PRESET = "film"
 PREFIX = "DUBCLI_"
 
 
 class Preset(Settings):
-    """A preset: a name for a set of settings; whatever it does not say keeps its default."""
+    """A preset: a name for a set of settings; settings it lacks keep their default."""
 
     summary: str = Field(default="", description="one line that says when to use it")
 
@@ -57,7 +57,7 @@ class Resolved:
 
 @dataclass
 class _Stack:
-    """Values laid over each other, from the weakest layer up."""
+    """Values of the layers so far; a stronger layer replaces weaker ones."""
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ def resolve(
     Args:
         preset: `--preset`, a name or a file.
         store: `--store`.
-        folder: where the job lies; its `dubcli.toml` takes part.
+        folder: the job's folder; its `dubcli.toml` is read.
         flags: `section.field` → (flag as typed, value) of options that stand for one setting.
         assignments: `--set` values, `section.field=value`.
         base: settings of an existing job; they take the place of the layers below the environment,
@@ -110,7 +110,7 @@ def resolve(
         if not equals:
             raise UsageError(f"--set {assignment}: write it as SECTION.FIELD=VALUE")
         if dotted not in names():
-            near = suggestion(dotted, _near(dotted))
+            near = suggestion(dotted, _candidates(dotted))
             raise UsageError(f"--set {assignment}: there is no setting {dotted!r}{near}")
         stack.put({dotted: _read_value(dotted, text, f"--set {dotted}", UsageError)}, "--set")
     for dotted, (flag, value) in (flags or {}).items():
@@ -153,22 +153,22 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refuse_personal(document: Document) -> None:
-    """Make sure that a file which anybody may have written runs no program and accepts no licence.
+    """Check that a file from anybody runs no program and accepts no licence.
 
     Raises:
         ConfigError: it does; one line per setting, each with its place.
     """
     given = flatten(document.data, Settings)
     there = [name for name in PERSONAL if given.get(name)]
-    lines = [f"{document.at(tuple(name.split('.')))}: {personal(name)}" for name in there]
+    lines = [f"{document.at(tuple(name.split('.')))}: {refusal(name)}" for name in there]
     if lines:
         raise ConfigError("\n".join(lines))
 
 
-def personal(dotted: str) -> str:
-    """What to say of a setting that stands where it does not count."""
+def refusal(dotted: str) -> str:
+    """The error for a personal setting in a file that may come from anybody."""
     return (
-        f"{dotted} does not count here, since it runs a program or accepts a licence; use --set, "
+        f"{dotted} is not allowed here, since it runs a program or accepts a licence; use --set, "
         f"{variable(dotted)} or your own {user_config()}"
     )
 
@@ -210,7 +210,7 @@ def variable(dotted: str) -> str:
 
 
 def _put_files(stack: _Stack, preset: str | None, folder: Path | None) -> tuple[str, Path | None]:
-    """Lay down the preset and the config files over it; the preset's name, and the store that they name."""
+    """Read the preset and the config files over it; returns the preset's name and the store they name."""
     files = list(_config_files(folder))
     name = preset or next((data.preset for _, data, _ in files if data.preset), None) or DEFAULT_PRESET
     path = preset_path(name)
@@ -249,7 +249,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, st
 
 
 def _read_value(dotted: str, text: str, origin: str, error: type[DubError]) -> Any:
-    """A value typed as text: read as YAML, or taken as it stands where the setting is text."""
+    """A value typed as text: parsed as YAML, or used unchanged where the setting is text."""
     try:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError):
@@ -262,7 +262,7 @@ def _read_value(dotted: str, text: str, origin: str, error: type[DubError]) -> A
     raise error(f"{origin}: {problems[0][1]}")
 
 
-def _near(key: str) -> list[str]:
+def _candidates(key: str) -> list[str]:
     """Settings to suggest for a mistyped one: those of its section, or with its last word, or all."""
     section, _, last = key.rpartition(".")
     same = [name for name in names() if section and name.startswith(f"{section}.")]
@@ -276,11 +276,11 @@ def _settings(stack: _Stack) -> Settings:
         keys, text = problems[0]
         origin = stack.origins.get(".".join(map(str, keys)), "settings")
         raise ConfigError(f"{origin}: {text}")
-    return validated(data, Settings)
+    return validate(data, Settings)
 
 
 def describe(dotted: str) -> str:
-    """What a setting means, from its model; "" if that does not say."""
+    """The description of a setting from its model, "" where there is none."""
     model: type[BaseModel] = Settings
     *above, last = dotted.split(".")
     for key in above:

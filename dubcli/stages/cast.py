@@ -64,9 +64,9 @@ def run(task: Task) -> None:
     )
     found = [[faces[k] for k in group] for group in groups]
     if "edits" in task.inputs:
-        persons = castfile.edited(found, *castfile.load(task.inputs["edits"]))
+        persons = castfile.apply_edits(found, *castfile.load(task.inputs["edits"]))
     else:
-        persons = list(castfile.named(found).values())
+        persons = list(castfile.number_persons(found).values())
     paths = dict(_shots(task))
     for person in persons:
         chosen = _spread(person.faces, SHEET_PICTURES)

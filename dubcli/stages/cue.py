@@ -111,13 +111,13 @@ def _stems(job: JobView, cast: Cast) -> dict[str, str]:
     Raises:
         ConfigError: a stem's name is nobody's in the cast, or two are the same person's.
     """
-    from dubcli.edits.cuefile import called
+    from dubcli.edits.cuefile import find_person
 
     persons = cast.names
     found: dict[str, str] = {}
     for role in sorted(role for role in job.sources if role.startswith("stem:")):
         name = role.removeprefix("stem:")
-        person = called(name, persons)
+        person = find_person(name, persons)
         if person is None:
             known = [f"{one} ({own})" if own else one for one, own in persons.items()]
             there = f"there are: {', '.join(known)}" if known else "nobody was found in the film"
@@ -135,12 +135,12 @@ def _stems(job: JobView, cast: Cast) -> dict[str, str]:
 def _named(said: Record, cast: Cast, seconds: Any) -> dict[str, Any]:
     """Person → frames (N,) of what the script gives to them; names that nobody has say nothing."""
     from dubcli.cueing import assignment
-    from dubcli.edits.cuefile import called
+    from dubcli.edits.cuefile import find_person
 
     persons = cast.names
     words: dict[str, list[Region]] = {}
     for word in said.words:
-        person = called(word.speaker, persons) if word.speaker else None
+        person = find_person(word.speaker, persons) if word.speaker else None
         if person is not None:
             words.setdefault(person, []).append(word)
     return {one: assignment.word_frames(own, seconds, said.offset) for one, own in words.items()}
@@ -154,7 +154,7 @@ def _edits(task: Task) -> dict[str, list[Edit]]:
         return {}
     shots = {role[7:]: path for role, path in task.inputs.items() if role.startswith("tracks/")}
     film = cuefile.film(task.inputs["split"], shots, task.inputs["cast"])
-    return cuefile.decided(*cuefile.load(task.inputs["edits"]), film)
+    return cuefile.resolve(*cuefile.load(task.inputs["edits"]), film)
 
 
 def check(task: Task) -> None:

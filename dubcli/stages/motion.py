@@ -151,9 +151,9 @@ def _edited(task: Task, person: Person, frames: Any, shape: Any, weight: Any, pa
         return shape, weight
     own = shape[part].astype("float32")
     now = curvefile.Curves(frames[part], basis.aperture(own), basis.width(own), weight[part])
-    new = curvefile.edited(*curvefile.load(task.inputs["curves"]), now)
+    new = curvefile.apply_edits(*curvefile.load(task.inputs["curves"]), now)
     shape, weight = shape.copy(), weight.copy()
-    shape[part], weight[part] = curvefile.shaped(person, own, new.aperture, new.width), new.weight
+    shape[part], weight[part] = curvefile.reshape(person, own, new.aperture, new.width), new.weight
     return shape, weight
 
 

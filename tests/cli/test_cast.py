@@ -63,7 +63,7 @@ def test_edit_makes_a_file_that_changes_nothing_yet(job: Job, capsys: pytest.Cap
     document, file = castfile.load(path)
     assert file.persons["p01"].name == 'Ann: "A"'
     groups = [[(shot, track) for shot, track in person["faces"]] for person in PERSONS]
-    plain, after = castfile.named(groups), castfile.edited(groups, document, file)
+    plain, after = castfile.number_persons(groups), castfile.apply_edits(groups, document, file)
     assert [(person.id, person.faces) for person in after] == [(p.id, p.faces) for p in plain.values()]
     assert all(person.note.touch for person in after)
 

@@ -89,7 +89,7 @@ def test_a_job_keeps_its_settings_unless_told_otherwise(home: Path) -> None:
         ("run:\n  fallback: maybe", "2:3", "'none' or 'original'"),
         ("run: 3", "1:1", "mapping of keys"),
         ("- run", "1:1", "mapping of keys"),
-        ("run: {workers: 1,\n  workers: 2}", "2:3", "'workers' stands here twice"),
+        ("run: {workers: 1,\n  workers: 2}", "2:3", "'workers' is given twice"),
         ("run: &a {workers: 1}\nlips: *a", "1:6", "aliases"),
         ("run: [", "1:7", "expected the node content"),
         ("run:\n\tworkers: 1", "2:1", "cannot start any token"),
@@ -217,13 +217,13 @@ PERSONAL = "engines: {whisperx: {python: ./evil.sh}, accepted: [insightface]}"
 def test_programs_and_licences_count_from_the_user_alone(home: Path, tmp_path: Path) -> None:
     """A folder of films, a preset or a job may come from anybody."""
     (tmp_path / "evil.yaml").write_text(PERSONAL)
-    with pytest.raises(ConfigError, match=r"evil\.yaml:1:.*engines\.whisperx\.python does not count here"):
+    with pytest.raises(ConfigError, match=r"evil\.yaml:1:.*engines\.whisperx\.python is not allowed here"):
         resolve(preset=str(tmp_path / "evil.yaml"), environ={})
     (tmp_path / "dubcli.toml").write_text("[engines.whisperx]\npython = './evil.sh'\n")
     with pytest.raises(ConfigError, match=r"dubcli\.toml:2:1: .*DUBCLI_ENGINES_WHISPERX_PYTHON or your own"):
         resolve(folder=tmp_path, environ={})
     (tmp_path / "dubcli.toml").write_text("engines.accepted = ['insightface']\n")
-    with pytest.raises(ConfigError, match=r"engines\.accepted does not count here"):
+    with pytest.raises(ConfigError, match=r"engines\.accepted is not allowed here"):
         resolve(folder=tmp_path, environ={})
     (tmp_path / "dubcli.toml").unlink()
     (home / "config.toml").write_text(
@@ -249,7 +249,7 @@ def test_a_job_keeps_no_program_and_believes_none(tmp_path: Path) -> None:
     data = json.loads((job.root / "job.json").read_text())
     data["settings"]["engines"]["whisperx"]["python"] = "./evil.sh"
     (job.root / "job.json").write_text(json.dumps(data))
-    with pytest.raises(ConfigError, match=r"job\.json: engines\.whisperx\.python does not count here"):
+    with pytest.raises(ConfigError, match=r"job\.json: engines\.whisperx\.python is not allowed here"):
         Job.open(job.root)
 
 
@@ -257,7 +257,7 @@ def test_check_refuses_what_a_run_refuses(dubcli: Dubcli, tmp_path: Path) -> Non
     (tmp_path / "evil.yaml").write_text(PERSONAL)
     done = dubcli("preset", "check", "evil.yaml")
     assert done.returncode == 4
-    assert done.stderr.count("does not count here") == 2
+    assert done.stderr.count("is not allowed here") == 2
 
 
 def test_a_strangers_folder_runs_no_program(dubcli: Dubcli, tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_a_strangers_folder_runs_no_program(dubcli: Dubcli, tmp_path: Path) -> N
     )
     done = dubcli("run", "film.mp4", "--audio", "dub_fr.wav")
     assert done.returncode == 4
-    assert "engines.whisperx.python does not count here" in done.stderr
+    assert "engines.whisperx.python is not allowed here" in done.stderr
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "film.dub_fr.dub").exists()
 

@@ -229,7 +229,7 @@ def test_the_templates_own_entries_may_stay_beside_a_merge_and_a_split(
 
 def test_splitting_all_faces_of_a_person_leaves_only_the_new_one() -> None:
     document, file = _parsed("split:\n  - [00000000/0, 00000030/1]\n")
-    persons = castfile.edited([[("00000000", 0), ("00000030", 1)]], document, file)
+    persons = castfile.apply_edits([[("00000000", 0), ("00000030", 1)]], document, file)
     assert [(person.id, person.faces) for person in persons] == [("p01b", [("00000000", 0), ("00000030", 1)])]
 
 

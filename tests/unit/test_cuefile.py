@@ -22,7 +22,7 @@ FILM = Film(
 def decided(text: str, folder: Path, name: str = "cues.csv") -> dict[str, list[Edit]]:
     path = folder / name
     path.write_text(text, encoding="utf-8")
-    return cuefile.decided(*cuefile.load(path), FILM)
+    return cuefile.resolve(*cuefile.load(path), FILM)
 
 
 def test_what_is_exported_is_what_is_imported(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_what_is_exported_is_what_is_imported(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert decided(cuefile.to_csv(rows), tmp_path) == edits
     assert decided(cuefile.to_json(rows), tmp_path, "cues.json") == edits
-    assert decided(cuefile.kept(edits, FILM), tmp_path, "cues.json") == edits
+    assert decided(cuefile.job_file(edits, FILM), tmp_path, "cues.json") == edits
 
 
 def test_a_list_is_about_all_shots_or_those_it_names(tmp_path: Path) -> None:
@@ -65,14 +65,14 @@ def test_times_as_exported_come_back_as_the_same_frames(tmp_path: Path) -> None:
     ("rows", "place", "text"),
     [
         ("0,0,,speak,5,20\n0,0,,still,19,30", "3:12", "overlaps the cue of the same face at .*:2:1"),
-        ("0,0,,speak,90,101", "2:15", "101 is out of range; face 00000000/0 is seen from 0 to 100"),
+        ("0,0,,speak,90,101", "2:15", "101 is out of range; face 00000000/0 is tracked from 0 to 100"),
         ("0,1,,speak,19,30", "2:12", "19 is out of range"),
         ("0,0,,speak,30,30", "2:15", "not after its start"),
-        ("0,0,,speak,0:00:03,0:00:99", "2:20", "is no time"),
+        ("0,0,,speak,0:00:03,0:00:99", "2:20", "is not a time"),
         ("0,0,Carl,speak,5,20", "2:5", "no person 'Carl' in the cast; there are: Ann"),
         ("0,0,p02,speak,5,20", "2:5", "face 00000000/0 is p01, not p02"),
         ("0,7,,speak,5,20", "2:3", "has 2 faces; there is no track 7"),
-        ("100,,Ann,speak,105,120", "2:6", "Ann is not seen in shot 00000100"),
+        ("100,,Ann,speak,105,120", "2:6", "Ann is not in shot 00000100"),
         ("0,,,speak,5,20", "2:1", "give a track or a person"),
         ("50,0,,speak,5,20", "2:1", "no shot 00000050; the nearest is 00000000"),
         ("0,0,,shout,5,20", "2:6", "must be 'speak' or 'still'"),
@@ -80,7 +80,7 @@ def test_times_as_exported_come_back_as_the_same_frames(tmp_path: Path) -> None:
         ("0,0,,speak,5,20,x", "2:17", "more cells than columns"),
     ],
 )
-def test_a_mistake_is_told_with_line_and_column(rows: str, place: str, text: str, tmp_path: Path) -> None:
+def test_a_mistake_is_reported_with_line_and_column(rows: str, place: str, text: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         decided(f"shot,track,person,kind,start,stop\n{rows}\n", tmp_path)
     line = str(caught.value)
@@ -95,7 +95,7 @@ def test_json_mistakes_are_told_with_line_and_column(tmp_path: Path) -> None:
         decided('{"cues": [\n' + row % '20, "wy": 1' + "]}", tmp_path, "c.json")
     with pytest.raises(ConfigError, match=r"c\.json:1:12: there is no shot 00000001"):
         decided('{"shots": ["00000001"], "cues": []}', tmp_path, "c.json")
-    with pytest.raises(ConfigError, match="the column 'shot' stands here twice"):
+    with pytest.raises(ConfigError, match="the column 'shot' is given twice"):
         decided("shot,shot\n", tmp_path)
     with pytest.raises(ConfigError, match="must name the columns"):
         decided("", tmp_path)

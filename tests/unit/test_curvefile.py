@@ -29,7 +29,7 @@ def written(folder: Path, text: str, name: str = "a.csv") -> Path:
 def test_what_is_left_out_or_empty_stays(tmp_path: Path) -> None:
     path = written(tmp_path, "frame,aperture,weight\n51,,0.5\n53,0.01,\n")
     now = curves()
-    new = curvefile.edited(*curvefile.load(path), now)
+    new = curvefile.apply_edits(*curvefile.load(path), now)
     assert new.weight.tolist() == [1, 0.5, 1, 1, 1]
     assert new.aperture[3] == np.float32(0.01)
     assert np.delete(new.aperture, 3).tolist() == np.delete(now.aperture, 3).tolist()
@@ -54,7 +54,7 @@ def test_json_and_a_table_are_read_alike(tmp_path: Path) -> None:
         ("frame,opening\n51,9\n", r"a\.csv:2:4"),
         ("frame,opening,aperture\n51,0.1,0.2\n", r"a\.csv:2:4: .*opening"),
         ("frame,mouth\n51,1\n", r"a\.csv:.*mouth"),
-        ("frame,aperture\n51,0.1\n51,0.2\n", r"a\.csv:3:1: frame 51 stands here twice"),
+        ("frame,aperture\n51,0.1\n51,0.2\n", r"a\.csv:3:1: frame 51 is given twice"),
         (
             "frame,aperture\n99,0.1\n",
             r"a\.csv:2:1: frame 99 is out of range; this mouth is changed from 50 to 54",
@@ -63,14 +63,14 @@ def test_json_and_a_table_are_read_alike(tmp_path: Path) -> None:
 )
 def test_mistakes_are_reported_with_their_place(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        curvefile.edited(*curvefile.load(written(tmp_path, text)), curves())
+        curvefile.apply_edits(*curvefile.load(written(tmp_path, text)), curves())
 
 
 @pytest.mark.parametrize("text", ["frame,{0}\n53,0.01\n", '{{"curves": [{{"frame": 53, "{0}": 0.01}}]}}'])
 def test_files_with_the_older_name_of_the_aperture_are_read(tmp_path: Path, text: str) -> None:
     name = "a.csv" if text.startswith("frame") else "a.json"
     both = [
-        curvefile.edited(*curvefile.load(written(tmp_path, text.format(column), name)), curves())
+        curvefile.apply_edits(*curvefile.load(written(tmp_path, text.format(column), name)), curves())
         for column in ("opening", "aperture")
     ]
     assert both[0].aperture[3] == np.float32(0.01)
@@ -83,7 +83,7 @@ def test_only_what_differs_is_kept_and_earlier_edits_stay(tmp_path: Path) -> Non
 
     head = "frame,aperture,width,weight\n"
     now = file(head + "50,0.1,0.4,1\n51,0.1,0.4,1\n52,0.1,0.4,1\n")
-    kept = curvefile.merged(file(head + "52,,0.3,\n"), now, file(head + "50,0.1,0.4,1\n51,0.2,0.4,1\n"))
+    kept = curvefile.merge_edits(file(head + "52,,0.3,\n"), now, file(head + "50,0.1,0.4,1\n51,0.2,0.4,1\n"))
     assert [(row["frame"], row["aperture"], row["width"]) for row in kept] == [
         (51, 0.2, None),
         (52, None, 0.3),
@@ -96,7 +96,7 @@ def test_a_shape_takes_the_target_aperture_and_width() -> None:
     aperture, width = basis.aperture(shape), basis.width(shape)
     target = aperture.copy()
     target[3] = 0.0
-    moved = curvefile.shaped(person, shape, target, width)
+    moved = curvefile.reshape(person, shape, target, width)
     assert np.allclose(basis.aperture(moved), target, atol=2e-3)
     assert np.allclose(basis.width(moved), width, atol=2e-3)
     assert (np.delete(moved, 3, 0) == np.delete(shape, 3, 0)).all()
