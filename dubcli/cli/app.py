@@ -1,4 +1,4 @@
-"""The command line's declaration: commands in the order and under the headings in which help shows them."""
+"""The command line: all commands, in the order and under the headings of the help."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from dubcli.cli.help import render
 
 
 class Command(TyperCommand):
-    """A command whose help is ours: sections, plain text, the exit codes at the end."""
+    """A command with dubcli's own help format: sections, plain text, the exit codes at the end."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help page."""
@@ -63,10 +63,10 @@ Dub the picture of a film: the same film comes out with mouths that speak the du
 changed.
 
   dubcli run film.mp4 --audio dub_fr.wav   writes film.dub_fr.mp4
-  dubcli demo                              tries it on a film made here
+  dubcli demo                              makes a sample film and dubs it
 
 Work is kept in film.dub_fr.dub beside the film: after a crash, a reboot or Ctrl-C, type the same command
-again and it goes on where it was. A file name that begins with a dash is written ./-name.
+again and it continues. A file name that begins with a dash is written ./-name.
 """
 
 app = _group(HELP)
@@ -81,20 +81,20 @@ def _add(to: typer.Typer, name: str, panel: str, function: Callable[..., None]) 
     to.command(name, cls=Command, rich_help_panel=panel)(function)
 
 
-DUB, LOOK, SET_UP = "Dub", "Look at a job", "Set up"
+DUB, INSPECT, SET_UP = "Dub", "Inspect a job", "Set up"
 _add(app, "run", DUB, run.run)
 _add(app, "batch", DUB, batch.batch)
 _add(app, "demo", DUB, demo.demo)
-_add(app, "plan", LOOK, plan.plan)
-_add(app, "status", LOOK, status.status)
-_add(app, "explain", LOOK, explain.explain)
-_add(app, "report", LOOK, report.report)
+_add(app, "plan", INSPECT, plan.plan)
+_add(app, "status", INSPECT, status.status)
+_add(app, "explain", INSPECT, explain.explain)
+_add(app, "report", INSPECT, report.report)
 for word, module, panel in (
-    ("cast", cast, LOOK),
-    ("cue", cue, LOOK),
-    ("speech", speech, LOOK),
-    ("motion", motion, LOOK),
-    ("style", style, LOOK),
+    ("cast", cast, INSPECT),
+    ("cue", cue, INSPECT),
+    ("speech", speech, INSPECT),
+    ("motion", motion, INSPECT),
+    ("style", style, INSPECT),
     ("preset", preset, SET_UP),
     ("engine", engine, SET_UP),
     ("cache", cache, SET_UP),

@@ -92,13 +92,13 @@ def _listeners(found: list[Entry], progress: str, *, json: bool) -> Callable[[En
     from dubcli.core.events import line
 
     def make(entry: Entry) -> list[Listener]:
-        def tell(event: Event) -> None:
+        def forward(event: Event) -> None:
             kind = "job.exit" if event["type"] == "exit" else event["type"]
             sys.stdout.write(line({**event, "type": kind, "job": str(entry.out)}))
             sys.stdout.flush()
 
         out.note(f"job {found.index(entry) + 1} of {len(found)}: {entry.film.name} + {entry.dub.name}")
-        return [*([tell] if json else []), *listeners(progress, json=False)]
+        return [*([forward] if json else []), *listeners(progress, json=False)]
 
     return make
 
@@ -110,7 +110,7 @@ def _row(item: Outcome) -> tuple[str, str, str | None, str, float | None, str]:
 
 
 def _finish(outcomes: list[Outcome], *, json: bool) -> None:
-    """Say what failed and end with the batch's own code: a signal's, or 6 where anything failed."""
+    """Print what failed and end with the batch's own code: a signal's, or 6 where anything failed."""
     import sys
 
     from dubcli.cli.progress import Json

@@ -33,13 +33,15 @@ Repair = Annotated[
     bool,
     typer.Option(
         "--repair",
-        help="Remove what is damaged, and what was made from it; the next run makes it again.",
+        help="Remove damaged results, and those made from them; the next run makes them again.",
         rich_help_panel="Running",
     ),
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", "-n", help="Remove nothing; say what would go.", rich_help_panel="Running"),
+    typer.Option(
+        "--dry-run", "-n", help="Remove nothing; print what would be removed.", rich_help_panel="Running"
+    ),
 ]
 
 
@@ -74,8 +76,8 @@ def verify(
 ) -> None:
     """Read every byte of a store and compare it with what was written.
 
-    With --repair what is damaged is removed, and with it all that was made by reading it, since nobody knows
-    when the damage was done.
+    With --repair damaged results are removed, and all that were made from them, since the time of the damage
+    is unknown.
 
     Ends with 9 if something is damaged, or with 0 if --repair has removed it.
     """

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from dubcli.core.job import Job
 
 HELP = """
-See who is who in a film, and correct it.
+Show who is who in a film, and correct it.
 
-People are found by their faces over all shots. What cannot be told for sure stays apart: two entries may be
+People are found by their faces over all shots. Uncertain matches stay apart: two entries may be
 one person, and cast.yaml in the job directory can merge them, split one, name them, or forbid touching them.
 """
 
@@ -31,7 +31,7 @@ def show(
 ) -> None:
     """Show the people of a film, with a picture sheet of each.
 
-    The most seen come first. The cast is the one that the last run found; an edit of cast.yaml since then is
+    The most frequent come first. The cast is that of the last run; later edits of cast.yaml are
     not in it yet.
     """
     from dubcli.cli.jobs import find_job
@@ -64,9 +64,9 @@ def edit(
 ) -> None:
     """Correct the cast: open the job's cast.yaml in an editor.
 
-    The file is made where there is none, and the next run does what it says. The editor is VISUAL or EDITOR;
+    The file is made where there is none, and the next run applies it. The editor is VISUAL or EDITOR;
     without one, or without a terminal, the path of the file is printed.
-    A mistake in the file is told with its line and column, and ends with 4.
+    A mistake in the file is reported with its line and column, and ends with 4.
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
@@ -86,7 +86,7 @@ def edit(
     document, file = castfile.load(path)
     stylefile.check(document, file.styles(), stylefile.files(job.root))
     out.path(path)
-    out.note(f"to put it to work, type: dubcli run {job.root}")
+    out.note(f"to apply it, type: dubcli run {job.root}")
 
 
 def _persons(job: Job) -> list[dict[str, Any]]:

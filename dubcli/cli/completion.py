@@ -58,7 +58,7 @@ def _zsh(root: Declaration, words: dict[str, tuple[str, ...]]) -> str:
         specs = [spec for option in command.options for spec in _zsh_option(option, words)]
         if command.commands:
             lines.append("  local -a commands=(")
-            lines += [f"    {_quoted(item.name + ':' + _plain(item.summary))}" for item in command.commands]
+            lines += [f"    {_quote(item.name + ':' + _label(item.summary))}" for item in command.commands]
             lines += ["  )", "  local context state line", "  _arguments -C \\"]
             lines += [f"    {spec} \\" for spec in specs]
             lines += ["    '1: :->command' '*:: :->rest'", "  case $state in"]
@@ -76,14 +76,12 @@ def _zsh(root: Declaration, words: dict[str, tuple[str, ...]]) -> str:
 def _zsh_option(option: Parameter, words: dict[str, tuple[str, ...]]) -> Iterable[str]:
     star = "*" if option.repeats and option.value else ""
     for name in option.names:
-        text = f"{star}{name}[{_plain(option.help)}]"
-        yield _quoted(
-            text + (f":{option.value.lower()}:{_zsh_action(option, words)}" if option.value else "")
-        )
+        text = f"{star}{name}[{_label(option.help)}]"
+        yield _quote(text + (f":{option.value.lower()}:{_zsh_action(option, words)}" if option.value else ""))
 
 
 def _zsh_argument(item: Parameter, words: dict[str, tuple[str, ...]]) -> str:
-    return _quoted(f"{'*' if item.repeats else ''}:{item.names[0].lower()}:{_zsh_action(item, words)}")
+    return _quote(f"{'*' if item.repeats else ''}:{item.names[0].lower()}:{_zsh_action(item, words)}")
 
 
 def _zsh_action(item: Parameter, words: dict[str, tuple[str, ...]]) -> str:
@@ -105,7 +103,7 @@ def _fish(root: Declaration, words: dict[str, tuple[str, ...]]) -> str:
             "__fish_use_subcommand" if not inside else f"{seen}; and not __fish_seen_subcommand_from {names}"
         )
         for item in command.commands:
-            lines.append(f"complete -c dubcli -n '{top}' -a {item.name} -d {_quoted(item.summary)}")
+            lines.append(f"complete -c dubcli -n '{top}' -a {item.name} -d {_quote(item.summary)}")
         when = f" -n '{seen}'" if inside else f" -n '{top}'"
         for option in command.options:
             flags = " ".join(f"-l {n[2:]}" if n.startswith("--") else f"-s {n[1:]}" for n in option.names)
@@ -113,7 +111,7 @@ def _fish(root: Declaration, words: dict[str, tuple[str, ...]]) -> str:
             wants = " -r" if option.value else ""
             wants += f" -a '{' '.join(known)}'" if known else ""
             wants += " -F" if option.value in PLACES else ""
-            lines.append(f"complete -c dubcli{when} {flags}{wants} -d {_quoted(_plain(option.help))}")
+            lines.append(f"complete -c dubcli{when} {flags}{wants} -d {_quote(_label(option.help))}")
         for argument in command.arguments:
             known = values(argument, words)
             extra = f" -a '{' '.join(known)}'" if known else ""
@@ -122,13 +120,13 @@ def _fish(root: Declaration, words: dict[str, tuple[str, ...]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _plain(text: str) -> str:
+def _label(text: str) -> str:
     """A help text as a short label: its first sentence, without characters that shells read."""
     first = text.partition(". ")[0].partition(";")[0].partition(":")[0].rstrip(".")
     return "".join(c for c in first if c not in "[]:\\`$\"'")[:70]
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 

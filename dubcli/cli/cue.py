@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from dubcli.edits.cuefile import Film
 
 HELP = """
-See whose mouth moves when, and correct it.
+Show which face speaks when, and correct it.
 
-Each stretch of the dub is said by the visible face that spoke there in the film, or by nobody. A face that
+Each line of the dub goes to the visible face that spoke there in the film, or to nobody. A face that
 spoke while the dub is silent is kept still. Export the list, edit it, and import it again.
 """
 
@@ -32,7 +32,7 @@ Format = Annotated[
     Literal["json", "csv"] | None,
     typer.Option(
         "--format", metavar="json|csv", rich_help_panel=options.OUTPUT,
-        help="The form of the list; without it the file's suffix says, and JSON where there is none.",
+        help="The format of the list. Without it: by the file's suffix, else JSON.",
     ),
 ]  # fmt: skip
 From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited list: .csv, or JSON.")]
@@ -51,19 +51,19 @@ def show(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Show who says what, when and why.
+    """Show which face speaks when, and why.
 
-    Lines of the dub that no visible face says are listed as nobody's. With -v also the stretches that were
-    left alone because the face is turned away, covered, small or blurred. The cues are those that the last
-    run found; an import since then is not in them yet.
+    Lines of the dub that no visible face speaks are listed as nobody's. With -v also the spans that were
+    not changed because the face is turned away, occluded, small or blurred. The cues are those of the last
+    run; a later import is not in them yet.
     """
     from dubcli.edits.cuefile import clock
 
-    known = _Known(job_dir)
-    rows = known.rows()
+    cued = _CuedJob(job_dir)
+    rows = cued.rows()
     if json:
-        rest = known.found.model_dump(include={"offscreen", "skipped"})
-        out.document({"job": str(known.job.root), "cues": rows, **rest})
+        rest = cued.found.model_dump(include={"offscreen", "skipped"})
+        out.document({"job": str(cued.job.root), "cues": rows, **rest})
         return
     table: list[tuple[float, tuple[Any, ...]]] = []
     for row in rows:
@@ -71,21 +71,21 @@ def show(
         face = f"{row['shot']}/{row['track']}"
         table.append(
             (
-                known.seconds(row["start"]),
+                cued.seconds(row["start"]),
                 (
-                    row["time"], clock(known.seconds(row["stop"])), who, face, row["kind"],
+                    row["time"], clock(cued.seconds(row["stop"])), who, face, row["kind"],
                     f"{row['confidence']:.2f}", row["why"],
                 ),
             )
         )  # fmt: skip
-    for span in known.found.offscreen:
+    for span in cued.found.offscreen:
         times = clock(span.start), clock(span.end)
-        table.append((span.start, (*times, "nobody", None, None, None, "no visible face says it")))
+        table.append((span.start, (*times, "nobody", None, None, None, "no visible face speaks it")))
     if out.verbose:
-        for skip in known.found.skipped:
-            a, b = known.seconds(skip.start), known.seconds(skip.stop)
+        for skip in cued.found.skipped:
+            a, b = cued.seconds(skip.start), cued.seconds(skip.stop)
             face = f"{skip.shot}/{skip.track}"
-            who = known.whose(skip.shot, skip.track)
+            who = cued.whose(skip.shot, skip.track)
             table.append((a, (clock(a), clock(b), who, face, "left", None, skip.reason)))
     head = ("from", "to", "who", "face", "does", "sure", "why")
     out.table(head, [row for _, row in sorted(table, key=lambda pair: pair[0])])
@@ -103,14 +103,14 @@ def export(
     A cue is a face (shot and track), speak or still, and its frames: start, and stop, the first frame after
     it. Both may also be times, such as 0:00:05.24. Amplitude is how far the mouth moves, 1 as in the film;
     style names the style it moves in (dubcli style). A cue may be cut in two, so that one word has its own. A
-    line may be changed, added or deleted; a face without a cue is left alone. The columns time, name,
-    confidence and why are for the eye.
+    line may be changed, added or deleted; a face without a cue is not changed. The columns time, name,
+    confidence and why are for display only.
     """
     from dubcli.edits import cuefile
 
     suffix = out_file.suffix.lower().removeprefix(".") if out_file else "json"
     form = form or ("csv" if suffix == "csv" else "json")
-    rows = _Known(job_dir).rows()
+    rows = _CuedJob(job_dir).rows()
     text = cuefile.to_csv(rows) if form == "csv" else cuefile.to_json(rows)
     out.export(text, out_file)
 
@@ -121,34 +121,34 @@ def import_(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Take over an edited list of cues.
+    """Read an edited list of cues into the job.
 
     Only the shots in which it differs from what the job does now are kept, in the job's cues.json, and only
-    they run again. To go back to what the computer found, delete cues.json, or a shot in it.
-    A mistake in the list is told with its line and column, ends with 4, and changes nothing.
+    they run again. To undo the edits, delete cues.json, or a shot in it.
+    A mistake in the list is reported with its line and column, ends with 4, and changes nothing.
     """
     from dubcli.core.store import write_atomically
     from dubcli.edits import cuefile, stylefile
 
-    known = _Known(job_dir)
+    cued = _CuedJob(job_dir)
     document, list_ = cuefile.load(file)
-    stylefile.check(document, list_.styles(), stylefile.files(known.job.root))
-    wanted = cuefile.decided(document, list_, known.film)
-    path = known.job.root / "cues.json"
-    before = cuefile.decided(*cuefile.load(path), known.film) if path.is_file() else {}
-    now = known.edits() | before
+    stylefile.check(document, list_.styles(), stylefile.files(cued.job.root))
+    wanted = cuefile.resolve(document, list_, cued.film)
+    path = cued.job.root / "cues.json"
+    before = cuefile.resolve(*cuefile.load(path), cued.film) if path.is_file() else {}
+    now = cued.edits() | before
     changed = {shot: edits for shot, edits in wanted.items() if edits != now.get(shot, [])}
     if not changed:
         out.note("nothing in it differs from what the job does")
         return
-    write_atomically(path, cuefile.kept(before | changed, known.film).encode())
+    write_atomically(path, cuefile.job_file(before | changed, cued.film).encode())
     out.path(path)
     count = f"{len(changed)} shot{'' if len(changed) == 1 else 's'}"
-    out.note(f"{count} changed; to put it to work, type: dubcli run {known.job.root}")
+    out.note(f"{count} changed; to apply it, type: dubcli run {cued.job.root}")
 
 
-class _Known:
-    """A job whose cues are known, and the film that they are about."""
+class _CuedJob:
+    """A job with cues, and the film they belong to."""
 
     def __init__(self, job_dir: Path | None) -> None:
         from dubcli.artifacts.cues import Cues
@@ -165,7 +165,7 @@ class _Known:
         self.found = Cues.load(cue)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The cues with what people want to know of them, in the order of the film."""
+        """The cues with their details, in the order of the film."""
         from dubcli.edits.cuefile import clock, why
 
         found = sorted(self.found.cues, key=lambda cue: (cue.start, cue.shot, cue.track))

@@ -1,4 +1,4 @@
-"""What a command says about itself: the one source of its help, man page and completion."""
+"""The declaration of a command: the one source of its help, man page and completion."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def demo(
     """Make a small sample film and dub it.
 
     The film has three shots, its own English speech, a second audio track and subtitles; its French dub is
-    made too. The face is a public-domain NASA portrait that speaks by this program's own doing.
+    made too. The face is a public-domain NASA portrait, animated by dubcli.
     """
     from dubcli.cli.jobs import Request, Running
     from dubcli.cli.run import execute, listeners

@@ -19,8 +19,8 @@ def doctor(
     """Check that this machine has what dubbing needs.
 
     Looks at Python and its packages, the ffmpeg that will be used and its encoders, the models of every
-    engine, memory, GPU, free disk space, and whether this folder can be written; says what to do about what
-    is lacking. Ends with 5 if dubbing would not work.
+    engine, memory, GPU, free disk space, and whether this folder can be written; prints a remedy for what
+    is missing. Ends with 5 if dubbing would not work.
     """
     from dubcli.cli.machine import FAIL, Finding, examine
 

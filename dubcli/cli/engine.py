@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from dubcli.engines.registry import EngineInfo
 
 HELP = """
-Look at engines, the parts of the work that can be swapped.
+Show engines, the exchangeable parts of the pipeline.
 
-Kinds are tracker (finds faces), aligner (hears speech) and lips (makes mouths). Choose one with --engine
-KIND=NAME or in a preset. The engines named passthrough do nothing, so the whole chain runs without any model.
+Kinds are tracker (finds faces), aligner (finds words and phones in speech) and lips (renders mouths). Choose
+one with --engine KIND=NAME or in a preset. The engines named passthrough do nothing, so the whole pipeline
+runs without any model.
 """
 
 Name = Annotated[str, typer.Argument(metavar="ENGINE", help="An engine's name, or KIND=NAME.")]
@@ -29,7 +30,7 @@ def list_engines(
 ) -> None:
     """List all engines, those of installed packages too.
 
-    Whether an engine is ready is said for a job in this folder.
+    Readiness is that for a job in this folder.
     """
     from dubcli.engines.registry import engines
 

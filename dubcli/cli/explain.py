@@ -24,7 +24,7 @@ def explain(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Say why one unit would run, or what it was made from.
+    """Show why one unit would run, or what it was made from.
 
     dubcli plan shows all units at a glance; this shows one in full: its key, what differs from the last time,
     its inputs, its settings, and its last failure.

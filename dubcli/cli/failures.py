@@ -1,4 +1,4 @@
-"""One place that turns an exception into an exit code and one line."""
+"""Turns an exception into an exit code and one line for the user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def explain(error: BaseException) -> tuple[ExitCode, str]:
-    """The exit code of an exception, and what to tell the user."""
+    """The exit code of an exception, and the line for the user."""
     if isinstance(error, DubError) and not shortage(error):
         return error.exit_code, str(error)
     if isinstance(error, KeyboardInterrupt):
@@ -30,11 +30,11 @@ def explain(error: BaseException) -> tuple[ExitCode, str]:
 
 
 def report(error: BaseException) -> ExitCode:
-    """Tell the user, keep the traceback of a bug, and say which exit code it is."""
+    """Print the error, log the traceback of a bug, and return the exit code."""
     code, text = explain(error)
     if code == ExitCode.BUG and not isinstance(error, DubError):  # a worker's bug is in the job's logs
         trace = "".join(traceback.format_exception(error))
-        log = _keep(trace)
+        log = _append_to_log(trace)
         text += f"; please report it with {log}" if log else "; -v shows the traceback"
         for line in trace.splitlines():
             out.detail(line)
@@ -43,7 +43,7 @@ def report(error: BaseException) -> ExitCode:
     return code
 
 
-def _keep(trace: str) -> Path | None:
+def _append_to_log(trace: str) -> Path | None:
     """Append a traceback to the user's log file; None where that cannot be written."""
     try:
         import platformdirs

@@ -1,4 +1,4 @@
-"""Commands whose options are dataclasses: each field is an option, so that what belongs together stays so."""
+"""Commands whose options are dataclasses: each field is an option, so that related options stay together."""
 
 from __future__ import annotations
 

@@ -21,10 +21,10 @@ def render(command: Declaration, width: int = 0) -> str:
         rows = [(item.name, item.summary) for item in command.commands if item.group == heading]
         parts.append(_section(heading, rows, width, column=12))
     if command.arguments:
-        rows = [(item.names[0], _explained(item)) for item in command.arguments]
+        rows = [(item.names[0], _with_notes(item)) for item in command.arguments]
         parts.append(_section("Arguments", rows, width))
     for heading, options in command.groups():
-        parts.append(_section(heading, [(flags(item), _explained(item)) for item in options], width))
+        parts.append(_section(heading, [(flags(item), _with_notes(item)) for item in options], width))
     parts.append(_section("Exit codes", exit_codes(), width, column=8))
     return "\n\n".join(parts) + "\n"
 
@@ -49,7 +49,7 @@ def paragraphs(text: str, width: int) -> list[str]:
     return [part for part in found if part]
 
 
-def _explained(item: Parameter) -> str:
+def _with_notes(item: Parameter) -> str:
     notes = ["required"] if item.required and item.value else []
     notes += ["may be repeated"] if item.repeats and item.value else []
     notes += [f"default: {item.default}"] if item.default else []

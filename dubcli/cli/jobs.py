@@ -1,4 +1,4 @@
-"""From the words of a command line to a job."""
+"""Opens or creates the job that a command line names, with its settings."""
 
 from __future__ import annotations
 
@@ -135,8 +135,8 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
 
 
 @contextlib.contextmanager
-def look_at(request: Request, running: Running | None = None) -> Iterator[tuple[Job, Resolved]]:
-    """`open_job` that leaves nothing behind; a job that does not exist yet lives in a temporary folder."""
+def preview_job(request: Request, running: Running | None = None) -> Iterator[tuple[Job, Resolved]]:
+    """`open_job` that writes nothing; a job that does not exist yet lives in a temporary folder."""
     job, resolved = open_job(request, running, save=False)
     if job.root.is_dir():
         yield job, resolved

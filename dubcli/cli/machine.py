@@ -1,4 +1,4 @@
-"""What a machine has and lacks for dubbing: checks that each end in a word, a finding and a remedy."""
+"""Checks of the machine for `dubcli doctor`: each gives a state, a finding and a remedy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Finding:
     """The outcome of one check.
 
     Attributes:
-        check: what was looked at.
+        check: what was checked.
         state: `ok`, `warn` (works, but) or `fail` (dubbing will not work).
         text: what was found.
         remedy: what to type or do; "" where nothing is needed.
@@ -42,14 +42,14 @@ class Finding:
 
 
 def examine(folder: Path) -> Iterator[Finding]:
-    """Run all checks, one after another; `folder` is where jobs would lie."""
+    """Run all checks, one after another; `folder` is the folder of the jobs."""
     for check in (_python, _packages, _opencv, _ffmpeg, _engines, _memory, _gpu):
-        yield from _guarded(check)
-    yield from _guarded(lambda: _disk(folder))
-    yield from _guarded(lambda: _scratch(folder))
+        yield from _report_crash(check)
+    yield from _report_crash(lambda: _disk(folder))
+    yield from _report_crash(lambda: _scratch(folder))
 
 
-def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _report_crash(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     """A check's findings; a check that breaks is a finding, never the end of the others."""
     try:
         yield from check()

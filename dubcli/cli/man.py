@@ -35,7 +35,7 @@ def _page(command: Declaration, root: Declaration) -> str:
         ".ad l",
         ".nh",
         ".SH NAME",
-        _text(f"{_file(command).removesuffix('.1')} - {_lowered(command.summary.rstrip('.'))}"),
+        _text(f"{_file(command).removesuffix('.1')} - {_lower_first(command.summary.rstrip('.'))}"),
         ".SH SYNOPSIS",
     ]
     for item in command.commands if command is not root and command.commands else [command]:
@@ -79,7 +79,7 @@ def _parameters(command: Declaration, level: str = ".SH") -> Iterator[str]:
         if level == ".SH" and len(headings) > 1:
             yield f".SS {_text(heading)}"
         for option in options:
-            yield from (".TP", _option(option), _text(_noted(option)))
+            yield from (".TP", _option(option), _text(_with_notes(option)))
 
 
 def _option(option: Parameter) -> str:
@@ -87,7 +87,7 @@ def _option(option: Parameter) -> str:
     return f"{names} \\fI{_text(option.value)}\\fR" if option.value else names
 
 
-def _noted(option: Parameter) -> str:
+def _with_notes(option: Parameter) -> str:
     notes = ["May be repeated."] if option.repeats and option.value else []
     notes += [f"Default: {option.default}."] if option.default else []
     return " ".join([option.help, *notes])
@@ -107,7 +107,7 @@ def _paragraphs(text: str) -> Iterator[str]:
             yield _text(" ".join(part.split()))
 
 
-def _lowered(text: str) -> str:
+def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 

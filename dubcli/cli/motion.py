@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HELP = """
 Edit how a mouth moves, frame by frame.
 
-The curves of a face in a shot are how far its lips are apart, how wide they are, and how much of the new
-mouth shows. Export them, edit them, and import them again; only that face is made anew.
+The curves of a face in a shot are the aperture and the width of its lips, and the blend weight of the
+new mouth. Export them, edit them, and import them again; only that face is made anew.
 """
 
 Face = Annotated[str, typer.Argument(metavar="FACE", help="A face in a shot, such as 00000120/0.")]
@@ -56,11 +56,11 @@ def import_(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Take over the edited curves of a face.
+    """Read the edited curves of a face into the job.
 
-    Values that differ from the last run are kept in the job's folder curves; to go back to what the computer
-    found, delete the file there.
-    A mistake in the file is told with its line and column, ends with 4, and changes nothing.
+    Values that differ from the last run are kept in the job's folder curves; to undo the edits,
+    delete the file there.
+    A mistake in the file is reported with its line and column, ends with 4, and changes nothing.
     """
     from dubcli.core.store import write_atomically
     from dubcli.edits import curvefile
@@ -71,14 +71,14 @@ def import_(
     curvefile.check(document, edits, [row.frame for row in known.curves])
     path = job.root / "curves" / f"{_unit(face)}.csv"
     before = curvefile.load(path)[1] if path.is_file() else None
-    rows = curvefile.merged(before, known, edits)
+    rows = curvefile.merge_edits(before, known, edits)
     if rows == [row.model_dump() for row in (before.curves if before else ())]:
         out.note("nothing in it differs from what the mouth does")
         return
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, curvefile.to_csv(rows).encode())
     out.path(path)
-    out.note(f"to put it to work, type: dubcli run {job.root}")
+    out.note(f"to apply it, type: dubcli run {job.root}")
 
 
 def _job(place: Path | None) -> Job:

@@ -45,7 +45,7 @@ JobDir = Annotated[
     Path | None,
     typer.Argument(
         metavar="JOB",
-        help="The job directory that run has made. Without it: this folder, or the one job in it.",
+        help="The job directory of an earlier run. Without it: this folder, or the one job in it.",
     ),
 ]
 Audio = Annotated[
@@ -71,7 +71,7 @@ Script = Annotated[
     Path | None,
     typer.Option(
         "--script", metavar="FILE", rich_help_panel=FILES,
-        help="What is said in the dub: .srt, .vtt, .ass, .TextGrid, .ctm, .txt, or .json of WhisperX. Mouths "
+        help="The script of the dub: .srt, .vtt, .ass, .TextGrid, .ctm, .txt, or .json of WhisperX. Mouths "
         "then close at the right sounds more surely, and names of speakers help to find who speaks.",
     ),
 ]  # fmt: skip
@@ -123,7 +123,7 @@ Fallback = Annotated[
     typer.Option(
         "--fallback", metavar="none|original", rich_help_panel=RUNNING,
         help="What to do when shots have failed: leave the film unfinished (none, the default), or finish "
-        "it with the source's picture there and say so in the report (original).",
+        "it with the source's picture there and note it in the report (original).",
     ),
 ]  # fmt: skip
 Accept = Annotated[
@@ -137,8 +137,8 @@ KeepMatching = Annotated[
     bool,
     typer.Option(
         "--keep-matching", rich_help_panel=SETTINGS,
-        help="Leave frames alone in which the film's mouth fits the dub already. The setting motion.matching "
-        "says how well it must fit.",
+        help="Keep frames in which the film's mouth already fits the dub. The setting motion.matching "
+        "sets how well it must fit.",
     ),
 ]  # fmt: skip
 Progress = Annotated[

@@ -1,4 +1,4 @@
-"""The only printer: data to stdout, everything else to stderr; no colour where nobody wants it."""
+"""All printing: data to stdout, everything else to stderr; colour only on a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 
 class Output:
-    """Where a command's words go.
+    """The output of a command.
 
     Attributes:
         quiet: notes are dropped; warnings and errors stay.
@@ -82,7 +82,7 @@ class Output:
                 _write(sys.stdout, " " * before + line)
 
     def note(self, text: str) -> None:
-        """A line about what happens, on stderr, unless quiet."""
+        """A line about progress, on stderr, unless quiet."""
         if not self.quiet:
             _write(sys.stderr, printable(text))
 
@@ -106,23 +106,23 @@ out = Output()
 
 
 class _Stream(io.TextIOWrapper):
-    """A standard stream that takes any file name, and falls silent when its reader goes away."""
+    """A standard stream that takes any file name, and discards output once its reader is gone."""
 
     def write(self, text: str) -> int:
-        with self._forgiving():
+        with self._ignore_closed():
             super().write(text)
         return len(text)
 
     def flush(self) -> None:
-        with self._forgiving():
+        with self._ignore_closed():
             super().flush()
 
     @contextlib.contextmanager
-    def _forgiving(self) -> Iterator[None]:
+    def _ignore_closed(self) -> Iterator[None]:
         try:
             yield
         except BrokenPipeError:
-            # Nobody listens any more; a run goes on all the same, and writes into the void.
+            # The reader is gone; a run continues, and its output is discarded.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
 
 
@@ -152,10 +152,10 @@ def colour(stream: TextIO, code: str, text: str) -> str:
 
 def printable(text: str) -> str:
     """The text with control characters spelt out: a file name cannot move the cursor or start a line."""
-    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else _spelt(c) for c in text)
+    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else _escape(c) for c in text)
 
 
-def _spelt(character: str) -> str:
+def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 

@@ -37,10 +37,10 @@ def plan(
 
 def show(request: Request, selection: Selection, running: Running | None = None, *, json: bool) -> None:
     """Print the plan of a job."""
-    from dubcli.cli.jobs import as_json, look_at
+    from dubcli.cli.jobs import as_json, preview_job
     from dubcli.core.plan import plan as rows_of
 
-    with look_at(request, running) as (job, resolved):
+    with preview_job(request, running) as (job, resolved):
         job.read_sources()
         rows = list(rows_of(job, selection))
         if json:
@@ -62,7 +62,7 @@ def show(request: Request, selection: Selection, running: Running | None = None,
             lines = [(row.stage, row.unit.name if row.unit else "?", row.state, _why(row)) for row in rows]
             out.table(("stage", "unit", "state", "why"), lines)
         else:
-            out.table(("stage", "units", "state", "why"), _grouped(rows))
+            out.table(("stage", "units", "state", "why"), _group(rows))
 
 
 def as_row(row: Row) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _why(row: Row) -> str:
     return ", ".join(row.reasons)
 
 
-def _grouped(rows: Iterable[Row]) -> list[tuple[str, str, str, str]]:
+def _group(rows: Iterable[Row]) -> list[tuple[str, str, str, str]]:
     """Units of a stage with the same state and reasons on one line: a film has thousands of shots."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:

@@ -11,7 +11,7 @@ from dubcli.cli import options
 from dubcli.cli.output import out
 
 HELP = """
-Look at presets, named sets of settings.
+Show presets, named sets of settings.
 
 A preset is a YAML file. A setting is taken from the first of these that has it: a flag, a DUBCLI_* variable
 (DUBCLI_LIPS_ENGINE for lips.engine), dubcli.toml in the folder that holds the job, your own config file, the
@@ -62,7 +62,7 @@ def show(
 ) -> None:
     """Show every setting, its value and where that comes from.
 
-    What is shown is what a job in this folder would have. With -v what each setting means is shown too.
+    Values are those of a job in this folder. With -v each setting is described.
     """
     from dubcli.cli.jobs import as_json
     from dubcli.settings.layers import describe, nest, resolve

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 KINDS = ("auto", "bar", "plain", "json", "openjd", "none")
 QUIET_SECONDS = 60.0
-"""Plain progress says something at least this often."""
+"""Plain progress prints a line at least this often; set by hand."""
 
 SHARES = {
     "probe": 1,
@@ -70,7 +70,7 @@ class Tally:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds left, None while nobody can know."""
+        """Seconds left, None while it cannot be estimated."""
         fraction = self.fraction
         elapsed = time.monotonic() - self.began
         return elapsed * (1 - fraction) / fraction if fraction > 0.02 else None
@@ -85,7 +85,7 @@ class Plain:
         self._said = time.monotonic()
 
     def __call__(self, event: Event) -> None:
-        """Write a line where the event deserves one."""
+        """Write a line for events that people need."""
         self.tally(event)
         text = describe(event)
         if text is None and time.monotonic() - self._said > QUIET_SECONDS:
@@ -145,7 +145,7 @@ class OpenJD:
         self.tally = Tally()
 
     def __call__(self, event: Event) -> None:
-        """Write progress after each unit, and what is being said."""
+        """Write progress after each unit, and notices and warnings as status."""
         self.tally(event)
         if event["type"] in ("unit.done", "unit.failed", "progress", "run.stop"):
             self.stream.write(f"openjd_progress: {100 * self.tally.fraction:.1f}\n")
@@ -180,7 +180,7 @@ def listener(kind: str, stream: TextIO) -> Listener | None:
 
 
 def describe(event: Event) -> str | None:
-    """An event in words, None where a person need not hear of it."""
+    """An event in words, None for events that people do not need."""
     name = f"{event.get('stage', '')} {event.get('unit', '')}"
     match event["type"]:
         case "unit.done":

@@ -25,7 +25,7 @@ def report(
 ) -> None:
     """Show the path of a job's report.
 
-    The report says what was done to each shot, what was left alone, and why.
+    The report shows what was changed in each shot, what was not, and why.
     With --json the report itself is printed as a JSON document.
     """
     from dubcli.cli.jobs import find_job

@@ -109,11 +109,11 @@ def run(
     """Dub a film: the same film, with mouths that speak the dub.
 
       dubcli run film.mp4 --audio dub_fr.wav   writes film.dub_fr.mp4
-      dubcli run film.dub_fr.dub               goes on with that job
+      dubcli run film.dub_fr.dub               continues that job
 
-    Everything done is kept in the job directory, so the same command typed again goes on where the last one
+    Everything done is kept in the job directory, so the same command typed again continues where the last one
     stopped, and does nothing where all is done. Changing a setting runs again only what it touches. Ctrl-C
-    finishes the shot in hand and stops; a second Ctrl-C stops at once. Either way nothing finished is lost.
+    finishes the current units and stops; a second Ctrl-C stops at once. Either way nothing finished is lost.
 
     On stdout comes the path of the dubbed film, or with --json the events; progress goes to stderr.
     """
@@ -159,7 +159,7 @@ def execute(
 
 
 def listeners(progress: str, *, json: bool) -> list[Listener]:
-    """Who hears the events of a run: stdout for machines, stderr for people."""
+    """The listeners of a run's events: stdout for machines, stderr for people."""
     from dubcli.cli.progress import Json, listener
 
     found: list[Listener] = [Json(sys.stdout)] if json else []

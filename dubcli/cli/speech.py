@@ -12,7 +12,7 @@ from dubcli.cli.output import out
 from dubcli.errors import UsageError
 
 HELP = """
-See what was heard in the dub and in the film.
+Export the words and phones recognised in the dub and in the film.
 
 Words, phones and mouth classes with their times. As a TextGrid they can be corrected in Praat, and given to
 dubcli run as the dub's --script.
@@ -26,7 +26,7 @@ Format = Annotated[
     Literal["textgrid", "json"] | None,
     typer.Option(
         "--format", metavar="textgrid|json", rich_help_panel=options.OUTPUT,
-        help="The form; without it the file's suffix says, and TextGrid where there is none.",
+        help="The format. Without it: by the file's suffix, else TextGrid.",
     ),
 ]  # fmt: skip
 
@@ -41,7 +41,7 @@ def export(
 ) -> None:
     """Write words and phones with their times, as a TextGrid or as JSON.
 
-    Words are known where the dub has a script, or was heard with whisperx.
+    Words are known where the dub has a script, or was transcribed with whisperx.
     """
     from dubcli.artifacts.speech import Record
     from dubcli.cli.jobs import find_job
@@ -52,7 +52,7 @@ def export(
     key = job.ref(f"align/{of}")
     artifact = job.store.get(key) if key else None
     if artifact is None:
-        raise UsageError(f"{job.root} has not heard its {of} yet; type: dubcli run {job.root}")
+        raise UsageError(f"{job.root} has no phones of its {of} yet; type: dubcli run {job.root}")
     record = Record.load(artifact.path)
     as_json = form == "json" or (form is None and out_file is not None and out_file.suffix.lower() == ".json")
     text = record.text() if as_json else textgrid.dump(record)

@@ -16,8 +16,8 @@ def status(
 ) -> None:
     """Show how far a job is, and what failed.
 
-    Units done and to do are counted by stage, and whether a run holds the job just now is told.
-    What counts as done is what the store holds, so this is true even after a crash.
+    Units done and to do are counted by stage, and a run that holds the job now is named.
+    Done means that the store holds the result, so this is true even after a crash.
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from dubcli.core.job import Job
 
 HELP = """
-Lend the speaking style of a clip to people of a film.
+Measure the speaking style of a clip, and give it to people.
 
-A style is where a mouth lies while its owner speaks, and how far it goes: a few numbers in a file in the
+A style is the mean and the range of a mouth's movement in speech: a few numbers in a file in the
 job's folder styles, to be edited. Give it to a person in cast.yaml (dubcli cast edit), or to a line in the
 cues (dubcli cue export), by its name.
 """
 
-_SHORT_S = 5.0  # of speech; with less, a style tells of what was said as much as of who said it
+_SHORT_S = 5.0  # of speech, set by hand; with less, a style depends on the words as much as on the speaker
 
 Clip = Annotated[Path, typer.Argument(metavar="CLIP", help="A film in which somebody speaks that way.")]
 Name = Annotated[
@@ -49,10 +49,10 @@ def lend(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Learn a style from a clip with its own sound.
+    """Measure a style on a clip with its own sound.
 
-    The clip is looked at and heard as a film is, up to the stage learn; the work is kept in the job's store.
-    Half a minute of speech tells a style well, ten seconds mostly do.
+    The clip is analysed like a film, up to the stage learn; the results are kept in the job's store.
+    Half a minute of speech gives a good estimate, ten seconds mostly suffice.
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
@@ -66,14 +66,14 @@ def lend(
     path = job.root / stylefile.FOLDER / f"{name}.json"
     if path.exists():
         raise UsageError(f"{path} is there already; give another --name, or delete it")
-    people = {one: facts for one, facts in _learnt(job, clip, progress).items() if "talks" in facts}
+    people = {one: facts for one, facts in _learn_clip(job, clip, progress).items() if "talks" in facts}
     if not people:
-        raise MediaError(f"nobody is seen speaking long enough in {clip}; name another clip")
+        raise MediaError(f"nobody visible speaks long enough in {clip}; name another clip")
     who = max(people, key=lambda one: float(people[one]["talks"])) if person is None else person
-    said = [f"{one} ({facts['talks']:g} s)" for one, facts in people.items()]
+    speakers = [f"{one} ({facts['talks']:g} s)" for one, facts in people.items()]
     if who not in people:
         raise UsageError(
-            f"--person {who}: nobody who speaks in {clip} is called that; there are: {', '.join(said)}"
+            f"--person {who}: nobody who speaks in {clip} is called that; there are: {', '.join(speakers)}"
         )
     found = people[who]
     text = stylefile.dump(
@@ -83,9 +83,9 @@ def lend(
     write_atomically(path, text.encode())
     out.path(path)
     if found["talks"] < _SHORT_S:
-        out.warn(f"{who} speaks for {found['talks']:g} s only; a longer clip tells a style more surely")
-    if len(said) > 1:
-        out.note(f"it is the style of {who}; there are: {', '.join(said)}")
+        out.warn(f"{who} speaks for {found['talks']:g} s only; a longer clip gives a better estimate")
+    if len(speakers) > 1:
+        out.note(f"it is the style of {who}; there are: {', '.join(speakers)}")
     out.note(f"to use it, write style: {name} for a person (dubcli cast edit) or a cue (dubcli cue export)")
 
 
@@ -97,9 +97,8 @@ def show(
 ) -> None:
     """List the styles of a job, and how the film's own people speak.
 
-    Of the aperture of the lips, the width between the corners and how far the lips stand out: how far the
-    middle lies above the mouth at rest, and how far it goes about that, in distances between the outer eye
-    corners.
+    Of the aperture, the width and the protrusion of the lips: the mean above the mouth at rest, and the
+    standard deviation, in distances between the outer eye corners.
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
@@ -124,8 +123,8 @@ def _cells(found: dict[str, Any]) -> list[str]:
     return [f"{part['middle']:+.3f} ±{part['reach']:.3f}" for part in parts]
 
 
-def _learnt(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]]:
-    """What is learnt of the people of a clip, by a job of its own over the same store."""
+def _learn_clip(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]]:
+    """The facts of `learn` about the people of a clip, by a job of its own over the same store."""
     from dubcli.cli.run import listeners
     from dubcli.core import runner
     from dubcli.core.events import Events
@@ -139,7 +138,7 @@ def _learnt(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]]:
     with job.lock(), tempfile.TemporaryDirectory(prefix="dubcli-style-") as folder:
         reference = Job.create_or_open(
             clip,
-            job.dub,  # which that job has heard, or will have to
+            job.dub,  # which that job has aligned, or will have to
             settings.model_copy(update={"learn": learn}),
             out=Path(folder) / "clip.mp4",
             root=Path(folder) / "job",
@@ -152,7 +151,7 @@ def _learnt(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]]:
 
 
 def _people(job: Job) -> dict[str, dict[str, Any]]:
-    """What was last learnt of a job's people; nothing where no run came so far."""
+    """The last facts of `learn` about a job's people; empty where no run got so far."""
     from dubcli.artifacts.mouth import MouthFacts
 
     key = job.ref("learn/film")
