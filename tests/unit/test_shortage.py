@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dubcli.cli import failures
-from dubcli.core.shortage import by_signal, shortage_in_text, shortage
+from dubcli.core.shortage import by_signal, shortage, shortage_in_text
 from dubcli.core.worker import explain
 from dubcli.errors import (
     ConfigError,
