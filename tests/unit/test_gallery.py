@@ -178,8 +178,11 @@ def test_a_close_up_in_4k_at_10_bits_is_kept_at_full_resolution_within_the_budge
     video: Any = SimpleNamespace(width=3840, height=2160, bit_depth=10, rate=24)
 
     def decoded(path: Path, video: Any, pts: Any, start: int, stop: int, digests: Any) -> Any:
+        square = SimpleNamespace(size=(video.width, video.height))
         for _ in range(start, stop):
-            yield SimpleNamespace(rgb=lambda rect: np.full((rect[3], rect[2], 3), 1 << 15, np.uint16))
+            yield SimpleNamespace(
+                rgb=lambda rect: np.full((rect[3], rect[2], 3), 1 << 15, np.uint16), square=square
+            )
 
     monkeypatch.setattr("dubcli.media.decode.frames", decoded)
     one = track(np.tile(np.linspace(0, 0.3, 50), 10))
