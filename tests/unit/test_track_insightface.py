@@ -163,12 +163,11 @@ def test_the_licence_must_be_accepted_and_the_pack_named(tmp_path: Path, pack: P
     required.check(resolved)
     (tmp_path / "film.mp4").touch()
     (tmp_path / "dub.wav").touch()
-    job = Job.create_or_open(tmp_path / "film.mp4", tmp_path / "dub.wav", resolved.settings)
+    files = tmp_path / "film.mp4", tmp_path / "dub.wav"
     with pytest.raises(ConfigError, match=r"engines\.insightface\.pack: name the folder"):
-        job.read_sources()
+        Job.create_or_open(*files, resolved.settings)
     asked["engines.insightface.pack"] = ("--set", str(pack))
-    job.settings = resolve(flags=asked, environ={}).settings
-    sources = job.read_sources()
+    sources = Job.create_or_open(*files, resolve(flags=asked, environ={}).settings).read_sources()
     assert {role for role in sources if role.startswith("insightface/")} == {
         "insightface/detector", "insightface/landmarks", "insightface/identity",
     }  # fmt: skip
