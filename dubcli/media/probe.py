@@ -129,10 +129,10 @@ def _video(
 def _rate(stream: AvVideoStream, times: list[int]) -> Fraction:
     """Frames per second: as the container says, unless that is nonsense (raw DV has its ticks there)."""
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-    for exact in (Fraction(round(rate)), Fraction(1000 * round(rate * 1001 / 1000), 1001)):
-        if abs(rate - exact) < rate / _RATE_RESOLUTION:  # Matroska has nanoseconds of a picture
-            return exact
     if rate <= _MAX_FPS:
+        for exact in (Fraction(round(rate)), Fraction(1000 * round(rate * 1001 / 1000), 1001)):
+            if abs(rate - exact) < rate / _RATE_RESOLUTION:  # Matroska has nanoseconds of a picture
+                return exact
         return rate
     steps = sorted(b - a for a, b in itertools.pairwise(sorted(times)))
     tick = stream.time_base or Fraction(1, 1000)

@@ -33,7 +33,7 @@ def split(tmp_path_factory: pytest.TempPathFactory, tiny: Sample) -> Place:
     path = os.pathsep.join([str(installed), str(ENGINES), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {"PYTHONPATH": path, misbehave.MARK: str(folder / "calls"), "PLACE": str(folder / "job")}
     place = Place.make(folder / "job", tiny.film, tiny.dub, environment)
-    for stage in ("probe", "split"):
+    for stage in ("probe", "scan", "split"):
         done = place.run("--stage", stage)
         assert done.returncode == 0, done.stderr
     return place
@@ -95,7 +95,7 @@ def test_shortages_are_temporary_whoever_tells_them(split: Place, engine: str, w
 
 def test_unfinished_work_does_not_stay_in_a_store_that_others_share(split: Place) -> None:
     store = split.folder / "shared"
-    for stage in ("probe", "split"):
+    for stage in ("probe", "scan", "split"):
         assert split.run("--stage", stage, "--store", str(store)).returncode == 0
     code, _ = track(split, "raises", "--store", str(store))
     assert code == 7

@@ -27,7 +27,7 @@ from dubcli.media import decode, encode, picture, remux, square
 from dubcli.media.ffmpeg import Process, url
 from dubcli.media.probe import probe as probed
 from dubcli.settings.config import ComposeSettings, Settings
-from dubcli.stages import probe, split, track
+from dubcli.stages import probe, scan, track
 from tests.media import films
 
 
@@ -104,7 +104,7 @@ def test_times_that_jump_back_are_refused(tmp_path: Path) -> None:
     stages = films.Stages(tmp_path / "job", film)
     stages.run(probe)
     with pytest.raises(MediaError, match="jump back after frame 49"):
-        stages.run(split)
+        stages.run(scan)
 
 
 @pytest.mark.parametrize("touched", [range(20, 23), ()], ids=["touched", "copied"])
