@@ -60,6 +60,20 @@ class Row:
     pixels: bool = True
 
 
+DV = [
+    "-vf",
+    "scale=480:480,pad=720:480:120:0,setsar=8/9",
+    "-r",
+    "30000/1001",
+    "-c:v",
+    "dvvideo",
+    "-pix_fmt",
+    "yuv411p",
+    "-ac",
+    "2",
+]
+"""NTSC DV: 4:1:1, 720×480, pixels of 8:9."""
+
 ROWS = {
     "mp4, 25": Row("film.mp4", X264),
     "mp4, 23.976": Row("film.mp4", ["-r", "24000/1001", *X264]),
@@ -123,34 +137,12 @@ ROWS = {
     ),
     "dv, 4:1:1": Row(
         "film.dv",
-        [
-            "-vf",
-            "scale=480:480,pad=720:480:120:0,setsar=8/9",
-            "-r",
-            "30000/1001",
-            "-c:v",
-            "dvvideo",
-            "-pix_fmt",
-            "yuv411p",
-            "-ac",
-            "2",
-        ],
+        DV,
         refused=True,
     ),
     "dv, 4:1:1 lossless": Row(
         "film.dv",
-        [
-            "-vf",
-            "scale=480:480,pad=720:480:120:0,setsar=8/9",
-            "-r",
-            "30000/1001",
-            "-c:v",
-            "dvvideo",
-            "-pix_fmt",
-            "yuv411p",
-            "-ac",
-            "2",
-        ],
+        DV,
         out="out.mkv",
         options=["--set", "compose.codec=ffv1"],
     ),
