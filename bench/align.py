@@ -27,7 +27,7 @@ from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.engines.aligners.script import Scores, follow
 from dubcli.errors import MediaError
 from dubcli.media import spans
-from dubcli.media.decode import audio
+from dubcli.media.sound import audio
 from dubcli.speech.features import features, levelled
 from dubcli.speech.lines import Line, Script
 from dubcli.speech.visemes import from_phones

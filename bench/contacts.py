@@ -24,7 +24,7 @@ from bench.motion import closures, f1, free
 from dubcli.engines.aligners.base import AlignmentContext
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.engines.aligners.script import Scores, follow
-from dubcli.media.decode import audio
+from dubcli.media.sound import audio
 from dubcli.quality import curves
 from dubcli.speech import basis, model, motion, prior
 from dubcli.speech.features import features, levelled

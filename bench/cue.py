@@ -27,7 +27,7 @@ from dubcli.artifacts.shots import Frames
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.cueing import evidence
-from dubcli.media.decode import audio
+from dubcli.media.sound import audio
 from dubcli.settings.config import Settings
 
 TRUTH = Path(__file__).parents[1] / "tests" / "truth"

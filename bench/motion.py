@@ -28,7 +28,7 @@ from tqdm import tqdm
 from bench.quality import listed
 from dubcli.artifacts.phones import INDEX
 from dubcli.engines.aligners.phones import PhoneAligner
-from dubcli.media.decode import audio
+from dubcli.media.sound import audio
 from dubcli.quality import curves
 from dubcli.speech import basis, model, motion, prior
 from dubcli.speech.features import features, levelled

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from bench.motion import arguments, known_for, wanted
 from dubcli.engines.aligners.phones import PhoneAligner
-from dubcli.media.decode import audio
+from dubcli.media.sound import audio
 from dubcli.quality import curves
 from dubcli.speech.features import features, levelled
 

@@ -22,7 +22,7 @@ from dubcli.core.model import Artifact, JobView, Source, Task
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.face import mesh as regions
 from dubcli.face import pose
-from dubcli.media.decode import audio
+from dubcli.media.sound import audio
 from dubcli.settings.config import Settings
 from dubcli.speech.features import features, levelled
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.media import decode, layout
+from dubcli.media import ahead, decode, layout
 from dubcli.media.encode import Encoder, encoding, verify_encoded
 from dubcli.media.patches import Patches
 
@@ -74,7 +74,8 @@ def encode_spans(
     count = sum(stop - start for start, stop in spans)
     starts = np.cumsum([0] + [stop - start for start, stop in spans[:-1]]).tolist()
     with Encoder(out, video, encoding(video, settings), starts) as encoder:
-        for done, (_, planes) in enumerate(composite_frames(film, video, pts, digest, spans, patches)):
+        pictures = ahead.read(composite_frames(film, video, pts, digest, spans, patches), 1)
+        for done, (_, planes) in enumerate(pictures):
             encoder.write(planes)
             if done % 10 == 9:
                 report(done + 1, count)

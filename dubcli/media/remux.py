@@ -14,12 +14,13 @@ import ffmpeg
 from dubcli.artifacts.media import AudioStream, MediaInfo, OtherStream, SubtitleStream
 from dubcli.errors import MediaError
 from dubcli.language import iso639_2
-from dubcli.media import boxes, decode, matroska, picture, source
+from dubcli.media import boxes, matroska, picture, source
 from dubcli.media.containers import AAC_RATE, VIDEO, audio_codec, format_of, subtitle_codec, suffix_for
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
 from dubcli.media.matroska import placeholder
 from dubcli.media.probe import probe
+from dubcli.media.sound import with_decoded_start
 from dubcli.media.spans import Span
 
 _AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audible difference
@@ -291,8 +292,8 @@ def _with_encoder_delay(dub: Dub, container: str, scratch: Path) -> Dub:
     command = ffmpeg.output(track, url(path), c="copy", fflags="+bitexact")
     with Process([*arguments(command), "-y"]):
         pass
-    (sound,) = probe(path, whole=False).audio
-    return dataclasses.replace(dub, path=path, sound=decode.with_decoded_start(path, sound))
+    (track,) = probe(path, whole=False).audio
+    return dataclasses.replace(dub, path=path, sound=with_decoded_start(path, track))
 
 
 def _streams(what: Plan, film: picture.Film, dub: Dub, form: str) -> list[Any]:

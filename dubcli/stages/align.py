@@ -71,7 +71,7 @@ def run(task: Task) -> None:
     """Align one audio file and write its record and features."""
     from dubcli.artifacts import speech
     from dubcli.engines.aligners.base import Aligner, AlignmentContext
-    from dubcli.media.decode import audio
+    from dubcli.media.sound import audio
     from dubcli.speech.features import levelled, made
 
     wave, start = audio(task.inputs["audio"], rate=16000, stream=task.facts.get("stream"))

@@ -56,7 +56,7 @@ def run(task: Task) -> None:
     from dubcli.artifacts.motion import Motion
     from dubcli.artifacts.shots import Frames
     from dubcli.engines.lips import LipWork
-    from dubcli.media import spans
+    from dubcli.media import ahead, spans
     from dubcli.media.patches import write
 
     motion, frames = Motion.load(task.inputs["motion"]), Frames.load(task.inputs["split"])
@@ -78,6 +78,7 @@ def run(task: Task) -> None:
     active = motion.weight > 0
     # Where all weights are 0, as in a shot that matches the dub already, no engine is loaded.
     made = engine("lips", task.engine).load().patches(work) if active.any() else ()
+    made = ahead.read(made, 1)  # one is stored while the next is made
     placed, given_back = write(patches.pictures(task.out), made, work.frames[active], work.video)
     placed.save(task.out)
     patches.PatchFacts(

@@ -43,13 +43,13 @@ def _judge(task: Task) -> None:
     import tempfile
     from pathlib import Path
 
-    from dubcli.media import decode, writable
+    from dubcli.media import sound, writable
     from dubcli.media.probe import probe
     from dubcli.media.remux import Dub
     from dubcli.settings.config import ComposeSettings
 
     film, voice = (probe(task.inputs[role], whole=False) for role in ("film", "dub"))
-    track = decode.with_decoded_start(task.inputs["dub"], decode.main_track(voice))
+    track = sound.with_decoded_start(task.inputs["dub"], sound.main_track(voice))
     dub = Dub(task.inputs["dub"], track, 0.0, "", alone=task.params["original"] == "drop")
     late = writable.late_sound(voice, track)
     if late and not task.params["offset"]:

@@ -62,7 +62,7 @@ def run(task: Task) -> None:
     from dubcli.artifacts import remux as artifact
     from dubcli.artifacts.media import MediaInfo
     from dubcli.artifacts.shots import Frames, Groups
-    from dubcli.media import assemble, decode
+    from dubcli.media import assemble, sound
     from dubcli.media.picture import Film
     from dubcli.media.probe import probe
     from dubcli.media.remux import Dub
@@ -71,9 +71,9 @@ def run(task: Task) -> None:
     path = task.inputs["film"]
     info, frames = MediaInfo.load(task.inputs["probe"]), Frames.load(task.inputs["split"])
     film = Film(path, info.film, frames.pts, Fraction(*info.start))
-    track = decode.main_track(probe(task.inputs["dub"], whole=False))
-    track = decode.with_decoded_start(task.inputs["dub"], track)
-    seconds = decode.duration(task.inputs["dub"], track.index)
+    track = sound.main_track(probe(task.inputs["dub"], whole=False))
+    track = sound.with_decoded_start(task.inputs["dub"], track)
+    seconds = sound.duration(task.inputs["dub"], track.index)
     alone = task.params["original"] == "drop"
     dub = Dub(task.inputs["dub"], track, seconds, task.params["language"], task.params["offset"], alone)
     segments = [_segment(path) for role, path in sorted(task.inputs.items()) if role.startswith("video/")]

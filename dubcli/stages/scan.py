@@ -6,7 +6,7 @@ from dubcli.artifacts.media import MediaInfo
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError
 
-STAGE = Stage("scan", version=1, after=("probe",))
+STAGE = Stage("scan", version=2, after=("probe",))
 _JUMP_SECONDS = 1  # seconds back in time, more than any reordering of pictures; set by hand
 
 
@@ -33,7 +33,7 @@ def run(task: Task) -> None:
     import numpy as np
 
     from dubcli.artifacts import shots
-    from dubcli.media import decode, source
+    from dubcli.media import ahead, decode, source
     from dubcli.media.colour import Colour
     from dubcli.media.groups import Grouper
     from dubcli.media.shots import WIDTH, Scorer
@@ -55,7 +55,8 @@ def run(task: Task) -> None:
         stream = decode.open_stream(container, film, video.index)
         grouper = Grouper(video.codec, stream.codec_context.extradata or b"")
         step = max(1, round(1 / (video.rate * video.tick)))
-        for frame in decode.pictures(container, stream, film, video, count_damage, grouper.add):
+        pictures = decode.pictures(container, stream, film, video, count_damage, grouper.add)
+        for frame, digest in ahead.read(((frame, decode.digest(frame)) for frame in pictures), 4):
             presentation = decode.presentation_time(frame, container)
             time = presentation if presentation is not None else (pts[-1] + step if pts else video.start_pts)
             if pts and time < pts[-1] - _JUMP_SECONDS / video.tick:
@@ -64,7 +65,7 @@ def run(task: Task) -> None:
                     "give it times that go on, or dub its parts one by one"
                 )
             pts.append(max(time, pts[-1] + 1) if pts else time)
-            digests.append(decode.digest(frame))
+            digests.append(digest)
             scorer.add(decode.to_rgb(frame, colour, *size, small=True)[..., ::-1])
             if len(pts) % 25 == 0:
                 task.report(len(pts), max(video.packets, len(pts)))

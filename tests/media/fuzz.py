@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dubcli.errors import DubError
-from dubcli.media import decode
+from dubcli.media import sound
 from dubcli.media.ffmpeg import url
 from tests.media import films
 
@@ -96,7 +96,7 @@ def main(folder: Path, cases: int, first: int = 0) -> dict[str, float]:
 def read(root: Path, path: Path, dub: Path, case: int) -> None:
     """Read a file as far as a job would."""
     if "sound" in path.name:
-        decode.audio(path)
+        sound.audio(path)
         return
     shutil.rmtree(root, ignore_errors=True)
     stages = films.Stages(root, path, dub, ".mkv" if path.suffix in (".mkv", ".avi") else ".mov")

@@ -14,7 +14,7 @@ import pytest
 
 from dubcli.artifacts.shots import Frames
 from dubcli.errors import CheckError, MediaError
-from dubcli.media import decode
+from dubcli.media import sound
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
 from dubcli.stages import probe as stage_probe
@@ -36,7 +36,7 @@ def test_any_name_is_only_a_name(name: str, tmp_path: Path, monkeypatch: pytest.
     film, dub = Path(name + ".mp4"), Path(name + ".wav")
     os.rename("film.mp4", film)
     os.rename("dub.wav", dub)
-    assert len(decode.audio(dub)[0]) == 8000
+    assert len(sound.audio(dub)[0]) == 8000
     done = films.dubbed(tmp_path / "job", film, dub, range(2, 4))
     assert films.decoded(done.path).times == films.decoded(tmp_path / film).times
     assert sorted(os.listdir(tmp_path)) == sorted([film.name, dub.name, "job"])
@@ -64,7 +64,7 @@ def test_what_is_no_media_is_refused(content: bytes, name: str, tmp_path: Path) 
         probe(path)
     assert "\n" not in str(caught.value)
     with pytest.raises(MediaError):
-        decode.audio(path)
+        sound.audio(path)
 
 
 def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_cover_is_no_film(tmp_path: Path) -> None:
     )  # fmt: skip
     info = probe(tmp_path / "song.m4a")
     assert info.video is None
-    assert decode.audio(tmp_path / "song.m4a")[0].size
+    assert sound.audio(tmp_path / "song.m4a")[0].size
 
 
 def test_a_truncated_film_plays_to_where_it_ends(tmp_path: Path, dub: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_dub_without_samples_is_refused_before_any_work(tmp_path: Path) -> Non
     film = films.make(tmp_path / "film.mp4", *films.x264())
     empty = films.wav(tmp_path / "empty.wav", np.zeros(0))
     with pytest.raises(MediaError, match="no sound"):
-        decode.audio(empty)
+        sound.audio(empty)
     stages = films.Stages(tmp_path / "job", film, empty)
     with pytest.raises(MediaError, match="no sound"):
         stages.run(stage_probe)

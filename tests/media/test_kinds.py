@@ -23,7 +23,7 @@ from dubcli.artifacts.shots import Frames
 from dubcli.core.job import Job, default_out
 from dubcli.errors import CheckError, DubError, MediaError, UsageError
 from dubcli.media import compose as mixing
-from dubcli.media import decode, encode, picture, remux, square
+from dubcli.media import decode, encode, picture, remux, sound, square
 from dubcli.media.ffmpeg import Process, url
 from dubcli.media.probe import probe as probed
 from dubcli.settings.config import ComposeSettings, Settings
@@ -196,7 +196,7 @@ def test_channels_keep_their_places_or_are_refused_at_once(layout: str, tmp_path
     count = av.AudioLayout(layout).nb_channels
     tones = "|".join(f"0.3*sin({200 + 90 * k}*2*PI*t)" for k in range(count))
     films.ffmpeg("-f", "lavfi", "-t", "1", "-i", f"aevalsrc={tones}:c={layout}:s=48000", url(dub))
-    assert len(decode.audio(dub)[0]) == 16000
+    assert len(sound.audio(dub)[0]) == 16000
     for result in (".mp4", ".mov", ".mkv"):
         if result == ".mp4" and (count > 8 or layout == "6.1"):
             stages = films.Stages(tmp_path / "refused", film, dub, result)
@@ -559,10 +559,10 @@ def test_a_film_after_its_last_subtitle_is_not_held_in_memory(
         whole(self)
 
     info, pts = probed(film), np.arange(1500) * 40
-    sound = decode.with_decoded_start(dub, decode.main_track(probed(dub)))
+    track = sound.with_decoded_start(dub, sound.main_track(probed(dub)))
     source = picture.Film(film, info.film, pts)
     monkeypatch.setattr(Process, "finish", watched)
-    voice = remux.Dub(dub, sound, 60.0, "")
+    voice = remux.Dub(dub, track, 60.0, "")
     remux.mux(source, info, [], [(0, 1500)], "rawvideo", voice, tmp_path / "out.mkv", tmp_path)
     assert max(peaks) < 0.6 * film.stat().st_size  # all of it was held
 

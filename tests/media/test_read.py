@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dubcli.artifacts.shots import Shots
-from dubcli.media import decode
+from dubcli.media import decode, sound
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
 from dubcli.stages import split
@@ -63,7 +63,7 @@ def test_sound_is_read_at_the_rate_asked_for(suffix: str, tmp_path: Path) -> Non
     samples = films.noise(1.0)
     path = tmp_path / f"dub{suffix}"
     films.ffmpeg("-i", url(films.wav(tmp_path / "noise.wav", samples)), url(path))
-    found, start = decode.audio(path, rate=48000)
+    found, start = sound.audio(path, rate=48000)
     assert start == 0
     assert found.dtype == np.float32
     assert abs(len(found) - 48000) <= 1200
@@ -80,7 +80,7 @@ def test_dialogue_is_taken_from_the_centre_unless_it_is_silent(tmp_path: Path) -
         films.ffmpeg(
             "-i", url(tmp_path / "six.wav"), "-af", "aformat=channel_layouts=5.1", "-c:a", "flac", url(path)
         )
-        found, _ = decode.audio(path, rate=16000)
+        found, _ = sound.audio(path, rate=16000)
         strongest = np.argmax(np.abs(np.fft.rfft(found[:16000])))
         assert strongest == wanted
 
@@ -99,7 +99,7 @@ def test_sound_starts_relative_to_the_first_picture_and_gaps_are_silent(tmp_path
         "pcm_s16le",
         url(film),
     )
-    found, start = decode.audio(film)
+    found, start = sound.audio(film)
     assert start == pytest.approx(0.4, abs=1e-3)
     assert len(found) == pytest.approx(8000, abs=2)
 
@@ -125,12 +125,12 @@ def test_a_long_sound_is_read_in_blocks_that_leave_no_mark(
     films.ffmpeg(
         "-i", url(tmp_path / "six.wav"), "-af", "aformat=channel_layouts=5.1", "-c:a", "flac", url(path)
     )
-    whole, _ = decode.audio(path)
+    whole, _ = sound.audio(path)
     assert len(whole) == 60 * 16000
     for block in (16000, 12345):
-        monkeypatch.setattr(decode, "_BLOCK", block)
+        monkeypatch.setattr(sound, "_BLOCK", block)
         tracemalloc.start()
-        again, _ = decode.audio(path)
+        again, _ = sound.audio(path)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert again.tobytes() == whole.tobytes()

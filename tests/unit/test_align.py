@@ -25,7 +25,7 @@ from dubcli.engines.aligners import forced, phoneloop, sphinx
 from dubcli.engines.aligners.passthrough import PassthroughAligner
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.errors import MediaError, StoreError
-from dubcli.media.decode import audio
+from dubcli.media.sound import audio
 from dubcli.speech import vad
 from dubcli.speech.alignment import Alignment
 from dubcli.speech.features import levelled

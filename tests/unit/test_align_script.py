@@ -20,7 +20,7 @@ from dubcli.engines.aligners.base import AlignmentContext
 from dubcli.engines.aligners.phones import PhoneAligner
 from dubcli.engines.aligners.script import Scores
 from dubcli.errors import ConfigError
-from dubcli.media.decode import audio
+from dubcli.media.sound import audio
 from dubcli.speech import espeak, script, textgrid, visemes
 from dubcli.speech.alignment import Alignment
 from dubcli.speech.features import levelled

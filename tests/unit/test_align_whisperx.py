@@ -24,7 +24,7 @@ from dubcli.engines.aligners import transcribe
 from dubcli.engines.aligners import whisperx as aligner
 from dubcli.engines.aligners.base import AlignmentContext
 from dubcli.errors import DependencyError, EngineError
-from dubcli.media.decode import audio
+from dubcli.media.sound import audio
 from dubcli.speech import script, timed_transcripts
 from dubcli.speech.features import levelled
 from dubcli.stages import align

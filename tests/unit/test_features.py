@@ -12,7 +12,7 @@ from scipy.signal import lfilter
 import dubcli.demo
 from dubcli.artifacts import arrays
 from dubcli.engines.aligners.phones import PhoneAligner
-from dubcli.media.decode import audio
+from dubcli.media.sound import audio
 from dubcli.speech import encoder, prior
 from dubcli.speech import features as features_module
 from dubcli.speech.alignment import Alignment

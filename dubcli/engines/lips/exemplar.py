@@ -7,8 +7,7 @@ head pose of the source and with the target mouth. Constants are set by hand on 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache, reduce
 from typing import Any
@@ -23,7 +22,7 @@ from dubcli.face import mask, occlusion, pose, warp
 from dubcli.face import mesh as regions
 from dubcli.face.gallery import build, cut, usable
 from dubcli.face.smooth import quadratic, smoothstep
-from dubcli.media import spans
+from dubcli.media import ahead, spans
 from dubcli.media.patches import Patch
 
 Floats = NDArray[np.floating[Any]]
@@ -70,7 +69,8 @@ class ExemplarEngine:
             faces, flat = plan.faces(start, pictures)
             rows, cost = plan.choose(start, flat, previous_row)
             active = [t for t in range(start, stop) if plan.weight[t] > 0]
-            drawings = _ahead(plan.draw, ((t, faces[t - start], rows[t - start]) for t in active), plan.ahead)
+            jobs = ((t, faces[t - start], rows[t - start]) for t in active)
+            drawings = ahead.each(plan.draw, jobs, plan.ahead, _THREADS)
             for t, drawn in zip(active, drawings, strict=True):
                 row, row_cost = int(rows[t - start]), float(cost[t - start])
                 if row not in (previous_row, previous_row + 1):
@@ -87,20 +87,6 @@ class ExemplarEngine:
 def _followed(recent: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Running mean (exponential) of light fields, the oldest first."""
     return reduce(lambda light, now: light + np.float32(_LIGHT_RATE) * (now - light), recent)
-
-
-def _ahead(
-    draw: Callable[..., render.Layers], jobs: Iterable[tuple[Any, ...]], most: int
-) -> Iterator[render.Layers]:
-    """Render frames on threads, at most so many at once, and yield them in order."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        waiting: deque[Future[render.Layers]] = deque()
-        for job in jobs:
-            waiting.append(pool.submit(draw, *job))
-            if len(waiting) >= most:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _footage(work: LipWork) -> Gallery:

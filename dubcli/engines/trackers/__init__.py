@@ -54,12 +54,13 @@ def tracked(
     from dubcli.face.condition import finished
     from dubcli.face.crop import eight_bit
     from dubcli.face.follow import Follower
+    from dubcli.media import ahead
 
     follower = Follower(finder)
     shape = (0, 0)
-    for count, picture in enumerate(pictures, 1):
-        rgb = eight_bit(picture.rgb())
+    converted = ahead.read(((picture.index, eight_bit(picture.rgb())) for picture in pictures), 1)
+    for count, (index, rgb) in enumerate(converted, 1):
         shape = (rgb.shape[0], rgb.shape[1])
-        follower.feed(picture.index, rgb)
+        follower.feed(index, rgb)
         done(count)
     return finished(follower.traces(), shape, turn)

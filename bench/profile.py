@@ -1,0 +1,167 @@
+"""Where the time of a job goes: core-milliseconds a frame by stage and kind of work, beside the floor.
+
+    python -m bench.profile FILM AUDIO [--seconds S] [--size WxH] [--depth 8|10] [--dubs AUDIO]
+
+With `--size` or `--depth` the film is brought to that size and depth first (H.264, CRF 15). The floor is one
+decode and one encode by ffmpeg of the same film with the settings that `compose` uses, in the same call: on a
+busy machine the ratio of processor times holds better than that of the clock.
+With `--dubs` the film is then dubbed once more, with a second track, from the same store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import tempfile
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import av
+import ffmpeg
+
+from bench import timers
+from bench.job import COMMAND, resident
+from dubcli.artifacts.media import MediaInfo
+from dubcli.media.encode import encoding
+from dubcli.media.ffmpeg import arguments, binary
+from dubcli.settings.config import ComposeSettings
+from dubcli.stages import ORDER
+
+_HOOK = (
+    "import sys; sys.path.insert(1, {root!r})\nfrom bench import timers; timers.install(); sys.path.pop(1)\n"
+)
+
+
+def prepared(film: Path, folder: Path, seconds: float, size: str, depth: int) -> Path:
+    """The film cut to a length and brought to a size and depth."""
+    if not (seconds or size or depth):
+        return film
+    out = folder / "film.mp4"
+    given = ffmpeg.input(str(film), **({"t": seconds} if seconds else {}))
+    form = "yuv420p10le" if depth == 10 else "yuv420p"
+    extra = {"s": size} if size else {}
+    made = ffmpeg.output(
+        given,
+        str(out),
+        **extra,
+        pix_fmt=form,
+        **{"c:v": "libx264", "crf": 15, "preset": "veryfast", "c:a": "aac"},
+    )
+    subprocess.run([binary(), *arguments(made), "-v", "error"], check=True)
+    return out
+
+
+def used(command: list[str], **environment: str) -> tuple[float, float, int]:
+    """Seconds, seconds of processor time, and peak resident bytes of a command."""
+    before, began, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={**os.environ, **environment}
+    )
+    while process.poll() is None:
+        peak = max(peak, resident(process.pid))
+        time.sleep(0.1)
+    if process.returncode:
+        raise SystemExit(f"{command[-1]} ended with {process.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - began, busy, peak
+
+
+def transcode(film: Path, media: MediaInfo, folder: Path) -> list[str]:
+    """The command of a plain transcode with the settings of `compose`."""
+    how = encoding(media.film, ComposeSettings())
+    made = ffmpeg.output(
+        ffmpeg.input(str(film)).video,
+        str(folder / "floor.nut"),
+        pix_fmt=how.pix_fmt,
+        threads=4,
+        **how.options,
+    )
+    return [binary(), *arguments(made), "-y", "-v", "error"]
+
+
+def table(folder: Path, frames: int) -> str:
+    """Rows of stages, columns of kinds of work, in core-milliseconds a frame."""
+    stages: dict[str, Counter[str]] = defaultdict(Counter)
+    for path in folder.glob("*.jsonl"):
+        for line in path.read_text().splitlines():
+            row = json.loads(line)
+            stage, kinds = stages[row["stage"]], row["kinds"]
+            stage.update(kinds)
+            stage["programs (encode)"] += row["children"]
+            named = sum(kinds.values())
+            other = max(0.0, row["thread"] - named)
+            stage["other"] += other
+            stage["native threads"] += max(0.0, row["process"] - named - other)
+            stage["all"] += row["process"] + row["children"]
+            stage["clock"] += row["wall"]
+    lines = []
+    for name in sorted(stages, key=ORDER.index):
+        kinds = stages[name]
+        parts = ", ".join(
+            f"{kind} {1000 * value / frames:.1f}"
+            for kind, value in kinds.most_common()
+            if kind not in ("all", "clock") and 1000 * value / frames >= 0.05
+        )
+        lines.append(
+            f"{name:8} {1000 * kinds['all'] / frames:7.1f} {1000 * kinds['clock'] / frames:7.1f}   {parts}"
+        )
+    total = sum(kinds["all"] for kinds in stages.values())
+    lines.append(f"{'workers':8} {1000 * total / frames:7.1f}")
+    return "\n".join([f"{'stage':8} {'core-ms':>7} {'clock':>7}   a frame", *lines])
+
+
+def main() -> None:
+    """Print the table and the ratios."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("film", type=Path)
+    parser.add_argument("audio", type=Path)
+    parser.add_argument("--seconds", type=float, default=0.0)
+    parser.add_argument("--size", default="")
+    parser.add_argument("--depth", type=int, default=0, choices=(0, 8, 10))
+    parser.add_argument("--dubs", type=Path, default=None)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        film = prepared(args.film, folder, args.seconds, args.size, args.depth)
+        (folder / "hook").mkdir()
+        (folder / "times").mkdir()
+        root = str(Path(__file__).resolve().parents[1])
+        (folder / "hook" / "sitecustomize.py").write_text(_HOOK.format(root=root))
+        path = os.pathsep.join(filter(None, [str(folder / "hook"), os.environ.get("PYTHONPATH", "")]))
+        hooks = {"PYTHONPATH": path, timers.FOLDER: str(folder / "times")}
+        out = folder / "dubbed.mp4"
+        run = [*COMMAND, "run", str(film), "--progress", "none", "-q", "--store", str(folder / "store")]
+        seconds, busy, peak = used([*run, "--audio", str(args.audio), "-o", str(out)], **hooks)
+        with av.open(str(out)) as box:
+            frames = sum(1 for packet in box.demux(video=0) if packet.size)
+        print(table(folder / "times", frames))
+        stores = folder / "store"
+        media = next(MediaInfo.load(p.parent) for p in stores.rglob("media.json"))
+        floor, floor_busy, _ = used(transcode(film, media, folder))
+        found = {
+            "frames": frames,
+            "picture": f"{media.film.width}x{media.film.height} {media.film.pix_fmt}",
+            "job": {"seconds": round(seconds, 1), "fps": round(frames / seconds, 2)},
+            "core_ms_a_frame": round(1000 * busy / frames, 1),
+            "cores_busy": round(busy / seconds, 2),
+            "peak_gb": round(peak / 1e9, 2),
+            "floor": {"seconds": round(floor, 1), "core_ms_a_frame": round(1000 * floor_busy / frames, 1)},
+            "clock_over_floor": round(seconds / floor, 2),
+            "cores_over_floor": round(busy / floor_busy, 2),
+        }
+        if args.dubs:
+            again, again_busy, _ = used([*run, "--audio", str(args.dubs), "-o", str(folder / "second.mp4")])
+            found["second_over_first"] = round(again / seconds, 2)
+            found["second_over_first_cores"] = round(again_busy / busy, 2)
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""Sound by sample: a track as one channel, decoded block by block.
+
+Times are seconds after the film's first picture, where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.errors import MediaError
+from dubcli.media import source
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream as AvAudioStream
+    from av.container import InputContainer
+
+    from dubcli.artifacts.media import AudioStream, MediaInfo
+
+# Samples of sound in one block of memory, set by hand: large enough to be unmapped when freed.
+_BLOCK = 1 << 24
+_GAP_SECONDS = 0.05  # set by hand: sound that jumps by more is padded or cut; less is rounding of timestamps
+
+
+def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDArray[np.float32], float]:
+    """Decode a sound track to one channel.
+
+    Where the track has a centre channel that carries sound, only that is used: it carries the dialogue.
+
+    Args:
+        path: a film or a sound file.
+        rate: samples per second wanted.
+        stream: index of the sound track, or the default one.
+
+    Returns:
+        (S,) float32 samples, and the time of the first one in seconds after the film's first picture
+        (0 for a file without a picture).
+
+    Raises:
+        MediaError: unreadable, or no sound.
+    """
+    with source.opened(path) as container:
+        film = next((s for s in container.streams.video if not source.is_cover(s)), None)
+        zero = Fraction(0)
+        if film is not None and film.start_time is not None and film.time_base is not None:
+            zero = film.start_time * film.time_base
+        sound = _Sound(container, _track(container, path, stream), rate)
+        wave = _concatenate(sound.mono())
+    # A centre 30 dB below the full mix (set by hand) carries no dialogue.
+    if sound.centre_energy > 0.03**2 * sound.energy:
+        del wave  # a long film's two waves would not fit in memory
+        with source.opened(path) as container:
+            wave = _concatenate(_Sound(container, _track(container, path, stream), rate).mono(centre=True))
+    if not len(wave):
+        raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
+    return wave, float(sound.begin - zero) if film is not None else 0.0
+
+
+def _concatenate(pieces: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Blocks (n,) as one array; needs the array's memory and that of one block."""
+    blocks: list[NDArray[np.float32]] = []
+    room = 0
+    for piece in pieces:
+        while len(piece):
+            if not room:
+                blocks.append(np.empty(_BLOCK, np.float32))
+                room = _BLOCK
+            count = min(room, len(piece))
+            blocks[-1][_BLOCK - room : _BLOCK - room + count] = piece[:count]
+            room, piece = room - count, piece[count:]
+    out = np.empty(len(blocks) * _BLOCK - room, np.float32)
+    for at in range(0, len(out), _BLOCK):
+        part = out[at : at + _BLOCK]
+        part[:] = blocks[at // _BLOCK][: len(part)]
+        blocks[at // _BLOCK] = part[:0]
+    return out
+
+
+def _track(container: InputContainer, path: Path, index: int | None) -> AvAudioStream:
+    tracks = [s for s in container.streams.audio if s.codec_context is not None]
+    if index is not None:
+        tracks = [s for s in tracks if s.index == index]
+    if not tracks:
+        raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
+    return max(tracks, key=lambda s: (bool(s.disposition & 1), -s.index))
+
+
+class _Sound:
+    """A sound track as one channel, decoded block by block.
+
+    Attributes:
+        begin: time of the first sample.
+        energy, centre_energy: of the mix of all channels and of the centre, where there is one.
+    """
+
+    def __init__(self, container: InputContainer, track: AvAudioStream, rate: int) -> None:
+        self._container, self._track, self._rate = container, track, rate
+        self.begin = Fraction(0)
+        self.energy = self.centre_energy = 0.0
+
+    def mono(self, centre: bool = False) -> Iterator[NDArray[np.float32]]:
+        """Samples of the mix of all channels, or of the centre while there is one."""
+        mix: _Channel | None = None
+        middle: _Channel | None = None
+        count, shape = 0, None
+        for frame in _sound(self._container, self._track):
+            at = (
+                frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
+            )
+            if mix is None:
+                self.begin = at if at is not None else Fraction(0)
+            elif at is not None:
+                missing = float(at - self.begin) - count / frame.sample_rate
+                if missing > _GAP_SECONDS:
+                    yield np.zeros(round(missing * self._rate), np.float32)
+                    count += round(missing * frame.sample_rate)
+            if shape != (frame.layout.name, frame.format.name, frame.sample_rate):
+                shape = (frame.layout.name, frame.format.name, frame.sample_rate)
+                names = [channel.name for channel in frame.layout.channels]
+                has_centre = "FC" in names and len(names) > 2
+                mix = _Channel("mono", self._rate, 0)
+                middle = (
+                    _Channel(frame.layout, self._rate, names.index("FC"), len(names)) if has_centre else None
+                )
+            count += frame.samples
+            frame.pts = None
+            assert mix is not None
+            yield self._resample(frame, mix, middle, centre)
+        if mix is not None:
+            yield self._resample(None, mix, middle, centre)
+
+    def _resample(
+        self, frame: AudioFrame | None, mix: _Channel, middle: _Channel | None, centre: bool
+    ) -> NDArray[np.float32]:
+        """The resampled output for a frame, or the rest at the end."""
+        if middle is None:
+            return mix(frame)
+        own = middle(frame)
+        if centre:
+            return own
+        mixed = mix(frame)
+        self.energy += float(np.square(mixed, dtype=np.float64).sum())
+        self.centre_energy += float(np.square(own, dtype=np.float64).sum())
+        return mixed
+
+
+class _Channel:
+    """One channel of a sound, resampled."""
+
+    def __init__(self, layout_: Any, rate: int, number: int, width: int = 1) -> None:
+        # Interleaved: PyAV miscounts the planes of more than seven channels.
+        self._resampler = av.AudioResampler(format="flt", layout=layout_, rate=rate)
+        self._number, self._width = number, width
+
+    def __call__(self, frame: AudioFrame | None) -> NDArray[np.float32]:
+        """Samples (n,) that a frame adds, or the end where it is None."""
+        found = [_channel(out, self._number, self._width) for out in self._resampler.resample(frame)]
+        return np.concatenate([np.zeros(0, np.float32), *found])
+
+
+def _channel(frame: AudioFrame, number: int, count: int) -> NDArray[np.float32]:
+    """One channel of interleaved sound."""
+    return np.asarray(frame.to_ndarray()[0, number::count], np.float32)
+
+
+def _sound(container: InputContainer, track: AvAudioStream) -> Iterator[AudioFrame]:
+    for packet in container.demux(track):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            continue
+
+
+def main_track(info: MediaInfo) -> AudioStream:
+    """The main sound track: the default one, else the first that can be decoded.
+
+    Raises:
+        MediaError: there is none.
+    """
+    tracks = [track for track in info.audio if track.codec]
+    if not tracks:
+        raise MediaError("the dub has no sound that can be decoded; name a file with sound")
+    return max(tracks, key=lambda track: ("default" in track.disposition, -track.index))
+
+
+def with_decoded_start(path: Path, track: AudioStream) -> AudioStream:
+    """A sound track whose `start` is that of its first decoded sample; containers give that of a packet.
+
+    Raises:
+        MediaError: nothing of it can be decoded.
+    """
+    with source.opened(path) as container:
+        for frame in _sound(container, _track(container, path, track.index)):
+            if frame.samples and frame.pts is not None and frame.time_base is not None:
+                start = round(frame.pts * frame.time_base / Fraction(*track.time_base))
+                return track.model_copy(update={"start": start})
+            if frame.samples:
+                return track
+    raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
+
+
+def duration(path: Path, index: int) -> float:
+    """Seconds of sound in a track, from its container; 0 where that does not say."""
+    with source.opened(path) as container:
+        track = container.streams[index]
+        if track.duration is not None and track.time_base is not None:
+            return float(track.duration * track.time_base)
+        return (container.duration or 0) / 1_000_000
