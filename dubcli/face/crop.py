@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
-from dubcli.face.follow import Image
 from dubcli.face.roi import Roi
+
+Image = NDArray[np.uint8]
 
 COLOUR_SIDE = 48  # pixels of a side of the crop that skin colours are sampled from; set by hand
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """A part of a picture, made smaller by area averaging: `pixels * factor + low` is in the picture."""
+    """A part of a picture, made smaller by averaging: `pixels * factor + low` is in the picture."""
 
     image: Any
     low: NDArray[np.float64]
-    factor: NDArray[np.float64]
+    factor: int
 
     def cut(self, roi: Roi, side: int) -> tuple[Image, NDArray[np.float64]]:
         """The square as an upright picture of `side` pixels, and the (2, 3) map from raster to its pixels.
@@ -41,17 +43,33 @@ class Reduced:
 
 def reduced(rgb: Image, roi: Roi, side: int) -> Reduced:
     """Surroundings of a region of interest, small enough to cut `side` pixels from them without aliasing."""
-    k = side / roi.side
-    if k > 0.75:
-        return Reduced(rgb, np.zeros(2), np.ones(2))
+    times = halvings(roi.side / side)
+    factor = 1 << times
     height, width = rgb.shape[:2]
+    if not times or min(height, width) < factor:
+        return Reduced(rgb, np.zeros(2), 1)
     reach = 0.9 * roi.side  # half a diagonal of the largest view, moved
-    low = np.clip(np.floor(roi.centre - reach), 0, (width - 1, height - 1)).astype(int)
-    high = np.clip(np.ceil(roi.centre + reach), low + 1, (width, height)).astype(int)
-    size = np.maximum(np.round((high - low) * k), 1).astype(int)
-    part = rgb[low[1] : high[1], low[0] : high[0]]
-    image = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
-    return Reduced(image, low.astype(np.float64), (high - low) / size)
+    low = np.clip(np.floor(roi.centre - reach), 0, (width - factor, height - factor)).astype(int)
+    high = np.clip(np.ceil(roi.centre + reach), low + factor, (width, height)).astype(int)
+    image = halved(rgb[low[1] : high[1], low[0] : high[0]], times)
+    return Reduced(image, low.astype(np.float64), factor)
+
+
+def halvings(factor: float) -> int:
+    """How often to halve a picture that is wanted smaller by a factor; the rest is between 0.71 and 1.41."""
+    return round(math.log2(max(factor, 1.0)))
+
+
+def halved(picture: NDArray[Any], times: int) -> NDArray[Any]:
+    """Picture (h, w) or (h, w, 3) whose pixels are means of squares of `2 ** times`; the rest is cut off.
+
+    OpenCV averages two by two in a twentieth of the time that any other factor takes.
+    """
+    for _ in range(times):
+        height, width = picture.shape[0] // 2, picture.shape[1] // 2
+        even = picture[: 2 * height, : 2 * width]
+        picture = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def to_raster(roi: Roi, turn: int, width: int, height: int) -> Roi:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
 from dubcli.face import steady
+from dubcli.face.crop import Image
 from dubcli.face.roi import MARGIN, Roi, distance, eye_distance, roi_of
 
 DETECT_EVERY = 12  # frames between detections on the whole picture
@@ -31,8 +32,6 @@ MIN_CORRELATION = (
     0.6  # correlation of skin colours; successive frames have 0.8 and more, two people 0.7 and less
 )
 SAME_FACE = 0.4  # mean distance in outer-eye distances under which two meshes are one face
-
-Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from scipy import ndimage
 
 from dubcli.face import mask, warp
 from dubcli.face import mesh as regions
+from dubcli.face.crop import halved, halvings
 from dubcli.face.smooth import smoothstep
 
 Floats = NDArray[np.floating[Any]]
@@ -66,10 +67,9 @@ def unwrapped(picture: NDArray[Any], mesh: Floats) -> NDArray[np.uint8]:
     """Texture of a lower face, (ROWS, COLUMNS, 3); `mesh` (478, 2 or 3) in pixels of `picture`."""
     layout, labels = _layout()
     eyes = float(np.linalg.norm(mesh[regions.EYE_LEFT, :2] - mesh[regions.EYE_RIGHT, :2]))
-    shrink = max(1.0, eyes * _WIDTH / COLUMNS / 2)
-    small = cv2.resize(picture, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
-    scale = np.array([small.shape[1] / picture.shape[1], small.shape[0] / picture.shape[0]], np.float32)
-    table = warp.affine(layout, warp.rest(mesh) * scale)
+    times = min(halvings(eyes * _WIDTH / COLUMNS / 2), int(np.log2(min(picture.shape[:2]))))
+    small = halved(picture, times)
+    table = warp.affine(layout, warp.rest(mesh) * np.float32(0.5**times))
     colours, _ = warp.pull(small, table, labels, np.ones(labels.shape, bool), cv2.INTER_LINEAR)
     full = np.float32(255 / np.iinfo(picture.dtype).max)
     return np.asarray(np.rint(colours.reshape(ROWS, COLUMNS, 3) * full), np.uint8)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dubcli.face import mesh as regions
+from dubcli.face.crop import Image, halved, halvings
 
-Image = NDArray[np.uint8]
 Displacement = NDArray[np.float64]
 
 FLOW_EYES = (
-    112.0  # pixels between the outer eye corners to which larger faces are reduced for the flow; set by hand
+    112.0  # pixels between the outer eye corners to which larger faces are halved, nearly; set by hand
 )
 DRIFT = 6.0  # frames (standard deviation); slower errors are drift of the flow; set by hand
 NONE: Displacement = np.zeros(4)
@@ -46,12 +46,12 @@ def displacement(
     high = np.clip(np.ceil(both.max(axis=0) + 0.3 * eyes), 0, border).astype(int)
     if (high - low).min() < 16:
         return NONE
-    scale = min(1.0, FLOW_EYES / eyes)
-    one, two = (_grey(picture[low[1] : high[1], low[0] : high[0]], scale) for picture in (previous, current))
-    factor = np.array(one.shape[::-1]) / (high - low)
+    times = halvings(eyes / FLOW_EYES)
+    factor = 0.5**times
+    one, two = (_grey(picture[low[1] : high[1], low[0] : high[0]], times) for picture in (previous, current))
     start = ((old - low) * factor - 0.5).astype(np.float32)
     guess = ((new - low) * factor - 0.5).astype(np.float32)
-    window = max(9, int(0.25 * eyes * scale)) | 1
+    window = max(9, int(0.25 * eyes * factor)) | 1
     found, good = _flow(one, two, start, guess, window)
     back, back_good = _flow(two, one, found, start, window)
     reliable = good & back_good & (np.abs(back - start).max(axis=1) < 0.3)
@@ -113,12 +113,8 @@ def _flow(
     return np.asarray(found[:, 0], np.float32), np.asarray(good[:, 0] > 0)
 
 
-def _grey(rgb: Image, scale: float) -> Image:
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    if scale < 1:
-        size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
-        return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return np.asarray(grey, np.uint8)
+def _grey(rgb: Image, times: int) -> Image:
+    return halved(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8), times)
 
 
 @lru_cache(maxsize=1)

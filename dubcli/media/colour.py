@@ -5,11 +5,13 @@ Y'CbCr equations: ITU-T H.273 (8.3). RGB is in the film's own transfer function 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,9 +104,11 @@ class Colour:
         )
 
     @cached_property
-    def _ycbcr_to_rgb(self) -> Floats:
-        """(3, 3) Y'CbCr → RGB, transposed: for colours in rows."""
-        return np.linalg.inv(self._rgb_to_ycbcr).T.astype(np.float32)
+    def _to_rgb(self) -> NDArray[np.float64]:
+        """(3, 4) samples of the three components → RGB in 0–1."""
+        zeros, spans = np.array([self._levels(k) for k in range(3)]).T
+        matrix = (np.eye(3) if self.layout.rgb else np.linalg.inv(self._rgb_to_ycbcr)) / spans
+        return np.column_stack([matrix, -matrix @ zeros])
 
     def _levels(self, k: int) -> tuple[float, float]:
         """(zero, span) of component `k` in code values."""
@@ -124,25 +128,19 @@ class Colour:
         x, y, w, h = rect
         form = self.layout
         parts = []
-        for k in range(len(form.components)):
+        for k, component in enumerate(form.components):
             samples = form.view(planes, k)
-            zero, span = self._levels(k)
             if k and form.factor != (1, 1):
-                part = _upsample_chroma(samples, form, (x, w), (y, h), self.site, form.components[k].shift)
+                parts.append(_upsample_chroma(samples, form, (x, w), (y, h), self.site, component.shift))
             else:
-                part = _to_floats(samples[y : y + h, x : x + w], form.components[k].shift)
-            parts.append((part - np.float32(zero)) * np.float32(1 / span))
-        if len(parts) == 1:
-            out = np.repeat(parts[0][..., None], 3, axis=2)
-        else:
-            out = np.stack(parts, axis=-1)
-            if not form.rgb:
-                out = out @ self._ycbcr_to_rgb
+                parts.append(_to_floats(samples[y : y + h, x : x + w], component.shift))
         top = 255 if form.bits <= 8 else 65535
-        np.clip(out, 0, 1, out=out)
-        out *= np.float32(top)
-        out += np.float32(0.5)
-        return out.astype(np.uint8 if top == 255 else np.uint16)
+        if len(parts) == 1:
+            zero, span = self._levels(0)
+            grey = (parts[0] - np.float32(zero)) * np.float32(top / span)
+            return _to_codes(np.repeat(grey[..., None], 3, axis=2), top)
+        rgb = cv2.transform(cv2.merge(parts), np.float32(top) * self._to_rgb)
+        return _to_codes(np.asarray(rgb, np.float32), top)
 
     def blend(self, planes: Planes, patch: NDArray[Any], mask: NDArray[Any], x: int, y: int) -> None:
         """Mix a patch into a frame's planes, in place: `sample + mask × (patch − sample)`.
@@ -165,18 +163,17 @@ class Colour:
         right, bottom = min(columns[-1] + 1, width - x), min(rows[-1] + 1, height - y)
         if left >= right or top >= bottom:
             return
-        weight = _to_unit_range(mask[top:bottom, left:right])
-        colour = _to_unit_range(patch[top:bottom, left:right])
+        weight = _to_floats(mask[top:bottom, left:right], 0) / _full_scale(mask)
+        colour = _to_floats(patch[top:bottom, left:right], 0)
         x, y = x + left, y + top
-        if not form.rgb:
-            colour = colour @ self._rgb_to_ycbcr.T.astype(np.float32)
         h, w = weight.shape
-        values = []
-        for k in range(len(form.components)):
-            zero, span = self._levels(k)
-            values.append(colour[..., k] * np.float32(span) + np.float32(zero))
-        places, weights = [(y, y + h, x, x + w)] * len(values), [weight] * len(values)
-        if len(values) > 1 and form.factor != (1, 1):
+        count = len(form.components)
+        zeros, spans = np.array([self._levels(k) for k in range(3)]).T
+        matrix = spans[:, None] * (np.eye(3) if form.rgb else self._rgb_to_ycbcr) / _full_scale(patch)
+        turned = cv2.transform(np.ascontiguousarray(colour), np.column_stack([matrix, zeros]))
+        values = [np.asarray(turned[..., k], np.float32) for k in range(count)]
+        places, weights = [(y, y + h, x, x + w)] * count, [weight] * count
+        if count > 1 and form.factor != (1, 1):
             (a, b), (c, d), small, values[1:] = _average_patch(
                 values[1:], weight, (x, y), (width, height), form.factor, self.site
             )
@@ -190,21 +187,32 @@ class Colour:
 def _mix(samples: NDArray[Any], values: Floats, weight: Floats, shift: int, bits: int) -> None:
     """Mix `values` into a view of samples; rounding to nearest."""
     now = _to_floats(samples, shift)
-    mixed = np.floor(now + weight * (values - now) + np.float32(0.5))
-    np.clip(mixed, 0, (1 << bits) - 1, out=mixed)
-    changed = mixed.astype(samples.dtype)
-    np.copyto(samples, changed << samples.dtype.type(shift) if shift else changed, where=weight > 0)
+    mixed = values - now
+    mixed *= weight
+    mixed += now
+    mixed += np.float32(0.5)
+    np.minimum(np.maximum(mixed, 0, out=mixed), np.float32((1 << bits) - 0.5), out=mixed)
+    changed = mixed.astype(samples.dtype)  # the fraction is cut off
+    if shift:  # unused low bits stay where nothing is mixed in
+        np.copyto(samples, changed << samples.dtype.type(shift), where=weight > 0)
+    else:
+        samples[:] = changed
 
 
 def _to_floats(samples: NDArray[Any], shift: int) -> Floats:
     return np.asarray(samples >> shift if shift else samples, np.float32)
 
 
-def _to_unit_range(values: NDArray[Any]) -> Floats:
-    """Integers over their full scale, or floats, as float32 in 0–1."""
-    if values.dtype.kind == "f":
-        return values.astype(np.float32)
-    return values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
+def _full_scale(values: NDArray[Any]) -> np.float32:
+    """The value of integers that stands for 1; floats are in 0–1 already."""
+    return np.float32(1 if values.dtype.kind == "f" else np.iinfo(values.dtype).max)
+
+
+def _to_codes(values: Floats, top: int) -> NDArray[Any]:
+    """Values (h, w, 3) as the nearest of 0 to `top`, uint8 or uint16."""
+    np.minimum(np.maximum(values, 0, out=values), top, out=values)  # a third of the time that clip takes
+    values += np.float32(0.5)
+    return values.astype(np.uint8 if top == 255 else np.uint16)
 
 
 def _upsample_chroma(
@@ -216,28 +224,46 @@ def _upsample_chroma(
     shift: int,
 ) -> Floats:
     """Chroma samples interpolated linearly to the luma samples of a rectangle, (h, w)."""
-    left, right, fx = _chroma_neighbours(*across, form.factor[0], site[0], samples.shape[1])
-    above, below, fy = _chroma_neighbours(*down, form.factor[1], site[1], samples.shape[0])
-    x, y = int(left[0]), int(above[0])
-    part = _to_floats(samples[y : int(below[-1]) + 1, x : int(right[-1]) + 1], shift)
-    if form.factor[1] > 1:
-        part = part[above - y] + fy[:, None] * (part[below - y] - part[above - y])
-    if form.factor[0] > 1:
-        part = part[:, left - x] + fx * (part[:, right - x] - part[:, left - x])
-    return part
+    (column, width), (fx, fy) = across, form.factor
+    first = max(0, column // fx - 1)  # neighbours of the rectangle, and no more
+    part = samples[:, first : (column + width) // fx + 2]
+    for axis, (start, count) in enumerate((down, (column - first * fx, width))):
+        factor, place = (fy, fx)[axis], site[1 - axis]
+        part = _upsample(part, axis, start, count, factor, place, shift if axis == 0 else 0)
+    return np.asarray(part, np.float32)
 
 
-def _chroma_neighbours(
-    start: int, count: int, factor: int, place: float, size: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
-    """The chroma samples around each of `count` luma samples, and its fraction of the way between them."""
-    where = (np.arange(start, start + count) - place * (factor - 1)) / factor
-    low = np.floor(where).astype(np.intp)
-    return (
-        np.clip(low, 0, size - 1),
-        np.clip(low + (factor > 1), 0, size - 1),
-        (where - low).astype(np.float32),
-    )
+def _upsample(
+    samples: NDArray[Any], axis: int, start: int, count: int, factor: int, place: float, shift: int
+) -> NDArray[Any]:
+    """Samples interpolated linearly along an axis to the luma samples `start` … `start + count − 1`.
+
+    Luma sample n lies at (n − place × (factor − 1)) / factor in the grid of chroma samples.
+    """
+    if factor == 1:
+        part = samples[start : start + count] if axis == 0 else samples[:, start : start + count]
+        return part >> shift if shift else part
+    size = samples.shape[axis]
+    first = math.floor((start - place * (factor - 1)) / factor)
+    last = math.floor((start + count - 1 - place * (factor - 1)) / factor) + 1
+    rows = np.clip(np.arange(first, last + 1), 0, size - 1)
+    low, high = int(rows[0]), int(rows[-1]) + 1
+    part = _to_floats(samples[low:high] if axis == 0 else samples[:, low:high], shift)
+    edges = [(0, 0), (0, 0)]
+    edges[axis] = (int((rows[:-1] == low).sum()) - 1 if first < 0 else 0, max(0, last - (size - 1)))
+    if any(edges[axis]):
+        part = np.pad(part, edges, mode="edge")
+    part = np.moveaxis(part, axis, 0)
+    step = np.diff(part, axis=0)
+    out = np.empty((count, part.shape[1]) if axis == 0 else (part.shape[1], count), np.float32)
+    target = np.moveaxis(out, axis, 0)
+    for phase in range(min(factor, count)):
+        where = (start + phase - place * (factor - 1)) / factor
+        k, share = math.floor(where) - first, np.float32(where - math.floor(where))
+        lines = target[phase::factor]
+        np.multiply(step[k : k + len(lines)], share, out=lines)
+        lines += part[k : k + len(lines)]
+    return out
 
 
 def _average_patch(
@@ -253,16 +279,13 @@ def _average_patch(
     Returns:
         The ranges of chroma columns and rows touched, the mean mask there, the mean values under the mask.
     """
-    both = np.stack([weight, *(weight * part for part in values)])
-    spans = []
-    for axis, (start, size, step, place) in enumerate(zip(origin, picture, factor, site, strict=True)):
-        both, span = _box_mean(np.moveaxis(both, 2 - axis, 0), start, size, step, place)
-        both = np.moveaxis(both, 0, 2 - axis)
-        spans.append(span)
-    small = both[0]
+    both = np.stack([weight, *(weight * part for part in values)], axis=1)  # rows first: they lie together
+    both, rows = _box_mean(both, origin[1], picture[1], factor[1], site[1])
+    turned, columns = _box_mean(np.moveaxis(both, 2, 0), origin[0], picture[0], factor[0], site[0])
+    small, *sums = np.moveaxis(turned, (2, 0), (0, 2))
     seen = small > 0
-    means = [np.divide(part, small, out=np.zeros_like(small), where=seen) for part in both[1:]]
-    return spans[0], spans[1], small, means
+    means = [np.divide(part, small, out=np.zeros(small.shape, np.float32), where=seen) for part in sums]
+    return columns, rows, small, means
 
 
 def _box_mean(

@@ -266,5 +266,5 @@ def digest(frame: VideoFrame) -> bytes:
     """First 16 bytes of the BLAKE3 hash of a picture's samples: every pass over the film makes them anew."""
     hasher = blake3()
     for view in layout.planes(frame):
-        hasher.update(np.ascontiguousarray(view).data)
+        hasher.update(np.ascontiguousarray(view).view(np.uint8).data)
     return hasher.digest(length=16)

@@ -12,7 +12,7 @@ from dubcli.errors import CheckError
 from dubcli.media import spans
 from dubcli.media.spans import Span
 
-STAGE = Stage("compose", version=3, after=("lips",))
+STAGE = Stage("compose", version=4, after=("lips",))
 
 # Fields of the film's description that do not change the encoded pictures.
 _NOT_PICTURE = {"index", "time_base", "start_pts", "delay", "packets", "first_bytes", "digest", "tags"}

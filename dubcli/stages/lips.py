@@ -8,7 +8,7 @@ from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines.registry import engine
 from dubcli.errors import CheckError
 
-STAGE = Stage("lips", 8, after=("motion", "gallery"))
+STAGE = Stage("lips", 9, after=("motion", "gallery"))
 
 
 def units(job: JobView) -> list[Unit]:

@@ -8,7 +8,7 @@ from dubcli.engines.registry import engine
 from dubcli.errors import CheckError, StoreError
 from dubcli.stages.align import dub_engine
 
-STAGE = Stage("report", version=6, after=("remux",))
+STAGE = Stage("report", version=7, after=("remux",))
 MOST_VIEWS = 2  # crops averaged for each mesh; more halve the noise once again at twice the time
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import follow, mesh
-from dubcli.face.follow import Image, Observation
+from dubcli.face.crop import Image
+from dubcli.face.follow import Observation
 from dubcli.face.roi import Roi, roi_of
 
 Path = Callable[[int], tuple[float, float] | None]

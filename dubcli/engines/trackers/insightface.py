@@ -19,8 +19,8 @@ from dubcli.engines.trackers import Picture, tracked
 from dubcli.engines.trackers.insightface_models import Detection, Detector, Identity, Landmarks, suppressed
 from dubcli.face import follow
 from dubcli.face import mesh as regions
-from dubcli.face.crop import colours, reduced, sharpness, tiled, to_raster
-from dubcli.face.follow import Image, Observation
+from dubcli.face.crop import Image, colours, reduced, sharpness, tiled, to_raster
+from dubcli.face.follow import Observation
 from dubcli.face.landmarks106 import MESH, lifted
 from dubcli.face.roi import MARGIN, Roi, apply, eye_distance, portrait, undo
 

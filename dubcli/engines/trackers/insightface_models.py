@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.errors import DependencyError
-from dubcli.face.follow import Image
+from dubcli.face.crop import Image
 from dubcli.models.onnx import session
 
 STRIDES, ANCHORS = (8, 16, 32), 2  # pixels; anchors at each position (SCRFD)

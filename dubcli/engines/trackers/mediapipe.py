@@ -29,6 +29,7 @@ from dubcli.engines.trackers import Picture, tracked
 from dubcli.face import follow
 from dubcli.face import mesh as regions
 from dubcli.face.crop import (
+    Image,
     Reduced,
     colours,
     reduced,
@@ -37,7 +38,7 @@ from dubcli.face.crop import (
     to_raster,
     without_overlap,
 )
-from dubcli.face.follow import Image, Observation
+from dubcli.face.follow import Observation
 from dubcli.face.roi import MARGIN, Roi, eye_distance, portrait
 
 
@@ -58,7 +59,9 @@ mp = _mediapipe()
 
 SIDE = 192  # pixels of a side of both networks' input
 MIN_DETECTION = 0.5  # detector score; that of MediaPipe's own solutions
-TILE = 480  # pixels; faces from about a tenth of its input are detected, and 50 pixels suffice; set by hand
+# Pixels, and share of the shorter side. Faces from about a tenth of the detector's input are detected: from
+# 50 pixels on, or a fifteenth of the picture's height where that is more. Set by hand.
+TILE, TILE_SHARE = 480, 2 / 3
 
 PARALLEL = 2  # views at a time, each on its own network and thread
 AGREED = 0.007  # spread in outer-eye distances up to which two views suffice (docs/tracking.md)
@@ -174,7 +177,7 @@ class Finder:
         upright = np.rot90(rgb, -self._turn) if self._turn else rgb
         height, width = upright.shape[:2]
         found = self._detections(upright, 0, 0)
-        side = min(TILE, height, width)
+        side = min(max(TILE, round(TILE_SHARE * min(height, width))), height, width)
         for tile, left, top in tiled(upright, side) if tiles else ():
             found += self._detections(tile, left, top, side)
         return [to_raster(roi, self._turn, width, height) for _, roi in without_overlap(found)]
