@@ -10,15 +10,17 @@ from pathlib import Path
 
 from dubcli.core import devices
 from dubcli.core.model import Unit
-from dubcli.core.shortage import shortage
+from dubcli.core.shortage import memory_full, shortage
 from dubcli.core.worker import Message, Worker, death_message
-from dubcli.errors import EngineError
+from dubcli.errors import DubError, EngineError
 from dubcli.settings.config import RunSettings
 
 WAIT_SECONDS = 0.25
 """How long one poll for messages waits; set by hand, so that a signal is noticed at once."""
 CHECK_SECONDS = 30.0
 """How often workers are checked for a hang, set by hand; more often where `run.timeout` is short."""
+STARVED_SHARE = 0.1
+"""Share of `run.timeout` without progress after which a worker without address space is given up."""
 
 
 class Pool:
@@ -78,9 +80,9 @@ class Pool:
             return
         self._checked = now
         for worker in self.busy:
-            if text := self._hang_reason(worker, now):
+            if error := self._hang(worker, now):
                 self.drop(worker)
-                yield worker, death_message(EngineError(text))
+                yield worker, death_message(error)
 
     def ran_out(self) -> None:
         """Memory ran out: from now on as many workers as are busy, at least one."""
@@ -145,16 +147,20 @@ class Pool:
         self.workers.append(worker)
         return worker
 
-    def _hang_reason(self, worker: Worker, now: float) -> str:
-        """Why a worker counts as hung, "" while it does not."""
+    def _hang(self, worker: Worker, now: float) -> DubError | None:
+        """The error of a worker that counts as hung, None while it does not."""
         timeout, stall = self.settings.timeout, self.settings.stall
         if worker.pulse.is_working():
             worker.last_active = now
         if now - worker.last_active > timeout:
-            return (
+            return EngineError(
                 f"no message for {timeout:g} s; raise run.timeout if it needs longer "
                 "(its process neither computes nor reads nor writes)"
             )
+        if now - worker.last_progress > timeout * STARVED_SHARE and worker.pulse.is_starved():
+            return memory_full()
         if stall and now - worker.last_progress > stall:
-            return f"no progress for {stall:g} s, although it works; raise run.stall if it needs longer"
-        return ""
+            return EngineError(
+                f"no progress for {stall:g} s, although it works; raise run.stall if it needs longer"
+            )
+        return None

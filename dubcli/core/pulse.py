@@ -15,6 +15,9 @@ MIN_CPU_SHARE = 0.01
 MIN_BYTES_PER_SECOND = 1 << 16
 """Bytes a second below which a process does not copy, set by hand for slow networks."""
 
+STARVED_BYTES = 64 << 20
+"""Bytes of address space under which libraries no longer get their buffers; OpenBLAS asks for 32 MiB."""
+
 
 class Pulse:
     """Measures a process and its children from call to call."""
@@ -31,6 +34,20 @@ class Pulse:
         # Less than before is work as well: a child has ended.
         computed, moved = (abs(new - old) / seconds for new, old in zip(now[1:], before[1:], strict=True))
         return computed >= MIN_CPU_SHARE or moved >= MIN_BYTES_PER_SECOND
+
+    def is_starved(self) -> bool:
+        """Whether a limit of address space (`ulimit -v`) leaves it next to nothing.
+
+        OpenBLAS then asks for its buffer again and again for ever: that computes, and is no work.
+        """
+        if not hasattr(psutil.Process, "rlimit"):  # only Linux holds processes to such a limit
+            return False
+        try:
+            process = psutil.Process(self._pid)
+            limit = process.rlimit(psutil.RLIMIT_AS)[0]
+            return limit != psutil.RLIM_INFINITY and limit - process.memory_info().vms < STARVED_BYTES
+        except psutil.Error:
+            return False
 
     def _usage(self) -> tuple[float, float, float]:
         """(monotonic seconds, seconds of processor time, bytes read and written), its children included."""

@@ -81,6 +81,7 @@ def test_a_unit_that_gets_nowhere_is_ended_by_a_limit_of_its_own(split: Place) -
     [
         ("killed", "most likely because memory ran out"),
         ("bad-alloc", "out of memory"),
+        ("starved", "out of memory"),
         ("tensors", "the disk is full"),
     ],
 )

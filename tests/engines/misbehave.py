@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import mmap
 import os
 import signal
 import subprocess
@@ -35,6 +37,7 @@ quiet = _info("tracker", "quiet", "Quiet")
 parent = _info("tracker", "parent", "Parent")
 deadlock = _info("tracker", "deadlock", "Deadlock")
 endless = _info("tracker", "endless", "Endless")
+starved = _info("tracker", "starved", "Starved")
 killed = _info("tracker", "killed", "Killed")
 bad_alloc = _info("tracker", "bad-alloc", "BadAlloc")
 tensors = _info("tracker", "tensors", "Tensors")
@@ -52,6 +55,7 @@ quiet = misbehave:quiet
 parent = misbehave:parent
 deadlock = misbehave:deadlock
 endless = misbehave:endless
+starved = misbehave:starved
 killed = misbehave:killed
 bad-alloc = misbehave:bad_alloc
 tensors = misbehave:tensors
@@ -114,6 +118,20 @@ class Hang(_Tracker):
 
 QUIET_SECONDS = 8.0
 """How long engines work without a word: many times the limit that tests set."""
+
+
+class Starved(_Tracker):
+    """Asks for memory again and again under a limit of address space, as OpenBLAS does."""
+
+    def misbehave(self) -> None:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + (16 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        while True:
+            with contextlib.suppress(OSError):
+                mmap.mmap(-1, 32 << 20)
 
 
 class Quiet(_Tracker):
