@@ -39,6 +39,7 @@ _NATIVE_TAGS = {
 }  # fmt: skip
 
 _COVERS = {"png": "image/png", "mjpeg": "image/jpeg"}
+_H264_TAGS = ("avc1", "avc3")
 _BRANDS = ("major_brand", "minor_version", "compatible_brands")  # of the container that the film came in
 
 
@@ -250,7 +251,7 @@ def mux(
         options += [("metadata", f"{key}=") for key in _BRANDS]
         options += _cover_options(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
     else:
-        options += _mov_options(film, info, codec)
+        options += _mov_options(film, info, codec, bool(form))
     if not segments:
         # Dolby Vision stands in a box that ffmpeg counts as unofficial; encoding loses it anyway.
         options.append(("strict", "unofficial"))
@@ -384,12 +385,16 @@ def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tu
     return options
 
 
-def _mov_options(film: picture.Film, info: MediaInfo, codec: str) -> list[tuple[str, str]]:
-    """The film's own time scale and four-character code, and all its tags."""
+def _mov_options(film: picture.Film, info: MediaInfo, codec: str, new: bool) -> list[tuple[str, str]]:
+    """The film's own time scale and, unless its picture is new, four-character code, and all its tags."""
     video = info.film
     options = list(picture.timescales(film).items())
     if any(key.lower() not in _NATIVE_TAGS for key in info.tags):
         options.append(("movflags", "+use_metadata_tags"))
-    if video.codec == codec and video.tag.isalnum() and "mov" in info.format:
+    if codec == "h264" and new and video.tag not in _H264_TAGS:
+        # Of intra pictures at 4:2:2 the muxer makes AVC-Intra, whose packets are laid out otherwise, and takes
+        # no other code for them unless it need not be strict.
+        options += [("tag:v:0", _H264_TAGS[0]), ("strict", "unofficial")]
+    elif video.codec == codec and video.tag.isalnum() and "mov" in info.format:
         options.append(("tag:v:0", video.tag))
     return options

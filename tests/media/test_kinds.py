@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -643,3 +644,51 @@ def test_a_tracker_sees_square_pixels_upright_and_then_the_raster(
     monkeypatch.setattr(track, "engine", lambda *_: SimpleNamespace(load=Blind))
     stages.run(track)
     assert seen == [(2, 13, (64, 192, 3)), (0, 13, (64, 192, 3))]
+
+
+@pytest.mark.parametrize("touched", [range(3, 6), ()], ids=["touched", "untouched"])
+def test_avc_intra_in_mxf_keeps_its_profile_and_every_other_frame(
+    touched: Sequence[int], tmp_path: Path, dub: Path
+) -> None:
+    film = films.make(
+        tmp_path / "film.mxf", "-c:v", "libx264", "-avcintra-class", "100", "-pix_fmt", "yuv422p10le",
+        "-c:a", "pcm_s24le", size="1920x1080", seconds=0.4,
+    )  # fmt: skip
+    done = films.dubbed(tmp_path / "job", film, dub, touched, ".mov")
+    before, after = films.decoded(film), films.decoded(done.path)
+    assert after.times == before.times
+    same = [k for k, (a, b) in enumerate(zip(before.hashes, after.hashes, strict=True)) if a == b]
+    assert same == [k for k in range(10) if k not in touched]
+    with av.open(str(done.path)) as box:
+        assert box.streams.video[0].codec_context.profile in ("High 4:2:2", "High 4:2:2 Intra")
+        assert box.streams.video[0].codec_context.pix_fmt == "yuv422p10le"
+
+
+def test_hard_telecine_keeps_every_frame_and_its_fields(tmp_path: Path, dub: Path) -> None:
+    film = tmp_path / "film.mov"
+    films.ffmpeg(
+        *films.moving("24000/1001"), "-f", "lavfi", "-t", "1", "-i", films.TONE,
+        "-vf", "telecine=pattern=23,setfield=tff", "-c:v", "prores_ks", "-flags", "+ildct",
+        "-pix_fmt", "yuv422p10le", "-c:a", "pcm_s16le", url(film),
+    )  # fmt: skip
+    done = films.dubbed(tmp_path / "job", film, dub, range(10, 13), ".mov")
+    before, after = films.decoded(film), films.decoded(done.path)
+    assert after.times == before.times
+    assert [k for k, (a, b) in enumerate(zip(before.hashes, after.hashes, strict=True)) if a != b] == [
+        10, 11, 12,
+    ]  # fmt: skip
+    with av.open(str(film)) as one, av.open(str(done.path)) as two:
+        fields = [[f.interlaced_frame for f in box.decode(video=0)] for box in (one, two)]
+    assert fields[0] == fields[1]
+
+
+def test_op_atom_is_read_as_a_film_without_sound(tmp_path: Path, dub: Path) -> None:
+    film = tmp_path / "film.mxf"
+    films.ffmpeg(
+        *films.moving(size="1280x720", seconds=0.4), "-c:v", "dnxhd", "-b:v", "60M", "-pix_fmt", "yuv422p",
+        "-f", "mxf_opatom", url(film),
+    )  # fmt: skip
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), ".mov")
+    assert films.decoded(done.path).times == films.decoded(film).times
+    with av.open(str(done.path)) as box:
+        assert len(box.streams.audio) == 1
