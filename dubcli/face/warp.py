@@ -126,21 +126,22 @@ def affine(nodes: Points, source: Points) -> NDArray[np.float32]:
         the greatest x and y of the triangle at the source; the last row, which label -1 picks, stays.
     """
     triangles = lattice().triangles
-    to, back = (points[triangles].astype(np.float64) - 0.5 for points in (nodes, source))
-    a, b, c = to[:, 0], to[:, 1], to[:, 2]
-    area = _area(to)
-    safe = np.where(area > _MIN_AREA, area, 1.0)[:, None]
+    to = (nodes.astype(np.float64).T - 0.5)[:, triangles.T]
+    back = (source.astype(np.float64).T - 0.5)[:, triangles.T]
+    (ax, bx, cx), (ay, by, cy) = to
+    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    safe = np.where(area > _MIN_AREA, area, 1.0)
     # Barycentric weights: p = a + u (b - a) + v (c - a).
-    u = np.stack([c[:, 1] - a[:, 1], a[:, 0] - c[:, 0]], axis=1) / safe
-    v = np.stack([a[:, 1] - b[:, 1], b[:, 0] - a[:, 0]], axis=1) / safe
-    linear = (back[:, 1] - back[:, 0])[:, :, None] * u[:, None] + (back[:, 2] - back[:, 0])[:, :, None] * v[
-        :, None
-    ]
-    offset = back[:, 0] - (linear @ a[:, :, None])[:, :, 0]
-    bounds = back.min(axis=1) - _SLACK, back.max(axis=1) + _SLACK
-    stay = np.array([[1, 0, 0, 1, 0, 0, -np.inf, -np.inf, np.inf, np.inf]])
-    rows = np.concatenate([np.hstack([linear.reshape(-1, 4), offset, *bounds]), stay])
-    return np.asarray(rows, np.float32)
+    ux, uy, vx, vy = (cy - ay) / safe, (ax - cx) / safe, (ay - by) / safe, (bx - ax) / safe
+    rows = np.empty((len(triangles) + 1, 10), np.float32)
+    for k, (a, b, c) in enumerate(back):
+        across, down = (b - a) * ux + (c - a) * vx, (b - a) * uy + (c - a) * vy
+        rows[:-1, 2 * k], rows[:-1, 2 * k + 1] = across, down
+        rows[:-1, 4 + k] = a - (across * ax + down * ay)
+        rows[:-1, 6 + k] = np.minimum(np.minimum(a, b), c) - _SLACK
+        rows[:-1, 8 + k] = np.maximum(np.maximum(a, b), c) + _SLACK
+    rows[-1] = (1, 0, 0, 1, 0, 0, -np.inf, -np.inf, np.inf, np.inf)
+    return rows
 
 
 def pull(

@@ -392,8 +392,8 @@ def _mov_options(film: picture.Film, info: MediaInfo, codec: str, new: bool) -> 
     if any(key.lower() not in _NATIVE_TAGS for key in info.tags):
         options.append(("movflags", "+use_metadata_tags"))
     if codec == "h264" and new and video.tag not in _H264_TAGS:
-        # Of intra pictures at 4:2:2 the muxer makes AVC-Intra, whose packets are laid out otherwise, and takes
-        # no other code for them unless it need not be strict.
+        # Of intra pictures at 4:2:2 the muxer makes AVC-Intra, whose packets are laid out otherwise, and
+        # takes no other code for them unless it need not be strict.
         options += [("tag:v:0", _H264_TAGS[0]), ("strict", "unofficial")]
     elif video.codec == codec and video.tag.isalnum() and "mov" in info.format:
         options.append(("tag:v:0", video.tag))
