@@ -1,4 +1,4 @@
-"""A made-up feature film for `bench.feature`: its shots, people, tracks, sound and whatever is not measured."""
+"""A made-up feature film for `bench.feature`: shots, people, tracks, sound and all that is not measured."""
 
 from __future__ import annotations
 
