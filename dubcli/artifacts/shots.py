@@ -33,11 +33,18 @@ class Shot(Strict):
 
 
 class Shots(Document):
-    """`shots.json`: all shots in order; they span the film without gaps."""
+    """`shots.json`.
+
+    Attributes:
+        shots: all shots in order; they span the film without gaps.
+        skipped: names of those that a person said are never to be touched; None for none.
+    """
 
     FILE: ClassVar[str] = "shots.json"
+    SPARSE: ClassVar[bool] = True
 
     shots: tuple[Shot, ...]
+    skipped: tuple[str, ...] | None = None
 
     @property
     def count(self) -> int:

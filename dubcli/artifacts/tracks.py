@@ -29,6 +29,7 @@ class Reason(IntEnum):
     OCCLUDED = 5
     EDGE = 6
     FORBIDDEN = 7  # by cast.yaml; never in tracks.npz, which has no persons
+    SKIPPED = 8  # by shots.yaml; never in tracks.npz either
 
 
 @dataclass

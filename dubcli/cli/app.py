@@ -22,6 +22,7 @@ from dubcli.cli import (
     preset,
     report,
     run,
+    shots,
     speech,
     status,
     style,
@@ -90,6 +91,7 @@ _add(app, "status", INSPECT, status.status)
 _add(app, "explain", INSPECT, explain.explain)
 _add(app, "report", INSPECT, report.report)
 for word, module, panel in (
+    ("shots", shots, INSPECT),
     ("cast", cast, INSPECT),
     ("cue", cue, INSPECT),
     ("speech", speech, INSPECT),

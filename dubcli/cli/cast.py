@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
-from dubcli.cli import options
+from dubcli.cli import editor, options
 from dubcli.cli.output import out
 from dubcli.errors import UsageError
 
@@ -77,12 +73,7 @@ def edit(
     path = job.root / "cast.yaml"
     if not path.exists():
         write_atomically(path, castfile.template(_persons(job)).encode())
-    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
-    if editor and sys.stdin.isatty():
-        try:
-            subprocess.run([*editor, str(path.resolve())], check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise UsageError(f"the editor {editor[0]} failed ({error}); edit {path} by hand") from None
+    editor.open_file(path)
     document, file = castfile.load(path)
     stylefile.check(document, file.styles(), stylefile.files(job.root))
     out.path(path)

@@ -41,6 +41,7 @@ _REASONS = {
     Reason.OCCLUDED: "the mouth is occluded",
     Reason.EDGE: "the face leaves the picture",
     Reason.FORBIDDEN: "cast.yaml forbids it",
+    Reason.SKIPPED: "shots.yaml skips the shot",
 }
 _SKIPPED = {reason.name.lower(): text for reason, text in _REASONS.items()} | {
     "short": "the line is too short to be worth two fades"

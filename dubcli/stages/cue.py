@@ -64,7 +64,8 @@ def run(task: Task) -> None:
 
     cast = Cast.load(task.inputs["cast"])
     owners = cast.owners
-    shots = Shots.load(task.inputs["split"]).shots
+    split = Shots.load(task.inputs["split"])
+    shots, untouchable = split.shots, set(split.skipped or ())
     named = _named(dub_speech, cast, seconds)
     limits = assignment.Limits(**task.params)
     edits = _edits(task)
@@ -86,6 +87,8 @@ def run(task: Task) -> None:
         for track, person in zip(faces, people, strict=True):
             if person and not person.touch:
                 track.reason[:] = tracks.Reason.FORBIDDEN
+            if row.name in untouchable:
+                track.reason[:] = tracks.Reason.SKIPPED
         ids = [person.id if person else "" for person in people]
         shot = assignment.Shot(row.name, row.start, row.stop, faces, ids)
         if row.name in edits:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Sequence
 
 from dubcli.artifacts.media import MediaInfo
 from dubcli.core.model import JobView, Stage, Task, Unit
+from dubcli.edits import shotfile
+from dubcli.edits.timecode import Clock
 from dubcli.errors import CheckError
 
 STAGE = Stage("split", version=6, after=("scan",))
@@ -14,12 +18,13 @@ STAGE = Stage("split", version=6, after=("scan",))
 def units(job: JobView) -> list[Unit]:
     """One unit: the film."""
     scan, media = job.one("scan"), job.one("probe")
+    edits = {"shots": job.sources["shots"]} if "shots" in job.sources else {}
     return [
         Unit(
             STAGE,
             "film",
-            {"frames": scan.content},
-            {"scan": scan.path, "probe": media.path},
+            {"frames": scan.content, **{role: file.sha256 for role, file in edits.items()}},
+            {"scan": scan.path, "probe": media.path, **{role: file.path for role, file in edits.items()}},
             params=job.settings.split.model_dump(),
             facts={"film": media.content},
         )
@@ -31,7 +36,7 @@ def run(task: Task) -> None:
     import hashlib
 
     from dubcli.artifacts import shots
-    from dubcli.media.shots import detect
+    from dubcli.media.shots import Shot, detect
     from dubcli.settings.config import SplitSettings
 
     video = MediaInfo.load(task.inputs["probe"]).film
@@ -42,13 +47,26 @@ def run(task: Task) -> None:
     kind["colour"] = [video.primaries, video.transfer, video.matrix, video.range, video.chroma_location]
     head = json.dumps(kind, sort_keys=True).encode()
     rows = []
-    for shot in detect(change, SplitSettings(**task.params), float(video.rate)):
+    detected = detect(change, SplitSettings(**task.params), float(video.rate))
+    starts, skipped = _edited(task, [shot.start for shot in detected], len(frames.pts))
+    for shot in itertools.starmap(Shot, itertools.pairwise([*starts, len(frames.pts)])):
         hasher = hashlib.sha256(head)
         hasher.update(frames.digest[shot.start : shot.stop].tobytes())
         rows.append(shots.Shot(name=shot.name, start=shot.start, stop=shot.stop, picture=hasher.hexdigest()))
-    shots.Shots(shots=tuple(rows)).save(task.out)
+    names = tuple(row.name for row in rows if row.start in skipped)
+    shots.Shots(shots=tuple(rows), skipped=names or None).save(task.out)
     shots.Groups.load(task.inputs["scan"]).save(task.out)
     frames.save(task.out)
+
+
+def _edited(task: Task, starts: list[int], count: int) -> tuple[Sequence[int], Sequence[int]]:
+    """First frames of all shots after a person's edits, and of those to skip."""
+    if "shots" not in task.inputs:
+        return starts, ()
+    document, file = shotfile.load(task.inputs["shots"])
+    clock = Clock.of(MediaInfo.load(task.inputs["probe"]), file.start)
+    edges = shotfile.apply_edits(document, file, starts, count, clock)
+    return edges.starts, edges.skipped
 
 
 def check(task: Task) -> None:

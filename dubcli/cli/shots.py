@@ -1,0 +1,254 @@
+"""`dubcli shots show|edit|import|export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dubcli.cli import options
+from dubcli.cli.output import out
+from dubcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dubcli.artifacts.media import MediaInfo
+    from dubcli.artifacts.shots import Shots
+    from dubcli.core.job import Job
+    from dubcli.edits.timecode import Clock
+
+HELP = """
+Show the shots of a film, correct them, exchange them with editors.
+
+Shots are detected. A list of an editing program can take the place of the detection, and shots.yaml in the
+job directory can merge, split and skip shots: a skipped shot is never touched.
+"""
+
+From = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="The list: .edl (CMX 3600), .otio, .xml (Final Cut Pro 7), .aaf, or .csv of PySceneDetect.",
+    ),
+]
+Job_ = Annotated[
+    Path | None,
+    typer.Option(
+        "--job", metavar="DIR", rich_help_panel=options.FILES,
+        help="The job directory. Without it: this folder, or the one job in it.",
+    ),
+]  # fmt: skip
+Side = Annotated[
+    Literal["auto", "record", "source"],
+    typer.Option(
+        "--side", metavar="auto|record|source", rich_help_panel=options.SETTINGS,
+        help="What counts along the film: the record side of the list, where it is the film's own cut, or "
+        "the source side, where it cuts up the film; auto is source where events name the film or its reel.",
+    ),
+]  # fmt: skip
+Start = Annotated[
+    str,
+    typer.Option(
+        "--start", metavar="HH:MM:SS:FF", rich_help_panel=options.SETTINGS,
+        help="Timecode of the film's first frame, where its file has none or another; HH:MM:SS;FF for drop "
+        "frame.",
+    ),
+]  # fmt: skip
+To = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", metavar="FILE", rich_help_panel=options.FILES,
+        help="The list to write: .edl (CMX 3600), .otio, .xml (Final Cut Pro 7), .aaf, or .csv of "
+        "PySceneDetect.",
+    ),
+]  # fmt: skip
+
+
+def show(
+    job_dir: options.JobDir = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show the shots of a film, with their frames and source timecode.
+
+    The shots are those of the last run; later edits are not in them yet.
+    """
+    from dubcli.cli.jobs import find_job
+    from dubcli.core.job import Job
+
+    job = Job.open(find_job(job_dir))
+    found, clock = _shots(job), _clock(job, _media(job))
+    skipped, rate = set(found.skipped or ()), float(clock.rate)
+    rows = [
+        {
+            "shot": shot.name,
+            "start": shot.start,
+            "stop": shot.stop,
+            "from": clock.at(shot.start) if clock.counts else None,
+            "to": clock.at(shot.stop) if clock.counts else None,
+            "seconds": round((shot.stop - shot.start) / rate, 3),
+            "skipped": shot.name in skipped,
+        }
+        for shot in found.shots
+    ]
+    if json:
+        out.document({"job": str(job.root), "shots": rows})
+        return
+    table = [
+        (
+            row["shot"], row["start"], row["stop"], row["from"], row["to"], row["seconds"],
+            "no: shots.yaml skips it" if row["skipped"] else "yes",
+        )
+        for row in rows
+    ]  # fmt: skip
+    out.table(("shot", "start", "stop", "from", "to", "seconds", "touched"), table)
+
+
+def edit(
+    job_dir: options.JobDir = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Correct the shots: open the job's shots.yaml in an editor.
+
+    The file is made where there is none, and the next run applies it: merge, split and skip name shots by
+    their first frame, or its timecode. The editor is VISUAL or EDITOR; without one, or without a terminal,
+    the path of the file is printed. A mistake in the file is reported with its line and column, and ends
+    with 4.
+    """
+    from dubcli.cli import editor
+    from dubcli.cli.jobs import find_job
+    from dubcli.core.job import Job
+    from dubcli.core.store import write_atomically
+    from dubcli.edits import shotfile
+
+    job = Job.open(find_job(job_dir))
+    path = job.root / shotfile.NAME
+    if not path.exists():
+        starts = [shot.start for shot in _shots(job).shots]
+        write_atomically(path, shotfile.template(starts).encode())
+    editor.open_file(path)
+    shotfile.load(path)
+    out.path(path)
+    out.note(f"to apply it, type: dubcli run {job.root}")
+
+
+def import_(
+    file: From,
+    job_dir: Job_ = None,
+    side: Side = "auto",
+    start: Start = "",
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Take the shots from an editing program's list, in place of the detected ones.
+
+      dubcli run film.mp4 --audio dub_fr.wav --stage probe   makes the job without doing its work
+      dubcli shots import cut.edl --job film.dub_fr.dub
+
+    Positions are source timecode, drop frame included; the film's first frame has the timecode of its file.
+    What is between the events of a list is a shot, too. The list is kept in the job's shots.yaml, and the
+    next run applies it. A list at another rate, with overlapping events, of another reel, or outside of the
+    film is refused with 4, and nothing is changed.
+    """
+    from dubcli.cli.jobs import find_job
+    from dubcli.core.job import Job
+    from dubcli.core.store import write_atomically
+    from dubcli.edits import shotfile, shotlist
+    from dubcli.edits.timecode import Clock, tag
+
+    job = Job.open(find_job(job_dir))
+    path, info = job.root / shotfile.NAME, _media(job)
+    before = shotfile.load(path)[1] if path.is_file() else shotfile.ShotFile()
+    clock = Clock.of(info, start or before.start)
+    found = shotlist.read(file, job.film.name, clock, _count(job), side, tag(info, "reel_name"))
+    if before.merge or before.split:
+        out.warn(f"merge and split of {path} are replaced by the list")
+    kept = [at for at in before.skip if (clock.frame(at) if isinstance(at, str) else at) in found.starts]
+    if len(kept) < len(before.skip):
+        out.warn(
+            f"{len(before.skip) - len(kept)} skipped shots of {path} are not in the list; skip them again"
+        )
+    new = shotfile.ShotFile(start=start or before.start, cuts=found.starts[1:], skip=tuple(kept))
+    write_atomically(path, shotfile.text(new).encode())
+    for line in found.warnings:
+        out.warn(line)
+    out.path(path)
+    out.note(
+        f"{len(found.starts)} shots, from the {found.side} side; to apply them, type: dubcli run {job.root}"
+    )
+
+
+def export(
+    out_file: To,
+    job_dir: options.JobDir = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Write the shots of a film as a list for editing programs.
+
+    Each shot is an event whose source and record side are the film's own timecode. An EDL holds 999 events.
+    """
+    from dubcli.cli.jobs import find_job
+    from dubcli.core.job import Job
+    from dubcli.delivery import timeline
+    from dubcli.edits import shotlist
+    from dubcli.edits.timecode import tag
+
+    job = Job.open(find_job(job_dir))
+    found, info = _shots(job), _media(job)
+    clock = _clock(job, info)
+    if out_file.suffix.lower() == ".csv":
+        spans = [(shot.start, shot.stop) for shot in found.shots]
+        out.export(shotlist.scenes(spans, float(clock.rate)), out_file)
+        return
+    reel, whole = tag(info, "reel_name"), (0, found.count)
+    clips = [timeline.Clip(s.name, job.film, s.start, s.stop, whole, reel) for s in found.shots]
+    timeline.write(out_file, job.film.stem, [clips], clock)
+    out.path(out_file)
+
+
+def _shots(job: Job) -> Shots:
+    """The shots of the last run.
+
+    Raises:
+        UsageError: there are none yet.
+    """
+    from dubcli.artifacts.shots import Shots
+
+    key = job.ref("split/film")
+    artifact = job.store.get(key) if key else None
+    if artifact is None:
+        raise UsageError(f"{job.root} has no shots yet; type: dubcli run {job.root}")
+    return Shots.load(artifact.path)
+
+
+def _count(job: Job) -> int | None:
+    """Frames of the film, None where it was not scanned yet."""
+    key = job.ref("split/film")
+    return _shots(job).count if key and job.store.get(key) else None
+
+
+def _media(job: Job) -> MediaInfo:
+    """What the film is, from the job or from its file."""
+    from dubcli.artifacts.media import MediaInfo
+
+    key = job.ref("probe/film")
+    artifact = job.store.get(key) if key else None
+    if artifact is not None:
+        return MediaInfo.load(artifact.path)
+    from dubcli.media.probe import probe
+
+    return probe(job.film, whole=False)
+
+
+def _clock(job: Job, info: MediaInfo) -> Clock:
+    from dubcli.edits import shotfile
+    from dubcli.edits.timecode import Clock
+
+    path = job.root / shotfile.NAME
+    return Clock.of(info, shotfile.load(path)[1].start if path.is_file() else "")
+
+
+COMMANDS = {"show": show, "edit": edit, "import": import_, "export": export}

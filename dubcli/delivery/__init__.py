@@ -1,0 +1,1 @@
+"""What editors and compositors get: timelines, changed shots, layers."""

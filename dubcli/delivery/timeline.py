@@ -1,0 +1,167 @@
+"""Timelines for editors: EDL (CMX 3600), and OTIO, FCP XML and AAF through OpenTimelineIO.
+
+Record time is the film's own timecode: laid over the source, a clip meets it on the frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dubcli.edits.shotlist import ADAPTERS
+from dubcli.edits.timecode import Clock
+from dubcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from opentimelineio.schema import Clip as OtioClip
+    from opentimelineio.schema import Timeline
+
+_EDL_EVENTS = 999  # CMX 3600 numbers them with three digits
+_REEL_LETTERS = 8
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A remark on a clip: a name such as a verdict, a note, and one of OpenTimelineIO's colours."""
+
+    name: str
+    note: str = ""
+    colour: str = "GREEN"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A piece of a file at its place along the film.
+
+    Attributes:
+        name: of the clip.
+        media: the file it plays.
+        start, stop: half-open range of the film's frames.
+        available: the film's frames that the file holds, half-open; its timecode is the film's.
+        reel: of the source, "" for none.
+        markers: remarks on it.
+    """
+
+    name: str
+    media: Path
+    start: int
+    stop: int
+    available: tuple[int, int]
+    reel: str = ""
+    markers: tuple[Marker, ...] = ()
+
+
+def write(path: Path, title: str, tracks: Sequence[Sequence[Clip]], clock: Clock) -> None:
+    """Write a timeline in the format of the file's suffix.
+
+    Args:
+        path: .edl, .otio, .xml or .aaf.
+        title: of the timeline.
+        tracks: clips of each picture track, the lowest first; an EDL holds the highest alone.
+        clock: the film's timecode.
+
+    Raises:
+        UsageError: the format is none of these, cannot hold so many clips, or the file cannot be written.
+        ConfigError: an EDL of a film whose rate has no timecode.
+    """
+    import opentimelineio as otio
+
+    suffix = path.suffix.lower()
+    if suffix not in ADAPTERS:
+        raise UsageError(f"{path.name} is no timeline that can be written; use one of {', '.join(ADAPTERS)}")
+    try:
+        if suffix == ".edl":
+            path.write_text(edl(title, tracks[-1], clock), encoding="utf-8", newline="\n")
+            return
+        # An AAF names its media by mobs of a bin, which files on a disk do not have.
+        options = {"use_empty_mob_ids": True} if suffix == ".aaf" else {}
+        timeline = built(title, tracks, clock)
+        otio.adapters.write_to_file(timeline, str(path), ADAPTERS[suffix], **options)
+    except OSError as error:
+        raise UsageError(f"cannot write {path} ({error.strerror}); choose another place with -o") from None
+
+
+def built(title: str, tracks: Sequence[Sequence[Clip]], clock: Clock) -> Timeline:
+    """OpenTimelineIO's timeline of picture tracks, the lowest first."""
+    import opentimelineio as otio
+
+    rate = float(clock.rate)
+    timeline = otio.schema.Timeline(title)
+    timeline.global_start_time = otio.opentime.RationalTime(clock.first, rate)
+    for number, clips in enumerate(tracks, 1):
+        track = otio.schema.Track(f"V{number}", kind=otio.schema.TrackKind.Video)
+        at = 0
+        for clip in sorted(clips, key=lambda clip: clip.start):
+            if clip.start > at:
+                track.append(otio.schema.Gap(duration=otio.opentime.RationalTime(clip.start - at, rate)))
+            track.append(_clip(clip, clock))
+            at = clip.stop
+        timeline.tracks.append(track)
+    return timeline
+
+
+def _clip(clip: Clip, clock: Clock) -> OtioClip:
+    import opentimelineio as otio
+
+    def span(start: int, stop: int) -> otio.opentime.TimeRange:
+        rate = float(clock.rate)
+        return otio.opentime.TimeRange(
+            otio.opentime.RationalTime(clock.first + start, rate),
+            otio.opentime.RationalTime(stop - start, rate),
+        )
+
+    media = otio.schema.ExternalReference(clip.media.resolve().as_uri(), span(*clip.available))
+    media.name = clip.media.name
+    out = otio.schema.Clip(clip.name, media, span(clip.start, clip.stop))
+    out.metadata["dubcli"] = {"reel": clip.reel}
+    for marker in clip.markers:
+        whole = span(clip.start, clip.stop)
+        out.markers.append(
+            otio.schema.Marker(
+                marker.name,
+                otio.opentime.TimeRange(
+                    whole.start_time, otio.opentime.RationalTime(0, whole.start_time.rate)
+                ),
+                marker.colour,
+                {"dubcli": {"note": marker.note}},
+                marker.note,
+            )
+        )
+    return out
+
+
+def edl(title: str, clips: Sequence[Clip], clock: Clock) -> str:
+    """A CMX 3600 list of cuts.
+
+    Written here: the adapter of OpenTimelineIO makes all timecode at 29.97 drop frame.
+
+    Raises:
+        UsageError: there are more events than the format can number.
+        ConfigError: the film's rate has no timecode.
+    """
+    if len(clips) > _EDL_EVENTS:
+        raise UsageError(
+            f"an EDL holds {_EDL_EVENTS} events, and there are {len(clips)}; write .otio, .xml or .aaf"
+        )
+    lines = [f"TITLE: {_line(title)}", f"FCM: {'' if clock.drop else 'NON-'}DROP FRAME", ""]
+    for number, clip in enumerate(sorted(clips, key=lambda clip: clip.start), 1):
+        times = f"{clock.at(clip.start)} {clock.at(clip.stop)}"
+        lines.append(f"{number:03d}  {edl_reel(clip.reel):8} V     C        {times} {times}")
+        lines.append(f"* FROM CLIP NAME: {_line(clip.media.name)}")
+        for marker in clip.markers:
+            note = f"{marker.name}: {marker.note}" if marker.note else marker.name
+            lines.append(f"* LOC: {clock.at(clip.start)} {marker.colour:7} {_line(note)}")
+    return "\n".join(lines) + "\n"
+
+
+def edl_reel(reel: str) -> str:
+    """A reel as CMX 3600 has it: eight letters and digits; AX for files without one."""
+    return (
+        "".join(c for c in reel.upper() if c.isascii() and (c.isalnum() or c == "_"))[:_REEL_LETTERS] or "AX"
+    )
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
