@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dubcli.cli import failures, options
+from dubcli.cli.delivered import Delivered
 from dubcli.cli.grouped import grouped
 from dubcli.cli.jobs import Request, Running
 from dubcli.cli.output import out
 from dubcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dubcli.core.events import Event, Listener
+    from dubcli.core.job import Job
     from dubcli.core.plan import Selection
 
 Force = Annotated[
@@ -99,6 +103,7 @@ def run(
     request: Request,
     running: Running,
     chosen: Chosen,
+    delivered: Delivered,
     force: Force = False,
     dry_run: DryRun = False,
     progress: options.Progress = "auto",
@@ -123,7 +128,8 @@ def run(
         show(request, chosen.selection(), running, json=json)
         return
     heard = listeners(progress, json=json)
-    execute(request, running, chosen.selection(), force=force, listeners=heard, json=json)
+    also = delivered.prepared(force)
+    execute(request, running, chosen.selection(), force=force, listeners=heard, json=json, also=also)
 
 
 def execute(
@@ -134,8 +140,9 @@ def execute(
     force: bool,
     listeners: list[Listener],
     json: bool,
+    also: tuple[Callable[[Job], None], Callable[[Job], None]] | None = None,
 ) -> None:
-    """Run a job and end its events with the exit code, whatever happens."""
+    """Run a job and end its events with the exit code, whatever happens; `also` is done before and after."""
     from dubcli.cli.jobs import open_job
     from dubcli.core import runner
     from dubcli.core.events import Events
@@ -147,7 +154,11 @@ def execute(
             if origin != "default":
                 out.detail(f"{name} = {value} ({origin})")
         events = Events(job.root / "events.jsonl", *listeners)
+        if also:
+            also[0](job)
         runner.run(job, events, selection, overwrite=force)
+        if also:
+            also[1](job)
         code = ExitCode.OK
     except BaseException as error:
         code, text = failures.explain(error)

@@ -70,7 +70,7 @@ def show(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Show the shots of a film, with their frames and source timecode.
+    """Show the shots with their frames and source timecode.
 
     The shots are those of the last run; later edits are not in them yet.
     """
@@ -142,10 +142,10 @@ def import_(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Take the shots from an editing program's list, in place of the detected ones.
+    """Take the shots from a list, in place of the detected ones.
 
-      dubcli run film.mp4 --audio dub_fr.wav --stage probe   makes the job without doing its work
-      dubcli shots import cut.edl --job film.dub_fr.dub
+      dubcli run film.mp4 --audio fr.wav --stage probe   makes the job only
+      dubcli shots import cut.edl --job film.fr.dub
 
     Positions are source timecode, drop frame included; the film's first frame has the timecode of its file.
     What is between the events of a list is a shot, too. The list is kept in the job's shots.yaml, and the
@@ -186,7 +186,7 @@ def export(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Write the shots of a film as a list for editing programs.
+    """Write the shots as a list for editing programs.
 
     Each shot is an event whose source and record side are the film's own timecode. An EDL holds 999 events.
     """

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from opentimelineio.schema import Clip as OtioClip
     from opentimelineio.schema import Timeline
 
-_EDL_EVENTS = 999  # CMX 3600 numbers them with three digits
+EDL_EVENTS = 999
+"""Events that CMX 3600 can number."""
 _REEL_LETTERS = 8
 
 
@@ -141,9 +142,9 @@ def edl(title: str, clips: Sequence[Clip], clock: Clock) -> str:
         UsageError: there are more events than the format can number.
         ConfigError: the film's rate has no timecode.
     """
-    if len(clips) > _EDL_EVENTS:
+    if len(clips) > EDL_EVENTS:
         raise UsageError(
-            f"an EDL holds {_EDL_EVENTS} events, and there are {len(clips)}; write .otio, .xml or .aaf"
+            f"an EDL holds {EDL_EVENTS} events, and there are {len(clips)}; write .otio, .xml or .aaf"
         )
     lines = [f"TITLE: {_line(title)}", f"FCM: {'' if clock.drop else 'NON-'}DROP FRAME", ""]
     for number, clip in enumerate(sorted(clips, key=lambda clip: clip.start), 1):

@@ -1,0 +1,112 @@
+"""Options that hand the changed shots of a film to an editor, and the film that they are taken from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dubcli.cli import options
+from dubcli.cli.output import out
+from dubcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from dubcli.core.job import Job
+    from dubcli.delivery.changed import Film
+    from dubcli.delivery.timeline import Marker
+
+ChangedOnly = Annotated[
+    Path | None,
+    typer.Option(
+        "--changed-only", metavar="DIR", rich_help_panel=options.FILES,
+        help="Also write the changed shots alone into this folder, with handles, source timecode and reel, "
+        "and an OTIO, FCP XML, AAF and EDL that cut them over the source.",
+    ),
+]  # fmt: skip
+Handles = Annotated[
+    int,
+    typer.Option(
+        "--handles", metavar="N", min=0, max=1000, rich_help_panel=options.SETTINGS,
+        help="Frames before and after each changed shot.",
+    ),
+]  # fmt: skip
+Mezzanine = Annotated[
+    Literal["prores", "dnxhr", "ffv1"],
+    typer.Option(
+        "--mezzanine", metavar="prores|dnxhr|ffv1", rich_help_panel=options.SETTINGS,
+        help="Codec of the changed shots: ProRes or DNxHR in .mov, or FFV1, which is lossless, in .mkv.",
+    ),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What an editor gets beside the film."""
+
+    changed_only: ChangedOnly = None
+    handles: Handles = 12
+    mezzanine: Mezzanine = "prores"
+
+    def prepared(self, force: bool) -> tuple[Callable[[Job], None], Callable[[Job], None]] | None:
+        """What is done before a run and after it; None where nothing was asked for."""
+        from dubcli.delivery import changed
+
+        folder, form = self.changed_only, changed.Form(self.mezzanine, self.handles)
+        if folder is None:
+            return None
+
+        def before(job: Job) -> None:
+            from dubcli.media.probe import probe
+
+            changed.check(probe(job.film, whole=False), folder, form, force)
+
+        def after(job: Job) -> None:
+            for path in changed.write(film(job), folder, form, markers(job), out.note):
+                out.note(str(path))
+
+        return before, after
+
+
+def film(job: Job) -> Film:
+    """A job's film before it was encoded.
+
+    Raises:
+        UsageError: it is not dubbed yet.
+    """
+    from dubcli.artifacts.media import MediaInfo
+    from dubcli.artifacts.shots import Frames, Shots
+    from dubcli.core import plan
+    from dubcli.delivery.changed import Film
+    from dubcli.edits import shotfile
+    from dubcli.edits.timecode import Clock
+
+    if not job.sources:
+        job.read_sources()
+    found = {(row.stage, row.unit.name): row.artifact for row in plan.plan(job) if row.unit}
+    split, probe = found.get(("split", "film")), found.get(("probe", "film"))
+    patches = {name: artifact for (stage, name), artifact in found.items() if stage == "lips" and artifact}
+    if split is None or probe is None or not any(stage == "compose" for stage, _ in found):
+        raise UsageError(f"{job.root} is not finished; type: dubcli run {job.root}")
+    info, path = MediaInfo.load(probe.path), job.root / shotfile.NAME
+    start = shotfile.load(path)[1].start if path.is_file() else ""
+    return Film(
+        job.film, info, Frames.load(split.path), Shots.load(split.path), patches, Clock.of(info, start)
+    )
+
+
+def markers(job: Job) -> Mapping[str, Sequence[Marker]]:
+    """Remarks on a job's shots, from its report."""
+    import json
+
+    from dubcli.artifacts.report import Report
+    from dubcli.delivery import remarks
+
+    key = job.ref("report/film")
+    artifact = job.store.get(key) if key else None
+    if artifact is None:
+        return {}
+    return remarks.markers(json.loads((artifact.path / Report.FILE).read_bytes()), {})
