@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _INDEX = "patch.npz"
+_PICTURES = "patch.nut"
 
 
 class PatchFacts(Document):
@@ -71,4 +72,8 @@ class Placement:
 
 def pictures(folder: Path) -> Path:
     """Path of the patches' pixels, lossless video with alpha; missing where nothing was changed."""
-    return folder / "patch.nut"
+    return folder / _PICTURES
+
+
+FILES = (PatchFacts.FILE, _INDEX, _PICTURES)
+"""The files of the artifact."""

@@ -17,6 +17,7 @@ from dubcli.cli import (
     doctor,
     engine,
     explain,
+    layers,
     motion,
     plan,
     preset,
@@ -92,6 +93,7 @@ _add(app, "explain", INSPECT, explain.explain)
 _add(app, "report", INSPECT, report.report)
 for word, module, panel in (
     ("shots", shots, INSPECT),
+    ("layers", layers, INSPECT),
     ("cast", cast, INSPECT),
     ("cue", cue, INSPECT),
     ("speech", speech, INSPECT),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dubcli.core.job import Job
+    from dubcli.core.plan import Row
     from dubcli.delivery.changed import Film
     from dubcli.delivery.timeline import Marker
 
@@ -65,32 +66,43 @@ class Delivered:
             changed.check(probe(job.film, whole=False), folder, form, force)
 
         def after(job: Job) -> None:
-            for path in changed.write(film(job), folder, form, markers(job), out.note):
+            for path in changed.write(film(job, finished(job)), folder, form, markers(job), out.note):
                 out.note(str(path))
 
         return before, after
 
 
-def film(job: Job) -> Film:
-    """A job's film before it was encoded.
+def finished(job: Job) -> dict[str, dict[str, Row]]:
+    """Stage → unit → its row of the plan, of all units that are done.
 
     Raises:
-        UsageError: it is not dubbed yet.
+        UsageError: the job has shots that are not composed yet.
     """
+    from dubcli.core import plan
+
+    if not job.sources:
+        job.read_sources()
+    found: dict[str, dict[str, Row]] = {}
+    for row in plan.plan(job):
+        if row.unit is None and row.stage == "compose":
+            raise UsageError(f"{job.root} is not finished; type: dubcli run {job.root}")
+        if row.unit is not None and row.artifact is not None:
+            found.setdefault(row.stage, {})[row.unit.name] = row
+    return found
+
+
+def film(job: Job, done: dict[str, dict[str, Row]]) -> Film:
+    """A job's film before it was encoded, from the units that are done."""
     from dubcli.artifacts.media import MediaInfo
     from dubcli.artifacts.shots import Frames, Shots
-    from dubcli.core import plan
     from dubcli.delivery.changed import Film
     from dubcli.edits import shotfile
     from dubcli.edits.timecode import Clock
 
-    if not job.sources:
-        job.read_sources()
-    found = {(row.stage, row.unit.name): row.artifact for row in plan.plan(job) if row.unit}
-    split, probe = found.get(("split", "film")), found.get(("probe", "film"))
-    patches = {name: artifact for (stage, name), artifact in found.items() if stage == "lips" and artifact}
-    if split is None or probe is None or not any(stage == "compose" for stage, _ in found):
-        raise UsageError(f"{job.root} is not finished; type: dubcli run {job.root}")
+    probe, split = done["probe"]["film"].artifact, done["split"]["film"].artifact
+    assert probe is not None
+    assert split is not None
+    patches = {name: row.artifact for name, row in done.get("lips", {}).items() if row.artifact}
     info, path = MediaInfo.load(probe.path), job.root / shotfile.NAME
     start = shotfile.load(path)[1].start if path.is_file() else ""
     return Film(

@@ -10,7 +10,7 @@ from typing import Any
 
 from dubcli.core.model import Source, Unit
 from dubcli.core.store import sha256, tree, write_atomically
-from dubcli.edits import castfile, cuefile, curvefile, shotfile, stylefile
+from dubcli.edits import castfile, cuefile, curvefile, layerfile, shotfile, stylefile
 from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, MediaError
 from dubcli.settings.config import Settings
@@ -85,6 +85,7 @@ def edit_files(root: Path, script: Path | None) -> dict[str, Path]:
     if (root / shotfile.NAME).is_file():
         shotfile.load(root / shotfile.NAME)
         roles["shots"] = root / shotfile.NAME
+    roles |= {f"{layerfile.ROLE}:{name}": path for name, path in layerfile.files(root).items()}
     for path in sorted((root / "curves").glob("*.csv")):
         curvefile.load(path)
         roles[f"curves:{path.stem}"] = path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.shots import Shots
 from dubcli.core.model import JobView, Stage, Task, Unit
+from dubcli.edits import layerfile
 from dubcli.engines.registry import engine
 from dubcli.errors import CheckError
 
@@ -21,16 +22,21 @@ def units(job: JobView) -> list[Unit]:
         shot, _, number = name.partition(".")
         track = job.one("track", shot)
         gallery = job.one("gallery", owners[shot, int(number)].id)
+        retouched = job.sources.get(f"{layerfile.ROLE}:{name}")
+        edits = {layerfile.ROLE: retouched} if retouched else {}
+        inputs = {
+            "picture": shots[shot].picture,
+            "track": track.content,
+            "motion": motion.content,
+            "gallery": gallery.content,
+        }
+        if retouched:
+            layerfile.check(name, retouched.path, inputs)
         found.append(
             Unit(
                 STAGE,
                 name,
-                inputs={
-                    "picture": shots[shot].picture,
-                    "track": track.content,
-                    "motion": motion.content,
-                    "gallery": gallery.content,
-                },
+                inputs=inputs | {role: file.sha256 for role, file in edits.items()},
                 paths={
                     "film": job.sources["film"].path,
                     "split": split.path,
@@ -38,6 +44,7 @@ def units(job: JobView) -> list[Unit]:
                     "track": track.path,
                     "motion": motion.path,
                     "gallery": gallery.path,
+                    **{role: file.path for role, file in edits.items()},
                 },
                 params=settings.model_dump(exclude={"engine"}),
                 facts={"track": int(number)},
@@ -50,7 +57,12 @@ def units(job: JobView) -> list[Unit]:
 
 
 def run(task: Task) -> None:
-    """Write the patches of one face; no pictures where nothing is changed."""
+    """Write the patches of one face; no pictures where nothing is changed.
+
+    Where a compositor has retouched them, they are taken as they are.
+    """
+    import shutil
+
     from dubcli.artifacts import patches, tracks
     from dubcli.artifacts.media import MediaInfo
     from dubcli.artifacts.motion import Motion
@@ -59,6 +71,11 @@ def run(task: Task) -> None:
     from dubcli.media import ahead, spans
     from dubcli.media.patches import write
 
+    if layerfile.ROLE in task.inputs:
+        for name in patches.FILES:
+            if (task.inputs[layerfile.ROLE] / name).is_file():
+                shutil.copyfile(task.inputs[layerfile.ROLE] / name, task.out / name)
+        return
     motion, frames = Motion.load(task.inputs["motion"]), Frames.load(task.inputs["split"])
     work = LipWork(
         film=task.inputs["film"],
@@ -107,7 +124,7 @@ def check(task: Task) -> None:
     frames, origin, confidence = rows.frames, rows.origin, rows.confidence
     active = int((Motion.load(task.inputs["motion"]).weight > 0).sum())
     given_back = patches.PatchFacts.load(task.out).given_back
-    if len(frames) + given_back not in (0, active):
+    if len(frames) + given_back not in (0, active) and layerfile.ROLE not in task.inputs:
         made = f"{len(frames) + given_back} of {active} patches of {task.unit}"
         raise CheckError(f"the lip engine made {made}; choose another with --engine")
     count, size = 0, (0, 0)

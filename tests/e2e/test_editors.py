@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,14 +12,21 @@ from typing import Literal
 from urllib.parse import unquote, urlparse
 
 import av
+import cv2
+import numpy as np
+import OpenEXR
 import opentimelineio as otio
 import pytest
+from numpy.typing import NDArray
 
 from dubcli.artifacts.report import Report
 from dubcli.cli import delivered
 from dubcli.core.job import Job
-from dubcli.delivery import changed, remarks
+from dubcli.delivery import changed, exr, remarks
+from dubcli.media import layout
+from dubcli.media.colour import Colour
 from dubcli.media.ffmpeg import url
+from dubcli.media.probe import probe
 from tests.conftest import Sample
 from tests.media import films
 
@@ -68,6 +77,21 @@ def done(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Done:
         HANDLES,
     )
     return made
+
+
+@pytest.fixture(scope="module")
+def face(done: Done, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The layers of the only face."""
+    folder = tmp_path_factory.mktemp("layers")
+    dubcli("layers", "export", done.job, "-o", folder)
+    (found,) = folder.iterdir()
+    return found
+
+
+def film_of(done: Done) -> changed.Film:
+    """The film before it was encoded."""
+    job = Job.open(done.job)
+    return delivered.film(job, delivered.finished(job))
 
 
 def frames_changed(done: Done) -> list[int]:
@@ -128,7 +152,7 @@ def test_an_edl_and_an_aaf_name_the_same_cut(done: Done) -> None:
 def test_mezzanine_files_carry_timecode_and_reel(
     done: Done, codec: Literal["prores", "dnxhr"], kind: str, tmp_path: Path
 ) -> None:
-    film, form = delivered.film(Job.open(done.job)), changed.Form(codec, 0)
+    film, form = film_of(done), changed.Form(codec, 0)
     changed.write(film, tmp_path, form, {})
     (file,) = tmp_path.glob("*.mov")
     with av.open(str(file)) as container:
@@ -159,3 +183,74 @@ def test_a_marker_has_the_verdict_where_a_report_gives_one() -> None:
         ("changed", "one face; blurred", "CYAN"),
         ("redo", "one face; blurred; lips late", "RED"),
     ]
+
+
+def test_layers_over_the_source_are_the_dubbed_film(done: Done, face: Path) -> None:
+    """In the film's own samples: YCbCr of 8 bits whose chroma is blended by the film's equations."""
+    colour = Colour.of(probe(done.film).film)
+    with av.open(str(done.film)) as one, av.open(str(done.out)) as two:
+        pairs = enumerate(zip(one.decode(video=0), two.decode(video=0), strict=True))
+        for number, (before, after) in pairs:
+            planes = layout.copy_planes(layout.planes(before))
+            path = face / "rgba" / f"{face.name}.{number:08d}.exr"
+            assert path.is_file() == (number in frames_changed(done))
+            if path.is_file():
+                rgba, x, y = exr_pixels(path)
+                rgb = rgba[..., :3] / np.where(rgba[..., 3:] > 0, rgba[..., 3:], 1)
+                bytes_ = [np.rint(values * 255).astype(np.uint8) for values in (rgb, rgba[..., 3])]
+                colour.blend(planes, *bytes_, x, y)
+            for got, wanted in zip(planes, layout.planes(after), strict=True):
+                np.testing.assert_array_equal(got, wanted)
+    assert (face / "curve.csv").read_text().startswith("frame,seconds,aperture,width,weight\n")
+
+
+def test_the_motion_takes_the_source_to_the_asked_mouth(done: Done, face: Path) -> None:
+    """Where the warp alone makes the picture, on the chin, the source moved by it is the dubbed frame."""
+    with av.open(str(done.film)) as one, av.open(str(done.out)) as two:
+        pairs = list(zip(one.decode(video=0), two.decode(video=0), strict=True))
+    still, moved = [], []
+    for number in frames_changed(done)[5:50:5]:
+        with OpenEXR.File(str(face / "motion" / f"{face.name}.{number:08d}.exr")) as file:
+            (x, y), _ = file.header()["dataWindow"]
+            u, v = (file.channels()[f"motion.{name}"].pixels.copy() for name in "uv")
+        source, dubbed = (f.to_ndarray(format="gray").astype(np.float32) for f in pairs[number])
+        rows, columns = np.mgrid[0 : u.shape[0], 0 : u.shape[1]].astype(np.float32)
+        pulled = cv2.remap(source, columns + u + x, rows + v + y, cv2.INTER_LINEAR)
+        part = slice(y, y + u.shape[0]), slice(x, x + u.shape[1])
+        where = np.hypot(u, v) > 1
+        if where.sum() > 50:
+            still.append(np.abs(source[part] - dubbed[part])[where].mean())
+            moved.append(np.abs(pulled - dubbed[part])[where].mean())
+    assert len(moved) >= 3
+    assert np.mean(moved) < 0.8 * np.mean(still)
+
+
+def exr_pixels(path: Path) -> tuple[NDArray[np.float32], int, int]:
+    """RGBA (h, w, 4) of a file's window, and its place."""
+    with OpenEXR.File(str(path)) as file:
+        (x, y), _ = file.header()["dataWindow"]
+        return file.channels()["RGBA"].pixels.copy(), int(x), int(y)
+
+
+def test_a_retouched_matte_comes_back_into_the_film(done: Done, face: Path, tmp_path: Path) -> None:
+    """One frame's matte is emptied: that frame is the source's again, and no other changes."""
+    job, out = tmp_path / "job", tmp_path / "film.mkv"
+    shutil.copytree(done.job, job)
+    data = json.loads((job / "job.json").read_text())
+    (job / "job.json").write_text(json.dumps(data | {"out": str(out), "film": str(done.film)}))
+    face = Path(shutil.copytree(face, tmp_path / face.name))
+    number = frames_changed(done)[10]
+    for path in (face / "matte").iterdir():
+        if f".{number:08d}." not in path.name:
+            path.unlink()
+        else:
+            window = exr.read(path, (320, 240))
+            empty = {name: 0 * values for name, values in window.channels.items()}
+            exr.write(path, exr.Window(window.x, window.y, empty), (320, 240), {})
+    dubcli("layers", "import", face / "matte", "--job", job)
+    dubcli("run", job, "--progress", "none")
+    before, whole, after = (films.decoded(path).hashes for path in (done.film, done.out, out))
+    assert [k for k, (a, b) in enumerate(zip(whole, after, strict=True)) if a != b] == [number]
+    assert after[number] == before[number]
+    shown = dubcli("layers", "import", face / "matte", "--face", "00000000.9", "--job", job, code=2)
+    assert "--face SHOT.TRACK, one of: 00000000.0" in shown.stderr

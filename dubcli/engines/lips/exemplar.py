@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dubcli.artifacts.gallery import Gallery, joined, load
+from dubcli.artifacts.tracks import FaceTrack
 from dubcli.engines.lips import LipWork, render, retrieval
 from dubcli.face import mask, occlusion, pose, warp
 from dubcli.face import mesh as regions
@@ -118,11 +119,7 @@ class _Plan:
 
     def __init__(self, work: LipWork, gallery: Gallery) -> None:
         self.work, self.gallery = work, gallery
-        rows = work.frames - work.track.frames[0]
-        head_pose = pose.canonical_transform(work.track.mesh, gallery.head, _SMOOTHING)[rows]
-        source = smoothed(pose.to_canonical(work.track.mesh[rows], head_pose), _SMOOTHING)
-        canonical = source.copy()
-        canonical[:, _MOUTH] = self._reached(source, work.shape)
+        head_pose, source, canonical = canonical_meshes(work.track, work.frames, work.shape, gallery.head)
         self.mesh = pose.from_canonical(source, head_pose)
         self.target = pose.from_canonical(canonical, head_pose)[:, :, :2]
         self.shape, self.angles, self.size_at = canonical[:, _MOUTH], pose.angles(head_pose), head_pose.scale
@@ -130,7 +127,7 @@ class _Plan:
         self.active, self.edited = work.weight > 0, None
         if work.found is not None:
             shape, weight = work.found
-            self.unedited_row, self.found = NO_ROW, self._reached(source, shape)
+            self.unedited_row, self.found = NO_ROW, _reached(source, shape)
             self.found_active = weight > 0
             self.active |= self.found_active
             changed = (work.shape != shape).any(axis=(1, 2)) | (work.weight != weight)
@@ -215,11 +212,6 @@ class _Plan:
         self.unedited_row = int(rows[-1])
         return rows, self.edited[now]
 
-    def _reached(self, source: Floats, shape: Floats) -> NDArray[np.float32]:
-        """Mouths (T, P, 3) moved from the source (T, 478, 3) by the share that each point may move."""
-        mouth = source[:, _MOUTH]
-        return np.asarray(mouth + _reach()[:, None] * (shape - mouth), np.float32)
-
     def draw(self, t: int, face: render.Face, row: int) -> render.Layers:
         """Layers of frame t with the reference frame of that row."""
         return render.layers(face, self.target[t] - self.origin[t], self.footage(row))
@@ -259,6 +251,27 @@ class _Plan:
         width, height = (int(v) for v in np.ceil((high - low).max(axis=0) / 2) * 2 + 2)
         origin = np.floor((low + high - (width, height)) / 4).astype(np.int32) * 2
         return (width, height), origin
+
+
+def canonical_meshes(
+    track: FaceTrack, frames: NDArray[np.int32], shape: Floats, head: Floats
+) -> tuple[pose.Transform, NDArray[np.float32], NDArray[np.float32]]:
+    """Head poses of frames (T,) of a track, and canonical meshes (T, 478, 3): the source's and the target's.
+
+    The source's is without jitter; the target's has mouth shapes (T, P, 3). `head` is that of the gallery.
+    """
+    rows = frames - track.frames[0]
+    head_pose = pose.canonical_transform(track.mesh, head, _SMOOTHING)[rows]
+    source = smoothed(pose.to_canonical(track.mesh[rows], head_pose), _SMOOTHING)
+    target = source.copy()
+    target[:, _MOUTH] = _reached(source, shape)
+    return head_pose, source, target
+
+
+def _reached(source: Floats, shape: Floats) -> NDArray[np.float32]:
+    """Mouths (T, P, 3) moved from the source (T, 478, 3) by the share that each point may move."""
+    mouth = source[:, _MOUTH]
+    return np.asarray(mouth + _reach()[:, None] * (shape - mouth), np.float32)
 
 
 def smoothed(shapes: Floats, frames: float) -> NDArray[np.float32]:

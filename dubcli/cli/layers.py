@@ -1,0 +1,170 @@
+"""`dubcli layers export|import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dubcli.cli import options
+from dubcli.cli.output import out
+from dubcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dubcli.core.model import Artifact
+
+HELP = """
+Hand what was generated to a compositor, and take it back.
+
+Layers are OpenEXR sequences per changed face: the generated pixels, their matte, and the motion of the warp,
+numbered by the film's frames. Laid over the source they give the dubbed picture.
+"""
+
+To = Annotated[
+    Path,
+    typer.Option("--out", "-o", metavar="DIR", rich_help_panel=options.FILES, help="The folder to write to."),
+]
+Shots = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shot", metavar="SHOT", rich_help_panel=options.SETTINGS,
+        help="Only this shot, by its name or first frame. May be given more than once.",
+    ),
+]  # fmt: skip
+From = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The folder of the sequence: RGBA, or a matte alone.")
+]
+Face = Annotated[
+    str | None,
+    typer.Option(
+        "--face", metavar="SHOT.TRACK", rich_help_panel=options.SETTINGS,
+        help="The face. Without it: by the name of the folder, as it was exported.",
+    ),
+]  # fmt: skip
+Job_ = Annotated[
+    Path | None,
+    typer.Option(
+        "--job", metavar="DIR", rich_help_panel=options.FILES,
+        help="The job directory. Without it: this folder, or the one job in it.",
+    ),
+]  # fmt: skip
+
+
+def export(
+    out_folder: To,
+    job_dir: options.JobDir = None,
+    shots: Shots = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Write EXR layers of the changed shots.
+
+    Each face gets a folder SHOT.TRACK with rgba, matte and motion sequences and the curves of its motion and
+    weight as curve.csv. Colours are in the film's own transfer function, not linear, and multiplied by alpha.
+    """
+    from dubcli.delivery import exr, layers
+
+    exr.library()
+    work = _Work(job_dir)
+    wanted = {f"{int(name):08d}" for name in shots or () if name.isdecimal()}
+    unknown = [name for name in shots or () if not name.isdecimal()]
+    changed = [face for face in work.faces.values() if face.is_changed]
+    unknown += sorted(wanted - {face.name.split(".")[0] for face in changed})
+    if unknown:
+        raise UsageError(f"--shot {unknown[0]}: no changed shot is called that; type: dubcli shots show")
+    for face in changed:
+        if not wanted or face.name.split(".")[0] in wanted:
+            count = layers.write(face, out_folder, work.film.info.film, work.film.clock)
+            out.note(f"{face.name}: {count} frames")
+    out.path(out_folder)
+
+
+def import_(
+    folder: From,
+    face: Face = None,
+    job_dir: Job_ = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Take a retouched matte or RGBA sequence back for a face.
+
+      dubcli layers import fix/00000104.0/rgba --job film.fr.dub
+
+    Frames without a file stay as they are. The layers are kept in the job's folder layers and the next run
+    uses them, as long as the footage and the mouths of the face stay the same. Delete layers/SHOT.TRACK
+    there to go back to what was generated.
+    """
+    import shutil
+    import tempfile
+
+    from dubcli.delivery import retouch
+    from dubcli.edits import layerfile
+
+    work = _Work(job_dir)
+    parts = folder.name, folder.resolve().parent.name
+    name = face or next((part for part in parts if part in work.faces), "")
+    if name not in work.faces:
+        known = ", ".join(sorted(work.faces)[:5]) or "there is none"
+        raise UsageError(f"which face is {folder}? add --face SHOT.TRACK, one of: {known}")
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}; name that of an EXR sequence")
+    shot = work.film.shots.named()[name.split(".")[0]]
+    target = work.job.root / layerfile.FOLDER / name
+    target.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work.job.root, prefix=".layers-") as scratch:
+        made = Path(scratch) / name
+        made.mkdir()
+        lips, video = work.faces[name].lips.path, work.film.info.film
+        count = retouch.take(folder, lips, shot, video, work.inputs(name), made)
+        shutil.rmtree(target, ignore_errors=True)
+        made.rename(target)
+    out.path(target)
+    out.note(f"{count} frames of {name}; to apply them, type: dubcli run {work.job.root}")
+
+
+class _Work:
+    """A finished job and the faces that were changed in it.
+
+    Attributes:
+        job: the job.
+        film: its film before it was encoded.
+        faces: all faces for which lips were made, by name.
+    """
+
+    def __init__(self, job_dir: Path | None) -> None:
+        from dubcli.artifacts.cast import Cast
+        from dubcli.cli import delivered
+        from dubcli.cli.jobs import find_job
+        from dubcli.core.job import Job
+        from dubcli.delivery.layers import Face
+
+        self.job = Job.open(find_job(job_dir))
+        done = delivered.finished(self.job)
+        self.film = delivered.film(self.job, done)
+
+        def artifact(stage: str, unit: str) -> Artifact:
+            found = done[stage][unit].artifact
+            assert found is not None
+            return found
+
+        owners = Cast.load(artifact("cast", "film").path).owners
+        self._rows = done.get("lips", {})
+        self.faces: dict[str, Face] = {}
+        for name in self._rows:
+            shot, _, number = name.partition(".")
+            gallery = artifact("gallery", owners[shot, int(number)].id)
+            self.faces[name] = Face(
+                name, artifact("lips", name), artifact("motion", name), artifact("track", shot), gallery
+            )
+
+    def inputs(self, name: str) -> dict[str, str]:
+        """Digests of what a face's lips were made over."""
+        from dubcli.edits import layerfile
+
+        unit = self._rows[name].unit
+        assert unit is not None
+        return {role: digest for role, digest in unit.inputs.items() if role != layerfile.ROLE}
+
+
+COMMANDS = {"export": export, "import": import_}

@@ -1,0 +1,216 @@
+"""Layers for compositing over a film of RGB, where laying over is one line of arithmetic, and back."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.motion import Motion, table
+from dubcli.artifacts.patches import PatchFacts, Placement
+from dubcli.artifacts.shots import Shots
+from dubcli.core.model import Artifact
+from dubcli.delivery import exr, layers, retouch
+from dubcli.edits import layerfile
+from dubcli.edits.timecode import Clock
+from dubcli.errors import ConfigError
+from dubcli.media.patches import Patches
+from tests.media import films
+
+TOUCHED = range(5, 15)
+SIZE = (96, 64)
+OVER = {"picture": "a" * 64, "motion": "b" * 64}
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> films.Stages:
+    """A film of 25 frames in 10-bit RGB, ten of them with a patch that reaches over the picture's edge."""
+    root = tmp_path_factory.mktemp("layers")
+    film = films.make(root / "film.mkv", "-c:v", "ffv1", "-pix_fmt", "gbrp10le", "-c:a", "flac")
+    made = films.Stages(root / "job", film, films.wav(root / "dub.wav", films.noise(1.0)))
+    made.read()
+    made.touch(TOUCHED, at=(-6, 12))
+    return made
+
+
+@pytest.fixture
+def face(stages: films.Stages, tmp_path: Path) -> layers.Face:
+    """The face of the patches, of whose motion nothing is known."""
+    folder = tmp_path / "motion"
+    folder.mkdir()
+    none = np.zeros(0, np.float32)
+    Motion(np.zeros(0, np.int32), np.zeros((0, 4, 3), np.float32), none, none, none).save(folder)
+    table(folder).write_text("frame,weight\n5,0.5\n")
+    (name, lips), nothing = next(iter(stages.view.artifacts["lips"].items())), Artifact("", folder, "")
+    return layers.Face(name, lips, nothing, nothing, nothing)
+
+
+@pytest.fixture
+def exported(stages: films.Stages, face: layers.Face, tmp_path: Path) -> Path:
+    """The layers of the face."""
+    info = MediaInfo.load(stages.view.one("probe").path)
+    layers.write(face, tmp_path / "out", info.film, Clock.of(info, "10:00:00:00"))
+    return tmp_path / "out" / face.name
+
+
+def rgb(frame: av.VideoFrame) -> NDArray[np.float64]:
+    """Code values (h, w, 3) of a planar RGB frame."""
+    planes = [
+        np.frombuffer(memoryview(plane), "<u2").reshape(-1, plane.line_size // 2) for plane in frame.planes
+    ]
+    return np.stack([planes[k][:, : frame.width] for k in (2, 0, 1)], axis=-1).astype(np.float64)
+
+
+def layer(path: Path) -> NDArray[np.float32]:
+    """RGBA (h, w, 4) of an EXR file over the whole raster, read by FFmpeg."""
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.format.name, frame.width, frame.height) == ("gbrapf32le", *SIZE)
+    planes = [
+        np.frombuffer(memoryview(plane), "<f4").reshape(SIZE[1], -1)[:, : SIZE[0]] for plane in frame.planes
+    ]
+    return np.stack([planes[k] for k in (2, 0, 1, 3)], axis=-1)
+
+
+def test_layers_over_the_source_are_the_dubbed_picture(
+    stages: films.Stages, face: layers.Face, exported: Path
+) -> None:
+    dubbed = stages.finish().path
+    with av.open(str(stages.view.sources["film"].path)) as one, av.open(str(dubbed)) as two:
+        pairs = list(zip(one.decode(video=0), two.decode(video=0), strict=True))
+        changed = 0
+        for number, (before, after) in enumerate(pairs):
+            source, wanted = rgb(before), rgb(after)
+            path = exported / "rgba" / f"{face.name}.{number:08d}.exr"
+            assert path.is_file() == (number in TOUCHED)
+            if path.is_file():
+                over = layer(path).astype(np.float64)
+                comp = np.floor(over[..., :3] * 1023 + (1 - over[..., 3:]) * source + 0.5)
+                changed += int((comp != source).sum())
+                source = comp
+            np.testing.assert_array_equal(source, wanted)
+    assert changed > 1000
+
+
+def test_a_file_knows_its_frame_and_timecode(face: layers.Face, exported: Path) -> None:
+    with exr.library().File(str(exported / "matte" / f"{face.name}.00000007.exr")) as file:
+        header = dict(file.header())
+    assert header["dubcli/frame"] == "7"
+    assert header["dubcli/timecode"] == "10:00:00:07"
+    assert header["displayWindow"][1].tolist() == [SIZE[0] - 1, SIZE[1] - 1]
+    assert (exported / "curve.csv").read_text().startswith("frame,weight")
+
+
+def taken(stages: films.Stages, face: layers.Face, sequence: Path, folder: Path) -> Path:
+    """Patches made of a sequence."""
+    folder.mkdir()
+    video = MediaInfo.load(stages.view.one("probe").path).film
+    (shot,) = Shots.load(stages.view.one("split").path).shots
+    retouch.take(sequence, face.lips.path, shot, video, OVER, folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["rgba", "matte"])
+def test_untouched_layers_come_back_bit_for_bit(
+    stages: films.Stages, face: layers.Face, exported: Path, tmp_path: Path, kind: str
+) -> None:
+    """Where the picture shows them: what reaches over its edge is cut off."""
+    back = taken(stages, face, exported / kind, tmp_path / "back")
+    before, after = Patches(face.lips.path), Patches(back)
+    assert after.frames.tolist() == before.frames.tolist() == list(TOUCHED)
+    for number in TOUCHED:
+        canvas = []
+        for reader in (before, after):
+            placed = reader.at(number)
+            assert placed is not None
+            colour, mask, x, y = placed
+            whole = np.zeros((SIZE[1] + 64, SIZE[0] + 64, 4), np.uint16)
+            whole[y + 32 : y + 32 + len(mask), x + 32 : x + 32 + mask.shape[1], 3] = mask
+            part = np.where(mask[..., None] > 0, colour, 0)
+            whole[y + 32 : y + 32 + len(mask), x + 32 : x + 32 + mask.shape[1], :3] = part
+            canvas.append(whole)
+        np.testing.assert_array_equal(*canvas)
+
+
+def written(path: Path, x: int, y: int, size: tuple[int, int] = SIZE, **channels: float) -> None:
+    """An EXR file with a rectangle of 10x8 pixels of one value for each channel."""
+    path.parent.mkdir(exist_ok=True)
+    values = {name: np.full((8, 10), value, np.float32) for name, value in channels.items()}
+    exr.write(path, exr.Window(x, y, values), size, {})
+
+
+def test_a_retouched_frame_and_a_new_one_are_taken(
+    stages: films.Stages, face: layers.Face, tmp_path: Path
+) -> None:
+    """Frame 7 is painted anew elsewhere, 8 is emptied, 20 had no patch; the others keep theirs."""
+    for frame, x, alpha in ((7, 61, 0.5), (8, 61, 0.0), (20, 30, 1.0)):
+        written(tmp_path / "fix" / f"comp_v2.{frame:04d}.exr", x, 33, R=0.25 * alpha, G=0, B=alpha, A=alpha)
+    back = taken(stages, face, tmp_path / "fix", tmp_path / "back")
+    frames = [frame for frame in TOUCHED if frame != 8] + [20]
+    assert Placement.load(back).frames.tolist() == frames
+    assert PatchFacts.load(back).spans == ((5, 8), (9, 15), (20, 21))
+    placed = Patches(back).at(7)
+    assert placed is not None
+    colour, mask, x, y = placed
+    shown = np.argwhere(mask > 0)
+    assert [low + at for low, at in zip(shown.min(axis=0), (y, x), strict=True)] == [33, 61]
+    assert [top + at for top, at in zip(shown.max(axis=0), (y, x), strict=True)] == [40, 70]
+    assert set(mask[mask > 0].tolist()) == {32768}
+    assert colour[mask > 0][0].tolist() == [16384, 0, 65535]
+
+
+BAD = {
+    "another size": ({"frame": 7, "size": (48, 32), "A": 1.0}, "48×32 pixels, the film 96×64"),
+    "another shot": ({"frame": 25, "A": 1.0}, "frames 25 are not in shot 00000000"),
+    "no alpha": ({"frame": 7, "R": 1.0}, "no alpha"),
+    "no number": ({"frame": 7, "A": float("nan")}, "no numbers"),
+    "a matte where nothing was generated": (
+        {"frame": 7, "A": 1.0},
+        "covers 80 pixels that were not generated",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_sequence_that_does_not_fit_is_refused(
+    stages: films.Stages, face: layers.Face, tmp_path: Path, name: str
+) -> None:
+    given, match = BAD[name]
+    given = dict(given)
+    written(tmp_path / "fix" / f"a.{given.pop('frame')}.exr", 70, 50, **given)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=match):
+        taken(stages, face, tmp_path / "fix", tmp_path / "back")
+
+
+def test_damaged_and_missing_files_are_refused(
+    stages: films.Stages, face: layers.Face, exported: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ConfigError, match="no EXR sequence"):
+        taken(stages, face, tmp_path / "none", tmp_path / "a")
+    fix = tmp_path / "fix"
+    shutil.copytree(exported / "rgba", fix)
+    first = sorted(fix.iterdir())[0]
+    first.write_bytes(first.read_bytes()[:-40])
+    with pytest.raises(ConfigError, match="cannot be read"):
+        taken(stages, face, fix, tmp_path / "b")
+    shutil.copyfile(sorted(fix.iterdir())[1], fix / "other.6.exr")
+    with pytest.raises(ConfigError, match="same frame"):
+        taken(stages, face, fix, tmp_path / "c")
+
+
+def test_a_retouch_over_something_else_is_refused(
+    stages: films.Stages, face: layers.Face, exported: Path, tmp_path: Path
+) -> None:
+    folder = taken(stages, face, exported / "rgba", tmp_path / "back")
+    layerfile.check(face.name, folder, {**OVER, "gallery": "c" * 64})
+    with pytest.raises(ConfigError, match="another motion"):
+        layerfile.check(face.name, folder, {**OVER, "motion": "d" * 64})
+    (folder / "retouch.json").write_text("{}")
+    with pytest.raises(ConfigError, match="dubcli layers import"):
+        layerfile.load(folder)
