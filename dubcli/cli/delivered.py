@@ -73,20 +73,20 @@ class Delivered:
 
 
 def finished(job: Job) -> dict[str, dict[str, Row]]:
-    """Stage → unit → its row of the plan, of all units that are done.
+    """Stage → unit → its row of the plan, up to the patches of all faces.
 
     Raises:
-        UsageError: the job has shots that are not composed yet.
+        UsageError: not all of them are done.
     """
     from dubcli.core import plan
 
     if not job.sources:
         job.read_sources()
     found: dict[str, dict[str, Row]] = {}
-    for row in plan.plan(job):
-        if row.unit is None and row.stage == "compose":
+    for row in plan.plan(job, plan.Selection(until="lips")):
+        if row.unit is None:
             raise UsageError(f"{job.root} is not finished; type: dubcli run {job.root}")
-        if row.unit is not None and row.artifact is not None:
+        if row.artifact is not None:
             found.setdefault(row.stage, {})[row.unit.name] = row
     return found
 

@@ -103,6 +103,8 @@ def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Ite
         upstream.artifacts[name] = {row.unit.name: row.artifact for row in found if row.unit and row.artifact}
         if all(row.state == DONE for row in found):
             complete.add(name)
+        if name == selection.until:
+            return
 
 
 def needed(job: Job) -> set[str]:

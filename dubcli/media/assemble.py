@@ -91,7 +91,7 @@ def film(source: Source, segments: Sequence[Segment], target: Target) -> Remuxed
         copies = []
     elif not segments and not any(groups.fixed):
         copies = untouched
-    elif not groups.reason and settings.video == "copy-untouched":
+    elif not groups.reason and settings.video != "encode":
         copies = [
             part
             for gap in untouched

@@ -38,12 +38,16 @@ def check(info: MediaInfo, dub: Dub, settings: ComposeSettings, suffix: str, scr
     """
     video, container = info.film, format_of(suffix)
     Colour.of(video)
+    if settings.video == "copy":
+        return remux.plan(info, video.codec, dub, container)
     try:
         how = encode.encoding(video, settings)
         encode.try_encoder(video, how, scratch)
     except _REFUSALS as error:
         lossless = settings.codec != "ffv1" and _lossless(video, settings, scratch)
         way = "add --set compose.codec=ffv1 -o film.mkv, or convert it" if lossless else "convert it"
+        if suffix_for(video.codec):
+            way += "; where no face is to be touched, or for EXR layers alone, add --set compose.video=copy"
         kind = f"{video.codec}, {video.pix_fmt}, {video.width}×{video.height}"
         raise MediaError(f"the film ({kind}) cannot be encoded: {error}; {way}") from None
     if not suffix_for(how.codec):

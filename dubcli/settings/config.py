@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 PERSONAL = ("engines.accepted", "engines.whisperx.python")
 """Settings that run a program or accept a licence: only the user may give them.
@@ -133,9 +133,10 @@ class LipsSettings(_Section):
 class ComposeSettings(_Section):
     """Encoding of changed spans."""
 
-    video: Literal["copy-untouched", "encode"] = Field(
+    video: Literal["copy-untouched", "encode", "copy"] = Field(
         default="copy-untouched",
-        description="copy groups of pictures that are not changed, or encode every frame",
+        description="copy groups of pictures that are not changed, or encode every frame; copy: encode none, "
+        "and write no film where a frame is changed, so that only its layers can be taken",
     )
     codec: Literal["source", "h264", "hevc", "prores", "dnxhr", "ffv1"] = Field(
         default="source", description="codec of the picture; any but the film's own encodes every frame"
@@ -151,6 +152,12 @@ class ComposeSettings(_Section):
     preset: Literal[
         "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
     ] = Field(default="faster", description="speed of H.264 and HEVC: slower is smaller")
+
+    @model_validator(mode="after")
+    def _copied_as_it_is(self) -> ComposeSettings:
+        if self.video == "copy" and self.codec != "source":
+            raise ValueError("compose.video=copy keeps the film's codec; leave compose.codec out")
+        return self
 
 
 def _language(text: str) -> str:

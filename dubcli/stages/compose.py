@@ -8,7 +8,7 @@ from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.patches import PatchFacts
 from dubcli.artifacts.shots import Groups, Shots
 from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
-from dubcli.errors import CheckError
+from dubcli.errors import CheckError, MediaError
 from dubcli.media import spans
 from dubcli.media.spans import Span
 
@@ -32,6 +32,13 @@ def units(job: JobView) -> Iterable[Unit]:
     settings = job.settings.compose
     other_codec = spans.codec(settings.codec, video.codec) != video.codec
     count = shots.count
+    if touched and settings.video == "copy":
+        kind = f"{video.codec}, {video.pix_fmt}"
+        raise MediaError(
+            f"{sum(b - a for a, b in touched)} frames are changed, and compose.video=copy encodes none of "
+            f"the film's ({kind}); take them with dubcli layers export JOB -o DIR, or add "
+            "--set compose.video=copy-untouched --set compose.codec=ffv1 -o film.mkv"
+        )
     encoded = [(0, count)] if other_codec else _encoded(settings.video, touched, groups, count)
     for shot in shots.shots:
         patches = faces[shot.name]

@@ -197,8 +197,8 @@ def test_layers_over_the_source_are_the_dubbed_film(done: Done, face: Path) -> N
             if path.is_file():
                 rgba, x, y = exr_pixels(path)
                 rgb = rgba[..., :3] / np.where(rgba[..., 3:] > 0, rgba[..., 3:], 1)
-                bytes_ = [np.rint(values * 255).astype(np.uint8) for values in (rgb, rgba[..., 3])]
-                colour.blend(planes, *bytes_, x, y)
+                patch, mask = (np.rint(values * 255).astype(np.uint8) for values in (rgb, rgba[..., 3]))
+                colour.blend(planes, patch, mask, x, y)
             for got, wanted in zip(planes, layout.planes(after), strict=True):
                 np.testing.assert_array_equal(got, wanted)
     assert (face / "curve.csv").read_text().startswith("frame,seconds,aperture,width,weight\n")

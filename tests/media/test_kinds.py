@@ -18,6 +18,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.shots import Frames
@@ -302,6 +303,22 @@ def test_what_no_encoder_takes_is_refused_by_probe_with_what_to_type(
         all(np.array_equal(a, b) for a, b in zip(before.frames[0], after_.frames[0], strict=False))
         or before.name != after_.name
     )
+
+
+def test_a_picture_that_no_encoder_takes_is_copied_where_that_is_asked_for(tmp_path: Path, dub: Path) -> None:
+    """ProRes 4444 decodes to 12 bits. Where a frame is changed no film is written; layers can be taken."""
+    film = films.make(
+        tmp_path / "film.mov", "-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"
+    )
+    done = films.dubbed(tmp_path / "job", film, dub, compose={"video": "copy"})
+    assert (done.note["copied"], done.note["encoded"]) == (25, 0)
+    assert films.decoded(done.path).hashes == films.decoded(film).hashes
+    assert films.decoded(done.path).name == "yuva444p12le"
+    with pytest.raises(MediaError, match=r"3 frames are changed.*dubcli layers export") as caught:
+        films.dubbed(tmp_path / "touched", film, dub, range(3, 6), compose={"video": "copy"})
+    assert caught.value.exit_code == 3
+    with pytest.raises(ValidationError, match="leave .* out"):
+        ComposeSettings(video="copy", codec="ffv1")
 
 
 def test_a_container_that_cannot_hold_the_picture_is_refused_by_probe(tmp_path: Path, dub: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -63,7 +64,7 @@ def rgb(frame: av.VideoFrame) -> NDArray[np.float64]:
     planes = [
         np.frombuffer(memoryview(plane), "<u2").reshape(-1, plane.line_size // 2) for plane in frame.planes
     ]
-    return np.stack([planes[k][:, : frame.width] for k in (2, 0, 1)], axis=-1).astype(np.float64)
+    return np.asarray(np.stack([planes[k][:, : frame.width] for k in (2, 0, 1)], axis=-1), np.float64)
 
 
 def layer(path: Path) -> NDArray[np.float32]:
@@ -134,7 +135,7 @@ def test_untouched_layers_come_back_bit_for_bit(
             part = np.where(mask[..., None] > 0, colour, 0)
             whole[y + 32 : y + 32 + len(mask), x + 32 : x + 32 + mask.shape[1], :3] = part
             canvas.append(whole)
-        np.testing.assert_array_equal(*canvas)
+        np.testing.assert_array_equal(canvas[0], canvas[1])
 
 
 def written(path: Path, x: int, y: int, size: tuple[int, int] = SIZE, **channels: float) -> None:
@@ -164,7 +165,7 @@ def test_a_retouched_frame_and_a_new_one_are_taken(
     assert colour[mask > 0][0].tolist() == [16384, 0, 65535]
 
 
-BAD = {
+BAD: dict[str, tuple[dict[str, Any], str]] = {
     "another size": ({"frame": 7, "size": (48, 32), "A": 1.0}, "48×32 pixels, the film 96×64"),
     "another shot": ({"frame": 25, "A": 1.0}, "frames 25 are not in shot 00000000"),
     "no alpha": ({"frame": 7, "R": 1.0}, "no alpha"),
@@ -181,8 +182,9 @@ def test_a_sequence_that_does_not_fit_is_refused(
     stages: films.Stages, face: layers.Face, tmp_path: Path, name: str
 ) -> None:
     given, match = BAD[name]
-    given = dict(given)
-    written(tmp_path / "fix" / f"a.{given.pop('frame')}.exr", 70, 50, **given)  # type: ignore[arg-type]
+    channels = {key: given[key] for key in given if key not in ("frame", "size")}
+    size = given.get("size", SIZE)
+    written(tmp_path / "fix" / f"a.{given['frame']}.exr", 70, 50, size, **channels)
     with pytest.raises(ConfigError, match=match):
         taken(stages, face, tmp_path / "fix", tmp_path / "back")
 
