@@ -317,7 +317,7 @@ def test_a_picture_that_no_encoder_takes_is_copied_where_that_is_asked_for(tmp_p
     with pytest.raises(MediaError, match=r"3 frames are changed.*dubcli layers export") as caught:
         films.dubbed(tmp_path / "touched", film, dub, range(3, 6), compose={"video": "copy"})
     assert caught.value.exit_code == 3
-    with pytest.raises(ValidationError, match="leave .* out"):
+    with pytest.raises(ValidationError, match=r"leave .* out"):
         ComposeSettings(video="copy", codec="ffv1")
 
 
