@@ -71,7 +71,7 @@ def rows(view: JobView, truth: dict[str, Any]) -> list[dict[str, Any]]:
     out = []
     told: list[tuple[FaceTrack, NDArray[np.bool_], NDArray[np.bool_]]] = []
     for shot, artifact in view.all("track").items():
-        faces = tracks.load(artifact.path)
+        faces = tracks.load(artifact.path, shot)
         for k, (track, one) in enumerate(zip(faces, evidence.estimate(faces, seconds, sound), strict=True)):
             cued = np.zeros(len(track.frames), bool)
             for cue in found.cues:

@@ -51,7 +51,7 @@ def repeated(unit: Unit, minutes: float, folder: Path) -> dict[str, Path]:
         out[role].mkdir(parents=True)
     Frames(pts, np.zeros((len(pts), 16), np.uint8), tick).save(out["picture"])
 
-    clip = {role[7:]: tracks.load(path) for role, path in paths.items() if "tracks/" in role}
+    clip = {role[7:]: tracks.load(path, role[7:]) for role, path in paths.items() if "tracks/" in role}
     persons = Cast.load(paths["cast"]).persons
     faces: list[list[tuple[str, int]]] = [[] for _ in persons]
     step = round(SHOT_SECONDS * count / (starts[1] - starts[0])) if len(starts) > 1 else count
@@ -67,7 +67,7 @@ def repeated(unit: Unit, minutes: float, folder: Path) -> dict[str, Path]:
             out[f"tracks/{name}"] = folder / name
             out[f"tracks/{name}"].mkdir()
             moved = [dataclasses.replace(t, frames=t.frames + np.int32(shift)) for t in cut.values()]
-            tracks.save(out[f"tracks/{name}"], moved)
+            tracks.save(out[f"tracks/{name}"], moved, name)
             for one, found in zip(persons, faces, strict=True):
                 found += [(name, k) for k, face in enumerate(cut) if face in one.faces]
     rows = [Person(id=one.id, faces=tuple(sorted(found))) for one, found in zip(persons, faces, strict=True)]

@@ -77,7 +77,7 @@ def part(track: FaceTrack, start: int, stop: int) -> FaceTrack:
 def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
     """The row of one clip; None where it has not one face all through."""
     view, _, _ = prepared(clip, folder)
-    found = [t for name in view.all("track") for t in tracks.load(view.one("track", name).path)]
+    found = [t for name in view.all("track") for t in tracks.load(view.one("track", name).path, name)]
     video = MediaInfo.load(view.one("probe").path).film
     pts = Frames.load(view.one("split").path).pts
     whole = [t for t in found if len(t.frames) == len(pts)]
@@ -93,7 +93,7 @@ def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
     parts = {name: folder / name for name in ("driven", "motion", "out")}
     for path in parts.values():
         path.mkdir()
-    tracks.save(parts["driven"], [film])
+    tracks.save(parts["driven"], [film], "00000000")
     (folder / "gallery").mkdir()
     gallery.save(folder / "gallery", made)
     weight = np.ones(count, np.float32)
@@ -102,7 +102,7 @@ def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
     inputs = {"film": clip, "split": view.one("split").path, "probe": view.one("probe").path}
     inputs |= {"track": parts["driven"], "motion": parts["motion"], "gallery": folder / "gallery"}
     began, busy = time.perf_counter(), time.process_time()
-    lips.run(Task("bench", inputs, {}, {"track": 0}, "exemplar", parts["out"]))
+    lips.run(Task("00000000.0", inputs, {}, {"track": 0}, "exemplar", parts["out"]))
     wall, busy = time.perf_counter() - began, time.process_time() - busy
 
     stored, before, after = Patches(parts["out"]), [], []

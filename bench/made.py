@@ -177,7 +177,7 @@ def fill(view: JobView, made: Made, pts: NDArray[np.int64]) -> dict[str, Callabl
         Shots(shots=tuple(shots)).save(out)
 
     def track(unit: Unit, out: Path) -> None:
-        tracks.save(out, made.tracks(numbers[unit.name]))
+        tracks.save(out, made.tracks(numbers[unit.name]), unit.name)
 
     def align(unit: Unit, out: Path) -> None:
         record, features = sounds[unit.name]

@@ -148,7 +148,7 @@ def main() -> int:
             if args.names and not any(name in clip.stem for name in args.names):
                 continue
             view, busy, wall = prepared(clip, (args.keep or Path(temporary)) / clip.stem)
-            found = [t for a in view.all("track").values() for t in tracks.load(a.path)]
+            found = [t for shot, a in view.all("track").items() for t in tracks.load(a.path, shot)]
             count = Shots.load(view.one("split").path).count
             row = f"{clip.name:42} {count:5} frames {count / busy:6.1f} fps cpu {count / wall:6.1f} wall"
             faces = sum(len(track.frames) for track in found)

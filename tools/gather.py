@@ -81,7 +81,7 @@ def _digest(*words: str) -> str:
 
 def _clip(name: str, view: JobView, faster: dict[float, dict[str, Any]]) -> Clip:
     record = Record.load(view.one("align").path)
-    found = [t for a in view.all("track").values() for t in tracks.load(a.path)]
+    found = [t for shot, a in view.all("track").items() for t in tracks.load(a.path, shot)]
     longest = max(found, key=lambda t: float(t.eligible.sum()))
     good = longest.eligible
     head = pose.mean_head(longest.mesh[good])

@@ -1,4 +1,7 @@
-"""`track`'s artifact: the face tracks of a shot."""
+"""`track`'s artifact: the face tracks of a shot.
+
+On disk frames count from the shot's first one, so that a shot keeps its tracks where a recut moves it.
+"""
 
 from __future__ import annotations
 
@@ -68,31 +71,38 @@ class FaceTrack:
         return np.asarray(self.reason == Reason.OK)
 
 
-def save(folder: Path, tracks: Iterable[FaceTrack]) -> int:
-    """Write tracks into an artifact's folder, members named `<track>/<field>`; returns their number.
+def first_frame(shot: str) -> int:
+    """The first frame of a shot, which is its name."""
+    return int(shot)
+
+
+def save(folder: Path, tracks: Iterable[FaceTrack], shot: str) -> int:
+    """Write the tracks of a shot into a folder, members named `<track>/<field>`; returns their number.
 
     The file is not compressed, so that of a film's worth of tracks only the fields in use are read; meshes
     would shrink by a tenth.
     """
     arrays = {f"{k}/{f.name}": getattr(t, f.name) for k, t in enumerate(tracks) for f in fields(FaceTrack)}
+    arrays |= {name: rows - first_frame(shot) for name, rows in arrays.items() if name.endswith("/frames")}
     np.savez(folder / _FILE, **arrays)
     return len(arrays) // len(fields(FaceTrack))
 
 
-def load(folder: Path, *, pictures: bool = True) -> list[FaceTrack]:
-    """The tracks that `save` wrote, in order; without `pictures`, `thumbs` and `descriptor` are empty."""
+def load(folder: Path, shot: str, *, pictures: bool = True) -> list[FaceTrack]:
+    """The tracks of a shot, in order; without `pictures`, `thumbs` and `descriptor` are empty."""
     box = mapped(folder / _FILE)
-    return [_read(box, k, pictures) for k in range(_count(box))]
+    return [_read(box, k, shot, pictures) for k in range(_count(box))]
 
 
-def load_one(folder: Path, number: int) -> FaceTrack:
+def load_one(folder: Path, shot: str, number: int) -> FaceTrack:
     """One track of a shot, with empty `thumbs` and `descriptor`."""
-    return _read(mapped(folder / _FILE), number, pictures=False)
+    return _read(mapped(folder / _FILE), number, shot, pictures=False)
 
 
-def _read(box: Mapping[str, NDArray[Any]], number: int, pictures: bool) -> FaceTrack:
+def _read(box: Mapping[str, NDArray[Any]], number: int, shot: str, pictures: bool) -> FaceTrack:
     names = [f.name for f in fields(FaceTrack) if pictures or f.name not in _PICTURES]
     read = {name: np.array(box[f"{number}/{name}"]) for name in names}
+    read["frames"] += first_frame(shot)
     nothing: dict[str, Any] = {
         "thumbs": np.zeros((0, THUMB, THUMB, 3), np.uint8),
         "descriptor": np.zeros((0, 0), np.float32),
@@ -120,13 +130,13 @@ class TrackSummary:
     descriptor: NDArray[np.float32]
 
 
-def summaries(folder: Path) -> list[TrackSummary]:
+def summaries(folder: Path, shot: str) -> list[TrackSummary]:
     """The summaries of the tracks of a shot, in order."""
-    box = mapped(folder / _FILE)
+    box, start = mapped(folder / _FILE), first_frame(shot)
     return [
         TrackSummary(
-            int(box[f"{k}/frames"][0]),
-            int(box[f"{k}/frames"][-1]) + 1,
+            start + int(box[f"{k}/frames"][0]),
+            start + int(box[f"{k}/frames"][-1]) + 1,
             int((box[f"{k}/reason"] == Reason.OK).sum()),
             np.array(box[f"{k}/descriptor"]),
         )

@@ -142,7 +142,8 @@ def _movements(
     rows = motions.Motion.load(face.motion.path)
     if not len(rows.frames):
         return lambda frame, rect: None
-    track = tracks.load_one(face.track.path, int(face.name.rpartition(".")[2]))
+    shot, _, number = face.name.partition(".")
+    track = tracks.load_one(face.track.path, shot, int(number))
     head = load_gallery(face.gallery.path).head
     head_pose, own, asked = canonical_meshes(track, rows.frames, rows.shape, head)
     source, target = (pose.from_canonical(meshes, head_pose) for meshes in (own, asked))

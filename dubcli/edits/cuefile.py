@@ -174,7 +174,8 @@ def film(split: Path, tracks: Mapping[str, Path], cast: Path) -> Film:
         shots={shot.name: (shot.start, shot.stop) for shot in Shots.load(split).shots},
         faces={
             shot: [
-                Face(one.first, one.stop, whose.get((shot, k), "")) for k, one in enumerate(summaries(path))
+                Face(one.first, one.stop, whose.get((shot, k), ""))
+                for k, one in enumerate(summaries(path, shot))
             ]
             for shot, path in tracks.items()
         },

@@ -210,7 +210,7 @@ class Work:
     def subjects(self, shot: str) -> Iterator[Subject]:
         """The faces of a shot."""
         folder = self.inputs.get(f"tracks/{shot}")
-        for number, track in enumerate(tracks.load(folder, pictures=False) if folder else []):
+        for number, track in enumerate(tracks.load(folder, shot, pictures=False) if folder else []):
             yield self._subject(shot, number, track)
 
     def called_for(self, role: str, frames: NDArray[np.integer[Any]]) -> tuple[Curve, Curve] | None:

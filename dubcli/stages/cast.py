@@ -48,7 +48,7 @@ def run(task: Task) -> None:
     together: set[tuple[int, int]] = set()
     for shot, path in _shots(task):
         first = len(summaries)
-        summaries += tracks.summaries(path)
+        summaries += tracks.summaries(path, shot)
         faces += [(shot, number) for number in range(len(summaries) - first)]
         together |= {
             (i, j)

@@ -80,7 +80,7 @@ def run(task: Task) -> None:
     for done, row in enumerate(shots):
         task.report(done, len(shots))
         role = f"tracks/{row.name}"
-        faces = tracks.load(task.inputs[role], pictures=False) if role in task.inputs else []
+        faces = tracks.load(task.inputs[role], row.name, pictures=False) if role in task.inputs else []
         if not faces:
             continue
         people = [owners.get((row.name, k)) for k in range(len(faces))]

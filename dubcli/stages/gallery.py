@@ -54,7 +54,7 @@ def run(task: Task) -> None:
 
     video, frames = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["split"])
     faces = [
-        partial(tracks.load_one, task.inputs[f"tracks/{shot}"], number)
+        partial(tracks.load_one, task.inputs[f"tracks/{shot}"], shot, number)
         for shot, number in task.facts["faces"]
     ]
     budget = task.params["budget_mb"] * 1_000_000

@@ -122,7 +122,7 @@ class _Face:
     def __call__(self) -> FaceTrack:
         from dubcli.artifacts import tracks
 
-        return tracks.load_one(self.path, self.number)
+        return tracks.load_one(self.path, self.shot, self.number)
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,8 @@ def _styles(
         talks = []
         for face in some:
             if face.shot not in by_shot:
-                by_shot[face.shot] = evidence.estimate(tracks.load(face.path, pictures=False), seconds, audio)
+                own_tracks = tracks.load(face.path, face.shot, pictures=False)
+                by_shot[face.shot] = evidence.estimate(own_tracks, seconds, audio)
             eligible = face().eligible
             talks += [by_shot[face.shot][face.number].talking[a:b] > 0.5 for a, b in runs(eligible)]
         seen = list(zip(_track_spans(task, {name: some}, people), talks, strict=True))

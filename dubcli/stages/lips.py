@@ -82,7 +82,7 @@ def run(task: Task) -> None:
         video=MediaInfo.load(task.inputs["probe"]).film,
         pts=frames.pts,
         digests=frames.digest,
-        track=tracks.load_one(task.inputs["track"], task.facts["track"]),
+        track=tracks.load_one(task.inputs["track"], task.unit.split(".")[0], task.facts["track"]),
         frames=motion.frames,
         shape=motion.shape,
         weight=motion.weight,

@@ -78,7 +78,7 @@ def run(task: Task) -> None:
     from dubcli.speech import basis, matching, model
     from dubcli.speech import motion as curves
 
-    track = tracks.load_one(task.inputs["track"], task.facts["track"])
+    track = tracks.load_one(task.inputs["track"], task.unit.split(".")[0], task.facts["track"])
     seconds = Frames.load(task.inputs["picture"]).seconds[track.frames]
     features, at = _features_at(task.inputs["speech/dub"], seconds)
     name = task.facts["cues"][0]["person"]

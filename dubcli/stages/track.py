@@ -7,7 +7,7 @@ from dubcli.artifacts.shots import Shots
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines.registry import engine
 
-STAGE = Stage("track", 6, after=("split",))
+STAGE = Stage("track", 7, after=("split",))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -24,11 +24,8 @@ def units(job: JobView) -> list[Unit]:
             paths={"film": job.sources["film"].path, "split": split.path, "probe": probe.path}
             | {role: file.path for role, file in weights.items()},
             params=settings.model_dump(exclude={"engine"}),
-            facts={
-                "start": shot.start,
-                "stop": shot.stop,
-                "quarter_turns": video.quarter_turns,
-            },
+            # Not where the shot is: a recut that moves it tracks nothing again.
+            facts={"count": shot.stop - shot.start, "quarter_turns": video.quarter_turns},
             engine=engine("tracker", settings.engine),
             cost=shot.stop - shot.start,
             needs=job.picture_needs,
@@ -46,7 +43,8 @@ def run(task: Task) -> None:
     from dubcli.media import decode
 
     video = MediaInfo.load(task.inputs["probe"]).film
-    start, stop = task.facts["start"], task.facts["stop"]
+    start = tracks.first_frame(task.unit)
+    stop = start + task.facts["count"]
     frames = Frames.load(task.inputs["split"])
     tracker = engine("tracker", task.engine).load()
     if task.weights:
@@ -63,7 +61,7 @@ def run(task: Task) -> None:
             break
     for track in found:
         judge(track, task.params)
-    tracks.save(task.out, found)
+    tracks.save(task.out, found, task.unit)
 
 
 def check(task: Task) -> None:
@@ -77,8 +75,9 @@ def check(task: Task) -> None:
     from dubcli.artifacts import tracks
     from dubcli.errors import CheckError
 
-    start, stop = task.facts["start"], task.facts["stop"]
-    for number, track in enumerate(tracks.load(task.out)):
+    start = tracks.first_frame(task.unit)
+    stop = start + task.facts["count"]
+    for number, track in enumerate(tracks.load(task.out, task.unit)):
         frames = track.frames
         inside = len(frames) and start <= frames[0] and frames[-1] < stop and (np.diff(frames) == 1).all()
         lengths = {

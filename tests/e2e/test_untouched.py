@@ -35,9 +35,9 @@ def dubbed(film: Path, dub: Path, folder: Path) -> tuple[Path, dict[str, list[di
 def eligible(folder: Path) -> int:
     """Face frames of a job whose mouths could have been changed."""
     job = Job.open(folder)
-    found = [job.store.get(key) for unit, key in job.refs() if unit.startswith("track/")]
-    paths = [artifact.path for artifact in found if artifact]
-    return sum(int(track.eligible.sum()) for path in paths for track in tracks.load(path))
+    found = {unit[6:]: job.store.get(key) for unit, key in job.refs() if unit.startswith("track/")}
+    paths = {shot: artifact.path for shot, artifact in found.items() if artifact}
+    return sum(int(track.eligible.sum()) for shot, path in paths.items() for track in tracks.load(path, shot))
 
 
 def changed(before: Path, after: Path) -> NDArray[np.int64]:

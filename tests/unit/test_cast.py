@@ -58,7 +58,7 @@ def run(
     for shot, found in shots.items():
         inputs[f"tracks/{shot}"] = folder / "in" / shot
         inputs[f"tracks/{shot}"].mkdir(parents=True, exist_ok=True)
-        tracks.save(inputs[f"tracks/{shot}"], found)
+        tracks.save(inputs[f"tracks/{shot}"], found, shot)
     if edits is not None:
         inputs["edits"] = folder / "cast.yaml"
         inputs["edits"].write_text(edits, encoding="utf-8")

@@ -223,7 +223,7 @@ def job(folder: Path, film: Times | None, dub: Times) -> Task:
     inputs = {}
     for shot, faces in (("00000000", [face([(1, 3)], count=100)]), ("00000100", [])):
         inputs[f"tracks/{shot}"] = made(folder / shot)
-        tracks.save(inputs[f"tracks/{shot}"], faces)
+        tracks.save(inputs[f"tracks/{shot}"], faces, shot)
     inputs["split"] = made(folder / "split")
     shots = (
         Shot(name="00000000", start=0, stop=100, picture=""),

@@ -77,10 +77,10 @@ def shot(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Shot:
     film["scan"] = done(scan, "film", film, {}, {}, "")
     film["split"] = done(split, "film", film, settings.split.model_dump(), {}, "")
     one = max(Shots.load(film["split"]).shots, key=lambda shot: shot.stop - shot.start)
-    facts = {"start": one.start, "stop": one.stop, "quarter_turns": 0}
+    facts = {"count": one.stop - one.start, "quarter_turns": 0}
     params = settings.track.model_dump(exclude={"engine"})
     done(track, one.name, film, params, facts, "mediapipe")
-    face = tracks.load(folder / "track")[0]
+    face = tracks.load(folder / "track", one.name)[0]
     video = MediaInfo.load(film["probe"]).film
     pts = Frames.load(film["split"]).pts
     path = folder / "gallery"

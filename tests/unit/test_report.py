@@ -135,7 +135,7 @@ def _job(root: Path, film: Path, result: Path, face: FaceTrack, cues: dict[str, 
     }
     shutil.copy(result, root / "remux" / "film.mp4")
     for shot, found in ((shots[0], [face]), (shots[1], [])):
-        tracks.save(folder(f"tracks-{shot.name}"), found)
+        tracks.save(folder(f"tracks-{shot.name}"), found, shot.name)
         paths[f"tracks/{shot.name}"] = root / f"tracks-{shot.name}"
     return paths
 
@@ -306,7 +306,7 @@ def test_a_film_without_faces_is_told(job: Callable[..., dict[str, Path]], tmp_p
     inputs = job(cues=[])
     for role in ("patch/00000000.0", "motion/00000000.0"):
         del inputs[role]
-    tracks.save(inputs["tracks/00000000"], [])
+    tracks.save(inputs["tracks/00000000"], [], "00000000")
     report = _run(inputs, tmp_path / "out")
     assert report.warnings == ("there is no face in the film; its picture is unchanged",)
 
@@ -422,7 +422,7 @@ def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
     inputs, count, size = job(), 700, 12
     per_frame = {field.name for field in dataclasses.fields(face)} - {"thumbs", "descriptor"}
     small = dataclasses.replace(face, **{name: getattr(face, name)[:size] for name in per_frame})
-    tracks.save(inputs["tracks/00000000"], [small] * count)
+    tracks.save(inputs["tracks/00000000"], [small] * count, "00000000")
     cues = json.loads((inputs["cue"] / "cues.json").read_text())
     rows = [cues["cues"][0] | {"track": k, "stop": size} for k in range(count)]
     (inputs["cue"] / "cues.json").write_text(json.dumps(cues | {"cues": rows}))

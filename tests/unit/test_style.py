@@ -296,7 +296,7 @@ def test_of_two_people_the_one_who_talks_has_a_style(tmp_path: Path) -> None:
     for k in range(0, count, 150):
         folder = tmp_path / f"{k:08d}"
         folder.mkdir()
-        tracks.save(folder, [track(span.shape[k : k + 150], k), track(still[k : k + 150], k)])
+        tracks.save(folder, [track(span.shape[k : k + 150], k), track(still[k : k + 150], k)], folder.name)
         for number, own in enumerate(faces.values()):
             own.append(learn._Face(folder.name, number, folder))
     people = {
