@@ -12,6 +12,7 @@ from dubcli.cli import (
     batch,
     cache,
     cast,
+    conform,
     cue,
     demo,
     doctor,
@@ -86,6 +87,7 @@ def _add(to: typer.Typer, name: str, panel: str, function: Callable[..., None]) 
 DUB, INSPECT, SET_UP = "Dub", "Inspect a job", "Set up"
 _add(app, "run", DUB, run.run)
 _add(app, "batch", DUB, batch.batch)
+_add(app, "conform", DUB, conform.conform)
 _add(app, "demo", DUB, demo.demo)
 _add(app, "plan", INSPECT, plan.plan)
 _add(app, "status", INSPECT, status.status)

@@ -54,11 +54,12 @@ class Delivered:
 
     def prepared(self, force: bool) -> tuple[Callable[[Job], None], Callable[[Job], None]] | None:
         """What is done before a run and after it; None where nothing was asked for."""
-        from dubcli.delivery import changed
-
-        folder, form = self.changed_only, changed.Form(self.mezzanine, self.handles)
+        folder = self.changed_only
         if folder is None:
             return None
+        from dubcli.delivery import changed
+
+        form = changed.Form(self.mezzanine, self.handles)
 
         def before(job: Job) -> None:
             from dubcli.media.probe import probe

@@ -105,6 +105,7 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
 
     running = running or Running()
     if request.source.is_dir():
+        _refuse_images(request.source)
         given = {"--audio": request.audio, "-o": request.out, "--job": request.job, "--store": request.store}
         for flag, value in {**given, "--stem": request.stems or None}.items():
             if value is not None:
@@ -179,6 +180,23 @@ def _resolve(request: Request, running: Running, folder: Path, base: Settings | 
     )
     required.check(resolved)
     return resolved
+
+
+def _refuse_images(folder: Path) -> None:
+    """Say how a folder of images becomes a film.
+
+    Raises:
+        UsageError: it is one, and no job.
+    """
+    if (folder / "job.json").is_file():
+        return
+    from dubcli.media.sequence import is_folder_of_images
+
+    if is_folder_of_images(folder):
+        raise UsageError(
+            f"{folder} is an image sequence; type: dubcli conform {folder} --rate FPS -o film.mkv, and dub "
+            "that film"
+        )
 
 
 def as_json(resolved: Resolved) -> Mapping[str, Any]:

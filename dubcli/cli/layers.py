@@ -75,7 +75,7 @@ def export(
         raise UsageError(f"--shot {unknown[0]}: no changed shot is called that; type: dubcli shots show")
     for face in changed:
         if not wanted or face.name.split(".")[0] in wanted:
-            count = layers.write(face, out_folder, work.film.info.film, work.film.clock)
+            count = layers.write(face, out_folder, work.film.info.film, work.film.clock, work.film.first)
             out.note(f"{face.name}: {count} frames")
     out.path(out_folder)
 
@@ -116,7 +116,7 @@ def import_(
         made = Path(scratch) / name
         made.mkdir()
         lips, video = work.faces[name].lips.path, work.film.info.film
-        count = retouch.take(folder, lips, shot, video, work.inputs(name), made)
+        count = retouch.take(folder, lips, shot, video, work.inputs(name), made, work.film.first)
         shutil.rmtree(target, ignore_errors=True)
         made.rename(target)
     out.path(target)

@@ -23,6 +23,7 @@ from dubcli.core.store import write_atomically
 from dubcli.delivery import timeline
 from dubcli.edits.timecode import Clock, tag
 from dubcli.errors import MediaError, UsageError
+from dubcli.media.sequence import FIRST
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import MediaInfo
@@ -55,6 +56,12 @@ class Film:
     shots: Shots
     patches: Mapping[str, Artifact]
     clock: Clock
+
+    @property
+    def first(self) -> int:
+        """Number of the first frame for people: that of the image where the film is a sequence, else 0."""
+        number = tag(self.info, FIRST)
+        return int(number) if number.isdecimal() else 0
 
     def changed(self) -> list[Shot]:
         """The shots of which a frame was changed."""

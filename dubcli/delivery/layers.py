@@ -64,6 +64,7 @@ def write(
     folder: Path,
     video: VideoStream,
     clock: Clock,
+    first: int = 0,
     report: Callable[[int], None] = lambda done: None,
 ) -> int:
     """Write the layers of a face into a folder of its name; returns the number of frames.
@@ -73,6 +74,7 @@ def write(
         folder: where to; what it holds of this face is replaced.
         video: the film's picture.
         clock: the film's timecode.
+        first: number of the film's first frame in names of files.
         report: called with the number of frames done.
 
     Raises:
@@ -93,7 +95,7 @@ def write(
             assert placed is not None
             rgb, mask, x, y = _tight(*square.to_raster(placed))
             alpha, colour = _unit(mask), _unit(rgb)
-            tags = {"dubcli/face": face.name, "dubcli/frame": str(frame)}
+            tags = {"dubcli/face": face.name, "dubcli/frame": str(first + frame)}
             if clock.counts:
                 tags["dubcli/timecode"] = clock.at(frame)
             layers = {
@@ -104,7 +106,7 @@ def write(
             if motion is not None:
                 layers[MOTION] = dict(zip(("motion.u", "motion.v"), motion, strict=True))
             for name, channels in layers.items():
-                path = root / name / f"{face.name}.{frame:08d}.exr"
+                path = root / name / f"{face.name}.{first + frame:08d}.exr"
                 exr.write(path, exr.Window(x, y, channels), size, tags)
             report(done + 1)
     except OSError as error:

@@ -25,7 +25,13 @@ _Layer = tuple[NDArray[np.float32], NDArray[np.float32], int, int]
 
 
 def take(
-    sequence: Path, lips: Path, shot: Shot, video: VideoStream, over: Mapping[str, str], folder: Path
+    sequence: Path,
+    lips: Path,
+    shot: Shot,
+    video: VideoStream,
+    over: Mapping[str, str],
+    folder: Path,
+    first: int = 0,
 ) -> int:
     """Write retouched patches into a new folder; returns the number of retouched frames.
 
@@ -36,6 +42,7 @@ def take(
         video: the film's picture.
         over: digests of the face's unit of `lips`, kept to tell whether the layers still fit.
         folder: where to.
+        first: number of the film's first frame in names of files.
 
     Raises:
         ConfigError: a file is not of this film, its frame not of the shot, or a matte reaches where there are
@@ -47,12 +54,12 @@ def take(
             "layers of a film whose pixels are not square cannot be taken back; retouch the film"
         )
     exr.library()
-    files = exr.sequence(sequence)
-    outside = [str(frame) for frame in files if not shot.start <= frame < shot.stop]
+    files = {number - first: path for number, path in exr.sequence(sequence).items()}
+    outside = [str(first + frame) for frame in files if not shot.start <= frame < shot.stop]
     if outside:
         raise ConfigError(
             f"{sequence}: frames {', '.join(outside[:5])} are not in shot {shot.name}, which has "
-            f"{shot.start} to {shot.stop - 1}"
+            f"{first + shot.start} to {first + shot.stop - 1}"
         )
     full = 65535 if video.bit_depth > 8 else 255
     now = _present(lips)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def picture(frame: VideoFrame, context: Any) -> dict[str, Any]:
         frame: the first picture.
         context: its decoder's `VideoCodecContext`.
     """
-    side: dict[str, bytes] = {item.type.name: bytes(item) for item in frame.side_data}  # type: ignore[attr-defined, arg-type]
+    side = _side_data(frame)
     matrix = side.get("DISPLAYMATRIX", b"")
     return {
         **_colour(frame, context),
@@ -44,6 +45,14 @@ def picture(frame: VideoFrame, context: Any) -> dict[str, Any]:
         "light": _light(side.get("CONTENT_LIGHT_LEVEL", b"")),
         "dynamic": tuple(sorted(label for name, label in names.DYNAMIC.items() if name in side)),
     }
+
+
+def _side_data(frame: VideoFrame) -> dict[str, bytes]:
+    """Name → content of what comes with a picture."""
+    # PyAV gives none at all where it has no name for one of them, such as the EXIF of a photograph.
+    with suppress(ValueError):
+        return {item.type.name: bytes(item) for item in frame.side_data}  # type: ignore[attr-defined, arg-type]
+    return {}
 
 
 def _display(matrix: tuple[int, ...] | None) -> dict[str, Any]:

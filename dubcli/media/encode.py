@@ -238,7 +238,8 @@ def _mjpeg(video: VideoStream, settings: ComposeSettings) -> Options:
 # Only formats that FFmpeg's decoder returns unchanged.
 _FFV1 = [
     *(f"yuv{chroma}p{depth}" for chroma in (420, 422, 444) for depth in ("", "10le", "12le", "16le")),
-    *(f"yuva{chroma}p{depth}" for chroma in (420, 422, 444) for depth in ("", "10le", "12le", "16le")),
+    *(f"yuva{chroma}p{depth}" for chroma in (420, 422, 444) for depth in ("", "10le", "16le")),
+    *("yuva422p12le", "yuva444p12le"),
     *(f"gbr{alpha}p{depth}" for alpha in ("", "a") for depth in ("10le", "12le", "14le", "16le")),
     *("yuv411p", "yuv410p", "yuv440p", "yuv440p10le", "yuv440p12le", "bgr0", "bgra", "rgb48le", "rgba64le"),
     *("gray", "gray10le", "gray12le", "gray14le", "gray16le"),

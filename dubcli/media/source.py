@@ -22,8 +22,13 @@ av.logging.set_level(None)  # FFmpeg's log messages about odd files are not for 
 
 
 @contextmanager
-def opened(path: Path, **options: str) -> Iterator[InputContainer]:
+def opened(path: Path, form: str | None = None, **options: str) -> Iterator[InputContainer]:
     """Open a file for reading; whatever FFmpeg finds wrong with it inside the block is a `MediaError`.
+
+    Args:
+        path: the file.
+        form: FFmpeg's name of its format, None for the one that is found in it.
+        options: beside those for files of unknown origin.
 
     Raises:
         MediaError: missing, unreadable, or of an unknown format.
@@ -33,7 +38,8 @@ def opened(path: Path, **options: str) -> Iterator[InputContainer]:
     if path.is_dir():
         raise MediaError(f"{path} is a folder; name a media file")
     try:
-        with av.open(url(path), options=input_options(**options), metadata_errors="replace") as container:
+        given = input_options(**options)
+        with av.open(url(path), format=form, options=given, metadata_errors="replace") as container:
             yield container
     except PermissionError:
         raise MediaError(f"{path} may not be read; check its permissions") from None
