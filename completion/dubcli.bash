@@ -8,7 +8,7 @@ _dubcli() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} path=dubcli word
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "${path}_$word" in
-        dubcli_run|dubcli_batch|dubcli_demo|dubcli_plan|dubcli_status|dubcli_explain|dubcli_report|dubcli_doctor|dubcli_shots|dubcli_layers|dubcli_cast|dubcli_cue|dubcli_speech|dubcli_motion|dubcli_style|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_shots_show|dubcli_shots_edit|dubcli_shots_import|dubcli_shots_export|dubcli_layers_export|dubcli_layers_import|dubcli_cast_show|dubcli_cast_edit|dubcli_cue_show|dubcli_cue_export|dubcli_cue_import|dubcli_speech_export|dubcli_motion_export|dubcli_motion_import|dubcli_style_lend|dubcli_style_show|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune) path="${path}_$word" ;;
+        dubcli_run|dubcli_batch|dubcli_conform|dubcli_demo|dubcli_plan|dubcli_status|dubcli_explain|dubcli_report|dubcli_doctor|dubcli_shots|dubcli_layers|dubcli_cast|dubcli_cue|dubcli_speech|dubcli_motion|dubcli_style|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_shots_show|dubcli_shots_edit|dubcli_shots_import|dubcli_shots_export|dubcli_layers_export|dubcli_layers_import|dubcli_cast_show|dubcli_cast_edit|dubcli_cue_show|dubcli_cue_export|dubcli_cue_import|dubcli_speech_export|dubcli_motion_export|dubcli_motion_import|dubcli_style_lend|dubcli_style_show|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune) path="${path}_$word" ;;
         esac
     done
     COMPREPLY=()
@@ -16,7 +16,7 @@ _dubcli() {
         dubcli)
         case "$previous" in
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-V --version -h --help"; else _dubcli_words "run batch demo plan status explain report doctor shots layers cast cue speech motion style preset engine cache"; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-V --version -h --help"; else _dubcli_words "run batch conform demo plan status explain report doctor shots layers cast cue speech motion style preset engine cache"; fi ;;
         dubcli_run)
         case "$previous" in
             -a|--audio) _dubcli_files; return ;;
@@ -47,6 +47,12 @@ _dubcli() {
             --progress) _dubcli_words "auto bar plain json openjd none"; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "--workers --fallback -f --force -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_conform)
+        case "$previous" in
+            -o|--out) _dubcli_files; return ;;
+            --rate) return; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-o --out --rate -f --force -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_demo)
         case "$previous" in
             -o|--out) _dubcli_files; return ;;

@@ -1,6 +1,7 @@
 complete -c dubcli -f
 complete -c dubcli -n '__fish_use_subcommand' -a run -d 'Dub a film: the same film, with mouths that speak the dub.'
 complete -c dubcli -n '__fish_use_subcommand' -a batch -d 'Dub many films into many languages, over one store.'
+complete -c dubcli -n '__fish_use_subcommand' -a conform -d 'Make a film of an image sequence, without loss, to be dubbed.'
 complete -c dubcli -n '__fish_use_subcommand' -a demo -d 'Make a small sample film and dub it.'
 complete -c dubcli -n '__fish_use_subcommand' -a plan -d 'Show what run would do and why; nothing is written.'
 complete -c dubcli -n '__fish_use_subcommand' -a status -d 'Show how far a job is, and what failed.'
@@ -56,6 +57,13 @@ complete -c dubcli -n '__fish_seen_subcommand_from batch' -s q -l quiet -d 'Only
 complete -c dubcli -n '__fish_seen_subcommand_from batch' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from batch' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from batch' -F
+complete -c dubcli -n '__fish_seen_subcommand_from conform' -s o -l out -r -F -d 'The film, an .mkv'
+complete -c dubcli -n '__fish_seen_subcommand_from conform' -l rate -r -d 'Frames a second, such as 24, 23.976 or 30000/1001'
+complete -c dubcli -n '__fish_seen_subcommand_from conform' -s f -l force -d 'Replace the output file'
+complete -c dubcli -n '__fish_seen_subcommand_from conform' -s q -l quiet -d 'Only warnings and errors'
+complete -c dubcli -n '__fish_seen_subcommand_from conform' -s v -l verbose -d 'More detail, on stderr'
+complete -c dubcli -n '__fish_seen_subcommand_from conform' -s h -l help -d 'Show this help'
+complete -c dubcli -n '__fish_seen_subcommand_from conform' -F
 complete -c dubcli -n '__fish_seen_subcommand_from demo' -s o -l out -r -F -d 'Where to put it'
 complete -c dubcli -n '__fish_seen_subcommand_from demo' -l workers -r -d 'Worker processes at once'
 complete -c dubcli -n '__fish_seen_subcommand_from demo' -l progress -r -a 'auto bar plain json openjd none' -d 'How to show progress on stderr'

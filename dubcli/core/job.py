@@ -9,6 +9,8 @@ film.dub_fr.dub/
     cast.yaml       a person's edits of the cast, if any (`edits.castfile`)
     curves/         a person's edits of mouths frame by frame, if any (`edits.curvefile`)
     cues.json       a person's edits of the cues, if any (`edits.cuefile`)
+    shots.yaml      a person's edits of the shots, if any (`edits.shotfile`)
+    layers/         retouched layers of faces, if any (`edits.layerfile`)
     styles/         speaking styles measured on clips, if any (`edits.stylefile`)
     events.jsonl    what happened
     report.html     what was done, shot by shot (and report.json)
