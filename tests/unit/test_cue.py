@@ -270,6 +270,16 @@ def test_a_person_who_must_not_be_touched_is_in_no_cue(tmp_path: Path) -> None:
     assert {skip.reason for skip in found.skipped} == {"forbidden"}
 
 
+def test_a_shot_that_must_not_be_touched_has_no_cue(tmp_path: Path) -> None:
+    task = job(tmp_path, [(1.0, 3.0)], [(1.0, 3.0)])
+    shots = Shots.load(task.inputs["split"])
+    shots.model_copy(update={"skipped": ("00000000",)}).save(task.inputs["split"])
+    cue.run(task)
+    found = cues.Cues.load(task.out)
+    assert not found.cues
+    assert {skip.reason for skip in found.skipped} == {"skipped"}
+
+
 def test_the_stage_leaves_the_same_bytes_each_time(tmp_path: Path) -> None:
     texts = []
     for name in ("one", "two"):
