@@ -51,7 +51,7 @@ def write(path: Path, window: Window, size: tuple[int, int], tags: Mapping[str, 
     package = library()
     height, width = next(iter(window.channels.values())).shape
     header = {
-        "compression": package.ZIPS_COMPRESSION,
+        "compression": package.ZIP_COMPRESSION,
         "type": package.scanlineimage,
         "dataWindow": _box(window.x, window.y, width, height),
         "displayWindow": _box(0, 0, *size),

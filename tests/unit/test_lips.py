@@ -287,7 +287,7 @@ def staged(shot: Shot, out: Path, engine: str = "exemplar", count: int = 12, wei
         "motion": motion,
         "gallery": shot.work.gallery,
     }
-    task = Task("shot.0", inputs, {}, {"track": 0}, engine, out)
+    task = Task("00000000.0", inputs, {}, {"track": 0}, engine, out)
     lips.run(task)
     return task
 
