@@ -20,9 +20,11 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.artifacts.report import Report
-from dubcli.cli import delivered
+from dubcli.cli import delivered, shots
 from dubcli.core.job import Job
 from dubcli.delivery import changed, exr, remarks
+from dubcli.edits import shotfile
+from dubcli.errors import ConfigError
 from dubcli.media import layout
 from dubcli.media.colour import Colour
 from dubcli.media.ffmpeg import url
@@ -254,3 +256,32 @@ def test_a_retouched_matte_comes_back_into_the_film(done: Done, face: Path, tmp_
     assert after[number] == before[number]
     shown = dubcli("layers", "import", face / "matte", "--face", "00000000.9", "--job", job, code=2)
     assert "--face SHOT.TRACK, one of: 00000000.0" in shown.stderr
+
+
+def test_shots_go_out_and_come_back_as_lists(
+    done: Done, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is refused changes nothing; what is taken keeps the skipped shots that are still there."""
+    path = done.job / "shots.yaml"
+    shots.show(done.job)
+    assert capsys.readouterr().out.splitlines()[2].split() == [
+        "00000058", "58", "76", "01:00:02:10", "01:00:03:04", "0.751", "yes",
+    ]  # fmt: skip
+    try:
+        path.write_text("skip: [58, 3]\n")
+        for suffix in (".edl", ".otio", ".xml", ".csv"):
+            shots.export(tmp_path / f"list{suffix}", done.job)
+            shots.import_(tmp_path / f"list{suffix}", done.job)
+            assert shotfile.load(path)[1] == shotfile.ShotFile(cuts=(58,), skip=(58,))
+        assert "1 skipped shots" in capsys.readouterr().err
+        with pytest.raises(ConfigError, match="before the film"):
+            shots.import_(tmp_path / "list.edl", done.job, start="02:00:00:00")
+        assert shotfile.load(path)[1].start == ""
+        with pytest.raises(ConfigError, match="there is no file"):
+            shots.import_(tmp_path / "none.otio", done.job)
+    finally:
+        path.unlink()
+    path = tmp_path / "scan"
+    path.mkdir()
+    (path / "a.0001.dpx").touch()
+    assert "dubcli conform" in dubcli("run", path, "-a", "x.wav", code=2).stderr
