@@ -20,11 +20,11 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.artifacts.report import Report
-from dubcli.cli import delivered, shots
+from dubcli.cli import delivered, layers, shots
 from dubcli.core.job import Job
 from dubcli.delivery import changed, exr, remarks
 from dubcli.edits import shotfile
-from dubcli.errors import ConfigError
+from dubcli.errors import ConfigError, UsageError
 from dubcli.media import layout
 from dubcli.media.colour import Colour
 from dubcli.media.ffmpeg import url
@@ -85,7 +85,7 @@ def done(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Done:
 def face(done: Done, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The layers of the only face."""
     folder = tmp_path_factory.mktemp("layers")
-    dubcli("layers", "export", done.job, "-o", folder)
+    layers.export(folder, done.job)
     (found,) = folder.iterdir()
     return found
 
@@ -249,13 +249,13 @@ def test_a_retouched_matte_comes_back_into_the_film(done: Done, face: Path, tmp_
             window = exr.read(path, (320, 240))
             empty = {name: 0 * values for name, values in window.channels.items()}
             exr.write(path, exr.Window(window.x, window.y, empty), (320, 240), {})
-    dubcli("layers", "import", face / "matte", "--job", job)
+    layers.import_(face / "matte", None, job)
     dubcli("run", job, "--progress", "none")
     before, whole, after = (films.decoded(path).hashes for path in (done.film, done.out, out))
     assert [k for k, (a, b) in enumerate(zip(whole, after, strict=True)) if a != b] == [number]
     assert after[number] == before[number]
-    shown = dubcli("layers", "import", face / "matte", "--face", "00000000.9", "--job", job, code=2)
-    assert "--face SHOT.TRACK, one of: 00000000.0" in shown.stderr
+    with pytest.raises(UsageError, match=r"--face SHOT\.TRACK, one of: 00000000\.0"):
+        layers.import_(face / "matte", "00000000.9", job)
 
 
 def test_shots_go_out_and_come_back_as_lists(
