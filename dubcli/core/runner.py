@@ -16,7 +16,7 @@ from typing import Any
 
 import dubcli
 from dubcli import stages
-from dubcli.core import keys, plan, sources
+from dubcli.core import consent, keys, plan, sources
 from dubcli.core.events import Events
 from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
@@ -115,6 +115,8 @@ class Runner:
             self.events("stage.start", stage=name)
             try:
                 self._verify_inputs(name)
+                if name == consent.FIRST and (text := consent.check(self.job, self.view)):
+                    self.events("warning", stage=name, unit="film", text=text)
                 found = plan.rows(self.job, self.view, name, self.selection, salt=self.salt)
             except DubError as error:
                 self.fatal = error

@@ -58,7 +58,9 @@ class CastSettings(_Section):
         description="cosine distance of descriptors over which tracks are two people",
     )
     require_consent: bool = Field(
-        default=False, description="touch only people whose consent is recorded in cast.yaml"
+        default=False,
+        description="stop before a mouth is changed whose consent for this dub is not in cast.yaml; "
+        "never part of a key",
     )
 
 
