@@ -20,6 +20,7 @@ from dubcli.cli import (
     motion,
     plan,
     preset,
+    purge,
     report,
     run,
     speech,
@@ -103,4 +104,5 @@ for word, module, panel in (
     for name, function in module.COMMANDS.items():
         _add(group, name, "Commands", function)
     app.add_typer(group, name=word, rich_help_panel=panel)
+_add(app, "purge", SET_UP, purge.purge)
 _add(app, "doctor", SET_UP, doctor.doctor)

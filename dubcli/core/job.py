@@ -265,16 +265,22 @@ class Job:
         """All (unit id, key) pointers."""
         yield from sorted(self._refs.items())
 
-    @cached_property
-    def _refs(self) -> dict[str, str]:
-        """Unit id → key, from a file whose last line a crash may have cut off; a unit's last line counts."""
-        found: dict[str, str] = {}
+    def history(self) -> set[str]:
+        """All keys that units of this job ever came to."""
+        return {key for _, key in self._ref_lines()}
+
+    def _ref_lines(self) -> Iterator[tuple[str, str]]:
+        """(unit id, key) of every line of the pointers' file whose key is whole."""
         with contextlib.suppress(OSError):
             for line in (self.root / "refs.tsv").read_text("utf-8", "replace").splitlines():
                 unit_id, _, key = line.partition("\t")
                 if len(key) == _KEY_LENGTH:
-                    found[unit_id] = key
-        return found
+                    yield unit_id, key
+
+    @cached_property
+    def _refs(self) -> dict[str, str]:
+        """Unit id → key, from a file whose last line a crash may have cut off; a unit's last line counts."""
+        return dict(self._ref_lines())
 
     @cached_property
     def _failed_units(self) -> set[str]:
