@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from dubcli import stages
-from dubcli.core import keys
+from dubcli.core import keys, takes
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Unit
 from dubcli.errors import DubError
@@ -24,7 +24,8 @@ class Row:
         key: the unit's key, "" if not known.
         state: `done`, `run`, or `waiting` for stages upstream.
         reasons: why it would run: `new`, `params`, `facts`, `engine`, `weights`, `libraries`, `input:<role>`,
-            `version`, `forced`, `failed-before`, `lost`.
+            `version`, `forced`, `failed-before`, `lost`; of one that is done, `approved` where a reviewer
+            keeps it.
     """
 
     stage: str
@@ -63,8 +64,14 @@ class Selection:
 
 
 def view(job: Job) -> JobView:
-    """The job as stages see it, without artifacts."""
-    return JobView(sources=job.sources, settings=job.settings, suffix=job.out.suffix.lower())
+    """The job as stages see it, without artifacts.
+
+    Raises:
+        DubError: the decisions of its review are not valid, or cannot be carried out.
+    """
+    found = JobView(sources=job.sources, settings=job.settings, suffix=job.out.suffix.lower())
+    takes.decide(job, found)
+    return found
 
 
 def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt: str = "") -> list[Row]:
@@ -73,8 +80,11 @@ def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt:
     Raises:
         DubError: a source, an engine or the store is not as it must be.
     """
+    if stage == "track":
+        takes.check_shots(job, upstream)
+    pinned = takes.pinned(job, upstream, stage)
     try:
-        units = list(stages.module(stage).units(upstream))
+        units = list(stages.module(stage).units(pinned.left(upstream)))
     except (DubError, MemoryError):
         raise
     except Exception:
@@ -82,7 +92,12 @@ def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt:
             for artifact in upstream.all(name).values():
                 job.store.verify(artifact.key)
         raise
-    return [_row(job, unit, selection, salt) for unit in units]
+    found = [Row(stage, unit, own.key, DONE, ("approved",), own) for unit, own in pinned.units(stage)]
+    for unit in units:
+        if unit.name.split(".")[0] not in pinned.shots:
+            found.append(_row(job, unit, selection, salt))
+            pinned.check(unit, found[-1].key)
+    return found
 
 
 def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Iterator[Row]:
@@ -106,12 +121,15 @@ def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Ite
 
 
 def needed(job: Job) -> set[str]:
-    """Keys of the artifacts that a job is made of; of an unfinished one also those it last came to."""
+    """Keys of the artifacts that a job is made of, and of the takes of shots that were reviewed.
+
+    Of an unfinished job also those it last came to.
+    """
     found = list(plan(job))
     keep = {row.key for row in found if row.key}
     if any(row.state != DONE for row in found):
         keep |= {key for _, key in job.refs()}
-    return keep
+    return keep | takes.needed(job)
 
 
 def _row(job: Job, unit: Unit, selection: Selection, salt: str) -> Row:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dubcli.core.model import Source, Unit
 from dubcli.core.store import sha256, tree, write_atomically
-from dubcli.edits import castfile, cuefile, curvefile, stylefile
+from dubcli.edits import castfile, cuefile, curvefile, decisions, stylefile
 from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, MediaError
 from dubcli.settings.config import Settings
@@ -82,6 +82,7 @@ def edit_files(root: Path, script: Path | None) -> dict[str, Path]:
             document, file = load(root / name)
             stylefile.check(document, file.styles(), styles)
             roles[role] = root / name
+    decisions.load(root / decisions.FILE)
     for path in sorted((root / "curves").glob("*.csv")):
         curvefile.load(path)
         roles[f"curves:{path.stem}"] = path

@@ -1,0 +1,154 @@
+"""A finished job in a supervisor's hands: reviewed shot by shot, proofed, signed, verified and purged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dubcli.cli.main import main
+from dubcli.core.job import Job
+from tests.conftest import Sample
+
+SHOT = "00000000"
+FAST = ["--set", "report.measure=0", "--set", "track.views=1"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+Dubcli = Callable[..., Answer]
+
+
+@pytest.fixture
+def dubcli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dubcli:
+    """Run `dubcli WORDS...` in this process, without the developer's own settings."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+    def run(*words: object) -> Answer:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        caught = capfd.readouterr()
+        return Answer(int(end.value.code or 0), caught.out, caught.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny: Sample) -> Path:
+    """A folder with the tiny film dubbed, to be copied."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copy(tiny.film, folder / "film.mp4")
+    shutil.copy(tiny.dub, folder / "dub_fr.wav")
+    with pytest.raises(SystemExit) as end:
+        main(["run", str(folder / "film.mp4"), "--audio", str(folder / "dub_fr.wav"), "-q", *FAST])
+    assert end.value.code == 0
+    return folder
+
+
+@pytest.fixture
+def job(finished: Path, tmp_path: Path) -> Path:
+    """The job directory of a copy of the finished film."""
+    shutil.copytree(finished, tmp_path / "work")
+    return tmp_path / "work" / "film.dub_fr.dub"
+
+
+def ran(events: str) -> list[str]:
+    """Units that a run did, from its events."""
+    rows = [json.loads(line) for line in events.splitlines()]
+    return [f"{row['stage']}/{row['unit']}" for row in rows if row["type"] == "unit.done"]
+
+
+def listed(dubcli: Dubcli, job: Path) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = json.loads(dubcli("review", job, "list", "--json").out)["shots"]
+    assert [row["shot"] for row in rows] == [SHOT]
+    return rows[0]
+
+
+def test_a_rejected_shot_runs_again_alone_and_an_approved_take_comes_back_bit_for_bit(
+    dubcli: Dubcli, job: Path
+) -> None:
+    film = job.parent / "film.dub_fr.mp4"
+    first = film.read_bytes()
+    assert listed(dubcli, job) | {"take": 1, "takes": 1, "state": "open"} == listed(dubcli, job)
+
+    assert (
+        dubcli("review", job, "reject", "0", "--set", "motion.amplitude=0.5", "--note", "too wide").code == 0
+    )
+    again = dubcli("run", job, "--json")
+    assert (again.code, ran(again.out)) == (0, [
+        f"motion/{SHOT}.0", f"lips/{SHOT}.0", f"compose/{SHOT}", "remux/film", "report/film",
+    ])  # fmt: skip
+    assert film.read_bytes() != first
+    row = listed(dubcli, job)
+    assert (row["take"], row["takes"], row["decided"], row["new"], row["note"]) == (2, 2, 1, True, "too wide")
+    told = dubcli("review", job, "takes", "0").out
+    assert "motion.amplitude 1.0 -> 0.5" in told
+    assert dubcli("cache", "prune", job).code == 0  # which keeps the takes of a shot under review
+
+    assert dubcli("review", job, "approve", "0", "--take", "1").code == 0
+    other = ["--set", "motion.amplitude=2", "--set", "lips.engine=passthrough", "--redo", "lips"]
+    later = dubcli("run", job, "--json", *other)
+    assert later.code == 0
+    assert not [unit for unit in ran(later.out) if unit.startswith(("motion", "lips"))]
+    assert film.read_bytes() == first
+
+    assert dubcli("review", job, "reopen", "0").code == 0
+    assert "too wide" in (job / "decisions.yaml").read_text("utf-8")
+    units = json.loads(dubcli("plan", job, "--json").out)["units"]
+    assert [unit["state"] for unit in units if unit["stage"] == "motion"] == ["run"]
+
+
+def test_take_0_is_the_films_own_picture(dubcli: Dubcli, job: Path) -> None:
+    assert dubcli("review", job, "approve", "0", "--take", "0").code == 0
+    assert dubcli("run", job, "-q").code == 0
+    assert json.loads((job / "report.json").read_text("utf-8"))["changed"] == []
+    assert (listed(dubcli, job)["take"], listed(dubcli, job)["state"]) == (0, "approved")
+
+
+def test_decisions_that_cannot_be_carried_out_end_with_4_and_touch_nothing(dubcli: Dubcli, job: Path) -> None:
+    film, path = job.parent / "film.dub_fr.mp4", job / "decisions.yaml"
+    before = film.read_bytes()
+    for text, message in (
+        ('shots:\n  "00000007": {state: approved}\n', "decisions.yaml:2:3: there is no shot 00000007"),
+        (f'shots:\n  "{SHOT}": {{state: approved, take: 5}}\n', "decisions.yaml:2:"),
+        (f'shots:\n  "{SHOT}": {{settings: {{lips.engine: nope}}}}\n', "no lips engine is called 'nope'"),
+    ):
+        path.write_text(text, "utf-8")
+        answer = dubcli("run", job, "-q")
+        assert (answer.code, message in answer.err) == (4, True), answer.err
+    path.write_text(f'shots:\n  "{SHOT}": {{state: approved}}\n', "utf-8")
+    opened = Job.open(job)
+    opened.store.remove(opened.ref(f"lips/{SHOT}.0") or "")
+    answer = dubcli("run", job, "-q", "--set", "motion.amplitude=2")
+    assert answer.code == 4
+    assert "review reopen 00000000" in answer.err
+    assert film.read_bytes() == before
+    assert dubcli("run", job, "-q", "--set", "motion.amplitude=1").code == 0  # made again as it was
+    assert film.read_bytes() == before
+
+
+def test_words_of_review_that_mean_nothing_are_refused(dubcli: Dubcli, job: Path) -> None:
+    for words, message in (
+        (["approve", "7"], "there is no shot 00000007; the nearest is 00000000"),
+        (["approve", "first"], "'first' is no shot"),
+        (["approve", "0", "--take", "9"], "has 1 takes, not 9"),
+        (["reject", "0", "--set", "cue.gap=1"], "no setting that a shot can have"),
+        (["reject", "0", "--set", "lips.engine=nope"], "no lips engine"),
+    ):
+        answer = dubcli("review", job, *words)
+        assert answer.code in (2, 4)
+        assert message in answer.err
+    assert not (job / "decisions.yaml").exists()
