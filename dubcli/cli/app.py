@@ -28,6 +28,7 @@ from dubcli.cli import (
     speech,
     status,
     style,
+    verify,
 )
 from dubcli.cli.declaration import declare
 from dubcli.cli.help import render
@@ -50,7 +51,7 @@ class Group(TyperGroup):
 
 
 class JobGroup(Group):
-    """Several commands under one word, after which the job may come: `review JOB list` is `review list --job JOB`."""
+    """Several commands under one word, after which the job may come: `review JOB list`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put a job that comes before the command behind it; a job alone asks for the first command."""
@@ -116,9 +117,10 @@ for word, module, panel in (
     for name, function in module.COMMANDS.items():
         _add(group, name, "Commands", function)
     app.add_typer(group, name=word, rich_help_panel=panel)
+_add(app, "verify", INSPECT, verify.verify)
 _add(app, "purge", SET_UP, purge.purge)
 group = _group(review.HELP, JobGroup)
-for name, function in review.COMMANDS.items():
-    _add(group, name, "Commands", function)
+for name in review.COMMANDS:
+    _add(group, name, "Commands", review.COMMANDS[name])
 app.add_typer(group, name="review", rich_help_panel=INSPECT)
 _add(app, "doctor", SET_UP, doctor.doctor)

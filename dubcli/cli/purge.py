@@ -26,10 +26,10 @@ def purge(
 ) -> None:
     """Remove what a job has learnt from people, and list what is left.
 
-    Faces, voices, reference pictures, mouth models, motions, patches, thumbnails, logs and the report go; so do
-    the pictures in the store, and edited curves and styles. The film, the dub, the dubbed film and what
-    people have written (cast.yaml with its consent records, cues, decisions) stay, and are listed on stdout
-    with all else that is left. Another run would make the work anew.
+    Faces, voices, reference pictures, mouth models, motions, patches, thumbnails, logs and the report
+    go; so do the pictures in the store, and edited curves and styles. The film, the dub, the dubbed film
+    and what people have written (cast.yaml with its consent records, cues, decisions) stay, and are
+    listed on stdout with all else that is left. Another run would make the work anew.
 
     From a shared store goes what this job has used; other jobs of the film are to be purged as well.
     Ends with 8 if something could not be removed.
@@ -60,6 +60,6 @@ def purge(
     out.table(("left", "bytes", "what"), [(row.place, row.size, row.what) for row in done.left])
     if done.elsewhere:
         out.warn(
-            f"the store {job.store.root} holds {done.elsewhere} results of other jobs made from the same people; "
-            "purge those jobs as well"
+            f"the store {job.store.root} holds {done.elsewhere} results of other jobs made from "
+            "the same people; purge those jobs as well"
         )

@@ -177,7 +177,7 @@ def reopen(
 ) -> None:
     """Take a decision back: the shots follow the film's settings again; notes stay."""
     review = _Review(job_dir)
-    taken_back = {"state": "open", "take": None, "settings": {}}
+    taken_back: dict[str, Any] = {"state": "open", "take": None, "settings": {}}
     review.tell(review.decide(review.named(shots), lambda shot, before: taken_back), "to apply it")
 
 
@@ -347,7 +347,7 @@ def _spelt(settings: dict[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in settings.items())
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_,
     "approve": approve,
     "reject": reject,

@@ -16,7 +16,7 @@ from typing import Any
 
 import dubcli
 from dubcli import stages
-from dubcli.core import consent, keys, plan, sources, takes
+from dubcli.core import claim, consent, keys, plan, sources, takes
 from dubcli.core.events import Events
 from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
@@ -352,7 +352,7 @@ def run(
             film = runner.view.artifacts.get("remux", {}).get("film")
             if film:
                 report = runner.view.artifacts.get("report", {}).get("film")
-                moved = job.publish(film, report)
+                moved = job.publish(film, report, claim.signature(job, runner.view))
                 events("published", path=str(job.out), new=moved)
                 takes.record(job, runner.view)
             events("run.stop", units=runner.ran, seconds=round(time.monotonic() - began, 3))

@@ -13,6 +13,7 @@ from dubcli.core.store import sha256, tree, write_atomically
 from dubcli.edits import castfile, cuefile, curvefile, decisions, stylefile
 from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, MediaError
+from dubcli.provenance import credentials, signing
 from dubcli.settings.config import Settings
 
 
@@ -48,9 +49,13 @@ def check(settings: Settings, script: Path | None) -> None:
     """Check that the files a command names can be used, before a job keeps them.
 
     Raises:
-        ConfigError: the script cannot be read, or weights that the settings name are not there.
+        ConfigError: the script cannot be read, weights that the settings name are not there, or the
+            certificate cannot sign.
+        DependencyError: signing needs a package that is not installed.
     """
     weights(settings)
+    if signer := credentials.load(settings.provenance):
+        signing.check(signer)
     if script:
         from dubcli.speech import script as scripts
 

@@ -107,8 +107,8 @@ def template(persons: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         "# Who is who. A line may be changed or deleted; the next dubcli run applies it.",
         "# touch: false never changes a mouth; consent records their agreement, such as",
-        "#   consent: {state: given, document: release 118, languages: [fr], date: 2025-05-02, until: 2030-12-31}",
-        "# (state: given, pending or refused; all but document may be left out);",
+        "#   consent: {state: given, document: release 118, languages: [fr], until: 2030-12-31}",
+        "# (state: given, pending or refused; date: the first day; all but document may be left out);",
         "# face is one of theirs, so that a line never applies to somebody else.",
         "# merge:",
         "#   - [p01, p04]          # these are one person",

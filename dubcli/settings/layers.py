@@ -179,7 +179,7 @@ def refuse_personal(document: Document) -> None:
 def refusal(dotted: str) -> str:
     """The error for a personal setting in a file that may come from anybody."""
     return (
-        f"{dotted} is not allowed here, since it runs a program or accepts a licence; use --set, "
+        f"{dotted} is not allowed here, since it runs a program, accepts a licence or signs; use --set, "
         f"{variable(dotted)} or your own {user_config()}"
     )
 

@@ -22,7 +22,8 @@ PERSONS: list[dict[str, Any]] = [
         "faces": [["00000000", 0], ["00000030", 1]],
     },
     {
-        "id": "p02", "name": "", "consent": {"state": "given", "sha256": "0" * 64}, "touch": False, "why": "cast.yaml says: never touch",
+        "id": "p02", "name": "", "consent": {"state": "given", "sha256": "0" * 64}, "touch": False,
+        "why": "cast.yaml says: never touch",
         "frames": 12, "faces": [["00000030", 0]],
     },
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from dubcli.core import consent
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Source
 from dubcli.edits import castfile
+from dubcli.edits.consent import Consent
 from dubcli.errors import ConfigError
 from dubcli.settings.config import CastSettings, Settings
 from dubcli.settings.document import parse_yaml
@@ -21,7 +22,7 @@ from dubcli.settings.document import parse_yaml
 TODAY = datetime.date(2026, 6, 1)
 
 
-def record(text: str) -> castfile.ConsentField:
+def record(text: str) -> Consent | None:
     """The consent of a `cast.yaml` that says `consent: TEXT`."""
     document = parse_yaml(f"persons:\n  p01: {{consent: {text}}}\n", "cast.yaml")
     return document.model(castfile.CastFile).persons["p01"].consent

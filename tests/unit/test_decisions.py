@@ -1,4 +1,4 @@
-"""`decisions.yaml`: written without losing what a person wrote, and refused with a place where it is wrong."""
+"""`decisions.yaml`: written without losing what a person wrote; mistakes are named with their place."""
 
 from __future__ import annotations
 
