@@ -23,9 +23,10 @@ An approved shot keeps its picture through all later runs, whatever settings bec
 again alone, with settings of its own (--set). Every picture that a published film showed of a shot is a
 take, and earlier takes stay. Decisions are kept in decisions.yaml in the job directory, which may be edited.
 
-  dubcli review JOB list                                    what was decided, and what is new
-  dubcli review JOB reject 361 --set motion.amplitude=0.8   run JOB then makes shot 361 again
-  dubcli review JOB approve 361 --take 1                    goes back to its first take
+  dubcli review JOB list                   what was decided, and what is new
+  dubcli review JOB reject 361 --set motion.amplitude=0.8
+                                           the next run makes shot 361 again
+  dubcli review JOB approve 361 --take 1   goes back to its first take
 
 JOB may be left out where this folder is a job, or holds one.
 """
@@ -83,9 +84,10 @@ def list_(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """List all shots that were changed or decided about, with their takes and decisions.
+    """List the changed shots with their takes and decisions.
 
-    Of a rejected shot that has run again since, the take in the film is shown as new.
+    Shots that were never changed are listed where something was decided about them. Of a rejected shot
+    that has run again since, the take in the film is shown as new.
     """
     review = _Review(job_dir)
     rows = [row for row in review.rows() if state in (None, row["state"])]
@@ -137,7 +139,7 @@ def reject(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Reject shots; with --set each runs again alone, with settings of its own.
+    """Reject shots; with --set each runs again alone, in its own way.
 
     Settings given earlier for the shot stay, unless they are given anew.
     """

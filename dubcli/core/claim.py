@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from dubcli.core import keys
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
 from dubcli.engines.registry import engine
@@ -115,4 +116,9 @@ def signature(job: Job, view: JobView) -> Signature | None:
         problem = error
     if not credentials.available() and problem is None:
         return None
-    return Signature(gather(job, view), own, job.film, problem)
+    made_of = [
+        [stage, name, artifact.content]
+        for stage in ("cast", "align", "learn", "lips", "compose")
+        for name, artifact in view.all(stage).items()
+    ]
+    return Signature(keys.digest(made_of), lambda: gather(job, view), own, job.film, problem)

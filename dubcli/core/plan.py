@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from dubcli import stages
@@ -45,12 +45,15 @@ class Selection:
         until: the last stage to run, "" for all.
         shots: first and last shot name, inclusive; None for all.
         redo: stages whose units are done again although the store holds them.
+        frames: only shots with frames in this half-open range, and those that are done already; stages of
+            the whole film then work with these alone (`core.proof`).
     """
 
     stage: str = ""
     shots: tuple[str, str] | None = None
     redo: Collection[str] = ()
     until: str = ""
+    frames: tuple[int, int] | None = None
 
     def __contains__(self, unit: Unit) -> bool:
         if self.stage and unit.stage.name != self.stage:
@@ -97,7 +100,21 @@ def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt:
         if unit.name.split(".")[0] not in pinned.shots:
             found.append(_row(job, unit, selection, salt))
             pinned.check(unit, found[-1].key)
+    if selection.frames:
+        near = _near(upstream, selection.frames)
+        found = [row for row in found if row.unit and (row.artifact or near(row.unit))]
     return found
+
+
+def _near(upstream: JobView, frames: tuple[int, int]) -> Callable[[Unit], bool]:
+    """Whether a unit's shot has frames in a range; units of the whole film always do."""
+    from dubcli.artifacts.shots import Shots
+
+    if "split" not in upstream.artifacts:
+        return lambda unit: True
+    shots = Shots.load(upstream.one("split").path).named()
+    inside = {name for name, shot in shots.items() if shot.start < frames[1] and frames[0] < shot.stop}
+    return lambda unit: not unit.name[:8].isdigit() or unit.name.split(".")[0] in inside
 
 
 def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Iterator[Row]:

@@ -5,7 +5,6 @@ Sources: C2PA Technical Specification 2.2 (actions, regions of interest); IPTC N
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
@@ -64,11 +63,6 @@ class Claim(_Strict):
     consents: tuple[Consent, ...]
 
     @property
-    def digest(self) -> str:
-        """sha256 of the claim, in hex."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
-
-    @property
     def frames_changed(self) -> int:
         """Number of frames in which a mouth was changed."""
         return sum(stop - start for start, stop in self.changed)
@@ -91,7 +85,7 @@ def manifest(claim: Claim, title: str, when: str) -> dict[str, Any]:
     }
     if claim.language:
         dubbed["parameters"] = {"language": claim.language}
-    actions = [dubbed]
+    actions: list[dict[str, Any]] = [dubbed]
     if claim.changed:
         region = [
             {"type": "temporal", "time": {"type": "npt", "start": f"{start:.3f}", "end": f"{stop:.3f}"}}

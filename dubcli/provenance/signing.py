@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,21 +58,23 @@ class Signature:
     """How one film is to be signed.
 
     Attributes:
-        claim: what its manifest says.
+        basis: digest of all that the claim is gathered from, found without reading it.
+        claim: gathers what its manifest says, when it is needed.
         credentials: the user's; None for a key made for this film alone.
         source: the film that was dubbed.
         problem: why it cannot be signed after all; it is raised when it should be.
     """
 
-    claim: Claim
+    basis: str
+    claim: Callable[[], Claim]
     credentials: Credentials | None
     source: Path
     problem: DubError | None = None
 
     @property
     def digest(self) -> str:
-        """What tells one signature from another: the claim, and who signs."""
-        return f"{self.claim.digest}/{self.credentials.fingerprint if self.credentials else ''}"
+        """What tells one signature from another: what the claim is gathered from, and who signs."""
+        return f"{self.basis}/{self.credentials.fingerprint if self.credentials else ''}"
 
     def embeds(self, film: Path) -> bool:
         """Whether the manifest goes into the film: where the container can hold it, and somebody signs."""
@@ -128,7 +130,7 @@ def _sign(film: Path, target: Path, signature: Signature, title: str) -> bytes |
     own = signature.credentials or keys.for_one_film()
     kind = TYPES.get(film.suffix.lower(), _OTHER)
     with _translated(own), open(film, "rb") as made, open(target, "w+b") as out:
-        builder = _builder(claims.manifest(signature.claim, title, when))
+        builder = _builder(claims.manifest(signature.claim(), title, when))
         builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
         _add_source(builder, signature.source)
         if not inside:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from dubcli.cli.main import main
@@ -51,13 +52,15 @@ def dubcli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, t
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, tiny: Sample) -> Path:
-    """A folder with the tiny film dubbed, to be copied."""
+    """A folder with the tiny film dubbed after a proof of its beginning, to be copied."""
     folder = tmp_path_factory.mktemp("finished")
     shutil.copy(tiny.film, folder / "film.mp4")
     shutil.copy(tiny.dub, folder / "dub_fr.wav")
-    with pytest.raises(SystemExit) as end:
-        main(["run", str(folder / "film.mp4"), "--audio", str(folder / "dub_fr.wav"), "-q", *FAST])
-    assert end.value.code == 0
+    words = ["run", str(folder / "film.mp4"), "--audio", str(folder / "dub_fr.wav"), "-q", *FAST]
+    for proof in (["--from", "8", "--to", "0:01.335"], []):
+        with pytest.raises(SystemExit) as end:
+            main([*words, *proof])
+        assert end.value.code == 0
     return folder
 
 
@@ -69,9 +72,59 @@ def job(finished: Path, tmp_path: Path) -> Path:
 
 
 def ran(events: str) -> list[str]:
-    """Units that a run did, from its events."""
-    rows = [json.loads(line) for line in events.splitlines()]
+    """Units that a run did, from its events; the text may begin or end inside a line."""
+    rows = [json.loads(line) for line in events.splitlines() if line.startswith("{") and line.endswith("}")]
     return [f"{row['stage']}/{row['unit']}" for row in rows if row["type"] == "unit.done"]
+
+
+def test_a_proof_shows_a_stretch_before_and_after_and_its_work_counts(job: Path) -> None:
+    clip = job / "proof" / "film.dub_fr.8-32.mp4"
+    with av.open(str(clip)) as container:
+        pictures = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+    with av.open(str(clip)) as container:
+        sounds = [stream.frames for stream in container.streams.audio]
+        assert {stream.type for stream in container.streams} == {"video", "audio"}
+    with av.open(str(job.parent / "film.mp4")) as container:
+        film = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)][8:32]
+    assert (len(pictures), pictures[0].shape, len(sounds)) == (24, (240, 640), 2)
+    assert min(sounds) > 0
+    free = slice(30, None)  # below the words in the corners
+    before = [
+        np.abs(picture[free, :320].astype(int) - own[free])
+        for picture, own in zip(pictures, film, strict=True)
+    ]
+    after = [
+        np.abs(picture[free, 320:].astype(int) - own[free])
+        for picture, own in zip(pictures, film, strict=True)
+    ]
+    assert np.mean(before) < 2
+    assert np.max(np.mean(after, axis=0)) > 2 * np.max(np.mean(before, axis=0))
+
+    text = (job / "events.jsonl").read_text("utf-8")
+    proof, _, rest = text.partition('"type": "exit"')
+    assert f"lips/{SHOT}.0" in ran(proof)
+    assert not [unit for unit in ran(proof) if unit.endswith("00000058") or unit.startswith("remux")]
+    again = {"probe/film", "scan/film", "split/film", "align/film", "align/dub", f"track/{SHOT}"}
+    assert not again & set(ran(rest))
+    assert {"track/00000058", "remux/film"} <= set(ran(rest))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--from", "0:01", "--to", "0:00"], "--from 0:01 is not before --to 0:00"),
+        (["--from", "0:01"], "give both"),
+        (["--from", "5000", "--to", "6000"], "--from: 5000 is not in the film, which has 76 frames"),
+        (["--from", "soon", "--to", "6000"], "'soon' is no moment"),
+        (["--from", "0", "--to", "9", "--stage", "lips"], "do not go with"),
+        (["--from", "0", "--to", "9", "--dry-run"], "does not go with"),
+    ],
+)
+def test_a_stretch_that_is_none_is_refused(
+    dubcli: Dubcli, finished: Path, words: list[str], message: str
+) -> None:
+    answer = dubcli("run", finished / "film.dub_fr.dub", "-q", *words)
+    assert (answer.code, message in answer.err) == (2, True), answer.err
 
 
 def listed(dubcli: Dubcli, job: Path) -> dict[str, Any]:

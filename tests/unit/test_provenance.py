@@ -75,7 +75,7 @@ def test_a_signed_film_is_the_same_film_and_a_changed_byte_is_found(
     tmp_path: Path, films: Path, files: Files, suffix: str, named: bool
 ) -> None:
     film, out = films / f"film{suffix}", tmp_path / f"out{suffix}"
-    signature = Signature(CLAIM, loaded(files) if named else None, films / "film.mp4")
+    signature = Signature("", lambda: CLAIM, loaded(files) if named else None, films / "film.mp4")
     manifest = signature.sign(film, out, out.name)
     assert (manifest is None) == (named and suffix != ".mkv")
     if manifest is None:
@@ -180,14 +180,14 @@ def test_a_film_that_cannot_be_signed_is_published_unsigned_and_said_so(
     shutil.copy(films / "film.mp4", made / "film.mp4")
     film = store.put({"stage": "remux"}, made, {})
     digest = hashlib.sha256((films / "film.mp4").read_bytes()).hexdigest()
-    failing = Signature(CLAIM, None, films / "film.mp4", problem)
+    failing = Signature("", lambda: CLAIM, None, films / "film.mp4", problem)
     with pytest.raises(type(problem), match="is written, but not signed: "):
         published.put(store, film, tmp_path, out, failing)
     assert hashlib.sha256(out.read_bytes()).hexdigest() == digest
     assert signing.read(out) is None
     assert not list(tmp_path.glob(".dubcli-*"))
 
-    good = Signature(CLAIM, loaded(files), films / "film.mp4")
+    good = Signature("", lambda: CLAIM, loaded(files), films / "film.mp4")
     assert published.put(store, film, tmp_path, out, good)  # now it can be signed, so it is
     assert not published.put(store, film, tmp_path, out, good)
     signed = out.read_bytes()
@@ -196,7 +196,7 @@ def test_a_film_that_cannot_be_signed_is_published_unsigned_and_said_so(
     assert out.read_bytes() == signed  # never unsigned by a later failure
     store.verify(film.key)
 
-    nobody = Signature(CLAIM, None, films / "film.mp4")
+    nobody = Signature("", lambda: CLAIM, None, films / "film.mp4")
     assert published.put(store, film, tmp_path, out, nobody)
     assert out.read_bytes() != signed
     assert signing.sidecar(out).is_file()
