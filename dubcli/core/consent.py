@@ -50,9 +50,13 @@ def _objections(job: Job, view: JobView, today: datetime.date, *, unrecorded: bo
     edits = view.sources.get("cast")
     notes = castfile.load(edits.path)[1].persons if edits else {}
     language = job.settings.remux.language or guess(job.dub.stem)
-    cued = {cue.person for cue in Cues.load(view.one("cue").path).cues}
-    for person in Cast.load(view.one("cast").path).persons:
-        if person.id not in cued:
+    cast = Cast.load(view.one("cast").path)
+    shown = {cue.person for cue in Cues.load(view.one("cue").path).cues}
+    for take in view.pins.values():  # which are shown whether there is a cue or not
+        faces = [unit.partition("/")[2].partition(".") for unit in take]
+        shown |= {cast.owners[shot, int(k)].id for shot, _, k in faces if (shot, int(k)) in cast.owners}
+    for person in cast.persons:
+        if person.id not in shown:
             continue
         note = notes.get(person.id)
         record = note.consent if note else None

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubcli import stages
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Unit
+from dubcli.core.sources import mark_or_none
 from dubcli.edits import decisions
 from dubcli.engines import required
 from dubcli.errors import ConfigError
@@ -26,11 +29,12 @@ from dubcli.settings.config import Settings
 from dubcli.settings.layers import Resolved
 
 if TYPE_CHECKING:
-    from dubcli.edits.decisions import Decision
+    from dubcli.edits.decisions import Decision, Decisions
+    from dubcli.settings.document import Document
 
 FILE = "takes.tsv"
 STAGES = ("motion", "lips")
-_KEY_LENGTH = 64
+_CELL = re.compile(r"((?:motion|lips)/(\d{8,12})\.\d{1,4})=([0-9a-f]{64})")
 
 Take = dict[str, str]
 """Unit id → key."""
@@ -50,14 +54,15 @@ class Takes:
 
 
 def load(root: Path) -> dict[str, Takes]:
-    """The takes of every shot that has any; a line that a crash cut off is left out."""
+    """The takes of every shot that has any; a line that a crash cut off, or that is none, is left out."""
     found: dict[str, Takes] = {}
     with contextlib.suppress(OSError):
         for line in (root / FILE).read_text("utf-8", "replace").splitlines():
             shot, *cells = line.split("\t")
-            take = dict(cell.split("=", 1) for cell in cells if "=" in cell)
-            if not shot.isdecimal() or any(len(key) != _KEY_LENGTH for key in take.values()):
+            units = [_CELL.fullmatch(cell) for cell in cells]
+            if not all(unit and unit[2] == shot for unit in units):
                 continue
+            take = {unit[1]: unit[3] for unit in units if unit}
             own = found.setdefault(shot, Takes([{}]))
             if take not in own.takes:
                 own.takes.append(take)
@@ -90,7 +95,7 @@ def decide(job: Job, view: JobView) -> None:
         ConfigError: `decisions.yaml` is not valid, or names a take that does not exist.
         DependencyError: an engine that it asks for cannot be used.
     """
-    document, file = decisions.load(job.root / decisions.FILE)
+    document, file = _decisions(job)
     known = load(job.root) if file.shots else {}
     for shot, decision in file.shots.items():
         if decision.state == "approved":
@@ -124,9 +129,19 @@ def check_shots(job: Job, view: JobView) -> None:
     """
     from dubcli.artifacts.shots import Shots
 
-    document, file = decisions.load(job.root / decisions.FILE)
+    document, file = _decisions(job)
     if file.shots:
         decisions.check_shots(document, file, Shots.load(view.one("split").path).named())
+
+
+def _decisions(job: Job) -> tuple[Document, Decisions]:
+    path = job.root / decisions.FILE
+    return _read(path, tuple(mark_or_none(path) or ()))
+
+
+@lru_cache(maxsize=2)  # a film of 2,500 shots takes a second to read, and is planned stage by stage
+def _read(path: Path, mark: tuple[int, ...]) -> tuple[Document, Decisions]:
+    return decisions.load(path)
 
 
 @dataclass(frozen=True)
@@ -210,7 +225,7 @@ def _check_picture(job: Job, shot: str, picture: str, take: Mapping[str, str]) -
 
 def needed(job: Job) -> set[str]:
     """Keys of all takes of the shots about which something was decided."""
-    _, file = decisions.load(job.root / decisions.FILE)
+    _, file = _decisions(job)
     known = load(job.root) if file.shots else {}
     return {
         key for shot in file.shots if shot in known for take in known[shot].takes for key in take.values()

@@ -103,39 +103,49 @@ def changed(text: str, decisions: Mapping[str, Decision]) -> str:
         text: the file, "" for none.
         decisions: shot → what is decided now; one that decides nothing is taken out.
     """
-    for shot, decision in decisions.items():
-        text = _with(text, shot, decision)
-    return text
-
-
-def _with(text: str, shot: str, decision: Decision) -> str:
-    data = decision.model_dump(exclude_defaults=True)
-    line = f'"{shot}": {json.dumps(data, ensure_ascii=False)}'
     entries = _entries(text)
     if entries is None:  # no shots yet, or all between one pair of braces
         before = (yaml.safe_load(text) or {}).get("shots") or {}
-        if not data and shot not in before:
+        if not before and not any(_spelt(one) for one in decisions.values()):
             return text
-        lines = [f'  "{name}": {json.dumps(one, ensure_ascii=False)}\n' for name, one in before.items()]
+        lines = [f'  "{shot}": {json.dumps(one, ensure_ascii=False)}\n' for shot, one in before.items()]
         text = _HEAD + "".join(lines)
         entries = _entries(text) or {}
-    if shot in entries:
+    places: list[tuple[int, int, str]] = []
+    new: list[str] = []
+    for shot, decision in decisions.items():
+        spelt = _spelt(decision)
+        line = f'"{shot}": {spelt}'
+        if shot not in entries:
+            new += [line] if spelt else []
+            continue
         start, stop = entries[shot]
-        if data:
-            return text[:start] + line + text[stop:]
-        line_start, line_stop = text.rfind("\n", 0, start) + 1, text.find("\n", stop)
-        text = text[:line_start] + (text[line_stop + 1 :] if line_stop >= 0 else "")
-        return text if len(entries) > 1 else ""
-    if not data:
-        return text
-    last = max((stop for _, stop in entries.values()), default=len(text.rstrip()))
-    column = 2
-    if entries:
-        first = min(start for start, _ in entries.values())
-        column = first - text.rfind("\n", 0, first) - 1
-    end = text.find("\n", last)
-    head, tail = (text[:end], text[end:]) if end >= 0 else (text, "\n")
-    return f"{head}\n{' ' * column}{line}{tail}"
+        if not spelt:
+            start, stop, line = text.rfind("\n", 0, start) + 1, _next_line(text, stop), ""
+        places.append((start, stop, line))
+    if not new and sum(not line for _, _, line in places) == len(entries):
+        return ""
+    if new:
+        end = _next_line(text, max((stop for _, stop in entries.values()), default=len(text)))
+        first = min((start for start, _ in entries.values()), default=0)
+        column = first - text.rfind("\n", 0, first) - 1 if entries else 2
+        added = "".join(f"{' ' * column}{line}\n" for line in new)
+        places.append((end, end, added if text[:end].endswith("\n") else f"\n{added}"))
+    for start, stop, line in sorted(places, reverse=True):
+        text = text[:start] + line + text[stop:]
+    return text
+
+
+def _spelt(decision: Decision) -> str:
+    """A decision on one line; "" where it decides nothing."""
+    data = decision.model_dump(exclude_defaults=True)
+    return json.dumps(data, ensure_ascii=False) if data else ""
+
+
+def _next_line(text: str, at: int) -> int:
+    """Where the line after a position begins."""
+    end = text.find("\n", at)
+    return end + 1 if end >= 0 else len(text)
 
 
 def _entries(text: str) -> dict[str, tuple[int, int]] | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
 """Suffix → media type of the containers that can hold a manifest."""
 _OTHER = "application/octet-stream"  # a file whose bytes are digested as they are
+_LARGEST = 64_000_000  # bytes of a sidecar, far above any; set by hand
 _UNTRUSTED = "signingCredential.untrusted"
 
 
@@ -161,7 +162,7 @@ def read(film: Path, trust: Path | None = None) -> Finding | None:
 
     Raises:
         DependencyError: the extra is not installed.
-        MediaError: the film cannot be read.
+        MediaError: the film, its sidecar or the file of authorities cannot be read.
         ConfigError: the file of authorities is none.
     """
     if not keys.available():
@@ -172,7 +173,7 @@ def read(film: Path, trust: Path | None = None) -> Finding | None:
     settings: dict[str, Any] = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
     if trust:
         settings["trust"] = {"trust_anchors": _anchors(trust)}
-    for data in (None, beside.read_bytes() if beside.is_file() else None):
+    for data in (None, _bytes(beside) if beside.is_file() else None):
         place = film if data is None else beside
         kind = TYPES.get(film.suffix.lower(), _OTHER)
         if data is None and (kind == _OTHER and beside.is_file()):
@@ -182,7 +183,7 @@ def read(film: Path, trust: Path | None = None) -> Finding | None:
                 reader = c2pa.Reader.try_create(kind, file, data, context=c2pa.Context.from_dict(settings))
                 if reader is not None:
                     return _finding(reader, place, trusted=trust is not None)
-        except c2pa.C2paError as error:
+        except (c2pa.C2paError, ValueError, RecursionError) as error:
             if data is not None or not _means_none(error):
                 return Finding(
                     place,
@@ -204,7 +205,7 @@ def _means_none(error: Exception) -> bool:
 
 def _finding(reader: c2pa.Reader, place: Path, *, trusted: bool) -> Finding:
     document = json.loads(reader.json())
-    active = document["manifests"][document["active_manifest"]]
+    active = document.get("manifests", {}).get(document.get("active_manifest")) or {}
     results = (reader.get_validation_results() or {}).get("activeManifest") or {}
     codes = {row["code"]: str(row.get("explanation", "")) for row in results.get("failure", [])}
     problems = [f"{code} ({why})" for code, why in sorted(codes.items()) if code != _UNTRUSTED]
@@ -226,14 +227,26 @@ def _finding(reader: c2pa.Reader, place: Path, *, trusted: bool) -> Finding:
     )
 
 
+def _bytes(path: Path) -> bytes:
+    """A sidecar or a file of certificates.
+
+    Raises:
+        MediaError: it cannot be read, or is far too large to be one.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise MediaError(f"{path} is too large ({path.stat().st_size} bytes); name another, or remove it")
+        return path.read_bytes()
+    except OSError as error:
+        raise MediaError(f"cannot read {path} ({error.strerror}); check name and permissions") from None
+
+
 def _anchors(path: Path) -> str:
     from cryptography import x509
 
+    text = _bytes(path)
     try:
-        text = path.read_bytes()
         x509.load_pem_x509_certificates(text)
-    except OSError as error:
-        raise ConfigError(f"--trust: cannot read {path} ({error.strerror}); check the name") from None
     except ValueError:
         raise ConfigError(f"--trust: {path} is no certificate in PEM; name an authority's own") from None
     return text.decode("ascii", "replace")

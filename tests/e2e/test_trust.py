@@ -57,7 +57,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny: Sample) -> Path:
     shutil.copy(tiny.film, folder / "film.mp4")
     shutil.copy(tiny.dub, folder / "dub_fr.wav")
     words = ["run", str(folder / "film.mp4"), "--audio", str(folder / "dub_fr.wav"), "-q", *FAST]
-    for proof in (["--from", "8", "--to", "0:01.335"], []):
+    for proof in (["--from", "8", "--to", "0:01.334"], []):
         with pytest.raises(SystemExit) as end:
             main([*words, *proof])
         assert end.value.code == 0

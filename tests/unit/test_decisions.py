@@ -102,6 +102,11 @@ def test_takes_are_numbered_as_they_were_first_shown_and_a_torn_line_is_no_take(
     a, b = "a" * 64, "b" * 64
     lines = [f"00000120\tlips/00000120.0={a}", f"00000120\tlips/00000120.0={b}", "00000120"]
     lines += [f"00000120\tlips/00000120.0={a}", f"00000120\tlips/00000120.0={b[:20]}"]
+    lines += [
+        f"00000120\tlips/../x={b}",
+        f"00000120\tlips/00000361.0={b}",
+        f"00000120\tlips/00000120.0={'/' * 64}",
+    ]
     (tmp_path / takes.FILE).write_text("\n".join(lines))
     found = takes.load(tmp_path)["00000120"]
     assert found.takes == [{}, {"lips/00000120.0": a}, {"lips/00000120.0": b}]
