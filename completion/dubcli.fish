@@ -238,7 +238,7 @@ complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_s
 complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes' -a approve -d 'Approve shots: they keep their picture through all later runs.'
 complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes' -a reject -d 'Reject shots; with --set each runs again alone, in its own way.'
 complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes' -a note -d 'Write a note on a shot, and decide nothing.'
-complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes' -a reopen -d 'Take a decision back: the shots follow the film'\''s settings again; notes stay.'
+complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes' -a reopen -d 'Take decisions back; notes stay.'
 complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes' -a takes -d 'List the takes of a shot, and what differs from each to the next.'
 complete -c dubcli -n '__fish_seen_subcommand_from review' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from review; and __fish_seen_subcommand_from list' -l job -r -F -d 'The job directory'

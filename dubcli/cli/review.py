@@ -177,7 +177,10 @@ def reopen(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Take a decision back: the shots follow the film's settings again; notes stay."""
+    """Take decisions back; notes stay.
+
+    The shots follow the settings of the film again.
+    """
     review = _Review(job_dir)
     taken_back: dict[str, Any] = {"state": "open", "take": None, "settings": {}}
     review.tell(review.decide(review.named(shots), lambda shot, before: taken_back), "to apply it")

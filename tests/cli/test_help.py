@@ -106,7 +106,7 @@ def test_generated_files_are_fresh() -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (["r"], {"run", "report"}),
+        (["r"], {"run", "report", "review"}),
         (["run", "--fo"], {"--force"}),
         (["run", "--stage", "l"], {"learn", "lips"}),
         (["preset", "show", "f"], {"film"}),
