@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dubcli.artifacts.media import VideoStream
     from dubcli.artifacts.shots import Frames
 
-_WIDEST = 960  # pixels of each side: both fit a 1080p screen; set by hand
+_WIDEST, _TALLEST = 960, 1080  # pixels of each side: both fit a 1080p screen; set by hand
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,10 @@ def _blend(picture: NDArray[np.uint8], rgb: NDArray[Any], mask: NDArray[Any], x:
 def _side(picture: NDArray[np.uint8], word: str) -> NDArray[np.uint8]:
     """One side of the clip: reduced to fit, of even size, with a word in its corner."""
     height, width = picture.shape[:2]
-    scale = min(1.0, _WIDEST / width)
+    scale = min(1.0, _WIDEST / width, _TALLEST / height)
     size = (max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2)))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    # Averaging over parts of pixels takes many times as long, and shows no more above half the size.
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR)
     letters = max(0.4, size[0] / 1200)
     for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         place = (round(16 * letters), round(30 * letters))
