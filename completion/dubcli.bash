@@ -8,7 +8,7 @@ _dubcli() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} path=dubcli word
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "${path}_$word" in
-        dubcli_run|dubcli_batch|dubcli_conform|dubcli_demo|dubcli_plan|dubcli_status|dubcli_explain|dubcli_report|dubcli_doctor|dubcli_shots|dubcli_layers|dubcli_cast|dubcli_cue|dubcli_speech|dubcli_motion|dubcli_style|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_shots_show|dubcli_shots_edit|dubcli_shots_import|dubcli_shots_export|dubcli_layers_export|dubcli_layers_import|dubcli_cast_show|dubcli_cast_edit|dubcli_cue_show|dubcli_cue_export|dubcli_cue_import|dubcli_speech_export|dubcli_motion_export|dubcli_motion_import|dubcli_style_lend|dubcli_style_show|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune) path="${path}_$word" ;;
+        dubcli_run|dubcli_batch|dubcli_conform|dubcli_demo|dubcli_plan|dubcli_status|dubcli_explain|dubcli_report|dubcli_verify|dubcli_purge|dubcli_doctor|dubcli_shots|dubcli_layers|dubcli_cast|dubcli_cue|dubcli_speech|dubcli_motion|dubcli_style|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_review|dubcli_shots_show|dubcli_shots_edit|dubcli_shots_import|dubcli_shots_export|dubcli_layers_export|dubcli_layers_import|dubcli_cast_show|dubcli_cast_edit|dubcli_cue_show|dubcli_cue_export|dubcli_cue_import|dubcli_speech_export|dubcli_motion_export|dubcli_motion_import|dubcli_style_lend|dubcli_style_show|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune|dubcli_review_list|dubcli_review_approve|dubcli_review_reject|dubcli_review_note|dubcli_review_reopen|dubcli_review_takes) path="${path}_$word" ;;
         esac
     done
     COMPREPLY=()
@@ -16,7 +16,7 @@ _dubcli() {
         dubcli)
         case "$previous" in
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-V --version -h --help"; else _dubcli_words "run batch conform demo plan status explain report doctor shots layers cast cue speech motion style preset engine cache"; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-V --version -h --help"; else _dubcli_words "run batch conform demo plan status explain report verify purge doctor shots layers cast cue speech motion style preset engine cache review"; fi ;;
         dubcli_run)
         case "$previous" in
             -a|--audio) _dubcli_files; return ;;
@@ -26,7 +26,7 @@ _dubcli() {
             --job) _dubcli_files; return ;;
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
             --engine) _dubcli_words "tracker=mediapipe tracker=insightface tracker=passthrough aligner=phones aligner=script aligner=whisperx aligner=passthrough lips=exemplar lips=passthrough"; return ;;
             --accept-licence) _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar"; return ;;
             --workers) return; return ;;
@@ -34,12 +34,14 @@ _dubcli() {
             --stage) _dubcli_words "probe scan split track cast align cue gallery learn motion lips compose remux report"; return ;;
             --shots) return; return ;;
             --redo) _dubcli_words "probe scan split track cast align cue gallery learn motion lips compose remux report"; return ;;
+            --from) return; return ;;
+            --to) return; return ;;
             --changed-only) _dubcli_files; return ;;
             --handles) return; return ;;
             --mezzanine) _dubcli_words "prores dnxhr ffv1"; return ;;
             --progress) _dubcli_words "auto bar plain json openjd none"; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-a --audio --stem --script -o --out --job --store -p --preset --set --engine --accept-licence --keep-matching --workers --fallback --stage --shots --redo --changed-only --handles --mezzanine -f --force -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-a --audio --stem --script -o --out --job --store -p --preset --set --engine --accept-licence --keep-matching --workers --fallback --stage --shots --redo --from --to --changed-only --handles --mezzanine -f --force -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_batch)
         case "$previous" in
             --workers) return; return ;;
@@ -69,7 +71,7 @@ _dubcli() {
             --job) _dubcli_files; return ;;
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
             --engine) _dubcli_words "tracker=mediapipe tracker=insightface tracker=passthrough aligner=phones aligner=script aligner=whisperx aligner=passthrough lips=exemplar lips=passthrough"; return ;;
             --accept-licence) _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar"; return ;;
         esac
@@ -86,6 +88,16 @@ _dubcli() {
         case "$previous" in
         esac
         if [[ $current == -* ]]; then _dubcli_words "--open --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_verify)
+        case "$previous" in
+            --job) _dubcli_files; return ;;
+            --trust) _dubcli_files; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--job --trust --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_purge)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-n --dry-run --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_doctor)
         case "$previous" in
         esac
@@ -214,7 +226,7 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_preset_show)
         case "$previous" in
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "--set --yaml --json -q --quiet -v --verbose -h --help"; else _dubcli_words "draft film series"; _dubcli_files; fi ;;
         dubcli_preset_check)
@@ -249,6 +261,45 @@ _dubcli() {
         case "$previous" in
         esac
         if [[ $current == -* ]]; then _dubcli_words "-n --dry-run --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_review)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "list approve reject note reopen takes"; fi ;;
+        dubcli_review_list)
+        case "$previous" in
+            --job) _dubcli_files; return ;;
+            --state) _dubcli_words "open approved rejected"; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--job --state --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_review_approve)
+        case "$previous" in
+            --take) return; return ;;
+            --note) return; return ;;
+            --job) _dubcli_files; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--take --note --job -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_review_reject)
+        case "$previous" in
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
+            --note) return; return ;;
+            --job) _dubcli_files; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--set --note --job -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_review_note)
+        case "$previous" in
+            --job) _dubcli_files; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--job -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_review_reopen)
+        case "$previous" in
+            --job) _dubcli_files; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--job -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_review_takes)
+        case "$previous" in
+            --job) _dubcli_files; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--job --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
     esac
 }
 

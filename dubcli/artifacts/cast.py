@@ -11,12 +11,25 @@ Face = tuple[str, int]
 """A shot's name, and the number of a track in it."""
 
 
+class Consent(Strict):
+    """What is known here of the record of a person's consent: the record itself stays in `cast.yaml`.
+
+    Attributes:
+        state: `given`, `pending` or `refused`.
+        sha256: of the record's canonical JSON, in hex.
+    """
+
+    state: str
+    sha256: str
+
+
 class Person(Strict):
     """A person of the film.
 
     Attributes:
         id: `p01` …, the person with most frames first.
-        name, consent: from `cast.yaml`, "" where it has none.
+        name: from `cast.yaml`, "" where it has none.
+        consent: about the record of their consent, None where there is none.
         amplitude: factor on the motion of their mouth; 1 is as in the film.
         touch: whether their mouth may be changed; `why` gives the reason if not.
         frames: number of frames of all their tracks.
@@ -26,7 +39,7 @@ class Person(Strict):
 
     id: str
     name: str = ""
-    consent: str = ""
+    consent: Consent | None = None
     amplitude: float = 1.0
     touch: bool = True
     why: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -22,12 +23,15 @@ from dubcli.cli import (
     motion,
     plan,
     preset,
+    purge,
     report,
+    review,
     run,
     shots,
     speech,
     status,
     style,
+    verify,
 )
 from dubcli.cli.declaration import declare
 from dubcli.cli.help import render
@@ -49,9 +53,19 @@ class Group(TyperGroup):
         formatter.write(render(declare(self, ctx.command_path)))
 
 
-def _group(help_text: str) -> typer.Typer:
+class JobGroup(Group):
+    """Several commands under one word, after which the job may come: `review JOB list`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put a job that comes before the command behind it; a job alone asks for the first command."""
+        if args and args[0] not in self.commands and Path(args[0]).is_dir():
+            args = [args[1] if args[1:] else next(iter(self.commands)), "--job", args[0], *args[2:]]
+        return list(super().parse_args(ctx, args))
+
+
+def _group(help_text: str, cls: type[Group] = Group) -> typer.Typer:
     return typer.Typer(
-        cls=Group,
+        cls=cls,
         help=help_text,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -109,4 +123,10 @@ for word, module, panel in (
     for name, function in module.COMMANDS.items():
         _add(group, name, "Commands", function)
     app.add_typer(group, name=word, rich_help_panel=panel)
+_add(app, "verify", INSPECT, verify.verify)
+_add(app, "purge", SET_UP, purge.purge)
+group = _group(review.HELP, JobGroup)
+for name in review.COMMANDS:
+    _add(group, name, "Commands", review.COMMANDS[name])
+app.add_typer(group, name="review", rich_help_panel=INSPECT)
 _add(app, "doctor", SET_UP, doctor.doctor)

@@ -45,7 +45,7 @@ def show(
             len({shot for shot, _ in person["faces"]}),
             person["frames"],
             "yes" if person["touch"] else f"no: {person['why']}",
-            person["consent"] or None,
+            person["consent"]["state"] if person.get("consent") else None,
             person["sheet"],
         )
         for person in persons

@@ -58,6 +58,21 @@ Redo = Annotated[
         help="Do the units of this stage again although they are done.",
     ),
 ]  # fmt: skip
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="MOMENT", rich_help_panel=options.RUNNING,
+        help="Make a proof: do only the shots between this moment and --to, and write a clip that shows them "
+        "before and after side by side. A time (0:10:00), a frame (14400) or a timecode of the source "
+        "(01:10:00:00).",
+    ),
+]  # fmt: skip
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to", metavar="MOMENT", rich_help_panel=options.RUNNING, help="Where the proof ends; see --from."
+    ),
+]
 JsonLines = Annotated[
     bool,
     typer.Option(
@@ -74,6 +89,22 @@ class Chosen:
     stage: StageOption = None
     shots: Shots = None
     redo: Redo = None
+    start: From = None
+    stop: To = None
+
+    def proof(self) -> tuple[str, str] | None:
+        """The moments of a proof; None for a usual run.
+
+        Raises:
+            UsageError: one of them is missing, or does not go with another option.
+        """
+        if self.start is None and self.stop is None:
+            return None
+        if self.start is None or self.stop is None:
+            raise UsageError("a proof goes --from one moment --to another; give both")
+        if self.stage or self.shots or self.redo:
+            raise UsageError("--from and --to do not go with --stage, --shots or --redo; leave those out")
+        return self.start, self.stop
 
     def selection(self) -> Selection:
         """The same, for the runner.
@@ -120,8 +151,15 @@ def run(
     stopped, and does nothing where all is done. Changing a setting runs again only what it touches. Ctrl-C
     finishes the current units and stops; a second Ctrl-C stops at once. Either way nothing finished is lost.
 
-    On stdout comes the path of the dubbed film, or with --json the events; progress goes to stderr.
+    With --from and --to a proof of one stretch is made first, as a clip in the job's folder proof; what it
+    takes is done for the whole film as well.
+
+    On stdout comes the path of the dubbed film (or of the proof), or with --json the events; progress goes
+    to stderr.
     """
+    stretch = chosen.proof()
+    if stretch and dry_run:
+        raise UsageError("--dry-run does not go with --from; leave one out")
     if dry_run:
         from dubcli.cli.plan import show
 
@@ -129,7 +167,12 @@ def run(
         return
     heard = listeners(progress, json=json)
     also = delivered.prepared(force)
-    execute(request, running, chosen.selection(), force=force, listeners=heard, json=json, also=also)
+    if also and stretch:
+        raise UsageError("--changed-only is of a whole run; leave out --from and --to")
+    execute(
+        request, running, chosen.selection(),
+        force=force, listeners=heard, json=json, also=also, stretch=stretch,
+    )  # fmt: skip
 
 
 def execute(
@@ -141,10 +184,14 @@ def execute(
     listeners: list[Listener],
     json: bool,
     also: tuple[Callable[[Job], None], Callable[[Job], None]] | None = None,
+    stretch: tuple[str, str] | None = None,
 ) -> None:
-    """Run a job and end its events with the exit code, whatever happens; `also` is done before and after."""
+    """Run a job, or make a proof of a stretch, and end its events with the exit code, whatever happens.
+
+    What is in `also` is done before and after a run.
+    """
     from dubcli.cli.jobs import open_job
-    from dubcli.core import runner
+    from dubcli.core import proof, runner
     from dubcli.core.events import Events
 
     events, code, text = Events(None, *listeners), ExitCode.BUG, ""
@@ -154,9 +201,11 @@ def execute(
             if origin != "default":
                 out.detail(f"{name} = {value} ({origin})")
         events = Events(job.root / "events.jsonl", *listeners)
+        clip = proof.run(job, events, *stretch) if stretch else None
         if also:
             also[0](job)
-        runner.run(job, events, selection, overwrite=force)
+        if not stretch:
+            runner.run(job, events, selection, overwrite=force)
         if also:
             also[1](job)
         code = ExitCode.OK
@@ -165,8 +214,8 @@ def execute(
         raise
     finally:
         events("exit", code=int(code), **({"text": text} if text else {}))
-    if not json and job.published():
-        out.path(job.out)
+    if not json and (clip or job.published()):
+        out.path(clip or job.out)
 
 
 def listeners(progress: str, *, json: bool) -> list[Listener]:

@@ -28,7 +28,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -40,6 +40,9 @@ from dubcli.errors import ConfigError, LockedError, MediaError, UsageError
 from dubcli.media.containers import SUFFIXES
 from dubcli.settings.config import PERSONAL, Settings
 from dubcli.settings.layers import flatten, nest, refusal
+
+if TYPE_CHECKING:
+    from dubcli.provenance.signing import Signature
 
 SCHEMA = 1
 _KEY_LENGTH = 64  # hexadecimal digits; a line cut off by a crash is shorter
@@ -267,16 +270,22 @@ class Job:
         """All (unit id, key) pointers."""
         yield from sorted(self._refs.items())
 
-    @cached_property
-    def _refs(self) -> dict[str, str]:
-        """Unit id → key, from a file whose last line a crash may have cut off; a unit's last line counts."""
-        found: dict[str, str] = {}
+    def history(self) -> set[str]:
+        """All keys that units of this job ever came to."""
+        return {key for _, key in self._ref_lines()}
+
+    def _ref_lines(self) -> Iterator[tuple[str, str]]:
+        """(unit id, key) of every line of the pointers' file whose key is whole."""
         with contextlib.suppress(OSError):
             for line in (self.root / "refs.tsv").read_text("utf-8", "replace").splitlines():
                 unit_id, _, key = line.partition("\t")
                 if len(key) == _KEY_LENGTH:
-                    found[unit_id] = key
-        return found
+                    yield unit_id, key
+
+    @cached_property
+    def _refs(self) -> dict[str, str]:
+        """Unit id → key, from a file whose last line a crash may have cut off; a unit's last line counts."""
+        return dict(self._ref_lines())
 
     @cached_property
     def _failed_units(self) -> set[str]:
@@ -303,19 +312,24 @@ class Job:
         """Whether the output is at its path as this job wrote it: the same file, or a copy of it."""
         return published.find_note(self.root, self.out) is not None
 
-    def publish(self, film: Artifact, report: Artifact | None) -> bool:
+    def publish(self, film: Artifact, report: Artifact | None, signature: Signature | None = None) -> bool:
         """Move the finished film to its path in one step, and the report into the job directory.
+
+        Args:
+            film, report: the artifacts.
+            signature: how the film is signed; None for not at all.
 
         Returns:
             Whether anything was written.
 
         Raises:
             StoreError: the film or the report is not as it was committed, or not there.
+            ConfigError, DependencyError, EngineError: it could not be signed, and is published without that.
             OSError: the disk is full or not writable.
         """
         if report:
             published.copy_report(self.store, report, self.root, self.film.name, self.dub.name)
-        return published.put(self.store, film, self.root, self.out)
+        return published.put(self.store, film, self.root, self.out, signature)
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:
         stage, _, name = unit_id.partition("/")

@@ -128,6 +128,8 @@ class JobView:
         artifacts: stage → unit name → artifact; failed units are absent.
         failures: id of a failed unit → what was wrong with it.
         suffix: file name suffix of the film to make, which says its container.
+        shot_settings: shot → settings, of shots that have some of their own.
+        pins: shot → unit id → key, of shots that keep what they show (`core.takes`).
     """
 
     sources: Mapping[str, Source]
@@ -135,6 +137,12 @@ class JobView:
     artifacts: dict[str, dict[str, Artifact]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     suffix: str = ".mp4"
+    shot_settings: dict[str, Settings] = field(default_factory=dict)
+    pins: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def settings_of(self, shot: str) -> Settings:
+        """The settings of a shot: its own, or the film's."""
+        return self.shot_settings.get(shot, self.settings)
 
     def one(self, stage: str, name: str = "film") -> Artifact:
         """The artifact of a unit that must exist."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from dubcli import stages
-from dubcli.core import keys
+from dubcli.core import keys, takes
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Unit
 from dubcli.errors import DubError
@@ -24,7 +24,8 @@ class Row:
         key: the unit's key, "" if not known.
         state: `done`, `run`, or `waiting` for stages upstream.
         reasons: why it would run: `new`, `params`, `facts`, `engine`, `weights`, `libraries`, `input:<role>`,
-            `version`, `forced`, `failed-before`, `lost`.
+            `version`, `forced`, `failed-before`, `lost`; of one that is done, `approved` where a reviewer
+            keeps it.
     """
 
     stage: str
@@ -44,12 +45,15 @@ class Selection:
         until: the last stage to run, "" for all.
         shots: first and last shot name, inclusive; None for all.
         redo: stages whose units are done again although the store holds them.
+        frames: only shots with frames in this half-open range, and those that are done already; stages of
+            the whole film then work with these alone (`core.proof`).
     """
 
     stage: str = ""
     shots: tuple[str, str] | None = None
     redo: Collection[str] = ()
     until: str = ""
+    frames: tuple[int, int] | None = None
 
     def __contains__(self, unit: Unit) -> bool:
         if self.stage and unit.stage.name != self.stage:
@@ -63,8 +67,14 @@ class Selection:
 
 
 def view(job: Job) -> JobView:
-    """The job as stages see it, without artifacts."""
-    return JobView(sources=job.sources, settings=job.settings, suffix=job.out.suffix.lower())
+    """The job as stages see it, without artifacts.
+
+    Raises:
+        DubError: the decisions of its review are not valid, or cannot be carried out.
+    """
+    found = JobView(sources=job.sources, settings=job.settings, suffix=job.out.suffix.lower())
+    takes.decide(job, found)
+    return found
 
 
 def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt: str = "") -> list[Row]:
@@ -73,8 +83,11 @@ def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt:
     Raises:
         DubError: a source, an engine or the store is not as it must be.
     """
+    if stage == "track":
+        takes.check_shots(job, upstream)
+    pinned = takes.pinned(job, upstream, stage)
     try:
-        units = list(stages.module(stage).units(upstream))
+        units = list(stages.module(stage).units(pinned.left(upstream)))
     except (DubError, MemoryError):
         raise
     except Exception:
@@ -82,7 +95,26 @@ def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt:
             for artifact in upstream.all(name).values():
                 job.store.verify(artifact.key)
         raise
-    return [_row(job, unit, selection, salt) for unit in units]
+    found = [Row(stage, unit, own.key, DONE, ("approved",), own) for unit, own in pinned.units(stage)]
+    for unit in units:
+        if unit.name.split(".")[0] not in pinned.shots:
+            found.append(_row(job, unit, selection, salt))
+            pinned.check(unit, found[-1].key)
+    if selection.frames:
+        near = _near(upstream, selection.frames)
+        found = [row for row in found if row.unit and (row.artifact or near(row.unit))]
+    return found
+
+
+def _near(upstream: JobView, frames: tuple[int, int]) -> Callable[[Unit], bool]:
+    """Whether a unit's shot has frames in a range; units of the whole film always do."""
+    from dubcli.artifacts.shots import Shots
+
+    if "split" not in upstream.artifacts:
+        return lambda unit: True
+    shots = Shots.load(upstream.one("split").path).named()
+    inside = {name for name, shot in shots.items() if shot.start < frames[1] and frames[0] < shot.stop}
+    return lambda unit: not unit.name[:8].isdigit() or unit.name.split(".")[0] in inside
 
 
 def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Iterator[Row]:
@@ -108,12 +140,15 @@ def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Ite
 
 
 def needed(job: Job) -> set[str]:
-    """Keys of the artifacts that a job is made of; of an unfinished one also those it last came to."""
+    """Keys of the artifacts that a job is made of, and of the takes of shots that were reviewed.
+
+    Of an unfinished job also those it last came to.
+    """
     found = list(plan(job))
     keep = {row.key for row in found if row.key}
     if any(row.state != DONE for row in found):
         keep |= {key for _, key in job.refs()}
-    return keep
+    return keep | takes.needed(job)
 
 
 def _row(job: Job, unit: Unit, selection: Selection, salt: str) -> Row:

@@ -16,11 +16,11 @@ from typing import Any
 
 import dubcli
 from dubcli import stages
-from dubcli.core import keys, plan, sources
+from dubcli.core import claim, consent, keys, plan, sources, takes
 from dubcli.core.events import Events
 from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
-from dubcli.core.model import Artifact, Unit
+from dubcli.core.model import Artifact, JobView, Unit
 from dubcli.core.plan import Row, Selection
 from dubcli.core.pool import Pool
 from dubcli.core.shortage import shortage
@@ -115,6 +115,8 @@ class Runner:
             self.events("stage.start", stage=name)
             try:
                 self._verify_inputs(name)
+                if name == consent.FIRST and (text := consent.check(self.job, self.view)):
+                    self.events("warning", stage=name, unit="film", text=text)
                 found = plan.rows(self.job, self.view, name, self.selection, salt=self.salt)
             except DubError as error:
                 self.fatal = error
@@ -238,7 +240,8 @@ class Runner:
 
     def _record(self, unit: Unit, artifact: Artifact, *, cached: bool, seconds: float = 0.0) -> None:
         self.view.artifacts[unit.stage.name][unit.name] = artifact
-        self.job.set_ref(unit.id, artifact.key)
+        # What a proof makes of a part of the film is not what the film is made of.
+        self.job.set_ref(f"proof/{unit.id}" if self.selection.frames else unit.id, artifact.key)
         kind = "unit.cached" if cached else "unit.done"
         self.events(kind, **_event_fields(unit), key=artifact.key, seconds=seconds, cost=unit.cost)
 
@@ -320,7 +323,7 @@ class Runner:
 
 def run(
     job: Job, events: Events, selection: Selection | None = None, *, overwrite: bool = False, salt: str = ""
-) -> None:
+) -> JobView:
     """Run a job and publish the film.
 
     Args:
@@ -329,6 +332,9 @@ def run(
         selection: which units; all by default.
         overwrite: replace an output that this job did not make.
         salt: a word that makes all keys different.
+
+    Returns:
+        The artifacts that the run came to.
 
     Raises:
         DubError: as the exit-code table says.
@@ -350,9 +356,11 @@ def run(
             film = runner.view.artifacts.get("remux", {}).get("film")
             if film:
                 report = runner.view.artifacts.get("report", {}).get("film")
-                moved = job.publish(film, report)
+                moved = job.publish(film, report, claim.signature(job, runner.view))
                 events("published", path=str(job.out), new=moved)
+                takes.record(job, runner.view)
             events("run.stop", units=runner.ran, seconds=round(time.monotonic() - began, 3))
+        return runner.view
 
 
 @contextlib.contextmanager

@@ -10,9 +10,10 @@ from typing import Any
 
 from dubcli.core.model import Source, Unit
 from dubcli.core.store import sha256, tree, write_atomically
-from dubcli.edits import castfile, cuefile, curvefile, layerfile, shotfile, stylefile
+from dubcli.edits import castfile, cuefile, curvefile, decisions, layerfile, shotfile, stylefile
 from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, MediaError
+from dubcli.provenance import credentials, signing
 from dubcli.settings.config import Settings
 
 
@@ -48,9 +49,13 @@ def check(settings: Settings, script: Path | None) -> None:
     """Check that the files a command names can be used, before a job keeps them.
 
     Raises:
-        ConfigError: the script cannot be read, or weights that the settings name are not there.
+        ConfigError: the script cannot be read, weights that the settings name are not there, or the
+            certificate cannot sign.
+        DependencyError: signing needs a package that is not installed.
     """
     weights(settings)
+    if signer := credentials.load(settings.provenance):
+        signing.check(signer)
     if script:
         from dubcli.speech import script as scripts
 
@@ -86,6 +91,7 @@ def edit_files(root: Path, script: Path | None) -> dict[str, Path]:
         shotfile.load(root / shotfile.NAME)
         roles["shots"] = root / shotfile.NAME
     roles |= {f"{layerfile.ROLE}:{name}": path for name, path in layerfile.files(root).items()}
+    decisions.load(root / decisions.FILE)
     for path in sorted((root / "curves").glob("*.csv")):
         curvefile.load(path)
         roles[f"curves:{path.stem}"] = path

@@ -1,7 +1,7 @@
 """`cast.yaml`: a person's edits of the detected cast: names, consent, merges, splits.
 
     persons:
-      p01: {name: Anna, consent: "release of 2 May 2025", face: 00000000/0}
+      p01: {name: Anna, consent: "release of 2 May 2025", face: 00000000/0}   # more in `edits.consent`
       p02: {name: a guest, touch: false}
       p03: {name: Ben, amplitude: 0.8, style: anchor}
     merge:
@@ -27,6 +27,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dubcli.artifacts.cast import Face
+from dubcli.edits.consent import ConsentField
 from dubcli.edits.stylefile import StyleName
 from dubcli.errors import ConfigError
 from dubcli.settings.document import Document, Keys, read, suggestion
@@ -51,7 +52,7 @@ class Note(_Strict):
     Attributes:
         name: the name to display.
         touch: whether their mouth may be changed at all.
-        consent: evidence of their consent, "" for nothing recorded.
+        consent: the record of their consent, None where there is none.
         face: a face that must be theirs.
         amplitude: how far their mouth moves; 1 is as in the film.
         style: name of the style in which it moves (`edits.stylefile`), "" for their own.
@@ -59,7 +60,7 @@ class Note(_Strict):
 
     name: str = Field(default="", max_length=80, pattern=r"^[^\n\r\t]*$")
     touch: bool = True
-    consent: str = Field(default="", max_length=400)
+    consent: ConsentField = None
     face: FaceName | None = None
     amplitude: float = Field(default=1.0, gt=0, le=3)
     style: StyleName = ""
@@ -105,7 +106,9 @@ def template(persons: Sequence[Mapping[str, Any]]) -> str:
     """A `cast.yaml` that changes nothing yet, from the persons of `cast.json`, to be edited by hand."""
     lines = [
         "# Who is who. A line may be changed or deleted; the next dubcli run applies it.",
-        "# touch: false never changes a mouth; consent names the evidence for it;",
+        "# touch: false never changes a mouth; consent records their agreement, such as",
+        "#   consent: {state: given, document: release 118, languages: [fr], until: 2030-12-31}",
+        "# (state: given, pending or refused; date: the first day; all but document may be left out);",
         "# face is one of theirs, so that a line never applies to somebody else.",
         "# merge:",
         "#   - [p01, p04]          # these are one person",
@@ -120,7 +123,7 @@ def template(persons: Sequence[Mapping[str, Any]]) -> str:
             f"  {person['id']}:  # {person['frames']} frames: {' '.join(faces[:8])}{more}",
             f"    name: {json.dumps(person['name'], ensure_ascii=False)}",
             "    touch: true",
-            f"    consent: {json.dumps(person['consent'], ensure_ascii=False)}",
+            '    consent: ""',
             f"    face: {faces[0]}",
         ]
     return "\n".join(lines) + "\n"

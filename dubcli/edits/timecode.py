@@ -1,8 +1,10 @@
-"""Source timecode of a film (SMPTE ST 12-1): between frame numbers and `HH:MM:SS:FF`."""
+"""Source timecode of a film (SMPTE ST 12-1), and moments of it as people write them."""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 PATTERN = r"^\d{2}:[0-5]\d:[0-5]\d[:;]\d{2}$"
 _DROP = (Fraction(30000, 1001), Fraction(60000, 1001))
+_TIME = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,6})?)|(\d{1,6}(?:[.,]\d{1,6})?)s")
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,48 @@ class Clock:
             raise ConfigError(
                 f"there is no timecode at {float(self.rate):.3f} frames a second; use frame numbers or CSV"
             )
+
+
+def moment(text: str, seconds: Sequence[float], clock: Clock) -> int:
+    """The frame that a text means; a moment between two frames means the later one.
+
+    Args:
+        text: a frame number (`1500`), a time from the film's first frame (`0:10:00`, `0:10:00.5`, `600s`), or
+            a timecode of the source (`01:10:00:12`).
+        seconds: (N,) times of the film's frames, from 0, rising.
+        clock: the film's timecode.
+
+    Returns:
+        A frame number; N for the end of the film.
+
+    Raises:
+        ConfigError: it is none of these, or not in the film.
+    """
+    if re.fullmatch(PATTERN, text) and not text.endswith("\n"):
+        number = clock.count(text) - clock.first
+    elif text.isdecimal() and len(text) < 12:
+        number = int(text)
+    elif time := _TIME.fullmatch(text):
+        number = bisect_left(seconds, _seconds(time) - 1e-4)
+        if number == len(seconds) and _seconds(time) > seconds[-1] + 1.5 / float(clock.rate):
+            number += 1
+    else:
+        raise ConfigError(
+            f"{text!r} is no moment; write a frame (1500), a time (0:10:00.5) or a timecode (01:10:00:12)"
+        )
+    if not 0 <= number <= len(seconds):
+        begin = f", and begins at {clock.at(0)}" if clock.known else ""
+        raise ConfigError(f"{text} is not in the film, which has {len(seconds)} frames{begin}")
+    return number
+
+
+def _seconds(time: re.Match[str]) -> float:
+    if time[4]:
+        return float(time[4].replace(",", "."))
+    minutes, rest = int(time[2]), float(time[3].replace(",", "."))
+    if rest >= 60 or (time[1] and minutes > 59):
+        raise ConfigError(f"{time[0]} is no time; write it as 0:10:00.5")
+    return 3600 * int(time[1] or 0) + 60 * minutes + rest
 
 
 def tag(info: MediaInfo, name: str) -> str:

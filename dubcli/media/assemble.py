@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dubcli.artifacts.remux import Remuxed
 from dubcli.errors import CheckError, EngineError
-from dubcli.media import compose, encode, nal, remux, spans, verify
+from dubcli.media import compose, encode, marks, nal, remux, spans, verify
 from dubcli.media.containers import VIDEO, format_of
 from dubcli.media.picture import Film, Segment, gaps
 
@@ -126,6 +126,8 @@ def _assemble(
     left_out = remux.mux(
         original, source.info, parts, copies, codec, source.dub, target.path, target.scratch, target.warn
     )
+    if any(part.patched for part in parts) and format_of(target.path.suffix) != "matroska":
+        marks.write(target.path)
     for line in left_out:
         target.warn(f"left out: {line}")
     verify.film(target.path, original.video, original.pts + original.time_shift, digest, copies, report)

@@ -40,11 +40,13 @@ class Segment:
         path: as `media.compose.encode_spans` wrote it.
         spans: ranges of frame numbers.
         delay: the reorder depth of its packets.
+        patched: whether a mouth was changed in it.
     """
 
     path: Path
     spans: tuple[Span, ...]
     delay: int
+    patched: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import ffmpeg
 from dubcli.artifacts.media import AudioStream, MediaInfo, OtherStream, SubtitleStream
 from dubcli.errors import MediaError
 from dubcli.language import iso639_2
-from dubcli.media import boxes, matroska, picture, source
+from dubcli.media import boxes, marks, matroska, picture, source
 from dubcli.media.containers import AAC_RATE, VIDEO, audio_codec, format_of, subtitle_codec, suffix_for
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
@@ -249,6 +249,7 @@ def mux(
             shape = Fraction(info.film.width, info.film.height) * Fraction(*info.film.sar)
             options.append(("aspect:v:0", f"{shape.numerator}:{shape.denominator}"))
         options += [("metadata", f"{key}=") for key in _BRANDS]
+        options += marks.matroska_options() if any(segment.patched for segment in segments) else []
         options += _cover_options(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
     else:
         options += _mov_options(film, info, codec, bool(form))

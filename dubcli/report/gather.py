@@ -260,7 +260,9 @@ class Work:
         arrays: dict[str, NDArray[Any]] = {}
         if motion is not None:
             rows = Motion.load(motion).arrays
-            arrays = {key: rows[key] for key in ("frames", "aperture", "closed", "weight")}
+            # An approved shot may keep the motion of another tracking.
+            own = (rows["frames"] >= track.frames[0]) & (rows["frames"] <= track.frames[-1])
+            arrays = {key: rows[key][own] for key in ("frames", "aperture", "closed", "weight")}
         why = np.full(len(track.frames), FAILED if failed else NO_LINE, object)
         if not failed:
             self._explain(why, shot, number, track, arrays, None if lips is None else len(patched))

@@ -6,8 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-PERSONAL = ("engines.accepted", "engines.whisperx.python")
-"""Settings that run a program or accept a licence: only the user may give them.
+PERSONAL = (
+    "engines.accepted",
+    "engines.whisperx.python",
+    "provenance.certificate",
+    "provenance.key",
+)
+"""Settings that run a program, accept a licence or sign: only the user may give them.
 
 They are read from flags, the environment and the user's own configuration. A folder of films, a job and a
 preset may come from anybody; there they are refused.
@@ -58,7 +63,9 @@ class CastSettings(_Section):
         description="cosine distance of descriptors over which tracks are two people",
     )
     require_consent: bool = Field(
-        default=False, description="touch only people whose consent is recorded in cast.yaml"
+        default=False,
+        description="stop before a mouth is changed whose consent for this dub is not in cast.yaml; "
+        "never part of a key",
     )
 
 
@@ -187,6 +194,19 @@ class ReportSettings(_Section):
     )
 
 
+class ProvenanceSettings(_Section):
+    """How the published film is signed; never part of a key."""
+
+    certificate: str = Field(
+        default="",
+        description="the certificate that signs, in PEM, followed by those of its issuers; empty: nobody "
+        "signs, and the manifest is a sidecar that shows no more than whether the film has changed",
+    )
+    key: str = Field(
+        default="", description="the private key of that certificate, in PEM, without a password"
+    )
+
+
 class RunSettings(_Section):
     """How to run; never part of a key."""
 
@@ -252,4 +272,5 @@ class Settings(_Section):
     remux: RemuxSettings = RemuxSettings()
     report: ReportSettings = ReportSettings()
     engines: EnginesSettings = EnginesSettings()
+    provenance: ProvenanceSettings = ProvenanceSettings()
     run: RunSettings = RunSettings()

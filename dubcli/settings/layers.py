@@ -105,6 +105,21 @@ def resolve(
         name, shared = _put_files(stack, preset or environ.get(f"{PREFIX}PRESET"), folder)
     for dotted, origin, text in _from_environment(environ):
         stack.put({dotted: _read_value(dotted, text, origin, ConfigError)}, origin)
+    stack.put(assigned(assignments), "--set")
+    for dotted, (flag, value) in (flags or {}).items():
+        stack.put({dotted: value}, flag)
+    if named := environ.get(f"{PREFIX}STORE"):
+        shared = Path(named)
+    return Resolved(_settings(stack), stack.origins, name, store or shared)
+
+
+def assigned(assignments: tuple[str, ...]) -> dict[str, Any]:
+    """`section.field` → value of `--set` options.
+
+    Raises:
+        UsageError: one is not written so, or there is no such setting or value.
+    """
+    found: dict[str, Any] = {}
     for assignment in assignments:
         dotted, equals, text = assignment.partition("=")
         if not equals:
@@ -112,12 +127,8 @@ def resolve(
         if dotted not in names():
             near = suggestion(dotted, _candidates(dotted))
             raise UsageError(f"--set {assignment}: there is no setting {dotted!r}{near}")
-        stack.put({dotted: _read_value(dotted, text, f"--set {dotted}", UsageError)}, "--set")
-    for dotted, (flag, value) in (flags or {}).items():
-        stack.put({dotted: value}, flag)
-    if named := environ.get(f"{PREFIX}STORE"):
-        shared = Path(named)
-    return Resolved(_settings(stack), stack.origins, name, store or shared)
+        found[dotted] = _read_value(dotted, text, f"--set {dotted}", UsageError)
+    return found
 
 
 def names() -> list[str]:
@@ -168,7 +179,7 @@ def refuse_personal(document: Document) -> None:
 def refusal(dotted: str) -> str:
     """The error for a personal setting in a file that may come from anybody."""
     return (
-        f"{dotted} is not allowed here, since it runs a program or accepts a licence; use --set, "
+        f"{dotted} is not allowed here, since it runs a program, accepts a licence or signs; use --set, "
         f"{variable(dotted)} or your own {user_config()}"
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from dubcli.core import keys
 from dubcli.core.model import JobView, Stage, Task, Unit
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row")
 
-STAGE = Stage("cast", 4, after=("track",))
+STAGE = Stage("cast", 5, after=("track",))
 
 SHEET_COLUMNS, SHEET_PICTURES = 8, 48
 
@@ -32,7 +33,14 @@ def units(job: JobView) -> list[Unit]:
     if edits is not None:
         inputs["edits"], paths["edits"] = edits.sha256, edits.path
     return [
-        Unit(STAGE, "film", inputs, paths, params=job.settings.cast.model_dump(), cost=len(shots)),
+        Unit(
+            STAGE,
+            "film",
+            inputs,
+            paths,
+            params=job.settings.cast.model_dump(exclude={"require_consent"}),
+            cost=len(shots),
+        ),
     ]
 
 
@@ -73,23 +81,26 @@ def run(task: Task) -> None:
         pictures = [tracks.thumbs(paths[shot], number) for shot, number in chosen]
         sheet(task.out, person.id).write_bytes(_sheet(pictures))
     frames = {face: summary.stop - summary.first for face, summary in zip(faces, summaries, strict=True)}
-    rows = [_row(person, frames, task.params["require_consent"]) for person in persons]
+    rows = [_row(person, frames) for person in persons]
     Cast(persons=tuple(rows)).save(task.out)
 
 
-def _row(person: castfile.Person, frames: Mapping[Face, int], require_consent: bool) -> Person:
+def _row(person: castfile.Person, frames: Mapping[Face, int]) -> Person:
     """A person with the notes of `cast.yaml`."""
-    from dubcli.artifacts.cast import Person
+    from dubcli.artifacts.cast import Consent, Person
 
+    record = person.note.consent
     why = ""
     if not person.note.touch:
         why = "cast.yaml says: never touch"
-    elif require_consent and not person.note.consent:
-        why = "no consent is recorded in cast.yaml"
+    elif record and record.state == "refused":
+        why = "cast.yaml says: consent refused"
     return Person(
         id=person.id,
         name=person.note.name,
-        consent=person.note.consent,
+        consent=Consent(state=record.state, sha256=keys.digest(record.model_dump(mode="json")))
+        if record
+        else None,
         amplitude=person.note.amplitude,
         touch=not why,
         why=why,

@@ -16,11 +16,10 @@ def units(job: JobView) -> list[Unit]:
     """One unit per face and shot that has a motion."""
     split, probe, cast = (job.one(name) for name in ("split", "probe", "cast"))
     shots, owners = Shots.load(split.path).named(), Cast.load(cast.path).owners
-    settings = job.settings.lips
     found = []
     for name, motion in job.all("motion").items():
         shot, _, number = name.partition(".")
-        track = job.one("track", shot)
+        track, settings = job.one("track", shot), job.settings_of(shot).lips
         gallery = job.one("gallery", owners[shot, int(number)].id)
         retouched = job.sources.get(f"{layerfile.ROLE}:{name}")
         edits = {layerfile.ROLE: retouched} if retouched else {}

@@ -38,10 +38,10 @@ def units(job: JobView) -> list[Unit]:
             row["style"] = stylefile.load(job.sources[f"style:{chosen}"].path).style.model_dump()
         rows.setdefault((cue.shot, cue.track), []).append(row)
     out = []
-    settings = job.settings.motion
-    params = settings.model_dump(exclude=set() if settings.keep_matching else {"matching"})
-    film_speech = job.artifacts.get("align", {}).get("film") if settings.keep_matching else None
     for (shot, track), own in rows.items():
+        settings = job.settings_of(shot).motion
+        params = settings.model_dump(exclude=set() if settings.keep_matching else {"matching"})
+        film_speech = job.artifacts.get("align", {}).get("film") if settings.keep_matching else None
         used = {
             "track": job.one("track", shot),
             "speech/dub": job.one("align", found.stems.get(own[0]["person"], "dub")),

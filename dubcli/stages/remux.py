@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dubcli.media.picture import Segment
 
-STAGE = Stage("remux", version=6, after=("compose",))
+STAGE = Stage("remux", version=7, after=("compose",))
 
 
 def units(job: JobView) -> Iterable[Unit]:
@@ -95,7 +95,7 @@ def _segment(folder: Path) -> Segment:
     from dubcli.media.picture import Segment
 
     note = compose.Segment.load(folder)
-    return Segment(compose.video(folder), note.spans, note.delay)
+    return Segment(compose.video(folder), note.spans, note.delay, patched=note.changed > 0)
 
 
 def check(task: Task) -> None:

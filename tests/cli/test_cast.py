@@ -18,11 +18,12 @@ from dubcli.settings.document import parse_yaml
 
 PERSONS: list[dict[str, Any]] = [
     {
-        "id": "p01", "name": "Ann: \"A\"", "consent": "", "touch": True, "why": "", "frames": 40,
+        "id": "p01", "name": "Ann: \"A\"", "consent": None, "touch": True, "why": "", "frames": 40,
         "faces": [["00000000", 0], ["00000030", 1]],
     },
     {
-        "id": "p02", "name": "", "consent": "signed", "touch": False, "why": "cast.yaml says: never touch",
+        "id": "p02", "name": "", "consent": {"state": "given", "sha256": "0" * 64}, "touch": False,
+        "why": "cast.yaml says: never touch",
         "frames": 12, "faces": [["00000030", 0]],
     },
 ]  # fmt: skip
@@ -49,6 +50,7 @@ def test_show_lists_people_with_their_pictures(job: Job, capsys: pytest.CaptureF
     command.show(job.root)
     lines = capsys.readouterr().out.splitlines()
     assert "never touch" in lines[2]
+    assert "given" in lines[2]
     assert all(f"sheet-p0{k}.png" in lines[k] for k in (1, 2))
     command.show(job.root, json=True)
     found = json.loads(capsys.readouterr().out)["persons"]

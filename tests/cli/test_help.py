@@ -53,8 +53,8 @@ def test_help_goes_to_stdout_and_names_what_works(dubcli: Dubcli) -> None:
     listed = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ") and line.strip()}
     assert {"run", "plan", "status", "explain", "report", "batch"} <= listed
     assert {"cache", "preset", "engine", "doctor", "demo"} <= listed
-    assert {"cast", "cue", "shots"} <= listed
-    assert not {"farm", "verify"} & listed
+    assert {"cast", "cue", "review", "verify", "purge", "shots"} <= listed
+    assert "farm" not in listed
 
 
 def test_a_command_prints_the_help_that_is_declared(dubcli: Dubcli) -> None:
@@ -106,7 +106,7 @@ def test_generated_files_are_fresh() -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (["r"], {"run", "report"}),
+        (["r"], {"run", "report", "review"}),
         (["run", "--fo"], {"--force"}),
         (["run", "--stage", "l"], {"learn", "lips"}),
         (["preset", "show", "f"], {"film"}),

@@ -50,9 +50,7 @@ def track(person: int, first: int = 0, frames: int = 10, appearance: int = 0) ->
     )
 
 
-def run(
-    folder: Path, shots: dict[str, list[FaceTrack]], edits: str | None = None, consent: bool = False
-) -> list[dict[str, object]]:
+def run(folder: Path, shots: dict[str, list[FaceTrack]], edits: str | None = None) -> list[dict[str, object]]:
     """The cast of these shots, as `cast.json` tells it."""
     inputs = {}
     for shot, found in shots.items():
@@ -64,8 +62,7 @@ def run(
         inputs["edits"].write_text(edits, encoding="utf-8")
     out = folder / f"out{len(list(folder.iterdir()))}"
     out.mkdir()
-    params = Settings().cast.model_dump() | {"require_consent": consent}
-    task = Task("film", inputs, params, {}, "", out)
+    task = Task("film", inputs, Settings().cast.model_dump(), {}, "", out)
     cast.run(task)
     cast.check(task)
     persons: list[dict[str, object]] = json.loads((out / "cast.json").read_text(encoding="utf-8"))["persons"]
@@ -149,21 +146,24 @@ split:
         "p01b": [["00000030", 1]],
     }
     by_id = {person["id"]: person for person in persons}
-    assert (by_id["p01"]["name"], by_id["p01"]["consent"], by_id["p01"]["touch"]) == (
-        "Ännchen",
-        "signed",
-        True,
-    )
+    assert (by_id["p01"]["name"], by_id["p01"]["touch"]) == ("Ännchen", True)
     assert by_id["p02"]["touch"] is False
     assert "never" in str(by_id["p02"]["why"])
 
 
-def test_where_consent_is_required_only_those_who_gave_it_are_touched(
+def test_a_consent_record_leaves_its_state_and_digest_but_not_its_text(
     tmp_path: Path, film: dict[str, list[FaceTrack]]
 ) -> None:
-    persons = run(tmp_path, film, "persons: {p01: {consent: signed}}", consent=True)
-    assert [person["touch"] for person in persons] == [True, False, False]
-    assert "consent" in str(persons[1]["why"])
+    one = run(tmp_path, film, "persons: {p01: {consent: release 118}, p02: {consent: {state: refused}}}")
+    other = run(tmp_path, film, "persons: {p01: {consent: {document: release 118, languages: [fr]}}}")
+    assert [person["touch"] for person in one] == [True, False, True]
+    assert "consent" in str(one[1]["why"])
+    records = [person["consent"] for person in (*one, *other)]
+    assert [dict(record)["state"] if record else None for record in records] == [  # type: ignore[call-overload]
+        "given", "refused", None, "given", None, None,
+    ]  # fmt: skip
+    assert records[0] != records[3]
+    assert not any("118" in path.read_text("utf-8") for path in tmp_path.glob("out*/*.json"))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dubcli.core import keys, runner, store
+from dubcli.core import claim, keys, runner, store
 from dubcli.core.events import Events
 from dubcli.core.job import Job
 from dubcli.core.plan import DONE, plan
@@ -56,6 +56,7 @@ def test_a_finished_job_is_run_without_reading_more(made: Job, monkeypatch: pyte
     heard: Counter[str] = Counter()
     opened: list[str] = []
     monkeypatch.setattr(Pool, "_start", lambda pool: opened.append("a worker"))
+    monkeypatch.setattr(claim, "signature", lambda job, view: None)  # it was published without one
     runner.run(job, Events(None, lambda event: heard.update([event["type"]])))
     assert heard["unit.start"] == 0
     assert heard["unit.cached"] == len(read)

@@ -1,0 +1,266 @@
+"""Takes: what each shot of a published film showed, kept so that a reviewer can go back to it.
+
+A take of a shot is the set of its units of `motion` and `lips`, by key. `takes.tsv` in the job directory
+has a line each time that a shot of the published film shows another one: the shot, then `unit=key`. The
+artifacts stay in the store; the file only points to them. Take 0 is the film's own picture.
+
+An approved shot is pinned: its units are those of its take, whatever settings, engines and edits have become.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dubcli import stages
+from dubcli.core.job import Job
+from dubcli.core.model import Artifact, JobView, Unit
+from dubcli.core.sources import mark_or_none
+from dubcli.edits import decisions
+from dubcli.engines import required
+from dubcli.errors import ConfigError
+from dubcli.settings.config import Settings
+from dubcli.settings.layers import Resolved
+
+if TYPE_CHECKING:
+    from dubcli.edits.decisions import Decision, Decisions
+    from dubcli.settings.document import Document
+
+FILE = "takes.tsv"
+STAGES = ("motion", "lips")
+_CELL = re.compile(r"((?:motion|lips)/(\d{8,12})\.\d{1,4})=([0-9a-f]{64})")
+
+Take = dict[str, str]
+"""Unit id → key."""
+
+
+@dataclass
+class Takes:
+    """The takes of one shot.
+
+    Attributes:
+        takes: in the order in which they were first shown; the film's own picture, without units, is first.
+        current: number of the one in the published film.
+    """
+
+    takes: list[Take]
+    current: int = 0
+
+
+def load(root: Path) -> dict[str, Takes]:
+    """The takes of every shot that has any; a line that a crash cut off, or that is none, is left out."""
+    found: dict[str, Takes] = {}
+    with contextlib.suppress(OSError):
+        for line in (root / FILE).read_text("utf-8", "replace").splitlines():
+            shot, *cells = line.split("\t")
+            units = [_CELL.fullmatch(cell) for cell in cells]
+            if not all(unit and unit[2] == shot for unit in units):
+                continue
+            take = {unit[1]: unit[3] for unit in units if unit}
+            own = found.setdefault(shot, Takes([{}]))
+            if take not in own.takes:
+                own.takes.append(take)
+            own.current = own.takes.index(take)
+    return found
+
+
+def record(job: Job, view: JobView) -> None:
+    """Note what the shots of a film that was published show."""
+    shown: dict[str, Take] = {}
+    for stage in STAGES:
+        for name, artifact in view.all(stage).items():
+            shown.setdefault(name.split(".")[0], {})[f"{stage}/{name}"] = artifact.key
+    known = load(job.root)
+    lines = []
+    for shot in sorted({*shown, *known}):
+        take = shown.get(shot, {})
+        before = known.get(shot, Takes([{}]))
+        if before.takes[before.current] != take:
+            lines.append("\t".join([shot, *(f"{unit}={key}" for unit, key in sorted(take.items()))]))
+    if lines:
+        with open(job.root / FILE, "a", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+
+
+def decide(job: Job, view: JobView) -> None:
+    """Put the decisions of a job's review into its view: settings of single shots, and pinned takes.
+
+    Raises:
+        ConfigError: `decisions.yaml` is not valid, or names a take that does not exist.
+        DependencyError: an engine that it asks for cannot be used.
+    """
+    document, file = _decisions(job)
+    known = load(job.root) if file.shots else {}
+    for shot, decision in file.shots.items():
+        if decision.state == "approved":
+            own = known.get(shot, Takes([{}]))
+            number = own.current if decision.take is None else decision.take
+            if number >= len(own.takes):
+                place = document.at(("shots", shot, "take"))
+                raise ConfigError(f"{place}: shot {shot} has {len(own.takes) - 1} takes, not {number}")
+            view.pins[shot] = own.takes[number]
+        elif decision.settings:
+            view.shot_settings[shot] = own_settings(job, decision, document.at(("shots", shot, "settings")))
+
+
+def own_settings(job: Job, decision: Decision, origin: str) -> Settings:
+    """The settings of one shot, its engines checked.
+
+    Raises:
+        ConfigError: there is no such engine.
+        DependencyError: it cannot be used.
+    """
+    settings = decision.applied(job.settings)
+    required.check(Resolved(settings, dict.fromkeys(decision.settings, origin), ""))
+    return settings
+
+
+def check_shots(job: Job, view: JobView) -> None:
+    """Check, once shots are known, that the shots of the decisions are among them.
+
+    Raises:
+        ConfigError: one is gone; file, line and column are named.
+    """
+    from dubcli.artifacts.shots import Shots
+
+    document, file = _decisions(job)
+    if file.shots:
+        decisions.check_shots(document, file, Shots.load(view.one("split").path).named())
+
+
+def _decisions(job: Job) -> tuple[Document, Decisions]:
+    path = job.root / decisions.FILE
+    return _read(path, tuple(mark_or_none(path) or ()))
+
+
+@lru_cache(maxsize=2)  # a film of 2,500 shots takes a second to read, and is planned stage by stage
+def _read(path: Path, mark: tuple[int, ...]) -> tuple[Document, Decisions]:
+    return decisions.load(path)
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """The pinned units of one stage.
+
+    Attributes:
+        artifacts: unit name → artifact of shots whose take is whole.
+        lost: unit id → key of shots whose take is no longer whole in the store.
+        shots: shots whose take is whole.
+    """
+
+    artifacts: dict[str, Artifact]
+    lost: dict[str, dict[str, str]]
+    shots: frozenset[str]
+
+    def left(self, view: JobView) -> JobView:
+        """The view without the artifacts of shots whose take is whole: nothing more is made of them."""
+        artifacts = {
+            stage: {name: one for name, one in own.items() if name.split(".")[0] not in self.shots}
+            if stage in STAGES
+            else own
+            for stage, own in view.artifacts.items()
+        }
+        return dataclasses.replace(view, artifacts=artifacts)
+
+    def units(self, stage: str) -> Iterator[tuple[Unit, Artifact]]:
+        """The pinned units, for the plan."""
+        for name, artifact in self.artifacts.items():
+            yield Unit(stages.module(stage).STAGE, name, {}, {}), artifact
+
+    def check(self, unit: Unit, key: str) -> None:
+        """Check that a unit of a shot whose take is lost would be made as it was.
+
+        Raises:
+            ConfigError: it would be another.
+        """
+        shot = unit.name.split(".")[0]
+        if shot in self.lost and self.lost[shot].get(unit.id) != key:
+            raise ConfigError(
+                f"shot {shot} is approved, but its take is no longer in the store and would be made "
+                f"differently now; type: dubcli review reopen {shot}"
+            )
+
+
+def pinned(job: Job, view: JobView, stage: str) -> Pinned:
+    """The pinned units of a stage.
+
+    Raises:
+        ConfigError: a take belongs to another picture than the shot has now.
+    """
+    from dubcli.artifacts.shots import Shots
+
+    artifacts: dict[str, Artifact] = {}
+    lost: dict[str, dict[str, str]] = {}
+    if not view.pins or stage not in STAGES:
+        return Pinned({}, {}, frozenset())
+    shots = Shots.load(view.one("split").path).named()
+    for shot, take in view.pins.items():
+        found = {unit: job.store.get(key) for unit, key in take.items()}
+        if not all(found.values()):
+            lost[shot] = take
+            continue
+        _check_picture(job, shot, shots[shot].picture, take)
+        for unit, artifact in found.items():
+            of_stage, _, name = unit.partition("/")
+            if of_stage == stage and artifact:
+                artifacts[name] = artifact
+    return Pinned(artifacts, lost, frozenset(view.pins) - frozenset(lost))
+
+
+def _check_picture(job: Job, shot: str, picture: str, take: Mapping[str, str]) -> None:
+    for unit, key in take.items():
+        image = (job.store.preimage(key) or {}).get("inputs", {})
+        if unit.startswith("lips/") and image.get("picture") != picture:
+            raise ConfigError(
+                f"shot {shot} was approved with another picture than the film has there now; "
+                f"type: dubcli review reopen {shot}"
+            )
+
+
+def needed(job: Job) -> set[str]:
+    """Keys of all takes of the shots about which something was decided."""
+    _, file = _decisions(job)
+    known = load(job.root) if file.shots else {}
+    return {
+        key for shot in file.shots if shot in known for take in known[shot].takes for key in take.values()
+    }
+
+
+def differences(job: Job, before: Take, now: Take) -> list[str]:
+    """What differs from one take to the next, in words: settings, engines, and inputs by their roles."""
+    found: dict[str, None] = {}
+    for unit, key in now.items():
+        stage, _, face = unit.partition("/")
+        new, old = job.store.preimage(key), job.store.preimage(before.get(unit, ""))
+        if new is None:
+            found[f"{face} is no longer in the store"] = None
+        elif unit not in before:
+            found[f"{face} is changed"] = None
+        elif old is None or before[unit] == key:
+            continue
+        else:
+            found |= dict.fromkeys(_differences(stage, old, new))
+    return [
+        *found,
+        *sorted({f"{unit.split('/')[1]} is as in the film" for unit in before if unit not in now}),
+    ]
+
+
+def _differences(stage: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What differs between two pre-images of a unit; a lip's motion is told by the motion itself."""
+    before, now = old["params"], new["params"]
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            yield f"{stage}.{name} {before.get(name)} -> {now.get(name)}"
+    for name in ("engine", "version", "facts", "weights"):
+        if old.get(name) != new.get(name):
+            yield f"{stage}: other {'cues' if name == 'facts' else name}"
+    for role, digest in sorted(new["inputs"].items()):
+        if old["inputs"].get(role) != digest and role != "motion":
+            yield f"{stage}: other {role}"

@@ -1,0 +1,186 @@
+"""`decisions.yaml`: what a reviewer decided shot by shot, with settings of a shot's own.
+
+    shots:
+      "00000120": {state: approved, take: 2, note: "lips meet now"}
+      "00000361": {state: rejected, take: 1, settings: {motion.amplitude: 0.8}}
+
+`dubcli review` writes it, and a person may: a shot is called by its name, in quotes. A shot that is
+`approved` keeps its take through all later runs, until it is open or rejected again; take 0 is the film's
+own picture. The settings of one that is not run it again alone: those of `motion` and `lips`, since others
+would change other shots as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from dubcli.errors import ConfigError
+from dubcli.settings.config import Settings
+from dubcli.settings.document import Document, problems_of, read
+from dubcli.settings.layers import flatten, names, nest
+
+FILE = "decisions.yaml"
+SECTIONS = ("motion", "lips")
+"""Sections of the settings that one shot may have for itself."""
+
+_HEAD = "# Decisions of the review; dubcli review writes them, and so may you.\nshots:\n"
+
+
+def _own(settings: dict[str, Any]) -> dict[str, Any]:
+    known = own_settings()
+    for name, value in settings.items():
+        if name not in known:
+            raise ValueError(f"{name!r} is no setting that a shot can have for itself: {', '.join(known)}")
+        if problems := problems_of(nest({name: value}), Settings):
+            raise ValueError(problems[0][1])
+    return settings
+
+
+class Decision(BaseModel):
+    """What was decided about one shot.
+
+    Attributes:
+        state: `approved` keeps its take; `rejected` and `open` do not.
+        take: the take that is approved or was rejected; 0 is the film's own picture, None the last one.
+        note: for people.
+        settings: `section.field` → value, for this shot alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    state: Literal["open", "approved", "rejected"] = "open"
+    take: Annotated[int, Field(ge=0, le=9999)] | None = None
+    note: str = Field(default="", max_length=2000)
+    settings: Annotated[dict[str, bool | int | float | str], AfterValidator(_own)] = {}
+
+    def applied(self, settings: Settings) -> Settings:
+        """A film's settings with those of this shot in their place."""
+        flat = flatten(settings.model_dump(mode="json"), Settings) | self.settings
+        return Settings.model_validate_json(json.dumps(nest(flat)))
+
+
+ShotName = Annotated[str, StringConstraints(pattern=r"^\d{8,12}$")]
+
+
+class Decisions(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    # An empty entry is what is left where a person deletes the last shot.
+    shots: Annotated[
+        dict[ShotName, Decision], BeforeValidator(lambda value: {} if value is None else value)
+    ] = {}
+
+
+def own_settings() -> list[str]:
+    """The settings that one shot may have for itself, as `section.field`."""
+    return [name for name in names() if name.split(".")[0] in SECTIONS]
+
+
+def load(path: Path) -> tuple[Document, Decisions]:
+    """Read the file; without one there are no decisions.
+
+    Raises:
+        ConfigError: it is not well formed; file, line and column are named.
+    """
+    if not path.is_file():
+        return Document(str(path), {}), Decisions()
+    document = read(path)
+    return document, document.model(Decisions)
+
+
+def changed(text: str, decisions: Mapping[str, Decision]) -> str:
+    """The file's text with these decisions; other lines, and comments, stay as they are.
+
+    Args:
+        text: the file, "" for none.
+        decisions: shot → what is decided now; one that decides nothing is taken out.
+    """
+    entries = _entries(text)
+    if entries is None:  # no shots yet, or all between one pair of braces
+        before = (yaml.safe_load(text) or {}).get("shots") or {}
+        if not before and not any(_spelt(one) for one in decisions.values()):
+            return text
+        lines = [f'  "{shot}": {json.dumps(one, ensure_ascii=False)}\n' for shot, one in before.items()]
+        text = _HEAD + "".join(lines)
+        entries = _entries(text) or {}
+    places: list[tuple[int, int, str]] = []
+    new: list[str] = []
+    for shot, decision in decisions.items():
+        spelt = _spelt(decision)
+        line = f'"{shot}": {spelt}'
+        if shot not in entries:
+            new += [line] if spelt else []
+            continue
+        start, stop = entries[shot]
+        if not spelt:
+            start, stop, line = text.rfind("\n", 0, start) + 1, _next_line(text, stop), ""
+        places.append((start, stop, line))
+    if not new and sum(not line for _, _, line in places) == len(entries):
+        return ""
+    if new:
+        end = _next_line(text, max((stop for _, stop in entries.values()), default=len(text)))
+        first = min((start for start, _ in entries.values()), default=0)
+        column = first - text.rfind("\n", 0, first) - 1 if entries else 2
+        added = "".join(f"{' ' * column}{line}\n" for line in new)
+        places.append((end, end, added if text[:end].endswith("\n") else f"\n{added}"))
+    for start, stop, line in sorted(places, reverse=True):
+        text = text[:start] + line + text[stop:]
+    return text
+
+
+def _spelt(decision: Decision) -> str:
+    """A decision on one line; "" where it decides nothing."""
+    data = decision.model_dump(exclude_defaults=True)
+    return json.dumps(data, ensure_ascii=False) if data else ""
+
+
+def _next_line(text: str, at: int) -> int:
+    """Where the line after a position begins."""
+    end = text.find("\n", at)
+    return end + 1 if end >= 0 else len(text)
+
+
+def _entries(text: str) -> dict[str, tuple[int, int]] | None:
+    """Shot → where its entry stands in the text; None where shots do not stand one below the other."""
+    root = yaml.compose(text, yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        return None
+    for key, value in root.value:
+        if key.value == "shots" and isinstance(value, yaml.MappingNode) and not value.flow_style:
+            return {name.value: (name.start_mark.index, _stop(one)) for name, one in value.value}
+    return None
+
+
+def _stop(node: yaml.Node) -> int:
+    """Where the text of a value ends; a block's own mark stands after the comments that follow it."""
+    if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
+        return _stop(node.value[-1][1])
+    return int(node.end_mark.index)
+
+
+def check_shots(document: Document, decisions: Decisions, shots: Mapping[str, Any]) -> None:
+    """Check that the shots of the decisions exist.
+
+    Raises:
+        ConfigError: one does not; file, line and column are named.
+    """
+    for name in decisions.shots:
+        if name not in shots:
+            raise ConfigError(
+                f"{document.at(('shots', name))}: there is no shot {name}{nearest(name, shots)}"
+            )
+
+
+def nearest(name: str, shots: Mapping[str, Any]) -> str:
+    """`; the nearest is …`: the shot around or before a frame."""
+    before = [shot for shot in shots if shot <= name]
+    found = max(before, default=min(shots, default=""))
+    return f"; the nearest is {found}" if found else ""

@@ -1,0 +1,154 @@
+"""A clip that shows a stretch of a film before and after, side by side, with the dub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.media import decode
+from dubcli.media.ffmpeg import Process, arguments, url
+from dubcli.media.patches import Patches
+
+if TYPE_CHECKING:
+    from dubcli.artifacts.media import VideoStream
+    from dubcli.artifacts.shots import Frames
+
+_WIDEST, _TALLEST = 960, 1080  # pixels of each side: both fit a 1080p screen; set by hand
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The sound of the clip.
+
+    Attributes:
+        dub: the dubbed track, heard by default.
+        offset: seconds after the film's first picture at which it begins.
+        film: the film, if its own sound goes along.
+    """
+
+    dub: Path
+    offset: float
+    film: Path | None
+
+
+def write(
+    film: Path,
+    video: VideoStream,
+    frames: Frames,
+    span: tuple[int, int],
+    faces: Sequence[Path],
+    sound: Sound,
+    out: Path,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write an MP4 with the source at the left and the dubbed picture at the right.
+
+    Args:
+        film: the film.
+        video: its picture.
+        frames: times and digests of all its frames.
+        span: frames [start, stop) of the clip.
+        faces: folders of the patches of every face in it.
+        sound: what is heard.
+        out: the clip.
+        report: called with frames done and frames in all.
+
+    Raises:
+        MediaError, EngineError, TemporaryError: it cannot be made.
+    """
+    start, stop = span
+    patches = [_from(path, start) for path in faces]
+    seconds = frames.seconds
+    begin = float(seconds[start])
+    step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.04
+    length = float(seconds[stop - 1]) + step - begin
+    pictures = decode.frames(film, video, frames.pts, start, stop, frames.digest)
+    process: Process | None = None
+    try:
+        for frame in pictures:
+            before = _eight_bits(frame.rgb())
+            after = before.copy()
+            for face in patches:
+                if (patch := face.at(frame.index)) is not None:
+                    _blend(after, *patch)
+            sides = [
+                _side(video.displayed(one), word) for one, word in ((before, "source"), (after, "dubbed"))
+            ]
+            both = np.hstack(sides)
+            if process is None:
+                rate = f"{(stop - start) / length:.6f}"
+                process = Process(_command(both.shape[1], both.shape[0], rate, begin, length, sound, out))
+            process.write(both)
+            report(frame.index - start + 1, stop - start)
+        assert process
+        process.finish()
+    except BaseException:
+        if process is not None:
+            process.kill()
+        raise
+
+
+def _from(folder: Path, start: int) -> Patches:
+    """Patches of a face, those before a frame passed over."""
+    found = Patches(folder)
+    found.at(start - 1)
+    return found
+
+
+def _eight_bits(rgb: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.array(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)
+
+
+def _blend(picture: NDArray[np.uint8], rgb: NDArray[Any], mask: NDArray[Any], x: int, y: int) -> None:
+    """Blend a patch (h, w, 3) with its mask (h, w), full scale of its type, into a picture, in place."""
+    height, width = picture.shape[:2]
+    top, left, bottom, right = (
+        max(0, y),
+        max(0, x),
+        min(height, y + mask.shape[0]),
+        min(width, x + mask.shape[1]),
+    )
+    if top >= bottom or left >= right:
+        return
+    part = (slice(top - y, bottom - y), slice(left - x, right - x))
+    weight = (mask[part].astype(np.float32) / np.iinfo(mask.dtype).max)[..., None]
+    shown = picture[top:bottom, left:right]
+    shown[:] = np.rint(weight * _eight_bits(rgb[part]) + (1 - weight) * shown)
+
+
+def _side(picture: NDArray[np.uint8], word: str) -> NDArray[np.uint8]:
+    """One side of the clip: reduced to fit, of even size, with a word in its corner."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, _WIDEST / width, _TALLEST / height)
+    size = (max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2)))
+    # Averaging over parts of pixels takes many times as long, and shows no more above half the size.
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR)
+    letters = max(0.4, size[0] / 1200)
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        place = (round(16 * letters), round(30 * letters))
+        cv2.putText(small, word, place, cv2.FONT_HERSHEY_SIMPLEX, letters, colour, thickness, cv2.LINE_AA)
+    return np.asarray(small, np.uint8)
+
+
+def _command(
+    width: int, height: int, rate: str, begin: float, length: float, sound: Sound, out: Path
+) -> list[str]:
+    """Arguments that take the pictures from standard input and add the sound of the same seconds."""
+    picture = ffmpeg.input("pipe:0", f="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", r=rate)
+    at = begin - sound.offset
+    when = {"ss": f"{at:.6f}"} if at >= 0 else {"itsoffset": f"{-at:.6f}"}
+    streams = [picture.video, ffmpeg.input(url(sound.dub), protocol_whitelist="file", **when)["a:0"]]
+    if sound.film:
+        streams.append(ffmpeg.input(url(sound.film), protocol_whitelist="file", ss=f"{begin:.6f}")["a:0?"])
+    options = {
+        "vcodec": "libx264", "preset": "veryfast", "crf": 18, "pix_fmt": "yuv420p", "acodec": "aac",
+        "t": f"{length:.6f}", "f": "mp4", "movflags": "+faststart", "map_metadata": -1, "map_chapters": -1,
+    }  # fmt: skip
+    return ["-y", *arguments(ffmpeg.output(*streams, url(out), **options))]

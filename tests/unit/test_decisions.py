@@ -1,0 +1,113 @@
+"""`decisions.yaml`: written without losing what a person wrote; mistakes are named with their place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dubcli.core import takes
+from dubcli.edits import decisions
+from dubcli.edits.decisions import Decision, Decisions
+from dubcli.errors import ConfigError
+from dubcli.settings.config import Settings
+from dubcli.settings.document import parse_yaml
+
+SHOTS = ["00000000", "00000120", "00000361"]
+HAND = """\
+# for Tuesday
+shots:
+  "00000000":   # the long one
+    state: approved
+    note: |
+      two
+      lines
+  # the next is hard
+  "00000120": {state: rejected, settings: {motion.amplitude: 0.8}}  # again
+"""
+
+
+def read(text: str) -> dict[str, Decision]:
+    return parse_yaml(text, "decisions.yaml").model(Decisions).shots
+
+
+one = st.builds(
+    Decision,
+    state=st.sampled_from(["open", "approved", "rejected"]),
+    take=st.none() | st.integers(0, 9),
+    note=st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=20),
+    settings=st.sampled_from([{}, {"motion.amplitude": 0.5}, {"lips.engine": "passthrough"}]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(SHOTS), one), max_size=6), st.sampled_from(["", HAND, "shots: {}\n"])
+)
+def test_what_was_decided_last_is_what_is_read(changes: list[tuple[str, Decision]], text: str) -> None:
+    wanted = read(text) if text else {}
+    for shot, decision in changes:
+        text = decisions.changed(text, {shot: decision})
+        wanted[shot] = decision
+    plain = {shot: decision for shot, decision in wanted.items() if decision != Decision()}
+    assert {shot: one for shot, one in read(text).items() if one != Decision()} == plain
+
+
+def test_comments_and_other_entries_stay_as_a_person_wrote_them() -> None:
+    text = decisions.changed(HAND, {"00000120": Decision(state="approved", take=2)})
+    assert text == HAND.replace(
+        "{state: rejected, settings: {motion.amplitude: 0.8}}", '{"state": "approved", "take": 2}'
+    )
+    more = decisions.changed(text, {"00000361": Decision(note="ß")})
+    assert more == text + '  "00000361": {"note": "ß"}\n'
+    assert decisions.changed(more, {"00000361": Decision()}) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("shots: {00000120: {state: approved}}", "1:9: a key must be a word, in quotes"),
+        ('shots: {"120": {state: approved}}', r"1:9: .*should match|1:9: .*match pattern"),
+        ('shots:\n  "00000120": {state: fine}\n', "2:16: "),
+        ('shots:\n  "00000120": {take: -1}\n', "2:16: "),
+        ('shots:\n  "00000120": {settings: {cue.gap: 1.0}}\n', "2:16: .*'cue.gap' is no setting that a shot"),
+        ('shots:\n  "00000120": {settings: {motion.amplitude: 9}}\n', "2:16: .*less than or equal to 3"),
+        ('shots:\n  "00000120": {settings: {motion.amplitude: [1]}}\n', "2:"),
+        ('shots:\n  "00000120": {sate: open}\n', "2:16: .*did you mean 'state'"),
+        ("shots: 3\n", "1:1: "),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"decisions\.yaml:{message}"):
+        read(text)
+
+
+def test_a_shot_that_is_gone_is_named_with_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.yaml"
+    path.write_text('shots:\n  "00000130": {state: approved}\n')
+    with pytest.raises(ConfigError, match=r"yaml:2:3: there is no shot 00000130; the nearest is 00000120"):
+        decisions.check_shots(*decisions.load(path), dict.fromkeys(SHOTS))
+    assert decisions.load(tmp_path / "none")[1] == Decisions()
+
+
+def test_settings_of_a_shot_take_the_place_of_the_films() -> None:
+    own = Decision(settings={"motion.amplitude": 0.5}).applied(Settings())
+    assert own.motion.amplitude == 0.5
+    assert own.model_copy(update={"motion": Settings().motion}) == Settings()
+
+
+def test_takes_are_numbered_as_they_were_first_shown_and_a_torn_line_is_no_take(tmp_path: Path) -> None:
+    a, b = "a" * 64, "b" * 64
+    lines = [f"00000120\tlips/00000120.0={a}", f"00000120\tlips/00000120.0={b}", "00000120"]
+    lines += [f"00000120\tlips/00000120.0={a}", f"00000120\tlips/00000120.0={b[:20]}"]
+    lines += [
+        f"00000120\tlips/../x={b}",
+        f"00000120\tlips/00000361.0={b}",
+        f"00000120\tlips/00000120.0={'/' * 64}",
+    ]
+    (tmp_path / takes.FILE).write_text("\n".join(lines))
+    found = takes.load(tmp_path)["00000120"]
+    assert found.takes == [{}, {"lips/00000120.0": a}, {"lips/00000120.0": b}]
+    assert found.current == 1
