@@ -28,6 +28,7 @@ from dubcli.cli import (
     speech,
     status,
     style,
+    unlock,
 )
 from dubcli.cli.declaration import declare
 from dubcli.cli.help import render
@@ -91,6 +92,7 @@ _add(app, "conform", DUB, conform.conform)
 _add(app, "demo", DUB, demo.demo)
 _add(app, "plan", INSPECT, plan.plan)
 _add(app, "status", INSPECT, status.status)
+_add(app, "unlock", INSPECT, unlock.unlock)
 _add(app, "explain", INSPECT, explain.explain)
 _add(app, "report", INSPECT, report.report)
 for word, module, panel in (

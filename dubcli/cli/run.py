@@ -13,7 +13,7 @@ from dubcli.cli.delivered import Delivered
 from dubcli.cli.grouped import grouped
 from dubcli.cli.jobs import Request, Running
 from dubcli.cli.output import out
-from dubcli.errors import ExitCode, UsageError
+from dubcli.errors import DependencyError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +51,22 @@ Shots = Annotated[
         "(the number of a shot's first frame), such as 120-180.",
     ),
 ]  # fmt: skip
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="I/N", rich_help_panel=options.RUNNING,
+        help="Of the units of --stage, the I-th of N shares, such as 2/8: machines that share the job's folder "
+        "do a share each. dubcli farm writes such commands.",
+    ),
+]  # fmt: skip
+Expect = Annotated[
+    str | None,
+    typer.Option(
+        "--expect", metavar="VERSIONS", rich_help_panel=options.RUNNING,
+        help="Refuse to run where stages or engines have other versions than those on the machine that wrote "
+        "this word, which dubcli farm does: results would have other keys, and not be used.",
+    ),
+]  # fmt: skip
 Redo = Annotated[
     list[str] | None,
     typer.Option(
@@ -73,6 +89,7 @@ class Chosen:
 
     stage: StageOption = None
     shots: Shots = None
+    shard: Shard = None
     redo: Redo = None
 
     def selection(self) -> Selection:
@@ -95,7 +112,17 @@ class Chosen:
             if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
                 raise UsageError(f"--shots {self.shots}: write it as FIRST-LAST, such as 120-180")
             span = (f"{int(first):08d}", f"{int(last):08d}")
-        return Selection(self.stage or "", span, tuple(self.redo or ()))
+        return Selection(self.stage or "", span, tuple(self.redo or ()), shard=self._share())
+
+    def _share(self) -> tuple[int, int] | None:
+        if self.shard is None:
+            return None
+        number, _, count = self.shard.partition("/")
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise UsageError(f"--shard {self.shard}: write it as I/N, such as 2/8")
+        if not self.stage:
+            raise UsageError("--shard goes with --stage: later stages need all shares of earlier ones")
+        return int(number), int(count)
 
 
 @grouped
@@ -104,6 +131,7 @@ def run(
     running: Running,
     chosen: Chosen,
     delivered: Delivered,
+    expect: Expect = None,
     force: Force = False,
     dry_run: DryRun = False,
     progress: options.Progress = "auto",
@@ -129,7 +157,16 @@ def run(
         return
     heard = listeners(progress, json=json)
     also = delivered.prepared(force)
-    execute(request, running, chosen.selection(), force=force, listeners=heard, json=json, also=also)
+    execute(
+        request,
+        running,
+        chosen.selection(),
+        expect=expect,
+        force=force,
+        listeners=heard,
+        json=json,
+        also=also,
+    )
 
 
 def execute(
@@ -141,15 +178,21 @@ def execute(
     listeners: list[Listener],
     json: bool,
     also: tuple[Callable[[Job], None], Callable[[Job], None]] | None = None,
+    expect: str | None = None,
 ) -> None:
     """Run a job and end its events with the exit code, whatever happens; `also` is done before and after."""
     from dubcli.cli.jobs import open_job
     from dubcli.core import runner
     from dubcli.core.events import Events
+    from dubcli.core.plan import versions
 
     events, code, text = Events(None, *listeners), ExitCode.BUG, ""
     try:
-        job, resolved = open_job(request, running)
+        # Of many machines none must write its own configuration into the job; a person's words are kept.
+        own = selection.shared and request.source.is_dir() and not (request.sets_something or running.flags())
+        job, resolved = open_job(request, running, save=not own)
+        if expect is not None:
+            _check_versions(expect, versions(resolved.settings))
         for name, value, origin in resolved.rows():
             if origin != "default":
                 out.detail(f"{name} = {value} ({origin})")
@@ -167,6 +210,19 @@ def execute(
         events("exit", code=int(code), **({"text": text} if text else {}))
     if not json and job.published():
         out.path(job.out)
+
+
+def _check_versions(expected: str, here: str) -> None:
+    """Refuse another dubcli than the one that a farm's job was written for.
+
+    Raises:
+        DependencyError: keys would differ.
+    """
+    if expected.partition("+")[2] != here.partition("+")[2]:
+        raise DependencyError(
+            f"this machine has dubcli {here}, and the farm job is for {expected}: its results would not be "
+            "used; install the same dubcli here, or write the farm job again with dubcli farm"
+        )
 
 
 def listeners(progress: str, *, json: bool) -> list[Listener]:

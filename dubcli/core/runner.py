@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -65,7 +67,7 @@ class Runner:
         self.events = events
         self.selection = selection
         self.salt = salt
-        self.pool = Pool(job.settings.run, job.root / "logs", self._notice)
+        self.pool = Pool(job.settings.run, _logs(job, selection), self._notice)
         self.view = plan.view(job)
         self.planned: dict[str, int] = {}
         self.queue: list[_Work] = []
@@ -73,7 +75,7 @@ class Runner:
         self.failed: dict[str, DubError] = {}
         self.fatal: DubError | None = None
         self.ran = 0
-        self.left_out: set[str] = set()
+        self.left_out: dict[str, list[Row]] = {}
         self._inputs = Inputs()
 
     def run(self) -> None:
@@ -104,9 +106,12 @@ class Runner:
         if self.failed:
             self._raise_failures()
         if self.selection.stage and self.selection.stage not in self.planned:
-            waits = ", ".join(sorted(self.left_out, key=stages.ORDER.index))
+            waits = sorted(self.left_out, key=stages.ORDER.index)
+            others = plan.made_by_others(self.job, [row for name in waits for row in self.left_out[name]])
+            why = f" ({others}; use one version on all machines)" if others else ""
             raise UsageError(
-                f"{self.selection.stage} waits for {waits}; type the same with --stage {waits.split(', ')[0]}"
+                f"{self.selection.stage} waits for {', '.join(waits)}{why}; "
+                f"type the same with --stage {waits[0]}"
             )
 
     def _plan_ready(self) -> None:
@@ -125,8 +130,8 @@ class Runner:
                 assert row.unit
                 if row.artifact:
                     self._record(row.unit, row.artifact, cached=True)
-                elif row.unit not in self.selection:
-                    self.left_out.add(name)
+                elif not row.chosen:
+                    self._leave_out(row, row.unit)
                 elif not self._is_abandoned(row.unit):
                     self.planned[name] += 1
                     self.queue.append(_Work(row, row.unit))
@@ -134,6 +139,14 @@ class Runner:
             self.events("stage.plan", stage=name, units=len(found), run=self.planned[name])
             if not self.planned[name]:
                 self.events("stage.done", stage=name)
+
+    def _leave_out(self, row: Row, unit: Unit) -> None:
+        """Leave a unit to another run; where one failed and may fall back, its shot stays as it was."""
+        failure = self.job.failure(unit.id)
+        if failure and self._fall_back and self._shot(unit):
+            self.view.failures[unit.id] = str(failure.get("error", ""))
+        else:
+            self.left_out.setdefault(unit.stage.name, []).append(row)
 
     def _ready(self) -> Iterator[str]:
         last = self.selection.stage or self.selection.until or stages.ORDER[-1]
@@ -171,7 +184,7 @@ class Runner:
                 return settled
             self.queue.remove(work)
             # A unit with the same inputs may have been finished since, here or on another machine.
-            if not self.selection.forced(work.unit) and (artifact := self.job.store.get(work.row.key)):
+            if not self.selection.forces(work.unit) and (artifact := self.job.store.get(work.row.key)):
                 self._complete(work, artifact, cached=True)
                 settled = True
                 continue
@@ -221,7 +234,7 @@ class Runner:
             "read": sorted({key for path in work.unit.paths.values() if (key := store.key_of_path(path))}),
         }
         try:
-            if self.selection.forced(work.unit):
+            if self.selection.forces(work.unit):
                 store.remove(work.row.key)
             artifact = store.put(keys.preimage(work.unit, self.salt), work.out, provenance, files)
         except (OSError, DubError) as error:
@@ -290,7 +303,7 @@ class Runner:
         return not self._fall_back and self._shot(unit) in self._failed_shots()
 
     def _failed_shots(self) -> set[str]:
-        return {unit_id.split("/")[1].split(".")[0] for unit_id in self.failed}
+        return {unit_id.split("/")[1].split(".")[0] for unit_id in self.view.failures}
 
     @staticmethod
     def _shot(unit: Unit) -> str:
@@ -334,12 +347,12 @@ def run(
         DubError: as the exit-code table says.
     """
     selection = selection or Selection()
-    with job.lock(), _translate_errors(job):
+    with job.lock(shared=selection.shared), _translate_errors(job):
         if job.out.exists() and not job.published() and not overwrite:
             raise UsageError(
                 f"{job.out} exists and is not this job's; add --force, or choose another with -o FILE"
             )
-        job.store.sweep(private=job.store.root.parent == job.root)
+        job.store.sweep(private=job.store.root.parent == job.root and not selection.shared)
         job.read_sources()
         began = time.monotonic()
         events("run.start", film=job.film.name, dub=job.dub.name, out=str(job.out), job=str(job.root))
@@ -353,6 +366,12 @@ def run(
                 moved = job.publish(film, report)
                 events("published", path=str(job.out), new=moved)
             events("run.stop", units=runner.ran, seconds=round(time.monotonic() - began, 3))
+
+
+def _logs(job: Job, selection: Selection) -> Path:
+    """Where workers' logs go: a folder for each of several runs at once, since ends of logs are searched."""
+    logs = job.root / "logs"
+    return logs / f"{selection.stage}.{socket.gethostname()}.{os.getpid()}" if selection.shared else logs
 
 
 @contextlib.contextmanager

@@ -102,6 +102,13 @@ class Store:
         except (OSError, StoreError):
             return None
 
+    def provenance(self, key: str) -> dict[str, Any]:
+        """What is known of the making of a key's artifact, none of it hashed; empty without an artifact."""
+        try:
+            return dict(_read_manifest(self.path(key))["provenance"])
+        except (OSError, StoreError):
+            return {}
+
     def workspace(self) -> Path:
         """An empty directory in which to make an artifact."""
         self.temporary.mkdir(parents=True, exist_ok=True)

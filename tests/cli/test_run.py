@@ -228,15 +228,18 @@ def test_an_output_that_is_not_ours_is_kept(place: Path, dubcli: Dubcli) -> None
 def test_a_job_that_runs_is_left_alone(place: Path, dubcli: Dubcli) -> None:
     words = ("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--stage", "probe", "-q")
     assert dubcli(*words).returncode == 0
-    with open(place / "film.dub_fr.dub" / "lock", "a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.write("process 1 on elsewhere")
-        lock.flush()
-        refused = dubcli(*words)
-        held = json.loads(dubcli("status", "--json").stdout)["running"]
+    locks = place / "film.dub_fr.dub" / "locks"
+    (locks / "elsewhere.1").write_text("alone")
+    refused = dubcli(*words)
+    held = json.loads(dubcli("status", "--json").stdout)["running"]
     assert refused.returncode == 11
     assert "process 1 on elsewhere" in refused.stderr
+    assert "dubcli unlock --force" in refused.stderr
     assert held == "process 1 on elsewhere"
+    (locks / "elsewhere.1").unlink()
+    with open(locks / "run", "a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert dubcli(*words).returncode == 11
 
 
 def test_batch_computes_a_film_once(place: Path, dubcli: Dubcli) -> None:
