@@ -55,8 +55,8 @@ Shard = Annotated[
     str | None,
     typer.Option(
         "--shard", metavar="I/N", rich_help_panel=options.RUNNING,
-        help="Of the units of --stage, the I-th of N shares, such as 2/8: machines that share the job's folder "
-        "do a share each. dubcli farm writes such commands.",
+        help="Of the units of --stage, the I-th of N shares, such as 2/8: machines that share the job's "
+        "folder do a share each. dubcli farm writes such commands.",
     ),
 ]  # fmt: skip
 Expect = Annotated[

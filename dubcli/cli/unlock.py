@@ -27,9 +27,9 @@ def unlock(
 ) -> None:
     """Release a job that a dead machine holds.
 
-    A run that was killed on this machine holds nothing, and one on a machine that died holds a job for five
-    minutes: this command is for those who know better, and for file servers that keep the locks of dead clients.
-    Nothing can be lost by it: what is done is in the store, and two runs of one job only do work twice.
+    A run that was killed on this machine holds nothing, and one on a machine that died holds a job for
+    five minutes: this command is for those who know better, and for file servers that keep the locks of dead
+    clients. Nothing can be lost by it: what is done is in the store, and two runs only do work twice.
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core import lock

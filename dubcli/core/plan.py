@@ -66,6 +66,11 @@ class Selection:
         """Whether other runs may work on the same job beside this one: it does one stage only."""
         return bool(self.stage)
 
+    def fields(self) -> dict[str, str]:
+        """What events say of it: `only`, the stage, and `shard`."""
+        shard = {"shard": "{}/{}".format(*self.shard)} if self.shard else {}
+        return {"only": self.stage, **shard} if self.stage else {}
+
     def chosen(self, units: Collection[Unit]) -> set[str]:
         """Names of those of a stage's units that are asked for.
 

@@ -103,7 +103,7 @@ class Runner:
             raise self.fatal
         if stop.signum:
             raise StoppedError(stop.signum)
-        if self.failed:
+        if self.failed or (self.selection.stage == stages.ORDER[-1] and self.view.failures):
             self._raise_failures()
         if self.selection.stage and self.selection.stage not in self.planned:
             waits = sorted(self.left_out, key=stages.ORDER.index)
@@ -286,9 +286,13 @@ class Runner:
 
     def _raise_failures(self) -> None:
         """The exit code of a run some of whose shots failed."""
-        unit_id, first = next(iter(self.failed.items()))
+        if self.selection.shared and self._fall_back and self.selection.stage != stages.ORDER[-1]:
+            self._notice("failed shots keep the original picture; the report, which comes last, ends with 6")
+            return
+        unit_id, text = next(iter(self.view.failures.items()))
+        first = self.failed.get(unit_id) or text
         stage_name = unit_id.split("/")[0]
-        if not self.view.artifacts.get(stage_name) and not self._fall_back:
+        if isinstance(first, DubError) and not self.view.artifacts.get(stage_name) and not self._fall_back:
             raise first
         muxed = bool(self.view.artifacts.get("remux"))
         end = (
@@ -355,10 +359,19 @@ def run(
         job.store.sweep(private=job.store.root.parent == job.root and not selection.shared)
         job.read_sources()
         began = time.monotonic()
-        events("run.start", film=job.film.name, dub=job.dub.name, out=str(job.out), job=str(job.root))
+        events(
+            "run.start",
+            film=job.film.name,
+            dub=job.dub.name,
+            out=str(job.out),
+            job=str(job.root),
+            **selection.fields(),
+        )
         runner = Runner(job, events, selection, salt=salt)
         try:
             runner.run()
+            if selection.shared:
+                remove_tree(_logs(job, selection))  # a film of a thousand tasks would leave a thousand
         finally:
             film = runner.view.artifacts.get("remux", {}).get("film")
             if film:
