@@ -23,23 +23,23 @@ dubcli=${{DUBCLI:-dubcli}}
 if [ "${{1:-}}" = task ]; then
   stage=$2 shards=$3
   number=$SLURM_ARRAY_TASK_ID
-  signal=
+  signal= child=
+  trap 'signal=USR1; [ -z "$child" ] || kill -USR1 "$child"' USR1
+  trap 'signal=TERM; [ -z "$child" ] || kill -TERM "$child"' TERM
   "$dubcli" run "$job" --stage "$stage" --shard "$number/$shards" --workers "$SLURM_CPUS_PER_TASK" \\
     --expect {version} --progress plain &
   child=$!
-  trap 'signal=USR1; kill -USR1 "$child"' USR1
-  trap 'signal=TERM; kill -TERM "$child"' TERM
   while :; do
     before=$signal
     code=0
     wait "$child" || code=$?
     [ "$signal" = "$before" ] && break  # and not a signal that interrupted the wait
   done
-  # Ahead of the time limit, and after a shortage, the task goes back into the queue and continues from there.
-  if [ "$code" = 143 ] && [ "$signal" = USR1 ] ||
-    [ "$code" = 75 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {restarts} ]; then
-    scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$number" || true
-  fi
+  # Ahead of the time limit (138: before it had begun), and after a shortage, the task goes back into the
+  # queue and continues from there.
+  case $code/$signal/$((${{SLURM_RESTART_COUNT:-0}} < {restarts})) in
+    143/USR1/* | 138/USR1/* | 75/*/1) scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$number" || true ;;
+  esac
   exit "$code"
 fi
 

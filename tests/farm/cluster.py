@@ -47,7 +47,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
 
-class NotStarted(Exception):
+class NotStartedError(Exception):
     """The cluster cannot start here; the text says why."""
 
 
@@ -56,12 +56,12 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     """Start a cluster that keeps all its files in a folder; gives the environment of its commands.
 
     Raises:
-        NotStarted: a program is missing, or the node does not come up.
+        NotStartedError: a program is missing, or the node does not come up.
     """
     path = f"{os.environ['PATH']}:{SBIN}"
     missing = [name for name in PROGRAMS if not shutil.which(name, path=path)]
     if missing:
-        raise NotStarted(f"{', '.join(missing)} not installed (slurmctld slurmd slurm-client munge)")
+        raise NotStartedError(f"{', '.join(missing)} not installed (slurmctld slurmd slurm-client munge)")
     for name in ("munge", "state", "spool"):
         (folder / name).mkdir(parents=True, mode=0o700)
     (folder / "munge" / "key").write_bytes(secrets.token_bytes(128))
@@ -71,10 +71,9 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     conf.write_text(_CONF.format(host=host, user=getpass.getuser(), folder=folder, ports=_free_ports(2)))
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
     environment = {**os.environ, "PATH": path, "SLURM_CONF": str(conf)}
-    munge = [
-        "munged", "--foreground", "--force", f"--key-file={folder}/munge/key", f"--socket={folder}/munge/socket",
-        f"--pid-file={folder}/munge/pid", f"--log-file={folder}/munge/log", f"--seed-file={folder}/munge/seed",
-    ]  # fmt: skip
+    files = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
+    own = [f"--{option}={folder}/munge/{name}" for option, name in files.items()]
+    munge = ["munged", "--foreground", "--force", *own]
     with contextlib.ExitStack() as running:
         for words in (munge, ["slurmctld", "-D", "-i"], ["slurmd", "-D", "-N", host]):
             log = running.enter_context(open(folder / f"{words[0]}.out", "wb"))
@@ -82,7 +81,7 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
             running.callback(_end, process)
             time.sleep(0.5)  # each needs the one before it
             if process.poll() is not None:
-                raise NotStarted(f"{words[0]} ended: {_last_line(folder / f'{words[0]}.out')}")
+                raise NotStartedError(f"{words[0]} ended: {_last_line(folder / f'{words[0]}.out')}")
         _wait_for_node(environment)
         yield environment
 
@@ -96,7 +95,7 @@ def _wait_for_node(environment: dict[str, str]) -> None:
         if state == "idle":
             return
         time.sleep(0.3)
-    raise NotStarted(f"the node does not come up: {state}")
+    raise NotStartedError(f"the node does not come up: {state}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -18,7 +18,6 @@ from dubcli.settings.config import Settings
 from tests.cli.conftest import Dubcli
 from tests.conftest import Sample
 from tests.crash.harness import COMMAND, Place, streams
-from tests.farm.conftest import PASS
 
 WORKERS, KILLS = 4, 50
 
@@ -78,7 +77,7 @@ def test_four_machines_and_fifty_kills_make_the_same_film(sample: Sample, tmp_pa
 
 
 def machines(place: Place, stage: str, kills: int, chance: random.Random) -> int:
-    """Run a stage on all machines until each has ended well; returns how many were killed: as many as asked for."""
+    """Run a stage on all machines until each has ended well; kills as many as asked for, and returns that."""
     words = [*COMMAND, "run", str(place.job), "--stage", stage, "--workers", "1", "--progress", "none", "-q"]
 
     def start(number: int) -> subprocess.Popen[bytes]:
