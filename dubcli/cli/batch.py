@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from dataclasses import dataclass
@@ -199,6 +200,7 @@ def batch(
     import time
 
     from dubcli.core.batchqueue import Queue, free_bytes
+    from dubcli.core.store import Store
 
     flags = running.flags()
     found = films.entries(flags)
@@ -214,6 +216,9 @@ def batch(
         from dubcli.core.devices import cores
 
         flags = {**flags, "run.workers": ("--jobs", max(1, cores() // how.jobs))}
+    if forecast:
+        for store in {entry.store for entry in found}:
+            forecast.look(Store(store), count=False)
     began = time.monotonic()
     heard = _Listening(found, progress, json=json, alone=how.jobs == 1, forecast=forecast, began=began)
     queue = Queue(policy, flags, heard.listeners, out.note)
@@ -267,6 +272,20 @@ def _forecast_line(forecast: Forecast, elapsed: float) -> str:
     return f"forecast: about {left}, and {forecast.bytes() / 1e9:.2f} GB of disk"
 
 
+class _Named(io.StringIO):
+    """Standard error, with a job's name before each line: several jobs write there at once."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(self._name + text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 class _Listening:
     """What happens to the jobs' events: displays, JSON and the forecast hear them."""
 
@@ -283,6 +302,7 @@ class _Listening:
         self._found = found
         self._json = json
         # One bar cannot show several jobs.
+        self._alone = alone
         self._progress = "plain" if progress in ("auto", "bar") and not alone else progress
         self._forecast = forecast
         self._began = began
@@ -294,7 +314,8 @@ class _Listening:
 
         number = self._found.index(entry)
         out.note(f"job {number + 1} of {len(self._found)}: {entry.film.name} + {entry.dub.name}")
-        shown = listeners(self._progress, json=False)
+        name = None if self._alone else _Named(f"{entry.out.name} ")
+        shown = listeners(self._progress, json=False, stream=name)
         return [*([self._forward(entry)] if self._json else []), *shown, self._measure(number)]
 
     def ended(self, outcome: Outcome) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -225,12 +225,12 @@ def _check_versions(expected: str, here: str) -> None:
         )
 
 
-def listeners(progress: str, *, json: bool) -> list[Listener]:
-    """The listeners of a run's events: stdout for machines, stderr for people."""
+def listeners(progress: str, *, json: bool, stream: TextIO | None = None) -> list[Listener]:
+    """The listeners of a run's events: stdout for machines, stderr or another stream for people."""
     from dubcli.cli.progress import Json, listener
 
     found: list[Listener] = [Json(sys.stdout)] if json else []
-    shown = listener("none" if out.quiet else progress, sys.stderr)
+    shown = listener("none" if out.quiet else progress, stream or sys.stderr)
     found.append(shown or _warnings)
     if out.verbose:
         found.append(_details)

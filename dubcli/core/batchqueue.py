@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -186,7 +187,7 @@ class Queue:
 
     def _execute(self, one: _Running) -> None:
         names = {"{}": str(one.job.out.resolve()), "{job}": str(one.job.root.resolve())}
-        words = [names.get(word, word) for word in self.policy.command]
+        words = [re.sub(r"\{(job)?\}", lambda m: names[m[0]], word) for word in self.policy.command]
         one.executing, one.buffer = True, b""
         try:
             one.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)

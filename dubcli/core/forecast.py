@@ -37,19 +37,20 @@ SECONDS: Mapping[str, tuple[float, float, float]] = {
 }
 """Worker-seconds of a stage: at all, by the frame, by the frame and megapixel. Measured on two cores, on five
 clips of 320x180 to 1920x1080 in which somebody speaks all the time."""
-BYTES: Mapping[str, tuple[float, float]] = {
-    "track": (7000.0, 0.0),
-    "cast": (700.0, 0.0),
-    "align": (6500.0, 0.0),
-    "gallery": (80000.0, 0.0),
-    "learn": (2500.0, 0.0),
-    "motion": (1800.0, 0.0),
-    "lips": (30000.0, 0.0),
-    "compose": (0.0, 0.9),
-    "remux": (0.0, 1.0),
-    "report": (1000.0, 0.0),
+BYTES: Mapping[str, tuple[float, float, float]] = {
+    "track": (7000.0, 0.0, 0.0),
+    "cast": (700.0, 0.0, 0.0),
+    "align": (6500.0, 0.0, 0.0),
+    "gallery": (150_000.0, 600_000.0, 0.0),
+    "learn": (2500.0, 0.0, 0.0),
+    "motion": (1800.0, 0.0, 0.0),
+    "lips": (40_000.0, 200_000.0, 0.0),
+    "compose": (0.0, 0.0, 0.7),
+    "remux": (0.0, 0.0, 1.0),
+    "report": (1000.0, 0.0, 0.0),
 }
-"""Bytes that a stage leaves: by the frame, and by the byte of the film. Measured on the same."""
+"""Bytes that a stage leaves: by the frame, and by its megapixels where the second figure makes that less; by
+the byte of the film. Measured on the same; how large faces are counts as much as how large frames are."""
 GALLERY_BYTES = 100e6
 """What a person's reference bank holds at most, about."""
 PICTURE = frozenset({"probe", "scan", "split", "track", "cast", "gallery", "learn"})
@@ -90,7 +91,8 @@ class Forecast:
     def __init__(self, entries: Sequence[Entry], lengths: Mapping[Path, Length], workers: int) -> None:
         self._parts: list[dict[str, _Part]] = []
         self._spent: dict[str, float] = defaultdict(float)
-        self._sizes: dict[str, float] = {}
+        self._sizes: dict[str, float] = defaultdict(float)
+        self._counted: set[str] = set()
         known: set[tuple[Path, str | None]] = set()
         for entry in entries:
             length = lengths[entry.film]
@@ -115,12 +117,18 @@ class Forecast:
                 for one in self._parts[number].values():
                     one.close()
 
-    def look(self, store: Store) -> None:
-        """Measure what the stages have left so far."""
-        sizes: dict[str, float] = defaultdict(float)
-        for _, stage, size in store.sizes():
-            sizes[stage] += size
-        self._sizes = sizes
+    def look(self, store: Store, *, count: bool = True) -> None:
+        """Measure what the stages have left since the last look.
+
+        Args:
+            store: of the batch.
+            count: whether it is the batch's; without it, what is there is left out from then on.
+        """
+        new = set(store.keys()) - self._counted
+        self._counted.update(new)
+        if count:
+            for stage, size in store.sizes_of(new):
+                self._sizes[stage] += size
 
     @property
     def fraction(self) -> float:
@@ -168,7 +176,8 @@ def _part(name: str, length: Length, first: bool, workers: int) -> _Part:
         return _Part(name, 0.0, 0.0, 0.0)
     once, frame, pixels = SECONDS[name]
     seconds = once + length.frames * (frame + pixels * length.megapixels)
-    by_frame, by_byte = BYTES.get(name, (20.0, 0.0))
+    by_frame, bound, by_byte = BYTES.get(name, (20.0, 0.0, 0.0))
+    by_frame = min(by_frame, bound * length.megapixels or by_frame)
     size = by_frame * length.frames + by_byte * length.size
     if name == "gallery":
         size = min(size, GALLERY_BYTES)

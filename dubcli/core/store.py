@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -218,9 +218,14 @@ class Store:
     def sizes(self) -> Iterator[tuple[str, str, int]]:
         """(key, stage, bytes) of every artifact; damaged ones are left out."""
         for key in self.keys():
+            yield from ((key, stage, size) for stage, size in self.sizes_of([key]))
+
+    def sizes_of(self, keys: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """(stage, bytes) of some artifacts; damaged ones are left out."""
+        for key in keys:
             with contextlib.suppress(StoreError, OSError):
                 manifest = _read_manifest(self.path(key))
-                yield key, manifest["preimage"]["stage"], sum(f["size"] for f in manifest["files"].values())
+                yield manifest["preimage"]["stage"], sum(f["size"] for f in manifest["files"].values())
 
     def size(self) -> int:
         """Bytes of all artifacts."""
