@@ -66,8 +66,11 @@ class Look:
     @property
     def fraction(self) -> float:
         """About how much of it is done, 0–1, by the stages' usual shares in time."""
-        parts = ((SHARES[name], count["done"], sum(count.values())) for name, count in self.counts.items())
-        return sum(share * done / whole for share, done, whole in parts if whole) / sum(SHARES.values())
+        done = 0.0
+        for name, count in self.counts.items():
+            units = sum(count.values())  # none: of nobody's lips there is nothing to do
+            done += SHARES[name] * (count["done"] / units if units else 1.0)
+        return done / sum(SHARES.values())
 
     @property
     def at(self) -> str:
