@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ from dubcli.errors import UsageError
 if TYPE_CHECKING:
     from dubcli.core.batch import Entry, Flags, Outcome
     from dubcli.core.batchqueue import Policy
-    from dubcli.core.events import Event, Listener
-    from dubcli.core.forecast import Forecast
 
 ManifestFile = Annotated[
     Path | None,
@@ -199,16 +196,17 @@ def batch(
     """
     import time
 
+    from dubcli.cli.batchprogress import Listening, forecast_line, forecast_of
     from dubcli.core.batchqueue import Queue, free_bytes
     from dubcli.core.store import Store
 
     flags = running.flags()
     found = films.entries(flags)
     policy = how.policy(force=force)
-    forecast = _forecast(found, running.workers, how.jobs)
+    forecast = forecast_of(found, running.workers, how.jobs)
     if forecast and not quiet:
         free = min(free_bytes(place) for entry in found for place in (entry.store, entry.out.parent))
-        out.note(f"{_forecast_line(forecast, 0.0)}; {free / 1e9:.1f} GB are free")
+        out.note(f"{forecast_line(forecast, 0.0)}; {free / 1e9:.1f} GB are free")
     if dry_run:
         _list(found, json=json)
         return
@@ -220,7 +218,7 @@ def batch(
         for store in {entry.store for entry in found}:
             forecast.look(Store(store), count=False)
     began = time.monotonic()
-    heard = _Listening(found, progress, json=json, alone=how.jobs == 1, forecast=forecast, began=began)
+    heard = Listening(found, progress, json=json, alone=how.jobs == 1, forecast=forecast, began=began)
     queue = Queue(policy, flags, heard.listeners, out.note)
     outcomes = []
     for outcome in queue.run(found):
@@ -244,116 +242,6 @@ def _list(found: list[Entry], *, json: bool) -> None:
     else:
         rows = [(entry.film.name, entry.dub.name, entry.preset, entry.out) for entry in found]
         out.table(("film", "dub", "preset", "output"), rows)
-
-
-def _forecast(found: list[Entry], workers: int | None, jobs: int) -> Forecast | None:
-    """The forecast, None where a film cannot be read: its job will say so."""
-    from dubcli.core.devices import cores
-    from dubcli.core.forecast import Forecast
-    from dubcli.errors import MediaError
-    from dubcli.media.length import Length, measure
-
-    lengths: dict[Path, Length] = {}
-    for entry in found:
-        try:
-            lengths[entry.film] = lengths.get(entry.film) or measure(entry.film)
-        except MediaError:
-            continue
-    if len(lengths) < len({entry.film for entry in found}):
-        return None
-    return Forecast(found, lengths, (workers or max(1, cores() // jobs)) * jobs)
-
-
-def _forecast_line(forecast: Forecast, elapsed: float) -> str:
-    from dubcli.cli.progress import duration
-
-    seconds = forecast.seconds(elapsed)
-    left = f"{duration(seconds - elapsed)} left of {duration(seconds)}" if elapsed else f"{duration(seconds)}"
-    return f"forecast: about {left}, and {forecast.bytes() / 1e9:.2f} GB of disk"
-
-
-class _Named(io.StringIO):
-    """Standard error, with a job's name before each line: several jobs write there at once."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-
-    def write(self, text: str) -> int:
-        return sys.stderr.write(self._name + text)
-
-    def flush(self) -> None:
-        sys.stderr.flush()
-
-
-class _Listening:
-    """What happens to the jobs' events: displays, JSON and the forecast hear them."""
-
-    def __init__(
-        self,
-        found: list[Entry],
-        progress: str,
-        *,
-        json: bool,
-        alone: bool,
-        forecast: Forecast | None,
-        began: float,
-    ) -> None:
-        self._found = found
-        self._json = json
-        # One bar cannot show several jobs.
-        self._alone = alone
-        self._progress = "plain" if progress in ("auto", "bar") and not alone else progress
-        self._forecast = forecast
-        self._began = began
-        self._said = False
-
-    def listeners(self, entry: Entry) -> list[Listener]:
-        """Listeners for a job; its events on stdout name its output, and its `exit` is a `job.exit`."""
-        from dubcli.cli.run import listeners
-
-        number = self._found.index(entry)
-        out.note(f"job {number + 1} of {len(self._found)}: {entry.film.name} + {entry.dub.name}")
-        name = None if self._alone else _Named(f"{entry.out.name} ")
-        shown = listeners(self._progress, json=False, stream=name)
-        return [*([self._forward(entry)] if self._json else []), *shown, self._measure(number)]
-
-    def ended(self, outcome: Outcome) -> None:
-        """Forecast again after a job."""
-        if outcome.code is not None and any(True for _ in self._found[1:]):
-            self._say(outcome.entry)
-
-    def _forward(self, entry: Entry) -> Listener:
-        from dubcli.core.events import line
-
-        def forward(event: Event) -> None:
-            kind = "job.exit" if event["type"] == "exit" else event["type"]
-            sys.stdout.write(line({**event, "type": kind, "job": str(entry.out)}))
-            sys.stdout.flush()
-
-        return forward
-
-    def _measure(self, number: int) -> Listener:
-        def hear(event: Event) -> None:
-            from dubcli.core.forecast import SURE
-
-            if self._forecast is None:
-                return
-            self._forecast.take(number, event)
-            if not self._said and self._forecast.fraction >= SURE:
-                self._said = True
-                self._say(self._found[number])
-
-        return hear
-
-    def _say(self, entry: Entry) -> None:
-        import time
-
-        from dubcli.core.store import Store
-
-        if self._forecast is not None and self._forecast.fraction < 1.0:
-            self._forecast.look(Store(entry.store))
-            out.note(_forecast_line(self._forecast, time.monotonic() - self._began))
 
 
 def _result(item: Outcome) -> str:

@@ -30,21 +30,20 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def alone(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """The tiny film, dubbed by one run."""
-    place = Place.make(tmp_path_factory.mktemp("alone"), tiny.film, tiny.dub)
-    done = place.run(*PASS)
+def probed(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """The tiny film's job, of which nothing but `probe` is done; to be copied."""
+    place = Place.make(tmp_path_factory.mktemp("probed"), tiny.film, tiny.dub)
+    done = place.run(*PASS, "--stage", "probe")
     assert done.returncode == 0, done.stderr
     return place
 
 
 @pytest.fixture
-def begun(tiny: Sample, tmp_path: Path) -> Place:
-    """The tiny film's job, of which nothing but `probe` is done."""
-    place = Place.make(tmp_path / "shared", tiny.film, tiny.dub)
-    done = place.run(*PASS, "--stage", "probe")
-    assert done.returncode == 0, done.stderr
-    return place
+def begun(probed: Place, tmp_path: Path) -> Place:
+    """A job of its own, of which nothing but `probe` is done."""
+    folder = tmp_path / "shared"
+    shutil.copytree(probed.folder, folder)
+    return Place(folder, folder / probed.film.name, folder / probed.dub.name, probed.environment)
 
 
 @pytest.fixture(scope="session")

@@ -138,9 +138,11 @@ def test_a_signal_reaches_the_jobs(make: Callable[..., list[Entry]]) -> None:
         signal.setitimer(signal.ITIMER_REAL, 1.0)
         return []
 
-    before = signal.signal(
-        signal.SIGALRM, lambda number, frame: (sent.append(1), signal.raise_signal(signal.SIGTERM))
-    )
+    def alarm(number: int, frame: object) -> None:
+        sent.append(1.0)
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGALRM, alarm)
     try:
         queue = Queue(Policy((sys.executable, "-c", PROGRAM)), {}, heard, lambda text: None)
         ended = {one.entry.dub.stem: one.code for one in queue.run(found)}
