@@ -9,7 +9,7 @@ way.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,8 @@ PICTURE = frozenset({"probe", "scan", "split", "track", "cast", "gallery", "lear
 """Stages that a film's second dub finds done."""
 SPREAD = frozenset({"track", "gallery", "motion", "lips", "compose"})
 """Stages whose units keep all workers busy; the others have one or two."""
+SHOT_FRAMES = 75.0
+"""Frames of a shot until some film's shots are known; set by hand: three seconds."""
 SURE = 0.05
 """Part of the work after which a forecast is given again."""
 
@@ -67,7 +69,6 @@ class _Part:
 
     stage: str
     seconds: float
-    wall: float
     size: float
     units: int = 0
     ended: int = 0
@@ -75,7 +76,7 @@ class _Part:
 
     def close(self) -> None:
         """Count what did not run, since it was not needed or the job failed, as not expected either."""
-        self.seconds, self.wall, self.size = (x * self.done for x in (self.seconds, self.wall, self.size))
+        self.seconds, self.size = self.seconds * self.done, self.size * self.done
         self.done = 1.0
 
 
@@ -89,6 +90,10 @@ class Forecast:
     """
 
     def __init__(self, entries: Sequence[Entry], lengths: Mapping[Path, Length], workers: int) -> None:
+        self._workers = workers
+        self._films = [entry.film for entry in entries]
+        self._frames = {film: length.frames for film, length in lengths.items()}
+        self._shots: dict[Path, int] = {}
         self._parts: list[dict[str, _Part]] = []
         self._spent: dict[str, float] = defaultdict(float)
         self._sizes: dict[str, float] = defaultdict(float)
@@ -98,7 +103,7 @@ class Forecast:
             length = lengths[entry.film]
             first = (entry.film, entry.preset) not in known
             known.add((entry.film, entry.preset))
-            self._parts.append({name: _part(name, length, first, workers) for name in stages.ORDER})
+            self._parts.append({name: _part(name, length, first) for name in stages.ORDER})
         self._outputs = sum(lengths[entry.film].size for entry in entries)
 
     def take(self, number: int, event: Event) -> None:
@@ -108,7 +113,9 @@ class Forecast:
             case "stage.plan" if part:
                 part.units, part.ended = event["run"], 0
                 if not part.units:
-                    part.seconds = part.wall = part.size = 0.0
+                    part.seconds = part.size = 0.0
+                if part.stage == "track":
+                    self._shots[self._films[number]] = event["units"]
             case "unit.done" if part and part.units:
                 self._spent[part.stage] += event["seconds"]
                 part.ended += 1
@@ -134,16 +141,18 @@ class Forecast:
     def fraction(self) -> float:
         """Part of the work that is done, 0–1."""
         factors = self._factors()
-        parts = [part for job in self._parts for part in job.values()]
-        whole = sum(part.wall * factors[part.stage] for part in parts)
-        return sum(part.wall * part.done * factors[part.stage] for part in parts) / whole if whole else 1.0
+        done = whole = 0.0
+        for part, wall in self._walls():
+            whole += wall * factors[part.stage]
+            done += wall * factors[part.stage] * part.done
+        return done / whole if whole else 1.0
 
     def seconds(self, elapsed: float) -> float:
         """Seconds that the batch takes from its start to its end, of which some have gone by."""
         fraction = self.fraction
         if fraction > 0.0 and elapsed:
             return elapsed / fraction
-        return sum(part.wall for job in self._parts for part in job.values())
+        return sum(wall for _, wall in self._walls())
 
     def bytes(self) -> int:
         """Bytes that the batch will have written at its end: its store and its films."""
@@ -156,6 +165,15 @@ class Forecast:
         factors = {s: self._sizes[s] / ready[s] for s in ready if ready[s] and self._sizes.get(s)}
         store = sum(size * factors.get(stage, 1.0) for stage, size in expected.items())
         return round(store + self._outputs * factors.get("remux", 1.0))
+
+    def _walls(self) -> Iterator[tuple[_Part, float]]:
+        """Each part, and the seconds it is expected to take: a film of one shot keeps one worker busy."""
+        seen = sum(self._frames[film] for film in self._shots)
+        shot = seen / max(1, sum(self._shots.values())) if seen else SHOT_FRAMES
+        for film, job in zip(self._films, self._parts, strict=True):
+            shots = self._shots.get(film) or max(1.0, self._frames[film] / shot)
+            for part in job.values():
+                yield part, part.seconds / (min(self._workers, shots) if part.stage in SPREAD else 1.0)
 
     def _factors(self) -> dict[str, float]:
         """Stage → how many times longer than expected it takes, as measured."""
@@ -171,9 +189,9 @@ class Forecast:
         }
 
 
-def _part(name: str, length: Length, first: bool, workers: int) -> _Part:
+def _part(name: str, length: Length, first: bool) -> _Part:
     if name in PICTURE and not first:
-        return _Part(name, 0.0, 0.0, 0.0)
+        return _Part(name, 0.0, 0.0)
     once, frame, pixels = SECONDS[name]
     seconds = once + length.frames * (frame + pixels * length.megapixels)
     by_frame, bound, by_byte = BYTES.get(name, (20.0, 0.0, 0.0))
@@ -183,4 +201,4 @@ def _part(name: str, length: Length, first: bool, workers: int) -> _Part:
         size = min(size, GALLERY_BYTES)
     if name == "align" and not first:  # the film's own sound is aligned once
         seconds, size = seconds / 2, size / 2
-    return _Part(name, seconds, seconds / (workers if name in SPREAD else 1), size)
+    return _Part(name, seconds, size)

@@ -164,9 +164,11 @@ def test_a_forecast_learns_from_what_it_sees(make: Callable[..., list[Entry]]) -
     for number in range(len(found)):
         for name in ORDER:
             part = forecast._parts[number][name]
-            forecast.take(number, {"type": "stage.plan", "stage": name, "run": 10 if part.wall else 0})
-            for _ in range(10 if part.wall else 0):
-                clock += part.wall * 2 / 10
+            forecast.take(
+                number, {"type": "stage.plan", "stage": name, "units": 10, "run": 10 if part.seconds else 0}
+            )
+            for _ in range(10 if part.seconds else 0):
+                clock += part.seconds * 2 / 10
                 forecast.take(number, {"type": "unit.done", "stage": name, "seconds": part.seconds * 2 / 10})
                 if forecast.fraction >= SURE:
                     said.append(forecast.seconds(clock))
