@@ -49,12 +49,12 @@ def openjd(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Write an Open Job Description template, for AWS Deadline Cloud and other schedulers.
+    """Write an Open Job Description template.
 
-    A step for each stage, after those it needs; a task for each share of its shots, with the cores and
-    memory it needs. The folder of the job is a path parameter, which schedulers map to where their workers
-    see it; a template that is not kept beside the job has no default for it. Tasks report progress and, when
-    cancelled, finish the units in hand.
+    It is for AWS Deadline Cloud and other schedulers. A step for each stage, after those it needs; a task
+    for each share of its shots, with the cores and memory it needs. The folder of the job is a path
+    parameter, which schedulers map to where their workers see it; a template that is not kept beside the
+    job has no default for it. Tasks report progress and, when cancelled, finish the units in hand.
 
       openjd run FILE --step report --run-dependencies   runs it on this machine
     """

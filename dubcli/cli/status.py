@@ -123,7 +123,7 @@ def status(
     even after a crash. With --watch, --json gives a line for each change.
     """
     roots = _roots(places or [])
-    alone = len(roots) == 1 and not (places and places[0].is_file())
+    alone = len(roots) == 1 and not (places and _is_manifest(places[0]))
 
     def look() -> list[Look]:
         return [_look(root, film, dub, path) for root, film, dub, path in roots]
@@ -150,13 +150,17 @@ def _roots(places: list[Path]) -> list[tuple[Path, Path, Path, Path]]:
     found = []
     wanted: list[Path | None] = [*places] or [None]
     for place in wanted:
-        if place is not None and place.is_file():
+        if place is not None and _is_manifest(place):
             rows = entries(place, {})
             found += [(row.out.with_suffix(".dub"), row.film, row.dub, row.out) for row in rows]
         else:
             job = Job.open(find_job(place))
             found.append((job.root, job.film, job.dub, job.out))
     return found
+
+
+def _is_manifest(place: Path) -> bool:
+    return place.is_file() and place.suffix in (".yaml", ".yml")
 
 
 def _look(root: Path, film: Path, dub: Path, path: Path) -> Look:

@@ -55,6 +55,9 @@ def test_help_goes_to_stdout_and_names_what_works(dubcli: Dubcli) -> None:
     assert {"cache", "preset", "engine", "doctor", "demo"} <= listed
     assert {"cast", "cue", "shots"} <= listed
     assert not {"farm", "verify"} & listed
+    assert {"cast", "cue"} <= listed
+    assert {"farm", "unlock"} <= listed
+    assert not {"shots", "verify"} & listed
 
 
 def test_a_command_prints_the_help_that_is_declared(dubcli: Dubcli) -> None:
