@@ -90,10 +90,11 @@ class Plain:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.tally = Tally()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's notice may come in the midst of another line
         self._wrote = threading.Event()
         self._ended = False
         self._running: dict[str, float] = {}
+        self._quiet_seconds = QUIET_SECONDS
         threading.Thread(target=self._keep_talking, daemon=True).start()
 
     def __call__(self, event: Event) -> None:
@@ -105,7 +106,7 @@ class Plain:
                 self._running[name] = time.monotonic()
             elif event["type"] in ("unit.done", "unit.failed"):
                 self._running.pop(name, None)
-            self._ended = event["type"] == "exit"
+            self._ended = event["type"] in ("run.stop", "exit")
             if text := describe(event):
                 self._write(text)
             elif self._ended:
@@ -120,7 +121,7 @@ class Plain:
 
     def _keep_talking(self) -> None:
         while not self._ended:
-            if self._wrote.wait(QUIET_SECONDS):
+            if self._wrote.wait(self._quiet_seconds):
                 self._wrote.clear()
                 continue
             with self._lock:

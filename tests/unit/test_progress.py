@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 
 import pytest
@@ -92,3 +93,19 @@ def test_a_run_of_one_stage_ends_at_all_of_it() -> None:
     assert tally.fraction == 0.5
     events("unit.done", stage="track", unit="00000010", seconds=1.0, cost=1)
     assert tally.fraction == 1.0
+
+
+def test_a_signal_in_the_midst_of_a_line_does_not_hang() -> None:
+    class Interrupted(io.StringIO):
+        def write(self, text: str) -> int:
+            if "stopping" not in text and "stopping" not in self.getvalue():
+                listener({"type": "notice", "text": "stopping"})
+            return super().write(text)
+
+    stream = Interrupted()
+    listener = progress.Plain(stream)
+    thread = threading.Thread(target=listener, args=({"type": "notice", "text": "first"},), daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert stream.getvalue().count("\n") == 2
