@@ -8,7 +8,7 @@ _dubcli() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} path=dubcli word
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "${path}_$word" in
-        dubcli_run|dubcli_batch|dubcli_conform|dubcli_demo|dubcli_plan|dubcli_status|dubcli_explain|dubcli_report|dubcli_verify|dubcli_purge|dubcli_doctor|dubcli_shots|dubcli_layers|dubcli_cast|dubcli_cue|dubcli_speech|dubcli_motion|dubcli_style|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_review|dubcli_shots_show|dubcli_shots_edit|dubcli_shots_import|dubcli_shots_export|dubcli_layers_export|dubcli_layers_import|dubcli_cast_show|dubcli_cast_edit|dubcli_cue_show|dubcli_cue_export|dubcli_cue_import|dubcli_speech_export|dubcli_motion_export|dubcli_motion_import|dubcli_style_lend|dubcli_style_show|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune|dubcli_review_list|dubcli_review_approve|dubcli_review_reject|dubcli_review_note|dubcli_review_reopen|dubcli_review_takes) path="${path}_$word" ;;
+        dubcli_run|dubcli_batch|dubcli_conform|dubcli_demo|dubcli_plan|dubcli_status|dubcli_unlock|dubcli_explain|dubcli_report|dubcli_verify|dubcli_purge|dubcli_doctor|dubcli_shots|dubcli_layers|dubcli_cast|dubcli_cue|dubcli_speech|dubcli_motion|dubcli_style|dubcli_farm|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_review|dubcli_shots_show|dubcli_shots_edit|dubcli_shots_import|dubcli_shots_export|dubcli_layers_export|dubcli_layers_import|dubcli_cast_show|dubcli_cast_edit|dubcli_cue_show|dubcli_cue_export|dubcli_cue_import|dubcli_speech_export|dubcli_motion_export|dubcli_motion_import|dubcli_style_lend|dubcli_style_show|dubcli_farm_openjd|dubcli_farm_slurm|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune|dubcli_review_list|dubcli_review_approve|dubcli_review_reject|dubcli_review_note|dubcli_review_reopen|dubcli_review_takes) path="${path}_$word" ;;
         esac
     done
     COMPREPLY=()
@@ -16,7 +16,7 @@ _dubcli() {
         dubcli)
         case "$previous" in
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-V --version -h --help"; else _dubcli_words "run batch conform demo plan status explain report verify purge doctor shots layers cast cue speech motion style preset engine cache review"; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-V --version -h --help"; else _dubcli_words "run batch conform demo plan status unlock explain report verify purge doctor shots layers cast cue speech motion style farm preset engine cache review"; fi ;;
         dubcli_run)
         case "$previous" in
             -a|--audio) _dubcli_files; return ;;
@@ -33,22 +33,32 @@ _dubcli() {
             --fallback) _dubcli_words "none original"; return ;;
             --stage) _dubcli_words "probe scan split track cast align cue gallery learn motion lips compose remux report"; return ;;
             --shots) return; return ;;
+            --shard) return; return ;;
             --redo) _dubcli_words "probe scan split track cast align cue gallery learn motion lips compose remux report"; return ;;
             --from) return; return ;;
             --to) return; return ;;
             --changed-only) _dubcli_files; return ;;
             --handles) return; return ;;
             --mezzanine) _dubcli_words "prores dnxhr ffv1"; return ;;
+            --expect) return; return ;;
             --progress) _dubcli_words "auto bar plain json openjd none"; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-a --audio --stem --script -o --out --job --store -p --preset --set --engine --accept-licence --keep-matching --workers --fallback --stage --shots --redo --from --to --changed-only --handles --mezzanine -f --force -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-a --audio --stem --script -o --out --job --store -p --preset --set --engine --accept-licence --keep-matching --workers --fallback --stage --shots --shard --redo --from --to --changed-only --handles --mezzanine --expect -f --force -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_batch)
         case "$previous" in
+            --glob) return; return ;;
+            --dubs) return; return ;;
+            -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
+            --store) _dubcli_files; return ;;
             --workers) return; return ;;
             --fallback) _dubcli_words "none original"; return ;;
+            -j|--jobs) return; return ;;
+            --retries) return; return ;;
+            --reserve) return; return ;;
+            --exec) return; return ;;
             --progress) _dubcli_words "auto bar plain json openjd none"; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--workers --fallback -f --force -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--glob --dubs -p --preset --store --workers --fallback -j --jobs --fail-fast --keep-going --retries --reserve --exec -f --force -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_conform)
         case "$previous" in
             -o|--out) _dubcli_files; return ;;
@@ -79,7 +89,11 @@ _dubcli() {
         dubcli_status)
         case "$previous" in
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-w --watch --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_unlock)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--force -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_explain)
         case "$previous" in
         esac
@@ -216,6 +230,24 @@ _dubcli() {
         case "$previous" in
         esac
         if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_farm)
+        case "$previous" in
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "openjd slurm"; fi ;;
+        dubcli_farm_openjd)
+        case "$previous" in
+            --shards) return; return ;;
+            --workers) return; return ;;
+            -o|--out) _dubcli_files; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--shards --workers -o --out -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_farm_slurm)
+        case "$previous" in
+            --shards) return; return ;;
+            --workers) return; return ;;
+            -o|--out) _dubcli_files; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--shards --workers -o --out -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_preset)
         case "$previous" in
         esac

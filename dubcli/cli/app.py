@@ -19,6 +19,7 @@ from dubcli.cli import (
     doctor,
     engine,
     explain,
+    farm,
     layers,
     motion,
     plan,
@@ -31,6 +32,7 @@ from dubcli.cli import (
     speech,
     status,
     style,
+    unlock,
     verify,
 )
 from dubcli.cli.declaration import declare
@@ -105,6 +107,7 @@ _add(app, "conform", DUB, conform.conform)
 _add(app, "demo", DUB, demo.demo)
 _add(app, "plan", INSPECT, plan.plan)
 _add(app, "status", INSPECT, status.status)
+_add(app, "unlock", INSPECT, unlock.unlock)
 _add(app, "explain", INSPECT, explain.explain)
 _add(app, "report", INSPECT, report.report)
 for word, module, panel in (
@@ -115,6 +118,7 @@ for word, module, panel in (
     ("speech", speech, INSPECT),
     ("motion", motion, INSPECT),
     ("style", style, INSPECT),
+    ("farm", farm, DUB),
     ("preset", preset, SET_UP),
     ("engine", engine, SET_UP),
     ("cache", cache, SET_UP),

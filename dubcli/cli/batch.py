@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,26 +15,157 @@ from dubcli.cli.grouped import grouped
 from dubcli.cli.jobs import Running
 from dubcli.cli.output import out
 from dubcli.cli.run import Force, JsonLines
+from dubcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dubcli.core.batch import Entry, Outcome
-    from dubcli.core.events import Event, Listener
+    from dubcli.core.batch import Entry, Flags, Outcome
+    from dubcli.core.batchqueue import Policy
 
 ManifestFile = Annotated[
-    Path, typer.Argument(metavar="MANIFEST", help="The YAML file that lists them.", show_default=False)
+    Path | None,
+    typer.Argument(
+        metavar="MANIFEST",
+        help="The YAML file that lists them; - for a list on stdin, a line for each: the film, a tab, the "
+        "dub, and if wanted a tab and the output.",
+        show_default=False,
+    ),
 ]
+Glob = Annotated[
+    str | None,
+    typer.Option(
+        "--glob", metavar="PATTERN", rich_help_panel=options.FILES,
+        help="In place of a manifest: all films that match, such as 'season/*.mov', with dubs beside them.",
+    ),
+]  # fmt: skip
+Dubs = Annotated[
+    str,
+    typer.Option(
+        "--dubs", metavar="PATTERN", rich_help_panel=options.FILES,
+        help="With --glob, the dubs of a film, from its folder; {stem} is its name without suffix.",
+    ),
+]  # fmt: skip
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", "-j", metavar="N", min=1, rich_help_panel=options.RUNNING,
+        help="Films at once. They share the cores, unless --workers says how many each gets.",
+    ),
+]  # fmt: skip
+FailFast = Annotated[
+    bool,
+    typer.Option(
+        "--fail-fast/--keep-going", rich_help_panel=options.RUNNING,
+        help="Whether a job that fails ends the batch; by default the others go on.",
+    ),
+]  # fmt: skip
+Retries = Annotated[
+    int,
+    typer.Option(
+        "--retries", metavar="N", min=0, rich_help_panel=options.RUNNING,
+        help="How often a job that failed is tried again, after all others.",
+    ),
+]  # fmt: skip
+Reserve = Annotated[
+    float,
+    typer.Option(
+        "--reserve", metavar="GB", min=0, rich_help_panel=options.RUNNING,
+        help="Stop after the units in hand when less than this is free on a disk the batch writes to.",
+    ),
+]  # fmt: skip
+Exec = Annotated[
+    str | None,
+    typer.Option(
+        "--exec", metavar="CMD", rich_help_panel=options.RUNNING,
+        help="Run this after each film that is new, as words and not by a shell: {} becomes the film "
+        "written, {job} its job directory. Where it fails, it is run again by the next batch.",
+    ),
+]  # fmt: skip
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", "-n", rich_help_panel=options.RUNNING, help="Check the manifest and list its jobs."
+        "--dry-run", "-n", rich_help_panel=options.RUNNING,
+        help="Check everything, list the jobs and forecast time and disk.",
     ),
-]
+]  # fmt: skip
+_START = (
+    # Nothing is imported from a folder of films, and a batch that is killed takes its jobs along.
+    "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.media.ffmpeg import die_with; "
+    "die_with(%d); from dubcli.cli.main import main; main()"
+)
+
+
+@dataclass(frozen=True)
+class Films:
+    """Where the films come from."""
+
+    manifest: ManifestFile = None
+    glob: Glob = None
+    dubs: Dubs = "{stem}_*.wav"
+    preset: options.PresetOption = None
+    store: options.StoreOption = None
+
+    def entries(self, flags: Flags) -> list[Entry]:
+        """The jobs, all checked.
+
+        Raises:
+            UsageError: it is not clear which films are meant.
+            ConfigError: one line per problem.
+        """
+        from dubcli.core import batch as batches
+
+        if (self.manifest is None) == (self.glob is None):
+            raise UsageError("which films? name a manifest, - for a list on stdin, or --glob PATTERN")
+        store = self.store or Path("batch.store")
+        if self.glob is not None:
+            return batches.globbed(self.glob, self.dubs, store, self.preset, flags)
+        assert self.manifest
+        if str(self.manifest) == "-":
+            return batches.listed(sys.stdin.read(), Path(), store, self.preset, flags)
+        if self.preset or self.store:
+            raise UsageError("--preset and --store go with --glob and lists; a manifest names its own")
+        return batches.entries(self.manifest, flags)
+
+
+@dataclass(frozen=True)
+class How:
+    """How the batch runs."""
+
+    jobs: Jobs = 1
+    fail_fast: FailFast = False
+    retries: Retries = 0
+    reserve: Reserve = 1.0
+    command: Exec = None
+
+    def policy(self, *, force: bool) -> Policy:
+        """The same, for the queue.
+
+        Raises:
+            UsageError: the command has an open quote or no word.
+        """
+        import shlex
+
+        from dubcli.core.batchqueue import Policy
+
+        try:
+            command = tuple(shlex.split(self.command or ""))
+        except ValueError as error:
+            raise UsageError(f"--exec {self.command}: {error}".lower()) from None
+        return Policy(
+            program=(sys.executable, "-c", _START % os.getpid()),
+            jobs=self.jobs,
+            fail_fast=self.fail_fast,
+            retries=self.retries,
+            reserve=round(self.reserve * 1e9),
+            command=command,
+            force=force,
+        )
 
 
 @grouped
 def batch(
-    manifest: ManifestFile,
+    films: Films,
     running: Running,
+    how: How,
     force: Force = False,
     dry_run: DryRun = False,
     progress: options.Progress = "auto",
@@ -42,9 +175,10 @@ def batch(
 ) -> None:
     """Dub many films into many languages, over one store.
 
-    Jobs run one after another and share the store, so the shots, faces and mouth model of a film are computed
-    once for all its languages. The manifest is checked as a whole before work starts. Typed again, the
-    command goes on where it stopped. A job that fails does not stop the others.
+    Jobs share the store, so the shots, faces and mouth model of a film are computed once for all its
+    languages. All of it is checked as a whole before work starts, and time and disk are forecast; the
+    forecast is made again when a twentieth is done, and after each job. Typed again, the command goes on
+    where it stopped. A job that fails does not stop the others; a disk that is nearly full does.
 
       presets: [film]
       films:
@@ -57,20 +191,46 @@ def batch(
               out: delivery/episode2.fr.mov
 
     Relative paths count from the manifest's folder; "store: DIR" names another store than the one beside the
-    manifest. On stdout comes a table of results, or with --json the events of all jobs.
+    manifest. On stdout comes a table of results, or with --json the events of all jobs; a page over all
+    films, MANIFEST.report.html, is written beside the store.
     """
-    from dubcli.core import batch as batches
+    import time
+
+    from dubcli.cli.batchprogress import Listening, forecast_line, forecast_of
+    from dubcli.core.batchqueue import Queue, free_bytes
+    from dubcli.core.store import Store
 
     flags = running.flags()
-    found = batches.entries(manifest, flags)
+    found = films.entries(flags)
+    policy = how.policy(force=force)
+    forecast = forecast_of(found, running.workers, how.jobs)
+    if forecast and not quiet:
+        free = min(free_bytes(place) for entry in found for place in (entry.store, entry.out.parent))
+        out.note(f"{forecast_line(forecast, 0.0)}; {free / 1e9:.1f} GB are free")
     if dry_run:
         _list(found, json=json)
         return
-    heard = _listeners(found, progress, json=json)
-    outcomes = list(batches.run(found, flags, force=force, listeners=heard))
+    if how.jobs > 1 and running.workers is None:
+        from dubcli.core.devices import cores
+
+        flags = {**flags, "run.workers": ("--jobs", max(1, cores() // how.jobs))}
+    if forecast:
+        for store in {entry.store for entry in found}:
+            forecast.look(Store(store), count=False)
+    began = time.monotonic()
+    heard = Listening(found, progress, json=json, alone=how.jobs == 1, forecast=forecast, began=began)
+    queue = Queue(policy, flags, heard.listeners, out.note)
+    outcomes = []
+    for outcome in queue.run(found):
+        outcomes.append(outcome)
+        heard.ended(outcome)
+    outcomes.sort(key=lambda item: found.index(item.entry))
+    page = _write_page(outcomes)
     if not json:
         out.table(("film", "dub", "preset", "result", "seconds", "output"), [_row(item) for item in outcomes])
-    _finish(outcomes, json=json)
+    if page:
+        out.note(f"the report over all films: {page}")
+    _finish(outcomes, queue.why, json=json)
 
 
 def _list(found: list[Entry], *, json: bool) -> None:
@@ -84,51 +244,73 @@ def _list(found: list[Entry], *, json: bool) -> None:
         out.table(("film", "dub", "preset", "output"), rows)
 
 
-def _listeners(found: list[Entry], progress: str, *, json: bool) -> Callable[[Entry], list[Listener]]:
-    """Listeners for each job; its events on stdout name its output, and its `exit` is a `job.exit`."""
-    import sys
-
-    from dubcli.cli.run import listeners
-    from dubcli.core.events import line
-
-    def make(entry: Entry) -> list[Listener]:
-        def forward(event: Event) -> None:
-            kind = "job.exit" if event["type"] == "exit" else event["type"]
-            sys.stdout.write(line({**event, "type": kind, "job": str(entry.out)}))
-            sys.stdout.flush()
-
-        out.note(f"job {found.index(entry) + 1} of {len(found)}: {entry.film.name} + {entry.dub.name}")
-        return [*([forward] if json else []), *listeners(progress, json=False)]
-
-    return make
+def _result(item: Outcome) -> str:
+    return "done" if item.code == 0 else item.text if item.code is None else f"failed ({int(item.code)})"
 
 
 def _row(item: Outcome) -> tuple[str, str, str | None, str, float | None, str]:
-    good, entry = item.code == 0, item.entry
-    result = "done" if good else item.text if item.code is None else f"failed ({int(item.code)})"
-    return entry.film.name, entry.dub.name, entry.preset, result, round(item.seconds, 1), str(entry.out)
+    entry = item.entry
+    return (
+        entry.film.name, entry.dub.name, entry.preset, _result(item), round(item.seconds, 1), str(entry.out)
+    )  # fmt: skip
 
 
-def _finish(outcomes: list[Outcome], *, json: bool) -> None:
-    """Print what failed and end with the batch's own code: a signal's, or 6 where anything failed."""
-    import sys
+def _write_page(outcomes: list[Outcome]) -> Path | None:
+    """Write the page over all films beside the store; None where that cannot be written."""
+    from dubcli.core.sources import read_cache_file
+    from dubcli.core.store import write_atomically
+    from dubcli.report.batchpage import Line, page
 
+    store = outcomes[0].entry.store
+    path = store.parent / f"{store.stem}.report.html"
+    lines = []
+    for item in outcomes:
+        entry, root = item.entry, item.entry.out.with_suffix(".dub")
+        report = root / "report.html"
+        lines.append(
+            Line(
+                film=entry.film.name,
+                dub=entry.dub.name,
+                preset=entry.preset or "",
+                out=str(entry.out),
+                result=_result(item),
+                good=item.code == 0,
+                seconds=item.seconds,
+                report=report if report.is_file() else None,
+                content=read_cache_file(root / "report.json"),
+            )
+        )
+    try:
+        write_atomically(path, page(store.stem, lines, path.parent).encode())
+    except OSError as error:
+        out.warn(f"cannot write {path} ({error.strerror})")
+        return None
+    return path
+
+
+def _finish(outcomes: list[Outcome], why: str, *, json: bool) -> None:
+    """Print what failed and end with the batch's code: a signal's, a full disk's, or 6 for failures."""
     from dubcli.cli.progress import Json
     from dubcli.core.events import Events
     from dubcli.errors import ExitCode, PartialError
 
     bad = [item for item in outcomes if item.code != ExitCode.OK]
-    stopped = [item.code for item in bad if item.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)]
+    own = (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.TEMPORARY)
+    stopped = [item.code for item in bad if item.code in own and item.code is not None]
+    short = "--reserve" in why
     code = stopped[0] if stopped else ExitCode.PARTIAL if bad else ExitCode.OK
+    code = ExitCode.TEMPORARY if short else code
     if json:
         events = Events(None, Json(sys.stdout))
         events("batch", jobs=[item.as_json() for item in outcomes])
-        events("exit", code=int(code or 0))
+        events("exit", code=int(code))
     for item in bad:
         if item.code is not None:
             out.error(f"{item.entry.out}: {item.text}")
-    if stopped:
-        raise typer.Exit(int(stopped[0] or 0))
+    if short:
+        out.error(why)
+    if stopped or short:
+        raise typer.Exit(int(code))
     if bad:
         again = "type the same command to go on"
         raise PartialError(f"{len(bad)} of {len(outcomes)} jobs are not done; {again}")

@@ -69,6 +69,11 @@ class Request:
             found["motion.keep_matching"] = ("--keep-matching", True)
         return found
 
+    @property
+    def sets_something(self) -> bool:
+        """Whether the words say more than which job is meant."""
+        return bool(self.preset or self.assignments or self.script or self.flags())
+
     def voices(self) -> dict[str, Path]:
         """Name → file of the stems.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -43,12 +44,16 @@ class Tally:
         self._done: dict[str, float] = {}
         self._partial: dict[tuple[str, str], float] = {}
         self._skipped = 0.0
+        self._only = ""
 
     def __call__(self, event: Event) -> None:
         """Take an event into account."""
         stage, unit = event.get("stage", ""), event.get("unit", "")
         match event["type"]:
-            case "stage.plan":
+            case "run.start" if only := event.get("only"):
+                self._only = only
+                self._skipped = sum(SHARES.values()) - SHARES[only]
+            case "stage.plan" if self._only in ("", stage):
                 self._total[stage] = max(self._total.get(stage, 0.0), float(event["run"]))
                 if not event["run"]:
                     self._skipped += SHARES[stage]
@@ -77,25 +82,52 @@ class Tally:
 
 
 class Plain:
-    """One line per finished shot, per stage of the whole film, and at least one a minute."""
+    """One line per finished shot, per stage of the whole film, and at least one a minute.
+
+    The latter comes from a thread: a run may read a film or plan for minutes without an event.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.tally = Tally()
-        self._said = time.monotonic()
+        self._lock = threading.RLock()  # a signal's notice may come in the midst of another line
+        self._wrote = threading.Event()
+        self._ended = False
+        self._running: dict[str, float] = {}
+        self._quiet_seconds = QUIET_SECONDS
+        threading.Thread(target=self._keep_talking, daemon=True).start()
 
     def __call__(self, event: Event) -> None:
         """Write a line for events that people need."""
-        self.tally(event)
-        text = describe(event)
-        if text is None and time.monotonic() - self._said > QUIET_SECONDS:
-            text = f"{event.get('stage', '')} {event.get('unit', '')} …"
-        if text is not None:
-            self._said = time.monotonic()
-            left = self.tally.remaining
-            clock = f"{100 * self.tally.fraction:3.0f} %" + (f", {duration(left)} left" if left else "")
-            self.stream.write(f"[{clock}] {text}\n")
-            self.stream.flush()
+        with self._lock:
+            self.tally(event)
+            name = f"{event.get('stage', '')} {event.get('unit', '')}"
+            if event["type"] == "unit.start":
+                self._running[name] = time.monotonic()
+            elif event["type"] in ("unit.done", "unit.failed"):
+                self._running.pop(name, None)
+            self._ended = event["type"] in ("run.stop", "exit")
+            if text := describe(event):
+                self._write(text)
+            elif self._ended:
+                self._wrote.set()
+
+    def _write(self, text: str) -> None:
+        left = self.tally.remaining
+        clock = f"{100 * self.tally.fraction:3.0f} %" + (f", {duration(left)} left" if left else "")
+        self.stream.write(f"[{clock}] {text}\n")
+        self.stream.flush()
+        self._wrote.set()
+
+    def _keep_talking(self) -> None:
+        while not self._ended:
+            if self._wrote.wait(self._quiet_seconds):
+                self._wrote.clear()
+                continue
+            with self._lock:
+                name = min(self._running, key=self._running.__getitem__, default="")
+                since = f" for {duration(time.monotonic() - self._running[name])}" if name else ""
+                self._write(f"{name or 'the run'} works{since}")
 
 
 class Bar:

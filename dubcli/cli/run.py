@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -13,7 +13,7 @@ from dubcli.cli.delivered import Delivered
 from dubcli.cli.grouped import grouped
 from dubcli.cli.jobs import Request, Running
 from dubcli.cli.output import out
-from dubcli.errors import ExitCode, UsageError
+from dubcli.errors import DependencyError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,22 @@ Shots = Annotated[
         "--shots", metavar="FIRST-LAST", rich_help_panel=options.RUNNING,
         help="Of stages that go shot by shot, these shots only, by the names that dubcli plan shows "
         "(the number of a shot's first frame), such as 120-180.",
+    ),
+]  # fmt: skip
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="I/N", rich_help_panel=options.RUNNING,
+        help="Of the units of --stage, the I-th of N shares, such as 2/8: machines that share the job's "
+        "folder do a share each. dubcli farm writes such commands.",
+    ),
+]  # fmt: skip
+Expect = Annotated[
+    str | None,
+    typer.Option(
+        "--expect", metavar="VERSIONS", rich_help_panel=options.RUNNING,
+        help="Refuse to run where stages or engines have other versions than those on the machine that wrote "
+        "this word, which dubcli farm does: results would have other keys, and not be used.",
     ),
 ]  # fmt: skip
 Redo = Annotated[
@@ -88,6 +104,7 @@ class Chosen:
 
     stage: StageOption = None
     shots: Shots = None
+    shard: Shard = None
     redo: Redo = None
     start: From = None
     stop: To = None
@@ -126,7 +143,17 @@ class Chosen:
             if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
                 raise UsageError(f"--shots {self.shots}: write it as FIRST-LAST, such as 120-180")
             span = (f"{int(first):08d}", f"{int(last):08d}")
-        return Selection(self.stage or "", span, tuple(self.redo or ()))
+        return Selection(self.stage or "", span, tuple(self.redo or ()), shard=self._share())
+
+    def _share(self) -> tuple[int, int] | None:
+        if self.shard is None:
+            return None
+        number, _, count = self.shard.partition("/")
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise UsageError(f"--shard {self.shard}: write it as I/N, such as 2/8")
+        if not self.stage:
+            raise UsageError("--shard goes with --stage: later stages need all shares of earlier ones")
+        return int(number), int(count)
 
 
 @grouped
@@ -135,6 +162,7 @@ def run(
     running: Running,
     chosen: Chosen,
     delivered: Delivered,
+    expect: Expect = None,
     force: Force = False,
     dry_run: DryRun = False,
     progress: options.Progress = "auto",
@@ -170,7 +198,7 @@ def run(
     if also and stretch:
         raise UsageError("--changed-only is of a whole run; leave out --from and --to")
     execute(
-        request, running, chosen.selection(),
+        request, running, chosen.selection(), expect=expect,
         force=force, listeners=heard, json=json, also=also, stretch=stretch,
     )  # fmt: skip
 
@@ -185,6 +213,7 @@ def execute(
     json: bool,
     also: tuple[Callable[[Job], None], Callable[[Job], None]] | None = None,
     stretch: tuple[str, str] | None = None,
+    expect: str | None = None,
 ) -> None:
     """Run a job, or make a proof of a stretch, and end its events with the exit code, whatever happens.
 
@@ -193,10 +222,15 @@ def execute(
     from dubcli.cli.jobs import open_job
     from dubcli.core import proof, runner
     from dubcli.core.events import Events
+    from dubcli.core.plan import versions
 
     events, code, text = Events(None, *listeners), ExitCode.BUG, ""
     try:
-        job, resolved = open_job(request, running)
+        # Of many machines none must write its own configuration into the job; a person's words are kept.
+        own = selection.shared and request.source.is_dir() and not (request.sets_something or running.flags())
+        job, resolved = open_job(request, running, save=not own)
+        if expect is not None:
+            _check_versions(expect, versions(resolved.settings))
         for name, value, origin in resolved.rows():
             if origin != "default":
                 out.detail(f"{name} = {value} ({origin})")
@@ -218,12 +252,25 @@ def execute(
         out.path(clip or job.out)
 
 
-def listeners(progress: str, *, json: bool) -> list[Listener]:
-    """The listeners of a run's events: stdout for machines, stderr for people."""
+def _check_versions(expected: str, here: str) -> None:
+    """Refuse another dubcli than the one that a farm's job was written for.
+
+    Raises:
+        DependencyError: keys would differ.
+    """
+    if expected.partition("+")[2] != here.partition("+")[2]:
+        raise DependencyError(
+            f"this machine has dubcli {here}, and the farm job is for {expected}: its results would not be "
+            "used; install the same dubcli here, or write the farm job again with dubcli farm"
+        )
+
+
+def listeners(progress: str, *, json: bool, stream: TextIO | None = None) -> list[Listener]:
+    """The listeners of a run's events: stdout for machines, stderr or another stream for people."""
     from dubcli.cli.progress import Json, listener
 
     found: list[Listener] = [Json(sys.stdout)] if json else []
-    shown = listener("none" if out.quiet else progress, sys.stderr)
+    shown = listener("none" if out.quiet else progress, stream or sys.stderr)
     found.append(shown or _warnings)
     if out.verbose:
         found.append(_details)

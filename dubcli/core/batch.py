@@ -1,4 +1,4 @@
-"""Films × dubs × presets from one manifest, checked as a whole and run one after another over one store.
+"""Films × dubs × presets from a manifest, a list or a pattern, checked as a whole.
 
     store: series.store            # optional; beside the manifest by default
     presets: [film]                # optional; every film is dubbed with each
@@ -18,7 +18,7 @@ Relative paths count from the manifest's folder.
 
 from __future__ import annotations
 
-import time
+import glob
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,24 +26,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dubcli.core import runner
-from dubcli.core.events import Events, Listener
-from dubcli.core.job import STEM, Job, check_folder, default_out
+from dubcli.core.job import STEM, check_folder, default_out
 from dubcli.engines import required
-from dubcli.errors import (
-    ConfigError,
-    DependencyError,
-    DubError,
-    ExitCode,
-    StoppedError,
-    TemporaryError,
-    UsageError,
-)
-from dubcli.settings.document import Document, Keys, read
+from dubcli.errors import ConfigError, DubError, ExitCode, UsageError
+from dubcli.settings.document import Keys, read
 from dubcli.settings.layers import resolve
 
-STOPPING = (StoppedError, TemporaryError, DependencyError)
-"""Failures that stop the batch: the next entry would meet them too, or a person asked to stop."""
+Flags = Mapping[str, tuple[str, Any]]
+"""Settings that were given by a flag → (the flag, its value)."""
 
 
 class _Strict(BaseModel):
@@ -120,7 +110,7 @@ class Outcome:
         }
 
 
-def entries(path: Path, flags: Mapping[str, tuple[str, Any]]) -> list[Entry]:
+def entries(path: Path, flags: Flags) -> list[Entry]:
     """The entries of a manifest, in its order, all of them checked.
 
     Raises:
@@ -130,54 +120,71 @@ def entries(path: Path, flags: Mapping[str, tuple[str, Any]]) -> list[Entry]:
     manifest = document.model(Manifest)
     folder = path.parent
     store = folder / Path(manifest.store or f"{path.stem}.store").expanduser()
-    found = list(_entries(manifest, folder, store))
-    problems = list(_problems(found, document, flags))
+    return _checked(list(_entries(manifest, folder, store)), document.at, flags)
+
+
+def listed(text: str, folder: Path, store: Path, preset: str | None, flags: Flags) -> list[Entry]:
+    """The entries of a list: a film, a dub and perhaps an output a line, with tabs between them, all checked.
+
+    Empty lines, and those that begin with #, say nothing.
+
+    Raises:
+        ConfigError: one line per problem, each with the number of its line.
+    """
+    rows = [(i, line.split("\t")) for i, line in enumerate(text.splitlines(), 1)]
+    rows = [(i, words) for i, words in rows if words[0].strip() and not words[0].startswith("#")]
+    bad = [f"line {i}: write it as FILM, a tab and DUB" for i, words in rows if len(words) not in (2, 3)]
+    if bad or not rows:
+        raise ConfigError("\n".join(bad or ["the list names no film; write FILM, a tab and DUB a line"]))
+    lines = [i for i, _ in rows]
+    films = [
+        Film(film=words[0], dubs=[Dub(audio=words[1], out=words[2] if words[2:] else None)])
+        for _, words in rows
+    ]
+    manifest = Manifest(presets=[preset] if preset else None, films=films)
+    return _checked(list(_entries(manifest, folder, store)), lambda k: f"line {lines[int(k[1])]}", flags)
+
+
+def globbed(pattern: str, dubs: str, store: Path, preset: str | None, flags: Flags) -> list[Entry]:
+    """The entries of all films that match a pattern, each with the dubs that lie beside it, all checked.
+
+    Args:
+        pattern: of films, as in a shell; `**` matches folders.
+        dubs: of their dubs, beside each; `{stem}` is the film's name without its suffix.
+        store: as in a manifest.
+        preset: as in a manifest.
+        flags: as in a manifest.
+
+    Raises:
+        ConfigError: no film matches, a film has no dub, or one line per problem.
+    """
+    films = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if Path(name).is_file()]
+    found: dict[Path, list[Path]] = {}
+    for film in films:
+        names = sorted(glob.glob(dubs.replace("{stem}", glob.escape(film.stem)), root_dir=film.parent))
+        found[film] = [film.parent / name for name in names if film.with_name(name) != film]
+    outs = {default_out(film, dub) for film, beside in found.items() for dub in beside}
+    found = {film: beside for film, beside in found.items() if film not in outs}  # what a batch has written
+    if not found:
+        raise ConfigError(f"--glob {pattern}: no film matches")
+    bare = [
+        f"{film}: no file beside it matches {dubs}; name its dub with --dubs"
+        for film in found
+        if not found[film]
+    ]
+    if bare:
+        raise ConfigError("\n".join(bare))
+    rows = [Film(film=str(film), dubs=[str(dub) for dub in beside]) for film, beside in found.items()]
+    manifest = Manifest(presets=[preset] if preset else None, films=rows)
+    return _checked(list(_entries(manifest, Path(), store)), lambda keys: rows[int(keys[1])].film, flags)
+
+
+def _checked(found: list[Entry], at: Callable[[Keys], str], flags: Flags) -> list[Entry]:
+    problems = list(_problems(found, at, flags))
     if problems:
-        head = [f"{path}: {len(problems)} problems; nothing was begun"] if len(problems) > 1 else []
+        head = [f"{len(problems)} problems; nothing was begun"] if len(problems) > 1 else []
         raise ConfigError("\n".join([*head, *problems]))
     return found
-
-
-def run(
-    found: list[Entry],
-    flags: Mapping[str, tuple[str, Any]],
-    *,
-    force: bool,
-    listeners: Callable[[Entry], list[Listener]],
-) -> Iterator[Outcome]:
-    """Run entries one after another; a failed one is recorded and the next one starts.
-
-    After a failure that the others would meet too (a signal, a full disk, a missing dependency) the rest is
-    not begun.
-    """
-    stopped: DubError | None = None
-    for entry in found:
-        if stopped:
-            yield Outcome(entry, None, "not begun", 0.0)
-            continue
-        began, hooks = time.monotonic(), listeners(entry)
-        events = Events(None, *hooks)
-        code, text = ExitCode.BUG, ""
-        try:
-            settings = resolve(preset=entry.preset, folder=entry.film.parent, flags=flags).settings
-            job = Job.create_or_open(
-                entry.film,
-                entry.dub,
-                settings,
-                out=entry.out,
-                store=entry.store,
-                script=entry.script,
-                stems=entry.stems,
-            )
-            events = Events(job.root / "events.jsonl", *hooks)
-            runner.run(job, events, overwrite=force)
-            code = ExitCode.OK
-        except DubError as error:
-            code, text = error.exit_code, str(error)
-            stopped = error if isinstance(error, STOPPING) else None
-        finally:
-            events("exit", code=int(code), **({"text": text} if text else {}))
-        yield Outcome(entry, code, text, time.monotonic() - began)
 
 
 def _entries(manifest: Manifest, folder: Path, store: Path) -> Iterator[Entry]:
@@ -204,7 +211,7 @@ def _preset(name: str | None, folder: Path) -> str | None:
     return str(folder / Path(str(name)).expanduser()) if is_file else name
 
 
-def _problems(found: list[Entry], document: Document, flags: Mapping[str, tuple[str, Any]]) -> Iterator[str]:
+def _problems(found: list[Entry], at: Callable[[Keys], str], flags: Flags) -> Iterator[str]:
     outs: dict[Path, Entry] = {}
     told: set[Path | str] = set()
     for entry in found:
@@ -216,18 +223,18 @@ def _problems(found: list[Entry], document: Document, flags: Mapping[str, tuple[
         ):
             if path and not path.is_file() and path not in told:
                 told.add(path)
-                yield f"{document.at(keys)}: there is no file {path}"
+                yield f"{at(keys)}: there is no file {path}"
         if entry.out.parent not in told:
             told.add(entry.out.parent)
             try:
                 check_folder(entry.out.parent, make=False)
             except UsageError as error:
-                yield f"{document.at(entry.keys)}: {error}"
+                yield f"{at(entry.keys)}: {error}"
         if outs.setdefault(entry.out.resolve(), entry) is not entry:
-            yield f"{document.at(entry.keys)}: {entry.out} is written twice; give one of them another out"
+            yield f"{at(entry.keys)}: {entry.out} is written twice; give one of them another out"
         try:
             required.check(resolve(preset=entry.preset, folder=entry.film.parent, flags=flags))
         except DubError as error:
             if str(error) not in told:
                 told.add(str(error))
-                yield f"{document.at(entry.keys)}: {error}"
+                yield f"{at(entry.keys)}: {error}"

@@ -5,6 +5,7 @@ film.dub_fr.dub/
     store/          artifacts, unless another store was named
     refs.tsv        unit → key of its last artifact, a line each time (pointers, checked against the store)
     failed/         one file per unit that failed
+    locks/          who works on it now (`core.lock`)
     logs/           what workers printed
     cast.yaml       a person's edits of the cast, if any (`edits.castfile`)
     curves/         a person's edits of mouths frame by frame, if any (`edits.curvefile`)
@@ -20,10 +21,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,11 +31,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dubcli.core import published, sources
+from dubcli.core import lock, published, sources
 from dubcli.core.model import Artifact, Source
 from dubcli.core.sources import read_cache_file
 from dubcli.core.store import Store, write_atomically
-from dubcli.errors import ConfigError, LockedError, MediaError, UsageError
+from dubcli.errors import ConfigError, MediaError, UsageError
 from dubcli.media.containers import SUFFIXES
 from dubcli.settings.config import PERSONAL, Settings
 from dubcli.settings.layers import flatten, nest, refusal
@@ -206,38 +205,20 @@ class Job:
             self.root / "job.json", (file.model_dump_json(indent=1, exclude=left_out) + "\n").encode()
         )
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Lock the job against a second run on this machine; correctness does not depend on it.
+    def lock(self, *, shared: bool = False) -> contextlib.AbstractContextManager[None]:
+        """Hold the job against other runs (`core.lock`); correctness does not depend on it.
+
+        Args:
+            shared: beside others that share it.
 
         Raises:
             LockedError: another run holds it.
         """
-        with open(self.root / "lock", "a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                holder = file.read().strip() or "another run"
-                raise LockedError(f"{holder} holds {self.root}; wait for it, or stop it") from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
-            try:
-                yield
-            finally:
-                file.truncate(0)
+        return lock.hold(self.root, shared=shared)
 
     def holder(self) -> str:
-        """The run that holds the job now, "" for none; asking takes no lock."""
-        try:
-            text = (self.root / "lock").read_text("utf-8").strip()
-        except OSError:
-            return ""
-        words = text.split()
-        if words[-1:] == [socket.gethostname()] and not _is_running(int(words[1])):
-            return ""  # killed before it could clear the file
-        return text
+        """The runs that hold the job now, "" for none; asking takes no lock."""
+        return ", ".join(str(one) for one in lock.holders(self.root) if one.alive)
 
     def read_sources(self) -> dict[str, Source]:
         """Digest the sources; a digest is remembered as long as a file's size and times stay.
@@ -262,6 +243,7 @@ class Job:
             self._refs[unit_id] = key
             with open(self.root / "refs.tsv", "a", encoding="utf-8") as file:
                 file.write(f"{unit_id}\t{key}\n")
+            self._failed_units.add(unit_id)  # another run may have noted a failure since these were read
         if unit_id in self._failed_units:
             self._failed_units.discard(unit_id)
             self._unit_path("failed", unit_id).unlink(missing_ok=True)
@@ -327,9 +309,10 @@ class Job:
             ConfigError, DependencyError, EngineError: it could not be signed, and is published without that.
             OSError: the disk is full or not writable.
         """
-        if report:
-            published.copy_report(self.store, report, self.root, self.film.name, self.dub.name)
-        return published.put(self.store, film, self.root, self.out, signature)
+        with lock.publishing(self.root):
+            if report:
+                published.copy_report(self.store, report, self.root, self.film.name, self.dub.name)
+            return published.put(self.store, film, self.root, self.out, signature)
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:
         stage, _, name = unit_id.partition("/")
@@ -368,13 +351,3 @@ def check_folder(folder: Path, *, make: bool) -> None:
         raise UsageError(
             f"cannot make the folder {folder} ({error.strerror}); choose another output with -o FILE"
         ) from None
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
+import dubcli
 from dubcli import stages
 from dubcli.core import keys, takes
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Unit
+from dubcli.engines import registry, required
 from dubcli.errors import DubError
+from dubcli.settings.config import Settings
+from dubcli.settings.layers import flatten
 
 DONE, RUN, WAITING = "done", "run", "waiting"
+OF_A_MACHINE = frozenset({"version", "engine", "weights", "libraries"})
+"""Reasons to run that come from what is installed, not from what a person asked for."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Row:
         reasons: why it would run: `new`, `params`, `facts`, `engine`, `weights`, `libraries`, `input:<role>`,
             `version`, `forced`, `failed-before`, `lost`; of one that is done, `approved` where a reviewer
             keeps it.
+        chosen: whether the selection asks for it.
     """
 
     stage: str
@@ -34,11 +42,12 @@ class Row:
     state: str = WAITING
     reasons: tuple[str, ...] = ()
     artifact: Artifact | None = None
+    chosen: bool = True
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which units a run may do: all, or those of a stage and of a range of shots.
+    """Which units a run may do: all, or those of a stage, of a range of shots and of a share of these.
 
     Attributes:
         stage: only this stage, "" for all.
@@ -54,16 +63,46 @@ class Selection:
     redo: Collection[str] = ()
     until: str = ""
     frames: tuple[int, int] | None = None
+    shard: tuple[int, int] | None = None
 
-    def __contains__(self, unit: Unit) -> bool:
+    @property
+    def shared(self) -> bool:
+        """Whether other runs may work on the same job beside this one: it does one stage only."""
+        return bool(self.stage)
+
+    def fields(self) -> dict[str, str]:
+        """What events say of it: `only`, the stage, and `shard`."""
+        shard = {"shard": "{}/{}".format(*self.shard)} if self.shard else {}
+        return {"only": self.stage, **shard} if self.stage else {}
+
+    def chosen(self, units: Collection[Unit]) -> set[str]:
+        """Names of those of a stage's units that are asked for.
+
+        Shares are dealt the longest units first, each to the share that has least so far: the same on every
+        machine, whatever is done already.
+        """
+        found = [unit for unit in units if self._asks_for(unit)]
+        if not self.shard:
+            return {unit.name for unit in found}
+        number, count = self.shard
+        loads = [(0.0, share) for share in range(1, count + 1)]
+        mine: set[str] = set()
+        for unit in sorted(found, key=lambda unit: (-unit.cost, unit.name)):
+            load, share = heapq.heappop(loads)
+            heapq.heappush(loads, (load + unit.cost, share))
+            if share == number:
+                mine.add(unit.name)
+        return mine
+
+    def _asks_for(self, unit: Unit) -> bool:
         if self.stage and unit.stage.name != self.stage:
             return False
         shot = unit.name.split(".")[0]
         return not (self.shots and shot.isdigit()) or self.shots[0] <= shot <= self.shots[1]
 
-    def forced(self, unit: Unit) -> bool:
-        """Whether the unit is to be done again."""
-        return unit.stage.name in self.redo and unit in self
+    def forces(self, unit: Unit) -> bool:
+        """Whether a unit that was chosen is to be done again."""
+        return unit.stage.name in self.redo
 
 
 def view(job: Job) -> JobView:
@@ -95,10 +134,11 @@ def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt:
             for artifact in upstream.all(name).values():
                 job.store.verify(artifact.key)
         raise
+    chosen = selection.chosen(units)
     found = [Row(stage, unit, own.key, DONE, ("approved",), own) for unit, own in pinned.units(stage)]
     for unit in units:
         if unit.name.split(".")[0] not in pinned.shots:
-            found.append(_row(job, unit, selection, salt))
+            found.append(_row(job, unit, unit.name in chosen, selection, salt))
             pinned.check(unit, found[-1].key)
     if selection.frames:
         near = _near(upstream, selection.frames)
@@ -151,13 +191,43 @@ def needed(job: Job) -> set[str]:
     return keep | takes.needed(job)
 
 
-def _row(job: Job, unit: Unit, selection: Selection, salt: str) -> Row:
+def versions(settings: Settings) -> str:
+    """What must be the same on all machines of a job, as `VERSION+DIGEST`; keys depend on the latter.
+
+    The digest covers the versions of all stages, of dubcli's own engines and of those that the settings name.
+    """
+    values = flatten(settings.model_dump(mode="json"), Settings)
+    named = [registry.engine(kind, str(values[setting])) for kind, setting in required.SETTINGS.items()]
+    steps = {name: stages.module(name).STAGE.version for name in stages.ORDER}
+    engines = {f"{info.kind}/{info.name}": info.algorithm for info in (*registry.BUILTIN, *named)}
+    return f"{dubcli.__version__}+{keys.digest({'stages': steps, 'engines': engines})[:12]}"
+
+
+def made_by_others(job: Job, found: Collection[Row]) -> str:
+    """How what other machines did differs from what this one would do; "" where it does not."""
+    there: set[str] = set()
+    differ: set[str] = set()
+    for row in found:
+        other = OF_A_MACHINE.intersection(row.reasons)
+        key = job.ref(row.unit.id) if row.unit and other else None
+        if key:
+            there.add(job.store.provenance(key).get("dubcli", "of an unknown version"))
+            differ |= other
+    if not there:
+        return ""
+    what = " and ".join(sorted(differ))
+    names = ", ".join(sorted(there))
+    return f"dubcli {names} did it with another {what} than this machine's {dubcli.__version__}"
+
+
+def _row(job: Job, unit: Unit, chosen: bool, selection: Selection, salt: str) -> Row:
     image = keys.preimage(unit, salt)
     key = keys.key(image)
     artifact = job.store.get(key)
-    if artifact and not selection.forced(unit):
-        return Row(unit.stage.name, unit, key, DONE, (), artifact)
-    reasons: list[str] = ["forced"] if selection.forced(unit) else []
+    forced = chosen and selection.forces(unit)
+    if artifact and not forced:
+        return Row(unit.stage.name, unit, key, DONE, (), artifact, chosen)
+    reasons: list[str] = ["forced"] if forced else []
     before_key = job.ref(unit.id)
     before = job.store.preimage(before_key) if before_key else None
     if before and before_key != key:
@@ -170,4 +240,4 @@ def _row(job: Job, unit: Unit, selection: Selection, salt: str) -> Row:
         reasons.append("lost" if before_key else "new")
     if job.failure(unit.id):
         reasons.append("failed-before")
-    return Row(unit.stage.name, unit, key, RUN, tuple(reasons), None)
+    return Row(unit.stage.name, unit, key, RUN, tuple(reasons), None, chosen)

@@ -132,7 +132,7 @@ class Pool:
         return False
 
     def _start(self) -> Worker | None:
-        self._logs.mkdir(exist_ok=True)
+        self._logs.mkdir(parents=True, exist_ok=True)
         number = min(set(range(1, len(self.workers) + 2)) - {worker.number for worker in self.workers})
         threads = max(1, devices.cores() // self.count)
         try:

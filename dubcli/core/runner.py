@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -65,7 +67,7 @@ class Runner:
         self.events = events
         self.selection = selection
         self.salt = salt
-        self.pool = Pool(job.settings.run, job.root / "logs", self._notice)
+        self.pool = Pool(job.settings.run, _logs(job, selection), self._notice)
         self.view = plan.view(job)
         self.planned: dict[str, int] = {}
         self.queue: list[_Work] = []
@@ -73,7 +75,7 @@ class Runner:
         self.failed: dict[str, DubError] = {}
         self.fatal: DubError | None = None
         self.ran = 0
-        self.left_out: set[str] = set()
+        self.left_out: dict[str, list[Row]] = {}
         self._inputs = Inputs()
 
     def run(self) -> None:
@@ -101,12 +103,15 @@ class Runner:
             raise self.fatal
         if stop.signum:
             raise StoppedError(stop.signum)
-        if self.failed:
+        if self.failed or (self.selection.stage == stages.ORDER[-1] and self.view.failures):
             self._raise_failures()
         if self.selection.stage and self.selection.stage not in self.planned:
-            waits = ", ".join(sorted(self.left_out, key=stages.ORDER.index))
+            waits = sorted(self.left_out, key=stages.ORDER.index)
+            others = plan.made_by_others(self.job, [row for name in waits for row in self.left_out[name]])
+            why = f" ({others}; use one version on all machines)" if others else ""
             raise UsageError(
-                f"{self.selection.stage} waits for {waits}; type the same with --stage {waits.split(', ')[0]}"
+                f"{self.selection.stage} waits for {', '.join(waits)}{why}; "
+                f"type the same with --stage {waits[0]}"
             )
 
     def _plan_ready(self) -> None:
@@ -127,8 +132,8 @@ class Runner:
                 assert row.unit
                 if row.artifact:
                     self._record(row.unit, row.artifact, cached=True)
-                elif row.unit not in self.selection:
-                    self.left_out.add(name)
+                elif not row.chosen:
+                    self._leave_out(row, row.unit)
                 elif not self._is_abandoned(row.unit):
                     self.planned[name] += 1
                     self.queue.append(_Work(row, row.unit))
@@ -136,6 +141,14 @@ class Runner:
             self.events("stage.plan", stage=name, units=len(found), run=self.planned[name])
             if not self.planned[name]:
                 self.events("stage.done", stage=name)
+
+    def _leave_out(self, row: Row, unit: Unit) -> None:
+        """Leave a unit to another run; where one failed and may fall back, its shot stays as it was."""
+        failure = self.job.failure(unit.id)
+        if failure and self._fall_back and self._shot(unit):
+            self.view.failures[unit.id] = str(failure.get("error", ""))
+        else:
+            self.left_out.setdefault(unit.stage.name, []).append(row)
 
     def _ready(self) -> Iterator[str]:
         last = self.selection.stage or self.selection.until or stages.ORDER[-1]
@@ -173,7 +186,7 @@ class Runner:
                 return settled
             self.queue.remove(work)
             # A unit with the same inputs may have been finished since, here or on another machine.
-            if not self.selection.forced(work.unit) and (artifact := self.job.store.get(work.row.key)):
+            if not self.selection.forces(work.unit) and (artifact := self.job.store.get(work.row.key)):
                 self._complete(work, artifact, cached=True)
                 settled = True
                 continue
@@ -223,7 +236,7 @@ class Runner:
             "read": sorted({key for path in work.unit.paths.values() if (key := store.key_of_path(path))}),
         }
         try:
-            if self.selection.forced(work.unit):
+            if self.selection.forces(work.unit):
                 store.remove(work.row.key)
             artifact = store.put(keys.preimage(work.unit, self.salt), work.out, provenance, files)
         except (OSError, DubError) as error:
@@ -276,9 +289,13 @@ class Runner:
 
     def _raise_failures(self) -> None:
         """The exit code of a run some of whose shots failed."""
-        unit_id, first = next(iter(self.failed.items()))
+        if self.selection.shared and self._fall_back and self.selection.stage != stages.ORDER[-1]:
+            self._notice("failed shots keep the original picture; the report, which comes last, ends with 6")
+            return
+        unit_id, text = next(iter(self.view.failures.items()))
+        first = self.failed.get(unit_id) or text
         stage_name = unit_id.split("/")[0]
-        if not self.view.artifacts.get(stage_name) and not self._fall_back:
+        if isinstance(first, DubError) and not self.view.artifacts.get(stage_name) and not self._fall_back:
             raise first
         muxed = bool(self.view.artifacts.get("remux"))
         end = (
@@ -293,7 +310,7 @@ class Runner:
         return not self._fall_back and self._shot(unit) in self._failed_shots()
 
     def _failed_shots(self) -> set[str]:
-        return {unit_id.split("/")[1].split(".")[0] for unit_id in self.failed}
+        return {unit_id.split("/")[1].split(".")[0] for unit_id in self.view.failures}
 
     @staticmethod
     def _shot(unit: Unit) -> str:
@@ -340,18 +357,27 @@ def run(
         DubError: as the exit-code table says.
     """
     selection = selection or Selection()
-    with job.lock(), _translate_errors(job):
+    with job.lock(shared=selection.shared), _translate_errors(job):
         if job.out.exists() and not job.published() and not overwrite:
             raise UsageError(
                 f"{job.out} exists and is not this job's; add --force, or choose another with -o FILE"
             )
-        job.store.sweep(private=job.store.root.parent == job.root)
+        job.store.sweep(private=job.store.root.parent == job.root and not selection.shared)
         job.read_sources()
         began = time.monotonic()
-        events("run.start", film=job.film.name, dub=job.dub.name, out=str(job.out), job=str(job.root))
+        events(
+            "run.start",
+            film=job.film.name,
+            dub=job.dub.name,
+            out=str(job.out),
+            job=str(job.root),
+            **selection.fields(),
+        )
         runner = Runner(job, events, selection, salt=salt)
         try:
             runner.run()
+            if selection.shared:
+                remove_tree(_logs(job, selection))  # a film of a thousand tasks would leave a thousand
         finally:
             film = runner.view.artifacts.get("remux", {}).get("film")
             if film:
@@ -361,6 +387,12 @@ def run(
                 takes.record(job, runner.view)
             events("run.stop", units=runner.ran, seconds=round(time.monotonic() - began, 3))
         return runner.view
+
+
+def _logs(job: Job, selection: Selection) -> Path:
+    """Where workers' logs go: a folder for each of several runs at once, since ends of logs are searched."""
+    logs = job.root / "logs"
+    return logs / f"{selection.stage}.{socket.gethostname()}.{os.getpid()}" if selection.shared else logs
 
 
 @contextlib.contextmanager

@@ -1,4 +1,6 @@
-"""Stopping: the first INT or TERM ends after the running unit, the second at once.
+"""Stopping: the first INT, TERM or USR1 ends after the running unit, the second at once.
+
+USR1 is what batch systems send ahead of a time limit; it counts as TERM.
 
 The first one is tested between units: the running unit is finished and committed. The second ends every
 child process at once.
@@ -13,7 +15,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Stop:
@@ -44,6 +46,7 @@ class Stop:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        number = signal.SIGTERM if number == signal.SIGUSR1 else number
         if self.signum:
             self._kill()
             # The signal may have come in the midst of a write, to a stream or a display.

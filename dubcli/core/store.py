@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,13 @@ class Store:
             return dict(_read_manifest(self.path(key))["preimage"])
         except (OSError, StoreError):
             return None
+
+    def provenance(self, key: str) -> dict[str, Any]:
+        """What is known of the making of a key's artifact, none of it hashed; empty without an artifact."""
+        try:
+            return dict(_read_manifest(self.path(key))["provenance"])
+        except (OSError, StoreError):
+            return {}
 
     def workspace(self) -> Path:
         """An empty directory in which to make an artifact."""
@@ -211,9 +218,14 @@ class Store:
     def sizes(self) -> Iterator[tuple[str, str, int]]:
         """(key, stage, bytes) of every artifact; damaged ones are left out."""
         for key in self.keys():
+            yield from ((key, stage, size) for stage, size in self.sizes_of([key]))
+
+    def sizes_of(self, keys: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """(stage, bytes) of some artifacts; damaged ones are left out."""
+        for key in keys:
             with contextlib.suppress(StoreError, OSError):
                 manifest = _read_manifest(self.path(key))
-                yield key, manifest["preimage"]["stage"], sum(f["size"] for f in manifest["files"].values())
+                yield manifest["preimage"]["stage"], sum(f["size"] for f in manifest["files"].values())
 
     def size(self) -> int:
         """Bytes of all artifacts."""

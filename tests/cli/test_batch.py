@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.core.batch import entries
+from dubcli.core.batch import Entry, entries, globbed, listed
 from dubcli.errors import ConfigError
 from tests.cli.conftest import Dubcli
 
@@ -85,6 +85,40 @@ def test_every_problem_is_named_before_work_starts(text: str, problems: list[str
         entries(write(media, text), {})
     for problem in problems:
         assert problem in str(caught.value)
+
+
+def test_patterns_and_lists_are_checked_as_a_manifest_is(
+    media: Path, dubcli: Dubcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = json.loads(dubcli("batch", "--glob", "*.m*", "-n", "--json").stdout)["jobs"]
+    assert [(job["film"], job["dub"]) for job in jobs] == [
+        ("one.mp4", "one_de.wav"), ("one.mp4", "one_fr.wav"), ("two.mkv", "two_fr.wav")
+    ]  # fmt: skip
+    (media / "one.one_fr.mp4").write_bytes(b"x")  # what the first batch wrote is no film of the second
+    (media / "three [b].mp4").write_bytes(b"x")
+    monkeypatch.chdir(media)
+    with pytest.raises(ConfigError, match=r"^three \[b\].mp4: no file beside it matches") as caught:
+        globbed("*.m*", "{stem}_*.wav", media / "s", None, {})
+    assert "one.one_fr" not in str(caught.value)
+    with pytest.raises(ConfigError, match="no film matches"):
+        globbed("*.mxf", "{stem}_*.wav", media / "s", None, {})
+    assert dubcli("batch").returncode == 2
+
+    found = listed_entries("one.mp4\tone_fr.wav\n\n# later\ntwo.mkv\ttwo_fr.wav\tdelivery/two.mov\n", media)
+    assert [entry.out.name for entry in found] == ["one.one_fr.mp4", "two.mov"]
+    for text, problem in (
+        ("one.mp4", "line 1: write it as FILM, a tab and DUB"),
+        ("", "the list names no film"),
+        ("one.mp4\tone_fr.wav\n\nno.mp4\tone_fr.wav", "line 3: there is no file"),
+        ("one.mp4\tone_fr.wav\none.mp4\tone_fr.wav", "line 2: .*is written twice"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            listed_entries(text, media)
+
+
+def listed_entries(text: str, folder: Path) -> list[Entry]:
+    """The entries of a list."""
+    return listed(text, folder, folder / "batch.store", None, {})
 
 
 def test_dry_run_lists_and_writes_nothing(media: Path, dubcli: Dubcli) -> None:

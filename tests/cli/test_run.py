@@ -228,15 +228,18 @@ def test_an_output_that_is_not_ours_is_kept(place: Path, dubcli: Dubcli) -> None
 def test_a_job_that_runs_is_left_alone(place: Path, dubcli: Dubcli) -> None:
     words = ("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--stage", "probe", "-q")
     assert dubcli(*words).returncode == 0
-    with open(place / "film.dub_fr.dub" / "lock", "a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.write("process 1 on elsewhere")
-        lock.flush()
-        refused = dubcli(*words)
-        held = json.loads(dubcli("status", "--json").stdout)["running"]
+    locks = place / "film.dub_fr.dub" / "locks"
+    (locks / "elsewhere.1").write_text("alone")
+    refused = dubcli(*words)
+    held = json.loads(dubcli("status", "--json").stdout)["running"]
     assert refused.returncode == 11
     assert "process 1 on elsewhere" in refused.stderr
+    assert "dubcli unlock --force" in refused.stderr
     assert held == "process 1 on elsewhere"
+    (locks / "elsewhere.1").unlink()
+    with open(locks / "run", "a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert dubcli(*words).returncode == 11
 
 
 def test_batch_computes_a_film_once(place: Path, dubcli: Dubcli) -> None:
@@ -248,9 +251,13 @@ def test_batch_computes_a_film_once(place: Path, dubcli: Dubcli) -> None:
     (place / "all.yaml").write_text(
         "films:\n- {film: torn.mp4, dubs: [dub_fr.wav]}\n- {film: film.mp4, dubs: [dub_fr.wav, dub_de.wav]}\n"
     )
-    done = dubcli("batch", "all.yaml", "--progress", "none")
+    done = dubcli("batch", "all.yaml", "--progress", "none", "--exec", "cp {} {job}/copy.mp4")
     assert done.returncode == 6
     assert "failed (3)" in done.stdout
+    assert (place / "film.dub_de.dub" / "copy.mp4").read_bytes() == (place / "film.dub_de.mp4").read_bytes()
+    page = (place / "all.report.html").read_text()
+    assert "2 of 3 films are done" in page
+    assert 'href="film.dub_de.dub/report.html"' in page
     assert done.stdout.count("done") == 2
     assert "1 of 3 jobs are not done" in done.stderr
     assert (place / "film.dub_fr.mp4").is_file()
@@ -265,3 +272,13 @@ def test_batch_computes_a_film_once(place: Path, dubcli: Dubcli) -> None:
     assert [event["type"] for event in events[-2:]] == ["batch", "exit"]
     assert events[-1]["code"] == 6
     assert [job["code"] for job in events[-2]["jobs"]] == [3, 0, 0]
+
+    jobs = [place / "film.dub_fr.dub", place / "film.dub_de.dub"]
+    seen = dubcli("status", *jobs, "--watch")  # both are done: it ends by itself
+    assert (seen.returncode, seen.stdout.splitlines()) == (
+        0, ["film.mp4 + dub_fr.wav: done, 100 %", "film.mp4 + dub_de.wav: done, 100 %"]
+    )  # fmt: skip
+    rows = json.loads(dubcli("status", "all.yaml", "--json").stdout)["jobs"]
+    assert [(job["written"], set(job["failed"]) != set()) for job in rows] == [
+        (False, True), (True, False), (True, False)
+    ]  # fmt: skip

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dubcli import stages
 from dubcli.core import claim, keys, runner, store
 from dubcli.core.events import Events
 from dubcli.core.job import Job
-from dubcli.core.plan import DONE, plan
+from dubcli.core.plan import DONE, Selection, plan, versions
 from dubcli.core.pool import Pool
+from dubcli.errors import UsageError
 from tests.unit.made_up import finished
 
 SHOTS, PEOPLE = 120, 8
@@ -70,3 +73,26 @@ def test_a_finished_job_is_run_without_reading_more(made: Job, monkeypatch: pyte
 def test_a_key_is_the_digest_of_its_image(value: Any) -> None:
     plain = keys._to_json_types(value)
     assert keys.key(plain) == keys.digest(value)
+
+
+def test_shares_are_whole_disjoint_and_even(made: Job) -> None:
+    job = Job.open(made.root)
+    job.read_sources()
+    lips = [row.unit for row in plan(job) if row.stage == "lips" and row.unit]
+    shares = [Selection("lips", shard=(number, 7)).chosen(lips) for number in range(1, 8)]
+    assert sorted(name for share in shares for name in share) == sorted(unit.name for unit in lips)
+    loads = [sum(unit.cost for unit in lips if unit.name in share) for share in shares]
+    assert max(loads) - min(loads) <= max(unit.cost for unit in lips)
+    assert shares[0] == Selection("lips", shard=(1, 7)).chosen(lips[::-1])
+    assert Selection("lips", shard=(3, 3)).chosen(lips[:1]) == set()
+
+
+def test_what_another_version_did_is_not_mixed_and_said(made: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Job.open(made.root)
+    before = versions(job.settings)
+    track = stages.module("track")
+    monkeypatch.setattr(track, "STAGE", dataclasses.replace(track.STAGE, version=track.STAGE.version + 1))
+    assert versions(job.settings).split("+")[0] == before.split("+")[0]
+    assert versions(job.settings) != before
+    with pytest.raises(UsageError, match=r"cast waits for track .*did it with another version than this"):
+        runner.run(job, Events(None), Selection("cast"))

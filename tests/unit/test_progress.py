@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 
 import pytest
@@ -61,15 +62,50 @@ def test_auto_is_plain_where_nobody_watches() -> None:
     assert progress.listener("none", io.StringIO()) is None
 
 
-def test_a_long_unit_says_something_every_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = io.StringIO()
-    listener = progress.Plain(stream)
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
-    listener({"type": "progress", "stage": "learn", "unit": "film", "done": 1, "total": 2})
-    assert "learn film" in stream.getvalue()
-
-
 @pytest.mark.parametrize(("seconds", "text"), [(12.4, "12 s"), (200, "3 min 20 s"), (3725, "1 h 02 min")])
 def test_durations_read_like_speech(seconds: float, text: str) -> None:
     assert progress.duration(seconds) == text
+
+
+def test_plain_lines_come_even_where_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.05)
+    stream = io.StringIO()
+    events = Events(None, progress.Plain(stream))
+    events("unit.start", stage="learn", unit="film", reasons=["new"], cost=10)
+    end = time.monotonic() + 10
+    while stream.getvalue().count("learn film works for") < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    events("exit", code=0)
+    written = stream.getvalue()
+    assert written.count("learn film works for") >= 2
+    time.sleep(0.2)
+    assert stream.getvalue() == written, "a run that has ended says no more"
+
+
+def test_a_run_of_one_stage_ends_at_all_of_it() -> None:
+    tally = progress.Tally()
+    events = Events(None, tally)
+    events("run.start", film="film.mp4", only="track", shard="1/2")
+    for stage in progress.SHARES:
+        if stage in ("probe", "scan", "split", "track"):
+            events("stage.plan", stage=stage, units=4, run=2 if stage == "track" else 0)
+    events("unit.done", stage="track", unit="00000000", seconds=1.0, cost=1)
+    assert tally.fraction == 0.5
+    events("unit.done", stage="track", unit="00000010", seconds=1.0, cost=1)
+    assert tally.fraction == 1.0
+
+
+def test_a_signal_in_the_midst_of_a_line_does_not_hang() -> None:
+    class Interrupted(io.StringIO):
+        def write(self, text: str) -> int:
+            if "stopping" not in text and "stopping" not in self.getvalue():
+                listener({"type": "notice", "text": "stopping"})
+            return super().write(text)
+
+    stream = Interrupted()
+    listener = progress.Plain(stream)
+    thread = threading.Thread(target=listener, args=({"type": "notice", "text": "first"},), daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert stream.getvalue().count("\n") == 2

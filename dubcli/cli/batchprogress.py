@@ -1,0 +1,124 @@
+"""What is shown while a batch runs: its jobs' progress, and its forecast."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dubcli.cli.output import out
+
+if TYPE_CHECKING:
+    from dubcli.core.batch import Entry, Outcome
+    from dubcli.core.events import Event, Listener
+    from dubcli.core.forecast import Forecast
+
+
+def forecast_of(found: list[Entry], workers: int | None, jobs: int) -> Forecast | None:
+    """The forecast, None where a film cannot be read: its job will say so."""
+    from dubcli.core.devices import cores
+    from dubcli.core.forecast import Forecast
+    from dubcli.errors import MediaError
+    from dubcli.media.length import Length, measure
+
+    lengths: dict[Path, Length] = {}
+    for entry in found:
+        try:
+            lengths[entry.film] = lengths.get(entry.film) or measure(entry.film)
+        except MediaError:
+            continue
+    if len(lengths) < len({entry.film for entry in found}):
+        return None
+    return Forecast(found, lengths, (workers or max(1, cores() // jobs)) * jobs)
+
+
+def forecast_line(forecast: Forecast, elapsed: float) -> str:
+    from dubcli.cli.progress import duration
+
+    seconds = forecast.seconds(elapsed)
+    left = f"{duration(seconds - elapsed)} left of {duration(seconds)}" if elapsed else f"{duration(seconds)}"
+    return f"forecast: about {left}, and {forecast.bytes() / 1e9:.2f} GB of disk"
+
+
+class Named(io.StringIO):
+    """Standard error, with a job's name before each line: several jobs write there at once."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(self._name + text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+class Listening:
+    """What happens to the jobs' events: displays, JSON and the forecast hear them."""
+
+    def __init__(
+        self,
+        found: list[Entry],
+        progress: str,
+        *,
+        json: bool,
+        alone: bool,
+        forecast: Forecast | None,
+        began: float,
+    ) -> None:
+        self._found = found
+        self._json = json
+        # One bar cannot show several jobs.
+        self._alone = alone
+        self._progress = "plain" if progress in ("auto", "bar") and not alone else progress
+        self._forecast = forecast
+        self._began = began
+        self._said = False
+
+    def listeners(self, entry: Entry) -> list[Listener]:
+        """Listeners for a job; its events on stdout name its output, and its `exit` is a `job.exit`."""
+        from dubcli.cli.run import listeners
+
+        number = self._found.index(entry)
+        out.note(f"job {number + 1} of {len(self._found)}: {entry.film.name} + {entry.dub.name}")
+        name = None if self._alone else Named(f"{entry.out.name} ")
+        shown = listeners(self._progress, json=False, stream=name)
+        return [*([self._forward(entry)] if self._json else []), *shown, self._measure(number)]
+
+    def ended(self, outcome: Outcome) -> None:
+        """Forecast again after a job."""
+        if outcome.code is not None and len(self._found) > 1:
+            self._say(outcome.entry)
+
+    def _forward(self, entry: Entry) -> Listener:
+        from dubcli.core.events import line
+
+        def forward(event: Event) -> None:
+            kind = "job.exit" if event["type"] == "exit" else event["type"]
+            sys.stdout.write(line({**event, "type": kind, "job": str(entry.out)}))
+            sys.stdout.flush()
+
+        return forward
+
+    def _measure(self, number: int) -> Listener:
+        def hear(event: Event) -> None:
+            from dubcli.core.forecast import SURE
+
+            if self._forecast is None:
+                return
+            self._forecast.take(number, event)
+            if not self._said and self._forecast.fraction >= SURE:
+                self._said = True
+                self._say(self._found[number])
+
+        return hear
+
+    def _say(self, entry: Entry) -> None:
+        from dubcli.core.store import Store
+
+        if self._forecast is not None and self._forecast.fraction < 1.0:
+            self._forecast.look(Store(entry.store))
+            out.note(forecast_line(self._forecast, time.monotonic() - self._began))

@@ -1,0 +1,1 @@
+"""Jobs in the formats of render farms, whose tasks are `dubcli run JOB --stage STAGE --shard I/N`."""

@@ -1,0 +1,85 @@
+"""A job as steps that a farm's scheduler can order: one for each stage, with what a task of it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dubcli import stages
+from dubcli.core import plan
+from dubcli.core.job import Job
+from dubcli.core.model import Needs, Unit
+
+DEALT = ("track", "gallery", "motion", "lips", "compose")
+"""Stages that go by shots, faces or people, and are worth several machines."""
+NOTICE_SECONDS = 300
+"""How long before a limit a task is asked to stop, and how long it may then take; set by hand."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage on a farm.
+
+    Attributes:
+        stage: its name, and the step's.
+        after: steps that must be complete.
+        tasks: into how many shares its units are dealt.
+        workers: worker processes in a task: cores.
+        memory: mebibytes of memory for a task.
+        gpu: whether a task computes on a GPU.
+    """
+
+    stage: str
+    after: tuple[str, ...]
+    tasks: int
+    workers: int
+    memory: int
+    gpu: bool
+
+
+def steps(job: Job, shards: int, workers: int) -> Iterator[Step]:
+    """The steps of a job whose film was probed.
+
+    Args:
+        job: the job, with its sources read.
+        shards: tasks of each stage that is dealt.
+        workers: worker processes in a task of these; the other stages have one or two units.
+
+    Raises:
+        DubError: a source, an engine or the store is not as it must be.
+    """
+    known: dict[str, list[Unit]] = {}
+    rows = list(plan.plan(job))
+    for row in rows:
+        known.setdefault(row.stage, []).extend([row.unit] if row.unit else [])
+    view = plan.view(job)
+    view.artifacts["probe"] = {r.unit.name: r.artifact for r in rows if r.unit and r.artifact}
+    pictures = view.picture_needs
+    for name in stages.ORDER:
+        dealt = name in DEALT
+        # Until a stage's units are known, it is taken to work on pictures: that needs most.
+        needs = [unit.needs for unit in known[name]] or [pictures if dealt else Needs()]
+        count = workers if dealt else min(workers, max(1, len(known[name])))
+        memory = count * max(one.memory for one in needs)
+        yield Step(
+            stage=name,
+            after=stages.module(name).STAGE.after,
+            tasks=shards if dealt else 1,
+            workers=count,
+            memory=-(-memory // (1 << 20)),
+            gpu=any(one.device == "gpu" for one in needs),
+        )
+
+
+def outside(job: Job) -> list[Path]:
+    """Files of a job that lie outside the folder of its job directory: a farm cannot map their paths."""
+    folder = job.root.resolve().parent
+    files = [job.film, job.dub, job.out, job.store.root, *job.stems.values()]
+    files += [job.script] if job.script else []
+    return [path for path in files if not path.resolve().is_relative_to(folder)]
+
+
+def arguments(step: Step, version: str) -> list[str]:
+    """The words of a task after `dubcli run JOB`, without its share and how it shows progress."""
+    return ["--stage", step.stage, "--workers", str(step.workers), "--expect", version]

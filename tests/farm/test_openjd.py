@@ -1,0 +1,57 @@
+"""Open Job Description: the template is valid, and openjd-cli makes the film from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.conftest import Dubcli
+from tests.crash.harness import Place, streams
+from tests.farm.conftest import moved
+
+OPENJD = shutil.which("openjd", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+
+def test_openjd_makes_the_film_where_the_folder_has_another_path(
+    begun: Place, dubcli: Dubcli, program: Path, tmp_path: Path
+) -> None:
+    if not OPENJD:
+        pytest.skip("openjd-cli is not installed; pip install openjd-cli")
+    from openjd.model import decode_job_template
+
+    file = begun.folder / "job.yaml"
+    written = dubcli("farm", "openjd", begun.job, "-o", file, "--shards", "2", "--workers", "1")
+    assert (written.returncode, written.stdout) == (0, f"{file}\n"), written.stderr
+    template = yaml.safe_load(file.read_text())
+    decode_job_template(template=template)
+    steps = {step["name"]: step for step in template["steps"]}
+    assert {one["dependsOn"] for one in steps["cue"]["dependencies"]} == {"cast", "align"}
+    memory = {name: step["hostRequirements"]["amounts"][1]["min"] * (1 << 20) for name, step in steps.items()}
+    assert memory["track"] > 600_000_000  # what its libraries take, and some pictures
+
+    place = moved(begun, tmp_path / "elsewhere")
+    mapping = {"source_path_format": "POSIX", "source_path": str(begun.folder)}
+    rules = {
+        "version": "pathmapping-1.0",
+        "path_mapping_rules": [{**mapping, "destination_path": str(place.folder)}],
+    }
+    words = ["run", str(place.folder / "job.yaml"), "--step", "report", "--run-dependencies"]
+    words += ["--job-param", f"Folder={begun.folder}", "--job-param", f"Dubcli={program}"]
+    words += ["--path-mapping-rules", json.dumps(rules)]
+    done = subprocess.run([str(OPENJD), *words], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert "openjd_progress: 100.0" in done.stdout
+    # Engines that do nothing leave the picture as it is, and the dub is the first sound.
+    assert streams(place.out)[0] == streams(place.film)[0]
+    assert len(streams(place.out)) == len(streams(place.film)) + 1
+    ran = [e for e in place.events() if e["type"] == "unit.done" and e["stage"] == "track"]
+    shards = {e["shard"] for e in place.events() if e["type"] == "run.start" and e.get("only") == "track"}
+    assert (len(ran), shards) == (2, {"1/2", "2/2"})
+    assert sum(e["type"] == "published" and e["new"] for e in place.events()) == 1

@@ -1,0 +1,177 @@
+"""A batch's queue, with a program in dubcli's place that ends as its film says."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dubcli.core.batch import Entry
+from dubcli.core.batchqueue import EXECUTED, Policy, Queue
+from dubcli.core.events import Event
+from dubcli.core.forecast import SURE, Forecast
+from dubcli.errors import ExitCode
+from dubcli.media.length import Length
+from dubcli.stages import ORDER
+
+PROGRAM = """
+import json, pathlib, sys, time
+root = pathlib.Path(sys.argv[2])
+film = root / json.loads((root / "job.json").read_text())["film"]
+kind, *codes = film.read_text().split()
+calls = root / "calls"
+count = len(calls.read_text()) if calls.exists() else 0
+calls.write_text("." * (count + 1))
+log = root.parent / "log"
+with log.open("a") as file: file.write(f"+{root.name}\\n")
+time.sleep(float(kind))
+with log.open("a") as file: file.write(f"-{root.name}\\n")
+code = int(codes[min(count, len(codes) - 1)])
+print(json.dumps({"type": "exit", "code": code, "text": f"attempt {count}"}))
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., list[Entry]]:
+    """Entries of films: name → seconds that a job takes and the exit codes of its attempts, in order."""
+
+    def entries(**films: str) -> list[Entry]:
+        found = []
+        for name, words in films.items():
+            film, _, dub = name.partition("_")
+            (tmp_path / f"{film}.mp4").write_text(words)
+            (tmp_path / f"{name}.wav").write_bytes(b"dub")
+            path = tmp_path / f"{film}.{name}.mp4"
+            assert dub
+            found.append(
+                Entry(
+                    (),
+                    tmp_path / f"{film}.mp4",
+                    tmp_path / f"{name}.wav",
+                    None,
+                    {},
+                    path,
+                    None,
+                    tmp_path / "s",
+                )
+            )
+        return found
+
+    return entries
+
+
+def run(found: list[Entry], **policy: object) -> tuple[dict[str, tuple[int | None, str]], Queue]:
+    """Outcomes by dub, and the queue."""
+    notices: list[str] = []
+    program = (sys.executable, "-c", PROGRAM)
+    queue = Queue(Policy(program, **policy), {}, lambda entry: [], notices.append)  # type: ignore[arg-type]
+    ended = list(queue.run(found))
+    return {
+        one.entry.dub.stem: (None if one.code is None else int(one.code), one.text) for one in ended
+    }, queue
+
+
+def test_others_go_on_or_not(make: Callable[..., list[Entry]]) -> None:
+    found = make(a_fr="0 3", b_fr="0 0", c_fr="0 0")
+    assert {name: code for name, (code, _) in run(found)[0].items()} == {"a_fr": 3, "b_fr": 0, "c_fr": 0}
+    failed, queue = run(found, fail_fast=True)
+    assert {name: code for name, (code, _) in failed.items()} == {"a_fr": 3, "b_fr": None, "c_fr": None}
+    assert "failed" in queue.why
+
+
+def test_what_may_pass_is_tried_again_after_the_others(
+    make: Callable[..., list[Entry]], tmp_path: Path
+) -> None:
+    found = make(a_fr="0 7 6 0", b_fr="0 0", c_fr="0 3")
+    outcomes, _ = run(found, retries=2)
+    assert outcomes == {"b_fr": (0, "attempt 0"), "c_fr": (3, "attempt 0"), "a_fr": (0, "attempt 2")}
+    order = [line[1] for line in (tmp_path / "log").read_text().split() if line.startswith("+")]
+    assert "".join(order) == "abcaa"
+
+
+def test_a_films_first_dub_goes_alone(make: Callable[..., list[Entry]], tmp_path: Path) -> None:
+    found = make(a_fr="0.5 0", a_de="0.5 0", a_es="0.5 0", b_fr="0.5 0")
+    outcomes, _ = run(found, jobs=3)
+    assert [code for code, _ in outcomes.values()] == [0, 0, 0, 0]
+    lines = (tmp_path / "log").read_text().split()
+    assert {lines[0], lines[1]} == {"+a.a_fr.dub", "+b.b_fr.dub"}
+    assert lines.index("-a.a_fr.dub") < min(lines.index("+a.a_de.dub"), lines.index("+a.a_es.dub"))
+    both = [line for line in lines if line[1:] in ("a.a_de.dub", "a.a_es.dub")]
+    assert [line[0] for line in both] == ["+", "+", "-", "-"]
+
+
+def test_a_disk_that_is_nearly_full_stops_the_batch(make: Callable[..., list[Entry]]) -> None:
+    found = make(a_fr="0 0", b_fr="0 0")
+    outcomes, queue = run(found, reserve=1 << 60)
+    assert [code for code, _ in outcomes.values()] == [None, None]
+    assert "GB are free" in queue.why
+
+
+def test_a_command_follows_each_film_once(make: Callable[..., list[Entry]], tmp_path: Path) -> None:
+    found = make(a_fr="0 0")
+    command = (
+        sys.executable,
+        "-c",
+        "import sys; open(sys.argv[1], 'a').write(sys.argv[2])",
+        "{job}/told; x",
+        "{}",
+    )
+    for _ in range(2):
+        assert run(found, command=command)[0]["a_fr"][0] == 0
+    told = tmp_path / "a.a_fr.dub" / "told; x"  # and no shell made two commands of it
+    assert told.read_text() == str(found[0].out)
+    bad, _ = run(found, command=("false",))
+    assert bad["a_fr"] == (int(ExitCode.ENGINE), "the film is written, but false ended with 1")
+    assert json.loads((tmp_path / "a.a_fr.dub" / EXECUTED).read_text())["command"] == list(command)
+
+
+def test_a_signal_reaches_the_jobs(make: Callable[..., list[Entry]]) -> None:
+    found = make(a_fr="20 0", b_fr="0 0")
+    sent: list[float] = []
+
+    def heard(entry: Entry) -> list[Callable[[Event], None]]:
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
+        return []
+
+    def alarm(number: int, frame: object) -> None:
+        sent.append(1.0)
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGALRM, alarm)
+    try:
+        queue = Queue(Policy((sys.executable, "-c", PROGRAM)), {}, heard, lambda text: None)
+        ended = {one.entry.dub.stem: one.code for one in queue.run(found)}
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert sent
+    assert ended["b_fr"] is None
+    assert ended["a_fr"] == ExitCode.ENGINE  # this program knows no better than to die of the signal
+
+
+def test_a_forecast_learns_from_what_it_sees(make: Callable[..., list[Entry]]) -> None:
+    """A machine half as fast as the one that was measured: the first job says so."""
+    found = make(a_fr="0 0", a_de="0 0", b_fr="0 0", b_de="0 0")
+    lengths = {entry.film: Length(5000, 2.0, 10_000_000) for entry in found}
+    truth = Forecast(found, lengths, 1).seconds(0.0) * 2
+    forecast = Forecast(found, lengths, 1)
+    assert forecast.seconds(0.0) == truth / 2
+    clock, said = 0.0, []
+    for number in range(len(found)):
+        for name in ORDER:
+            part = forecast._parts[number][name]
+            forecast.take(
+                number, {"type": "stage.plan", "stage": name, "units": 10, "run": 10 if part.seconds else 0}
+            )
+            for _ in range(10 if part.seconds else 0):
+                clock += part.seconds * 2 / 10
+                forecast.take(number, {"type": "unit.done", "stage": name, "seconds": part.seconds * 2 / 10})
+                if forecast.fraction >= SURE:
+                    said.append(forecast.seconds(clock))
+        forecast.take(number, {"type": "exit", "code": 0})
+    assert forecast.fraction == 1.0
+    assert max(abs(one / truth - 1) for one in said) < 0.01
