@@ -27,7 +27,11 @@ def luma(rgb: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def sharpness(picture: Picture, region: Region) -> float | None:
-    """Strength of detail in a region: root mean square of the Laplacian."""
+    """Strength of detail in a region: root mean square of the Laplacian.
+
+    Sees a blurred mouth. Fooled by teeth and dark gaps, which are detail too: an open mouth is sharper than a
+    closed one.
+    """
     if np.count_nonzero(region) < FEWEST_PIXELS:
         return None
     detail = cv2.Laplacian(np.asarray(picture, np.float64), cv2.CV_64F, borderType=cv2.BORDER_REPLICATE)
@@ -38,7 +42,8 @@ def grain(picture: Picture, region: Region) -> float | None:
     """Standard deviation of the grain in a region, in parts of full scale.
 
     Immerkaer, "Fast noise variance estimation", 1996: a kernel that is blind to smooth shading and straight
-    edges; the median in place of the mean, so that lashes and stubble count little.
+    edges; the median in place of the mean, so that lashes and stubble count little. Sees skin that was
+    painted or averaged. Fooled by the quantisation of a compressed film, which has hardly any grain.
     """
     if np.count_nonzero(region) < FEWEST_PIXELS:
         return None
@@ -51,7 +56,9 @@ def grain(picture: Picture, region: Region) -> float | None:
 def seam(before: Picture, after: Picture, mask: Picture) -> float | None:
     """Gradient of the change on the outer ring of the mask, over that of the source there.
 
-    0 is none; from about 1 the seam is as strong as the edges of the source.
+    0 is none; from about 1 the seam is as strong as the edges of the source. Sees a hard edge between
+    patch and source that differ. Fooled by a beard or a collar under the ring, whose edges hide more than one
+    should.
     """
     ring = (mask > 0.01) & (mask < 0.3)
     if np.count_nonzero(ring) < FEWEST_PIXELS:
@@ -64,6 +71,9 @@ def seam(before: Picture, after: Picture, mask: Picture) -> float | None:
 def flicker(pictures: Picture) -> float | None:
     """Flicker within three frames: median over time of the mean second difference.
 
+    Sees texture that jumps. Fooled by speech, which changes a mouth quickly: compare with the source. Blind to
+    jumps in fewer than half of the frames.
+
     Args:
         pictures: (T, H, W) luma of consecutive, aligned frames.
     """
@@ -72,6 +82,59 @@ def flicker(pictures: Picture) -> float | None:
     pictures = np.asarray(pictures, np.float64)
     second = np.abs(pictures[:-2] - 2 * pictures[1:-1] + pictures[2:]).mean(axis=(1, 2))
     return float(np.median(second))
+
+
+def brightness(levels: NDArray[np.floating[Any]]) -> float | None:
+    """Root mean square of the second difference of a brightness over time.
+
+    Sees a gain that flickers, also in few frames. Fooled by light that flickers in the film, unless the source's
+    level at the same place is taken off first.
+
+    Args:
+        levels: (T,) mean luma of a region in consecutive frames, NaN where it is not known.
+    """
+    second = np.diff(np.asarray(levels, np.float64), 2)
+    second = second[np.isfinite(second)]
+    return float(np.sqrt(np.mean(np.square(second)))) if len(second) else None
+
+
+def ring_colour(before: NDArray[Any], patch: NDArray[Any], mask: Picture) -> float | None:
+    """CIELAB distance (CIE 1976) of a patch's colour from the source's on the ring of the mask.
+
+    The mean over eight sectors, of which each is averaged first, so that grain and small shifts do not count.
+    Sees a patch of another light or skin; about 2 is just noticeable. Fooled where the jaw moves, so that the
+    ring shows skin in one picture and background in the other: hence the median of the sectors.
+
+    Args:
+        before, patch: (H, W, 3) uint8 RGB; the patch before it is blended.
+        mask: (H, W) 0-1.
+    """
+    ring = (mask > 0.05) & (mask < 0.6)
+    if np.count_nonzero(ring) < FEWEST_PIXELS:
+        return None
+    y, x = np.nonzero(ring)
+    sector = ((np.arctan2(y - y.mean(), x - x.mean()) / np.pi + 1) * 4).astype(int) % 8
+    count = np.bincount(sector, minlength=8)
+    kept = count >= FEWEST_PIXELS // 8
+    means = []
+    for picture in (before, patch):
+        colours = picture[y, x].astype(np.float64) / 255
+        sums = np.stack([np.bincount(sector, colours[:, k], 8) for k in range(3)], axis=1)
+        means.append((sums[kept] / count[kept, None]).astype(np.float32))
+    if not kept.any():
+        return None
+    lab = [cv2.cvtColor(one[None], cv2.COLOR_RGB2Lab)[0] for one in means]
+    return float(np.median(np.linalg.norm(lab[0] - lab[1], axis=1)))
+
+
+def difference(before: Picture, after: Picture, region: Region) -> float | None:
+    """Mean absolute difference in a region, in parts of full scale.
+
+    Sees a face or a background that changed where nothing should. Encoding alone makes a difference.
+    """
+    if np.count_nonzero(region) < FEWEST_PIXELS:
+        return None
+    return float(np.abs(np.asarray(after, np.float64) - before)[region].mean())
 
 
 def changed_outside(before: NDArray[Any], after: NDArray[Any], mask: Picture) -> int:

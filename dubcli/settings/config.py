@@ -183,8 +183,47 @@ class ReportSettings(_Section):
     """What is measured for the report."""
 
     measure: int = Field(
-        default=48, ge=0, description="frames of each face measured again in the finished film; 0 for none"
+        default=72,
+        ge=0,
+        description="frames of each face and shot measured again, evenly spread; 0 for none",
     )
+
+
+class Limit(_Section):
+    """From which value a shot is to be looked at, and from which it is to be redone."""
+
+    look: float = Field(description="from here on the verdict is look")
+    redo: float = Field(description="from here on the verdict is redo")
+
+
+def _limit(look: float, redo: float, description: str) -> Limit:
+    return Field(default=Limit(look=look, redo=redo), description=description)  # type: ignore[no-any-return]
+
+
+class QualitySettings(_Section):
+    """Verdicts: good, look or redo, from limits on measures (docs/quality.md)."""
+
+    gate: Literal["none", "fail", "source"] = Field(
+        default="none",
+        description="what a shot to be redone does: nothing; `fail`: the run ends with exit code 8; "
+        "`source`: it shows the source's picture",
+    )
+    offset_ms: Limit = _limit(100.0, 160.0, "milliseconds between mouth and dub, above")
+    closure_ms: Limit = _limit(80.0, 140.0, "milliseconds between lip closures and their sounds, above")
+    correlation: Limit = _limit(0.2, 0.0, "fit of the mouth to what the dub asks for, below")
+    follows: Limit = _limit(0.6, 0.3, "fit of the mouth to its target, below")
+    amplitude: Limit = _limit(0.5, 0.25, "movement over that asked for, below")
+    exaggeration: Limit = _limit(2.0, 3.0, "movement over that asked for, above")
+    closure_hits: Limit = _limit(0.5, 0.2, "share of lip closures that are met, below")
+    still_motion: Limit = _limit(8.0, 15.0, "motion in silence, thousandths of the eye distance a frame, above")
+    tremble: Limit = _limit(2.0, 3.0, "motion above 8 Hz over the source's, above")
+    flicker: Limit = _limit(2.0, 3.0, "flicker of the mouth's picture over the source's, above")
+    brightness: Limit = _limit(6.0, 12.0, "flicker of brightness, thousandths of full scale, above")
+    sharpness: Limit = _limit(0.6, 0.35, "sharpness of the mouth over the source's, below")
+    seam: Limit = _limit(1.0, 2.0, "strength of the mask's edge, above")
+    colour: Limit = _limit(4.0, 8.0, "difference of colour on the mask's ring, CIELAB units, above")
+    identity: Limit = _limit(0.85, 0.7, "likeness to the person's own footage, below")
+    confidence: Limit = _limit(0.2, 0.05, "confidence of the lip engine, below")
 
 
 class RunSettings(_Section):
@@ -251,5 +290,6 @@ class Settings(_Section):
     compose: ComposeSettings = ComposeSettings()
     remux: RemuxSettings = RemuxSettings()
     report: ReportSettings = ReportSettings()
+    quality: QualitySettings = QualitySettings()
     engines: EnginesSettings = EnginesSettings()
     run: RunSettings = RunSettings()
