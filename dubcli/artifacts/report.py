@@ -17,7 +17,8 @@ from dubcli.artifacts.measures import Measure, Measures, Violation
 __all__ = ["Measure", "Measures", "Violation"]
 
 SCHEMA = 4
-FILM, DUB, OUTPUT, DATE, VERSION = "{{film}}", "{{dub}}", "{{output}}", "{{date}}", "{{version}}"
+FILM, DUB, OUTPUT = "{{film}}", "{{dub}}", "{{output}}"
+DATE, VERSION, TIMINGS = "{{date}}", "{{version}}", "{{timings}}"
 """Placeholders in the artifact for what no result depends on: file names, the day, the version of dubcli."""
 Range = tuple[int, int]
 """Frames [start, stop), counted over the whole film from 0."""
@@ -254,6 +255,7 @@ class Made(Strict):
         output: file name of the finished film.
         date: day and time at which it was published, UTC.
         version: of dubcli.
+        timings: seconds that each stage took, all its units together.
         preset: the shipped preset that the settings are nearest to.
         settings: those that differ from it.
         limits: of the verdicts, by measure.
@@ -262,6 +264,7 @@ class Made(Strict):
     output: str
     date: str
     version: str
+    timings: str
     preset: str
     settings: dict[str, str | int | float | bool]
     limits: dict[str, tuple[float, float]]

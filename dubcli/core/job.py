@@ -313,9 +313,11 @@ class Job:
             StoreError: the film or the report is not as it was committed, or not there.
             OSError: the disk is full or not writable.
         """
+        written = published.put(self.store, film, self.root, self.out)
         if report:
-            published.copy_report(self.store, report, self.root, self.film.name, self.dub.name)
-        return published.put(self.store, film, self.root, self.out)
+            names = published.names(self.root, self.film, self.dub, self.out)
+            published.copy_report(self.store, report, self.root, names)
+        return written
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:
         stage, _, name = unit_id.partition("/")

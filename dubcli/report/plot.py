@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 
 from markupsafe import Markup
 
-from dubcli.artifacts.report import Curves, Face, Report
+from dubcli.artifacts.report import Curves, Face, Report, Shot
 from dubcli.media import spans
 
 # Sizes in pixels of the SVG's own coordinates, set by hand.
@@ -30,6 +30,11 @@ def clock(seconds: float) -> str:
     tenths = round(seconds * 10)
     hours, minutes, rest = tenths // 36000, tenths // 600 % 60, tenths % 600
     return f"{hours}:{minutes:02}:{rest / 10:04.1f}" if hours else f"{minutes}:{rest / 10:04.1f}"
+
+
+def kind(shot: Shot) -> str:
+    """What a shot is shown as: its verdict, or `untouched`, `failed`, or `changed` where it was not measured."""
+    return str(shot.state if shot.state == "failed" else shot.verdict or shot.state)
 
 
 def frame_seconds(report: Report, frame: int) -> float:
@@ -53,13 +58,13 @@ def timeline(report: Report) -> Markup:
             rest = "failed" if face.state == "failed" else "untouched"
             parts = [(part, str(cue.kind)) for part in spans.clip(face.changed, span)]
             parts += [(part, rest) for part in spans.subtract(span, face.changed)]
-            for (first, last), kind in sorted(parts):
+            for (first, last), form in sorted(parts):
                 start, stop = (frame_seconds(report, frame) for frame in (first, last))
-                spoken.setdefault(face.person, []).append((start, stop, kind, f"{face.person}: {kind}"))
+                spoken.setdefault(face.person, []).append((start, stop, form, f"{face.person}: {form}"))
     people = sorted(spoken, key=lambda name: -sum(b - a for a, b, _, _ in spoken[name]))[:_MOST_PEOPLE]
     lanes: dict[str, list[Block]] = {
         "shots": [
-            (start, stop, str(shot.state), f"shot {shot.name}: {shot.what}")
+            (start, stop, kind(shot), f"shot {shot.name}: {shot.what}")
             for shot, (start, stop) in zip(report.shots, pairwise(edges), strict=True)
         ],
         "dub": [(span.start, span.stop, "speech", "dub speech") for span in report.speech],
@@ -71,10 +76,11 @@ def timeline(report: Report) -> Markup:
     for number, (name, blocks) in enumerate(lanes.items()):
         y = _TOP + number * (_LANE + 6)
         drawn.append(Markup('<text x="0" y="{}" class="name">{}</text>').format(y + 13, _abbreviate(name)))
-        for start, stop, kind, title in blocks:
+        for index, (start, stop, form, title) in enumerate(blocks):
             left, right = (_across(min(at, length) / length, _NAMES) for at in (start, stop))
             words = f"{title} {clock(start)}–{clock(stop)}"
-            drawn.append(_rect(kind, left, y, max(0.8, right - left - 0.8), _LANE, words))
+            shot = report.shots[index].name if name == "shots" else ""
+            drawn.append(_rect(form, left, y, max(0.8, right - left - 0.8), _LANE, words, shot))
     bottom = _TOP + len(lanes) * (_LANE + 6)
     drawn += _time_axis(0, length, bottom, _NAMES)
     return _svg("Timeline of the film", bottom + _BOTTOM, drawn, "timeline")
@@ -103,8 +109,8 @@ def curve(report: Report, face: Face, curves: Curves, points: int) -> Markup:
     bands = [(cue.start, cue.stop, f"band {cue.kind}", str(cue.kind)) for cue in face.cues]
     bands += [(skip.start, skip.stop, "band skip", skip.reason) for skip in face.skipped]
     parts = [
-        _rect(kind, x(start), _TOP, max(1.0, x(stop) - x(start)), floor - _TOP, title)
-        for start, stop, kind, title in bands
+        _rect(form, x(start), _TOP, max(1.0, x(stop) - x(start)), floor - _TOP, title)
+        for start, stop, form, title in bands
     ]
     for value in _ticks(top, 4):
         at = _number(y(value))
@@ -133,9 +139,10 @@ def _time_axis(begin: float, end: float, y: float, left: float) -> Iterator[Mark
         yield _tick(at, y + 16, clock(k * step), anchor)
 
 
-def _rect(kind: str, x: float, y: float, width: float, height: float, title: str) -> Markup:
+def _rect(form: str, x: float, y: float, width: float, height: float, title: str, shot: str = "") -> Markup:
     size = Markup('x="{}" y="{}" width="{}" height="{}"').format(*map(_number, (x, y, width, height)))
-    return Markup('<rect class="{}" {} rx="1.5"><title>{}</title></rect>').format(kind, size, title)
+    link = Markup(' data-shot="{}"').format(shot) if shot else ""
+    return Markup('<rect class="{}" {} rx="1.5"{}><title>{}</title></rect>').format(form, size, link, title)
 
 
 def _tick(x: float, y: float, text: str, anchor: str) -> Markup:
