@@ -1,11 +1,12 @@
 """Calibration of verdicts: clean shots, and the same shots with injected defects of several strengths.
 
-    python -m bench.verdicts FOOTAGE [--keep DIR] [--faces 14]
+    python -m bench.verdicts FOOTAGE [--keep DIR] [--faces 12]
 
-Makes jobs of clips and dubs up to their mouth patches, measures every changed face as it is, and then some of them
-with a defect put in: into the patches before they are blended, or into the sound. A row per defect and strength:
-how many were found (not `good`), how many are `redo`, and which measure decided. Strengths marked with * are those that a
-viewer notices: sync beyond ITU-R BT.1359's limits of acceptability (sound 90 ms early, 185 ms late), the others by looking.
+Makes jobs of clips and dubs up to their mouth patches, measures every changed face as it is, and then some of
+them with a defect put in: into the patches before they are blended, or into the sound. A row per defect and
+strength: how many were found (not `good`), how many are `redo`, and which measure decided. Strengths marked
+with * are those that a viewer notices: sync beyond ITU-R BT.1359's limits of acceptability (sound 90 ms early,
+185 ms late), the others by looking.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class _Table:
         return self.made.get(index)
 
 
-def cases(job: Job) -> Iterator[Case]:
+def cases(job: Job, most: int) -> Iterator[Case]:
     """Every changed face of a job."""
     view = plan.view(job)
     for name in (
@@ -169,7 +170,7 @@ def cases(job: Job) -> Iterator[Case]:
         first = int(track.frames[0])
         ranges = face.windows(
             patches.frames,
-            task.params["frames"],
+            most,
             lambda a, b, s=subject, f=first: float(s.speaks[a - f : b - f].sum()),
         )
         looked = [
@@ -320,7 +321,7 @@ PICTURE: tuple[tuple[str, tuple[tuple[float, bool], ...], Callable[[float], Chan
     ("held for so many frames (0: all)", ((3, False), (12, True), (0, True)), lambda n: held(int(n))),
     ("closures dropped, part", ((0.34, False), (1.0, True)), dropped),
 )
-SHIFTS = ((-0.08, False), (-0.2, True), (-0.28, True), (0.04, False), (0.12, True), (0.2, True))
+SHIFTS = ((-0.08, False), (-0.2, True), (-0.28, True), (0.04, False), (0.12, False), (0.2, True))
 SILENCES = ((0.5, True), (1.0, True))
 
 
@@ -364,7 +365,7 @@ def main() -> int:
     parser.add_argument("footage", type=Path)
     parser.add_argument("--keep", type=Path, help="folder of the jobs, kept for the next time")
     parser.add_argument(
-        "--faces", type=int, default=14, help="faces that defects are put into, evenly spread"
+        "--faces", type=int, default=12, help="faces that defects are put into, evenly spread"
     )
     arguments = parser.parse_args()
     limits = Settings().quality
@@ -372,7 +373,7 @@ def main() -> int:
         folder = arguments.keep or Path(scratch)
         every: list[Case] = []
         for job in prepared(arguments.footage, folder):
-            every += cases(job)
+            every += cases(job, arguments.frames)
         clean = []
         for case in every:
             case.clean = case.seen(finder)

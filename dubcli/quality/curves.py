@@ -53,7 +53,7 @@ def offset(measured: Curve, wanted: Curve, limit: int = 8) -> float | None:
     """
     _known(measured, wanted)
     first, second, size = _smoothed(measured), _smoothed(wanted), len(measured)
-    scores = {}
+    limit, scores = min(limit, size - 1), {}
     for shift in range(-limit, limit + 1):
         late = first[max(0, shift) : size + min(0, shift)]
         early = second[max(0, -shift) : size + min(0, -shift)]
@@ -136,13 +136,13 @@ def closure_lag(measured: Curve, seconds: Curve, sounds: Curve) -> tuple[float |
 
 
 def motion(aperture: Curve) -> float | None:
-    """Median movement of the lips from one frame to the next, in outer-eye distances a frame; 0 is still.
+    """Mean movement of the lips from one frame to the next, in outer-eye distances a frame; 0 is still.
 
     Sees a mouth that moves in silence. The tracker's own noise is part of it, more so on small faces.
     """
     steps = np.abs(np.diff(np.asarray(aperture, np.float64)))
     steps = steps[np.isfinite(steps)]
-    return float(np.median(steps)) if len(steps) else None
+    return float(steps.mean()) if len(steps) else None
 
 
 def tremble(aperture: Curve, rate: float) -> float | None:

@@ -16,7 +16,7 @@ from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import mesh as regions
 from dubcli.face.crop import eight_bit
 from dubcli.face.roi import Roi, roi_of
-from dubcli.media import decode, layout
+from dubcli.media import decode, layout, spans
 from dubcli.media.patches import Patches, Placed
 from dubcli.quality import curves, pixels
 from dubcli.quality.mouth import Look, Mouth
@@ -27,9 +27,12 @@ Window = tuple[int, int]
 
 WINDOW = 36  # frames, a second and a half, that are measured together; set by hand
 _OUTSIDE_FRAMES = 6  # per face; the same arithmetic does them all
+_BORDER = 6  # pixels around a region, for filters
 _WHOLE = 0.99  # weight from which a frame counts as wholly changed
 _SILENT = 0.1  # probability of speech under which a mouth is to rest; set by hand
 _SILENCE_SECONDS = 0.25  # from speech: lips move before and after a sound; set by hand
+_REST_SECONDS = 0.5  # of silence at least, in which lips are expected to rest; set by hand
+_SETTLING_SECONDS = 0.12  # at either end of it; set by hand
 _MIN_CONFIDENCE = 0.5  # confidence of the aligner from which a missed sound counts; set by hand
 _FEWEST_FOR_OFFSET = 30  # frames of speech; fewer fit anywhere; set by hand
 _MUST: tuple[tuple[Literal["closure", "contact", "rounding"], tuple[str, ...], float], ...] = (
@@ -105,8 +108,16 @@ class Subject:
 
     @property
     def rests(self) -> NDArray[np.bool_]:
-        """(T,) frames that are wholly changed and in which the lips have no reason to move."""
-        return np.asarray((self.weight > _WHOLE) & (self.still | (self.dub.speech < _SILENT)))
+        """(T,) frames that are wholly changed and in which the lips have no reason to move.
+
+        They lie inside stretches of half a second without speech: lips close after a sound and open before one.
+        """
+        quiet = (self.weight > _WHOLE) & (self.still | (self.dub.speech < _SILENT))
+        out = np.zeros(len(quiet), bool)
+        margin, shortest = round(_SETTLING_SECONDS * self.rate), round(_REST_SECONDS * self.rate)
+        for start, stop in spans.runs_of_true(quiet, max(1, shortest)):
+            out[start + margin : stop - margin] = True
+        return out
 
 
 @dataclass
@@ -196,7 +207,7 @@ def eight_bit_part(
     rgb, roi = frame.rgb(), roi_of(mesh)
     height, width = rgb.shape[:2]
     picture, _, x, y = patch
-    reach = 0.75 * roi.side
+    reach = 0.72 * roi.side  # half a diagonal
     low = np.minimum(roi.centre - reach, (x, y))
     high = np.maximum(roi.centre + reach, (x + picture.shape[1], y + picture.shape[0]))
     x0, y0 = np.clip(np.floor(low), 0, (width - 2, height - 2)).astype(int)
@@ -217,44 +228,62 @@ def _add(
     """Take in one frame, given the part of the source around the face."""
     source, x, y = part
     corner = np.array((x, y, 0), np.float32)
-    mask, own = placed(patch, source, x, y)
-    dubbed = blended(source, own, mask)
+    mask, own, dubbed = placed(patch, source, x, y)
     local = mesh - corner
     sight = finder.observe(dubbed, roi_of(local))
     if sight is not None:
         seen.aperture[index - first] = regions.aperture(sight.mesh)
         seen.width[index - first] = regions.width(sight.mesh)
     new = local if sight is None else sight.mesh
-    seen.mouth.add(Look(index, source, dubbed, own, mask, local, new), total)
+    part, shift = _lower_face(local, mask)
+    pictures = (np.ascontiguousarray(picture[part]) for picture in (source, dubbed, own))
+    seen.mouth.add(
+        Look(index, *pictures, np.ascontiguousarray(mask[part]), local - shift, new - shift), total
+    )
+
+
+def _lower_face(
+    mesh: NDArray[np.float32], mask: NDArray[np.float32]
+) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
+    """Where the face from the eyes down and the mask lie in a picture, and the first pixel's place (3,)."""
+    height, width = mask.shape
+    eyes = float(mesh[[regions.EYE_LEFT, regions.EYE_RIGHT], 1].min())
+    low = np.array([mesh[:468, 0].min(), eyes])
+    high = mesh[:468, :2].max(axis=0)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows):
+        low = np.minimum(low, (columns[0], rows[0]))
+        high = np.maximum(high, (columns[-1] + 1, rows[-1] + 1))
+    x0, y0 = np.clip(np.floor(low - _BORDER), 0, (width - 2, height - 2)).astype(int)
+    x1, y1 = np.clip(np.ceil(high + _BORDER), (x0 + 2, y0 + 2), (width, height)).astype(int)
+    return (slice(y0, y1), slice(x0, x1)), np.array((x0, y0, 0), np.float32)
 
 
 def placed(
     patch: Placed, source: NDArray[np.uint8], x: int, y: int
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Mask (H, W) 0-1 and picture (H, W, 3) of a patch in a part of the film whose first pixel is at (x, y)."""
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
+    """A patch in a part of the film whose first pixel is at (x, y), and both mixed.
+
+    Returns:
+        Its mask (H, W) 0-1, its own picture in place (H, W, 3), and the composite (H, W, 3).
+    """
     rgb, mask, left, top = patch
     height, width = source.shape[:2]
-    full, picture = np.zeros((height, width), np.float32), source.copy()
+    full, picture, mixed = np.zeros((height, width), np.float32), source.copy(), source.copy()
     a, b = max(0, left - x), max(0, top - y)
     right, bottom = min(width, left - x + mask.shape[1]), min(height, top - y + mask.shape[0])
     if a < right and b < bottom:
-        here = np.s_[b - top + y : bottom - top + y, a - left + x : right - left + x]
-        full[b:bottom, a:right] = mask[here].astype(np.float32) / np.iinfo(mask.dtype).max
+        here, there = (
+            np.s_[b - top + y : bottom - top + y, a - left + x : right - left + x],
+            np.s_[b:bottom, a:right],
+        )
+        weight = mask[here].astype(np.float32) * np.float32(1 / np.iinfo(mask.dtype).max)
         shown = eight_bit(rgb[here])
-        inside = mask[here] > 0
-        picture[b:bottom, a:right][inside] = shown[inside]
-    return full, picture
-
-
-def blended(
-    source: NDArray[np.uint8], patch: NDArray[np.uint8], mask: NDArray[np.float32]
-) -> NDArray[np.uint8]:
-    """Source and patch (H, W, 3) mixed by a mask (H, W)."""
-    out = source.copy()
-    inside = mask > 0
-    weight = mask[inside][:, None]
-    out[inside] = np.rint(source[inside] * (1 - weight) + patch[inside] * weight).astype(np.uint8)
-    return out
+        full[there] = weight
+        cv2.copyTo(shown, (weight > 0).astype(np.uint8), picture[there])
+        # Both weights sum to 1, so that this is a mean: cv2 has it in one pass.
+        mixed[there] = cv2.blendLinear(shown, np.ascontiguousarray(source[there]), weight, 1 - weight)
+    return full, picture, mixed
 
 
 def changed_outside(was: decode.Frame, patch: Placed) -> int:
@@ -264,7 +293,7 @@ def changed_outside(was: decode.Frame, patch: Placed) -> int:
     patch = was.square.to_raster(patch)
     was.colour.blend(planes, *patch)
     height, width = form.view(was.planes, 0).shape
-    mask, _ = placed(patch, np.zeros((height, width, 3), np.uint8), 0, 0)
+    mask, _, _ = placed(patch, np.zeros((height, width, 3), np.uint8), 0, 0)
     count = 0
     for k in range(len(form.components)):
         before, after = form.view(was.planes, k), form.view(planes, k)

@@ -17,7 +17,7 @@ from dubcli.quality import likeness, pixels
 Image = NDArray[np.uint8]
 Mesh = NDArray[np.float32]
 
-PIXELS_EVERY = 3  # measured frames between those whose pixels are measured; set by hand
+PIXELS_EVERY = 4  # measured frames between those whose pixels are measured; set by hand
 _MOST_LIKENESSES = 12  # pictures of a face that are compared with the person's footage; set by hand
 _CHEEKS = ((117, 118, 101, 36, 205, 187, 123), (346, 347, 330, 266, 425, 411, 352))
 _SKIN = 0.95  # of the mask, from which a pixel counts as patch alone; set by hand
@@ -66,7 +66,8 @@ class Mouth:
         skin = _skin(look)
         known = np.count_nonzero(skin) >= pixels.FEWEST_PIXELS
         for levels, picture in zip(self._levels, (look.source, look.dubbed), strict=True):
-            levels.append(float(pixels.luma(picture[skin]).mean()) if known else np.nan)
+            mean = cv2.mean(picture, skin.astype(np.uint8))[:3] if known else (np.nan,) * 3
+            levels.append(float(pixels.luma(np.array(mean) / 255)))
         if self.looks % PIXELS_EVERY == 0:
             self._measure(look, skin)
         if self.own and self.looks % max(1, expected // _MOST_LIKENESSES) == 0:

@@ -16,14 +16,15 @@ Picture = NDArray[np.floating[Any]]
 Region = NDArray[np.bool_]
 
 FEWEST_PIXELS = 64  # of a region that is measured; set by hand
-_SECOND_DIFFERENCE = np.outer([1, -2, 1], [1, -2, 1]).astype(np.float64)
+_SECOND_DIFFERENCE = np.outer([1, -2, 1], [1, -2, 1]).astype(np.float32)
 _SLOPE_SIGMA = 2.0  # pixels (standard deviation) of a blur that removes grain and keeps a seam; set by hand
 
 
 def luma(rgb: NDArray[Any]) -> NDArray[np.float32]:
     """Luma of (..., 3) RGB by BT.709, scaled to 0-1 where it comes as integers; (...) float32."""
     scale = np.iinfo(rgb.dtype).max if np.issubdtype(rgb.dtype, np.integer) else 1
-    return np.asarray(rgb @ np.array([0.2126, 0.7152, 0.0722], np.float32) / scale, np.float32)
+    weights = np.array([0.2126, 0.7152, 0.0722], np.float32) / np.float32(scale)
+    return np.asarray(rgb.astype(np.float32) @ weights, np.float32)
 
 
 def sharpness(picture: Picture, region: Region) -> float | None:
@@ -34,7 +35,7 @@ def sharpness(picture: Picture, region: Region) -> float | None:
     """
     if np.count_nonzero(region) < FEWEST_PIXELS:
         return None
-    detail = cv2.Laplacian(np.asarray(picture, np.float64), cv2.CV_64F, borderType=cv2.BORDER_REPLICATE)
+    detail = cv2.Laplacian(np.asarray(picture, np.float32), cv2.CV_32F, borderType=cv2.BORDER_REPLICATE)
     return float(np.sqrt(np.square(detail[region]).mean()))
 
 
@@ -48,7 +49,7 @@ def grain(picture: Picture, region: Region) -> float | None:
     if np.count_nonzero(region) < FEWEST_PIXELS:
         return None
     rest = cv2.filter2D(
-        np.asarray(picture, np.float64), cv2.CV_64F, _SECOND_DIFFERENCE, borderType=cv2.BORDER_REPLICATE
+        np.asarray(picture, np.float32), cv2.CV_32F, _SECOND_DIFFERENCE, borderType=cv2.BORDER_REPLICATE
     )
     return float(1.4826 * np.median(np.abs(rest[region])) / 6)
 
@@ -60,11 +61,11 @@ def seam(before: Picture, after: Picture, mask: Picture) -> float | None:
     patch and source that differ. Fooled by a beard or a collar under the ring, whose edges hide more than one
     should.
     """
-    ring = (mask > 0.01) & (mask < 0.3)
+    ring = _ring(mask, 0.01, 0.3)
     if np.count_nonzero(ring) < FEWEST_PIXELS:
         return None
-    change_slope = _slope(np.asarray(after, np.float64) - before)[ring]
-    source_slope = _slope(np.asarray(before, np.float64))[ring]
+    change_slope = _slope(np.asarray(after, np.float32) - before)[ring]
+    source_slope = _slope(np.asarray(before, np.float32))[ring]
     return float(np.percentile(change_slope, 95) / max(float(np.percentile(source_slope, 95)), 1 / 255))
 
 
@@ -87,8 +88,8 @@ def flicker(pictures: Picture) -> float | None:
 def brightness(levels: NDArray[np.floating[Any]]) -> float | None:
     """Root mean square of the second difference of a brightness over time.
 
-    Sees a gain that flickers, also in few frames. Fooled by light that flickers in the film, unless the source's
-    level at the same place is taken off first.
+    Sees a gain that flickers, also in few frames. Fooled by light that flickers in the film, unless the
+    source's level at the same place is taken off first.
 
     Args:
         levels: (T,) mean luma of a region in consecutive frames, NaN where it is not known.
@@ -109,7 +110,7 @@ def ring_colour(before: NDArray[Any], patch: NDArray[Any], mask: Picture) -> flo
         before, patch: (H, W, 3) uint8 RGB; the patch before it is blended.
         mask: (H, W) 0-1.
     """
-    ring = (mask > 0.05) & (mask < 0.6)
+    ring = _ring(mask, 0.05, 0.6) & (mask > 0.05)  # elsewhere there is no patch
     if np.count_nonzero(ring) < FEWEST_PIXELS:
         return None
     y, x = np.nonzero(ring)
@@ -145,7 +146,18 @@ def changed_outside(before: NDArray[Any], after: NDArray[Any], mask: Picture) ->
     return int(np.count_nonzero(differs & (mask <= 0)))
 
 
-def _slope(picture: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ring(mask: Picture, low: float, high: float) -> Region:
+    """Where a mask rises from `low` to `high`, two pixels on either side included: a hard edge has a ring too."""
+    square = np.ones((5, 5), np.uint8)
+    outer = cv2.dilate((mask > low).astype(np.uint8), square)
+    inner = cv2.erode((mask >= high).astype(np.uint8), square)
+    return np.asarray((outer > 0) & (inner == 0))
+
+
+def _slope(picture: Any) -> NDArray[np.float32]:
     smooth = cv2.GaussianBlur(picture, (0, 0), _SLOPE_SIGMA, borderType=cv2.BORDER_REPLICATE)
-    down, across = np.gradient(smooth)
-    return np.asarray(np.hypot(down, across))
+    half = np.array([-0.5, 0, 0.5], np.float32)
+    one = np.ones(1, np.float32)
+    across = cv2.sepFilter2D(smooth, cv2.CV_32F, half, one, borderType=cv2.BORDER_REPLICATE)
+    down = cv2.sepFilter2D(smooth, cv2.CV_32F, one, half, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.magnitude(across, down))

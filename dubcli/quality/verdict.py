@@ -17,7 +17,7 @@ WORST_FIRST: tuple[Verdict, ...] = ("redo", "look", "good")
 
 _FEWEST_SPEECH = 24  # frames of speech under which a correlation is not judged; set by hand
 _FEWEST_FRAMES = 8  # measured frames under which nothing else is; set by hand
-_FEWEST_REST = 12  # frames at rest under which motion in silence is not judged; set by hand
+_FEWEST_REST = 8  # frames at rest under which motion in silence is not judged; set by hand
 
 
 @dataclass(frozen=True)

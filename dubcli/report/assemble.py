@@ -45,6 +45,7 @@ _VISITS_SHARE, _POSTERS_SHARE = 0.8, 0.2  # of what is decoded
 _PEOPLE_NAMED = 8  # in warnings
 _SHOTS_NAMED = 12  # in warnings
 _LENGTH_TOLERANCE_SECONDS = 0.5  # by which lengths of film and dub may differ without a warning; set by hand
+_OFFSCREEN_SHARE = 0.6  # of the dub's speech, from which a warning says so; set by hand
 _MIN_SPACING_FRAMES = 6  # frames between pictures of a face at least; set by hand
 
 
@@ -340,6 +341,9 @@ def _warnings(
             more = len(names) - _SHOTS_NAMED
             listed = ", ".join(names[:_SHOTS_NAMED]) + (f" and {more} more" if more > 0 else "")
             yield f"{kind}, for {measure}: {'shot' if len(names) == 1 else 'shots'} {listed}"
+    spoken, hidden = work.dub().speech_seconds, sum(span.stop - span.start for span in work.offscreen())
+    if spoken and hidden > _OFFSCREEN_SHARE * spoken:
+        yield f"{hidden:.0f} of {spoken:.0f} s of the dub's speech is off screen; check who speaks: dubcli cue show"
     if abs(longer) >= _LENGTH_TOLERANCE_SECONDS:
         yield f"the dub is {abs(longer):.1f} s {'longer' if longer > 0 else 'shorter'} than the film"
     if not faces:

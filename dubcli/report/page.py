@@ -7,16 +7,17 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib import resources
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from dubcli.artifacts.measures import Measure, Measures
-from dubcli.artifacts.report import Face, Report, Shot
+from dubcli.artifacts.report import Face, Report
 from dubcli.report import plot
 from dubcli.report.assemble import Pictures
+from dubcli.report.stills import Shown
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,13 @@ _HEADINGS = (
     _Heading("tremble", "tremble, ‰", "{:.1f}", "movement above 8 Hz, of the eye distance", "speech", relative=True),
     _Heading("flicker", "flicker, ‰", "{:.1f}", "change within three frames, of full scale", "pictures", relative=True),
     _Heading("brightness", "flicker of light, ‰", "{:.1f}", "the same of the brightness of replaced skin", "pictures"),
-    _Heading("sharpness", "sharpness", "{:.2f}", "detail of the mouth over that of the cheek", "third", relative=True),
-    _Heading("grain", "grain", "{:.2f}", "grain around the mouth over that of the cheek", "third"),
-    _Heading("seam", "seam", "{:.2f}", "strength of the mask's edge; from about 1 it may show", "third"),
-    _Heading("colour", "colour", "{:.1f}", "difference on the mask's ring, CIELAB units", "third"),
+    _Heading("sharpness", "sharpness", "{:.2f}", "detail of the mouth over that of the cheek", "fourth", relative=True),
+    _Heading("grain", "grain", "{:.2f}", "grain around the mouth over that of the cheek", "fourth"),
+    _Heading("seam", "seam", "{:.2f}", "strength of the mask's edge; from about 1 it may show", "fourth"),
+    _Heading("colour", "colour", "{:.1f}", "difference on the mask's ring, CIELAB units", "fourth"),
     _Heading("identity", "likeness", "{:.2f}", "of the lower face to this person's own footage", "some"),
+    _Heading("encoded", "encoding, ‰", "{:.1f}", "difference of the upper face in both films after encoding", ""),
+    _Heading("changed_outside", "changed outside", "{}", "samples outside the mask, before encoding", ""),
 )  # fmt: skip
 _MORE = {
     "exaggeration": "movement",
@@ -68,21 +71,7 @@ _MOST_POINTS, _FEWEST_POINTS = (
     40,
 )  # of a curve; set by hand: more would be invisible, fewer lose its form
 _POINTS_IN_ALL = 200_000  # of each kind of curve, 10 bytes a point; set by hand
-_PIXELS_EVERY = 3  # as in `quality.mouth`
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A row of a face's table, as text."""
-
-    heading: str
-    meaning: str
-    dubbed: str
-    source: str
-    look: str
-    redo: str
-    seen: str
-    verdict: str
+_PIXELS_EVERY = 4  # as in `quality.mouth`
 
 
 def page(report: Report, pictures: Pictures) -> str:
@@ -99,7 +88,11 @@ def page(report: Report, pictures: Pictures) -> str:
         style=Markup(_file("page.css").strip()),
         script=Markup(script),
         script_hash=Markup(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
-        shots=Markup(_shots(environment, report, pictures)),
+        data=Markup(_shots(report, pictures)),
+        measures=Markup(
+            json.dumps([[row.heading, row.meaning] for row in _HEADINGS]).replace("<", "\\u003c")
+        ),
+        rate=report.film.rate[0] / report.film.rate[1],
         timeline=plot.timeline(report),
         headings={row.name: row.heading for row in _HEADINGS} | _MORE,
         found_reasons=sorted(reasons),
@@ -110,62 +103,95 @@ def page(report: Report, pictures: Pictures) -> str:
     )
 
 
-def _shots(environment: jinja2.Environment, report: Report, pictures: Pictures) -> str:
-    """All shots as JSON for the page's script: what they are found by, and how they look."""
-    template = environment.from_string(_file("shot.html"))
+def _shots(report: Report, pictures: Pictures) -> str:
+    """All shots as compact JSON, from which the page's script makes what is looked at."""
     curves = sum(face.curves is not None for shot in report.shots for face in shot.faces)
     points = min(_MOST_POINTS, max(_FEWEST_POINTS, _POINTS_IN_ALL // max(1, curves)))
-    common = {
-        "pictures": pictures,
-        "rate": report.film.rate[0] / report.film.rate[1],
-        "seconds": partial(plot.frame_seconds, report),
-        "curve": lambda face: plot.curve(report, face, face.curves, points),
-        "rows": lambda face: list(_rows(report, face)),
-    }
     found = []
     for shot in report.shots:
-        place = partial(_place, report, shot)
-        html = template.render(shot=shot, kind=plot.kind(shot), place=place, **common)
-        people = sorted({face.person for face in shot.faces})
-        reasons = sorted({reason.measure for face in shot.faces for reason in face.reasons})
-        texts = [reason.text for face in shot.faces for reason in face.reasons]
-        words = [shot.name, shot.timecode or "", plot.clock(shot.seconds), shot.what, *people, *texts]
-        found.append(
-            {
-                "name": shot.name,
-                "start": shot.start,
-                "frames": shot.stop - shot.start,
-                "kind": plot.kind(shot),
-                "excess": max((_severity(report, face) for face in shot.faces), default=0.0),
-                "people": people,
-                "reasons": reasons,
-                "text": " ".join(words).lower(),
-                "html": html,
-            }
-        )
-    # In a script element only `</` and `<!--` could end or change it.
-    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+        row: dict[str, Any] = {
+            "name": shot.name,
+            "start": shot.start,
+            "stop": shot.stop,
+            "seconds": shot.seconds,
+            "kind": plot.kind(shot),
+            "what": shot.what,
+            "excess": max((_severity(face) for face in shot.faces), default=0.0),
+            "faces": [_face(report, face, pictures.faces.get(face.name), points) for face in shot.faces],
+        }
+        if shot.timecode is not None:
+            row["timecode"] = shot.timecode
+        if shot.name in pictures.posters:
+            row["poster"] = _base64(pictures.posters[shot.name])
+        found.append(row)
+    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    # Only these could end the script element or change how it is read (HTML standard, 13.2.5.4 ff.).
+    for mark, harmless in (("</", "<\\/"), ("<!--", "\\u003c!--"), ("<script", "\\u003cscript")):
+        text = text.replace(mark, harmless)
+    return text
 
 
-def _severity(report: Report, face: Face) -> float:
+def _face(report: Report, face: Face, shown: Shown | None, points: int) -> dict[str, Any]:
+    """One face for the page's script; what is empty is left out."""
+    row: dict[str, Any] = {
+        "name": face.name,
+        "person": face.person,
+        "start": face.start,
+        "stop": face.stop,
+        "changed": face.frames_changed,
+        "verdict": face.verdict,
+        "confidence": face.confidence,
+        "reasons": [[one.measure, one.verdict, one.text, one.advice] for one in face.reasons],
+        "cues": [[cue.start, cue.stop, cue.kind] for cue in face.cues],
+        "skipped": [[skip.start, skip.stop, skip.reason] for skip in face.skipped],
+    }
+    if face.curves:
+        lines = (face.curves.source, face.curves.target, face.curves.dubbed)
+        row["curves"] = [plot.thinned(line, points) for line in lines]
+    if face.measures:
+        row["worst"] = face.measures.worst
+        row["rows"] = list(_rows(report, face))
+        row["missed"] = [
+            [one.frame, one.phone.lower(), one.kind, one.measured, one.limit]
+            for one in face.measures.violations
+        ]
+    if shown:
+        row["stills"] = [[frame, _base64(was), _base64(now)] for frame, was, now in shown.stills]
+        if shown.loop:
+            row["loop"] = [_base64(shown.loop), shown.loop_frames]
+    return {name: value for name, value in row.items() if value not in (None, [])}
+
+
+def _severity(face: Face) -> float:
     """How bad a face is, to put the worst first: its reasons, and its confidence among those without."""
     grave = {"redo": 2.0, "look": 1.0, "good": 0.0}
-    return sum(grave[reason.verdict] for reason in face.reasons) + (1 - (face.confidence or 1.0)) / 2
+    return sum(grave[reason.verdict] for reason in face.reasons) + round(
+        (1 - (face.confidence or 1.0)) / 2, 3
+    )
 
 
-def _place(report: Report, shot: Shot, frame: int) -> str:
-    """Time and frame number of a frame of a shot; its timecode where the film has one."""
-    at = plot.clock(plot.frame_seconds(report, frame))
-    if shot.timecode is None:
-        return f"{at} · frame {frame}"
-    return f"shot {shot.timecode} +{frame - shot.start} · {at} · frame {frame}"
-
-
-def _rows(report: Report, face: Face) -> Iterator[_Row]:
-    """The measures of a face that have a value."""
+def _rows(report: Report, face: Face) -> Iterator[list[Any]]:
+    """The measures of a face that have a value: number of the heading, and the cells as text."""
     assert face.measures
     verdicts = {reason.measure: reason.verdict for reason in face.reasons}
-    for row in _HEADINGS:
+    for number, row in enumerate(_HEADINGS):
+        if row.name == "encoded":
+            if face.encoded is not None:
+                yield [number, _written(face.encoded, row.form), "–", "", "", "stills", ""]
+            continue
+        if row.name == "changed_outside":
+            if face.measures.changed_outside is not None:
+                seen = "6 frames at most"
+                yield [
+                    number,
+                    str(face.measures.changed_outside),
+                    "–",
+                    "",
+                    "1",
+                    seen,
+                    verdicts.get(row.name, ""),
+                ]
+            continue
         pair: Measure = getattr(face.measures, row.name)
         if pair.dubbed is None and pair.source is None:
             continue
@@ -174,13 +200,7 @@ def _rows(report: Report, face: Face) -> Iterator[_Row]:
             verdicts.get("exaggeration") if row.name == "amplitude" else None
         )
         values = [_written(value, row.form) for value in (pair.dubbed, pair.source)]
-        yield _Row(row.heading, row.meaning, *values, look, redo, _seen(row, face.measures), verdict or "")
-    if face.encoded is not None:
-        meaning = "difference of the upper face in both films after encoding, of full scale"
-        yield _Row("encoding, ‰", meaning, f"{face.encoded:.1f}", "–", "", "", "stills", "")
-    if face.measures.changed_outside is not None:
-        outside, meaning = str(face.measures.changed_outside), "samples outside the mask, before encoding"
-        yield _Row("changed outside", meaning, outside, "–", "", "1", "6 frames at most", "")
+        yield [number, *values, look, redo, _seen(row, face.measures), verdict or ""]
 
 
 def _limit(report: Report, row: _Heading, which: int, source: float | None) -> str:
@@ -201,7 +221,7 @@ def _seen(row: _Heading, found: Measures) -> str:
         "closures": f"{found.closures} closures",
         "sounds": f"{found.sounds} sounds",
         "pictures": f"{found.picture_frames} frames",
-        "third": f"{-(-found.picture_frames // _PIXELS_EVERY)} frames",
+        "fourth": f"{-(-found.picture_frames // _PIXELS_EVERY)} frames",
         "some": f"{min(12, found.picture_frames)} frames",
     }[row.seen]
 
@@ -210,8 +230,12 @@ def _file(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
 def _jpeg(data: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+    return "data:image/jpeg;base64," + _base64(data)
 
 
 def _written(value: float | None, form: str) -> str:

@@ -1,21 +1,20 @@
-"""Plots of the report as inline SVG: the film's timeline, and the lip-aperture curves of a face."""
+"""The film's timeline as inline SVG, and curves thinned for the page."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from markupsafe import Markup
 
-from dubcli.artifacts.report import Curves, Face, Report, Shot
+from dubcli.artifacts.report import Report, Shot
 from dubcli.media import spans
 
 # Sizes in pixels of the SVG's own coordinates, set by hand.
 _WIDTH = 960
-_CURVE_HEIGHT = 170
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 22
+_RIGHT, _TOP, _BOTTOM = 8, 10, 22
 _LANE = 18
 _MOST_PEOPLE = 8
 _NAMES = 80  # pixels for the names of lanes
@@ -86,42 +85,17 @@ def timeline(report: Report) -> Markup:
     return _svg("Timeline of the film", bottom + _BOTTOM, drawn, "timeline")
 
 
-def curve(report: Report, face: Face, curves: Curves, points: int) -> Markup:
-    """Aperture of one face's lips over time: in the source, its target, and measured in the finished film.
+def thinned(line: Sequence[float | None], most: int) -> list[list[int | None]]:
+    """Points of a curve for the page: frames after its start, and values in thousandths.
 
     Args:
-        report, face, curves: what to draw.
-        points: of a line at most.
+        line: one value a frame, None where it is not known.
+        most: points at most; of a longer curve the lowest and highest of each short range are kept.
     """
-    lines = {"source": curves.source, "target": curves.target, "dubbed": curves.dubbed}
-    values = [value for line in lines.values() for value in line if value is not None]
-    top = max(0.1, max(values, default=0.0) * 1.08)
-    last = max(face.start + 1, face.stop - 1)
-    floor = _CURVE_HEIGHT - _BOTTOM
-
-    def x(frame: float) -> float:
-        return _across((min(max(frame, face.start), last) - face.start) / (last - face.start), _LEFT)
-
-    def y(value: float) -> float:
-        # Lips whose target is pressed are below zero; a picture cannot show that.
-        return _TOP + (1 - max(0.0, value) / top) * (floor - _TOP)
-
-    bands = [(cue.start, cue.stop, f"band {cue.kind}", str(cue.kind)) for cue in face.cues]
-    bands += [(skip.start, skip.stop, "band skip", skip.reason) for skip in face.skipped]
-    parts = [
-        _rect(form, x(start), _TOP, max(1.0, x(stop) - x(start)), floor - _TOP, title)
-        for start, stop, form, title in bands
-    ]
-    for value in _ticks(top, 4):
-        at = _number(y(value))
-        parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(_LEFT, at, _WIDTH - _RIGHT))
-        parts.append(_tick(_LEFT - 6, y(value) + 4, f"{value:g}", "end"))
-    parts += _time_axis(frame_seconds(report, face.start), frame_seconds(report, last), floor, _LEFT)
-    for name, line in lines.items():
-        path = _path([(x(curves.start + k), None if v is None else y(v)) for k, v in _decimate(line, points)])
-        if path:
-            parts.append(Markup('<path class="{}" d="{}"/>').format(name, path))
-    return _svg(f"Lip aperture of {face.person} in {face.name}", _CURVE_HEIGHT, parts, "curve")
+    points = _decimate(line, most)
+    if all(value is None for _, value in points):
+        return [[], []]
+    return [[at for at, _ in points], [None if value is None else round(1000 * value) for _, value in points]]
 
 
 def _across(part: float, left: float) -> float:
@@ -151,11 +125,6 @@ def _tick(x: float, y: float, text: str, anchor: str) -> Markup:
     )
 
 
-def _ticks(top: float, most: int) -> list[float]:
-    step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 1e9) if top / s <= most)
-    return [k * step for k in range(int(top / step) + 1)]
-
-
 def _decimate(line: Sequence[float | None], most: int) -> list[tuple[int, float | None]]:
     """Points of a curve; of a long one, the lowest and highest of each short range."""
     points = list(enumerate(line))
@@ -170,14 +139,6 @@ def _decimate(line: Sequence[float | None], most: int) -> list[tuple[int, float 
         else:
             kept.append((start, None))
     return kept
-
-
-def _path(points: Iterable[tuple[float, float | None]]) -> str:
-    pieces = []
-    for known, run in groupby(points, key=lambda point: point[1] is not None):
-        if known:
-            pieces.append("M" + "L".join(f"{_number(px)} {_number(py)}" for px, py in run if py is not None))
-    return "".join(pieces)
 
 
 def _number(value: float) -> str:

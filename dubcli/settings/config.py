@@ -208,21 +208,21 @@ class QualitySettings(_Section):
         description="what a shot to be redone does: nothing; `fail`: the run ends with exit code 8; "
         "`source`: it shows the source's picture",
     )
-    offset_ms: Limit = _limit(100.0, 160.0, "milliseconds between mouth and dub, above")
+    offset_ms: Limit = _limit(90.0, 160.0, "milliseconds between mouth and dub, above")
     closure_ms: Limit = _limit(80.0, 140.0, "milliseconds between lip closures and their sounds, above")
     correlation: Limit = _limit(0.2, 0.0, "fit of the mouth to what the dub asks for, below")
     follows: Limit = _limit(0.6, 0.3, "fit of the mouth to its target, below")
     amplitude: Limit = _limit(0.5, 0.25, "movement over that asked for, below")
     exaggeration: Limit = _limit(2.0, 3.0, "movement over that asked for, above")
     closure_hits: Limit = _limit(0.5, 0.2, "share of lip closures that are met, below")
-    still_motion: Limit = _limit(8.0, 15.0, "motion in silence, thousandths of the eye distance a frame, above")
+    still_motion: Limit = _limit(8.0, 15.0, "motion in silence, 1/1000 of the eye distance a frame, above")
     tremble: Limit = _limit(2.0, 3.0, "motion above 8 Hz over the source's, above")
     flicker: Limit = _limit(2.0, 3.0, "flicker of the mouth's picture over the source's, above")
-    brightness: Limit = _limit(6.0, 12.0, "flicker of brightness, thousandths of full scale, above")
+    brightness: Limit = _limit(10.0, 40.0, "flicker of brightness, thousandths of full scale, above")
     sharpness: Limit = _limit(0.6, 0.35, "sharpness of the mouth over the source's, below")
-    seam: Limit = _limit(1.0, 2.0, "strength of the mask's edge, above")
-    colour: Limit = _limit(4.0, 8.0, "difference of colour on the mask's ring, CIELAB units, above")
-    identity: Limit = _limit(0.85, 0.7, "likeness to the person's own footage, below")
+    seam: Limit = _limit(0.5, 1.5, "strength of the mask's edge, above")
+    colour: Limit = _limit(3.0, 8.0, "difference of colour on the mask's ring, CIELAB units, above")
+    identity: Limit = _limit(0.9, 0.75, "likeness to the person's own footage, below")
     confidence: Limit = _limit(0.2, 0.05, "confidence of the lip engine, below")
 
 

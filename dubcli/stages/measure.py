@@ -98,6 +98,8 @@ def run(task: Task) -> None:
     """Write the measures of one face, and its aperture as it was measured."""
     from functools import partial
 
+    import cv2
+
     from dubcli.artifacts import measures, tracks
     from dubcli.artifacts.media import MediaInfo
     from dubcli.artifacts.shots import Frames
@@ -106,6 +108,7 @@ def run(task: Task) -> None:
     from dubcli.media.patches import Patches
     from dubcli.quality import face
 
+    cv2.setNumThreads(1)  # the pictures are small: dividing them costs more than it saves
     frames, video = Frames.load(task.inputs["split"]), MediaInfo.load(task.inputs["probe"]).film
     track = tracks.load_one(task.inputs["track"], task.facts["track"])
     subject = _subject(task, track, frames.seconds[track.frames], float(video.rate))
