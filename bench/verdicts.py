@@ -20,6 +20,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ def cases(job: Job, most: int) -> Iterator[Case]:
         ranges = face.windows(
             patches.frames,
             most,
-            lambda a, b, s=subject, f=first: float(s.speaks[a - f : b - f].sum()),
+            partial(_spoken, subject, first),
         )
         looked = [
             frame for a, b in ranges for frame in decode.frames(task.inputs["film"], video, frames.pts, a, b)
@@ -191,6 +192,10 @@ def cases(job: Job, most: int) -> Iterator[Case]:
             return dataclasses.replace(sound, phones=tuple(moved))
 
         yield Case(f"{job.root.stem}/{unit.name}", subject, looked, placed, measure._own(task), shifted)
+
+
+def _spoken(subject: face.Subject, first: int, start: int, stop: int) -> float:
+    return float(subject.speaks[start - first : stop - first].sum())
 
 
 # Defects in the picture: each changes one patch.
@@ -298,7 +303,7 @@ def _moved(case: Case, source: int, index: int) -> Placed:
 
 
 def _gained(rgb: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
-    return np.clip(np.rint(rgb * gain), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(rgb * gain), 0, 255), np.uint8)
 
 
 def _eyes(case: Case, index: int) -> float:
@@ -364,6 +369,7 @@ def main() -> int:
     )
     parser.add_argument("footage", type=Path)
     parser.add_argument("--keep", type=Path, help="folder of the jobs, kept for the next time")
+    parser.add_argument("--frames", type=int, default=36, help="frames of each face that are measured")
     parser.add_argument(
         "--faces", type=int, default=12, help="faces that defects are put into, evenly spread"
     )

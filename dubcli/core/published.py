@@ -19,7 +19,7 @@ from dubcli.artifacts import report as report_file
 from dubcli.core.model import Artifact
 from dubcli.core.sources import mark, mark_or_none, read_cache_file
 from dubcli.core.store import Files, Store, damage_message, sha256, write_atomically
-from dubcli.errors import StoreError
+from dubcli.errors import CheckError, StoreError
 
 NOTE = "published.json"
 
@@ -125,6 +125,21 @@ def copy_report(store: Store, report: Artifact, root: Path, names: Mapping[str, 
             write_atomically(target, data)
 
 
+def check_verdicts(report: Artifact, root: Path) -> None:
+    """Fail where a shot's verdict is redo.
+
+    Raises:
+        CheckError: so it is; the film and its report are published all the same.
+    """
+    redo = report_file.Verdicts.load(report.path).redo
+    if redo:
+        some = ", ".join(redo[:5]) + (f" and {len(redo) - 5} more" if len(redo) > 5 else "")
+        shots = "1 shot is" if len(redo) == 1 else f"{len(redo)} shots are"
+        raise CheckError(
+            f"{shots} to be redone ({some}); see {root / 'report.html'}, or set quality.gate=none"
+        )
+
+
 def names(root: Path, film: Path, dub: Path, out: Path) -> dict[str, str]:
     """What the report's placeholders stand for: file names, when the film was published, by which version.
 
@@ -144,7 +159,8 @@ def names(root: Path, film: Path, dub: Path, out: Path) -> dict[str, str]:
 def _timings(root: Path) -> str:
     """What each stage took, from the job's events: seconds of the last run of each of its units."""
     last: dict[tuple[str, str], float] = {}
-    with contextlib.suppress(OSError), open(root / "events.jsonl", encoding="utf-8", errors="replace") as lines:
+    path = root / "events.jsonl"
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 event = json.loads(line)

@@ -16,7 +16,7 @@ from typing import Any
 
 import dubcli
 from dubcli import stages
-from dubcli.core import keys, plan, sources
+from dubcli.core import keys, plan, published, sources
 from dubcli.core.events import Events
 from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
@@ -353,6 +353,8 @@ def run(
                 moved = job.publish(film, report)
                 events("published", path=str(job.out), new=moved)
             events("run.stop", units=runner.ran, seconds=round(time.monotonic() - began, 3))
+        if job.settings.quality.gate == "fail" and (made := runner.view.artifacts.get("report", {}).get("film")):
+            published.check_verdicts(made, job.root)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from dubcli.face import mesh as regions
 from dubcli.face.crop import eight_bit
 from dubcli.face.roi import Roi, roi_of
 from dubcli.media import decode, layout, spans
-from dubcli.media.patches import Patches, Placed
+from dubcli.media.patches import Placed
 from dubcli.quality import curves, pixels
 from dubcli.quality.mouth import Look, Mouth
 from dubcli.speech.basis import FEWEST_FRAMES, below
@@ -48,6 +48,13 @@ class Observed(Protocol):
     @property
     def mesh(self) -> NDArray[np.float32]:
         """(478, 3) pixels."""
+
+
+class Placing(Protocol):
+    """Patches by frame number (`media.patches.Patches`)."""
+
+    def at(self, index: int) -> Placed | None:
+        """The patch for a frame, None where there is none; frames are asked for in rising order."""
 
 
 class Finder(Protocol):
@@ -171,7 +178,7 @@ def look(
     subject: Subject,
     ranges: Sequence[Window],
     frames: Callable[[int, int], Iterable[decode.Frame]],
-    patches: Patches,
+    patches: Placing,
     finder: Finder,
     own: list[NDArray[np.float64]],
 ) -> Seen:
@@ -187,7 +194,8 @@ def look(
     """
     track = subject.track
     first, total = int(track.frames[0]), sum(stop - start for start, stop in ranges)
-    seen = Seen(*np.full((2, len(track.frames)), np.nan, np.float32), Mouth(own))
+    unknown = np.full(len(track.frames), np.nan, np.float32)
+    seen = Seen(unknown, unknown.copy(), Mouth(own))
     for start, stop in ranges:
         for frame in frames(start, stop):
             patch = patches.at(frame.index)
@@ -235,11 +243,10 @@ def _add(
         seen.aperture[index - first] = regions.aperture(sight.mesh)
         seen.width[index - first] = regions.width(sight.mesh)
     new = local if sight is None else sight.mesh
-    part, shift = _lower_face(local, mask)
-    pictures = (np.ascontiguousarray(picture[part]) for picture in (source, dubbed, own))
-    seen.mouth.add(
-        Look(index, *pictures, np.ascontiguousarray(mask[part]), local - shift, new - shift), total
-    )
+    box, shift = _lower_face(local, mask)
+    was, now, patched = (np.ascontiguousarray(picture[box]) for picture in (source, dubbed, own))
+    shape = np.ascontiguousarray(mask[box])
+    seen.mouth.add(Look(index, was, now, patched, shape, local - shift, new - shift), total)
 
 
 def _lower_face(

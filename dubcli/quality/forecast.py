@@ -7,8 +7,8 @@ from typing import Literal
 
 Level = Literal["good", "fair", "poor"]
 
-# Set by hand, by what is known of each (docs/quality.md): the footage of a mouth bounds what can be shown of it, while
-# half of what speech tells comes from the prior alone.
+# Set by hand: the footage of a mouth bounds what can be shown of it, while most of what speech says comes from
+# the prior alone (docs/quality.md).
 _FOOTAGE_FRAMES = (75, 24)  # of the reference bank: below the first fair, below the second poor
 _COVERAGE = (0.75, 0.4)  # share of the frames to dub whose head pose the footage has
 _FIT = (0.4, 0.15)  # correlation of the mouth model on held-out speech
@@ -50,7 +50,7 @@ def forecast(
     if (speech or 0) < _SPEECH_SECONDS:
         levels.append("fair")
         words.append(f"{(speech or 0):.0f} s of their own speech: the prior alone drives the mouth")
-    worst: Level = next((level for level in ("poor", "fair") if level in levels), "good")  # type: ignore[misc]
+    worst: Level = next((level for level in ("poor", "fair") if level in levels), "good")
     if not words:
         words = [f"{footage} frames of footage, {(speech or 0):.0f} s of speech"]
     return Forecast(worst, "; ".join(words))

@@ -1,8 +1,8 @@
 """Is it this person's mouth? The lower face of pictures, compared with the person's own footage.
 
-The lower face is warped to the front view of the average head (`face.identity.frontal`), its light is normalised,
-and histograms of gradients describe it (Dalal & Triggs 2005); of a person's own pictures, with whatever
-mouth, the nearest counts.
+The lower face is warped to the front view of the average head (`face.identity.frontal`) and made small; its
+shading about the mean and its colours describe it. Of a person's own pictures, with whatever mouth, the
+nearest counts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def describe(picture: NDArray[np.uint8], mesh: NDArray[np.float32]) -> NDArray[n
     small = cv2.resize(lab, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float64)
     grey = small[..., 0] - small[..., 0].mean()
     shape = grey / max(float(np.linalg.norm(grey)), 1e-6)
-    # Skin and lips by their colour: a and b about 20, of which people differ by a few.
+    # Skin and lips by their colour: a and b are about 20, and people differ by a few.
     tint = small[..., 1:] / (40 * _SIDE)
     parts = [shape.ravel(), tint.ravel()]
     vector = np.concatenate(parts)

@@ -64,8 +64,9 @@ def seam(before: Picture, after: Picture, mask: Picture) -> float | None:
     ring = _ring(mask, 0.01, 0.3)
     if np.count_nonzero(ring) < FEWEST_PIXELS:
         return None
-    change_slope = _slope(np.asarray(after, np.float32) - before)[ring]
-    source_slope = _slope(np.asarray(before, np.float32))[ring]
+    source = np.asarray(before, np.float32)
+    change_slope = _slope(np.asarray(after, np.float32) - source)[ring]
+    source_slope = _slope(source)[ring]
     return float(np.percentile(change_slope, 95) / max(float(np.percentile(source_slope, 95)), 1 / 255))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dubcli.artifacts.measures import Measure, Measures
-from dubcli.settings.config import Limit, QualitySettings
+from dubcli.settings.config import Limits, QualitySettings
 
 Verdict = Literal["good", "look", "redo"]
 WORST_FIRST: tuple[Verdict, ...] = ("redo", "look", "good")
@@ -196,12 +196,11 @@ def worst(verdicts: list[Verdict]) -> Verdict:
     return next((verdict for verdict in WORST_FIRST if verdict in verdicts), "good")
 
 
-def _against(rule: _Rule, value: float, limit: Limit) -> list[Reason]:
+def _against(rule: _Rule, value: float, limits: Limits) -> list[Reason]:
     """The reason that a value past its limits gives, if any."""
-    sign = -1 if rule.below else 1
-    if sign * value < sign * limit.look:
+    sign, (look, redo) = -1 if rule.below else 1, limits
+    if sign * value < sign * look:
         return []
-    verdict: Verdict = "redo" if sign * value >= sign * limit.redo else "look"
-    wide = abs(limit.redo - limit.look) or 1.0
-    excess = 1 + sign * (value - limit.redo) / wide
+    verdict: Verdict = "redo" if sign * value >= sign * redo else "look"
+    excess = 1 + sign * (value - redo) / (abs(redo - look) or 1.0)
     return [Reason(rule.name, verdict, rule.text.format(value=value), rule.advice, round(excess, 3))]

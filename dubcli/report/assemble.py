@@ -293,11 +293,7 @@ def _report(
             timings=TIMINGS,
             preset=work.facts["preset"],
             settings=work.facts["settings"],
-            limits={
-                name: (value["look"], value["redo"])
-                for name, value in limits.model_dump().items()
-                if isinstance(value, dict)
-            },
+            limits={name: pair for name, pair in limits.model_dump().items() if isinstance(pair, tuple)},
         ),
         film=film,
         dub=dub,

@@ -68,7 +68,8 @@ class Tally:
             told = None
             if count.posed:
                 footage = self._footage(person.id)[1]
-                told = forecast(footage, fit and fit.seconds, fit and fit.corr, count.covered / count.posed)
+                known = (fit.seconds, fit.corr) if fit else (None, None)
+                told = forecast(footage, *known, count.covered / count.posed)
             found.append(
                 Person(
                     name=person.name or person.id,
@@ -94,7 +95,7 @@ class Tally:
                 if (folder := self._work.inputs.get(f"tracks/{shot}")) is not None:
                     thumbs = tracks.thumbs(folder, number)
                     if len(thumbs):
-                        out[person.id] = stills.portrait(thumbs)
+                        out[person.id] = stills.portrait(thumbs[len(thumbs) // 2])
         return out
 
     def _footage(self, person: str) -> tuple[NDArray[np.bool_], int]:

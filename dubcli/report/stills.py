@@ -1,8 +1,8 @@
-"""Pictures of source and finished film for the page: stills, short loops, posters; and what encoding changed."""
+"""Pictures of source and finished film for the page: stills, loops, posters; and what encoding changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,9 +125,9 @@ def poster(version: Version, frame: int) -> bytes:
     return _jpeg(version.video.displayed(small))
 
 
-def portrait(thumbs: Sequence[Image]) -> bytes:
-    """A JPEG of one of a face's thumbnails."""
-    return _jpeg(np.asarray(thumbs[len(thumbs) // 2]))
+def portrait(thumb: Image) -> bytes:
+    """A JPEG of a face's thumbnail."""
+    return _jpeg(thumb)
 
 
 def _upper_face(old: Image, new: Image, mesh: NDArray[np.float32]) -> float | None:

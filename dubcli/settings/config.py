@@ -189,15 +189,12 @@ class ReportSettings(_Section):
     )
 
 
-class Limit(_Section):
-    """From which value a shot is to be looked at, and from which it is to be redone."""
-
-    look: float = Field(description="from here on the verdict is look")
-    redo: float = Field(description="from here on the verdict is redo")
+Limits = tuple[float, float]
+"""The values of a measure from which the verdict is look, and redo."""
 
 
-def _limit(look: float, redo: float, description: str) -> Limit:
-    return Field(default=Limit(look=look, redo=redo), description=description)  # type: ignore[no-any-return]
+def _limits(look: float, redo: float, description: str) -> Limits:
+    return Field(default=(look, redo), description=f"look, redo: {description}")  # type: ignore[no-any-return]
 
 
 class QualitySettings(_Section):
@@ -208,22 +205,22 @@ class QualitySettings(_Section):
         description="what a shot to be redone does: nothing; `fail`: the run ends with exit code 8; "
         "`source`: it shows the source's picture",
     )
-    offset_ms: Limit = _limit(90.0, 160.0, "milliseconds between mouth and dub, above")
-    closure_ms: Limit = _limit(80.0, 140.0, "milliseconds between lip closures and their sounds, above")
-    correlation: Limit = _limit(0.2, 0.0, "fit of the mouth to what the dub asks for, below")
-    follows: Limit = _limit(0.6, 0.3, "fit of the mouth to its target, below")
-    amplitude: Limit = _limit(0.5, 0.25, "movement over that asked for, below")
-    exaggeration: Limit = _limit(2.0, 3.0, "movement over that asked for, above")
-    closure_hits: Limit = _limit(0.5, 0.2, "share of lip closures that are met, below")
-    still_motion: Limit = _limit(8.0, 15.0, "motion in silence, 1/1000 of the eye distance a frame, above")
-    tremble: Limit = _limit(2.0, 3.0, "motion above 8 Hz over the source's, above")
-    flicker: Limit = _limit(2.0, 3.0, "flicker of the mouth's picture over the source's, above")
-    brightness: Limit = _limit(10.0, 40.0, "flicker of brightness, thousandths of full scale, above")
-    sharpness: Limit = _limit(0.6, 0.35, "sharpness of the mouth over the source's, below")
-    seam: Limit = _limit(0.5, 1.5, "strength of the mask's edge, above")
-    colour: Limit = _limit(3.0, 8.0, "difference of colour on the mask's ring, CIELAB units, above")
-    identity: Limit = _limit(0.9, 0.75, "likeness to the person's own footage, below")
-    confidence: Limit = _limit(0.2, 0.05, "confidence of the lip engine, below")
+    offset_ms: Limits = _limits(90.0, 160.0, "milliseconds between mouth and dub, above")
+    closure_ms: Limits = _limits(80.0, 140.0, "milliseconds between lip closures and their sounds, above")
+    correlation: Limits = _limits(0.2, 0.0, "fit of the mouth to what the dub asks for, below")
+    follows: Limits = _limits(0.6, 0.3, "fit of the mouth to its target, below")
+    amplitude: Limits = _limits(0.5, 0.25, "movement over that asked for, below")
+    exaggeration: Limits = _limits(2.0, 3.0, "movement over that asked for, above")
+    closure_hits: Limits = _limits(0.5, 0.2, "share of lip closures that are met, below")
+    still_motion: Limits = _limits(8.0, 15.0, "motion in silence, 1/1000 of the eye distance a frame, above")
+    tremble: Limits = _limits(2.0, 3.0, "motion above 8 Hz over the source's, above")
+    flicker: Limits = _limits(2.0, 3.0, "flicker of the mouth's picture over the source's, above")
+    brightness: Limits = _limits(10.0, 40.0, "flicker of brightness, thousandths of full scale, above")
+    sharpness: Limits = _limits(0.6, 0.35, "sharpness of the mouth over the source's, below")
+    seam: Limits = _limits(0.5, 1.5, "strength of the mask's edge, above")
+    colour: Limits = _limits(3.0, 8.0, "difference of colour on the mask's ring, CIELAB units, above")
+    identity: Limits = _limits(0.9, 0.75, "likeness to the person's own footage, below")
+    confidence: Limits = _limits(0.2, 0.05, "confidence of the lip engine, below")
 
 
 class RunSettings(_Section):

@@ -31,8 +31,11 @@ _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 def units(job: JobView) -> list[Unit]:
     """One unit per face and shot that was changed; none where `report.measure` is 0."""
     most = job.settings.report.measure
-    changed = {name: made for name, made in job.all("lips").items() if PatchFacts.load(made.path).changed}
-    if not most or not changed:
+    if not most:
+        return []
+    frames = {name: PatchFacts.load(made.path).changed for name, made in job.all("lips").items()}
+    changed = {name: made for name, made in job.all("lips").items() if frames[name]}
+    if not changed:
         return []
     split, probe, cues = job.one("split"), job.one("probe"), Cues.load(job.one("cue").path)
     shots, owners = Shots.load(split.path).named(), Cast.load(job.one("cast").path).owners
@@ -76,7 +79,7 @@ def units(job: JobView) -> list[Unit]:
                     "still": still.get(name, []),
                     "measured_by": [measured_by.name, measured_by.algorithm],
                 },
-                cost=min(most, PatchFacts.load(made.path).changed),
+                cost=min(most, frames[name]),
                 needs=job.picture_needs,
             )
         )

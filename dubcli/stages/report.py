@@ -42,7 +42,7 @@ def units(job: JobView) -> list[Unit]:
             "film",
             inputs={"film": film.sha256, **{r: artifact.content for r, artifact in used.items()}},
             paths={"film": film.path, **{role: artifact.path for role, artifact in used.items()}},
-            params={"quality": settings.quality.model_dump()},
+            params={"quality": settings.quality.model_dump(exclude={"gate"})},
             facts={
                 "suffix": job.suffix,
                 "keep_matching": settings.motion.keep_matching,

@@ -431,7 +431,7 @@ def test_a_film_in_which_no_mouth_moves_says_why_and_warns(
 
 
 def test_somebody_who_was_to_speak_and_never_does_is_named() -> None:
-    spoken = _hostile().shots[0].faces[0].model_copy(update={"person": "Anna"})
+    spoken = hostile().shots[0].faces[0].model_copy(update={"person": "Anna"})
     lost = (model.Skip(start=0, stop=9, reason="lost"),)
     silent = spoken.model_copy(update={"person": "Ben", "changed": (), "skipped": lost})
     extra = silent.model_copy(update={"person": "an extra", "cues": ()})
@@ -472,7 +472,7 @@ def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
 
 def test_the_page_of_a_feature_film_stays_small() -> None:
     """2,500 shots, 40 people, two faces in each shot, as many pictures as there may be."""
-    source, size, rng = _hostile(), 70, np.random.default_rng(1)
+    source, size, rng = hostile(), 70, np.random.default_rng(1)
     shot, face, shots = source.shots[0], source.shots[0].faces[0], []
     for number in range(2500):
         start, stop = number * size, (number + 1) * size
@@ -525,7 +525,7 @@ class _Tags(HTMLParser):
         self.text += data
 
 
-def _hostile() -> model.Report:
+def hostile() -> model.Report:
     cue = model.Cue(start=0, stop=5, kind="speak", confidence=1.0)
     skip = model.Skip(start=5, stop=9, reason=HOSTILE)
     curves = model.Curves(start=0, source=(0.1,) * 9, target=(None,) * 9, dubbed=(0.2,) * 9)
@@ -573,7 +573,7 @@ def test_names_are_text_on_the_page_and_nothing_is_loaded() -> None:
     pictures = Pictures(
         posters={HOSTILE: b"x"}, faces={"0.0": Shown([(3, b"y", b"z")], b"w", 2)}, people={"p01": b"v"}
     )
-    text = page.page(_hostile(), pictures)
+    text = page.page(hostile(), pictures)
     seen = _Tags()
     seen.feed(text)
     assert seen.scripts == ["application/json", "application/json", ""]
@@ -604,7 +604,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_peaks() -> None:
 
 
 def test_the_timeline_shows_as_spoken_only_what_was_changed() -> None:
-    report = _hostile()
+    report = hostile()
     kinds = re.findall(r'<rect class="(speak|untouched)"', str(plot.timeline(report)))
     assert kinds == ["speak"]
     face = report.shots[0].faces[0].model_copy(update={"changed": ((1, 2), (3, 5)), "person": "Anna"})
