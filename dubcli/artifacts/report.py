@@ -266,7 +266,7 @@ class Made(Strict):
     version: str
     timings: str
     preset: str
-    settings: dict[str, str | int | float | bool]
+    settings: dict[str, str | int | float | bool | tuple[float, float]]
     limits: dict[str, tuple[float, float]]
 
 

@@ -292,7 +292,7 @@ def _report(
             version=VERSION,
             timings=TIMINGS,
             preset=work.facts["preset"],
-            settings=work.facts["settings"],
+            settings={k: tuple(v) if isinstance(v, list) else v for k, v in work.facts["settings"].items()},
             limits={name: pair for name, pair in limits.model_dump().items() if isinstance(pair, tuple)},
         ),
         film=film,

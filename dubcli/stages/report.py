@@ -71,9 +71,10 @@ def run(task: Task) -> None:
     from dubcli.report.gather import Work
     from dubcli.report.page import page
     from dubcli.settings.config import QualitySettings
+    from dubcli.settings.document import validate
 
     work = Work(task.inputs, task.facts)
-    limits = QualitySettings.model_validate(task.params["quality"])
+    limits = validate(task.params["quality"], QualitySettings)
     report, pictures = assemble(work, limits, task.report)
     for line in unmoved([face for shot in report.shots for face in shot.faces]):
         task.warn(line)
