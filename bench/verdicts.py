@@ -5,8 +5,8 @@
 Makes jobs of clips and dubs up to their mouth patches, measures every changed face as it is, and then some of
 them with a defect put in: into the patches before they are blended, or into the sound. A row per defect and
 strength: how many were found (not `good`), how many are `redo`, and which measure decided. Strengths marked
-with * are those that a viewer notices: sync beyond ITU-R BT.1359's limits of acceptability (sound 90 ms early,
-185 ms late), the others by looking.
+with * are those that a viewer notices: sync beyond ITU-R BT.1359's limits of acceptability (sound 90 ms
+early, 185 ms late), the others by looking.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """Hostile files: mutates every kind of file that a user can hand over, and lets the command line read it.
 
-`python -m tests.fuzz FOLDER CASES [FIRST]` (`make fuzz`) prints counts as JSON. A case fails, with its number, on a
-traceback, an exit code that is a bug's, a hang, a file written outside the job, or an attempt to reach the network.
+`python -m tests.fuzz FOLDER CASES [FIRST]` (`make fuzz`) prints counts as JSON. A case fails, with its number, on
+a traceback, an exit code that is a bug's, a hang, a file written outside the job, or an attempt to reach the
+network.
 Media are read by `tests.media.fuzz`, which this calls for a share of the cases.
 """
 
+# ruff: noqa: E501 (lines of the files that are mutated)
 from __future__ import annotations
 
 import contextlib
@@ -15,12 +17,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dubcli.cli import main as command
 from dubcli.errors import ExitCode

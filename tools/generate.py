@@ -1,4 +1,4 @@
-"""Write what is generated from the code: man pages, shell completion, and the JSON schemas of presets and reports.
+"""Write what is generated from the code: man pages, shell completion, schemas of presets and reports.
 
 `python tools/generate.py` writes the files; with `--check` it lists stale files and exits with 1.
 """

@@ -72,7 +72,8 @@ def _loaded(root: Path) -> Report:
     try:
         return Report.load(root)
     except StoreError:
-        raise StoreError(f"{root / Report.FILE} is not valid; delete it and type: dubcli run {root}") from None
+        path = root / Report.FILE
+        raise StoreError(f"{path} is not valid; delete it and type: dubcli run {root}") from None
 
 
 def _edl(job: Job, report: Report) -> str:

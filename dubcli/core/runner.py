@@ -353,7 +353,8 @@ def run(
                 moved = job.publish(film, report)
                 events("published", path=str(job.out), new=moved)
             events("run.stop", units=runner.ran, seconds=round(time.monotonic() - began, 3))
-        if job.settings.quality.gate == "fail" and (made := runner.view.artifacts.get("report", {}).get("film")):
+        made = runner.view.artifacts.get("report", {}).get("film")
+        if made and job.settings.quality.gate == "fail":
             published.check_verdicts(made, job.root)
 
 

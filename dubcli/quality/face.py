@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 import cv2
@@ -117,7 +118,7 @@ class Subject:
     def rests(self) -> NDArray[np.bool_]:
         """(T,) frames that are wholly changed and in which the lips have no reason to move.
 
-        They lie inside stretches of half a second without speech: lips close after a sound and open before one.
+        They lie inside half a second or more without speech: lips close after a sound, and open before one.
         """
         quiet = (self.weight > _WHOLE) & (self.still | (self.dub.speech < _SILENT))
         out = np.zeros(len(quiet), bool)
@@ -167,8 +168,8 @@ def windows(patched: NDArray[np.int32], most: int, wanted: Callable[[int, int], 
     count = most // size
     edges = np.linspace(first, last, count + 1).round().astype(int)
     out = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        starts = range(int(low), int(high) - size + 1, 4)
+    for low, high in pairwise(edges.tolist()):
+        starts = range(low, high - size + 1, 4)
         best = max(starts, key=lambda start: (wanted(start, start + size), -start))
         out.append((best, best + size))
     return out

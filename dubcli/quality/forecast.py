@@ -7,8 +7,8 @@ from typing import Literal
 
 Level = Literal["good", "fair", "poor"]
 
-# Set by hand: the footage of a mouth bounds what can be shown of it, while most of what speech says comes from
-# the prior alone (docs/quality.md).
+# Set by hand: the footage of a mouth bounds what can be shown of it, while most of what speech says comes
+# from the prior alone (docs/quality.md).
 _FOOTAGE_FRAMES = (75, 24)  # of the reference bank: below the first fair, below the second poor
 _COVERAGE = (0.75, 0.4)  # share of the frames to dub whose head pose the footage has
 _FIT = (0.4, 0.15)  # correlation of the mouth model on held-out speech

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -96,7 +97,7 @@ class Mouth:
     def _consecutive(self, pile: list[Any]) -> NDArray[np.float32]:
         """The longest run of consecutive frames."""
         edges = [0, *(np.flatnonzero(np.diff(self._frames) != 1) + 1).tolist(), len(pile)]
-        start, stop = max(zip(edges, edges[1:], strict=False), key=lambda run: run[1] - run[0])
+        start, stop = max(pairwise(edges), key=lambda run: run[1] - run[0])
         return np.array(pile[start:stop])
 
     def _measure(self, look: Look, skin: NDArray[np.bool_]) -> None:

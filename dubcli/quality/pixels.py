@@ -73,8 +73,8 @@ def seam(before: Picture, after: Picture, mask: Picture) -> float | None:
 def flicker(pictures: Picture) -> float | None:
     """Flicker within three frames: median over time of the mean second difference.
 
-    Sees texture that jumps. Fooled by speech, which changes a mouth quickly: compare with the source. Blind to
-    jumps in fewer than half of the frames.
+    Sees texture that jumps. Fooled by speech, which changes a mouth quickly: compare with the source. Blind
+    to jumps in fewer than half of the frames.
 
     Args:
         pictures: (T, H, W) luma of consecutive, aligned frames.
@@ -148,7 +148,7 @@ def changed_outside(before: NDArray[Any], after: NDArray[Any], mask: Picture) ->
 
 
 def _ring(mask: Picture, low: float, high: float) -> Region:
-    """Where a mask rises from `low` to `high`, two pixels on either side included: a hard edge has a ring too."""
+    """Where a mask rises from `low` to `high`, and two pixels on either side: a hard edge has a ring too."""
     square = np.ones((5, 5), np.uint8)
     outer = cv2.dilate((mask > low).astype(np.uint8), square)
     inner = cv2.erode((mask >= high).astype(np.uint8), square)

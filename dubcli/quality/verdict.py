@@ -139,7 +139,7 @@ _RULES = (
         "smooth its curve with: dubcli motion; or try another engine",
     ),
     _Rule(
-        "flicker", _over_source("flicker"), "the mouth's picture flickers {value:.1f} times as much as the source",
+        "flicker", _over_source("flicker"), "the mouth's picture flickers {value:.1f} times as much as before",
         "try another engine, or forbid the face in cast.yaml",
     ),
     _Rule(
@@ -183,7 +183,7 @@ def judge(found: Measures, confidence: float | None, limits: QualitySettings) ->
             reasons += _against(rule, value, getattr(limits, rule.name))
     if confidence is not None:
         rule = _Rule(
-            "confidence", lambda _: None, "little of this person's footage fits what was wanted ({value:.2f})",
+            "confidence", lambda _: None, "little of this person's footage fits what is wanted ({value:.2f})",
             "raise gallery.budget_mb, or try another engine", below=True,
         )  # fmt: skip
         reasons += _against(rule, confidence, limits.confidence)

@@ -339,7 +339,7 @@ def _warnings(
             yield f"{kind}, for {measure}: {'shot' if len(names) == 1 else 'shots'} {listed}"
     spoken, hidden = work.dub().speech_seconds, sum(span.stop - span.start for span in work.offscreen())
     if spoken and hidden > _OFFSCREEN_SHARE * spoken:
-        yield f"{hidden:.0f} of {spoken:.0f} s of the dub's speech is off screen; check who speaks: dubcli cue show"
+        yield f"{hidden:.0f} of {spoken:.0f} s of the dub is off screen; check who speaks: dubcli cue show"
     if abs(longer) >= _LENGTH_TOLERANCE_SECONDS:
         yield f"the dub is {abs(longer):.1f} s {'longer' if longer > 0 else 'shorter'} than the film"
     if not faces:

@@ -43,24 +43,74 @@ class _Heading:
 
 _HEADINGS = (
     _Heading("offset_ms", "offset, ms", "{:+.0f}", "by which the mouth comes after its speech", "speech"),
-    _Heading("closure_ms", "closures late, ms", "{:+.0f}", "by which lips close after the sounds that need it", "sounds"),
-    _Heading("correlation", "fits the dub", "{:.2f}", "correlation of the aperture with what speech asks for", "speech"),
+    _Heading(
+        "closure_ms",
+        "closures late, ms",
+        "{:+.0f}",
+        "by which lips close after the sounds that need it",
+        "sounds",
+    ),
+    _Heading(
+        "correlation",
+        "fits the dub",
+        "{:.2f}",
+        "correlation of the aperture with what speech asks for",
+        "speech",
+    ),
     _Heading("follows", "fits the target", "{:.2f}", "correlation of the aperture with its target", "speech"),
     _Heading("amplitude", "movement", "{:.2f}", "spread of the aperture over that of its target", "speech"),
-    _Heading("articulation", "articulation", "{:.1f}", "spread of the aperture, 1/100 of the eye distance", "speech"),
-    _Heading("closure_hits", "closures met", "{:.0%}", "share of lip closures at which the lips meet", "closures"),
-    _Heading("still_motion", "motion at rest, ‰", "{:.1f}", "movement a frame without speech, of the eye distance", "rest"),
-    _Heading("tremble", "tremble, ‰", "{:.1f}", "movement above 8 Hz, of the eye distance", "speech", relative=True),
-    _Heading("flicker", "flicker, ‰", "{:.1f}", "change within three frames, of full scale", "pictures", relative=True),
-    _Heading("brightness", "flicker of light, ‰", "{:.1f}", "the same of the brightness of replaced skin", "pictures"),
-    _Heading("sharpness", "sharpness", "{:.2f}", "detail of the mouth over that of the cheek", "fourth", relative=True),
+    _Heading(
+        "articulation",
+        "articulation",
+        "{:.1f}",
+        "spread of the aperture, 1/100 of the eye distance",
+        "speech",
+    ),
+    _Heading(
+        "closure_hits", "closures met", "{:.0%}", "share of lip closures at which the lips meet", "closures"
+    ),
+    _Heading(
+        "still_motion",
+        "motion at rest, ‰",
+        "{:.1f}",
+        "movement a frame without speech, of the eye distance",
+        "rest",
+    ),
+    _Heading(
+        "tremble", "tremble, ‰", "{:.1f}", "movement above 8 Hz, of the eye distance", "speech", relative=True
+    ),
+    _Heading(
+        "flicker",
+        "flicker, ‰",
+        "{:.1f}",
+        "change within three frames, of full scale",
+        "pictures",
+        relative=True,
+    ),
+    _Heading(
+        "brightness",
+        "flicker of light, ‰",
+        "{:.1f}",
+        "the same of the brightness of replaced skin",
+        "pictures",
+    ),
+    _Heading(
+        "sharpness",
+        "sharpness",
+        "{:.2f}",
+        "detail of the mouth over that of the cheek",
+        "fourth",
+        relative=True,
+    ),
     _Heading("grain", "grain", "{:.2f}", "grain around the mouth over that of the cheek", "fourth"),
     _Heading("seam", "seam", "{:.2f}", "strength of the mask's edge; from about 1 it may show", "fourth"),
     _Heading("colour", "colour", "{:.1f}", "difference on the mask's ring, CIELAB units", "fourth"),
     _Heading("identity", "likeness", "{:.2f}", "of the lower face to this person's own footage", "some"),
-    _Heading("encoded", "encoding, ‰", "{:.1f}", "difference of the upper face in both films after encoding", ""),
+    _Heading(
+        "encoded", "encoding, ‰", "{:.1f}", "difference of the upper face in both films after encoding", ""
+    ),
     _Heading("changed_outside", "changed outside", "{}", "samples outside the mask, before encoding", ""),
-)  # fmt: skip
+)
 _MORE = {
     "exaggeration": "movement",
     "confidence": "confidence",

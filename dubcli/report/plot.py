@@ -32,7 +32,7 @@ def clock(seconds: float) -> str:
 
 
 def kind(shot: Shot) -> str:
-    """What a shot is shown as: its verdict, or `untouched`, `failed`, or `changed` where none was measured."""
+    """What a shot is shown as: its verdict, `untouched`, `failed`, or `changed` where none was measured."""
     return str(shot.state if shot.state == "failed" else shot.verdict or shot.state)
 
 

@@ -9,13 +9,17 @@ from pathlib import Path
 
 CASES = 160
 SECONDS = 300
+CODE = """
+import json, pathlib, sys
+from tests import fuzz
+print(json.dumps(fuzz.main(pathlib.Path(sys.argv[1]), int(sys.argv[2]))))
+"""
 
 
 def test_mutated_files_are_read_or_refused_with_a_reason(tmp_path: Path) -> None:
     """In a process of its own, whose network is blocked; `make fuzz` does more of them."""
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; from tests import fuzz; import json, pathlib; "
-         "print(json.dumps(fuzz.main(pathlib.Path(sys.argv[1]), int(sys.argv[2]))))", str(tmp_path), str(CASES)],
+        [sys.executable, "-c", CODE, str(tmp_path), str(CASES)],
         cwd=Path(__file__).parents[2], capture_output=True, timeout=SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]

@@ -1,5 +1,6 @@
 """The report's page in a browser: no errors, every shot reachable, filters, sorting and keys work."""
 
+# ruff: noqa: E501 (lines of the script that drives the page)
 from __future__ import annotations
 
 import json

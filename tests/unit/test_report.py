@@ -226,7 +226,8 @@ def test_a_good_shot_is_told_with_its_measures_and_pictures(
     assert model.Verdicts.load(tmp_path / "out").good == ("00000000",)
     text = (tmp_path / "out" / "report.html").read_text()
     (shown,) = _shots(text)[0]["faces"]
-    assert 12 in [frame for frame, _, _ in shown["stills"]] and shown["worst"] == 12
+    assert 12 in [frame for frame, _, _ in shown["stills"]]
+    assert shown["worst"] == 12
     assert shown["loop"][1] == 24
     assert {row[5] for row in shown["rows"]} >= {"70 frames of speech", "4 closures", "24 frames"}
     for mark in (model.OUTPUT, model.DATE, model.VERSION, model.TIMINGS, "preset film with 1 setting"):
@@ -562,7 +563,8 @@ def hostile() -> model.Report:
         ),
         dub=model.Dub(name=HOSTILE, seconds=1.0, speech_seconds=0.5),
         totals=model.Totals(
-            shots=1, shots_changed=1, faces=1, faces_changed=1, faces_failed=0, good=0, look=1, redo=0, frames=9, frames_changed=5,
+            shots=1, shots_changed=1, faces=1, faces_changed=1, faces_failed=0, good=0, look=1,
+            redo=0, frames=9, frames_changed=5,
             frames_encoded=None, offscreen_seconds=0.0, skipped={HOSTILE: 4},
         ),
         changed=((0, 5),), speech=(), offscreen=(), warnings=(HOSTILE,), engines=(), shots=(shot,),
