@@ -194,7 +194,7 @@ Limits = tuple[float, float]
 
 
 def _limits(look: float, redo: float, description: str) -> Limits:
-    return Field(default=(look, redo), description=f"look, redo: {description}")  # type: ignore[no-any-return]
+    return Field(default=(look, redo), description=f"look, redo: {description}")
 
 
 class QualitySettings(_Section):
