@@ -139,7 +139,7 @@ _RULES = (
         "smooth its curve with: dubcli motion; or try another engine",
     ),
     _Rule(
-        "flicker", _over_source("flicker"), "the mouth's picture flickers {value:.1f} times as much as before",
+        "flicker", _over_source("flicker"), "the mouth flickers {value:.1f} times as much as in the source",
         "try another engine, or forbid the face in cast.yaml",
     ),
     _Rule(
