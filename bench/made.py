@@ -203,7 +203,7 @@ def fill(view: JobView, made: Made, pts: NDArray[np.int64]) -> dict[str, Callabl
         ).save(out)
 
     def measure(unit: Unit, out: Path) -> None:
-        frames = tracks.load_one(unit.paths["track"], unit.facts["track"]).frames
+        frames = tracks.load_one(unit.paths["track"], unit.name.split(".")[0], unit.facts["track"]).frames
         offset = Measure(dubbed=240.0 if made.chance.random() < 0.1 else 10.0)
         Measures(frames=72, picture_frames=72, speech_frames=60, offset_ms=offset, worst=int(frames[0])).save(
             out

@@ -164,7 +164,7 @@ def cases(job: Job, most: int) -> Iterator[Case]:
     for unit in measure.units(view):
         task = Task(unit.name, unit.paths, unit.params, unit.facts, "", Path())
         frames, video = Frames.load(task.inputs["split"]), MediaInfo.load(task.inputs["probe"]).film
-        track = tracks.load_one(task.inputs["track"], task.facts["track"])
+        track = tracks.load_one(task.inputs["track"], task.unit.split(".")[0], task.facts["track"])
         seconds = frames.seconds[track.frames]
         subject = measure._subject(task, track, seconds, float(video.rate))
         patches = Patches(task.inputs["patch"])

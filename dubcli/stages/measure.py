@@ -113,7 +113,7 @@ def run(task: Task) -> None:
 
     cv2.setNumThreads(1)  # the pictures are small: dividing them costs more than it saves
     frames, video = Frames.load(task.inputs["split"]), MediaInfo.load(task.inputs["probe"]).film
-    track = tracks.load_one(task.inputs["track"], task.facts["track"])
+    track = tracks.load_one(task.inputs["track"], task.unit.split(".")[0], task.facts["track"])
     subject = _subject(task, track, frames.seconds[track.frames], float(video.rate))
     patches = Patches(task.inputs["patch"])
     first = int(track.frames[0])
