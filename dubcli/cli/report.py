@@ -77,9 +77,9 @@ def _loaded(root: Path) -> Report:
 
 
 def _edl(job: Job, report: Report) -> str:
-    from dubcli.delivery import timeline
+    from dubcli.delivery import judged, timeline
     from dubcli.edits.timecode import Clock
     from dubcli.media.probe import probe
-    from dubcli.report.table import clips
 
-    return timeline.edl(report.made.output, clips(report, job.out), Clock.of(probe(job.film, whole=False)))
+    clock = Clock.of(probe(job.film, whole=False))
+    return timeline.edl(report.made.output, judged.clips(report, job.out), clock)

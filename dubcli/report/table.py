@@ -1,18 +1,13 @@
-"""The report as lists for other programs: a table of faces, and clips of the changed spans."""
+"""The report as a table for other programs."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dubcli.artifacts.measures import Measure, Measures
 from dubcli.artifacts.report import Face, Report, Shot
-
-if TYPE_CHECKING:
-    from dubcli.delivery.timeline import Clip
 
 _MEASURES = tuple(name for name, field in Measures.model_fields.items() if field.annotation is Measure)
 COLUMNS = (
@@ -31,21 +26,6 @@ def table(report: Report) -> str:
         for face in shot.faces or (None,):
             writer.writerow({name: _safe(value) for name, value in _row(shot, face).items()})
     return text.getvalue()
-
-
-def clips(report: Report, film: Path) -> list[Clip]:
-    """The changed spans of each shot as clips of the finished film, with their verdict and reasons."""
-    from dubcli.delivery.timeline import Clip, Marker
-
-    return [clip for shot in report.shots for clip in _clips(shot, film, report.film.frames, Clip, Marker)]
-
-
-def _clips(shot: Shot, film: Path, frames: int, clip: Any, marker: Any) -> Iterator[Clip]:
-    colour = {"redo": "RED", "look": "YELLOW", "good": "GREEN"}
-    reasons = "; ".join(reason.text for face in shot.faces for reason in face.reasons)
-    markers = (marker(shot.verdict, reasons, colour[shot.verdict]),) if shot.verdict else ()
-    for start, stop in shot.changed:
-        yield clip(f"{shot.name}", film, start, stop, (0, frames), markers=markers)
 
 
 def _row(shot: Shot, face: Face | None) -> dict[str, Any]:
