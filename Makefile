@@ -30,7 +30,7 @@ $(1)/bin/python -m pip install --quiet --disable-pip-version-check -c constraint
 $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(HEADLESS)
 endef
 
-.PHONY: help demo test whisperx-test farm-test check format lint type man venv clean build install
+.PHONY: help demo test fuzz whisperx-test farm-test check format lint type man venv clean build install
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -46,6 +46,11 @@ whisperx-test: venv ## Install WhisperX beside .venv, in several GB, and test it
 	@$(WHISPERX)/bin/python -c 'import whisperx' 2>/dev/null || \
 	  $(WHISPERX)/bin/python -m pip install --quiet --disable-pip-version-check 'whisperx>=3.8,<3.9'
 	DUBCLI_WHISPERX_PYTHON=$(abspath $(WHISPERX))/bin/python $(BIN)/python -m pytest tests/unit/test_align_whisperx.py
+
+fuzz: venv ## Let the command line read 1,400 mutated files of every kind
+	rm -rf .fuzz
+	$(BIN)/python -m tests.fuzz .fuzz 1400
+	rm -rf .fuzz
 
 farm-test: venv ## Install Slurm from Debian's packages (as root), and test farms with it and with fifty kills
 	@PATH=$$PATH:/usr/sbin; for program in slurmctld slurmd sbatch munged; do \

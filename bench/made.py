@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dubcli.artifacts import speech, tracks
 from dubcli.artifacts.compose import Segment
 from dubcli.artifacts.compose import video as segment_video
+from dubcli.artifacts.measures import Measure, Measures, save_aperture
 from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.patches import PatchFacts, pictures
@@ -201,6 +202,14 @@ def fill(view: JobView, made: Made, pts: NDArray[np.int64]) -> dict[str, Callabl
             confidence=0.9,
         ).save(out)
 
+    def measure(unit: Unit, out: Path) -> None:
+        frames = tracks.load_one(unit.paths["track"], unit.name.split(".")[0], unit.facts["track"]).frames
+        offset = Measure(dubbed=240.0 if made.chance.random() < 0.1 else 10.0)
+        Measures(frames=72, picture_frames=72, speech_frames=60, offset_ms=offset, worst=int(frames[0])).save(
+            out
+        )
+        save_aperture(out, frames, made.aperture[frames].astype(np.float32) * 0.2)
+
     def compose(unit: Unit, out: Path) -> None:
         segment_video(out).write_bytes(b"made up")
         Segment(spans=tuple(map(tuple, unit.facts["spans"])), delay=0, changed=1, codec="h264").save(out)
@@ -210,7 +219,7 @@ def fill(view: JobView, made: Made, pts: NDArray[np.int64]) -> dict[str, Callabl
         Remuxed(encoded=1, copied=len(pts) - 1, why="", left_out=()).save(out)
 
     return {
-        "split": split, "track": track, "align": align, "lips": lips, "compose": compose,
+        "split": split, "track": track, "align": align, "lips": lips, "measure": measure, "compose": compose,
         "remux": remux,
     }  # fmt: skip
 

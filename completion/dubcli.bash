@@ -26,15 +26,15 @@ _dubcli() {
             --job) _dubcli_files; return ;;
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= quality.gate= quality.offset_ms= quality.closure_ms= quality.correlation= quality.follows= quality.amplitude= quality.exaggeration= quality.closure_hits= quality.still_motion= quality.tremble= quality.flicker= quality.brightness= quality.sharpness= quality.seam= quality.colour= quality.identity= quality.confidence= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
             --engine) _dubcli_words "tracker=mediapipe tracker=insightface tracker=passthrough aligner=phones aligner=script aligner=whisperx aligner=passthrough lips=exemplar lips=passthrough"; return ;;
             --accept-licence) _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar"; return ;;
             --workers) return; return ;;
             --fallback) _dubcli_words "none original"; return ;;
-            --stage) _dubcli_words "probe scan split track cast align cue gallery learn motion lips compose remux report"; return ;;
+            --stage) _dubcli_words "probe scan split track cast align cue gallery learn motion lips measure compose remux report"; return ;;
             --shots) return; return ;;
             --shard) return; return ;;
-            --redo) _dubcli_words "probe scan split track cast align cue gallery learn motion lips compose remux report"; return ;;
+            --redo) _dubcli_words "probe scan split track cast align cue gallery learn motion lips measure compose remux report"; return ;;
             --from) return; return ;;
             --to) return; return ;;
             --changed-only) _dubcli_files; return ;;
@@ -81,7 +81,7 @@ _dubcli() {
             --job) _dubcli_files; return ;;
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= quality.gate= quality.offset_ms= quality.closure_ms= quality.correlation= quality.follows= quality.amplitude= quality.exaggeration= quality.closure_hits= quality.still_motion= quality.tremble= quality.flicker= quality.brightness= quality.sharpness= quality.seam= quality.colour= quality.identity= quality.confidence= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
             --engine) _dubcli_words "tracker=mediapipe tracker=insightface tracker=passthrough aligner=phones aligner=script aligner=whisperx aligner=passthrough lips=exemplar lips=passthrough"; return ;;
             --accept-licence) _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar"; return ;;
         esac
@@ -100,8 +100,9 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_report)
         case "$previous" in
+            --format) _dubcli_words "html csv edl"; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--open --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--format --open --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_verify)
         case "$previous" in
             --job) _dubcli_files; return ;;
@@ -258,7 +259,7 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_preset_show)
         case "$previous" in
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= quality.gate= quality.offset_ms= quality.closure_ms= quality.correlation= quality.follows= quality.amplitude= quality.exaggeration= quality.closure_hits= quality.still_motion= quality.tremble= quality.flicker= quality.brightness= quality.sharpness= quality.seam= quality.colour= quality.identity= quality.confidence= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "--set --yaml --json -q --quiet -v --verbose -h --help"; else _dubcli_words "draft film series"; _dubcli_files; fi ;;
         dubcli_preset_check)
@@ -312,7 +313,7 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "--take --note --job -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_review_reject)
         case "$previous" in
-            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
+            --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= quality.gate= quality.offset_ms= quality.closure_ms= quality.correlation= quality.follows= quality.amplitude= quality.exaggeration= quality.closure_hits= quality.still_motion= quality.tremble= quality.flicker= quality.brightness= quality.sharpness= quality.seam= quality.colour= quality.identity= quality.confidence= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
             --note) return; return ;;
             --job) _dubcli_files; return ;;
         esac

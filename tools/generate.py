@@ -1,4 +1,4 @@
-"""Write what is generated from the code: man pages, shell completion and the JSON schema of presets.
+"""Write what is generated from the code: man pages, shell completion, schemas of presets and reports.
 
 `python tools/generate.py` writes the files; with `--check` it lists stale files and exits with 1.
 """
@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+from dubcli.artifacts.report import Report
 from dubcli.cli import completion, man
 from dubcli.cli.declaration import everything
 from dubcli.engines.registry import BUILTIN
@@ -35,9 +36,11 @@ def generated() -> dict[Path, str]:
         "title": "dubcli preset",
         "description": "A preset of dubcli: what it does not say keeps its default.",
     }
+    report = {"$schema": schema["$schema"], **Report.model_json_schema(mode="serialization")}
     return {
         **{ROOT / "man" / name: text for name, text in man.pages(root).items()},
         **{ROOT / "completion" / name: text for name, text in completion.files(root, words).items()},
+        ROOT / "docs" / "report.schema.json": json.dumps(report, indent=1, ensure_ascii=False) + "\n",
         ROOT / "dubcli" / "presets" / "schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
     }
 

@@ -93,6 +93,11 @@ def load(folder: Path) -> Gallery:
     return Gallery(crop=Crops(box["pixels"], np.array(box["size"])), **rest)
 
 
+def count(folder: Path) -> int:
+    """Number of frames of a gallery."""
+    return len(mapped(folder / _FILE)["frames"])
+
+
 def joined(first: Gallery, second: Gallery) -> Gallery:
     """Two galleries of one person under one head as one."""
     run = np.concatenate([first.run, second.run + first.run.max(initial=-1) + 1])

@@ -5,17 +5,26 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from dubcli.artifacts.base import Document, Strict
+from pydantic import Field
 
-SCHEMA = 3
-FILM, DUB = "{{film}}", "{{dub}}"
-"""Placeholders for the file names of film and dub in the artifact: no result depends on those names."""
+from dubcli.artifacts.base import Document, Strict
+from dubcli.artifacts.cast import Consent
+from dubcli.artifacts.measures import Measure, Measures, Violation
+
+__all__ = ["Measure", "Measures", "Violation"]
+
+SCHEMA = 4
+FILM, DUB, OUTPUT = "{{film}}", "{{dub}}", "{{output}}"
+DATE, VERSION, TIMINGS = "{{date}}", "{{version}}", "{{timings}}"
+"""Placeholders in the artifact for what no result depends on: file names, the day, the version of dubcli."""
 Range = tuple[int, int]
 """Frames [start, stop), counted over the whole film from 0."""
 State = Literal["changed", "untouched", "failed"]
+Verdict = Literal["good", "look", "redo"]
 
 
 _NUMBERS = re.compile(r"\[\s+(?:\[|null|-?\d)[^a-mo-z\"{}]*\]")  # lists of numbers, and of pairs of them
@@ -78,44 +87,20 @@ class Skip(Strict):
     reason: str
 
 
-class Measure(Strict):
-    """A measure of the dubbed film, and the same of the source; null where it cannot be computed."""
-
-    dubbed: float | None = None
-    source: float | None = None
-
-
-class Measures(Strict):
-    """Quality of one face in one shot, measured on the finished film.
+class Reason(Strict):
+    """Why a verdict is not good.
 
     Attributes:
-        frames: number of frames that were measured.
-        offset: frames by which the mouth is later than its speech (negative: earlier).
-        correlation: of the aperture with the one that the speech asks for by rule, -1 to 1.
-        follows: of the aperture with its target, -1 to 1.
-        articulation: standard deviation of the aperture in speech, in hundredths of the outer-eye distance.
-        closure_hits: share of the lip closures in the speech at which the lips meet.
-        still_motion: motion of the lips from frame to frame where they are to be still, in
-            thousandths of the outer-eye distance.
-        flicker: second difference over three frames of the mouth's picture, in thousandths of full scale.
-        sharpness: detail of the mouth over that of the cheek.
-        grain: grain of the skin around the mouth over that of the cheek.
-        seam: gradient at the mask's edge above that of the source there; 0 is none.
-        changed_outside: samples changed outside the mask before encoding, over the measured frames.
+        measure: name of the measure, as in the preset's section `quality`.
+        verdict: what it alone comes to.
+        text: the reason in words, with the figure.
+        advice: what to do about it.
     """
 
-    frames: int = 0
-    offset: Measure = Measure()
-    correlation: Measure = Measure()
-    follows: Measure = Measure()
-    articulation: Measure = Measure()
-    closure_hits: Measure = Measure()
-    still_motion: Measure = Measure()
-    flicker: Measure = Measure()
-    sharpness: Measure = Measure()
-    grain: Measure = Measure()
-    seam: Measure = Measure()
-    changed_outside: int | None = None
+    measure: str
+    verdict: Verdict
+    text: str
+    advice: str
 
 
 class Curves(Strict):
@@ -134,27 +119,6 @@ class Curves(Strict):
     dubbed: tuple[float | None, ...]
 
 
-class Violation(Strict):
-    """A sound of the dub at which the mouth in the finished film lacks the shape that the sound needs.
-
-    Attributes:
-        frame: the frame at the middle of the sound.
-        seconds: time of that frame after the film's first picture.
-        phone: the sound, in ARPABET.
-        kind: `closure` of the lips, labiodental `contact`, or `rounding`.
-        measured: the smallest aperture, or lip width for `rounding`, within a frame of the sound, in
-            outer-eye distances.
-        limit: the largest value at which the shape counts as met.
-    """
-
-    frame: int
-    seconds: float
-    phone: str
-    kind: Literal["closure", "contact", "rounding"]
-    measured: float
-    limit: float
-
-
 class Face(Strict):
     """One face in one shot.
 
@@ -163,6 +127,8 @@ class Face(Strict):
         person: who it is.
         start, stop: its frames [start, stop).
         state: its result.
+        verdict: good, look or redo; null where nothing was measured.
+        reasons: why it is not good, the gravest first.
         changed: all frames whose mouth was changed, in order.
         frames_changed: their number.
         confidence: 0-1, mean over the lip engine's patches.
@@ -170,8 +136,8 @@ class Face(Strict):
         skipped: all its other frames, in order, each range with the reason.
         curves: aperture; null for a face without cues.
         measures: quality; null where nothing was measured.
-        violations: sounds without the mouth shape that they need, in the measured frames.
-        warnings: messages about what to check by eye.
+        encoded: difference of the upper face, which nothing changes, between both films after encoding, in
+            thousandths of full scale; null where no picture was compared.
     """
 
     name: str
@@ -179,6 +145,8 @@ class Face(Strict):
     start: int
     stop: int
     state: State
+    verdict: Verdict | None = None
+    reasons: tuple[Reason, ...] = ()
     changed: tuple[Range, ...]
     frames_changed: int
     confidence: float | None
@@ -186,8 +154,7 @@ class Face(Strict):
     skipped: tuple[Skip, ...]
     curves: Curves | None = None
     measures: Measures | None = None
-    violations: tuple[Violation, ...] = ()
-    warnings: tuple[str, ...] = ()
+    encoded: float | None = None
 
 
 class Shot(Strict):
@@ -197,7 +164,9 @@ class Shot(Strict):
         name: its first frame, with eight digits.
         start, stop: its frames [start, stop).
         seconds: its start.
+        timecode: that of its first frame, in the film; null where the film has none.
         state, what: its result, as a word and as a sentence.
+        verdict: the worst of its faces'; null where none was measured.
         changed: the frames in which any mouth was changed.
         faces: the faces in it.
     """
@@ -206,7 +175,9 @@ class Shot(Strict):
     start: int
     stop: int
     seconds: float
+    timecode: str | None = None
     state: State
+    verdict: Verdict | None = None
     changed: tuple[Range, ...]
     what: str
     faces: tuple[Face, ...]
@@ -218,6 +189,7 @@ class Totals(Strict):
     Attributes:
         shots, shots_changed: number of shots.
         faces, faces_changed, faces_failed: number of faces, each shot's counted anew.
+        good, look, redo: shots with that verdict.
         frames, frames_changed: number of frames of the film.
         frames_encoded: frames that were encoded again; the packets of the others are copied from the source.
         offscreen_seconds: speech of the dub that no visible face says.
@@ -229,6 +201,9 @@ class Totals(Strict):
     faces: int
     faces_changed: int
     faces_failed: int
+    good: int
+    look: int
+    redo: int
     frames: int
     frames_changed: int
     frames_encoded: int | None
@@ -246,23 +221,76 @@ class Engine(Strict):
     summary: str
 
 
+class Person(Strict):
+    """A person of the film.
+
+    Attributes:
+        name: their name, or id where they have none.
+        id: as in `cast.json`.
+        faces: their faces in all shots.
+        faces_changed: those that were changed.
+        frames_changed: number of frames.
+        good, look, redo: their faces with that verdict.
+        forecast: how well they could be expected to be dubbed, from footage and speech alone.
+        because: the reason for the forecast.
+        consent: state and digest of the record of their consent in `cast.yaml`; null where there is none.
+    """
+
+    name: str
+    id: str
+    faces: int
+    faces_changed: int
+    frames_changed: int
+    good: int
+    look: int
+    redo: int
+    forecast: Literal["good", "fair", "poor"] | None
+    because: str
+    consent: Consent | None
+
+
+class Made(Strict):
+    """How the film was made.
+
+    Attributes:
+        output: file name of the finished film.
+        date: day and time at which it was published, UTC.
+        version: of dubcli.
+        timings: seconds that each stage took, all its units together.
+        preset: the shipped preset that the settings are nearest to.
+        settings: those that differ from it.
+        limits: of the verdicts, by measure.
+    """
+
+    output: str
+    date: str
+    version: str
+    timings: str
+    preset: str
+    settings: dict[str, str | int | float | bool | tuple[float, float]]
+    limits: dict[str, tuple[float, float]]
+
+
 class Report(Document):
     """`report.json`.
 
     Attributes:
+        made: when, by which version and with which settings.
         film, dub: the film and the dub.
         totals: sums over the film.
         changed: every frame of the film that was changed.
         speech: spans of speech in the dub.
         offscreen: those of them that no visible face says.
-        warnings: messages about what to check by eye.
+        warnings: messages about what to check, of the film and of its shots, the gravest first.
+        people: the persons of the film, those with most frames first.
         engines: the engines that were used, with their licences.
         shots: all shots in order.
     """
 
     FILE: ClassVar[str] = "report.json"
 
-    schema_version: int = SCHEMA
+    schema_version: int = Field(default=SCHEMA, description="grows where a field changes its meaning")
+    made: Made
     film: Film
     dub: Dub
     totals: Totals
@@ -270,6 +298,7 @@ class Report(Document):
     speech: tuple[Span, ...]
     offscreen: tuple[Span, ...]
     warnings: tuple[str, ...]
+    people: tuple[Person, ...]
     engines: tuple[Engine, ...]
     shots: tuple[Shot, ...]
 
@@ -278,15 +307,15 @@ class Report(Document):
         return _NUMBERS.sub(lambda found: re.sub(r"\s+", "", found[0]), super().text())
 
 
-def named(data: bytes, file: str, film: str, dub: str) -> bytes:
-    """A file of the artifact with the names that film and dub have now.
+def named(data: bytes, file: str, names: Mapping[str, str]) -> bytes:
+    """A file of the artifact with what the placeholders stand for now.
 
     Args:
         data: its content.
-        file: its name, which says how names are written in it.
-        film, dub: the names.
+        file: its name, which says how text is written in it.
+        names: placeholder → text.
     """
-    for mark, name in ((FILM, film), (DUB, dub)):
+    for mark, name in names.items():
         text = name.encode("utf-8", "replace").decode()
         written = json.dumps(text)[1:-1] if file == Report.FILE else html.escape(text)
         data = data.replace(mark.encode(), written.encode())
@@ -296,3 +325,17 @@ def named(data: bytes, file: str, film: str, dub: str) -> bytes:
 def page(folder: Path) -> Path:
     """Path of the report as one self-contained HTML page."""
     return folder / "report.html"
+
+
+class Verdicts(Document):
+    """`verdicts.json`: the shots by verdict, for those who need no more of the report.
+
+    Attributes:
+        good, look, redo: names of shots.
+    """
+
+    FILE: ClassVar[str] = "verdicts.json"
+
+    good: tuple[str, ...]
+    look: tuple[str, ...]
+    redo: tuple[str, ...]

@@ -112,14 +112,11 @@ def film(job: Job, done: dict[str, dict[str, Row]]) -> Film:
 
 
 def markers(job: Job) -> Mapping[str, Sequence[Marker]]:
-    """Remarks on a job's shots, from its report."""
-    import json
-
+    """Remarks on a job's shots, from its report and its review."""
     from dubcli.artifacts.report import Report
     from dubcli.delivery import remarks
+    from dubcli.edits import decisions
 
     key = job.ref("report/film")
     artifact = job.store.get(key) if key else None
-    if artifact is None:
-        return {}
-    return remarks.markers(json.loads((artifact.path / Report.FILE).read_bytes()), {})
+    return remarks.markers(Report.load(artifact.path), decisions.notes(job.root)) if artifact else {}

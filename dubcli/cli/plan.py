@@ -13,6 +13,9 @@ from dubcli.cli.output import out
 if TYPE_CHECKING:
     from dubcli.core.plan import Row, Selection
 
+PEOPLE = ("person", "seconds to dub", "forecast", "because")
+"""Columns of the forecasts."""
+
 
 @grouped
 def plan(
@@ -27,6 +30,9 @@ def plan(
     stages before it, since later units are known only when shots and faces are. Reasons to run: new; params,
     engine, weights or version changed; input:ROLE has other content; facts (such as a cue) changed; lost
     (gone from the store); failed-before; forced.
+
+    Once the mouth model is learnt, it foretells for each person who is to speak how well they can be dubbed:
+    good, fair or poor, from the footage and the speech that the film has of them.
 
     With -v every unit has a line of its own, and the origin of every setting is shown.
     """
@@ -43,6 +49,7 @@ def show(request: Request, selection: Selection, running: Running | None = None,
     with preview_job(request, running) as (job, resolved):
         job.read_sources()
         rows = list(rows_of(job, selection))
+        people = forecasts(rows)
         if json:
             out.document(
                 {
@@ -53,6 +60,7 @@ def show(request: Request, selection: Selection, running: Running | None = None,
                     "preset": resolved.preset,
                     "settings": as_json(resolved),
                     "units": [as_row(row) for row in rows],
+                    "people": [dict(zip(PEOPLE, person, strict=True)) for person in people],
                 }
             )
             return
@@ -63,6 +71,38 @@ def show(request: Request, selection: Selection, running: Running | None = None,
             out.table(("stage", "unit", "state", "why"), lines)
         else:
             out.table(("stage", "units", "state", "why"), _group(rows))
+        if people:
+            out.data()
+            out.table(PEOPLE, people)
+
+
+def forecasts(rows: Iterable[Row]) -> list[tuple[str, float, str, str]]:
+    """Person, seconds to dub, forecast and the reason; nothing before cue, gallery and learn are done."""
+    from dubcli.artifacts.cast import Cast
+    from dubcli.artifacts.cues import Cues
+    from dubcli.artifacts.mouth import MouthFacts
+    from dubcli.artifacts.shots import Frames
+    from dubcli.quality.forecast import forecast
+
+    done = {(row.stage, row.unit.name): row.artifact.path for row in rows if row.unit and row.artifact}
+    if any((stage, "film") not in done for stage in ("split", "cast", "cue", "learn")):
+        return []
+    from dubcli.artifacts import gallery
+
+    seconds = Frames.load(done["split", "film"]).seconds
+    last, spoken = len(seconds) - 1, dict[str, float]()
+    for cue in Cues.load(done["cue", "film"]).cues:
+        length = float(seconds[min(cue.stop, last)] - seconds[min(cue.start, last)])
+        spoken[cue.person] = spoken.get(cue.person, 0.0) + length
+    facts = MouthFacts.load(done["learn", "film"]).people
+    found = []
+    for person in Cast.load(done["cast", "film"]).persons:
+        if person.id in spoken and ("gallery", person.id) in done:
+            fit, footage = facts.get(person.id), gallery.count(done["gallery", person.id])
+            told = forecast(footage, fit.seconds if fit else None, fit.corr if fit else None)
+            row = (person.name or person.id, round(spoken[person.id], 1), str(told.level), told.because)
+            found.append(row)
+    return found
 
 
 def as_row(row: Row) -> dict[str, Any]:

@@ -3,44 +3,84 @@
 from __future__ import annotations
 
 import json as json_text
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from dubcli.cli import options
 from dubcli.cli.output import out
-from dubcli.errors import UsageError
+from dubcli.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from dubcli.artifacts.report import Report
+    from dubcli.core.job import Job
 
 Open = Annotated[
     bool, typer.Option("--open", help="Open it in a web browser.", rich_help_panel=options.OUTPUT)
 ]
+Format = Annotated[
+    Literal["html", "csv", "edl"],
+    typer.Option(
+        "--format", metavar="html|csv|edl", rich_help_panel=options.OUTPUT,
+        help="html prints the path of the page; csv a table with a row for each face; edl a CMX 3600 list of "
+        "the changed spans, with their verdicts as comments.",
+    ),
+]  # fmt: skip
 
 
 def report(
     job_dir: options.JobDir = None,
+    form: Format = "html",
     open_it: Open = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Show the path of a job's report.
+    """Show a job's report: the path of its page, or a list for other programs.
 
-    The report shows what was changed in each shot, what was not, and why.
-    With --json the report itself is printed as a JSON document.
+    The report shows what was changed in each shot, how good it is (good, look, redo), what was not changed,
+    and why. With --json the report itself is printed as a JSON document (docs/report.schema.json).
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
 
     job = Job.open(find_job(job_dir))
-    page, data = job.root / "report.html", job.root / "report.json"
-    if not (page if not json else data).is_file():
+    page = job.root / "report.html"
+    if not (job.root / "report.json" if json or form != "html" else page).is_file():
         raise UsageError(f"{job.root} has no report yet; type: dubcli run {job.root}")
     if json:
-        out.document(json_text.loads(data.read_text("utf-8")))
-        return
-    out.path(page)
+        out.document(json_text.loads((job.root / "report.json").read_text("utf-8")))
+    elif form == "csv":
+        from dubcli.report.table import table
+
+        out.raw(table(_loaded(job.root)))
+    elif form == "edl":
+        out.raw(_edl(job, _loaded(job.root)))
+    else:
+        out.path(page)
     if open_it:
         import webbrowser
 
         if not webbrowser.open(page.resolve().as_uri()):
             out.warn("no web browser was found; open the file by hand")
+
+
+def _loaded(root: Path) -> Report:
+    from dubcli.artifacts.report import Report
+
+    try:
+        return Report.load(root)
+    except StoreError:
+        path = root / Report.FILE
+        raise StoreError(f"{path} is not valid; delete it and type: dubcli run {root}") from None
+
+
+def _edl(job: Job, report: Report) -> str:
+    from dubcli.delivery import remarks, timeline
+    from dubcli.edits import decisions
+    from dubcli.edits.timecode import Clock
+    from dubcli.media.probe import probe
+
+    clock = Clock.of(probe(job.film, whole=False))
+    return timeline.edl(report.made.output, remarks.clips(report, job.out, decisions.notes(job.root)), clock)

@@ -31,6 +31,7 @@ SECONDS: Mapping[str, tuple[float, float, float]] = {
     "learn": (0.2, 0.0016, 0.0),
     "motion": (0.1, 0.0009, 0.0),
     "lips": (1.0, 0.027, 0.006),
+    "measure": (1.0, 0.012, 0.0),
     "compose": (0.5, 0.012, 0.037),
     "remux": (0.5, 0.0015, 0.0045),
     "report": (2.0, 0.006, 0.0),
@@ -46,6 +47,7 @@ BYTES: Mapping[str, tuple[float, float, float]] = {
     "motion": (1800.0, 0.0, 0.0),
     "lips": (40_000.0, 200_000.0, 0.0),
     "compose": (0.0, 0.0, 0.7),
+    "measure": (3000.0, 0.0, 0.0),
     "remux": (0.0, 0.0, 1.0),
     "report": (1000.0, 0.0, 0.0),
 }
@@ -55,7 +57,7 @@ GALLERY_BYTES = 100e6
 """What a person's reference bank holds at most, about."""
 PICTURE = frozenset({"probe", "scan", "split", "track", "cast", "gallery", "learn"})
 """Stages that a film's second dub finds done."""
-SPREAD = frozenset({"track", "gallery", "motion", "lips", "compose"})
+SPREAD = frozenset({"track", "gallery", "motion", "lips", "measure", "compose"})
 """Stages whose units keep all workers busy; the others have one or two."""
 SHOT_FRAMES = 75.0
 """Frames of a shot until some film's shots are known; set by hand: three seconds."""

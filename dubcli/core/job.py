@@ -310,9 +310,12 @@ class Job:
             OSError: the disk is full or not writable.
         """
         with lock.publishing(self.root):
-            if report:
-                published.copy_report(self.store, report, self.root, self.film.name, self.dub.name)
-            return published.put(self.store, film, self.root, self.out, signature)
+            try:
+                return published.put(self.store, film, self.root, self.out, signature)
+            finally:  # afterwards, since the report says when the film was published
+                if report:
+                    names = published.names(self.root, self.film, self.dub, self.out)
+                    published.copy_report(self.store, report, self.root, names)
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:
         stage, _, name = unit_id.partition("/")

@@ -11,16 +11,19 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+import dubcli
 from dubcli.artifacts import remux
 from dubcli.artifacts import report as report_file
 from dubcli.core.model import Artifact
 from dubcli.core.sources import mark, mark_or_none, read_cache_file
 from dubcli.core.store import Files, Store, damage_message, sha256, write_atomically
-from dubcli.errors import ConfigError, DependencyError, DubError, EngineError, StoreError
+from dubcli.errors import CheckError, ConfigError, DependencyError, DubError, EngineError, StoreError
 from dubcli.provenance.signing import Signature, sidecar
 
 NOTE = "published.json"
@@ -145,8 +148,14 @@ def _place(beside: Path, manifest: bytes | None, before: Note | None) -> None:
         beside.unlink()
 
 
-def copy_report(store: Store, report: Artifact, root: Path, film: str, dub: str) -> None:
-    """Put the report into the job directory, with the names that film and dub have now.
+def copy_report(store: Store, report: Artifact, root: Path, names: Mapping[str, str]) -> None:
+    """Put the report into the job directory, with what its placeholders stand for now.
+
+    Args:
+        store: the store.
+        report: the report.
+        root: the job directory.
+        names: placeholder of `artifacts.report` → text.
 
     Raises:
         StoreError: it is not as it was committed, or not there.
@@ -158,10 +167,57 @@ def copy_report(store: Store, report: Artifact, root: Path, film: str, dub: str)
         data = (report.path / name).read_bytes()
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise StoreError(damage_message(report.key, f"{name} has changed", store.root))
-        data = report_file.named(data, name, film, dub)
+        data = report_file.named(data, name, names)
         target = root / name
         if not target.exists() or target.read_bytes() != data:
             write_atomically(target, data)
+
+
+def check_verdicts(report: Artifact, root: Path) -> None:
+    """Fail where a shot's verdict is redo.
+
+    Raises:
+        CheckError: so it is; the film and its report are published all the same.
+    """
+    redo = report_file.Verdicts.load(report.path).redo
+    if redo:
+        some = ", ".join(redo[:5]) + (f" and {len(redo) - 5} more" if len(redo) > 5 else "")
+        shots = "1 shot is" if len(redo) == 1 else f"{len(redo)} shots are"
+        raise CheckError(
+            f"{shots} to be redone ({some}); see {root / 'report.html'}, or set quality.gate=none"
+        )
+
+
+def names(root: Path, film: Path, dub: Path, out: Path) -> dict[str, str]:
+    """What the report's placeholders stand for: file names, when the film was published, by which version.
+
+    The day is that of the published file, so that the same command typed again writes the same report.
+    """
+    at = datetime.fromtimestamp(out.stat().st_mtime, timezone.utc) if out.exists() else None
+    return {
+        report_file.FILM: film.name,
+        report_file.DUB: dub.name,
+        report_file.OUTPUT: out.name,
+        report_file.DATE: f"{at:%Y-%m-%d %H:%M} UTC" if at else "not published",
+        report_file.VERSION: dubcli.__version__,
+        report_file.TIMINGS: _timings(root),
+    }
+
+
+def _timings(root: Path) -> str:
+    """What each stage took, from the job's events: seconds of the last run of each of its units."""
+    last: dict[tuple[str, str], float] = {}
+    path = root / "events.jsonl"
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                event = json.loads(line)
+                if event["type"] == "unit.done":
+                    last[str(event["stage"]), str(event["unit"])] = float(event["seconds"])
+    stages: dict[str, float] = {}
+    for (stage, _), seconds in last.items():
+        stages[stage] = stages.get(stage, 0.0) + seconds
+    return ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in stages.items()) or "not known"
 
 
 def _notes(root: Path) -> list[Note]:

@@ -29,7 +29,7 @@ KEPT_FILES = {
     "refs.tsv": "names of results, most of them gone",
     "takes.tsv": "names of results, most of them gone",
     "events.jsonl": "what ran when; warnings may name people by their ids and names",
-    "lock": "empty between runs",
+    "locks": "who works on the job now",
     "cast.yaml": "names and consent records, written by a person",
     "cues.json": "who speaks when, edited by a person",
     "decisions.yaml": "decisions of the review, written by a person",

@@ -18,7 +18,7 @@ from typing import Any
 
 import dubcli
 from dubcli import stages
-from dubcli.core import claim, consent, keys, plan, sources, takes
+from dubcli.core import claim, consent, keys, plan, published, sources, takes
 from dubcli.core.events import Events
 from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
@@ -386,6 +386,9 @@ def run(
                 events("published", path=str(job.out), new=moved)
                 takes.record(job, runner.view)
             events("run.stop", units=runner.ran, seconds=round(time.monotonic() - began, 3))
+        made = runner.view.artifacts.get("report", {}).get("film")
+        if made and job.settings.quality.gate == "fail":
+            published.check_verdicts(made, job.root)
         return runner.view
 
 

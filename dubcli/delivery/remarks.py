@@ -1,27 +1,37 @@
-"""Remarks on shots for an editor's timeline, from the report."""
+"""Remarks on shots for an editor's timeline, from the report and the review."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
-from dubcli.delivery.timeline import Marker
+from dubcli.artifacts.report import Report, Shot
+from dubcli.delivery.timeline import Clip, Marker
 
 _COLOURS = {"good": "GREEN", "look": "YELLOW", "redo": "RED", "failed": "RED"}
 
 
-def markers(report: Mapping[str, Any], notes: Mapping[str, str]) -> dict[str, tuple[Marker, ...]]:
-    """A marker by shot: its verdict, or where the report gives none its state, with what was done to it.
+def markers(report: Report, notes: Mapping[str, str]) -> dict[str, tuple[Marker, ...]]:
+    """A marker by shot: its verdict, or where nothing was measured its state, with what was done to it.
 
     Args:
-        report: `report.json`.
+        report: the report.
         notes: shot → a person's note on it.
     """
-    found: dict[str, tuple[Marker, ...]] = {}
-    for shot in report.get("shots", ()):
-        verdict = str(shot.get("verdict") or shot.get("state") or "")
-        warnings = [line for face in shot.get("faces", ()) for line in face.get("warnings", ())]
-        parts = [str(shot.get("what") or ""), *warnings, notes.get(shot["name"], "")]
-        text = "; ".join(part for part in parts if part)
-        found[shot["name"]] = (Marker(verdict, text, _COLOURS.get(verdict, "CYAN")),)
-    return found
+    return {shot.name: (_marker(shot, notes.get(shot.name, "")),) for shot in report.shots}
+
+
+def clips(report: Report, film: Path, notes: Mapping[str, str]) -> list[Clip]:
+    """A clip of the finished film for each changed span of each shot."""
+    remarks = markers(report, notes)
+    return [
+        Clip(shot.name, film, start, stop, (0, report.film.frames), markers=remarks[shot.name])
+        for shot in report.shots
+        for start, stop in shot.changed
+    ]
+
+
+def _marker(shot: Shot, note: str) -> Marker:
+    label = shot.verdict or shot.state
+    reasons = (reason.text for face in shot.faces for reason in face.reasons)
+    return Marker(label, "; ".join(filter(None, [shot.what, *reasons, note])), _COLOURS.get(label, "CYAN"))

@@ -96,6 +96,12 @@ def load(path: Path) -> tuple[Document, Decisions]:
     return document, document.model(Decisions)
 
 
+def notes(root: Path) -> dict[str, str]:
+    """Shot → what a reviewer noted about it, of the job directory `root`."""
+    _, found = load(root / FILE)
+    return {shot: decision.note for shot, decision in found.shots.items() if decision.note}
+
+
 def changed(text: str, decisions: Mapping[str, Decision]) -> str:
     """The file's text with these decisions; other lines, and comments, stay as they are.
 

@@ -70,16 +70,16 @@ class Patches:
         if self._next == len(self.frames) or self.frames[self._next] != index:
             return None
         x, y = self._origin[self._next]
-        rgb, mask = next(self._pictures)
+        rgb, mask = layout.with_alpha(next(self._pictures))
         self._next += 1
         return rgb, mask, int(x), int(y)
 
-    def _read(self) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    def _read(self) -> Iterator[av.VideoFrame]:
         path, count = pictures(self._folder), 0
         with source.opened(path) as container:
             for frame in container.decode(source.picture(container, path)):
                 count += 1
-                yield layout.with_alpha(frame)
+                yield frame
         raise MediaError(f"{path} holds {count} patches but {len(self.frames)} are listed")
 
 

@@ -2,198 +2,228 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.artifacts.report import Curves, Face, Report, Shot, State, Totals
+from dubcli.artifacts.report import (
+    DATE,
+    OUTPUT,
+    TIMINGS,
+    VERSION,
+    Curves,
+    Face,
+    Made,
+    Person,
+    Reason,
+    Report,
+    Shot,
+    State,
+    Totals,
+    Verdicts,
+)
 from dubcli.artifacts.shots import Shot as ShotRow
 from dubcli.media import spans
-from dubcli.media.patches import Patches
-from dubcli.report import compare, judge
+from dubcli.quality import verdict
+from dubcli.report import people, stills
 from dubcli.report.gather import Subject, Work
+from dubcli.settings.config import QualitySettings
 
-if TYPE_CHECKING:
-    from dubcli.engines.trackers.mediapipe import Finder
-
-_FACES_MEASURED = (
-    12  # the frames of so many faces are measured in a film, spread over all its faces; set by hand
-)
-_PICTURED = 3  # pairs of pictures of a face at most; set by hand
-_MOST_PAIRS, _FEWEST_PAIRS = 400, 30  # pairs of pictures in a report; the most are about 8 MB
+_STILLS = 3  # pairs of pictures of a face at most; set by hand
+_LOOP_FRAMES = 24  # about a second; set by hand
+_MOST_VISITED, _FEWEST_VISITED = 160, 24  # faces with pictures; the most take about 20 MB
+_MOST_LOOPS = 100  # faces with a loop
 _MOST_POSTERS, _FEWEST_POSTERS = 300, 20  # shots that get a picture; set by hand
 _DECODED_MEGAPIXELS = 6_000  # for all pictures of a film: about 20 s of one core
 _VISIT_MEGAPIXELS = 2.0  # that opening a film anew takes the time of,
 _FRAMES_INDEXED = 15_000  # and so many frames, whose index is read each time, that of one more
-_PAIRS_SHARE, _POSTERS_SHARE = 0.4, 0.2  # of what is decoded; a pair is two visits
+_VISITS_SHARE, _POSTERS_SHARE = 0.8, 0.2  # of what is decoded
 _PEOPLE_NAMED = 8  # in warnings
+_SHOTS_NAMED = 12  # in warnings
 _LENGTH_TOLERANCE_SECONDS = 0.5  # by which lengths of film and dub may differ without a warning; set by hand
+_OFFSCREEN_SHARE = 0.6  # of the dub's speech, from which a warning says so; set by hand
 _MIN_SPACING_FRAMES = 6  # frames between pictures of a face at least; set by hand
 
 
 @dataclass
 class Pictures:
-    """JPEGs for the page: of shots by name, and of faces by name as (frame, source, finished film)."""
+    """JPEGs for the page.
+
+    Attributes:
+        posters: of shots, by name.
+        faces: of faces, by name.
+        people: of people, by id.
+    """
 
     posters: dict[str, bytes] = field(default_factory=dict)
-    faces: dict[str, list[tuple[int, bytes, bytes]]] = field(default_factory=dict)
+    faces: dict[str, stills.Shown] = field(default_factory=dict)
+    people: dict[str, bytes] = field(default_factory=dict)
 
 
 def assemble(
-    work: Work, measure: int, views: int, done: Callable[[int, int], None]
+    work: Work, limits: QualitySettings, done: Callable[[int, int], None]
 ) -> tuple[Report, Pictures]:
     """The report and its pictures.
 
     Args:
         work: the artifacts of all stages.
-        measure: frames of each face to measure again; 0 for none.
-        views: crops averaged for each mesh.
+        limits: of the verdicts.
         done: called with the number of shots done and their total.
     """
     pictures = Pictures()
-    before = compare.Version(work.inputs["film"], work.media.film, work.pts)
-    after = compare.Version.of(work.result, before)
-    to_change = work.changed()
-    every = max(1, -(-to_change // _FACES_MEASURED))
-    pairs, posters = _budgets(work, to_change)
+    before = stills.Version(work.inputs["film"], work.media.film, work.pts)
+    after = stills.Version.of(work.result, before)
     changed = np.zeros(len(work.pts), bool)
-    shots = []
-    with ExitStack() as stack:
-        finder = stack.enter_context(_finder(views)) if measure and to_change else None
-        count = 0
-        for index, row in enumerate(work.shots):
-            faces = []
-            for subject in work.subjects(row.name):
-                measured, pictured = None, 0
-                if len(subject.patched):
-                    measured = finder if count % every == 0 else None
-                    pictured = _even_share(count, pairs, to_change)
-                    count += 1
-                faces.append(_face(work, subject, before, after, measured, measure, pictured, pictures))
-                changed[subject.patched] = True
-            if _even_share(index, posters, len(work.shots)):
-                middle = (row.start + row.stop) // 2
-                pictures.posters[row.name] = compare.poster(after, middle)
-            shots.append(_shot(work, row, faces, changed))
-            done(index + 1, len(work.shots))
-    return _report(work, shots, changed), pictures
+    shots, wanted, cast = [], [], people.Tally(work)
+    for index, row in enumerate(work.shots):
+        faces = []
+        for subject in work.subjects(row.name):
+            judged = _judgement(subject, limits)
+            faces.append(_face(subject, judged))
+            cast.add(subject, faces[-1])
+            changed[subject.patched] = True
+            if len(subject.patched):
+                wanted.append((_urgency(judged), subject.name, subject))
+        shots.append(_shot(work, row, faces, changed))
+        done(index + 1, 2 * len(work.shots))
+    _picture(work, before, after, wanted, pictures)
+    encoded = {name: shown.encoded for name, shown in pictures.faces.items() if shown.encoded is not None}
+    shots = [_with_encoded(shot, encoded) for shot in shots]
+    _posters(work, after, shots, pictures)
+    pictures.people = cast.portraits()
+    done(1, 1)
+    return _report(work, limits, shots, cast.people(), changed), pictures
 
 
-def _budgets(work: Work, faces: int) -> tuple[int, int]:
-    """Pairs of pictures and posters of a film: as many as it is long enough for and quickly decoded."""
-    video = work.media.film
-    visit = work.visit_frames() * video.width * video.height / 1e6 + _VISIT_MEGAPIXELS
-    visit += len(work.pts) / _FRAMES_INDEXED
-    visits = _DECODED_MEGAPIXELS / visit
-    pairs = int(np.clip(_PAIRS_SHARE * visits, _FEWEST_PAIRS, _MOST_PAIRS))
-    posters = int(np.clip(_POSTERS_SHARE * visits, _FEWEST_POSTERS, _MOST_POSTERS))
-    return min(pairs, _PICTURED * faces), min(posters, len(work.shots))
+def verdicts(report: Report) -> Verdicts:
+    """The shots of a report by verdict."""
+    names = {kind: tuple(s.name for s in report.shots if s.verdict == kind) for kind in verdict.WORST_FIRST}
+    return Verdicts(good=names["good"], look=names["look"], redo=names["redo"])
 
 
-def _even_share(index: int, total: int, count: int) -> int:
-    """The number of `count` things that item `index` of `total` gets when they are shared evenly."""
-    return (index + 1) * total // count - index * total // count
+def _judgement(subject: Subject, limits: QualitySettings) -> verdict.Judgement | None:
+    if subject.measured is None:
+        return None
+    confidence = float(subject.confidence.mean()) if len(subject.confidence) else None
+    return verdict.judge(subject.measured, confidence, limits)
 
 
-def _finder(views: int) -> Finder:
-    from dubcli.engines.trackers.mediapipe import VIEWS, Finder
+def _urgency(judged: verdict.Judgement | None) -> tuple[int, float]:
+    """A sorting key of faces, the worst first."""
+    if judged is None:
+        return len(verdict.WORST_FIRST), 0.0
+    return verdict.WORST_FIRST.index(judged.verdict), -max((r.excess for r in judged.reasons), default=0.0)
 
-    return Finder(views=VIEWS[:views])
 
-
-def _face(
-    work: Work,
-    subject: Subject,
-    before: compare.Version,
-    after: compare.Version,
-    finder: Finder | None,
-    measure: int,
-    pairs: int,
-    pictures: Pictures,
-) -> Face:
-    dubbed, wide = np.full((2, len(subject.track.frames)), np.nan, np.float32)
-    measures = None
-    if len(subject.patched) and subject.lips is not None:
-        window = _window(subject, measure or len(subject.patched))
-        pictured = _pictured_frames(subject, window)[:pairs]
-        if finder is not None:
-            found = compare.face(
-                before, after, subject.track, window, Patches(subject.lips), finder, pictured
-            )
-            looked = slice(window[0] - subject.start, window[1] - subject.start)
-            dubbed[looked], wide[looked] = found.aperture, found.width
-            measures = judge.measures(work, subject, dubbed, window).model_copy(
-                update={**found.measures, "changed_outside": found.changed_outside}
-            )
-            pictures.faces[subject.name] = found.pictures
-        else:
-            pictures.faces[subject.name] = [
-                picture
-                for at in sorted(pictured)
-                for picture in compare.face(
-                    before, after, subject.track, (at, at + 1), Patches(subject.lips), None, [at]
-                ).pictures
-            ]
+def _face(subject: Subject, judged: verdict.Judgement | None) -> Face:
     state: State = "failed" if subject.failed else "changed" if len(subject.patched) else "untouched"
-    confidence = round(float(subject.confidence.mean()), 3) if len(subject.confidence) else None
+    rows = judged.reasons if judged else ()
     return Face(
         name=subject.name,
         person=subject.person,
         start=subject.start,
         stop=subject.stop,
         state=state,
+        verdict=judged.verdict if judged else None,
+        reasons=tuple(
+            Reason(measure=r.measure, verdict=r.verdict, text=r.text, advice=r.advice) for r in rows
+        ),
         changed=tuple(spans.runs(subject.patched.tolist())),
         frames_changed=len(subject.patched),
-        confidence=confidence,
+        confidence=round(float(subject.confidence.mean()), 3) if len(subject.confidence) else None,
         cues=subject.cues,
         skipped=subject.skipped,
         curves=Curves(
             start=subject.start,
             source=_rounded(subject.source),
             target=_rounded(subject.target),
-            dubbed=_rounded(dubbed),
+            dubbed=_rounded(subject.aperture),
         )
         if subject.cues
         else None,
-        measures=measures,
-        violations=tuple(sorted(judge.violations(work, subject, dubbed, wide), key=lambda one: one.frame)),
-        warnings=tuple(judge.warnings(measures, confidence)),
+        measures=subject.measured,
     )
 
 
-def _window(subject: Subject, most: int) -> tuple[int, int]:
-    """The `most` frames, or fewer, between the first and last change in which the face speaks most."""
-    first, last = int(subject.patched[0]), int(subject.patched[-1]) + 1
-    if last - first <= most:
-        return first, last
-    speaks = subject.during("speak")[first - subject.start : last - subject.start]
-    spoken = np.r_[0, np.cumsum(speaks)]
-    start = first + int(np.argmax(spoken[most:] - spoken[:-most]))
-    return start, start + most
+def _with_encoded(shot: Shot, encoded: Mapping[str, float]) -> Shot:
+    """A shot whose faces say how encoding changed them, where that is known."""
+    if not any(face.name in encoded for face in shot.faces):
+        return shot
+    faces = (
+        face.model_copy(update={"encoded": round(1000 * encoded[face.name], 2)})
+        if face.name in encoded
+        else face
+        for face in shot.faces
+    )
+    return shot.model_copy(update={"faces": tuple(faces)})
 
 
-def _pictured_frames(subject: Subject, window: tuple[int, int]) -> list[int]:
-    """Frames to show as pictures, the most informative first.
+def _picture(
+    work: Work,
+    before: stills.Version,
+    after: stills.Version,
+    wanted: list[tuple[tuple[int, float], str, Subject]],
+    pictures: Pictures,
+) -> None:
+    """Take pictures of as many faces as there is time for: all that are not good, the rest evenly spread."""
+    most = _affordable(
+        work, _VISITS_SHARE, 2 * (_LOOP_FRAMES + work.visit_frames()), _FEWEST_VISITED, _MOST_VISITED
+    )
+    bad = sorted(
+        (row for row in wanted if row[0][0] < verdict.WORST_FIRST.index("good")), key=lambda row: row[:2]
+    )
+    bad = bad[: max(1, most * 3 // 4)] if len(bad) < len(wanted) else bad[:most]
+    taken = {name for _, name, _ in bad}
+    rest = [row for row in wanted if row[1] not in taken]
+    free = min(most - len(bad), len(rest))
+    chosen = bad + [row for k, row in enumerate(rest) if (k + 1) * free // len(rest) > k * free // len(rest)]
+    for number, (_, name, subject) in enumerate(sorted(chosen, key=lambda row: row[:2])):
+        pictures.faces[name] = stills.visit(
+            before, after, subject.track, _visit(subject, loop=number < _MOST_LOOPS)
+        )
 
-    Widest open; most unlike the source; closed where the source is open.
-    """
-    frames = np.arange(*window)
-    frames = frames[np.isin(frames, subject.patched)]
+
+def _posters(work: Work, after: stills.Version, shots: Sequence[Shot], pictures: Pictures) -> None:
+    """A picture of shots, first of those with faces that have pictures."""
+    most = _affordable(work, _POSTERS_SHARE, work.visit_frames(), _FEWEST_POSTERS, _MOST_POSTERS)
+    shown = [shot for shot in shots if any(face.name in pictures.faces for face in shot.faces)]
+    named = {shot.name for shot in shown}
+    rest = [shot for shot in shots if shot.name not in named]
+    free = max(0, min(most - len(shown), len(rest)))
+    spread = [s for k, s in enumerate(rest) if (k + 1) * free // len(rest) > k * free // len(rest)]
+    for shot in [*shown[:most], *spread]:
+        pictures.posters[shot.name] = stills.poster(after, (shot.start + shot.stop) // 2)
+
+
+def _affordable(work: Work, share: float, frames: float, fewest: int, most: int) -> int:
+    """How many visits that decode so many frames each fit into the time for pictures."""
+    video = work.media.film
+    visit = frames * video.width * video.height / 1e6 + _VISIT_MEGAPIXELS + len(work.pts) / _FRAMES_INDEXED
+    return int(np.clip(share * _DECODED_MEGAPIXELS / visit, fewest, most))
+
+
+def _visit(subject: Subject, *, loop: bool) -> stills.Visit:
+    """What to show of a face: the worst moment, the widest mouth, the one most unlike the source."""
+    frames = subject.patched
     at = frames - subject.start
-    target = np.nan_to_num(subject.target[at])
-    source = np.nan_to_num(subject.source[at])
-    chosen: list[int] = []
+    target, source = np.nan_to_num(subject.target[at]), np.nan_to_num(subject.source[at])
+    worst = subject.measured.worst if subject.measured else None
+    chosen = [int(worst)] if worst is not None and worst in frames else []
     for score in (target, np.abs(target - source), source - 2 * target):
         for k in np.argsort(-score, kind="stable"):
             if all(abs(int(frames[k]) - other) >= _MIN_SPACING_FRAMES for other in chosen):
                 chosen.append(int(frames[k]))
                 break
-    return chosen
+    chosen = chosen[:_STILLS]
+    if not loop:
+        return stills.Visit(tuple(sorted(chosen[:2])))
+    first, last = int(frames[0]), int(frames[-1]) + 1
+    start = max(first, min(chosen[0] - _LOOP_FRAMES // 2, last - _LOOP_FRAMES))
+    return stills.Visit(tuple(sorted(chosen)), (start, min(last, start + _LOOP_FRAMES)))
 
 
 def _rounded(curve: NDArray[Any]) -> tuple[float | None, ...]:
@@ -225,6 +255,10 @@ def _shot(work: Work, row: ShotRow, faces: list[Face], frames: NDArray[np.bool_]
         start=row.start,
         stop=row.stop,
         seconds=round(float(work.seconds[row.start]), 3),
+        timecode=work.timecode(row.start),
+        verdict=verdict.worst(judged)
+        if (judged := [face.verdict for face in faces if face.verdict])
+        else None,
         state="failed" if failed or lost else "changed" if changed else "untouched",
         changed=tuple(
             (row.start + a, row.start + b) for a, b in spans.runs_of_true(frames[row.start : row.stop])
@@ -238,22 +272,29 @@ def _people(faces: list[Face]) -> str:
     return ", ".join(name for name, _ in groupby(sorted(face.person for face in faces)))
 
 
-def _report(work: Work, shots: list[Shot], changed: NDArray[np.bool_]) -> Report:
+def _report(
+    work: Work,
+    limits: QualitySettings,
+    shots: list[Shot],
+    cast: tuple[Person, ...],
+    changed: NDArray[np.bool_],
+) -> Report:
     faces = [face for shot in shots for face in shot.faces]
     skipped = _by_reason(faces)
     offscreen = work.offscreen()
     failed = sum(face.state == "failed" for face in faces)
-    warnings = [f"not kept: {line}" for line in work.remux.left_out]
-    if failed:
-        warnings.insert(0, f"{failed} faces failed; the source's picture is kept there")
     film, dub = work.film(), work.dub()
-    if abs(dub.seconds - film.seconds) >= _LENGTH_TOLERANCE_SECONDS:
-        longer = "longer" if dub.seconds > film.seconds else "shorter"
-        warnings.append(f"the dub is {abs(dub.seconds - film.seconds):.1f} s {longer} than the film")
-    if not faces:
-        warnings.append("there is no face in the film; its picture is unchanged")
-    warnings = [*unmoved(faces), *warnings]
+    counts = {kind: sum(shot.verdict == kind for shot in shots) for kind in verdict.WORST_FIRST}
     return Report(
+        made=Made(
+            output=OUTPUT,
+            date=DATE,
+            version=VERSION,
+            timings=TIMINGS,
+            preset=work.facts["preset"],
+            settings={k: tuple(v) if isinstance(v, list) else v for k, v in work.facts["settings"].items()},
+            limits={name: pair for name, pair in limits.model_dump().items() if isinstance(pair, tuple)},
+        ),
         film=film,
         dub=dub,
         totals=Totals(
@@ -262,6 +303,7 @@ def _report(work: Work, shots: list[Shot], changed: NDArray[np.bool_]) -> Report
             faces=len(faces),
             faces_changed=sum(face.state == "changed" for face in faces),
             faces_failed=failed,
+            **counts,
             frames=len(work.pts),
             frames_changed=int(changed.sum()),
             frames_encoded=work.remux.encoded,
@@ -271,10 +313,38 @@ def _report(work: Work, shots: list[Shot], changed: NDArray[np.bool_]) -> Report
         changed=tuple(spans.runs_of_true(changed)),
         speech=work.speech(),
         offscreen=offscreen,
-        warnings=tuple(warnings),
+        warnings=tuple(_warnings(work, shots, faces, failed, dub.seconds - film.seconds)),
+        people=cast,
         engines=work.engines(),
         shots=tuple(shots),
     )
+
+
+def _warnings(
+    work: Work, shots: Sequence[Shot], faces: Sequence[Face], failed: int, longer: float
+) -> Iterable[str]:
+    """Messages about what to check, of the film and of its shots, the gravest first."""
+    yield from unmoved(faces)
+    if failed:
+        yield f"{failed} faces failed; the source's picture is kept there"
+    for kind in ("redo", "look"):
+        by: dict[str, list[str]] = {}
+        for shot in shots:
+            for face in shot.faces:
+                if face.verdict == kind:
+                    by.setdefault(face.reasons[0].measure, []).append(shot.name)
+        for measure, names in sorted(by.items(), key=lambda row: (-len(row[1]), row[0])):
+            more = len(names) - _SHOTS_NAMED
+            listed = ", ".join(names[:_SHOTS_NAMED]) + (f" and {more} more" if more > 0 else "")
+            yield f"{kind}, for {measure}: {'shot' if len(names) == 1 else 'shots'} {listed}"
+    spoken, hidden = work.dub().speech_seconds, sum(span.stop - span.start for span in work.offscreen())
+    if spoken and hidden > _OFFSCREEN_SHARE * spoken:
+        yield f"{hidden:.0f} of {spoken:.0f} s of the dub is off screen; check who speaks: dubcli cue show"
+    if abs(longer) >= _LENGTH_TOLERANCE_SECONDS:
+        yield f"the dub is {abs(longer):.1f} s {'longer' if longer > 0 else 'shorter'} than the film"
+    if not faces:
+        yield "there is no face in the film; its picture is unchanged"
+    yield from (f"not kept: {line}" for line in work.remux.left_out)
 
 
 def unmoved(faces: Sequence[Face]) -> list[str]:

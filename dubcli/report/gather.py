@@ -12,21 +12,21 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.artifacts import patches, remux, tracks
+from dubcli.artifacts import measures, patches, remux, tracks
 from dubcli.artifacts import speech as sound
 from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.cues import Cue as CueRow
 from dubcli.artifacts.cues import Cues
 from dubcli.artifacts.cues import Skip as SkipRow
+from dubcli.artifacts.measures import Measures
 from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.motion import Motion
-from dubcli.artifacts.phones import INDEX
 from dubcli.artifacts.report import DUB, FILM, Cue, Dub, Engine, Film, Skip, Span
 from dubcli.artifacts.shots import Frames, Groups, Shots
 from dubcli.artifacts.tracks import FaceTrack, Reason
+from dubcli.edits.timecode import Clock
 from dubcli.engines import registry
 from dubcli.face import mesh as regions
-from dubcli.quality import curves
 
 Curve = NDArray[np.float32]
 _Row = TypeVar("_Row", CueRow, SkipRow)
@@ -54,6 +54,7 @@ MATCHES = "the mouth fits the dub already"
 EDITED = "the edited curves leave it alone"
 NOTHING = "nothing is asked of the mouth"
 PASSED = "the engine passthrough changes no picture"
+REJECTED = "its verdict is redo; quality.gate gives it back to the source"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Subject:
     Attributes:
         name: `shot.track`.
         person: the person's name or id.
+        owner: the person's id.
         track: its track.
         cues: the spans in which it speaks or is kept still.
         skipped: all frames that were not changed, and why.
@@ -70,11 +72,13 @@ class Subject:
         patched: (n,) frames that were changed.
         confidence: (n,) the lip engine's confidence.
         failed: whether its change failed.
-        lips: the folder of its patches, None where there is none.
+        measured: its measures, None where there are none.
+        aperture: (T,) measured in the dubbed picture, NaN where it was not.
     """
 
     name: str
     person: str
+    owner: str
     track: FaceTrack
     cues: tuple[Cue, ...]
     skipped: tuple[Skip, ...]
@@ -82,7 +86,8 @@ class Subject:
     patched: NDArray[np.int32]
     confidence: Curve
     failed: bool
-    lips: Path | None
+    measured: Measures | None
+    aperture: Curve
 
     @property
     def start(self) -> int:
@@ -105,19 +110,6 @@ class Subject:
         """Target aperture, (T,), NaN where there is none."""
         return self._motion("aperture", np.nan)
 
-    @cached_property
-    def closed(self) -> Curve:
-        """Weight of lip closure, (T,) 0-1."""
-        return self._motion("closed", 0.0)
-
-    def during(self, kind: str) -> NDArray[np.bool_]:
-        """(T,) frames in cues of a kind that are wholly changed."""
-        inside = np.zeros(len(self.track.frames), bool)
-        for cue in self.cues:
-            if cue.kind == kind:
-                inside[max(0, cue.start - self.start) : max(0, cue.stop - self.start)] = True
-        return inside & (self._motion("weight", 0.0) > 0.99)
-
     def _motion(self, name: str, empty: float) -> Curve:
         curve = np.full(len(self.track.frames), empty, np.float32)
         if self.motion:
@@ -137,12 +129,17 @@ class Work:
         self.pts, self.seconds = frames.pts, frames.seconds
         self.cues = Cues.load(inputs["cue"])
         self.remux = remux.Remuxed.load(inputs["remux"])
-        self._owners = Cast.load(inputs["cast"]).owners
+        self.cast = Cast.load(inputs["cast"])
+        self._owners = self.cast.owners
         self._cues = _by_face(self.cues.cues)
         self._skips = _by_face(self.cues.skipped)
         self.failed = frozenset(facts["failed"])
-        self._phones: dict[str, tuple[sound.Phone, ...]] = {}
-        self._features: dict[str, tuple[NDArray[np.float32], float]] = {}
+        self.rejected = frozenset(facts["given_back"])
+        self.clock = Clock.of(self.media)
+
+    def timecode(self, frame: int) -> str | None:
+        """Source timecode of a frame, None where the film has none."""
+        return self.clock.at(frame) if self.clock.known else None
 
     @property
     def result(self) -> Path:
@@ -151,8 +148,12 @@ class Work:
 
     def changed(self) -> int:
         """Number of faces that were changed, from the sizes of their patches alone."""
-        folders = (path for role, path in self.inputs.items() if role.startswith("patch/"))
-        return sum(1 for path in folders if patches.PatchFacts.load(path).changed)
+        folders = {r.partition("/")[2]: path for r, path in self.inputs.items() if r.startswith("patch/")}
+        return sum(
+            1
+            for name, path in folders.items()
+            if name not in self.rejected and patches.PatchFacts.load(path).changed
+        )
 
     def visit_frames(self) -> float:
         """Frames that are decoded on average to see one: those from the last entry point on."""
@@ -213,39 +214,6 @@ class Work:
         for number, track in enumerate(tracks.load(folder, shot, pictures=False) if folder else []):
             yield self._subject(shot, number, track)
 
-    def called_for(self, role: str, frames: NDArray[np.integer[Any]]) -> tuple[Curve, Curve] | None:
-        """The target of speech at each frame by rule: aperture, and weight of lip closure.
-
-        Args:
-            role: `dub`, or `film` for the film's own speech.
-            frames: (T,) film-wide numbers.
-
-        Returns:
-            Two curves (T,) in 0-1; None where there is no such speech.
-        """
-        if f"speech/{role}" not in self.inputs:
-            return None
-        if role not in self._features:
-            folder = self.inputs[f"speech/{role}"]
-            rows = np.array(sound.features(folder)["viseme"])
-            self._features[role] = rows, sound.Record.load(folder).offset
-        rows, offset = self._features[role]
-        at = self.seconds[frames] - offset
-        centres = (np.arange(len(rows)) + 0.5) / 100
-        closed = np.interp(at, centres, rows[:, INDEX["PP"]]) if len(rows) else np.zeros(len(at))
-        return curves.called_for(rows, at), closed.astype(np.float32)
-
-    def phones(self, role: str) -> tuple[sound.Phone, ...]:
-        """Phones of `dub` or `film` with their times in the film's."""
-        if role not in self._phones:
-            heard = sound.Record.load(self.inputs[f"speech/{role}"])
-            begin = heard.offset
-            self._phones[role] = tuple(
-                phone.model_copy(update={"start": phone.start + begin, "end": phone.end + begin})
-                for phone in heard.phones
-            )
-        return self._phones[role]
-
     def _subject(self, shot: str, number: int, track: FaceTrack) -> Subject:
         name, person = f"{shot}.{number}", self._owners.get((shot, number))
         lips, motion = self.inputs.get(f"patch/{name}"), self.inputs.get(f"motion/{name}")
@@ -254,7 +222,8 @@ class Work:
         units |= {f"gallery/{person.id}"} if person else set()
         failed = bool(cues) and not self.failed.isdisjoint(units)
         patched, confidence = np.zeros(0, np.int32), np.zeros(0, np.float32)
-        if lips is not None and not failed:
+        rejected = name in self.rejected
+        if lips is not None and not failed and not rejected:
             placed = patches.Placement.load(lips)
             patched, confidence = placed.frames, placed.confidence
         arrays: dict[str, NDArray[Any]] = {}
@@ -266,11 +235,18 @@ class Work:
         why = np.full(len(track.frames), FAILED if failed else NO_LINE, object)
         if not failed:
             self._explain(why, shot, number, track, arrays, None if lips is None else len(patched))
+        if rejected:
+            why[:] = REJECTED
         if person is not None and not person.touch:
             why[:] = person.why
+        aperture, found = np.full(len(track.frames), np.nan, np.float32), None
+        if (folder := self.inputs.get(f"measure/{name}")) is not None and not failed:
+            found = Measures.load(folder)
+            aperture = measures.aperture(folder)[1]
         return Subject(
             name=name,
             person=(person.name or person.id) if person else "?",
+            owner=person.id if person else "",
             track=track,
             cues=tuple(
                 Cue(
@@ -286,7 +262,8 @@ class Work:
             patched=patched,
             confidence=confidence,
             failed=failed,
-            lips=lips,
+            measured=found,
+            aperture=aperture,
         )
 
     def _explain(

@@ -3,34 +3,125 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import resources
-from itertools import groupby
+from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
-from dubcli.artifacts.report import Measure, Report
+from dubcli.artifacts.measures import Measure, Measures
+from dubcli.artifacts.report import Face, Report
 from dubcli.report import plot
 from dubcli.report.assemble import Pictures
+from dubcli.report.stills import Shown
 
-# Measure, heading, how it is written, what it says.
-_ROWS = (
-    ("correlation", "fits speech", "{:.2f}", "correlation of the aperture with what speech asks for by rule"),
-    ("offset", "offset", "{:+.0f}", "frames by which the mouth comes after its speech"),
-    ("follows", "fits the target", "{:.2f}", "correlation of the aperture with its target"),
-    ("articulation", "articulation", "{:.1f}", "spread of the aperture in speech, 1/100 of the eye distance"),
-    ("closure_hits", "closures met", "{:.0%}", "share of /p b m/ at which the lips meet within a frame"),
-    ("still_motion", "motion at rest", "{:.1f}", "movement a frame at rest, 1/1000 of the eye distance"),
-    ("sharpness", "sharpness", "{:.2f}", "detail of the mouth over that of the cheek"),
-    ("grain", "grain", "{:.2f}", "grain around the mouth over that of the cheek"),
-    ("flicker", "flicker", "{:.1f}", "change within three frames, thousandths of full scale"),
-    ("seam", "seam", "{:.2f}", "strength of the mask's edge; from about 1 it may show"),
-)  # fmt: skip
+
+@dataclass(frozen=True)
+class _Heading:
+    """How a measure is shown.
+
+    Attributes:
+        name: of the measure, and of its limit, if that differs not.
+        heading: in the table.
+        form: how its value is written.
+        meaning: what it says.
+        seen: what its number of frames is counted in.
+        relative: whether its limit is on the ratio to the source.
+    """
+
+    name: str
+    heading: str
+    form: str
+    meaning: str
+    seen: str = "frames"
+    relative: bool = False
+
+
+_HEADINGS = (
+    _Heading("offset_ms", "offset, ms", "{:+.0f}", "by which the mouth comes after its speech", "speech"),
+    _Heading(
+        "closure_ms",
+        "closures late, ms",
+        "{:+.0f}",
+        "by which lips close after the sounds that need it",
+        "sounds",
+    ),
+    _Heading(
+        "correlation",
+        "fits the dub",
+        "{:.2f}",
+        "correlation of the aperture with what speech asks for",
+        "speech",
+    ),
+    _Heading("follows", "fits the target", "{:.2f}", "correlation of the aperture with its target", "speech"),
+    _Heading("amplitude", "movement", "{:.2f}", "spread of the aperture over that of its target", "speech"),
+    _Heading(
+        "articulation",
+        "articulation",
+        "{:.1f}",
+        "spread of the aperture, 1/100 of the eye distance",
+        "speech",
+    ),
+    _Heading(
+        "closure_hits", "closures met", "{:.0%}", "share of lip closures at which the lips meet", "closures"
+    ),
+    _Heading(
+        "still_motion",
+        "motion at rest, ‰",
+        "{:.1f}",
+        "movement a frame without speech, of the eye distance",
+        "rest",
+    ),
+    _Heading(
+        "tremble", "tremble, ‰", "{:.1f}", "movement above 8 Hz, of the eye distance", "speech", relative=True
+    ),
+    _Heading(
+        "flicker",
+        "flicker, ‰",
+        "{:.1f}",
+        "change within three frames, of full scale",
+        "pictures",
+        relative=True,
+    ),
+    _Heading(
+        "brightness",
+        "flicker of light, ‰",
+        "{:.1f}",
+        "the same of the brightness of replaced skin",
+        "pictures",
+    ),
+    _Heading(
+        "sharpness",
+        "sharpness",
+        "{:.2f}",
+        "detail of the mouth over that of the cheek",
+        "fourth",
+        relative=True,
+    ),
+    _Heading("grain", "grain", "{:.2f}", "grain around the mouth over that of the cheek", "fourth"),
+    _Heading("seam", "seam", "{:.2f}", "strength of the mask's edge; from about 1 it may show", "fourth"),
+    _Heading("colour", "colour", "{:.1f}", "difference on the mask's ring, CIELAB units", "fourth"),
+    _Heading("identity", "likeness", "{:.2f}", "of the lower face to this person's own footage", "some"),
+    _Heading(
+        "encoded", "encoding, ‰", "{:.1f}", "difference of the upper face in both films after encoding", ""
+    ),
+    _Heading("changed_outside", "changed outside", "{}", "samples outside the mask, before encoding", ""),
+)
+_MORE = {
+    "exaggeration": "movement",
+    "confidence": "confidence",
+    "changed_outside": "changed outside the mask",
+}
 _MOST_POINTS, _FEWEST_POINTS = (
     480,
     40,
-)  # of a curve; set by hand: more would be invisible, fewer would lose its form
+)  # of a curve; set by hand: more would be invisible, fewer lose its form
 _POINTS_IN_ALL = 200_000  # of each kind of curve, 10 bytes a point; set by hand
-_QUIET_SHOTS = 3  # so many unchanged shots in a row are collapsed; set by hand
+_PIXELS_EVERY = 4  # as in `quality.mouth`
 
 
 def page(report: Report, pictures: Pictures) -> str:
@@ -38,33 +129,164 @@ def page(report: Report, pictures: Pictures) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"clock": plot.clock, "jpeg": _jpeg, "written": _written, "empty": _empty}
-    curves = sum(face.curves is not None for shot in report.shots for face in shot.faces)
-    points = min(_MOST_POINTS, max(_FEWEST_POINTS, _POINTS_IN_ALL // max(1, curves)))
-    template = environment.from_string(resources.files(__package__).joinpath("page.html").read_text("utf-8"))
-    return template.render(
+    environment.filters |= {"clock": plot.clock, "jpeg": _jpeg}
+    script, reasons = _file("page.js"), {r.measure for s in report.shots for f in s.faces for r in f.reasons}
+    changed = [shot for shot in report.shots if shot.state == "changed"]
+    return environment.from_string(_file("page.html")).render(
         report=report,
         pictures=pictures,
-        rows=_ROWS,
-        reasons=sorted(report.totals.skipped.items(), key=lambda row: (-row[1], row[0])),
-        runs=[
-            (quiet and len(shots) >= _QUIET_SHOTS, shots)
-            for quiet, run in groupby(report.shots, key=lambda shot: shot.state == "untouched")
-            for shots in [list(run)]
-        ],
+        style=Markup(_file("page.css").strip()),
+        script=Markup(script),
+        script_hash=Markup(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
+        data=Markup(_shots(report, pictures)),
+        measures=Markup(
+            json.dumps([[row.heading, row.meaning] for row in _HEADINGS]).replace("<", "\\u003c")
+        ),
+        rate=report.film.rate[0] / report.film.rate[1],
         timeline=plot.timeline(report),
-        curve=lambda face: plot.curve(report, face, face.curves, points),
-        seconds=lambda frame: plot.frame_seconds(report, frame),
+        headings={row.name: row.heading for row in _HEADINGS} | _MORE,
+        found_reasons=sorted(reasons),
+        reasons=sorted(report.totals.skipped.items(), key=lambda row: (-row[1], row[0])),
+        untouched=sum(plot.kind(shot) == "untouched" for shot in report.shots),
+        failed=sum(shot.state == "failed" for shot in report.shots),
+        unjudged=sum(shot.verdict is None for shot in changed),
     )
 
 
+def _shots(report: Report, pictures: Pictures) -> str:
+    """All shots as compact JSON, from which the page's script makes what is looked at."""
+    curves = sum(face.curves is not None for shot in report.shots for face in shot.faces)
+    points = min(_MOST_POINTS, max(_FEWEST_POINTS, _POINTS_IN_ALL // max(1, curves)))
+    found = []
+    for shot in report.shots:
+        row: dict[str, Any] = {
+            "name": shot.name,
+            "start": shot.start,
+            "stop": shot.stop,
+            "seconds": shot.seconds,
+            "kind": plot.kind(shot),
+            "what": shot.what,
+            "excess": max((_severity(face) for face in shot.faces), default=0.0),
+            "faces": [_face(report, face, pictures.faces.get(face.name), points) for face in shot.faces],
+        }
+        if shot.timecode is not None:
+            row["timecode"] = shot.timecode
+        if shot.name in pictures.posters:
+            row["poster"] = _base64(pictures.posters[shot.name])
+        found.append(row)
+    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    # Only these could end the script element or change how it is read (HTML standard, 13.2.5.4 ff.).
+    for mark, harmless in (("</", "<\\/"), ("<!--", "\\u003c!--"), ("<script", "\\u003cscript")):
+        text = text.replace(mark, harmless)
+    return text
+
+
+def _face(report: Report, face: Face, shown: Shown | None, points: int) -> dict[str, Any]:
+    """One face for the page's script; what is empty is left out."""
+    row: dict[str, Any] = {
+        "name": face.name,
+        "person": face.person,
+        "start": face.start,
+        "stop": face.stop,
+        "changed": face.frames_changed,
+        "verdict": face.verdict,
+        "confidence": face.confidence,
+        "reasons": [[one.measure, one.verdict, one.text, one.advice] for one in face.reasons],
+        "cues": [[cue.start, cue.stop, cue.kind] for cue in face.cues],
+        "skipped": [[skip.start, skip.stop, skip.reason] for skip in face.skipped],
+    }
+    if face.curves:
+        lines = (face.curves.source, face.curves.target, face.curves.dubbed)
+        row["curves"] = [plot.thinned(line, points) for line in lines]
+    if face.measures:
+        row["worst"] = face.measures.worst
+        row["rows"] = list(_rows(report, face))
+        row["missed"] = [
+            [one.frame, one.phone.lower(), one.kind, one.measured, one.limit]
+            for one in face.measures.violations
+        ]
+    if shown:
+        row["stills"] = [[frame, _base64(was), _base64(now)] for frame, was, now in shown.stills]
+        if shown.loop:
+            row["loop"] = [_base64(shown.loop), shown.loop_frames]
+    return {name: value for name, value in row.items() if value not in (None, [])}
+
+
+def _severity(face: Face) -> float:
+    """How bad a face is, to put the worst first: its reasons, and its confidence among those without."""
+    grave = {"redo": 2.0, "look": 1.0, "good": 0.0}
+    return sum(grave[reason.verdict] for reason in face.reasons) + round(
+        (1 - (face.confidence or 1.0)) / 2, 3
+    )
+
+
+def _rows(report: Report, face: Face) -> Iterator[list[Any]]:
+    """The measures of a face that have a value: number of the heading, and the cells as text."""
+    assert face.measures
+    verdicts = {reason.measure: reason.verdict for reason in face.reasons}
+    for number, row in enumerate(_HEADINGS):
+        if row.name == "encoded":
+            if face.encoded is not None:
+                yield [number, _written(face.encoded, row.form), "–", "", "", "stills", ""]
+            continue
+        if row.name == "changed_outside":
+            if face.measures.changed_outside is not None:
+                seen = "6 frames at most"
+                yield [
+                    number,
+                    str(face.measures.changed_outside),
+                    "–",
+                    "",
+                    "1",
+                    seen,
+                    verdicts.get(row.name, ""),
+                ]
+            continue
+        pair: Measure = getattr(face.measures, row.name)
+        if pair.dubbed is None and pair.source is None:
+            continue
+        look, redo = (_limit(report, row, which, pair.source) for which in (0, 1))
+        verdict = verdicts.get(row.name) or (
+            verdicts.get("exaggeration") if row.name == "amplitude" else None
+        )
+        values = [_written(value, row.form) for value in (pair.dubbed, pair.source)]
+        yield [number, *values, look, redo, _seen(row, face.measures), verdict or ""]
+
+
+def _limit(report: Report, row: _Heading, which: int, source: float | None) -> str:
+    """A limit of a measure in its own unit."""
+    limits = report.made.limits.get(row.name)
+    if limits is None or (row.relative and not source):
+        return ""
+    form = row.form.replace("+", "")
+    return form.format(limits[which] * (source or 0) if row.relative else limits[which])
+
+
+def _seen(row: _Heading, found: Measures) -> str:
+    """How much a figure rests on."""
+    return {
+        "frames": f"{found.frames} frames",
+        "speech": f"{found.speech_frames} frames of speech",
+        "rest": f"{found.rest_frames} frames at rest",
+        "closures": f"{found.closures} closures",
+        "sounds": f"{found.sounds} sounds",
+        "pictures": f"{found.picture_frames} frames",
+        "fourth": f"{-(-found.picture_frames // _PIXELS_EVERY)} frames",
+        "some": f"{min(12, found.picture_frames)} frames",
+    }[row.seen]
+
+
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
 def _jpeg(data: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+    return "data:image/jpeg;base64," + _base64(data)
 
 
 def _written(value: float | None, form: str) -> str:
     return "–" if value is None else form.format(value)
-
-
-def _empty(measure: Measure) -> bool:
-    return measure.dubbed is None and measure.source is None

@@ -1,21 +1,20 @@
-"""Plots of the report as inline SVG: the film's timeline, and the lip-aperture curves of a face."""
+"""The film's timeline as inline SVG, and curves thinned for the page."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from markupsafe import Markup
 
-from dubcli.artifacts.report import Curves, Face, Report
+from dubcli.artifacts.report import Report, Shot
 from dubcli.media import spans
 
 # Sizes in pixels of the SVG's own coordinates, set by hand.
 _WIDTH = 960
-_CURVE_HEIGHT = 170
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 22
+_RIGHT, _TOP, _BOTTOM = 8, 10, 22
 _LANE = 18
 _MOST_PEOPLE = 8
 _NAMES = 80  # pixels for the names of lanes
@@ -30,6 +29,11 @@ def clock(seconds: float) -> str:
     tenths = round(seconds * 10)
     hours, minutes, rest = tenths // 36000, tenths // 600 % 60, tenths % 600
     return f"{hours}:{minutes:02}:{rest / 10:04.1f}" if hours else f"{minutes}:{rest / 10:04.1f}"
+
+
+def kind(shot: Shot) -> str:
+    """What a shot is shown as: its verdict, `untouched`, `failed`, or `changed` where none was measured."""
+    return str(shot.state if shot.state == "failed" else shot.verdict or shot.state)
 
 
 def frame_seconds(report: Report, frame: int) -> float:
@@ -53,13 +57,13 @@ def timeline(report: Report) -> Markup:
             rest = "failed" if face.state == "failed" else "untouched"
             parts = [(part, str(cue.kind)) for part in spans.clip(face.changed, span)]
             parts += [(part, rest) for part in spans.subtract(span, face.changed)]
-            for (first, last), kind in sorted(parts):
+            for (first, last), form in sorted(parts):
                 start, stop = (frame_seconds(report, frame) for frame in (first, last))
-                spoken.setdefault(face.person, []).append((start, stop, kind, f"{face.person}: {kind}"))
+                spoken.setdefault(face.person, []).append((start, stop, form, f"{face.person}: {form}"))
     people = sorted(spoken, key=lambda name: -sum(b - a for a, b, _, _ in spoken[name]))[:_MOST_PEOPLE]
     lanes: dict[str, list[Block]] = {
         "shots": [
-            (start, stop, str(shot.state), f"shot {shot.name}: {shot.what}")
+            (start, stop, kind(shot), f"shot {shot.name}: {shot.what}")
             for shot, (start, stop) in zip(report.shots, pairwise(edges), strict=True)
         ],
         "dub": [(span.start, span.stop, "speech", "dub speech") for span in report.speech],
@@ -71,51 +75,27 @@ def timeline(report: Report) -> Markup:
     for number, (name, blocks) in enumerate(lanes.items()):
         y = _TOP + number * (_LANE + 6)
         drawn.append(Markup('<text x="0" y="{}" class="name">{}</text>').format(y + 13, _abbreviate(name)))
-        for start, stop, kind, title in blocks:
+        for index, (start, stop, form, title) in enumerate(blocks):
             left, right = (_across(min(at, length) / length, _NAMES) for at in (start, stop))
             words = f"{title} {clock(start)}–{clock(stop)}"
-            drawn.append(_rect(kind, left, y, max(0.8, right - left - 0.8), _LANE, words))
+            shot = report.shots[index].name if name == "shots" else ""
+            drawn.append(_rect(form, left, y, max(0.8, right - left - 0.8), _LANE, words, shot))
     bottom = _TOP + len(lanes) * (_LANE + 6)
     drawn += _time_axis(0, length, bottom, _NAMES)
     return _svg("Timeline of the film", bottom + _BOTTOM, drawn, "timeline")
 
 
-def curve(report: Report, face: Face, curves: Curves, points: int) -> Markup:
-    """Aperture of one face's lips over time: in the source, its target, and measured in the finished film.
+def thinned(line: Sequence[float | None], most: int) -> list[list[int | None]]:
+    """Points of a curve for the page: frames after its start, and values in thousandths.
 
     Args:
-        report, face, curves: what to draw.
-        points: of a line at most.
+        line: one value a frame, None where it is not known.
+        most: points at most; of a longer curve the lowest and highest of each short range are kept.
     """
-    lines = {"source": curves.source, "target": curves.target, "dubbed": curves.dubbed}
-    values = [value for line in lines.values() for value in line if value is not None]
-    top = max(0.1, max(values, default=0.0) * 1.08)
-    last = max(face.start + 1, face.stop - 1)
-    floor = _CURVE_HEIGHT - _BOTTOM
-
-    def x(frame: float) -> float:
-        return _across((min(max(frame, face.start), last) - face.start) / (last - face.start), _LEFT)
-
-    def y(value: float) -> float:
-        # Lips whose target is pressed are below zero; a picture cannot show that.
-        return _TOP + (1 - max(0.0, value) / top) * (floor - _TOP)
-
-    bands = [(cue.start, cue.stop, f"band {cue.kind}", str(cue.kind)) for cue in face.cues]
-    bands += [(skip.start, skip.stop, "band skip", skip.reason) for skip in face.skipped]
-    parts = [
-        _rect(kind, x(start), _TOP, max(1.0, x(stop) - x(start)), floor - _TOP, title)
-        for start, stop, kind, title in bands
-    ]
-    for value in _ticks(top, 4):
-        at = _number(y(value))
-        parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(_LEFT, at, _WIDTH - _RIGHT))
-        parts.append(_tick(_LEFT - 6, y(value) + 4, f"{value:g}", "end"))
-    parts += _time_axis(frame_seconds(report, face.start), frame_seconds(report, last), floor, _LEFT)
-    for name, line in lines.items():
-        path = _path([(x(curves.start + k), None if v is None else y(v)) for k, v in _decimate(line, points)])
-        if path:
-            parts.append(Markup('<path class="{}" d="{}"/>').format(name, path))
-    return _svg(f"Lip aperture of {face.person} in {face.name}", _CURVE_HEIGHT, parts, "curve")
+    points = _decimate(line, most)
+    if all(value is None for _, value in points):
+        return [[], []]
+    return [[at for at, _ in points], [None if value is None else round(1000 * value) for _, value in points]]
 
 
 def _across(part: float, left: float) -> float:
@@ -133,20 +113,16 @@ def _time_axis(begin: float, end: float, y: float, left: float) -> Iterator[Mark
         yield _tick(at, y + 16, clock(k * step), anchor)
 
 
-def _rect(kind: str, x: float, y: float, width: float, height: float, title: str) -> Markup:
+def _rect(form: str, x: float, y: float, width: float, height: float, title: str, shot: str = "") -> Markup:
     size = Markup('x="{}" y="{}" width="{}" height="{}"').format(*map(_number, (x, y, width, height)))
-    return Markup('<rect class="{}" {} rx="1.5"><title>{}</title></rect>').format(kind, size, title)
+    link = Markup(' data-shot="{}"').format(shot) if shot else ""
+    return Markup('<rect class="{}" {} rx="1.5"{}><title>{}</title></rect>').format(form, size, link, title)
 
 
 def _tick(x: float, y: float, text: str, anchor: str) -> Markup:
     return Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(
         _number(x), _number(y), anchor, text
     )
-
-
-def _ticks(top: float, most: int) -> list[float]:
-    step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 1e9) if top / s <= most)
-    return [k * step for k in range(int(top / step) + 1)]
 
 
 def _decimate(line: Sequence[float | None], most: int) -> list[tuple[int, float | None]]:
@@ -163,14 +139,6 @@ def _decimate(line: Sequence[float | None], most: int) -> list[tuple[int, float 
         else:
             kept.append((start, None))
     return kept
-
-
-def _path(points: Iterable[tuple[float, float | None]]) -> str:
-    pieces = []
-    for known, run in groupby(points, key=lambda point: point[1] is not None):
-        if known:
-            pieces.append("M" + "L".join(f"{_number(px)} {_number(py)}" for px, py in run if py is not None))
-    return "".join(pieces)
 
 
 def _number(value: float) -> str:

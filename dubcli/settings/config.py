@@ -190,7 +190,9 @@ class ReportSettings(_Section):
     """What is measured for the report."""
 
     measure: int = Field(
-        default=48, ge=0, description="frames of each face measured again in the finished film; 0 for none"
+        default=72,
+        ge=0,
+        description="frames of each face and shot measured again, evenly spread; 0 for none",
     )
 
 
@@ -205,6 +207,40 @@ class ProvenanceSettings(_Section):
     key: str = Field(
         default="", description="the private key of that certificate, in PEM, without a password"
     )
+
+
+Limits = tuple[float, float]
+"""The values of a measure from which the verdict is look, and redo."""
+
+
+def _limits(look: float, redo: float, description: str) -> Limits:
+    return Field(default=(look, redo), description=f"look, redo: {description}")
+
+
+class QualitySettings(_Section):
+    """Verdicts: good, look or redo, from limits on measures (docs/quality.md)."""
+
+    gate: Literal["none", "fail", "source"] = Field(
+        default="none",
+        description="what a shot to be redone does: nothing; `fail`: the run ends with exit code 8; "
+        "`source`: it shows the source's picture",
+    )
+    offset_ms: Limits = _limits(90.0, 160.0, "milliseconds between mouth and dub, above")
+    closure_ms: Limits = _limits(80.0, 140.0, "milliseconds between lip closures and their sounds, above")
+    correlation: Limits = _limits(0.2, 0.0, "fit of the mouth to what the dub asks for, below")
+    follows: Limits = _limits(0.6, 0.3, "fit of the mouth to its target, below")
+    amplitude: Limits = _limits(0.5, 0.25, "movement over that asked for, below")
+    exaggeration: Limits = _limits(2.0, 3.0, "movement over that asked for, above")
+    closure_hits: Limits = _limits(0.5, 0.2, "share of lip closures that are met, below")
+    still_motion: Limits = _limits(8.0, 15.0, "motion in silence, 1/1000 of the eye distance a frame, above")
+    tremble: Limits = _limits(2.0, 3.0, "motion above 8 Hz over the source's, above")
+    flicker: Limits = _limits(2.0, 3.0, "flicker of the mouth's picture over the source's, above")
+    brightness: Limits = _limits(10.0, 40.0, "flicker of brightness, thousandths of full scale, above")
+    sharpness: Limits = _limits(0.6, 0.35, "sharpness of the mouth over the source's, below")
+    seam: Limits = _limits(0.5, 1.5, "strength of the mask's edge, above")
+    colour: Limits = _limits(3.0, 8.0, "difference of colour on the mask's ring, CIELAB units, above")
+    identity: Limits = _limits(0.9, 0.75, "likeness to the person's own footage, below")
+    confidence: Limits = _limits(0.2, 0.05, "confidence of the lip engine, below")
 
 
 class RunSettings(_Section):
@@ -271,6 +307,7 @@ class Settings(_Section):
     compose: ComposeSettings = ComposeSettings()
     remux: RemuxSettings = RemuxSettings()
     report: ReportSettings = ReportSettings()
+    quality: QualitySettings = QualitySettings()
     engines: EnginesSettings = EnginesSettings()
     provenance: ProvenanceSettings = ProvenanceSettings()
     run: RunSettings = RunSettings()

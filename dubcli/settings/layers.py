@@ -55,6 +55,27 @@ class Resolved:
         return [(name, values[name], self.origins.get(name, "default")) for name in values]
 
 
+def nearest(settings: Settings) -> tuple[str, dict[str, Any]]:
+    """The shipped preset that settings differ least from, and those that differ from it.
+
+    Left out is how to run (section `run`), and what names files of this machine or is the user's alone.
+    """
+
+    def shown(values: Settings) -> dict[str, Any]:
+        flat = flatten(values.model_dump(mode="json"), Settings)
+        return {
+            k: v for k, v in flat.items() if k != "learn.prior" and not k.startswith(("run.", "engines."))
+        }
+
+    own, best = shown(settings), ("", {"": None} | shown(settings))
+    for name in sorted(presets(), key=lambda name: (name != DEFAULT_PRESET, name)):
+        other = shown(read(presets()[name]).model(Preset))
+        differing = {dotted: value for dotted, value in own.items() if value != other[dotted]}
+        if len(differing) < len(best[1]):
+            best = name, differing
+    return best
+
+
 @dataclass
 class _Stack:
     """Values of the layers so far; a stronger layer replaces weaker ones."""

@@ -20,6 +20,7 @@ ORDER = (
     "learn",
     "motion",
     "lips",
+    "measure",
     "compose",
     "remux",
     "report",

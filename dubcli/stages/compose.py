@@ -11,8 +11,9 @@ from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError
 from dubcli.media import spans
 from dubcli.media.spans import Span
+from dubcli.stages.measure import given_back
 
-STAGE = Stage("compose", version=4, after=("lips",))
+STAGE = Stage("compose", version=4, after=("measure",))
 
 # Fields of the film's description that do not change the encoded pictures.
 _NOT_PICTURE = {"index", "time_base", "start_pts", "delay", "packets", "first_bytes", "digest", "tags"}
@@ -26,7 +27,10 @@ def units(job: JobView) -> Iterable[Unit]:
     facts = video.model_dump(exclude=_NOT_PICTURE)
     faces: dict[str, dict[str, Artifact]] = {shot.name: {} for shot in shots.shots}
     touched: list[Span] = []
+    rejected = given_back(job)
     for name, artifact in job.all("lips").items():
+        if name in rejected:
+            continue
         faces[name.split(".")[0]][f"patch/{name}"] = artifact
         touched += PatchFacts.load(artifact.path).spans
     settings = job.settings.compose

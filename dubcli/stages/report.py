@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
-from dubcli.engines.registry import engine
 from dubcli.errors import CheckError, StoreError
+from dubcli.settings.layers import nearest
 from dubcli.stages.align import dub_engine
+from dubcli.stages.measure import given_back
 
-STAGE = Stage("report", version=7, after=("remux",))
-MOST_VIEWS = 2  # crops averaged for each mesh; more halve the noise once again at twice the time
+_ROLES = (
+    ("track", "tracks"),
+    ("align", "speech"),
+    ("gallery", "gallery"),
+    ("motion", "motion"),
+    ("lips", "patch"),
+    ("measure", "measure"),
+)
+
+STAGE = Stage("report", version=8, after=("remux", "measure"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -22,27 +31,28 @@ def units(job: JobView) -> list[Unit]:
         "learn": job.one("learn"),
         "remux": job.one("remux"),
     }
-    for stage, role in (("track", "tracks"), ("align", "speech"), ("motion", "motion"), ("lips", "patch")):
+    for stage, role in _ROLES:
         used |= {f"{role}/{name}": artifact for name, artifact in job.all(stage).items()}
     settings, film = job.settings, job.sources["film"]
     shots = Shots.load(used["split"].path).shots
-    measured_by = engine("tracker", "mediapipe")  # whatever tracker the job used
-    networks = {f"networks/{name}": digest for name, digest in measured_by.digests().items()}
+    preset, differing = nearest(settings)
     return [
         Unit(
             STAGE,
             "film",
-            inputs={"film": film.sha256, **{r: artifact.content for r, artifact in used.items()}, **networks},
+            inputs={"film": film.sha256, **{r: artifact.content for r, artifact in used.items()}},
             paths={"film": film.path, **{role: artifact.path for role, artifact in used.items()}},
-            params={**settings.report.model_dump(), "views": min(MOST_VIEWS, settings.track.views)},
+            params={"quality": settings.quality.model_dump(exclude={"gate"})},
             facts={
                 "suffix": job.suffix,
-                "measured_by": [measured_by.name, measured_by.algorithm],
                 "keep_matching": settings.motion.keep_matching,
                 "edited": sorted(
                     role.removeprefix("curves:") for role in job.sources if role.startswith("curves:")
                 ),
                 "failed": sorted(job.failures),
+                "given_back": given_back(job),
+                "preset": preset,
+                "settings": differing,
                 "engines": [
                     ["tracker", settings.track.engine],
                     ["aligner", dub_engine(job)],
@@ -55,17 +65,21 @@ def units(job: JobView) -> list[Unit]:
 
 
 def run(task: Task) -> None:
-    """Write `report.json` and `report.html`."""
+    """Write `report.json`, `report.html` and `verdicts.json`."""
     from dubcli.artifacts.report import page as web
-    from dubcli.report.assemble import assemble, unmoved
+    from dubcli.report.assemble import assemble, unmoved, verdicts
     from dubcli.report.gather import Work
     from dubcli.report.page import page
+    from dubcli.settings.config import QualitySettings
+    from dubcli.settings.document import validate
 
     work = Work(task.inputs, task.facts)
-    report, pictures = assemble(work, task.params["measure"], task.params["views"], task.report)
+    limits = validate(task.params["quality"], QualitySettings)
+    report, pictures = assemble(work, limits, task.report)
     for line in unmoved([face for shot in report.shots for face in shot.faces]):
         task.warn(line)
     report.save(task.out)
+    verdicts(report).save(task.out)
     web(task.out).write_text(page(report, pictures), encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ import opentimelineio as otio
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.artifacts.report import Report
+from dubcli.artifacts.report import Report, Shot
 from dubcli.cli import delivered, layers, shots
 from dubcli.core.job import Job
 from dubcli.delivery import changed, exr, remarks
@@ -177,13 +177,15 @@ def test_a_folder_of_other_files_is_refused_before_work(done: Done, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_marker_has_the_verdict_where_a_report_gives_one() -> None:
-    shot = {"name": "00000000", "state": "changed", "what": "one face", "faces": [{"warnings": ["blurred"]}]}
-    judged = shot | {"name": "00000058", "verdict": "redo"}
-    found = remarks.markers({"shots": [shot, judged]}, {"00000058": "lips late"})
+def test_a_marker_has_the_verdict_and_the_reviewers_note() -> None:
+    shot = Shot(
+        name="00000000", start=0, stop=58, seconds=0, state="changed", changed=(), what="one", faces=()
+    )
+    judged = shot.model_copy(update={"name": "00000058", "verdict": "redo"})
+    found = remarks.markers(Report.model_construct(shots=(shot, judged)), {"00000058": "lips late"})
     assert [(one.name, one.note, one.colour) for (one,) in found.values()] == [
-        ("changed", "one face; blurred", "CYAN"),
-        ("redo", "one face; blurred; lips late", "RED"),
+        ("changed", "one", "CYAN"),
+        ("redo", "one; lips late", "RED"),
     ]
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from dubcli import stages
 from dubcli.artifacts.cast import Cast, Person
 from dubcli.artifacts.cues import Cue, Cues
+from dubcli.artifacts.measures import Measures
 from dubcli.artifacts.patches import PatchFacts, Placement
+from dubcli.artifacts.report import Verdicts
 from dubcli.artifacts.shots import Groups, Shot, Shots
 from dubcli.core import keys
 from dubcli.core.job import Job
@@ -83,11 +85,14 @@ def _leave(unit: Unit, made: Path, shots: int, people: int) -> None:
             PatchFacts(engine="made", frames=55, changed=55, spans=ranges, given_back=0, confidence=1.0).save(
                 made
             )
+        case "measure":
+            Measures().save(made)
         case "remux":
             (made / "film.mp4").write_bytes(b"dubbed")
         case "report":
             (made / "report.html").write_text("<html>")
             (made / "report.json").write_text("{}")
+            Verdicts(good=(), look=(), redo=()).save(made)
         case _:
             (made / "result").write_text(unit.id)
             (made / "more").write_text(unit.name)

@@ -22,6 +22,7 @@ from dubcli import stages
 from dubcli.artifacts.base import Document
 from dubcli.artifacts.cast import Cast, Person
 from dubcli.artifacts.cues import Cue, Cues
+from dubcli.artifacts.measures import Measures
 from dubcli.artifacts.media import AudioStream, MediaInfo, VideoStream
 from dubcli.artifacts.patches import PatchFacts, Placement
 from dubcli.artifacts.shots import Groups, Shot, Shots
@@ -66,6 +67,7 @@ UPSTREAM: dict[str, dict[str, tuple[Document, ...]]] = {
     "learn": {"film": ()},
     "motion": {"00000048.0": ()},
     "lips": {"00000048.0": ()},
+    "measure": {"00000048.0": (Measures(),)},
     "compose": {"00000048": ()},
     "remux": {"film": ()},
 }
@@ -81,9 +83,13 @@ CHANGED: dict[str, dict[str, Any]] = {
     "motion": {"amplitude": 1.5},
     "compose": {"crf": 20.0},
     "remux": {"original": "drop"},
-    "report": {"measure": 12},
+    "measure": {"measure": 12},
+    "report": {"seam": (0.4, 1.0)},
 }
 """A setting of every stage that has one of its own, besides its engine."""
+
+SECTIONS = {"measure": "report", "report": "quality"}
+"""Sections of the settings that are not named as their stage is."""
 
 
 def found(folder: Path) -> dict[str, str]:
@@ -91,7 +97,7 @@ def found(folder: Path) -> dict[str, str]:
     out = _keys(folder / "default", {})
     for stage, values in CHANGED.items():
         (name, value), *_ = values.items()
-        changed = _keys(folder / stage, {stage: values}, only=stage)
+        changed = _keys(folder / stage, {SECTIONS.get(stage, stage): values}, only=stage)
         out |= {f"{unit} {stage}.{name}={value}": key for unit, key in changed.items()}
     for info in registry.BUILTIN:
         stage = required.SETTINGS[info.kind].split(".")[0]

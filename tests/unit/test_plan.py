@@ -47,7 +47,8 @@ def test_a_plan_reads_every_manifest_once(made: Job, monkeypatch: pytest.MonkeyP
     spoken = SHOTS - SHOTS // 10
     assert Counter(row.stage for row in rows) == {
         "probe": 2, "scan": 1, "split": 1, "track": SHOTS, "cast": 1, "align": 2, "cue": 1, "gallery": PEOPLE,
-        "learn": 1, "motion": spoken, "lips": spoken, "compose": spoken, "remux": 1, "report": 1,
+        "learn": 1, "motion": spoken, "lips": spoken, "measure": spoken, "compose": spoken,
+        "remux": 1, "report": 1,
     }  # fmt: skip
     assert set(read.values()) == {1}
     assert len(read) == len(rows)

@@ -63,7 +63,10 @@ def test_everything_learnt_from_people_goes_and_all_that_stays_is_listed(tmp_pat
 
     before = {path for path in made.root.rglob("*") if path.is_file()}
     dry = purge.purge(made, dry_run=True)
-    assert {path for path in made.root.rglob("*") if path.is_file()} - before <= {made.root / "lock"}
+    assert {path for path in made.root.rglob("*") if path.is_file()} - before <= {
+        made.root / "locks" / "run",
+        made.root / "locks" / "publish",
+    }
 
     done = purge.purge(made)
     assert held(made.store) == {"probe": 1, "scan": 1, "split": 1}
@@ -75,7 +78,7 @@ def test_everything_learnt_from_people_goes_and_all_that_stays_is_listed(tmp_pat
     assert names == {
         "job.json",
         "refs.tsv",
-        "lock",
+        "locks",
         "cast.yaml",
         "cues.json",
         "decisions.yaml",

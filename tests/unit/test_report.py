@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,14 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from dubcli.artifacts import measures as measured
 from dubcli.artifacts import report as model
 from dubcli.artifacts import tracks
-from dubcli.artifacts.cast import Cast, Person
+from dubcli.artifacts.cast import Cast, Consent, Person
+from dubcli.artifacts.measures import Measure, Measures, Violation
 from dubcli.artifacts.motion import Motion
+from dubcli.artifacts.mouth import MouthFacts
 from dubcli.artifacts.patches import PatchFacts, Placement, pictures
 from dubcli.artifacts.phones import INDEX
 from dubcli.artifacts.remux import Remuxed
@@ -34,6 +38,8 @@ from dubcli.media import decode
 from dubcli.media.probe import probe
 from dubcli.report import assemble, gather, page, plot
 from dubcli.report.assemble import Pictures
+from dubcli.report.stills import Shown
+from dubcli.settings.config import QualitySettings
 from dubcli.speech import visemes
 from dubcli.stages import report as stage
 from tests.conftest import Sample
@@ -43,14 +49,20 @@ CUT = demo.CUTS[0] - FIRST
 FRAMES = 180 - FIRST
 GROUPS = Groups(starts=(0, 40), keys=(0, 40), fixed=(False, False))
 FACTS: dict[str, Any] = {
-    "film": "film.mp4",
-    "dub": "dub_fr.wav",
     "suffix": ".mp4",
+    "preset": "film",
+    "settings": {"motion.amplitude": 1.2},
+    "given_back": [],
     "engines": [["tracker", "mediapipe"], ["lips", "exemplar"]],
     "keep_matching": False,
     "edited": [],
     "failed": [],
 }
+GOOD = Measures(
+    frames=72, picture_frames=72, speech_frames=70, closures=4, offset_ms=Measure(dubbed=12.0),
+    follows=Measure(dubbed=0.95), amplitude=Measure(dubbed=1.0), closure_hits=Measure(dubbed=1.0),
+    sharpness=Measure(dubbed=0.9, source=1.0), changed_outside=0, worst=12,
+)  # fmt: skip
 VOWELS = dict.fromkeys("aɑæʌɐəɜ", "aa") | dict.fromkeys("ɛeɪi", "ih") | dict.fromkeys("ɔouʊ", "oh")
 
 
@@ -127,12 +139,16 @@ def _job(root: Path, film: Path, result: Path, face: FaceTrack, cues: dict[str, 
         "cast": root / "cast",
         "cue": folder("cue", cues_json=said_cues),
         "learn": folder("learn"),
+        "measure/00000000.0": folder("measure"),
         "speech/film": folder("speech-film", speech_json=heard, features_npz={"viseme": rows}),
         "speech/dub": folder("speech-dub", speech_json=heard, features_npz={"viseme": rows}),
         "motion/00000000.0": root / "motion",
         "patch/00000000.0": _patches(folder("patch"), film, face),
         "remux": root / "remux",
     }
+    MouthFacts(kind="prior", why="", lag=0.0, people={}).save(root / "learn")
+    GOOD.save(root / "measure")
+    measured.save_aperture(root / "measure", face.frames, aperture)
     shutil.copy(result, root / "remux" / "film.mp4")
     for shot, found in ((shots[0], [face]), (shots[1], [])):
         tracks.save(folder(f"tracks-{shot.name}"), found, shot.name)
@@ -172,96 +188,107 @@ def _pts(film: Path) -> Any:
         return np.array(sorted(p.pts for p in box.demux(video=0) if p.pts is not None and p.size), np.int64)
 
 
-def _run(inputs: dict[str, Path], out: Path, measure: int = 240, **more: Any) -> model.Report:
-    report, _ = _warned(inputs, out, measure, **more)
+def _run(inputs: dict[str, Path], out: Path, **more: Any) -> model.Report:
+    report, _ = _warned(inputs, out, **more)
     return report
 
 
-def _warned(
-    inputs: dict[str, Path], out: Path, measure: int = 240, **more: Any
-) -> tuple[model.Report, list[str]]:
+def _warned(inputs: dict[str, Path], out: Path, **more: Any) -> tuple[model.Report, list[str]]:
     """The report, and what the user is warned of while it is made."""
     out.mkdir()
     lines: list[str] = []
-    params = {"measure": measure, "views": 2}
+    params = {"quality": QualitySettings().model_dump()}
     task = Task("film", inputs, params, FACTS | more, "", out, warn=lines.append)
     stage.run(task)
     stage.check(task)
     return model.Report.load(out), lines
 
 
-def test_a_film_dubbed_with_itself_measures_as_its_source(
+def _measured(inputs: dict[str, Path], **changes: Any) -> None:
+    GOOD.model_copy(update=changes).save(inputs["measure/00000000.0"])
+
+
+def test_a_good_shot_is_told_with_its_measures_and_pictures(
     job: Callable[..., dict[str, Path]], tmp_path: Path
 ) -> None:
     report = _run(job(), tmp_path / "out")
-    assert [(shot.state, len(shot.faces)) for shot in report.shots] == [("changed", 1), ("untouched", 0)]
+    assert [(shot.state, shot.verdict, len(shot.faces)) for shot in report.shots] == [
+        ("changed", "good", 1),
+        ("untouched", None, 0),
+    ]
     assert report.totals.frames_changed == CUT
     assert report.totals.offscreen_seconds == pytest.approx(0.4)
-    found = report.shots[0].faces[0].measures
-    assert found is not None
-    assert found.frames == CUT
-    assert found.changed_outside == 0
-    assert found.offset.dubbed == found.offset.source
-    assert found.follows.dubbed is not None
-    assert found.follows.dubbed > 0.97
-    for name in ("correlation", "flicker", "sharpness", "grain"):
-        pair = getattr(found, name)
-        assert pair.dubbed == pytest.approx(pair.source, rel=0.05), name
-    assert found.seam.dubbed == 0
-    assert report.shots[0].faces[0].warnings == ()
+    face = report.shots[0].faces[0]
+    assert (face.measures, face.reasons) == (GOOD, ())
+    assert face.encoded == 0  # the "finished" film is its source
+    assert face.curves is not None
+    assert face.curves.dubbed[5] == pytest.approx(face.curves.source[5], abs=1e-3)
+    assert model.Verdicts.load(tmp_path / "out").good == ("00000000",)
+    text = (tmp_path / "out" / "report.html").read_text()
+    (shown,) = _shots(text)[0]["faces"]
+    assert 12 in [frame for frame, _, _ in shown["stills"]]
+    assert shown["worst"] == 12
+    assert shown["loop"][1] == 24
+    assert {row[5] for row in shown["rows"]} >= {"70 frames of speech", "4 closures", "18 frames"}
+    for mark in (model.OUTPUT, model.DATE, model.VERSION, model.TIMINGS, "preset film with 1 setting"):
+        assert mark in text
 
 
-def test_a_mouth_that_comes_late_is_told(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
-    late, _ = demo.make(tmp_path / "late", span=(FIRST - 3, FIRST - 3 + FRAMES), height=240)
-    face = _run(job(result=late), tmp_path / "out").shots[0].faces[0]
-    assert face.measures is not None
-    assert face.measures.offset.dubbed is not None
-    assert face.measures.offset.source is not None
-    assert face.measures.offset.dubbed - face.measures.offset.source == 3
-    assert any("frames later than the dub" in line for line in face.warnings)
-
-
-@pytest.mark.parametrize(
-    ("measure", "must", "kind", "told"),
-    [
-        (mesh.aperture, "PMB", "closure", "the lips stay apart"),
-        (mesh.aperture, "FVF", "contact", "the lip does not reach the teeth"),
-        (mesh.width, ("W", "UW", "W"), "rounding", "the lips are not round"),
-    ],
-)
-def test_a_mouth_that_does_not_do_what_a_sound_asks_is_told_with_its_time(
-    job: Callable[..., dict[str, Path]],
-    face: FaceTrack,
-    tmp_path: Path,
-    measure: Callable[[NDArray[np.float32]], NDArray[np.float32]],
-    must: Sequence[str],
-    kind: str,
-    told: str,
+def test_a_bad_shot_says_why_and_what_to_do_and_stands_in_the_summary(
+    job: Callable[..., dict[str, Path]], tmp_path: Path
 ) -> None:
     inputs = job()
-    found = measure(face.mesh)[3:-3]  # whole sounds only
-    around = np.min([found[:-2], found[1:-1], found[2:]], axis=0)  # a frame beside it would do
-    wide, shut = (int(face.frames[3 + int(k)]) for k in (1 + around.argmax(), found.argmin()))
-    sounds = [(wide, must[0], 0.9), (shut, must[1], 0.9), (wide + 1, "AA", 0.9), (wide + 0.2, must[2], 0.2)]
-    starts = [frame / float(demo.RATE) - 0.004 for frame, _, _ in sounds]
-    phones: list[dict[str, Any]] = [
-        {"phone": phone, "start": start, "end": start + 0.008, "score": score}
-        for start, (_, phone, score) in zip(starts, sounds, strict=True)
+    _measured(inputs, offset_ms=Measure(dubbed=240.0), sharpness=Measure(dubbed=0.5, source=1.0))
+    report = _run(inputs, tmp_path / "out")
+    face = report.shots[0].faces[0]
+    assert (face.verdict, report.shots[0].verdict) == ("redo", "redo")
+    assert [(one.measure, one.verdict) for one in face.reasons] == [
+        ("offset_ms", "redo"),
+        ("sharpness", "look"),
     ]
-    path = inputs["speech/dub"] / "speech.json"
-    heard = json.loads(path.read_text())
-    path.write_text(json.dumps(heard | {"phones": sorted(phones, key=lambda row: row["start"])}))
-    missed = _run(inputs, tmp_path / "out").shots[0].faces[0].violations
-    assert [(one.frame, one.phone, one.kind) for one in missed] == [(wide, must[0], kind)]
-    assert missed[0].measured > missed[0].limit
-    assert missed[0].seconds == pytest.approx(wide / float(demo.RATE), abs=0.001)
-    assert told in (tmp_path / "out" / "report.html").read_text()
+    assert face.reasons[0].text == "the mouth is 240 ms away from the dub"
+    assert "align.offset" in face.reasons[0].advice
+    assert "redo, for offset_ms: shot 00000000" in report.warnings
+    assert (report.totals.redo, report.totals.look, report.totals.good) == (1, 0, 0)
+
+
+def test_a_face_given_back_to_the_source_is_unchanged_and_says_so(
+    job: Callable[..., dict[str, Path]], tmp_path: Path
+) -> None:
+    inputs = job()
+    _measured(inputs, offset_ms=Measure(dubbed=240.0))
+    report = _run(inputs, tmp_path / "out", given_back=["00000000.0"])
+    face = report.shots[0].faces[0]
+    assert (face.state, face.verdict, face.frames_changed) == ("untouched", "redo", 0)
+    assert [skip.reason for skip in face.skipped] == [gather.REJECTED]
+
+
+def test_encoding_that_changes_the_upper_face_is_measured(
+    job: Callable[..., dict[str, Path]], tmp_path: Path
+) -> None:
+    other, _ = demo.make(tmp_path / "late", span=(FIRST - 3, FIRST - 3 + FRAMES), height=240)
+    face = _run(job(result=other), tmp_path / "out").shots[0].faces[0]
+    assert face.encoded is not None
+    assert face.encoded > 1
+
+
+def test_a_sound_without_its_mouth_is_told_with_its_frame(
+    job: Callable[..., dict[str, Path]], tmp_path: Path
+) -> None:
+    inputs = job()
+    _measured(
+        inputs,
+        violations=(Violation(frame=24, seconds=1.0, phone="P", kind="closure", measured=0.2, limit=0.05),),
+    )
+    _run(inputs, tmp_path / "out")
+    (shown,) = _shots((tmp_path / "out" / "report.html").read_text())[0]["faces"]
+    assert shown["missed"] == [[24, "p", "closure", 0.2, 0.05]]
 
 
 def test_same_bytes_every_time(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
     inputs = job()
     for name in ("one", "two"):
-        _run(inputs, tmp_path / name, measure=12)
+        _run(inputs, tmp_path / name)
     for name in ("report.json", "report.html"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -276,7 +303,7 @@ def test_reasons_stand_where_frames_were_left_alone(
     with np.load(patch) as box:
         rest = {name: np.delete(box[name], range(10, 20), axis=0) for name in box.files}
     _rewrite(patch, **rest)
-    report = _run(inputs, tmp_path / "out", measure=0)
+    report = _run(inputs, tmp_path / "out")
     skipped = report.shots[0].faces[0].skipped
     assert [(skip.start, skip.stop, skip.reason) for skip in skipped] == [(10, 20, "the head is turned away")]
     assert report.totals.skipped == {"the head is turned away": 10}
@@ -286,7 +313,7 @@ def test_a_face_without_a_line_is_untouched_and_says_so(
     job: Callable[..., dict[str, Path]], tmp_path: Path
 ) -> None:
     inputs = job(cues=[])
-    del inputs["patch/00000000.0"], inputs["motion/00000000.0"]
+    del inputs["patch/00000000.0"], inputs["motion/00000000.0"], inputs["measure/00000000.0"]
     report = _run(inputs, tmp_path / "out")
     face = report.shots[0].faces[0]
     assert (face.state, face.measures) == ("untouched", None)
@@ -304,8 +331,9 @@ def test_a_face_that_failed_is_told(job: Callable[..., dict[str, Path]], tmp_pat
 
 def test_a_film_without_faces_is_told(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
     inputs = job(cues=[])
-    for role in ("patch/00000000.0", "motion/00000000.0"):
+    for role in ("patch/00000000.0", "motion/00000000.0", "measure/00000000.0"):
         del inputs[role]
+    Cast(persons=()).save(inputs["cast"])
     tracks.save(inputs["tracks/00000000"], [], "00000000")
     report = _run(inputs, tmp_path / "out")
     assert report.warnings == ("there is no face in the film; its picture is unchanged",)
@@ -342,7 +370,7 @@ def test_every_changed_frame_is_named_and_every_other_has_its_reason(
     with np.load(inputs["patch/00000000.0"] / "patch.npz") as box:
         shown = {name: box[name][10:20] for name in box.files}
     _rewrite(inputs["patch/00000000.0"] / "patch.npz", **shown)
-    report = _run(inputs, tmp_path / "out", measure=0, keep_matching=True)
+    report = _run(inputs, tmp_path / "out", keep_matching=True)
     found = report.shots[0].faces[0]
     assert found.changed == report.shots[0].changed == report.changed == ((10, 20),)
     assert (found.frames_changed, report.totals.frames_changed) == (10, 10)
@@ -404,7 +432,7 @@ def test_a_film_in_which_no_mouth_moves_says_why_and_warns(
 
 
 def test_somebody_who_was_to_speak_and_never_does_is_named() -> None:
-    spoken = _hostile().shots[0].faces[0].model_copy(update={"person": "Anna"})
+    spoken = hostile().shots[0].faces[0].model_copy(update={"person": "Anna"})
     lost = (model.Skip(start=0, stop=9, reason="lost"),)
     silent = spoken.model_copy(update={"person": "Ben", "changed": (), "skipped": lost})
     extra = silent.model_copy(update={"person": "an extra", "cues": ()})
@@ -417,9 +445,10 @@ def test_somebody_who_was_to_speak_and_never_does_is_named() -> None:
 def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
     job: Callable[..., dict[str, Path]], face: FaceTrack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 700 faces some have pictures, evenly spread."""
-    monkeypatch.setattr(assemble, "_DECODED_MEGAPIXELS", 400)
-    inputs, count, size = job(), 700, 12
+    """Of 240 faces some have pictures, evenly spread."""
+    monkeypatch.setattr(assemble, "_DECODED_MEGAPIXELS", 100)
+    monkeypatch.setattr(assemble, "_LOOP_FRAMES", 4)
+    inputs, count, size = job(), 240, 12
     per_frame = {field.name for field in dataclasses.fields(face)} - {"thumbs", "descriptor"}
     small = dataclasses.replace(face, **{name: getattr(face, name)[:size] for name in per_frame})
     tracks.save(inputs["tracks/00000000"], [small] * count, "00000000")
@@ -435,15 +464,16 @@ def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
     for k in range(1, count):
         for role in ("motion", "patch"):
             inputs[f"{role}/00000000.{k}"] = inputs[f"{role}/00000000.0"]
-    _, pictures = assemble.assemble(gather.Work(inputs, FACTS), 0, 1, lambda done, total: None)
-    pictured = [k for k in range(count) if pictures.faces[f"00000000.{k}"]]
+    del inputs["measure/00000000.0"]
+    _, pictures = assemble.assemble(gather.Work(inputs, FACTS), QualitySettings(), lambda done, total: None)
+    pictured = [k for k in range(count) if f"00000000.{k}" in pictures.faces]
     assert 20 <= len(pictured) <= 60
     assert max(np.diff([0, *pictured, count])) < 2.5 * count / len(pictured)
 
 
 def test_the_page_of_a_feature_film_stays_small() -> None:
     """2,500 shots, 40 people, two faces in each shot, as many pictures as there may be."""
-    source, size, rng = _hostile(), 70, np.random.default_rng(1)
+    source, size, rng = hostile(), 70, np.random.default_rng(1)
     shot, face, shots = source.shots[0], source.shots[0].faces[0], []
     for number in range(2500):
         start, stop = number * size, (number + 1) * size
@@ -462,10 +492,13 @@ def test_the_page_of_a_feature_film_stays_small() -> None:
         shots.append(shot.model_copy(update=span | {"faces": faces}))
     film = source.film.model_copy(update={"frames": 2500 * size, "seconds": 2500 * size / 24})
     report = source.model_copy(update={"film": film, "shots": tuple(shots)})
-    side, wide = (rng.integers(0, 256, count, np.uint8).tobytes() for count in (8_000, 5_000))
+    side, wide, loop = (rng.integers(0, 256, count, np.uint8).tobytes() for count in (8_000, 5_000, 40_000))
     pictures = Pictures(
         posters={one.name: wide for one in shots[: assemble._MOST_POSTERS]},
-        faces={one.faces[0].name: [(one.start + 9, side, side)] for one in shots[: assemble._MOST_PAIRS]},
+        faces={
+            one.faces[0].name: Shown([(one.start + k, side, side) for k in range(3)], loop, 24)
+            for one in shots[: assemble._MOST_VISITED]
+        },
     )
     assert len(page.page(report, pictures).encode()) < 30e6
     assert len(report.text().encode()) < 30e6
@@ -477,12 +510,15 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;{{ 7*7 
 class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
+        self.scripts: list[str] = []
         self.tags: set[str] = set()
         self.links: list[str] = []
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
+        if tag == "script":
+            self.scripts.append(dict(attrs).get("type") or "")
         self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
         assert not any(name.startswith("on") for name, _ in attrs)
 
@@ -490,13 +526,14 @@ class _Tags(HTMLParser):
         self.text += data
 
 
-def _hostile() -> model.Report:
+def hostile() -> model.Report:
     cue = model.Cue(start=0, stop=5, kind="speak", confidence=1.0)
     skip = model.Skip(start=5, stop=9, reason=HOSTILE)
     curves = model.Curves(start=0, source=(0.1,) * 9, target=(None,) * 9, dubbed=(0.2,) * 9)
     face = model.Face(
         name="0.0", person=HOSTILE, start=0, stop=9, state="changed", changed=((0, 5),), frames_changed=5,
-        confidence=0.5, cues=(cue,), skipped=(skip,), curves=curves, warnings=(HOSTILE,),
+        confidence=0.5, cues=(cue,), skipped=(skip,), curves=curves, verdict="look", measures=GOOD,
+        reasons=(model.Reason(measure="seam", verdict="look", text=HOSTILE, advice=HOSTILE),),
     )  # fmt: skip
     shot = model.Shot(
         name=HOSTILE,
@@ -506,16 +543,28 @@ def _hostile() -> model.Report:
         state="changed",
         changed=((0, 5),),
         what=HOSTILE,
+        timecode=HOSTILE,
+        verdict="look",
         faces=(face,),
     )
+    person = model.Person(
+        name=HOSTILE, id="p01", faces=1, faces_changed=1, frames_changed=5, good=0, look=1, redo=0,
+        forecast="good", because=HOSTILE, consent=Consent(state=HOSTILE, sha256=HOSTILE),
+    )  # fmt: skip
     return model.Report(
+        made=model.Made(
+            output=HOSTILE, date=HOSTILE, version=HOSTILE, timings=HOSTILE, preset=HOSTILE,
+            settings={"remux.language": HOSTILE}, limits={"seam": (1.0, 2.0)},
+        ),
+        people=(person,),
         film=model.Film(
             name=HOSTILE, seconds=0.4, frames=9, rate=(24, 1), width=64, height=48, codec="x", pix_fmt="y",
             audio=0, subtitles=0,
         ),
         dub=model.Dub(name=HOSTILE, seconds=1.0, speech_seconds=0.5),
         totals=model.Totals(
-            shots=1, shots_changed=1, faces=1, faces_changed=1, faces_failed=0, frames=9, frames_changed=5,
+            shots=1, shots_changed=1, faces=1, faces_changed=1, faces_failed=0, good=0, look=1,
+            redo=0, frames=9, frames_changed=5,
             frames_encoded=None, offscreen_seconds=0.0, skipped={HOSTILE: 4},
         ),
         changed=((0, 5),), speech=(), offscreen=(), warnings=(HOSTILE,), engines=(), shots=(shot,),
@@ -523,28 +572,41 @@ def _hostile() -> model.Report:
 
 
 def test_names_are_text_on_the_page_and_nothing_is_loaded() -> None:
-    text = page.page(_hostile(), Pictures(posters={HOSTILE: b"x"}, faces={"0.0": [(3, b"y", b"z")]}))
+    pictures = Pictures(
+        posters={HOSTILE: b"x"}, faces={"0.0": Shown([(3, b"y", b"z")], b"w", 2)}, people={"p01": b"v"}
+    )
+    text = page.page(hostile(), pictures)
     seen = _Tags()
     seen.feed(text)
-    assert seen.tags.isdisjoint({"script", "iframe", "object", "embed", "link", "base", "form"})
+    assert seen.scripts == ["application/json", "application/json", ""]
+    (own,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text  # nothing else runs
+    assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval\(", own)  # text goes in as text
+    assert seen.tags.isdisjoint({"iframe", "object", "embed", "link", "base", "form"})
     assert all(link.startswith("data:image/jpeg;base64,") for link in seen.links)
     assert HOSTILE in seen.text
+    assert _shots(text)[0]["faces"][0]["reasons"] == [["seam", "look", HOSTILE, HOSTILE]]
     assert "url(" not in text
+
+
+def _shots(text: str) -> Any:
+    """What the page's script is given."""
+    (rows,) = re.findall(r'<script type="application/json" id="shots"[^>]*>(.*?)</script>', text, re.DOTALL)
+    return json.loads(rows)
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_peaks() -> None:
     line = [0.1] * 50_000
     line[31_234] = 0.3
-    report = _hostile()
-    face = report.shots[0].faces[0].model_copy(update={"stop": 50_000, "cues": (), "skipped": ()})
-    curves = model.Curves(start=0, source=tuple(line), target=(), dubbed=())
-    drawn = str(plot.curve(report, face, curves, 480))
-    assert len(drawn) < 30_000
-    assert "0.3" in drawn
+    frames, values = plot.thinned(line, 480)
+    assert len(frames) == len(values) <= 480
+    assert values[frames.index(31_234)] == 300
+    assert plot.thinned([None, None], 480) == [[], []]
 
 
 def test_the_timeline_shows_as_spoken_only_what_was_changed() -> None:
-    report = _hostile()
+    report = hostile()
     kinds = re.findall(r'<rect class="(speak|untouched)"', str(plot.timeline(report)))
     assert kinds == ["speak"]
     face = report.shots[0].faces[0].model_copy(update={"changed": ((1, 2), (3, 5)), "person": "Anna"})

@@ -1,0 +1,426 @@
+"""Calibration of verdicts: clean shots, and the same shots with injected defects of several strengths.
+
+    python -m bench.verdicts FOOTAGE [--keep DIR] [--faces 12]
+
+Makes jobs of clips and dubs up to their mouth patches, measures every changed face as it is, and then some of
+them with a defect put in: into the patches before they are blended, or into the sound. A row per defect and
+strength: how many were found (not `good`), how many are `redo`, and which measure decided. Strengths marked
+with * are those that a viewer notices: sync beyond ITU-R BT.1359's limits of acceptability (sound 90 ms
+early, 185 ms late), the others by looking.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.artifacts import tracks
+from dubcli.artifacts.measures import Measures
+from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.shots import Frames
+from dubcli.core import plan, runner
+from dubcli.core.events import Events
+from dubcli.core.job import Job
+from dubcli.core.model import Task
+from dubcli.engines.trackers.mediapipe import VIEWS, Finder
+from dubcli.face import mesh as regions
+from dubcli.media import decode, spans
+from dubcli.media.ffmpeg import binary, url
+from dubcli.media.patches import Patches, Placed
+from dubcli.quality import face
+from dubcli.quality.verdict import Judgement, judge
+from dubcli.settings.config import Settings
+from dubcli.speech import prior
+from dubcli.stages import measure
+
+CLIPS = (  # clip, dub
+    ("talk/address_hill.mp4", "fr_librivox_7s.wav"),
+    ("talk/head_4.mp4", "de_thorsten_human_5s.wav"),
+    ("talk/downing_5s.mp4", "zh_librivox_6s.wav"),
+    ("talk/man_front_15s.mp4", "fr_tts_siwis_17s.wav"),
+    ("talk/webcam_10s.mp4", "es_librivox_8s.wav"),
+    ("talk/head_2.mp4", "fr_librivox_7s.wav"),
+    ("talk/man_moustache.mp4", "it_librivox_6s.wav"),
+    ("talk/whitehouse_5s.mp4", "de_thorsten_human_5s.wav"),
+    ("talk/head_1_vfr.mp4", "it_librivox_6s.wav"),
+    ("talk/head_3.mp4", "ru_librivox_9s.wav"),
+    ("scenes/promo_20shots.mp4", "fr_kyutai_intro_23s.mp3"),
+    ("scenes/interview_split.mp4", "fr_tts_siwis_17s.wav"),
+    ("scenes/stage_4shots.mp4", "de_librivox_9s.wav"),
+    ("talk/woman_outdoors.mp4", "de_librivox_9s.wav"),
+    ("talk/mead_W036_level_3_happy_007.mp4", "de_thorsten_human_5s.wav"),
+    ("talk/mead_M003_level_1_disgusted_015.mp4", "it_librivox_6s.wav"),
+)
+GRID = (slice(None, None, 13), 20)  # sentences of the corpus that are cut together
+
+
+def films(footage: Path, folder: Path) -> Iterator[tuple[str, Path, Path]]:
+    """Name, film and dub of every job."""
+    for name, clips in (
+        ("grid_a", sorted((footage / "talk").glob("grid_*.mpg"))),
+        ("grid_b", sorted((footage / "grid").glob("*.mkv"))[GRID[0]][: GRID[1]]),
+    ):
+        film, dub = folder / f"{name}.mkv", folder / f"{name}_dub.wav"
+        if not film.exists():
+            _cut(clips, film, dub)
+        yield name, film, dub
+    for clip, dub_name in CLIPS:
+        yield f"{Path(clip).stem}_{dub_name[:2]}", footage / clip, footage / "speech" / dub_name
+
+
+def _cut(clips: Sequence[Path], film: Path, dub: Path) -> None:
+    """Clips of three seconds one after the other; the dub has each one's successor's voice."""
+    count = len(clips)
+    one = "".join(f"[{k}:v]scale=360:288,setsar=1,fps=25[v{k}];" for k in range(count))
+    one += "".join(f"[{k}:a]aresample=16000,apad,atrim=0:3[a{k}];" for k in range(count))
+    both = one + "".join(f"[v{k}][a{k}]" for k in range(count)) + f"concat=n={count}:v=1:a=1[v][a]"
+    words = [binary(), "-v", "error", "-y"]
+    inputs = [word for clip in clips for word in ("-i", url(clip))]
+    tail = ["-map", "[v]", "-map", "[a]", "-c:v", "libx264", "-crf", "12", "-c:a", "flac", url(film)]
+    subprocess.run([*words, *inputs, "-filter_complex", both, *tail], check=True)
+    turned = [word for clip in [*clips[1:], clips[0]] for word in ("-i", url(clip))]
+    sounds = "".join(f"[{k}:a]aresample=16000,apad,atrim=0:3[a{k}];" for k in range(count))
+    sounds += "".join(f"[a{k}]" for k in range(count)) + f"concat=n={count}:v=0:a=1[a]"
+    subprocess.run([*words, *turned, "-filter_complex", sounds, "-map", "[a]", url(dub)], check=True)
+
+
+@dataclass
+class Case:
+    """A changed face with its patches in memory.
+
+    Attributes:
+        name: job and face.
+        subject: the face.
+        frames: decoded, those that are measured.
+        patches: by frame number.
+        own: descriptors of the person's footage.
+        shifted: what the dub asks for when it is that many seconds later.
+        clean: what was seen without a defect.
+    """
+
+    name: str
+    subject: face.Subject
+    frames: list[decode.Frame]
+    patches: dict[int, Placed]
+    own: list[Any]
+    shifted: Callable[[float], face.Sound]
+    clean: face.Seen | None = None
+
+    def seen(self, finder: Finder, change: Change | None = None) -> face.Seen:
+        """Look at the face, with each patch changed."""
+        made = {
+            index: change(self, index, patch) if change else patch for index, patch in self.patches.items()
+        }
+        table = _Table(made)
+        numbers = [frame.index for frame in self.frames]
+        return face.look(
+            self.subject, [(numbers[0], numbers[-1] + 1)], lambda a, b: self.frames, table, finder, self.own
+        )
+
+
+Change = Callable[[Case, int, Placed], Placed]
+
+
+@dataclass
+class _Table:
+    made: dict[int, Placed]
+
+    def at(self, index: int) -> Placed | None:
+        return self.made.get(index)
+
+
+def cases(job: Job, most: int) -> Iterator[Case]:
+    """Every changed face of a job."""
+    view = plan.view(job)
+    for name in (
+        "probe",
+        "scan",
+        "split",
+        "track",
+        "cast",
+        "align",
+        "cue",
+        "gallery",
+        "learn",
+        "motion",
+        "lips",
+    ):
+        found = plan.rows(job, view, name, plan.Selection())
+        view.artifacts[name] = {row.unit.name: row.artifact for row in found if row.unit and row.artifact}
+    for unit in measure.units(view):
+        task = Task(unit.name, unit.paths, unit.params, unit.facts, "", Path())
+        frames, video = Frames.load(task.inputs["split"]), MediaInfo.load(task.inputs["probe"]).film
+        track = tracks.load_one(task.inputs["track"], task.unit.split(".")[0], task.facts["track"])
+        seconds = frames.seconds[track.frames]
+        subject = measure._subject(task, track, seconds, float(video.rate))
+        patches = Patches(task.inputs["patch"])
+        first = int(track.frames[0])
+        ranges = face.windows(
+            patches.frames,
+            most,
+            partial(_spoken, subject, first),
+        )
+        looked = [
+            frame for a, b in ranges for frame in decode.frames(task.inputs["film"], video, frames.pts, a, b)
+        ]
+        placed = {frame.index: patch for frame in looked if (patch := patches.at(frame.index)) is not None}
+        if len(placed) < 24 or subject.speaks.sum() < 24:
+            continue
+        model = prior.load(task.inputs["prior"])
+
+        def shifted(
+            later: float, task: Task = task, seconds: Any = seconds, model: Any = model
+        ) -> face.Sound:
+            sound = measure._sound(task.inputs["speech/dub"], seconds - later, model)
+            moved = (
+                p.model_copy(update={"start": p.start + later, "end": p.end + later}) for p in sound.phones
+            )
+            return dataclasses.replace(sound, phones=tuple(moved))
+
+        yield Case(f"{job.root.stem}/{unit.name}", subject, looked, placed, measure._own(task), shifted)
+
+
+def _spoken(subject: face.Subject, first: int, start: int, stop: int) -> float:
+    return float(subject.speaks[start - first : stop - first].sum())
+
+
+# Defects in the picture: each changes one patch.
+
+
+def blurred(share: float) -> Change:
+    """Blurred by that share of the eye distance."""
+
+    def change(case: Case, index: int, patch: Placed) -> Placed:
+        rgb, mask, x, y = patch
+        return cv2.GaussianBlur(rgb, (0, 0), share * _eyes(case, index)), mask, x, y
+
+    return change
+
+
+def flickering(gain: float) -> Change:
+    """Brighter and darker by that share, from frame to frame."""
+
+    def change(case: Case, index: int, patch: Placed) -> Placed:
+        rgb, mask, x, y = patch
+        return _gained(rgb, 1 + gain * (1 if index % 2 else -1)), mask, x, y
+
+    return change
+
+
+def hard_edge(gain: float) -> Change:
+    """Without a feather, and brighter by that share."""
+
+    def change(case: Case, index: int, patch: Placed) -> Placed:
+        rgb, mask, x, y = patch
+        return (
+            _gained(rgb, 1 + gain),
+            np.where(mask > mask.max() // 10, np.iinfo(mask.dtype).max, 0).astype(mask.dtype),
+            x,
+            y,
+        )
+
+    return change
+
+
+def coloured(gain: float) -> Change:
+    """Redder by that share, feathered as it was."""
+
+    def change(case: Case, index: int, patch: Placed) -> Placed:
+        rgb, mask, x, y = patch
+        return np.clip(rgb * np.array([1 + gain, 1, 1 - gain]), 0, 255).astype(np.uint8), mask, x, y
+
+    return change
+
+
+def held(frames: int) -> Change:
+    """One picture for that many frames; 0 for all."""
+
+    def change(case: Case, index: int, patch: Placed) -> Placed:
+        numbers = sorted(case.patches)
+        at = numbers.index(index)
+        return _moved(case, numbers[at - at % frames if frames else 0], index)
+
+    return change
+
+
+def dropped(part: float) -> Change:
+    """That part of all closures shows the most open mouth near it."""
+
+    def change(case: Case, index: int, patch: Placed) -> Placed:
+        subject, first = case.subject, int(case.subject.track.frames[0])
+        runs = spans.runs_of_true(subject.closed > 0.5)
+        for number, (start, stop) in enumerate(runs):
+            if start - 2 <= index - first < stop + 2 and number < round(part * len(runs)):
+                near = [n for n in case.patches if start - 8 <= n - first < stop + 8]
+                target = np.nan_to_num(subject.target)
+                return _moved(case, max(near, key=lambda n: float(target[n - first])), index)
+        return patch
+
+    return change
+
+
+def anothers(other: Case, matched: bool) -> Change:
+    """Another person's mouth, its colours matched or not."""
+
+    def change(case: Case, index: int, patch: Placed) -> Placed:
+        rgb, mask, x, y = patch
+        frame = other.frames[index % len(other.frames)]
+        track = other.subject.track
+        points = list(regions.RIGID) + list(regions.LIPS_OUTER)
+        theirs = track.mesh[frame.index - track.frames[0]][points, :2]
+        ours = case.subject.track.mesh[index - case.subject.track.frames[0]][points, :2] - (x, y)
+        matrix, _ = cv2.estimateAffinePartial2D(theirs, ours, method=cv2.LMEDS)
+        picture = cv2.warpAffine(frame.rgb(), matrix, rgb.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+        if matched:
+            inside = mask > 0
+            mean, own = picture[inside].mean(axis=0), rgb[inside].mean(axis=0)
+            picture = np.clip(picture * (own / np.maximum(mean, 1)), 0, 255).astype(np.uint8)
+        return picture, mask, x, y
+
+    return change
+
+
+def _moved(case: Case, source: int, index: int) -> Placed:
+    """The patch of one frame where the head is in another one."""
+    rgb, mask, x, y = case.patches[source]
+    mesh, first = case.subject.track.mesh, int(case.subject.track.frames[0])
+    step = mesh[index - first, regions.NOSE_BASE, :2] - mesh[source - first, regions.NOSE_BASE, :2]
+    return rgb, mask, x + round(float(step[0])), y + round(float(step[1]))
+
+
+def _gained(rgb: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(np.rint(rgb * gain), 0, 255), np.uint8)
+
+
+def _eyes(case: Case, index: int) -> float:
+    mesh = case.subject.track.mesh[index - case.subject.track.frames[0]]
+    return float(np.linalg.norm(mesh[regions.EYE_LEFT] - mesh[regions.EYE_RIGHT]))
+
+
+def silenced(subject: face.Subject, part: float) -> face.Subject:
+    """The face, with the dub silent in that part of its frames and the mouth to be kept still there."""
+    still = subject.still.copy()
+    still[: round(part * len(still))] = True
+    return dataclasses.replace(subject, still=still)
+
+
+PICTURE: tuple[tuple[str, tuple[tuple[float, bool], ...], Callable[[float], Change]], ...] = (
+    ("blurred, share of the eye distance", ((0.01, False), (0.03, True), (0.05, True)), blurred),
+    ("gain flickers by", ((0.01, False), (0.04, True), (0.08, True)), flickering),
+    ("hard edge, brighter by", ((0.02, False), (0.06, True), (0.12, True)), hard_edge),
+    ("another colour, redder by", ((0.02, False), (0.08, True), (0.15, True)), coloured),
+    ("held for so many frames (0: all)", ((3, False), (12, True), (0, True)), lambda n: held(int(n))),
+    ("closures dropped, part", ((0.34, False), (1.0, True)), dropped),
+)
+SHIFTS = ((-0.08, False), (-0.2, True), (-0.28, True), (0.04, False), (0.12, False), (0.2, True))
+SILENCES = ((0.5, True), (1.0, True))
+
+
+def injected(case: Case, other: Case, finder: Finder) -> Iterator[tuple[str, float, bool, Measures]]:
+    """Defect, strength, whether a viewer notices it, and what is measured."""
+    assert case.clean
+    for later, noticed in SHIFTS:
+        subject = dataclasses.replace(case.subject, dub=case.shifted(later))
+        yield "dub later by, s", later, noticed, face.measures(subject, case.clean)
+    for part, noticed in SILENCES:
+        yield "moves in silence, part", part, noticed, face.measures(silenced(case.subject, part), case.clean)
+    for matched in (False, True):
+        seen = case.seen(finder, anothers(other, matched))
+        yield "another's mouth (1: colours matched)", float(matched), True, face.measures(case.subject, seen)
+    for name, strengths, make in PICTURE:
+        for strength, noticed in strengths:
+            if make is dropped and case.clean is not None:
+                closed = face.measures(case.subject, case.clean).closures
+                if closed < 3:  # too few for a viewer, or a measure, to go by
+                    continue
+            yield name, strength, noticed, face.measures(case.subject, case.seen(finder, make(strength)))
+
+
+def prepared(footage: Path, folder: Path) -> Iterator[Job]:
+    """The jobs, done up to their patches."""
+    settings = Settings.model_validate({"run": {"workers": 1}})
+    for name, film, dub in films(footage, folder):
+        job = Job.create_or_open(
+            film, dub, settings, out=folder / f"{name}_out.mkv", root=folder / f"{name}.dub"
+        )
+        job.settings = settings
+        runner.run(job, Events(None), plan.Selection(until="lips"))
+        yield job
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("footage", type=Path)
+    parser.add_argument("--keep", type=Path, help="folder of the jobs, kept for the next time")
+    parser.add_argument("--frames", type=int, default=36, help="frames of each face that are measured")
+    parser.add_argument(
+        "--faces", type=int, default=12, help="faces that defects are put into, evenly spread"
+    )
+    arguments = parser.parse_args()
+    limits = Settings().quality
+    with tempfile.TemporaryDirectory() as scratch, Finder(views=VIEWS[:1]) as finder:
+        folder = arguments.keep or Path(scratch)
+        every: list[Case] = []
+        for job in prepared(arguments.footage, folder):
+            every += cases(job, arguments.frames)
+        clean = []
+        for case in every:
+            case.clean = case.seen(finder)
+            found = face.measures(case.subject, case.clean)
+            clean.append(judge(found, None, limits))
+            tell({"case": case.name, "verdict": clean[-1].verdict, **plain(found)})
+        rows: dict[tuple[str, float, bool], list[Judgement]] = {("clean", 0.0, False): clean}
+        for number in np.unique(np.linspace(0, len(every) - 1, arguments.faces).round().astype(int)).tolist():
+            other = every[(number + len(every) // 2) % len(every)]
+            for name, strength, noticed, found in injected(every[number], other, finder):
+                rows.setdefault((name, strength, noticed), []).append(judge(found, None, limits))
+                tell({"case": every[number].name, "defect": name, "strength": strength, **plain(found)})
+    table(rows)
+    return 0
+
+
+def plain(found: Measures) -> dict[str, Any]:
+    """Measures as short JSON."""
+    rows = found.model_dump(exclude={"violations"})
+    return {k: [v["dubbed"], v["source"]] if isinstance(v, dict) else v for k, v in rows.items()}
+
+
+def tell(row: dict[str, Any]) -> None:
+    """A line of JSON on stderr."""
+    sys.stderr.write(json.dumps(row) + "\n")
+
+
+def table(rows: dict[tuple[str, float, bool], list[Judgement]]) -> None:
+    """The table of docs/quality.md."""
+    print("| defect | strength | faces | not good | redo | by |\n|---|---|---|---|---|---|")
+    noticed_total = noticed_found = 0
+    for (name, strength, noticed), verdicts in rows.items():
+        found = [one for one in verdicts if one.verdict != "good"]
+        by = Counter(one.reasons[0].measure for one in found).most_common(2)
+        redo = sum(one.verdict == "redo" for one in verdicts)
+        mark, words = "*" if noticed else "", ", ".join(f"{name} {count}" for name, count in by)
+        print(f"| {name} | {strength:g}{mark} | {len(verdicts)} | {len(found)} | {redo} | {words} |")
+        noticed_total += len(verdicts) * noticed
+        noticed_found += len(found) * noticed
+    print(f"\nnoticed by a viewer and not good: {noticed_found} of {noticed_total}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""Measures on the pixels of one mouth, gathered frame by frame beside those of the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.artifacts.measures import Measure
+from dubcli.face import mesh as regions
+from dubcli.quality import likeness, pixels
+
+Image = NDArray[np.uint8]
+Mesh = NDArray[np.float32]
+
+PIXELS_EVERY = 4  # measured frames between those whose pixels are measured; set by hand
+_MOST_LIKENESSES = 12  # pictures of a face that are compared with the person's footage; set by hand
+_CHEEKS = ((117, 118, 101, 36, 205, 187, 123), (346, 347, 330, 266, 425, 411, 352))
+_SKIN = 0.95  # of the mask, from which a pixel counts as patch alone; set by hand
+_STEADY_SIZE = (72, 48)  # of the stabilised mouth, pixels; set by hand
+_STEADY_BOX = (-0.45, 0.50, 0.45, 1.10)  # left, top, right, bottom in eye distances from between the eyes
+
+
+@dataclass(frozen=True)
+class Look:
+    """One frame of a face: source and result around it, and the patch between them.
+
+    Attributes:
+        frame: film-wide number.
+        source, dubbed: (H, W, 3) RGB of the surroundings of the face.
+        patch: the patch's own picture in place, (H, W, 3); the source where it has none.
+        mask: (H, W) 0-1, the patch's mask.
+        mesh, new_mesh: (478, 3) of the face in either, pixels of these pictures.
+    """
+
+    frame: int
+    source: Image
+    dubbed: Image
+    patch: Image
+    mask: NDArray[np.float32]
+    mesh: Mesh
+    new_mesh: Mesh
+
+
+@dataclass
+class Mouth:
+    """Gathers the measures; `own` are descriptors of the person's footage (`likeness.describe`)."""
+
+    own: list[NDArray[np.float64]]
+    looks: int = 0
+    _steady: tuple[list[Any], list[Any]] = field(default_factory=lambda: ([], []))
+    _levels: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
+    _frames: list[int] = field(default_factory=list)
+    _found: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    _likeness: tuple[list[Any], list[Any]] = field(default_factory=lambda: ([], []))
+
+    def add(self, look: Look, expected: int) -> None:
+        """Take in a frame; in all there will be about `expected`."""
+        for pile, picture in zip(self._steady, (look.source, look.dubbed), strict=True):
+            pile.append(_stabilised_luma(picture, look.mesh))
+        self._frames.append(look.frame)
+        skin = _skin(look)
+        known = np.count_nonzero(skin) >= pixels.FEWEST_PIXELS
+        for levels, picture in zip(self._levels, (look.source, look.dubbed), strict=True):
+            mean = cv2.mean(picture, skin.astype(np.uint8))[:3] if known else (np.nan,) * 3
+            levels.append(float(pixels.luma(np.array(mean) / 255)))
+        if self.looks % PIXELS_EVERY == 0:
+            self._measure(look, skin)
+        if self.own and self.looks % max(1, expected // _MOST_LIKENESSES) == 0:
+            self._likeness[0].append(likeness.describe(look.source, look.mesh))
+            self._likeness[1].append(likeness.describe(look.dubbed, look.new_mesh))
+        self.looks += 1
+
+    def measures(self) -> dict[str, Measure]:
+        """The measures of `Measures` that come from pixels."""
+        found = {
+            name: Measure(source=_rounded(float(was)), dubbed=_rounded(float(now)))
+            for name, pairs in self._found.items()
+            for was, now in [np.median(np.array(pairs), axis=0)]
+        }
+        pair = [pixels.flicker(self._consecutive(pile)) for pile in self._steady]
+        found["flicker"] = Measure(source=_rounded(pair[0], 1000), dubbed=_rounded(pair[1], 1000))
+        levels, gap = [np.array(one) for one in self._levels], np.flatnonzero(np.diff(self._frames) != 1) + 1
+        source, change = np.insert(levels[0], gap, np.nan), np.insert(levels[1] - levels[0], gap, np.nan)
+        found["brightness"] = Measure(
+            source=_rounded(pixels.brightness(source), 1000), dubbed=_rounded(pixels.brightness(change), 1000)
+        )
+        was, now = (likeness.likeness(some, self.own) for some in self._likeness)
+        found["identity"] = Measure(source=_rounded(was), dubbed=_rounded(now))
+        return found
+
+    def _consecutive(self, pile: list[Any]) -> NDArray[np.float32]:
+        """The longest run of consecutive frames."""
+        edges = [0, *(np.flatnonzero(np.diff(self._frames) != 1) + 1).tolist(), len(pile)]
+        start, stop = max(pairwise(edges), key=lambda run: run[1] - run[0])
+        return np.array(pile[start:stop])
+
+    def _measure(self, look: Look, skin: NDArray[np.bool_]) -> None:
+        was, now, shape = pixels.luma(look.source), pixels.luma(look.dubbed), look.mask.shape
+        cheek = np.zeros(shape, bool)
+        for ring in _CHEEKS:
+            cheek |= _hull(look.mesh[list(ring), :2], shape)
+        cheek &= look.mask <= 0
+        lips, new_lips = (
+            _hull(mesh[list(regions.LIPS_OUTER), :2], shape) for mesh in (look.mesh, look.new_mesh)
+        )
+        views = ((was, lips), (now, new_lips))
+        self._append(
+            "sharpness", *(_ratio(pixels.sharpness(p, r), pixels.sharpness(p, cheek)) for p, r in views)
+        )
+        self._append("grain", *(_ratio(pixels.grain(p, skin), pixels.grain(p, cheek)) for p in (was, now)))
+        self._append("seam", 0.0, pixels.seam(was, now, look.mask))
+        self._append("colour", 0.0, pixels.ring_colour(look.source, look.patch, look.mask))
+
+    def _append(self, name: str, was: float | None, now: float | None) -> None:
+        if was is not None and now is not None:
+            self._found.setdefault(name, []).append((was, now))
+
+
+def _skin(look: Look) -> NDArray[np.bool_]:
+    """Skin around the lips that is the patch's alone."""
+    shape = look.mask.shape
+    lips, new_lips = (_hull(mesh[list(regions.LIPS_OUTER), :2], shape) for mesh in (look.mesh, look.new_mesh))
+    eyes = float(np.linalg.norm(look.mesh[regions.EYE_LEFT] - look.mesh[regions.EYE_RIGHT]))
+    wide = max(3, round(0.15 * eyes))
+    around = cv2.dilate((lips | new_lips).astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
+    return np.asarray((look.mask >= _SKIN) & ~around)
+
+
+def _hull(points: NDArray[np.floating[Any]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Pixels inside the convex hull of points given in continuous coordinates."""
+    canvas = np.zeros(shape, np.uint8)
+    corners = cv2.convexHull(np.round(points - 0.5).astype(np.int32))
+    cv2.fillConvexPoly(canvas, corners, (1,))
+    return canvas > 0
+
+
+def _ratio(value: float | None, over: float | None) -> float | None:
+    return value / over if value is not None and over else None
+
+
+def _rounded(value: float | None, scale: float = 1) -> float | None:
+    return None if value is None else round(scale * value, 3)
+
+
+def _stabilised_luma(picture: Image, mesh: Mesh) -> NDArray[np.float32]:
+    """Luma of the mouth, with the head's motion removed by means of rigid landmarks."""
+    rigid = list(regions.RIGID)
+    model, place = _flat_head()[rigid], mesh[rigid, 0] + 1j * mesh[rigid, 1]
+    centre, middle = model.mean(), place.mean()
+    turn = np.vdot(model - centre, place - middle) / np.vdot(model - centre, model - centre)
+    shift = middle - turn * centre
+    left, top, right, bottom = _STEADY_BOX
+    width, height = _STEADY_SIZE
+    x = left + (np.arange(width) + 0.5) / width * (right - left)
+    y = top + (np.arange(height) + 0.5) / height * (bottom - top)
+    points = turn * (x[None, :] + 1j * y[:, None]) + shift - (0.5 + 0.5j)
+    maps = points.real.astype(np.float32), points.imag.astype(np.float32)
+    return pixels.luma(np.asarray(cv2.remap(picture, *maps, cv2.INTER_LINEAR)))
+
+
+@lru_cache(maxsize=1)
+def _flat_head() -> NDArray[np.complex128]:
+    head = regions.head().astype(np.float64)
+    return np.asarray(head[:, 0] + 1j * head[:, 1])

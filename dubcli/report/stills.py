@@ -1,0 +1,161 @@
+"""Pictures of source and finished film for the page: stills, loops, posters; and what encoding changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dubcli.face import mesh as regions
+from dubcli.face.crop import eight_bit
+from dubcli.face.roi import Roi, roi_of
+from dubcli.media import decode, source
+from dubcli.media.probe import probe
+from dubcli.quality import pixels
+
+if TYPE_CHECKING:
+    from dubcli.artifacts.media import VideoStream
+    from dubcli.artifacts.tracks import FaceTrack
+
+Image = NDArray[np.uint8]
+
+PICTURE_SIDE = 176  # pixels of a face's picture on the page
+LOOP_SIDE = 96  # pixels of a face in a loop
+_POSTER_WIDTH = 160  # pixels; set by hand
+_JPEG_QUALITY, _LOOP_QUALITY = 82, 68  # 0-100; set by hand
+_UPPER = (*regions.RIGID, *regions.EYE_RING_LEFT, *regions.EYE_RING_RIGHT)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A film that can be read by frame number: its file, its picture stream, its timestamps."""
+
+    path: Path
+    video: VideoStream
+    pts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, path: Path, like: Version) -> Version:
+        """A film with the same frames at the same times as another, in a container of its own."""
+        video = probe(path).film
+        with source.opened(path) as container:
+            stream = source.picture(container, path, video.index)
+            times = [
+                packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size
+            ]
+        if len(times) == len(like.pts):
+            return cls(path, video, np.array(sorted(times), np.int64))
+        # Not every packet is a picture (two fields, or some that are never shown): go by the other's times.
+        ticks = (like.pts - like.pts[0]) * float(like.video.tick / video.tick)
+        return cls(path, video, video.start_pts + np.round(ticks).astype(np.int64))
+
+    def frames(self, start: int, stop: int) -> Iterator[decode.Frame]:
+        """Frames [start, stop) in order."""
+        return decode.frames(self.path, self.video, self.pts, start, stop)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What is taken of one face in one place of both films.
+
+    Attributes:
+        stills: frames to show as pictures, rising.
+        loop: frames [start, stop) of the loop; empty for none.
+    """
+
+    stills: tuple[int, ...]
+    loop: tuple[int, int] = (0, 0)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Ranges of frames to decode."""
+        start, stop = self.loop
+        alone = [(frame, frame + 1) for frame in self.stills if not start <= frame < stop]
+        return sorted([*alone, *([self.loop] if start < stop else [])])
+
+
+@dataclass
+class Shown:
+    """Pictures of one face.
+
+    Attributes:
+        stills: (frame, JPEG of the source, JPEG of the finished film).
+        loop: a JPEG with the loop's pictures side by side, source above the finished film; empty for none.
+        loop_frames: their number.
+        encoded: mean difference of the upper face in both films, in parts of full scale; None for unknown.
+    """
+
+    stills: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    loop: bytes = b""
+    loop_frames: int = 0
+    encoded: float | None = None
+
+
+def visit(before: Version, after: Version, track: FaceTrack, asked: Visit) -> Shown:
+    """Take the pictures of a face that are asked for, from source and finished film."""
+    shown, columns, apart = Shown(), [], []
+    for start, stop in asked.spans:
+        for was, now in zip(before.frames(start, stop), after.frames(start, stop), strict=True):
+            mesh = track.mesh[was.index - track.frames[0]]
+            old, new, roi = eight_bit(was.rgb()), eight_bit(now.rgb()), roi_of(mesh)
+            if was.index in asked.stills:
+                pair = [_jpeg(_upright(picture, roi, PICTURE_SIDE)) for picture in (old, new)]
+                shown.stills.append((was.index, *pair))  # type: ignore[arg-type]
+                apart.append(_upper_face(old, new, mesh))
+            if asked.loop[0] <= was.index < asked.loop[1]:
+                columns.append(np.vstack([_upright(picture, roi, LOOP_SIDE) for picture in (old, new)]))
+    if columns:
+        shown.loop, shown.loop_frames = _jpeg(np.hstack(columns), _LOOP_QUALITY), len(columns)
+    known = [value for value in apart if value is not None]
+    shown.encoded = float(np.mean(known)) if known else None
+    return shown
+
+
+def poster(version: Version, frame: int) -> bytes:
+    """A small JPEG of a whole frame, turned as it is shown."""
+    (picture,) = version.frames(frame, frame + 1)
+    width, height = picture.square.size
+    size = _POSTER_WIDTH, max(2, round(_POSTER_WIDTH * height / width))
+    small = decode.to_rgb(picture.frame, picture.colour, *size, small=True)
+    return _jpeg(version.video.displayed(small))
+
+
+def portrait(thumb: Image) -> bytes:
+    """A JPEG of a face's thumbnail."""
+    return _jpeg(thumb)
+
+
+def _upper_face(old: Image, new: Image, mesh: NDArray[np.float32]) -> float | None:
+    """Mean difference of the luma above the nose, which nothing but encoding may change."""
+    points = np.round(mesh[list(_UPPER), :2] - 0.5).astype(np.int32)
+    x0, y0 = np.clip(points.min(axis=0), 0, (old.shape[1] - 1, old.shape[0] - 1))
+    x1, y1 = np.clip(points.max(axis=0) + 1, (x0 + 1, y0 + 1), (old.shape[1], old.shape[0]))
+    canvas = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    cv2.fillConvexPoly(canvas, cv2.convexHull(points - (x0, y0)).astype(np.int32), (1,))
+    was, now = (pixels.luma(np.ascontiguousarray(picture[y0:y1, x0:x1])) for picture in (old, new))
+    return pixels.difference(was, now, canvas > 0)
+
+
+def _upright(picture: Image, roi: Roi, side: int) -> Image:
+    """The face, turned upright, (side, side, 3)."""
+    scale = side / (roi.side / 1.25)
+    cosine, sine = np.cos(roi.angle) * scale, np.sin(roi.angle) * scale
+    move = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0]])
+    move[:, 2] = side / 2 - move[:, :2] @ (roi.centre - 0.5)
+    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    out: Any = cv2.warpAffine(picture, move, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(out, np.uint8)
+
+
+def _jpeg(rgb: Image, quality: int = _JPEG_QUALITY) -> bytes:
+    good, data = cv2.imencode(
+        ".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
+    if not good:
+        raise ValueError("a picture could not be written")
+    return data.tobytes()

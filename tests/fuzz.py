@@ -1,0 +1,250 @@
+"""Hostile files: mutates every kind of file that a user can hand over, and lets the command line read it.
+
+`python -m tests.fuzz FOLDER CASES [FIRST]` (`make fuzz`) prints counts as JSON. A case fails, with its number, on
+a traceback, an exit code that is a bug's, a hang, a file written outside the job, or an attempt to reach the
+network.
+Media are read by `tests.media.fuzz`, which this calls for a share of the cases.
+"""
+
+# ruff: noqa: E501 (lines of the files that are mutated)
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dubcli.cli import main as command
+from dubcli.errors import ExitCode
+from tests.media import fuzz as media
+from tests.media.fuzz import mutated
+
+SECONDS = 60  # that a case may take at most
+ALLOWED = {
+    ExitCode.OK, ExitCode.USAGE, ExitCode.MEDIA, ExitCode.CONFIG, ExitCode.DEPENDENCY, ExitCode.ENGINE,
+    ExitCode.CHECK, ExitCode.STORE,
+}  # fmt: skip
+MEDIA_SHARE = 4  # of so many cases one is a film or a sound
+_WORDS = (
+    "0",
+    "-1",
+    "1e999",
+    "NaN",
+    "null",
+    "[]",
+    "{}",
+    "''",
+    "!!python/object:os.system",
+    "&a [*a]",
+    "../../x",
+)
+
+TEXTS: dict[str, str] = {
+    "preset.yaml": "summary: x\ntrack:\n  views: 2\nquality:\n  seam: [0.4, 1.2]\n",
+    "dubcli.toml": 'preset = "draft"\n[track]\nviews = 2\n[quality]\nseam = [0.4, 1.2]\n',
+    "script.srt": "1\n00:00:00,100 --> 00:00:01,500\nANNA: Bonjour tout le monde.\n\n"
+    "2\n00:00:01,600 --> 00:00:02,900\nÇa va bien ?\n",
+    "script.vtt": "WEBVTT\n\n00:00.100 --> 00:01.500\n<v Anna>Bonjour tout le monde.\n",
+    "script.ass": "[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+    "Dialogue: 0,0:00:00.10,0:00:01.50,Default,Anna,0,0,0,,Bonjour\n",
+    "script.ctm": "dub 1 0.10 0.30 bonjour 0.9\ndub 1 0.50 0.20 tout 0.8\n",
+    "script.txt": "ANNA: Bonjour tout le monde.\nBEN: Ça va bien ?\n",
+    "script.json": '{"segments":[{"start":0.1,"end":1.5,"text":"bonjour","words":[{"word":"bonjour","start":0.1,'
+    '"end":0.6,"score":0.9}]}],"language":"fr"}',
+    "script.TextGrid": 'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = 2\ntiers? <exists>\n'
+    'size = 1\nitem []:\n    item [1]:\n        class = "IntervalTier"\n        name = "words"\n        xmin = 0\n'
+    "        xmax = 2\n        intervals: size = 1\n        intervals [1]:\n            xmin = 0\n            xmax = 2\n"
+    '            text = "bonjour"\n',
+    "cast.yaml": "persons:\n  p01:\n    name: Anna\n    amplitude: 1.2\nmerge: []\nsplit: []\n",
+    "curves/00000000.0.csv": "frame,seconds,aperture,width,weight\n3,0.125,0.1,0.6,1\n4,0.167,0.2,0.6,1\n",
+    "styles/calm.json": '{"aperture":{"middle":0.1,"reach":0.05},"width":{"middle":0.6,"reach":0.03},'
+    '"protrusion":{"middle":0.1,"reach":0.02},"seconds":4.0}',
+}
+"""Files that a person writes; those of the job are read by `plan`."""
+
+
+def job(folder: Path, film: Path, dub: Path) -> Path:
+    """A finished job of a film, as passthrough engines make it."""
+    root = folder / "film.dub_fr.dub"
+    quick = [
+        "--engine",
+        "tracker=passthrough",
+        "--engine",
+        "aligner=passthrough",
+        "--engine",
+        "lips=passthrough",
+    ]
+    code, text = run(["run", str(film), "--audio", str(dub), "--workers", "1", "-q", *quick])
+    if code:
+        raise RuntimeError(f"the job that is mutated could not be made: {text}")
+    return root
+
+
+def run(words: list[str]) -> tuple[int, str]:
+    """Exit code of a command in this process, and what it wrote to stderr."""
+    said, kept = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(kept):
+        code = command._run(words)
+    return int(code), said.getvalue()
+
+
+def cases(root: Path, film: Path, dub: Path) -> list[tuple[str, Path, list[str]]]:
+    """Kind, file to mutate and the command that reads it, for every kind of file."""
+    plan, found = ["plan", str(root)], []
+    for name, text in TEXTS.items():
+        beside = name.startswith(("script", "preset", "dubcli"))
+        path = (root.parent if beside else root) / name
+        path.parent.mkdir(exist_ok=True)
+        words = plan
+        if name.startswith("script"):
+            words = ["plan", str(film), "--audio", str(dub), "--script", str(path)]
+        elif name.startswith("preset"):
+            words = ["plan", str(film), "--audio", str(dub), "--preset", str(path)]
+        elif name.startswith("dubcli"):
+            words = ["plan", str(film), "--audio", str(dub)]
+        path.write_text(text, "utf-8")
+        found.append((name, path, words))
+    for name in ("job.json", "refs.tsv", "sources.json", "published.json", "events.jsonl"):
+        found.append((name, root / name, ["status", str(root)]))
+    found.append(("report.json", root / "report.json", ["report", str(root), "--format", "csv"]))
+    artifacts = [
+        path for path in sorted((root / "store").rglob("*")) if path.is_file() and path.suffix != ".mp4"
+    ]
+    found += [
+        ("artifact", path, words) for path in artifacts for words in (plan, ["cache", "verify", str(root)])
+    ]
+    return found
+
+
+def bent(data: bytes, rng: np.random.Generator) -> bytes:
+    """Mutated as bytes, or with a word of another kind in place of a piece of text."""
+    if rng.integers(0, 2):
+        return mutated(data, rng)
+    at, word = int(rng.integers(0, len(data) + 1)), _WORDS[int(rng.integers(0, len(_WORDS)))].encode()
+    return data[:at] + word + data[at + int(rng.integers(0, 8)) :]
+
+
+@contextlib.contextmanager
+def guarded(tried: list[Any]) -> Iterator[None]:
+    """No network, and no case without end; what tried to connect is noted."""
+
+    def refused(*where: Any, **_: Any) -> Any:
+        tried.append(where)
+        raise OSError("the network is blocked")
+
+    def late(*_: Any) -> None:
+        raise TimeoutError(f"no end after {SECONDS} s")
+
+    kept = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex", "sendto")}
+    lookup, before = socket.getaddrinfo, signal.signal(signal.SIGALRM, late)
+    for name in kept:
+        setattr(socket.socket, name, refused)
+    socket.getaddrinfo = refused
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+        for name, own in kept.items():
+            setattr(socket.socket, name, own)
+        socket.getaddrinfo = lookup
+
+
+def files(folder: Path, without: Path) -> dict[str, int]:
+    """Path and time of every file in a folder, but of those below another."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_relative_to(without):
+            found[str(path)] = path.stat().st_mtime_ns
+    return found
+
+
+def main(folder: Path, count: int, first: int = 0) -> dict[str, float]:
+    """Run all cases; see the module."""
+    made = folder.resolve() / "made"
+    made.mkdir(parents=True)
+    os.environ |= {"HOME": str(made / "home"), "XDG_STATE_HOME": str(made / "home")}
+    film, dub = _sources(made)
+    root = job(made, film, dub)
+    every = cases(root, film, dub)
+    kinds = sorted({kind for kind, _, _ in every})
+    for kind in kinds:  # what is mutated is accepted as it is
+        words = next(words for other, _, words in every if other == kind)
+        code, text = run(words)
+        if code:
+            raise RuntimeError(f"{kind} is refused before it is mutated: {text}")
+    counts: dict[str, float] = {"cases": 0, "accepted": 0, "refused": 0, "slowest": 0.0}
+    for number in range(first, first + count):
+        rng = np.random.default_rng(number)
+        kind = kinds[number % len(kinds)]
+        choice = [case for case in every if case[0] == kind]
+        _, path, words = choice[int(rng.integers(0, len(choice)))]
+        began = time.monotonic()
+        code = _case(number, kind, path, words, rng, made, root)
+        counts["cases"] += 1
+        counts["accepted" if code == 0 else "refused"] += 1
+        counts["slowest"] = max(counts["slowest"], round(time.monotonic() - began, 2))
+    return counts
+
+
+def _case(
+    number: int, kind: str, path: Path, words: list[str], rng: np.random.Generator, made: Path, root: Path
+) -> int:
+    """Mutate one file, run the command that reads it, and put the file back."""
+    whole, mode, tried = path.read_bytes(), path.stat().st_mode, list[Any]()
+    folder_mode = path.parent.stat().st_mode
+    path.parent.chmod(0o755)
+    path.chmod(0o644)
+    path.write_bytes(bent(whole, rng))
+    before = files(made, root)
+    try:
+        with guarded(tried):
+            signal.alarm(SECONDS)
+            code, text = run(words)
+        lines = text.strip().splitlines()
+        problem = (
+            "" if code in ALLOWED else f"exit code {code}",
+            "a traceback" if "Traceback" in text else "",
+            f"no reason: {text!r}" if code and not lines else "",
+            f"the network: {tried[:1]}" if tried else "",
+            "" if files(made, root) == before else "files outside the job",
+        )
+        if any(problem):
+            raise RuntimeError(
+                f"case {number} ({kind}, {path.name}, {words[0]}): {'; '.join(filter(None, problem))}: {text}"
+            )
+    finally:
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(whole)
+        path.chmod(mode)
+        path.parent.chmod(folder_mode)
+    return code
+
+
+def _sources(made: Path) -> tuple[Path, Path]:
+    from tests.media import films
+
+    film = films.make(made / "film.mp4", *films.x264("-g", "8"), seconds=1, size="64x48")
+    dub = films.wav(made / "dub_fr.wav", films.noise(1.0))
+    return film, dub
+
+
+if __name__ == "__main__":
+    target, total = Path(sys.argv[1]), int(sys.argv[2])
+    start = int((sys.argv[3:] or ["0"])[0])
+    told = main(target, total - total // MEDIA_SHARE, start)
+    (target / "media").mkdir()
+    told = told | {
+        f"media_{name}": n for name, n in media.main(target / "media", total // MEDIA_SHARE, start).items()
+    }
+    print(json.dumps(told))

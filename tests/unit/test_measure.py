@@ -1,0 +1,212 @@
+"""A dubbed face with a defect measures worse than without, the more so the stronger the defect is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dubcli.artifacts.measures import Measures
+from dubcli.artifacts.speech import Phone
+from dubcli.artifacts.tracks import FaceTrack
+from dubcli.engines.trackers.mediapipe import VIEWS, Finder, MediapipeTracker
+from dubcli.face import mesh
+from dubcli.media import decode
+from dubcli.media.patches import Placed
+from dubcli.media.probe import probe
+from dubcli.quality import face, likeness
+from dubcli.quality.verdict import Judgement, judge
+from dubcli.settings.config import QualitySettings
+from tests.conftest import Sample
+from tests.unit.test_report import _pts as timestamps
+
+SIDE = 96  # pixels of a patch
+Change = Callable[["Talker", int, Placed], Placed]
+
+
+@dataclass
+class Talker:
+    """The face of the tiny film's first shot, "dubbed" with its own mouth."""
+
+    subject: face.Subject
+    frames: list[decode.Frame]
+    patches: dict[int, Placed]
+    own: list[NDArray[np.float64]]
+    finder: Finder
+
+    def measured(self, change: Change | None = None) -> Measures:
+        """What is measured where every patch is changed."""
+        made = {k: change(self, k, patch) if change else patch for k, patch in self.patches.items()}
+
+        class Table:
+            def at(self, index: int) -> Placed | None:
+                return made.get(index)
+
+        ranges = [(self.frames[0].index, self.frames[-1].index + 1)]
+        seen = face.look(self.subject, ranges, lambda a, b: self.frames, Table(), self.finder, self.own)
+        return face.measures(self.subject, seen)
+
+
+@pytest.fixture(scope="module")
+def talker(tiny: Sample) -> Iterator[Talker]:
+    info, pts = probe(tiny.film), timestamps(tiny.film)
+    frames = list(decode.frames(tiny.film, info.film, pts, 0, 41))
+    (track,) = MediapipeTracker().track(iter(frames), views=1)  # type: ignore[arg-type]
+    aperture = mesh.aperture(track.mesh)
+    ones = np.ones(len(aperture), np.float32)
+    closed = (aperture <= np.percentile(aperture, 10)).astype(np.float32)
+    phones = tuple(Phone(start=0.1 * k, end=0.1 * k + 0.08, phone="AA") for k in range(15))
+    dub = face.Sound(aperture, ones, phones)
+    seconds = np.arange(len(aperture)) / 23.976
+    subject = face.Subject(
+        track, seconds, 23.976, aperture, closed, ones, np.zeros(len(aperture), bool), dub, dub
+    )
+    patches = {frame.index: _patch(frame, track) for frame in frames}
+    own = [
+        likeness.describe(np.asarray(f.rgb()), m) for f, m in zip(frames[::5], track.mesh[::5], strict=True)
+    ]
+    with Finder(views=VIEWS[:1]) as finder:
+        yield Talker(subject, frames, patches, own, finder)
+
+
+@pytest.fixture(scope="module")
+def clean(talker: Talker) -> Measures:
+    return talker.measured()
+
+
+def _patch(frame: decode.Frame, track: FaceTrack) -> Placed:
+    y, x = np.mgrid[:SIDE, :SIDE]
+    mask = np.clip((46 - np.hypot(x - 48, y - 48)) / 10, 0, 1)
+    left, top = (2 * round(float(v) / 2) for v in track.mesh[frame.index, mesh.UPPER_LIP, :2] - 40)
+    return np.asarray(frame.rgb((left, top, SIDE, SIDE))), (255 * mask).astype(np.uint8), left, top
+
+
+def _verdict(found: Measures) -> Judgement:
+    return judge(found, None, QualitySettings())
+
+
+def test_a_face_dubbed_with_itself_measures_as_its_source(clean: Measures) -> None:
+    assert clean.frames == clean.picture_frames == 41
+    assert clean.changed_outside == 0
+    assert clean.offset_ms.dubbed == pytest.approx(0, abs=5)
+    assert (clean.follows.dubbed or 0) > 0.97
+    assert clean.amplitude.dubbed == pytest.approx(1, abs=0.1)
+    for name in ("flicker", "sharpness", "grain", "articulation", "identity"):
+        pair = getattr(clean, name)
+        assert pair.dubbed == pytest.approx(pair.source, rel=0.06), name
+    assert clean.seam.dubbed == pytest.approx(0, abs=0.05)
+    assert clean.colour.dubbed == pytest.approx(0, abs=1)
+    assert _verdict(clean).verdict == "good"
+
+
+def _blurred(sigma: float) -> Change:
+    return lambda talker, index, patch: (cv2.GaussianBlur(patch[0], (0, 0), sigma), *patch[1:])
+
+
+def _flickering(gain: float) -> Change:
+    return lambda talker, index, patch: (_gained(patch[0], 1 + gain * (-1) ** index), *patch[1:])
+
+
+def _hard(gain: float) -> Change:
+    return lambda talker, index, patch: (
+        _gained(patch[0], 1 + gain),
+        np.where(patch[1] > 20, 255, 0).astype(np.uint8),
+        *patch[2:],
+    )
+
+
+def _tinted(gain: float) -> Change:
+    return lambda talker, index, patch: (
+        np.clip(patch[0] * np.array([1 + gain, 1, 1 - gain]), 0, 255).astype(np.uint8),
+        *patch[1:],
+    )
+
+
+def _held(frames: float) -> Change:
+    def change(talker: Talker, index: int, patch: Placed) -> Placed:
+        source = index - index % int(frames)
+        step = talker.subject.track.mesh[[source, index], mesh.NOSE_BASE, :2]
+        x, y = (step[1] - step[0]).round().astype(int)
+        rgb, mask, left, top = talker.patches[source]
+        return rgb, mask, left + int(x), top + int(y)
+
+    return change
+
+
+def _gained(rgb: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
+    return np.clip(rgb * gain, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("defect", "strengths", "measure", "worse", "reason"),
+    [
+        (_blurred, (0.8, 2.0, 4.0), "sharpness", -1, "sharpness"),
+        (_flickering, (0.01, 0.03, 0.08), "brightness", 1, "brightness"),
+        (_hard, (0.02, 0.1, 0.3), "seam", 1, "colour"),
+        (_tinted, (0.02, 0.06, 0.15), "colour", 1, "colour"),
+        (_held, (2, 5, 41), "follows", -1, "follows"),
+    ],
+)
+def test_a_defect_measures_worse_the_stronger_it_is(
+    talker: Talker,
+    clean: Measures,
+    defect: Callable[[float], Change],
+    strengths: tuple[float, ...],
+    measure: str,
+    worse: int,
+    reason: str,
+) -> None:
+    found = [clean, *(talker.measured(defect(strength)) for strength in strengths)]
+    values = [worse * (getattr(one, measure).dubbed or 0.0) for one in found]
+    assert values == sorted(values)
+    assert values[0] < values[1]
+    judged = _verdict(found[-1])
+    assert judged.verdict != "good"
+    assert reason in {one.measure for one in judged.reasons}
+
+
+def test_a_shifted_dub_measures_as_shifted(talker: Talker) -> None:
+    dub = talker.subject.dub
+    for late in (-3, 2, 5):
+        shifted = dataclasses.replace(dub, aperture=np.roll(dub.aperture, -late))
+        subject = dataclasses.replace(talker.subject, dub=shifted)
+        other = dataclasses.replace(talker, subject=subject)
+        assert other.measured().offset_ms.dubbed == pytest.approx(1000 * late / 23.976, abs=15)
+
+
+def test_a_mouth_that_moves_in_silence_is_seen(talker: Talker) -> None:
+    silent = dataclasses.replace(talker.subject.dub, speech=np.zeros(41, np.float32))
+    still = dataclasses.replace(talker, subject=dataclasses.replace(talker.subject, dub=silent))
+    moving = still.measured().still_motion.dubbed or 0.0
+    resting = still.measured(_held(41)).still_motion.dubbed or 0.0
+    assert moving > 2 * resting
+    assert moving > QualitySettings().still_motion[0]
+
+
+def test_dropped_closures_are_counted(talker: Talker, clean: Measures) -> None:
+    widest = int(np.argmax(talker.subject.target))
+
+    def dropped(talker: Talker, index: int, patch: Placed) -> Placed:
+        near = talker.subject.closed[max(0, index - 2) : index + 3].any()
+        rgb, mask, _, _ = talker.patches[widest]
+        return (rgb, mask, *patch[2:]) if near else patch
+
+    missed = talker.measured(dropped)
+    assert clean.closures >= 1
+    assert clean.closure_hits.dubbed == 1
+    assert (missed.closure_hits.dubbed or 0) < 0.5
+
+
+def test_windows_are_evenly_spread_and_take_the_frames_that_speak() -> None:
+    patched = np.arange(100, 1100, dtype=np.int32)
+    speech = np.zeros(1100)
+    speech[[*range(200, 236), *range(900, 936)]] = 1
+    found = face.windows(patched, 72, lambda a, b: float(speech[a:b].sum()))
+    assert found == [(200, 236), (900, 936)]
+    assert face.windows(patched[:50], 72, lambda a, b: 0.0) == [(100, 150)]
+    assert face.windows(patched, 0, lambda a, b: 0.0) == []
