@@ -11,6 +11,7 @@ BlazeFace: Bazarevsky et al. 2019; attention mesh: Grishchenko et al. 2020; both
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,7 @@ from dubcli.face.crop import (
     Image,
     Reduced,
     colours,
+    halved,
     reduced,
     sharpness,
     tiled,
@@ -62,6 +64,9 @@ MIN_DETECTION = 0.5  # detector score; that of MediaPipe's own solutions
 # Pixels, and share of the shorter side. Faces from about a tenth of the detector's input are detected: from
 # 50 pixels on, or a fifteenth of the picture's height where that is more. Set by hand.
 TILE, TILE_SHARE = 480, 2 / 3
+# Blocks of a tile's side, and levels of eight bits by which the mean of one must change for another detection.
+# Set by hand: grain changes it by less than one, the smallest face that is detected by tens.
+BLOCKS, CHANGED = 12, 4.0
 
 PARALLEL = 2  # views at a time, each on its own network and thread
 AGREED = 0.007  # spread in outer-eye distances up to which two views suffice (docs/tracking.md)
@@ -162,6 +167,7 @@ class Finder:
         )
         self.networks = [FaceMesh() for _ in views[:PARALLEL]]
         self._pool = ThreadPoolExecutor(min(len(self.networks), devices.cores()))
+        self._tiles: dict[tuple[int, int], tuple[Image, list[tuple[float, Roi]]]] = {}
 
     def __enter__(self) -> Finder:
         return self
@@ -176,10 +182,10 @@ class Finder:
         """Faces on the whole picture and, where `tiles`, on tiles that overlap by a third."""
         upright = np.rot90(rgb, -self._turn) if self._turn else rgb
         height, width = upright.shape[:2]
-        found = self._detections(upright, 0, 0)
+        found = self._detections(_to_detect(upright), upright.shape, 0, 0)
         side = min(max(TILE, round(TILE_SHARE * min(height, width))), height, width)
         for tile, left, top in tiled(upright, side) if tiles else ():
-            found += self._detections(tile, left, top, side)
+            found += self._on_tile(_to_detect(tile), left, top, side)
         return [to_raster(roi, self._turn, width, height) for _, roi in without_overlap(found)]
 
     def observe(self, rgb: Image, roi: Roi) -> Observation | None:
@@ -204,12 +210,22 @@ class Finder:
         roi = portrait(mesh)
         return reduced(rgb, roi, THUMB).cut(roi, THUMB)[0]
 
-    def _detections(self, rgb: Image, left: int, top: int, side: int = 0) -> list[tuple[float, Roi]]:
+    def _on_tile(self, small: Image, left: int, top: int, side: int) -> list[tuple[float, Roi]]:
+        """Detections on a tile; those of the last time while nothing has changed in it since."""
+        before = self._tiles.get((left, top))
+        if before is not None:
+            blocks = cv2.resize(cv2.absdiff(small, before[0]), (BLOCKS, BLOCKS), interpolation=cv2.INTER_AREA)
+            if blocks.max() < CHANGED:
+                return before[1]
+        found = self._detections(small, (side, side), left, top, side)
+        self._tiles[left, top] = small, found
+        return found
+
+    def _detections(
+        self, small: Image, shape: tuple[int, ...], left: int, top: int, side: int = 0
+    ) -> list[tuple[float, Roi]]:
         """Scores and regions on one picture; faces cut by a tile's border are left to its neighbours."""
-        height, width = rgb.shape[:2]
-        scale = SIDE / max(height, width)
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        height, width = shape[:2]
         found = []
         for detection in self._detector.process(small).detections or []:
             box = detection.location_data.relative_bounding_box
@@ -223,6 +239,16 @@ class Finder:
             centre = np.array((left + x + w / 2, top + y + h / 2 - 0.1 * h))
             found.append((float(detection.score[0]), Roi(centre, 1.3 * MARGIN * max(w, h), angle)))
         return found
+
+
+def _to_detect(rgb: Image) -> Image:
+    """A picture at the size of the detector's input."""
+    scale = SIDE / max(rgb.shape[:2])
+    size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
+    if scale >= 1:
+        return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    part = halved(rgb, int(math.log2(1 / scale)))
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class FaceMesh:
