@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-
-import langcodes
-from langcodes.language_lists import CLDR_LANGUAGES
-
-# Languages that a word of a file name may mean. Nearly every word of two or three letters is the code of some
-# language (`dub` is Dubli, `mix` Mixtepec), so only those with good coverage in CLDR count, and two more in
-# which films are dubbed.
-_IN_NAMES = (CLDR_LANGUAGES - {"und"}) | {"mt", "no"}
+from functools import lru_cache
+from typing import Any
 
 
 def standard(text: str) -> str:
     """The BCP 47 tag of a text, such as `pt-BR` of `por_br`; "" where it is not a language."""
     try:
-        tag = langcodes.standardize_tag(text.strip().replace("_", "-"))
+        tag: str = _codes().standardize_tag(text.strip().replace("_", "-"))
     except (ValueError, AttributeError):
         return ""
-    return tag if tag != "und" and langcodes.tag_is_valid(tag) else ""
+    return tag if tag != "und" and _codes().tag_is_valid(tag) else ""
 
 
 def named(text: str) -> str:
@@ -56,7 +50,7 @@ def guess(name: str) -> str:
 def _tag(words: list[tuple[str, str]]) -> tuple[str, int]:
     """The tag at the head of words and its number of words; "" and 1 where the first is not a language."""
     first = words[0][1]
-    if not re.fullmatch("[A-Za-z]{2,3}", first) or _broad(standard(first)) not in _IN_NAMES:
+    if not re.fullmatch("[A-Za-z]{2,3}", first) or _broad(standard(first)) not in _in_names():
         return "", 1
     tag, size = standard(first), 1
     for shape in ("[A-Za-z]{4}", "[A-Za-z]{2}|[0-9]{3}"):
@@ -79,7 +73,7 @@ def spoken(tag: str) -> str:
 def iso639_2(tag: str, *, bibliographic: bool = False) -> str:
     """ISO 639-2 code of a tag's language, `fra` or, bibliographic, `fre`; "" where it has none."""
     try:
-        return langcodes.get(tag).to_alpha3("B" if bibliographic else "T") if tag else ""
+        return str(_codes().get(tag).to_alpha3("B" if bibliographic else "T")) if tag else ""
     except (LookupError, ValueError):
         return ""
 
@@ -93,8 +87,9 @@ def nearest(tag: str, known: Iterable[str]) -> str:
 
     def key(one: str) -> tuple[int, bool, int]:
         """Distance in any script; equal ones are ordered by the same tag, then by the main region."""
-        apart = langcodes.tag_distance(tag, one, ignore_script=True)
-        return apart, one.lower() != tag.lower(), langcodes.tag_distance(alone, one, ignore_script=True)
+        distance = _codes().tag_distance
+        apart = distance(tag, one, ignore_script=True)
+        return apart, one.lower() != tag.lower(), distance(alone, one, ignore_script=True)
 
     found = min(known, key=key, default="")
     return found if found and key(found)[0] <= _SAME_LANGUAGE else ""
@@ -104,4 +99,24 @@ _SAME_LANGUAGE = 9  # CLDR's distance up to which two tags are one language in o
 
 
 def _broad(tag: str) -> str:
-    return langcodes.get(tag).prefer_macrolanguage().language or "" if tag else ""
+    return _codes().get(tag).prefer_macrolanguage().language or "" if tag else ""
+
+
+@lru_cache
+def _codes() -> Any:
+    """The library: it takes longer to load than a whole command that needs no language."""
+    import langcodes
+
+    return langcodes
+
+
+@lru_cache
+def _in_names() -> frozenset[str]:
+    """Languages that a word of a file name may mean.
+
+    Nearly every word of two or three letters is the code of some language (`dub` is Dubli, `mix` Mixtepec), so
+    only those with good coverage in CLDR count, and two more in which films are dubbed.
+    """
+    from langcodes.language_lists import CLDR_LANGUAGES
+
+    return frozenset((CLDR_LANGUAGES - {"und"}) | {"mt", "no"})

@@ -15,7 +15,7 @@ _Document = TypeVar("_Document", bound="Document")
 class Strict(BaseModel):
     """Part of a document: unknown fields and conversions are refused, and it is immutable."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
 
 class Document(Strict):

@@ -61,7 +61,7 @@ _CONTAINER_FOR = {
 class JobFile(BaseModel):
     """`job.json`. Paths below the directory that holds the job are kept relative to the job."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     schema_version: int = SCHEMA
     film: str

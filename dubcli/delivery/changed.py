@@ -93,7 +93,7 @@ class _Written(BaseModel):
         size: bytes.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
     file: str
     digest: str
@@ -103,7 +103,7 @@ class _Written(BaseModel):
 class _Note(BaseModel):
     """`changed.json`: the files that an export has written."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
     shots: dict[str, _Written] = {}
     timelines: list[str] = []

@@ -43,7 +43,7 @@ FaceName = Annotated[str, AfterValidator(_check_face)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
 
 class Note(_Strict):

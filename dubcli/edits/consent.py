@@ -38,7 +38,7 @@ class Consent(BaseModel):
     """
 
     # Not strict: what stands behind a validator of the whole field reads lists and days as YAML gives them.
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     state: Literal["given", "pending", "refused"] = "given"
     document: str = Field(default="", max_length=400, pattern=r"^[^\n\r\t]*$")

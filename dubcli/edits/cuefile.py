@@ -75,7 +75,7 @@ Moment = Annotated[Annotated[int, Field(ge=0)] | str, BeforeValidator(to_integer
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
 
 class Row(_Strict):

@@ -37,7 +37,7 @@ Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(to
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Row(_Strict):

@@ -52,7 +52,7 @@ class Decision(BaseModel):
         settings: `section.field` → value, for this shot alone.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
     state: Literal["open", "approved", "rejected"] = "open"
     take: Annotated[int, Field(ge=0, le=9999)] | None = None
@@ -71,7 +71,7 @@ ShotName = Annotated[str, StringConstraints(pattern=r"^\d{8,12}$")]
 class Decisions(BaseModel):
     """The whole file."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
     # An empty entry is what is left where a person deletes the last shot.
     shots: Annotated[

@@ -40,7 +40,7 @@ Position = Annotated[int, Field(ge=0)] | Timecode
 class ShotFile(BaseModel):
     """The whole file; see the module's text."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
     start: Timecode = ""
     cuts: tuple[Position, ...] | None = None

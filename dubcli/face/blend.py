@@ -62,14 +62,19 @@ def detail(picture: Picture, weight: Picture) -> float:
 
 def sharpened(picture: Picture, by: float, where: Picture) -> Picture:
     """Picture (h, w, 3) whose finest detail is `by` times as strong, as far as `where` (h, w) is 1."""
-    fine = picture - cv2.GaussianBlur(picture, (0, 0), _DETAIL_SIGMA)
-    return np.asarray(picture + np.float32(by - 1) * where[..., None] * fine, np.float32)
+    fine = np.asarray(cv2.GaussianBlur(picture, (0, 0), _DETAIL_SIGMA), np.float32)
+    np.subtract(picture, fine, out=fine)
+    fine *= (np.float32(by - 1) * where)[..., None]
+    fine += picture
+    return fine
 
 
 def relight(picture: Picture, gain: Picture) -> Picture:
     """Picture (h, w, 3) under the gains of a light field."""
-    full = cv2.resize(gain, (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_CUBIC)
-    return np.asarray((picture + _OFFSET) * full - _OFFSET, np.float32)
+    lit = picture + np.float32(_OFFSET)
+    lit *= cv2.resize(gain, (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_CUBIC)
+    lit -= np.float32(_OFFSET)
+    return lit
 
 
 def bands(base: Picture, source: Picture, mask: Picture, levels: int) -> Picture:
@@ -77,15 +82,21 @@ def bands(base: Picture, source: Picture, mask: Picture, levels: int) -> Picture
 
     Burt & Adelson, A multiresolution spline (1983).
     """
-    lows: list[Picture] = [np.asarray(source - base)]
     masks: list[Picture] = [mask]
     for _ in range(levels):
-        lows.append(np.asarray(cv2.pyrDown(lows[-1]), np.float32))
         masks.append(np.asarray(cv2.pyrDown(masks[-1]), np.float32))
-    # Blending is linear, so the pyramid of the difference is enough.
-    out = lows[-1] * masks[-1][..., None]
-    for k in range(levels - 1, -1, -1):
-        size = (lows[k].shape[1], lows[k].shape[0])
-        detail = lows[k] - cv2.pyrUp(lows[k + 1], dstsize=size)
-        out = cv2.pyrUp(out, dstsize=size) + detail * masks[k][..., None]
-    return np.asarray(base + out, np.float32)
+    blended = np.empty(base.shape, np.float32)
+    for channel in range(base.shape[2]):  # one by one: in 4K the pyramids of all are hundreds of megabytes
+        # Blending is linear, so the pyramid of the difference is enough.
+        lows: list[Picture] = [np.asarray(source[..., channel] - base[..., channel], np.float32)]
+        for _ in range(levels):
+            lows.append(np.asarray(cv2.pyrDown(lows[-1]), np.float32))
+        out = lows[-1] * masks[-1]
+        for k in range(levels - 1, -1, -1):
+            size = (lows[k].shape[1], lows[k].shape[0])
+            detail = lows[k] - cv2.pyrUp(lows[k + 1], dstsize=size)
+            detail *= masks[k]
+            out = np.asarray(cv2.pyrUp(out, dstsize=size), np.float32)
+            out += detail
+        np.add(base[..., channel], out, out=blended[..., channel])
+    return blended

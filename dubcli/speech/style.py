@@ -21,7 +21,7 @@ _GAIN = (0.5, 2.0)  # bounds of the ratio of reaches; set by hand: beyond them a
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Measure(_Strict):

@@ -139,15 +139,17 @@ def join(drawn: Layers, light: Picture, grain: float, eyes: float) -> tuple[Pict
     inner = mask.soften(drawn.region, _FEATHER * eyes) * drawn.matte
     picture, alpha = drawn.base.copy(), smoothstep(drawn.movement / _VISIBLE)
     reference = blend.relight(blend.sharpened(drawn.reference, grain, drawn.skin), light)
-    # An occluder must not appear where it was moved to: neither in the widest band of the blend, nor where
-    # there is no reference skin to replace it; there the source stays.
     base = picture[drawn.box]
-    base = base + (drawn.moved_occlusion[drawn.box] * drawn.matte)[..., None] * (reference - base)
+    if drawn.moved_occlusion.any():
+        # An occluder must not appear where it was moved to: neither in the widest band of the blend, nor
+        # where there is no reference skin to replace it; there the source stays.
+        base = base + (drawn.moved_occlusion[drawn.box] * drawn.matte)[..., None] * (reference - base)
     picture[drawn.box] = blend.bands(base, reference, inner, _levels(eyes))
     alpha[drawn.box] = np.maximum(alpha[drawn.box], mask.spread(drawn.region, 0.5 * _FEATHER * eyes))
     moved = drawn.moved_occlusion.copy()
     moved[drawn.box] *= 1 - inner
-    return np.clip(picture, 0, 1), alpha * (1 - np.maximum(drawn.occlusion_mask, moved))
+    np.minimum(np.maximum(picture, 0, out=picture), 1, out=picture)
+    return picture, alpha * (1 - np.maximum(drawn.occlusion_mask, moved))
 
 
 def _around(points: Floats, levels: int, shape: tuple[int, int]) -> tuple[slice, slice]:
@@ -164,7 +166,9 @@ def _levels(eyes: float) -> int:
 
 
 def _unit(values: NDArray[Any]) -> Picture:
-    return np.asarray(values, np.float32) * np.float32(1 / np.iinfo(values.dtype).max)
+    unit = np.asarray(values, np.float32)
+    unit *= np.float32(1 / np.iinfo(values.dtype).max)
+    return unit
 
 
 def _eyes(mesh: Floats) -> float:

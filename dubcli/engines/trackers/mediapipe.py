@@ -64,7 +64,7 @@ MIN_DETECTION = 0.5  # detector score; that of MediaPipe's own solutions
 # Pixels, and share of the shorter side. Faces from about a tenth of the detector's input are detected: from
 # 50 pixels on, or a fifteenth of the picture's height where that is more. Set by hand.
 TILE, TILE_SHARE = 480, 2 / 3
-# Blocks of a tile's side, and levels of eight bits by which the mean of one must change for another detection.
+# Blocks of a tile's side, and levels of eight bits by which the mean of one must change for another search.
 # Set by hand: grain changes it by less than one, the smallest face that is detected by tens.
 BLOCKS, CHANGED = 12, 4.0
 
