@@ -114,7 +114,7 @@ def _codes() -> Any:
 def _in_names() -> frozenset[str]:
     """Languages that a word of a file name may mean.
 
-    Nearly every word of two or three letters is the code of some language (`dub` is Dubli, `mix` Mixtepec), so
+    Nearly every word of two or three letters is the code of a language (`dub` is Dubli, `mix` Mixtepec), so
     only those with good coverage in CLDR count, and two more in which films are dubbed.
     """
     from langcodes.language_lists import CLDR_LANGUAGES
