@@ -7,7 +7,7 @@ complete -c dubcli -n '__fish_use_subcommand' -a plan -d 'Show what run would do
 complete -c dubcli -n '__fish_use_subcommand' -a status -d 'Show how far a job is, or a batch, and what failed.'
 complete -c dubcli -n '__fish_use_subcommand' -a unlock -d 'Release a job that a dead machine holds.'
 complete -c dubcli -n '__fish_use_subcommand' -a explain -d 'Show why one unit would run, or what it was made from.'
-complete -c dubcli -n '__fish_use_subcommand' -a report -d 'Show a job'\''s report: the path of its page, or a list for other programs.'
+complete -c dubcli -n '__fish_use_subcommand' -a report -d 'Show a job'\''s report: its page'\''s path, or a list for other programs.'
 complete -c dubcli -n '__fish_use_subcommand' -a verify -d 'Say what a film'\''s manifest proves, and what it does not.'
 complete -c dubcli -n '__fish_use_subcommand' -a purge -d 'Remove what a job has learnt from people, and list what is left.'
 complete -c dubcli -n '__fish_use_subcommand' -a doctor -d 'Check that this machine has what dubbing needs.'

@@ -128,7 +128,10 @@ class Plain:
             with self._lock:
                 name = min(self._running, key=self._running.__getitem__, default="")
                 since = f" for {duration(time.monotonic() - self._running[name])}" if name else ""
-                self._write(f"{name or 'the run'} works{since}")
+                try:
+                    self._write(f"{name or 'the run'} works{since}")
+                except (OSError, ValueError):  # the stream is closed: nobody listens any more
+                    return
 
 
 class Bar:

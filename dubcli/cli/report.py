@@ -37,7 +37,7 @@ def report(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Show a job's report: the path of its page, or a list for other programs.
+    """Show a job's report: its page's path, or a list for other programs.
 
     The report shows what was changed in each shot, how good it is (good, look, redo), what was not changed,
     and why. With --json the report itself is printed as a JSON document (docs/report.schema.json).

@@ -63,9 +63,8 @@ def nearest(settings: Settings) -> tuple[str, dict[str, Any]]:
 
     def shown(values: Settings) -> dict[str, Any]:
         flat = flatten(values.model_dump(mode="json"), Settings)
-        return {
-            k: v for k, v in flat.items() if k != "learn.prior" and not k.startswith(("run.", "engines."))
-        }
+        apart = ("run.", "engines.", "provenance.")
+        return {k: v for k, v in flat.items() if k != "learn.prior" and not k.startswith(apart)}
 
     own, best = shown(settings), ("", {"": None} | shown(settings))
     for name in sorted(presets(), key=lambda name: (name != DEFAULT_PRESET, name)):

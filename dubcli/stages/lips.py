@@ -9,7 +9,7 @@ from dubcli.edits import layerfile
 from dubcli.engines.registry import engine
 from dubcli.errors import CheckError
 
-STAGE = Stage("lips", 9, after=("motion", "gallery"))
+STAGE = Stage("lips", 10, after=("motion", "gallery"))
 
 
 def units(job: JobView) -> list[Unit]:
