@@ -190,7 +190,7 @@ class ReportSettings(_Section):
     """What is measured for the report."""
 
     measure: int = Field(
-        default=72,
+        default=36,
         ge=0,
         description="frames of each face and shot measured again, evenly spread; 0 for none",
     )
