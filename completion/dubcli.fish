@@ -325,7 +325,7 @@ complete -c dubcli -n '__fish_seen_subcommand_from cache; and __fish_seen_subcom
 complete -c dubcli -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from prune' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from prune' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from prune' -F
-complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes' -a list -d 'List the changed shots with their takes and decisions.'
+complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes' -a list -d 'List the changed shots with their verdicts, takes and decisions.'
 complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes' -a approve -d 'Approve shots: they keep their picture through all later runs.'
 complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes' -a reject -d 'Reject shots; with --set each runs again alone, in its own way.'
 complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes' -a note -d 'Write a note on a shot, and decide nothing.'

@@ -84,7 +84,7 @@ def list_(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """List the changed shots with their takes and decisions.
+    """List the changed shots with their verdicts, takes and decisions.
 
     Shots that were never changed are listed where something was decided about them. Of a rejected shot
     that has run again since, the take in the film is shown as new.
@@ -95,11 +95,12 @@ def list_(
         out.document({"job": str(review.root), "shots": rows})
         return
     out.table(
-        ("shot", "time", "state", "take", "of", "settings", "note"),
+        ("shot", "time", "verdict", "state", "take", "of", "settings", "note"),
         [
             (
-                row["shot"], row["time"], row["state"] + (", new take" if row["new"] else ""), row["take"],
-                row["takes"], _spelt(row["settings"]) or None, row["note"] or None,
+                row["shot"], row["time"], row["verdict"],
+                row["state"] + (", new take" if row["new"] else ""), row["take"], row["takes"],
+                _spelt(row["settings"]) or None, row["note"] or None,
             )
             for row in rows
         ],
@@ -323,6 +324,7 @@ class _Review:
         from dubcli.edits.cuefile import clock
 
         decisions.check_shots(self.document, self.file, self.shots)
+        verdicts = self._verdicts()
         seconds = Frames.load(self.split).seconds
         found = []
         for shot, span in self.shots.items():
@@ -336,6 +338,7 @@ class _Review:
                     "time": clock(float(seconds[span.start])),
                     "start": span.start,
                     "stop": span.stop,
+                    "verdict": verdicts.get(shot),
                     "state": decision.state,
                     "take": own.current,
                     "takes": len(own.takes) - 1,
@@ -346,6 +349,17 @@ class _Review:
                 }
             )
         return found
+
+    def _verdicts(self) -> dict[str, str]:
+        """Shot → its verdict in the report, where there is a report of this version."""
+        from dubcli.artifacts.report import Report
+        from dubcli.errors import StoreError
+
+        try:
+            shots = Report.load(self.root).shots
+        except (OSError, StoreError):
+            return {}
+        return {shot.name: shot.verdict for shot in shots if shot.verdict}
 
 
 def _spelt(settings: dict[str, Any]) -> str:

@@ -76,6 +76,15 @@ def test_exports(root: Path) -> None:
     assert len(re.findall(r"^\* LOC: \S+ GREEN ", edl, re.MULTILINE)) == found.totals.good
 
 
+def test_a_review_lists_verdicts(root: Path) -> None:
+    shots = json.loads(_dubcli(root, "review", "job", "list", "--json").stdout)["shots"]
+    verdicts = {shot.name: shot.verdict for shot in Report.load(root / "job").shots}
+    assert shots
+    assert {row["shot"]: row["verdict"] for row in shots} == {
+        row["shot"]: verdicts[row["shot"]] for row in shots
+    }
+
+
 def test_plan_foretells_how_well_people_can_be_dubbed(root: Path) -> None:
     (person,) = json.loads(_dubcli(root, "plan", "job", "--json").stdout)["people"]
     assert person["person"] == "p01"
