@@ -709,3 +709,50 @@ def test_op_atom_is_read_as_a_film_without_sound(tmp_path: Path, dub: Path) -> N
     assert films.decoded(done.path).times == films.decoded(film).times
     with av.open(str(done.path)) as box:
         assert len(box.streams.audio) == 1
+
+
+def _hdr10_plus(frame: int) -> bytes:
+    """An HEVC SEI unit with one window of SMPTE ST 2094-40 (HDR10+) metadata, in Annex B."""
+    bits = "01" + f"{4000 + frame:027b}" + "0"  # windows, target luminance, no peaks of the target
+    bits += 3 * f"{50000 + frame:017b}" + f"{20000:017b}" + "0000" + f"{700:010b}" + "000"
+    body = bytes(int(bits[k : k + 8].ljust(8, "1"), 2) for k in range(0, len(bits), 8))
+    payload = bytes([0xB5, 0x00, 0x3C, 0x00, 0x01, 4, 1]) + body  # ITU-T T.35: country, provider, application
+    message = bytes([39 << 1, 1, 4, len(payload)]) + payload + b"\x80"
+    return b"\x00\x00\x00\x01" + re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", message)
+
+
+@pytest.mark.parametrize("touched", [range(3, 6), ()], ids=["touched", "untouched"])
+def test_hdr10_plus_stays_where_frames_are_copied_and_is_named_as_lost_elsewhere(
+    touched: Sequence[int], tmp_path: Path, dub: Path
+) -> None:
+    plain = films.make(
+        tmp_path / "plain.hevc", "-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params",
+        "log-level=none:keyint=10:no-open-gop=1:bframes=0:aud=1:repeat-headers=1", seconds=2.0, sound="",
+    )  # fmt: skip
+    units = re.split(rb"(?=\x00\x00\x01\x46\x01)", plain.read_bytes())  # access unit delimiters
+    marked = b"".join(
+        re.sub(rb"(\x00\x00\x01[\x00-\x2b]\x01)", lambda m, k=k: _hdr10_plus(k) + m[1], unit, count=1)
+        for k, unit in enumerate(units[1:])
+    )
+    (tmp_path / "marked.hevc").write_bytes(units[0] + marked)
+    film = tmp_path / "film.mkv"
+    films.ffmpeg("-r", "25", "-i", url(tmp_path / "marked.hevc"), "-c", "copy", url(film))
+    assert all(_dynamic(film))
+
+    stages = films.Stages(tmp_path / "job", film, dub, ".mkv")
+    stages.read()
+    assert any("HDR10+" in line for line in stages.warnings)
+    if touched:
+        stages.touch(list(touched))
+    kept = _dynamic(stages.finish().path)
+    encoded = set(range(10)) if touched else set()
+    assert [k for k, there in enumerate(kept) if not there] == sorted(encoded)
+
+
+def _dynamic(path: Path) -> list[bool]:
+    """Whether each picture carries HDR10+ metadata."""
+    with av.open(str(path)) as box:
+        return [
+            any(data.type.name == "DYNAMIC_HDR_PLUS" for data in frame.side_data)
+            for frame in box.decode(video=0)
+        ]
