@@ -751,8 +751,9 @@ def test_hdr10_plus_stays_where_frames_are_copied_and_is_named_as_lost_elsewhere
 
 def _dynamic(path: Path) -> list[bool]:
     """Whether each picture carries HDR10+ metadata."""
+    found = []
     with av.open(str(path)) as box:
-        return [
-            any(data.type.name == "DYNAMIC_HDR_PLUS" for data in frame.side_data)
-            for frame in box.decode(video=0)
-        ]
+        for frame in box.decode(video=0):
+            beside: Any = frame.side_data
+            found.append(any(data.type.name == "DYNAMIC_HDR_PLUS" for data in beside))
+    return found
