@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-CASES = 160
+CASES = 80
 SECONDS = 300
 CODE = """
 import json, pathlib, sys
