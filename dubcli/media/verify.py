@@ -55,7 +55,7 @@ def film(
     made = probe(path, whole=False).film  # in another pixel format where another codec was asked for
     if (made.width, made.height) != (video.width, video.height):
         raise CheckError(f"the film is {made.width}×{made.height}, not {video.width}×{video.height} pixels")
-    number = -1
+    number, last = -1, None
     with source.opened(path) as container:
         stream = decode.open_stream(container, path)
         assert stream.time_base is not None
@@ -64,6 +64,10 @@ def film(
         for number, frame in enumerate(found):
             if number < len(digest) and copied[number] and decode.digest(frame) != digest[number].tobytes():
                 raise CheckError(f"frame {number} was copied but decodes to another picture")
+            shown = decode.presentation_time(frame, container)
+            if shown is not None and last is not None and shown < last:
+                raise CheckError(f"frame {number} is shown before the one that it follows")
+            last = shown
             if number % 25 == 0:
                 report(number, len(digest))
     if len(times) != len(pts):

@@ -43,7 +43,7 @@ def run(task: Task) -> None:
     colour = Colour.of(video)
     scorer = Scorer(float(video.rate))
     size = (WIDTH, max(16, round(WIDTH * video.height / video.width)))
-    pts: list[int] = []
+    times: list[int] = []
     digests: list[bytes] = []
     damaged = 0
 
@@ -58,27 +58,34 @@ def run(task: Task) -> None:
         pictures = decode.pictures(container, stream, film, video, count_damage, grouper.add)
         for frame, digest in ahead.read(((frame, decode.digest(frame)) for frame in pictures), 4):
             presentation = decode.presentation_time(frame, container)
-            time = presentation if presentation is not None else (pts[-1] + step if pts else video.start_pts)
-            if pts and time < pts[-1] - _JUMP_SECONDS / video.tick:
+            after = times[-1] + step if times else video.start_pts
+            time = presentation if presentation is not None else after
+            if times and time < times[-1] - _JUMP_SECONDS / video.tick:
                 raise MediaError(
-                    f"{film}: its times jump back after frame {len(pts) - 1}, as where files were joined; "
+                    f"{film}: its times jump back after frame {len(times) - 1}, as where files were joined; "
                     "give it times that go on, or dub its parts one by one"
                 )
-            pts.append(max(time, pts[-1] + 1) if pts else time)
+            times.append(time)
             digests.append(digest)
             scorer.add(decode.to_rgb(frame, colour, *size, small=True)[..., ::-1])
-            if len(pts) % 25 == 0:
-                task.report(len(pts), max(video.packets, len(pts)))
-    if not pts:
+            if len(times) % 25 == 0:
+                task.report(len(times), max(video.packets, len(times)))
+    if not times:
         raise MediaError(f"{film}: no picture can be decoded; check that the film is whole")
     if damaged:
         grouper.refuse(f"{damaged} of its packets or frames are damaged")
         task.warn(
             f"{damaged} packets or frames of the film's picture are damaged; what is lacking was guessed"
         )
-    grouper.groups(np.array(pts, np.int64)).save(task.out)
+    # Pictures come in their order. Where a container counts packets instead of timing them (MXF without an
+    # index), times do not, and copied packets would keep the wrong ones. No two pictures have one time.
+    if times != sorted(times):
+        grouper.refuse("its packets have the times of other pictures")
+    ticks = np.arange(len(times))
+    pts = np.maximum.accumulate(np.sort(np.array(times, np.int64)) - ticks) + ticks
+    grouper.groups(pts).save(task.out)
     rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16)
-    shots.Frames(np.array(pts, np.int64), rows, video.tick).save(task.out)
+    shots.Frames(pts, rows, video.tick).save(task.out)
     shots.save_change(task.out, np.array(scorer.scores, np.float64))
 
 

@@ -757,3 +757,16 @@ def _dynamic(path: Path) -> list[bool]:
             beside: Any = frame.side_data
             found.append(any(data.type.name == "DYNAMIC_HDR_PLUS" for data in beside))
     return found
+
+
+@pytest.mark.parametrize("touched", [range(20, 23), ()], ids=["touched", "untouched"])
+def test_mxf_that_counts_packets_keeps_its_pictures_in_time(
+    touched: Sequence[int], tmp_path: Path, dub: Path
+) -> None:
+    """FFmpeg's own muxer writes no index that says in which order B-frames are shown."""
+    film = films.make(
+        tmp_path / "film.mxf", *films.x264("-pix_fmt", "yuv422p10le", "-g", "12", "-bf", "2"),
+        "-c:a", "pcm_s24le", seconds=2.0,
+    )  # fmt: skip
+    done = films.dubbed(tmp_path / "job", film, dub, touched, ".mov")
+    assert films.decoded(done.path).times == [Fraction(k, 25) for k in range(50)]
