@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -51,15 +52,26 @@ def looped(film: Path, minutes: float, folder: Path) -> Path:
 
 
 def run(film: Path, audio: Path, out: Path) -> tuple[float, float, int]:
-    """Run the job; returns seconds, seconds of processor time, and peak bytes."""
+    """Run the job; returns what `used` does."""
+    words = ["run", str(film), "--audio", str(audio), "-o", str(out), "--progress", "none", "-q"]
+    return used([*COMMAND, *words])
+
+
+def used(command: list[str], **environment: str) -> tuple[float, float, int]:
+    """Seconds, seconds of processor time, and peak resident bytes of a command and all below it."""
     before, began, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0
-    command = [*COMMAND, "run", str(film), "--audio", str(audio), "-o", str(out), "--progress", "none", "-q"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
     while process.poll() is None:
         peak = max(peak, resident(process.pid))
         time.sleep(0.1)
     if process.returncode:
-        raise SystemExit(f"the job ended with {process.returncode}")
+        raise SystemExit(f"{' '.join(command[:5])} … ended with {process.returncode}")
     seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak
 

@@ -13,10 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import tempfile
-import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -24,7 +22,7 @@ import av
 import ffmpeg
 
 from bench import timers
-from bench.job import COMMAND, resident
+from bench.job import COMMAND, used
 from dubcli.artifacts.media import MediaInfo
 from dubcli.media.encode import encoding
 from dubcli.media.ffmpeg import arguments, binary
@@ -53,22 +51,6 @@ def prepared(film: Path, folder: Path, seconds: float, size: str, depth: int) ->
     )
     subprocess.run([binary(), *arguments(made), "-v", "error"], check=True)
     return out
-
-
-def used(command: list[str], **environment: str) -> tuple[float, float, int]:
-    """Seconds, seconds of processor time, and peak resident bytes of a command."""
-    before, began, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={**os.environ, **environment}
-    )
-    while process.poll() is None:
-        peak = max(peak, resident(process.pid))
-        time.sleep(0.1)
-    if process.returncode:
-        raise SystemExit(f"{command[-1]} ended with {process.returncode}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - began, busy, peak
 
 
 def transcode(film: Path, media: MediaInfo, folder: Path) -> list[str]:

@@ -28,6 +28,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli import stages
 from dubcli.artifacts import tracks
 from dubcli.artifacts.measures import Measures
 from dubcli.artifacts.media import MediaInfo
@@ -146,19 +147,7 @@ class _Table:
 def cases(job: Job, most: int) -> Iterator[Case]:
     """Every changed face of a job."""
     view = plan.view(job)
-    for name in (
-        "probe",
-        "scan",
-        "split",
-        "track",
-        "cast",
-        "align",
-        "cue",
-        "gallery",
-        "learn",
-        "motion",
-        "lips",
-    ):
+    for name in stages.ORDER[: stages.ORDER.index("measure")]:
         found = plan.rows(job, view, name, plan.Selection())
         view.artifacts[name] = {row.unit.name: row.artifact for row in found if row.unit and row.artifact}
     for unit in measure.units(view):

@@ -98,17 +98,14 @@ def film(job: Job, done: dict[str, dict[str, Row]]) -> Film:
     from dubcli.artifacts.shots import Frames, Shots
     from dubcli.delivery.changed import Film
     from dubcli.edits import shotfile
-    from dubcli.edits.timecode import Clock
 
     probe, split = done["probe"]["film"].artifact, done["split"]["film"].artifact
     assert probe is not None
     assert split is not None
     patches = {name: row.artifact for name, row in done.get("lips", {}).items() if row.artifact}
-    info, path = MediaInfo.load(probe.path), job.root / shotfile.NAME
-    start = shotfile.load(path)[1].start if path.is_file() else ""
-    return Film(
-        job.film, info, Frames.load(split.path), Shots.load(split.path), patches, Clock.of(info, start)
-    )
+    info = MediaInfo.load(probe.path)
+    frames, shots = Frames.load(split.path), Shots.load(split.path)
+    return Film(job.film, info, frames, shots, patches, shotfile.clock(job.root, info))
 
 
 def markers(job: Job) -> Mapping[str, Sequence[Marker]]:

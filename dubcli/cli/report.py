@@ -78,9 +78,8 @@ def _loaded(root: Path) -> Report:
 
 def _edl(job: Job, report: Report) -> str:
     from dubcli.delivery import remarks, timeline
-    from dubcli.edits import decisions
-    from dubcli.edits.timecode import Clock
+    from dubcli.edits import decisions, shotfile
     from dubcli.media.probe import probe
 
-    clock = Clock.of(probe(job.film, whole=False))
+    clock = shotfile.clock(job.root, probe(job.film, whole=False))
     return timeline.edl(report.made.output, remarks.clips(report, job.out, decisions.notes(job.root)), clock)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from dubcli.artifacts.media import MediaInfo
     from dubcli.artifacts.shots import Shots
     from dubcli.core.job import Job
-    from dubcli.edits.timecode import Clock
 
 HELP = """
 Show the shots of a film, correct them, exchange them with editors.
@@ -76,9 +75,10 @@ def show(
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
+    from dubcli.edits import shotfile
 
     job = Job.open(find_job(job_dir))
-    found, clock = _shots(job), _clock(job, _media(job))
+    found, clock = _shots(job), shotfile.clock(job.root, _media(job))
     skipped, rate = set(found.skipped or ()), float(clock.rate)
     rows = [
         {
@@ -193,12 +193,12 @@ def export(
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
     from dubcli.delivery import timeline
-    from dubcli.edits import shotlist
+    from dubcli.edits import shotfile, shotlist
     from dubcli.edits.timecode import tag
 
     job = Job.open(find_job(job_dir))
     found, info = _shots(job), _media(job)
-    clock = _clock(job, info)
+    clock = shotfile.clock(job.root, info)
     if out_file.suffix.lower() == ".csv":
         spans = [(shot.start, shot.stop) for shot in found.shots]
         out.export(shotlist.scenes(spans, float(clock.rate)), out_file)
@@ -241,14 +241,6 @@ def _media(job: Job) -> MediaInfo:
     from dubcli.media.probe import probe
 
     return probe(job.film, whole=False)
-
-
-def _clock(job: Job, info: MediaInfo) -> Clock:
-    from dubcli.edits import shotfile
-    from dubcli.edits.timecode import Clock
-
-    path = job.root / shotfile.NAME
-    return Clock.of(info, shotfile.load(path)[1].start if path.is_file() else "")
 
 
 COMMANDS = {"show": show, "edit": edit, "import": import_, "export": export}

@@ -80,6 +80,7 @@ class _Running:
     text: str = ""
     executing: bool = False
     stopped: str = ""
+    ends_as: ExitCode | None = None
 
 
 @dataclass
@@ -108,7 +109,7 @@ class Queue:
                 if stop.signum:
                     self._end("stopped", signal.Signals(stop.signum))
                 elif short := self._shortage():
-                    self._end(short, signal.SIGTERM)
+                    self._end(short, signal.SIGTERM, ExitCode.TEMPORARY)
                 yield from self._begin()
                 for one in list(self.running):
                     yield from self._look(one)
@@ -220,13 +221,13 @@ class Queue:
                 )
         return ""
 
-    def _end(self, why: str, number: signal.Signals) -> None:
-        """Begin nothing more, and have the running jobs finish the units in hand."""
+    def _end(self, why: str, number: signal.Signals, code: ExitCode | None = None) -> None:
+        """Begin nothing more, and have the running jobs finish the units in hand; they end as `code` says."""
         if self.why:
             return
         self.why = why
         for one in self.running:
-            one.stopped = why
+            one.stopped, one.ends_as = why, code
             one.process.send_signal(number)
 
     def _kill(self) -> None:
@@ -262,8 +263,7 @@ def _send(listeners: list[Listener], event: Event) -> None:
 def _meaning(one: _Running, code: int) -> tuple[ExitCode, str]:
     """How a job's process ended."""
     if one.stopped and code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
-        short = "--reserve" in one.stopped
-        return (ExitCode.TEMPORARY if short else ExitCode(code)), one.stopped
+        return one.ends_as or ExitCode(code), one.stopped
     if code < 0:
         return ExitCode.ENGINE, f"its process was ended by {signal.Signals(-code).name}"
     try:

@@ -14,6 +14,7 @@ from dubcli.language import guess
 from dubcli.provenance import credentials
 from dubcli.provenance.claim import Claim, Consent, Tool
 from dubcli.provenance.signing import Signature
+from dubcli.stages.measure import shown
 
 _KINDS = {"track": "tracker", "align": "aligner", "lips": "lips"}
 
@@ -53,7 +54,7 @@ def changed_faces(view: JobView) -> dict[tuple[str, int], tuple[tuple[int, int],
 
     encoded = view.all("compose")
     found = {}
-    for name, artifact in view.all("lips").items():
+    for name, artifact in shown(view).items():
         shot, _, track = name.partition(".")
         own = PatchFacts.load(artifact.path).spans if shot in encoded else ()
         if own:

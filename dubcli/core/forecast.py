@@ -57,8 +57,6 @@ GALLERY_BYTES = 100e6
 """What a person's reference bank holds at most, about."""
 PICTURE = frozenset({"probe", "scan", "split", "track", "cast", "gallery", "learn"})
 """Stages that a film's second dub finds done."""
-SPREAD = frozenset({"track", "gallery", "motion", "lips", "measure", "compose"})
-"""Stages whose units keep all workers busy; the others have one or two."""
 SHOT_FRAMES = 75.0
 """Frames of a shot until some film's shots are known; set by hand: three seconds."""
 SURE = 0.05
@@ -175,7 +173,10 @@ class Forecast:
         for film, job in zip(self._films, self._parts, strict=True):
             shots = self._shots.get(film) or max(1.0, self._frames[film] / shot)
             for part in job.values():
-                yield part, part.seconds / (min(self._workers, shots) if part.stage in SPREAD else 1.0)
+                yield (
+                    part,
+                    part.seconds / (min(self._workers, shots) if part.stage in stages.BY_SHOT else 1.0),
+                )
 
     def _factors(self) -> dict[str, float]:
         """Stage → how many times longer than expected it takes, as measured."""

@@ -45,15 +45,16 @@ def run(job: Job, events: Events, start: str, stop: str) -> Path:
 
     view = runner.run(job, events, Selection(until="split"), overwrite=True)
     media, frames = MediaInfo.load(view.one("probe").path), Frames.load(view.one("split").path)
-    span = _span(start, stop, media, frames)
+    span = _span(job, start, stop, media, frames)
     view = runner.run(job, events, Selection(until="lips", frames=span), overwrite=True)
     return _write(job, view, media, frames, span, events)
 
 
-def _span(start: str, stop: str, media: MediaInfo, frames: Frames) -> tuple[int, int]:
-    from dubcli.edits.timecode import Clock, moment
+def _span(job: Job, start: str, stop: str, media: MediaInfo, frames: Frames) -> tuple[int, int]:
+    from dubcli.edits import shotfile
+    from dubcli.edits.timecode import moment
 
-    clock, seconds = Clock.of(media), frames.seconds.tolist()
+    clock, seconds = shotfile.clock(job.root, media), frames.seconds.tolist()
     found = []
     for option, text in (("--from", start), ("--to", stop)):
         try:

@@ -32,6 +32,8 @@ KEPT_FILES = {
     "locks": "who works on the job now",
     "cast.yaml": "names and consent records, written by a person",
     "cues.json": "who speaks when, edited by a person",
+    "shots.yaml": "where shots begin, written by a person",
+    "executed.json": "the last command that ran after the job",
     "decisions.yaml": "decisions of the review, written by a person",
     "dubcli.toml": "settings",
 }
@@ -44,6 +46,7 @@ _REMOVED = (
     "report.edl",
     "curves",
     "styles",
+    "layers",
     "logs",
     "failed",
     "proof",

@@ -16,13 +16,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dubcli.edits.timecode import PATTERN, Clock
 from dubcli.errors import ConfigError
 from dubcli.settings.document import Document, Keys, read
+
+if TYPE_CHECKING:
+    from dubcli.artifacts.media import MediaInfo
 
 NAME = "shots.yaml"
 
@@ -55,6 +58,12 @@ class Edges:
 
     starts: tuple[int, ...]
     skipped: tuple[int, ...]
+
+
+def clock(root: Path, info: MediaInfo) -> Clock:
+    """The timecode of a job's film: from that in `shots.yaml` where there is one, else the film's own."""
+    path = root / NAME
+    return Clock.of(info, load(path)[1].start if path.is_file() else "")
 
 
 def load(path: Path) -> tuple[Document, ShotFile]:

@@ -11,8 +11,6 @@ from dubcli.core import plan
 from dubcli.core.job import Job
 from dubcli.core.model import Needs, Unit
 
-DEALT = ("track", "gallery", "motion", "lips", "compose")
-"""Stages that go by shots, faces or people, and are worth several machines."""
 NOTICE_SECONDS = 300
 """How long before a limit a task is asked to stop, and how long it may then take; set by hand."""
 
@@ -57,7 +55,7 @@ def steps(job: Job, shards: int, workers: int) -> Iterator[Step]:
     view.artifacts["probe"] = {r.unit.name: r.artifact for r in rows if r.unit and r.artifact}
     pictures = view.picture_needs
     for name in stages.ORDER:
-        dealt = name in DEALT
+        dealt = name in stages.BY_SHOT
         # Until a stage's units are known, it is taken to work on pictures: that needs most.
         needs = [unit.needs for unit in known[name]] or [pictures if dealt else Needs()]
         count = workers if dealt else min(workers, max(1, len(known[name])))

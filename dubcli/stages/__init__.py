@@ -26,6 +26,9 @@ ORDER = (
     "report",
 )
 
+BY_SHOT = ("track", "gallery", "motion", "lips", "measure", "compose")
+"""Stages that go by shots, faces or people: their units keep all workers, and several machines, busy."""
+
 
 class StageModule(Protocol):
     """What every module here has."""

@@ -11,7 +11,7 @@ from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError
 from dubcli.media import spans
 from dubcli.media.spans import Span
-from dubcli.stages.measure import given_back
+from dubcli.stages.measure import shown
 
 STAGE = Stage("compose", version=4, after=("measure",))
 
@@ -27,10 +27,7 @@ def units(job: JobView) -> Iterable[Unit]:
     facts = video.model_dump(exclude=_NOT_PICTURE)
     faces: dict[str, dict[str, Artifact]] = {shot.name: {} for shot in shots.shots}
     touched: list[Span] = []
-    rejected = given_back(job)
-    for name, artifact in job.all("lips").items():
-        if name in rejected:
-            continue
+    for name, artifact in shown(job).items():
         faces[name.split(".")[0]][f"patch/{name}"] = artifact
         touched += PatchFacts.load(artifact.path).spans
     settings = job.settings.compose

@@ -10,7 +10,7 @@ from dubcli.artifacts.cues import Cues
 from dubcli.artifacts.measures import Measures
 from dubcli.artifacts.patches import PatchFacts
 from dubcli.artifacts.shots import Shots
-from dubcli.core.model import JobView, Stage, Task, Unit
+from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.core.store import sha256
 from dubcli.engines.registry import engine
 from dubcli.errors import CheckError
@@ -93,8 +93,15 @@ def given_back(job: JobView) -> list[str]:
     return [
         name
         for name, made in job.all("measure").items()
-        if judge(Measures.load(made.path), None, job.settings.quality).verdict == "redo"
+        if name.split(".")[0] not in job.pins  # an approved shot keeps its picture
+        and judge(Measures.load(made.path), None, job.settings.quality).verdict == "redo"
     ]
+
+
+def shown(job: JobView) -> dict[str, Artifact]:
+    """Face → the patches that the film shows of it: all that were made but those that are given back."""
+    rejected = given_back(job)
+    return {name: made for name, made in job.all("lips").items() if name not in rejected}
 
 
 def run(task: Task) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from dubcli import stages
 from dubcli.core.plan import versions
-from dubcli.farm.steps import DEALT
 from dubcli.settings.config import Settings
+from dubcli.stages import BY_SHOT
 from tests.cli.conftest import Dubcli
 from tests.conftest import Sample
 from tests.crash.harness import COMMAND, Place, streams
@@ -68,7 +68,7 @@ def test_four_machines_and_fifty_kills_make_the_same_film(sample: Sample, tmp_pa
         if event["type"] == "unit.done":
             unit = f"{event['stage']}/{event['unit']}"
             # Stages that are not dealt may be done by two at once: the store keeps the first.
-            assert unit not in finished or event["stage"] not in DEALT, f"done twice: {unit}"
+            assert unit not in finished or event["stage"] not in BY_SHOT, f"done twice: {unit}"
             finished.add(unit)
     assert finished == {f"{e['stage']}/{e['unit']}" for e in alone.events() if e["type"] == "unit.done"}
     published = [e for e in place.events() if e["type"] == "published"]
@@ -81,7 +81,7 @@ def machines(place: Place, stage: str, kills: int, chance: random.Random) -> int
     words = [*COMMAND, "run", str(place.job), "--stage", stage, "--workers", "1", "--progress", "none", "-q"]
 
     def start(number: int) -> subprocess.Popen[bytes]:
-        share = ["--shard", f"{number}/{WORKERS}"] if stage in DEALT else []
+        share = ["--shard", f"{number}/{WORKERS}"] if stage in BY_SHOT else []
         return subprocess.Popen(
             [*words, *share], env=place.environment, stdout=subprocess.DEVNULL, start_new_session=True
         )

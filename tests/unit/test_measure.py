@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.artifacts.measures import Measures
+from dubcli.artifacts.measures import Measure, Measures
 from dubcli.artifacts.speech import Phone
 from dubcli.artifacts.tracks import FaceTrack
+from dubcli.core.model import Artifact, JobView
 from dubcli.engines.trackers.mediapipe import VIEWS, Finder, MediapipeTracker
 from dubcli.face import mesh
 from dubcli.media import decode
@@ -21,7 +24,8 @@ from dubcli.media.patches import Placed
 from dubcli.media.probe import probe
 from dubcli.quality import face, likeness
 from dubcli.quality.verdict import Judgement, judge
-from dubcli.settings.config import QualitySettings
+from dubcli.settings.config import QualitySettings, Settings
+from dubcli.stages import measure
 from tests.conftest import Sample
 from tests.unit.test_report import _pts as timestamps
 
@@ -210,3 +214,21 @@ def test_windows_are_evenly_spread_and_take_the_frames_that_speak() -> None:
     assert found == [(200, 236), (900, 936)]
     assert face.windows(patched[:50], 72, lambda a, b: 0.0) == [(100, 150)]
     assert face.windows(patched, 0, lambda a, b: 0.0) == []
+
+
+def test_a_gate_gives_back_what_is_to_be_redone_but_never_an_approved_shot(tmp_path: Path) -> None:
+    bad = Measure()
+    facts: dict[str, Any] = {
+        **{name: bad for name, kind in Measures.model_fields.items() if kind.annotation is Measure},
+        "frames": 40, "picture_frames": 40, "speech_frames": 40, "rest_frames": 0, "closures": 0, "sounds": 0,
+        "changed_outside": 7, "violations": (), "worst": None,
+    }  # fmt: skip
+    Measures(**facts).save(tmp_path)
+    made = Artifact("k", tmp_path, "c")
+    settings = Settings(quality=QualitySettings(gate="source"))
+    view = JobView(sources={}, settings=settings)
+    view.artifacts = {stage: {"00000000.0": made, "00000050.0": made} for stage in ("lips", "measure")}
+    assert list(measure.shown(view)) == []
+    view.pins["00000050"] = {}
+    assert measure.given_back(view) == ["00000000.0"]
+    assert list(measure.shown(view)) == ["00000050.0"]

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from types import ModuleType
 from typing import Any
 
@@ -162,9 +162,6 @@ class Finder:
     def __init__(self, turn: int = 0, views: tuple[View, ...] = VIEWS) -> None:
         self._turn = turn
         self._views = views
-        self._detector = mp.solutions.face_detection.FaceDetection(
-            min_detection_confidence=MIN_DETECTION, model_selection=1
-        )
         self.networks = [FaceMesh() for _ in views[:PARALLEL]]
         self._pool = ThreadPoolExecutor(min(len(self.networks), devices.cores()))
         self._tiles: dict[tuple[int, int], tuple[Image, list[tuple[float, Roi]]]] = {}
@@ -174,9 +171,17 @@ class Finder:
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
-        self._detector.close()
+        if "_detector" in self.__dict__:
+            self._detector.close()
         for network in self.networks:
             network.close()
+
+    @cached_property
+    def _detector(self) -> Any:
+        """BlazeFace, loaded where it is used: measures look at faces whose place is known."""
+        return mp.solutions.face_detection.FaceDetection(
+            min_detection_confidence=MIN_DETECTION, model_selection=1
+        )
 
     def detect(self, rgb: Image, tiles: bool) -> list[Roi]:
         """Faces on the whole picture and, where `tiles`, on tiles that overlap by a third."""
