@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,3 +144,16 @@ def test_networks_are_given_back_when_a_shot_is_done() -> None:
     del finder
     gc.collect()
     assert not any(network() for network in networks)
+
+
+def test_a_process_that_never_detects_opens_the_mesh_network(tmp_path: Path) -> None:
+    """As a worker does that continues a run at `measure`."""
+    code = """
+import numpy as np
+from dubcli.engines.trackers.mediapipe import FaceMesh
+print(FaceMesh().mesh(np.zeros((192, 192, 3), np.uint8))[0].shape)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.strip() == "(478, 3)", ran.stderr

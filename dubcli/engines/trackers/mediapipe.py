@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -58,6 +59,11 @@ def _mediapipe() -> Any:
 
 
 mp = _mediapipe()
+# Graphs find the networks by paths from here. MediaPipe's own solutions say so when they are built; a process
+# that only measures builds none.
+importlib.import_module("mediapipe.python._framework_bindings").resource_util.set_resource_dir(
+    str(Path(mp.__file__).parents[1])
+)
 
 SIDE = 192  # pixels of a side of both networks' input
 MIN_DETECTION = 0.5  # detector score; that of MediaPipe's own solutions
