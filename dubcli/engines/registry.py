@@ -45,6 +45,7 @@ class EngineInfo:
             pinned, from the unit's `paths`; part of keys. It must import nothing heavy. "" for none.
         elsewhere: the setting that names another interpreter which has the package, "" for none.
         brought: the setting that names the weights it works with, which nobody ships, "" for none.
+        learns: whether it is trained on the film first (`engines.lips.LearningEngine`).
     """
 
     kind: str
@@ -59,6 +60,7 @@ class EngineInfo:
     libraries: str = ""
     elsewhere: str = ""
     brought: str = ""
+    learns: bool = False
 
     @property
     def installed(self) -> bool:

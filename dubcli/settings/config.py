@@ -116,6 +116,18 @@ class LearnSettings(_Section):
     )
 
 
+class TrainSettings(_Section):
+    """Training of a lip engine that learns from the film."""
+
+    size: Literal[64, 128, 256, 512] = Field(default=128, description="pixels of a side of what it draws")
+    steps: int = Field(default=1200, ge=1, description="steps for the film's people together")
+    person_steps: int = Field(default=300, ge=0, description="steps for each person after that")
+    least_footage: float = Field(
+        default=4.0, gt=0, description="seconds of a person's usable footage that training needs at least"
+    )
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where training and drawing compute")
+
+
 class MotionSettings(_Section):
     """Speech to mouth shapes."""
 
@@ -302,6 +314,7 @@ class Settings(_Section):
     cue: CueSettings = CueSettings()
     gallery: GallerySettings = GallerySettings()
     learn: LearnSettings = LearnSettings()
+    train: TrainSettings = TrainSettings()
     motion: MotionSettings = MotionSettings()
     lips: LipsSettings = LipsSettings()
     compose: ComposeSettings = ComposeSettings()
