@@ -74,7 +74,7 @@ class Delivered:
 
 
 def finished(job: Job) -> dict[str, dict[str, Row]]:
-    """Stage → unit → its row of the plan, up to the patches of all faces.
+    """Stage → unit → its row of the plan, up to the measures of all faces.
 
     Raises:
         UsageError: not all of them are done.
@@ -84,7 +84,7 @@ def finished(job: Job) -> dict[str, dict[str, Row]]:
     if not job.sources:
         job.read_sources()
     found: dict[str, dict[str, Row]] = {}
-    for row in plan.plan(job, plan.Selection(until="lips")):
+    for row in plan.plan(job, plan.Selection(until="measure")):
         if row.unit is None:
             raise UsageError(f"{job.root} is not finished; type: dubcli run {job.root}")
         if row.artifact is not None:
@@ -93,19 +93,23 @@ def finished(job: Job) -> dict[str, dict[str, Row]]:
 
 
 def film(job: Job, done: dict[str, dict[str, Row]]) -> Film:
-    """A job's film before it was encoded, from the units that are done."""
+    """A job's film before it was encoded, from the units that are done, with the faces that it shows."""
     from dubcli.artifacts.media import MediaInfo
     from dubcli.artifacts.shots import Frames, Shots
+    from dubcli.core import plan
     from dubcli.delivery.changed import Film
     from dubcli.edits import shotfile
+    from dubcli.stages.measure import shown
 
     probe, split = done["probe"]["film"].artifact, done["split"]["film"].artifact
     assert probe is not None
     assert split is not None
-    patches = {name: row.artifact for name, row in done.get("lips", {}).items() if row.artifact}
+    view = plan.view(job)
+    for stage, rows in done.items():
+        view.artifacts[stage] = {name: row.artifact for name, row in rows.items() if row.artifact}
     info = MediaInfo.load(probe.path)
     frames, shots = Frames.load(split.path), Shots.load(split.path)
-    return Film(job.film, info, frames, shots, patches, shotfile.clock(job.root, info))
+    return Film(job.film, info, frames, shots, shown(view), shotfile.clock(job.root, info))
 
 
 def markers(job: Job) -> Mapping[str, Sequence[Marker]]:

@@ -168,7 +168,9 @@ class Queue:
                 one.entry, one.attempt, ExitCode.ENGINE if code else ExitCode.OK, text, seconds
             )
         elif code == 0 and self.policy.command and not _is_executed(one.job, self.policy.command):
-            self._execute(one)
+            if text := self._execute(one):
+                self.running.remove(one)
+                yield from self._settle(one.entry, one.attempt, ExitCode.ENGINE, text, seconds)
         else:
             self.running.remove(one)
             yield from self._settle(one.entry, one.attempt, *_meaning(one, code), seconds)
@@ -186,15 +188,16 @@ class Queue:
             self._end("stopped, since another job failed", signal.SIGTERM)
         yield Outcome(entry, code, text, seconds)
 
-    def _execute(self, one: _Running) -> None:
+    def _execute(self, one: _Running) -> str:
+        """Start the command that comes after a film; returns why it cannot be, "" where it was."""
         names = {"{}": str(one.job.out.resolve()), "{job}": str(one.job.root.resolve())}
         words = [re.sub(r"\{(job)?\}", lambda m: names[m[0]], word) for word in self.policy.command]
         one.executing, one.buffer = True, b""
         try:
             one.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
         except OSError as error:
-            self.notice(f"cannot run {words[0]}: {error.strerror}")
-            one.process = subprocess.Popen(["false"])
+            return f"the film is written, but {words[0]} cannot be run ({error.strerror})"
+        return ""
 
     def _read(self, one: _Running) -> None:
         if one.executing or one.process.stdout is None:

@@ -26,6 +26,7 @@ from dubcli.edits.timecode import Clock
 from dubcli.errors import UsageError
 from dubcli.face import warp
 from dubcli.media.patches import Patches
+from dubcli.media.samples import unit
 from dubcli.media.square import Square
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def write(
             placed = patches.at(frame)
             assert placed is not None
             rgb, mask, x, y = _tight(*square.to_raster(placed))
-            alpha, colour = _unit(mask), _unit(rgb)
+            alpha, colour = unit(mask), unit(rgb)
             tags = {"dubcli/face": face.name, "dubcli/frame": str(first + frame)}
             if clock.counts:
                 tags["dubcli/timecode"] = clock.at(frame)
@@ -125,10 +126,6 @@ def _tight(
         return rgb[:1, :1], mask[:1, :1], x, y
     inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     return rgb[inside], mask[inside], x + int(columns[0]), y + int(rows[0])
-
-
-def _unit(values: NDArray[Any]) -> NDArray[np.float32]:
-    return values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
 
 
 def _movements(

@@ -63,7 +63,16 @@ class Edges:
 def clock(root: Path, info: MediaInfo) -> Clock:
     """The timecode of a job's film: from that in `shots.yaml` where there is one, else the film's own."""
     path = root / NAME
-    return Clock.of(info, load(path)[1].start if path.is_file() else "")
+    return Clock.of(info, first_timecode(path) if path.is_file() else "")
+
+
+def first_timecode(path: Path) -> str:
+    """The timecode that the file gives to the film's first frame, "" where it gives none.
+
+    Raises:
+        ConfigError: the file is not well formed.
+    """
+    return load(path)[1].start
 
 
 def load(path: Path) -> tuple[Document, ShotFile]:

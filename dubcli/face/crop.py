@@ -121,8 +121,3 @@ def without_overlap(found: list[tuple[float, Roi]]) -> list[tuple[float, Roi]]:
         if all(d > 0.3 for d in apart):
             kept.append((score, roi))
     return kept
-
-
-def eight_bit(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
-    """As 8 bits in memory of its own: the decoder's, kept for a while, is given back only much later."""
-    return np.array(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.artifacts.patches import Placement, pictures
 from dubcli.errors import EngineError, MediaError
 from dubcli.media import layout, source
+from dubcli.media.samples import eight_bit, unit
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -41,6 +43,26 @@ class Patch:
     rgb: NDArray[Any]
     mask: NDArray[Any]
     confidence: float
+
+
+def overlap(patch: Placed, size: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
+    """Rows and columns of a patch that lie in a picture of a height and width, and theirs in the picture."""
+    _, mask, x, y = patch
+    top, left = max(0, y), max(0, x)
+    bottom, right = min(size[0], y + mask.shape[0]), min(size[1], x + mask.shape[1])
+    if top >= bottom or left >= right:
+        return None
+    return np.s_[top - y : bottom - y, left - x : right - x], np.s_[top:bottom, left:right]
+
+
+def mix(picture: NDArray[np.uint8], patch: Placed) -> None:
+    """Blend a patch into an RGB picture of 8 bits, in place: to be looked at, not to be delivered."""
+    if both := overlap(patch, picture.shape[:2]):
+        here, there = both
+        weight, shown = unit(patch[1][here]), eight_bit(patch[0][here])
+        below = np.ascontiguousarray(picture[there])
+        # Both weights sum to 1, so that this is a mean: cv2 has it in one pass.
+        picture[there] = cv2.blendLinear(shown, below, weight, 1 - weight)
 
 
 class Patches:

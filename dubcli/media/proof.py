@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import ffmpeg
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from dubcli.media import decode
 from dubcli.media.ffmpeg import Process, arguments, url
-from dubcli.media.patches import Patches
+from dubcli.media.patches import Patches, mix
+from dubcli.media.samples import eight_bit
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import VideoStream
@@ -73,11 +74,11 @@ def write(
     process: Process | None = None
     try:
         for frame in pictures:
-            before = _eight_bits(frame.rgb())
+            before = eight_bit(frame.rgb())
             after = before.copy()
             for face in patches:
                 if (patch := face.at(frame.index)) is not None:
-                    _blend(after, *patch)
+                    mix(after, patch)
             sides = [
                 _side(video.displayed(one), word) for one, word in ((before, "source"), (after, "dubbed"))
             ]
@@ -100,27 +101,6 @@ def _from(folder: Path, start: int) -> Patches:
     found = Patches(folder)
     found.at(start - 1)
     return found
-
-
-def _eight_bits(rgb: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.array(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)
-
-
-def _blend(picture: NDArray[np.uint8], rgb: NDArray[Any], mask: NDArray[Any], x: int, y: int) -> None:
-    """Blend a patch (h, w, 3) with its mask (h, w), full scale of its type, into a picture, in place."""
-    height, width = picture.shape[:2]
-    top, left, bottom, right = (
-        max(0, y),
-        max(0, x),
-        min(height, y + mask.shape[0]),
-        min(width, x + mask.shape[1]),
-    )
-    if top >= bottom or left >= right:
-        return
-    part = (slice(top - y, bottom - y), slice(left - x, right - x))
-    weight = (mask[part].astype(np.float32) / np.iinfo(mask.dtype).max)[..., None]
-    shown = picture[top:bottom, left:right]
-    shown[:] = np.rint(weight * _eight_bits(rgb[part]) + (1 - weight) * shown)
 
 
 def _side(picture: NDArray[np.uint8], word: str) -> NDArray[np.uint8]:

@@ -135,7 +135,7 @@ class Work:
         self._skips = _by_face(self.cues.skipped)
         self.failed = frozenset(facts["failed"])
         self.rejected = frozenset(facts["given_back"])
-        self.clock = Clock.of(self.media)
+        self.clock = Clock.of(self.media, facts["start"])
 
     def timecode(self, frame: int) -> str | None:
         """Source timecode of a frame, None where the film has none."""

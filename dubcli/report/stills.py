@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
-from dubcli.face.crop import eight_bit
 from dubcli.face.roi import Roi, roi_of
 from dubcli.media import decode, source
 from dubcli.media.probe import probe
+from dubcli.media.samples import eight_bit
 from dubcli.quality import pixels
 
 if TYPE_CHECKING:

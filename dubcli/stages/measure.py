@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dubcli.artifacts.tracks import FaceTrack
-    from dubcli.quality.face import Sound, Subject
+    from dubcli.quality.subject import Sound, Subject
 
 STAGE = Stage("measure", version=1, after=("lips",))
 REFERENCES = 24  # pictures of a person's own footage that their dubbed mouth is compared with; set by hand
@@ -116,7 +116,7 @@ def run(task: Task) -> None:
     from dubcli.engines.trackers.mediapipe import VIEWS, Finder
     from dubcli.media import decode
     from dubcli.media.patches import Patches
-    from dubcli.quality import face
+    from dubcli.quality import face, observe
 
     cv2.setNumThreads(1)  # the pictures are small: dividing them costs more than it saves
     frames, video = Frames.load(task.inputs["split"]), MediaInfo.load(task.inputs["probe"]).film
@@ -129,10 +129,10 @@ def run(task: Task) -> None:
         here = slice(start - first, stop - first)
         return float(subject.speaks[here].sum() + subject.closed[here].sum())
 
-    ranges = face.windows(patches.frames, task.params["frames"], wanted)
+    ranges = observe.windows(patches.frames, task.params["frames"], wanted)
     decoded = partial(decode.frames, task.inputs["film"], video, frames.pts)
     with Finder(views=VIEWS[:1]) as finder:
-        seen = face.look(subject, ranges, decoded, patches, finder, _own(task))
+        seen = observe.look(subject, ranges, decoded, patches, finder, _own(task))
     face.measures(subject, seen).save(task.out)
     measures.save_aperture(task.out, track.frames, seen.aperture)
 
@@ -141,7 +141,7 @@ def _subject(task: Task, track: FaceTrack, seconds: NDArray[np.float64], rate: f
     import numpy as np
 
     from dubcli.artifacts.motion import Motion
-    from dubcli.quality.face import Subject
+    from dubcli.quality.subject import Subject
     from dubcli.speech import prior
 
     motion = Motion.load(task.inputs["motion"])
@@ -163,7 +163,7 @@ def _sound(folder: Path, seconds: NDArray[np.float64], model: Any) -> Sound:
     import numpy as np
 
     from dubcli.artifacts import speech
-    from dubcli.quality.face import Sound, silence
+    from dubcli.quality.subject import Sound, silence
     from dubcli.speech.features import part
 
     record = speech.Record.load(folder)
@@ -188,7 +188,7 @@ def _own(task: Task) -> list[Any]:
     import numpy as np
 
     from dubcli.artifacts import gallery
-    from dubcli.face.crop import eight_bit
+    from dubcli.media.samples import eight_bit
     from dubcli.quality.likeness import describe
 
     bank = gallery.load(task.inputs["gallery"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
+from dubcli.edits import shotfile
 from dubcli.errors import CheckError, StoreError
 from dubcli.settings.layers import nearest
 from dubcli.stages.align import dub_engine
@@ -18,7 +19,7 @@ _ROLES = (
     ("measure", "measure"),
 )
 
-STAGE = Stage("report", version=8, after=("remux", "measure"))
+STAGE = Stage("report", version=9, after=("remux", "measure"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -51,6 +52,7 @@ def units(job: JobView) -> list[Unit]:
                 ),
                 "failed": sorted(job.failures),
                 "given_back": given_back(job),
+                "start": shotfile.first_timecode(job.sources["shots"].path) if "shots" in job.sources else "",
                 "preset": preset,
                 "settings": differing,
                 "engines": [

@@ -106,12 +106,18 @@ def test_a_gate_fails_the_run_or_gives_faces_back_to_the_source(root: Path) -> N
     assert (root / "out.mp4").is_file()
     assert _pictures(root / "out.mp4") != _pictures(root / "film.mp4")
 
-    done = _dubcli(root, "run", "job", "--set", "quality.gate=source", *STRICT)
+    given_back = ("run", "job", "--set", "quality.gate=source", *STRICT)
+    done = _dubcli(root, *given_back, "--changed-only", "changed", "--mezzanine", "ffv1")
     assert done.returncode == 0, done.stderr
     report = Report.load(root / "job")
     assert (report.changed, report.totals.faces_changed) == ((), 0)
     assert {face.verdict for shot in report.shots for face in shot.faces if face.cues} == {"redo"}
     assert _pictures(root / "out.mp4") == _pictures(root / "film.mp4")
+    assert not list((root / "changed").glob("*.mkv"))  # an editor gets what the film shows
+
+    (root / "job" / "shots.yaml").write_text('start: "10:00:00:00"\n')
+    assert _dubcli(root, *given_back).returncode == 0
+    assert [shot.timecode for shot in Report.load(root / "job").shots][:1] == ["10:00:00:00"]
 
 
 def _pictures(path: Path) -> list[bytes]:

@@ -127,6 +127,12 @@ def test_a_command_follows_each_film_once(make: Callable[..., list[Entry]], tmp_
     assert told.read_text() == str(found[0].out)
     bad, _ = run(found, command=("false",))
     assert bad["a_fr"] == (int(ExitCode.ENGINE), "the film is written, but false ended with 1")
+    missing, _ = run(found, command=("./no such program",))
+    assert missing["a_fr"][0] == int(ExitCode.ENGINE)
+    assert (
+        missing["a_fr"][1]
+        == "the film is written, but ./no such program cannot be run (No such file or directory)"
+    )
     assert json.loads((tmp_path / "a.a_fr.dub" / EXECUTED).read_text())["command"] == list(command)
 
 

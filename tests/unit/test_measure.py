@@ -22,7 +22,8 @@ from dubcli.face import mesh
 from dubcli.media import decode
 from dubcli.media.patches import Placed
 from dubcli.media.probe import probe
-from dubcli.quality import face, likeness
+from dubcli.quality import face, likeness, observe
+from dubcli.quality.subject import Sound, Subject
 from dubcli.quality.verdict import Judgement, judge
 from dubcli.settings.config import QualitySettings, Settings
 from dubcli.stages import measure
@@ -37,7 +38,7 @@ Change = Callable[["Talker", int, Placed], Placed]
 class Talker:
     """The face of the tiny film's first shot, "dubbed" with its own mouth."""
 
-    subject: face.Subject
+    subject: Subject
     frames: list[decode.Frame]
     patches: dict[int, Placed]
     own: list[NDArray[np.float64]]
@@ -52,7 +53,7 @@ class Talker:
                 return made.get(index)
 
         ranges = [(self.frames[0].index, self.frames[-1].index + 1)]
-        seen = face.look(self.subject, ranges, lambda a, b: self.frames, Table(), self.finder, self.own)
+        seen = observe.look(self.subject, ranges, lambda a, b: self.frames, Table(), self.finder, self.own)
         return face.measures(self.subject, seen)
 
 
@@ -65,11 +66,9 @@ def talker(tiny: Sample) -> Iterator[Talker]:
     ones = np.ones(len(aperture), np.float32)
     closed = (aperture <= np.percentile(aperture, 10)).astype(np.float32)
     phones = tuple(Phone(start=0.1 * k, end=0.1 * k + 0.08, phone="AA") for k in range(15))
-    dub = face.Sound(aperture, ones, phones)
+    dub = Sound(aperture, ones, phones)
     seconds = np.arange(len(aperture)) / 23.976
-    subject = face.Subject(
-        track, seconds, 23.976, aperture, closed, ones, np.zeros(len(aperture), bool), dub, dub
-    )
+    subject = Subject(track, seconds, 23.976, aperture, closed, ones, np.zeros(len(aperture), bool), dub, dub)
     patches = {frame.index: _patch(frame, track) for frame in frames}
     own = [
         likeness.describe(np.asarray(f.rgb()), m) for f, m in zip(frames[::5], track.mesh[::5], strict=True)
@@ -210,10 +209,10 @@ def test_windows_are_evenly_spread_and_take_the_frames_that_speak() -> None:
     patched = np.arange(100, 1100, dtype=np.int32)
     speech = np.zeros(1100)
     speech[[*range(200, 236), *range(900, 936)]] = 1
-    found = face.windows(patched, 72, lambda a, b: float(speech[a:b].sum()))
+    found = observe.windows(patched, 72, lambda a, b: float(speech[a:b].sum()))
     assert found == [(200, 236), (900, 936)]
-    assert face.windows(patched[:50], 72, lambda a, b: 0.0) == [(100, 150)]
-    assert face.windows(patched, 0, lambda a, b: 0.0) == []
+    assert observe.windows(patched[:50], 72, lambda a, b: 0.0) == [(100, 150)]
+    assert observe.windows(patched, 0, lambda a, b: 0.0) == []
 
 
 def test_a_gate_gives_back_what_is_to_be_redone_but_never_an_approved_shot(tmp_path: Path) -> None:

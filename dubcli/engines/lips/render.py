@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dubcli.face import blend, mask, occlusion, teeth, warp
 from dubcli.face import mesh as regions
 from dubcli.face.smooth import smoothstep
+from dubcli.media.samples import unit
 
 Floats = NDArray[np.floating[Any]]
 Picture = NDArray[np.float32]
@@ -90,7 +91,7 @@ def layers(source: Face, target_mesh: Floats, reference_face: Face) -> Layers:
     where = np.take(free, labels)
     colours, path = warp.pull(source.picture, warp.affine(nodes, rest_nodes), labels, where)
     warp.put(picture, where, colours)
-    base = _unit(picture)
+    base = unit(picture)
     movement[where] = np.sqrt(path[:, 0] ** 2 + path[:, 1] ** 2)  # a third of the time that hypot takes
 
     box = _around(target_mesh[_EDGE], _levels(eyes), (h, w))
@@ -111,7 +112,7 @@ def layers(source: Face, target_mesh: Floats, reference_face: Face) -> Layers:
             reference_face.picture, start, goal, at[inside], cell[inside], scale
         )
     warp.put(pixels, visible, warp.sampled(reference_face.picture, positions, cv2.INTER_LANCZOS4))
-    reference = _unit(pixels)
+    reference = unit(pixels)
     occlusion_mask, moved_occlusion, matte = (
         np.zeros((h, w), np.float32),
         np.zeros((h, w), np.float32),
@@ -163,12 +164,6 @@ def _around(points: Floats, levels: int, shape: tuple[int, int]) -> tuple[slice,
 
 def _levels(eyes: float) -> int:
     return int(np.clip(round(np.log2(max(eyes, 1) / 10)), 1, 6))
-
-
-def _unit(values: NDArray[Any]) -> Picture:
-    unit = np.asarray(values, np.float32)
-    unit *= np.float32(1 / np.iinfo(values.dtype).max)
-    return unit
 
 
 def _eyes(mesh: Floats) -> float:

@@ -52,9 +52,9 @@ def tracked(
 ) -> list[FaceTrack]:
     """Tracks of one shot by `face.follow` with a finder; arguments as for `Tracker.track`."""
     from dubcli.face.condition import finished
-    from dubcli.face.crop import eight_bit
     from dubcli.face.follow import Follower
     from dubcli.media import ahead
+    from dubcli.media.samples import eight_bit
 
     follower = Follower(finder)
     shape = (0, 0)
