@@ -17,7 +17,7 @@ from dubcli.artifacts import report as model
 from dubcli.report import page
 from dubcli.report.assemble import Pictures
 from dubcli.report.stills import Shown
-from tests.unit.test_report import HOSTILE, hostile
+from tests.unit.reports import HOSTILE, hostile
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 JPEG = bytes.fromhex(  # one grey pixel

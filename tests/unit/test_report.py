@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
 import json
-import re
 import shutil
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +16,8 @@ import pytest
 from dubcli.artifacts import measures as measured
 from dubcli.artifacts import report as model
 from dubcli.artifacts import tracks
-from dubcli.artifacts.cast import Cast, Consent, Person
-from dubcli.artifacts.measures import Measure, Measures, Violation
+from dubcli.artifacts.cast import Cast, Person
+from dubcli.artifacts.measures import Measure, Violation
 from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.mouth import MouthFacts
 from dubcli.artifacts.patches import PatchFacts, Placement, pictures
@@ -36,18 +32,25 @@ from dubcli.engines.trackers.mediapipe import MediapipeTracker
 from dubcli.face import mesh
 from dubcli.media import decode
 from dubcli.media.probe import probe
-from dubcli.report import assemble, gather, page, plot
-from dubcli.report.assemble import Pictures
-from dubcli.report.stills import Shown
+from dubcli.report import assemble, gather
 from dubcli.settings.config import QualitySettings
 from dubcli.speech import visemes
 from dubcli.stages import report as stage
 from tests.conftest import Sample
+from tests.unit.reports import GOOD, hostile, shots
 
 FIRST = 104  # frame of the sample film that the tiny film begins with
+
+
 CUT = demo.CUTS[0] - FIRST
+
+
 FRAMES = 180 - FIRST
+
+
 GROUPS = Groups(starts=(0, 40), keys=(0, 40), fixed=(False, False))
+
+
 FACTS: dict[str, Any] = {
     "suffix": ".mp4",
     "preset": "film",
@@ -58,11 +61,8 @@ FACTS: dict[str, Any] = {
     "edited": [],
     "failed": [],
 }
-GOOD = Measures(
-    frames=72, picture_frames=72, speech_frames=70, closures=4, offset_ms=Measure(dubbed=12.0),
-    follows=Measure(dubbed=0.95), amplitude=Measure(dubbed=1.0), closure_hits=Measure(dubbed=1.0),
-    sharpness=Measure(dubbed=0.9, source=1.0), changed_outside=0, worst=12,
-)  # fmt: skip
+
+
 VOWELS = dict.fromkeys("aɑæʌɐəɜ", "aa") | dict.fromkeys("ɛeɪi", "ih") | dict.fromkeys("ɔouʊ", "oh")
 
 
@@ -225,7 +225,7 @@ def test_a_good_shot_is_told_with_its_measures_and_pictures(
     assert face.curves.dubbed[5] == pytest.approx(face.curves.source[5], abs=1e-3)
     assert model.Verdicts.load(tmp_path / "out").good == ("00000000",)
     text = (tmp_path / "out" / "report.html").read_text()
-    (shown,) = _shots(text)[0]["faces"]
+    (shown,) = shots(text)[0]["faces"]
     assert 12 in [frame for frame, _, _ in shown["stills"]]
     assert shown["worst"] == 12
     assert shown["loop"][1] == 24
@@ -281,7 +281,7 @@ def test_a_sound_without_its_mouth_is_told_with_its_frame(
         violations=(Violation(frame=24, seconds=1.0, phone="P", kind="closure", measured=0.2, limit=0.05),),
     )
     _run(inputs, tmp_path / "out")
-    (shown,) = _shots((tmp_path / "out" / "report.html").read_text())[0]["faces"]
+    (shown,) = shots((tmp_path / "out" / "report.html").read_text())[0]["faces"]
     assert shown["missed"] == [[24, "p", "closure", 0.2, 0.05]]
 
 
@@ -469,151 +469,3 @@ def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
     pictured = [k for k in range(count) if f"00000000.{k}" in pictures.faces]
     assert 20 <= len(pictured) <= 60
     assert max(np.diff([0, *pictured, count])) < 2.5 * count / len(pictured)
-
-
-def test_the_page_of_a_feature_film_stays_small() -> None:
-    """2,500 shots, 40 people, two faces in each shot, as many pictures as there may be."""
-    source, size, rng = hostile(), 70, np.random.default_rng(1)
-    shot, face, shots = source.shots[0], source.shots[0].faces[0], []
-    for number in range(2500):
-        start, stop = number * size, (number + 1) * size
-        lines = [tuple(np.round(rng.uniform(0, 0.3, size), 4).tolist()) for _ in range(3)]
-        update = {
-            "start": start,
-            "stop": stop,
-            "cues": (model.Cue(start=start + 5, stop=stop - 5, kind="speak", confidence=0.9),),
-            "skipped": tuple(model.Skip(start=a, stop=a + 5, reason="lost") for a in (start, stop - 5)),
-            "changed": ((start + 5, stop - 5),),
-            "curves": model.Curves(start=start, source=lines[0], target=lines[1], dubbed=lines[2]),
-            "person": f"Person {number % 40}",
-        }
-        faces = tuple(face.model_copy(update=update | {"name": f"{start:08}.{k}"}) for k in range(2))
-        span = {"name": f"{start:08}", "start": start, "stop": stop, "seconds": start / 24}
-        shots.append(shot.model_copy(update=span | {"faces": faces}))
-    film = source.film.model_copy(update={"frames": 2500 * size, "seconds": 2500 * size / 24})
-    report = source.model_copy(update={"film": film, "shots": tuple(shots)})
-    side, wide, loop = (rng.integers(0, 256, count, np.uint8).tobytes() for count in (8_000, 5_000, 40_000))
-    pictures = Pictures(
-        posters={one.name: wide for one in shots[: assemble._MOST_POSTERS]},
-        faces={
-            one.faces[0].name: Shown([(one.start + k, side, side) for k in range(3)], loop, 24)
-            for one in shots[: assemble._MOST_VISITED]
-        },
-    )
-    assert len(page.page(report, pictures).encode()) < 30e6
-    assert len(report.text().encode()) < 30e6
-
-
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;{{ 7*7 }}"
-
-
-class _Tags(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.scripts: list[str] = []
-        self.tags: set[str] = set()
-        self.links: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        if tag == "script":
-            self.scripts.append(dict(attrs).get("type") or "")
-        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
-        assert not any(name.startswith("on") for name, _ in attrs)
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def hostile() -> model.Report:
-    cue = model.Cue(start=0, stop=5, kind="speak", confidence=1.0)
-    skip = model.Skip(start=5, stop=9, reason=HOSTILE)
-    curves = model.Curves(start=0, source=(0.1,) * 9, target=(None,) * 9, dubbed=(0.2,) * 9)
-    face = model.Face(
-        name="0.0", person=HOSTILE, start=0, stop=9, state="changed", changed=((0, 5),), frames_changed=5,
-        confidence=0.5, cues=(cue,), skipped=(skip,), curves=curves, verdict="look", measures=GOOD,
-        reasons=(model.Reason(measure="seam", verdict="look", text=HOSTILE, advice=HOSTILE),),
-    )  # fmt: skip
-    shot = model.Shot(
-        name=HOSTILE,
-        start=0,
-        stop=9,
-        seconds=0.0,
-        state="changed",
-        changed=((0, 5),),
-        what=HOSTILE,
-        timecode=HOSTILE,
-        verdict="look",
-        faces=(face,),
-    )
-    person = model.Person(
-        name=HOSTILE, id="p01", faces=1, faces_changed=1, frames_changed=5, good=0, look=1, redo=0,
-        forecast="good", because=HOSTILE, consent=Consent(state=HOSTILE, sha256=HOSTILE),
-    )  # fmt: skip
-    return model.Report(
-        made=model.Made(
-            output=HOSTILE, date=HOSTILE, version=HOSTILE, timings=HOSTILE, preset=HOSTILE,
-            settings={"remux.language": HOSTILE}, limits={"seam": (1.0, 2.0)},
-        ),
-        people=(person,),
-        film=model.Film(
-            name=HOSTILE, seconds=0.4, frames=9, rate=(24, 1), width=64, height=48, codec="x", pix_fmt="y",
-            audio=0, subtitles=0,
-        ),
-        dub=model.Dub(name=HOSTILE, seconds=1.0, speech_seconds=0.5),
-        totals=model.Totals(
-            shots=1, shots_changed=1, faces=1, faces_changed=1, faces_failed=0, good=0, look=1,
-            redo=0, frames=9, frames_changed=5,
-            frames_encoded=None, offscreen_seconds=0.0, skipped={HOSTILE: 4},
-        ),
-        changed=((0, 5),), speech=(), offscreen=(), warnings=(HOSTILE,), engines=(), shots=(shot,),
-    )  # fmt: skip
-
-
-def test_names_are_text_on_the_page_and_nothing_is_loaded() -> None:
-    pictures = Pictures(
-        posters={HOSTILE: b"x"}, faces={"0.0": Shown([(3, b"y", b"z")], b"w", 2)}, people={"p01": b"v"}
-    )
-    text = page.page(hostile(), pictures)
-    seen = _Tags()
-    seen.feed(text)
-    assert seen.scripts == ["application/json", "application/json", ""]
-    (own,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
-    assert f"script-src 'sha256-{digest}'" in text  # nothing else runs
-    assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval\(", own)  # text goes in as text
-    assert seen.tags.isdisjoint({"iframe", "object", "embed", "link", "base", "form"})
-    assert all(link.startswith("data:image/jpeg;base64,") for link in seen.links)
-    assert HOSTILE in seen.text
-    assert _shots(text)[0]["faces"][0]["reasons"] == [["seam", "look", HOSTILE, HOSTILE]]
-    assert "url(" not in text
-
-
-def _shots(text: str) -> Any:
-    """What the page's script is given."""
-    (rows,) = re.findall(r'<script type="application/json" id="shots"[^>]*>(.*?)</script>', text, re.DOTALL)
-    return json.loads(rows)
-
-
-def test_a_long_curve_is_thinned_and_keeps_its_peaks() -> None:
-    line = [0.1] * 50_000
-    line[31_234] = 0.3
-    frames, values = plot.thinned(line, 480)
-    assert len(frames) == len(values) <= 480
-    assert values[frames.index(31_234)] == 300
-    assert plot.thinned([None, None], 480) == [[], []]
-
-
-def test_the_timeline_shows_as_spoken_only_what_was_changed() -> None:
-    report = hostile()
-    kinds = re.findall(r'<rect class="(speak|untouched)"', str(plot.timeline(report)))
-    assert kinds == ["speak"]
-    face = report.shots[0].faces[0].model_copy(update={"changed": ((1, 2), (3, 5)), "person": "Anna"})
-    shot = report.shots[0].model_copy(update={"faces": (face,)})
-    drawn = str(plot.timeline(report.model_copy(update={"shots": (shot,)})))
-    assert re.findall(r'<rect class="(\w+)"[^>]*><title>Anna', drawn) == ["untouched", "speak"] * 2
-
-
-def test_clock() -> None:
-    assert [plot.clock(s) for s in (0, 59.97, 61.25, 3725.5)] == ["0:00.0", "1:00.0", "1:01.2", "1:02:05.5"]

@@ -1,0 +1,83 @@
+"""Sound with more channels, tracks and bits than two of sixteen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from dubcli.errors import MediaError
+from dubcli.media import sound
+from dubcli.media.ffmpeg import url
+from dubcli.stages import probe
+from tests.media import films
+
+LAYOUTS = [
+    "mono",
+    "2.1",
+    "3.0",
+    "4.0",
+    "5.0",
+    "5.1",
+    "6.1",
+    "7.1",
+    "7.1(wide)",
+    "5.1.4",
+    "7.1.4",
+    "9.1.6",
+    "22.2",
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_channels_keep_their_places_or_are_refused_at_once(layout: str, tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    dub = tmp_path / "dub.wav"
+    count = av.AudioLayout(layout).nb_channels
+    tones = "|".join(f"0.3*sin({200 + 90 * k}*2*PI*t)" for k in range(count))
+    films.ffmpeg("-f", "lavfi", "-t", "1", "-i", f"aevalsrc={tones}:c={layout}:s=48000", url(dub))
+    assert len(sound.audio(dub)[0]) == 16000
+    for result in (".mp4", ".mov", ".mkv"):
+        if result == ".mp4" and (count > 8 or layout == "6.1"):
+            stages = films.Stages(tmp_path / "refused", film, dub, result)
+            with pytest.raises(MediaError, match=r"add -o film\.mov"):
+                stages.run(probe)
+            continue
+        done = films.dubbed(tmp_path / f"job{result}", film, dub, range(3, 6), result)
+        samples, _, rate = films.sound(done.path)
+        assert len(samples) == count
+        power = np.abs(np.fft.rfft(samples[:, : rate // 2] * np.hanning(rate // 2)))
+        loudest = 2 * power[:, :5000].argmax(axis=1)
+        lfe = {
+            k for k, c in enumerate(av.AudioLayout(layout).channels) if "LFE" in c.name and result == ".mp4"
+        }
+        assert [f for k, f in enumerate(loudest) if k not in lfe] == [
+            200 + 90 * k for k in range(count) if k not in lfe
+        ]
+
+
+def test_the_films_own_many_channels_are_refused_at_once(tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / "film.mov", *films.x264(), "-af", "pan=16c|c0=c0", "-c:a", "pcm_s24le")
+    stages = films.Stages(tmp_path / "job", film, dub, ".mp4")
+    with pytest.raises(MediaError, match=r"sound track 1 .* cannot be written into mp4"):
+        stages.run(probe)
+    alone = films.Stages(tmp_path / "alone", film, dub, ".mp4", remux={"original": "drop"})
+    alone.run(probe)
+    assert len(films.sound(films.dubbed(tmp_path / "kept", film, dub, range(3, 6)).path, 1)[0]) == 16
+
+
+def test_sixteen_mono_tracks_and_high_rates_stay(tmp_path: Path) -> None:
+    film = tmp_path / "film.mov"
+    tracks = [option for _ in range(16) for option in ("-map", "1")]
+    films.ffmpeg(
+        *films.moving(), "-f", "lavfi", "-t", "1", "-i", "sine=300:r=48000", "-map", "0", *tracks,
+        *films.x264(), "-c:a", "pcm_s24le", "-ac", "1", url(film),
+    )  # fmt: skip
+    dub = tmp_path / "dub.wav"
+    films.ffmpeg("-f", "lavfi", "-t", "1", "-i", "anoisesrc=r=96000:seed=1", "-c:a", "pcm_s24le", url(dub))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6))
+    with av.open(str(done.path)) as after:
+        kinds = [(s.codec_context.name, s.codec_context.sample_rate) for s in after.streams.audio]
+    assert kinds == [("pcm_s24le", 96000)] + 16 * [("pcm_s24le", 48000)]

@@ -1,0 +1,189 @@
+"""What cannot be written is refused before any work, with what to type instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from dubcli.artifacts.media import MediaInfo
+from dubcli.core.job import Job, default_out
+from dubcli.errors import DubError, MediaError, UsageError
+from dubcli.media import encode
+from dubcli.media.ffmpeg import Process
+from dubcli.media.probe import probe as probed
+from dubcli.settings.config import ComposeSettings, Settings
+from dubcli.stages import probe
+from tests.media import films
+
+REFUSED = [
+    (
+        "film.webm",
+        [
+            "-c:v",
+            "libvpx-vp9",
+            "-pix_fmt",
+            "yuv420p",
+            "-vf",
+            "scale=97:65",
+            "-deadline",
+            "realtime",
+            "-c:a",
+            "libopus",
+        ],
+        "97x65",
+        ".mkv",
+        "ffv1",
+    ),
+    (
+        "film.dv",
+        ["-c:v", "dvvideo", "-pix_fmt", "yuv411p", "-r", "30000/1001", "-ac", "2"],
+        "720x480",
+        ".mov",
+        "ffv1",
+    ),
+    (
+        "film.mov",
+        ["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"],
+        "96x64",
+        ".mov",
+        "ffv1",
+    ),
+    ("film.mkv", ["-c:v", "libx264", "-pix_fmt", "yuv420p"], "96x64", ".mkv", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "size", "result", "way"), REFUSED, ids=[row[0] for row in REFUSED]
+)
+def test_what_no_encoder_takes_is_refused_by_probe_with_what_to_type(
+    name: str, options: list[str], size: str, result: str, way: str, tmp_path: Path, dub: Path
+) -> None:
+    film = films.make(tmp_path / name, *options, size=size)
+    asked: dict[str, Any] = {} if way else {"compose": {"codec": "prores", "profile": "nonsense"}}
+    stages = films.Stages(tmp_path / "job", film, dub, result, **asked)
+    with pytest.raises(MediaError, match=r"ffv1 -o film\.mkv") as caught:
+        stages.run(probe)
+    assert caught.value.exit_code == 3
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "job" / "split").exists()
+    # What it says to type does it, and loses nothing.
+    done = films.dubbed(tmp_path / "lossless", film, dub, range(3, 6), ".mkv", compose={"codec": "ffv1"})
+    with av.open(str(done.path)) as after:
+        assert after.streams.video[0].codec_context.name == "ffv1"
+    before, after_ = films.decoded(film, keep=True), films.decoded(done.path, keep=True)
+    assert (
+        all(np.array_equal(a, b) for a, b in zip(before.frames[0], after_.frames[0], strict=False))
+        or before.name != after_.name
+    )
+
+
+def test_a_picture_that_no_encoder_takes_is_copied_where_that_is_asked_for(tmp_path: Path, dub: Path) -> None:
+    """ProRes 4444 decodes to 12 bits. Where a frame is changed no film is written; layers can be taken."""
+    film = films.make(
+        tmp_path / "film.mov", "-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"
+    )
+    done = films.dubbed(tmp_path / "job", film, dub, compose={"video": "copy"})
+    assert (done.note["copied"], done.note["encoded"]) == (25, 0)
+    assert films.decoded(done.path).hashes == films.decoded(film).hashes
+    assert films.decoded(done.path).name == "yuva444p12le"
+    with pytest.raises(MediaError, match=r"3 frames are changed.*dubcli layers export") as caught:
+        films.dubbed(tmp_path / "touched", film, dub, range(3, 6), compose={"video": "copy"})
+    assert caught.value.exit_code == 3
+    with pytest.raises(ValidationError, match=r"leave .* out"):
+        ComposeSettings(video="copy", codec="ffv1")
+
+
+def test_a_container_that_cannot_hold_the_picture_is_refused_by_probe(tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / "film.mov", "-c:v", "prores_ks", "-pix_fmt", "yuv422p10le")
+    stages = films.Stages(tmp_path / "job", film, dub, ".mp4")
+    with pytest.raises(MediaError, match=r"add -o film\.mov"):
+        stages.run(probe)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "size"),
+    [
+        ("film.mxf", ["-c:v", "mpeg2video", "-pix_fmt", "yuv422p", "-c:a", "pcm_s16le"], "96x64"),
+        (
+            "film.mxf",
+            ["-c:v", "dnxhd", "-b:v", "60M", "-pix_fmt", "yuv422p", "-c:a", "pcm_s24le"],
+            "1280x720",
+        ),
+    ],
+    ids=["mpeg2", "dnxhd"],
+)
+def test_mxf_comes_out_as_mov(name: str, options: list[str], size: str, tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / name, *options, size=size, seconds=0.5)
+    out = default_out(film, dub)
+    assert out.suffix == ".mov"
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), out.suffix)
+    assert len(films.decoded(done.path).times) == len(films.decoded(film).times)
+
+
+def test_a_picture_that_stays_whole_but_cannot_stand_there_is_encoded(tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / "film.avi", "-c:v", "huffyuv", "-pix_fmt", "yuv422p", "-c:a", "pcm_s16le")
+    done = films.dubbed(tmp_path / "job", film, dub, (), ".mp4")
+    with av.open(str(done.path)) as after:
+        assert after.streams.video[0].codec_context.name == "h264"
+    assert len(films.decoded(done.path).times) == 25
+
+
+@pytest.mark.parametrize("out", [".", "/", "folder"])
+def test_a_folder_is_no_output(out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    film, dub = (
+        films.make(tmp_path / "film.mp4", *films.x264()),
+        films.wav(tmp_path / "d.wav", films.noise(0.1)),
+    )
+    with pytest.raises(UsageError, match="is a folder; name the film"):
+        Job.create_or_open(film, dub, Settings(), out=Path(out))
+
+
+def test_the_outputs_folder_is_made(tmp_path: Path) -> None:
+    film, dub = (
+        films.make(tmp_path / "film.mp4", *films.x264()),
+        films.wav(tmp_path / "d.wav", films.noise(0.1)),
+    )
+    out = tmp_path / "delivery" / "fr" / "film.mov"
+    Job.create_or_open(film, dub, Settings(), out=out, save=False)
+    assert not out.parent.exists()
+    Job.create_or_open(film, dub, Settings(), out=out)
+    assert out.parent.is_dir()
+    with pytest.raises(UsageError, match="no folder"):
+        Job.create_or_open(film, dub, Settings(), out=film / "x" / "film.mov")
+
+
+def test_a_film_that_grows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film = films.make(tmp_path / "film.ts", *films.x264())
+    stages = films.Stages(tmp_path / "job", film)
+    from dubcli.media import probe as looking
+
+    real = looking.probe
+
+    def meanwhile(path: Path, **options: Any) -> MediaInfo:
+        info = real(path, **options)
+        with path.open("ab") as file:
+            file.write(bytes(188))
+        return info
+
+    monkeypatch.setattr(looking, "probe", meanwhile)
+    with pytest.raises(MediaError, match="still being written"):
+        stages.run(probe)
+
+
+def test_a_trial_encode_says_what_an_encoder_takes(tmp_path: Path) -> None:
+    video = probed(films.make(tmp_path / "film.mp4", *films.x264())).film
+    settings = ComposeSettings()
+    encode.try_encoder(video, encode.encoding(video, settings), tmp_path)
+    assert not (tmp_path / "tried.nut").exists()
+    odd = video.model_copy(update={"width": 97})
+    with pytest.raises(DubError):
+        encode.try_encoder(odd, encode.encoding(odd, settings), tmp_path)
+    with Process(["-f", "lavfi", "-i", "color=d=0.1", "-f", "null", "-"]):
+        pass  # leaving waits for it
