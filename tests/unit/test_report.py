@@ -56,6 +56,7 @@ FACTS: dict[str, Any] = {
     "preset": "film",
     "settings": {"motion.amplitude": 1.2},
     "given_back": [],
+    "start": "",
     "engines": [["tracker", "mediapipe"], ["lips", "exemplar"]],
     "keep_matching": False,
     "edited": [],
