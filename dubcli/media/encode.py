@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import ffmpeg
 
 from dubcli.errors import CheckError, MediaError
-from dubcli.media import spans
+from dubcli.media import hardware, spans
 from dubcli.media.ffmpeg import Process, arguments, flags, url
 from dubcli.media.layout import Planes, copy_planes, layout, planes
 from dubcli.media.nal import NEW_NUMBER
@@ -86,9 +86,13 @@ def encoding(video: VideoStream, settings: ComposeSettings) -> Encoding:
         MediaError: no encoder can keep the picture's depth or chroma.
     """
     codec = _target(video, settings)
-    options, allowed = _OPTIONS[codec](video, settings)
+    if settings.encoder == "software":
+        options, allowed = _OPTIONS[codec](video, settings)
+    else:
+        options, allowed = hardware.options(codec, video, settings, _gop_frames(video))
     same = _SAME_SAMPLES.get(video.pix_fmt, video.pix_fmt)
-    pix_fmt = next((name for name in (video.pix_fmt, same) if name in allowed), "")
+    names = (video.pix_fmt, same, hardware.IN_HARDWARE.get(same, ""))
+    pix_fmt = next((name for name in names if name in allowed), "")
     if not pix_fmt and settings.codec != "source":
         pix_fmt = _lossless_format(same, allowed)
     if settings.profile:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dubcli.errors import CheckError, EngineError, MediaError
+from dubcli.errors import CheckError, DependencyError, EngineError, MediaError
 from dubcli.media import encode, remux
 from dubcli.media.colour import Colour
 from dubcli.media.containers import format_of, suffix_for
@@ -35,6 +35,7 @@ def check(info: MediaInfo, dub: Dub, settings: ComposeSettings, suffix: str, scr
 
     Raises:
         MediaError: it cannot be written; the line says what to type instead.
+        DependencyError: the graphics card that was asked for cannot encode it.
     """
     video, container = info.film, format_of(suffix)
     Colour.of(video)
@@ -44,6 +45,10 @@ def check(info: MediaInfo, dub: Dub, settings: ComposeSettings, suffix: str, scr
         how = encode.encoding(video, settings)
         encode.try_encoder(video, how, scratch)
     except _REFUSALS as error:
+        if settings.encoder != "software":
+            raise DependencyError(
+                f"{settings.encoder} cannot encode this film here ({error}); leave compose.encoder out"
+            ) from None
         lossless = settings.codec != "ffv1" and _lossless(video, settings, scratch)
         way = "add --set compose.codec=ffv1 -o film.mkv, or convert it" if lossless else "convert it"
         if suffix_for(video.codec):

@@ -160,6 +160,11 @@ class ComposeSettings(_Section):
     codec: Literal["source", "h264", "hevc", "prores", "dnxhr", "ffv1"] = Field(
         default="source", description="codec of the picture; any but the film's own encodes every frame"
     )
+    encoder: Literal["software", "nvenc", "qsv", "videotoolbox"] = Field(
+        default="software",
+        description="what encodes H.264 and HEVC; a graphics card is quick, its bytes differ from card to "
+        "card, and it goes with compose.video=encode",
+    )
     profile: str = Field(
         default="",
         pattern="^[a-z0-9_]*$",
@@ -176,6 +181,11 @@ class ComposeSettings(_Section):
     def _copied_as_it_is(self) -> ComposeSettings:
         if self.video == "copy" and self.codec != "source":
             raise ValueError("compose.video=copy keeps the film's codec; leave compose.codec out")
+        if self.encoder != "software" and self.video != "encode":
+            raise ValueError(
+                f"{self.encoder} encodes every frame; add --set compose.video=encode, "
+                "or leave compose.encoder out"
+            )
         return self
 
 

@@ -13,7 +13,7 @@ from dubcli.media import spans
 from dubcli.media.spans import Span
 from dubcli.stages.measure import shown
 
-STAGE = Stage("compose", version=4, after=("measure",))
+STAGE = Stage("compose", version=5, after=("measure",))
 
 # Fields of the film's description that do not change the encoded pictures.
 _NOT_PICTURE = {"index", "time_base", "start_pts", "delay", "packets", "first_bytes", "digest", "tags"}
@@ -83,7 +83,7 @@ def run(task: Task) -> None:
 
     film, frames = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["split"])
     faces = [Patches(path) for role, path in sorted(task.inputs.items()) if role.startswith("patch/")]
-    settings = ComposeSettings(**task.params)
+    settings = ComposeSettings(**task.params, video="encode")
     parts = [(start, stop) for start, stop in task.facts["spans"]]
     delay = encode_spans(
         task.inputs["film"],
