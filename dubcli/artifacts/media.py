@@ -54,6 +54,9 @@ class VideoStream(Strict):
         light: (MaxCLL, MaxFALL) in cd/m², if any.
         tags: metadata of the stream.
         dynamic: names of per-frame metadata that encoding cannot keep (Dolby Vision, HDR10+).
+        dolby_vision: (profile, compatibility of the base layer) of Dolby Vision, if any; 0 is compatible
+            with nothing else: its colours are no film's (Dolby Vision Streams Within the ISO Base Media File
+            Format, 2.1).
         delay: frames by which decoding is ahead of presentation (reorder depth of the packets).
         packets: number of packets.
         first_bytes: bytes of the first packet.
@@ -85,6 +88,7 @@ class VideoStream(Strict):
     light: Rational | None = None
     tags: dict[str, str]
     dynamic: tuple[str, ...]
+    dolby_vision: Rational | None = None
     delay: int
     packets: int
     first_bytes: int

@@ -125,14 +125,21 @@ class FormatDump:
         lines = self.text.splitlines()
         return next((line for line in lines if re.match(rf"\s*Stream #0:{index}\D", line)), "")
 
-    def picture(self, index: int) -> dict[str, str]:
-        """Field order and chroma location of a video stream, as fields of `probe.VideoStream`."""
+    def _side_data(self, index: int) -> str:
+        """What stands below a stream's line, up to the next stream's."""
+        _, _, rest = self.text.partition(self._line(index) or self.text)
+        return re.split(r"\n\s*Stream #0:", rest)[0]
+
+    def picture(self, index: int) -> dict[str, Any]:
+        """Field order, chroma location and Dolby Vision of a video stream, as in `probe.VideoStream`."""
         line = self._line(index)
+        vision = re.search(r"DOVI .*?profile: (\d+).*?compatibility id: (\d+)", self._side_data(index))
         order = re.search(r"progressive|(top|bottom) (coded )?first( \(swapped\))?", line)
         place = re.search(r"\b(left|center|topleft|top|bottomleft|bottom)\)", line)
         return {
             "field_order": names.FIELD_ORDERS[order.group()] if order else "unknown",
             "chroma_location": place.group(1) if place else "unspecified",
+            "dolby_vision": (int(vision[1]), int(vision[2])) if vision else None,
         }
 
     def codec(self, index: int) -> tuple[str, str]:

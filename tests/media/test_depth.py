@@ -9,8 +9,11 @@ import pytest
 
 from dubcli.artifacts.media import VideoStream
 from dubcli.errors import MediaError
+from dubcli.media import sound, writable
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
+from dubcli.media.remux import Dub
+from dubcli.settings.config import ComposeSettings
 from tests.media import films
 
 X265 = "keyint=8:min-keyint=8:scenecut=0:log-level=none:pools=1:frame-threads=1"
@@ -183,3 +186,30 @@ def test_dolby_vision_is_named_as_lost(footage: Path, tmp_path: Path) -> None:
     assert any("Dolby Vision" in line for line in stages.warnings)
     with av.open(str(footage / "media" / "phone_hlg_10bit.mov")) as container:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p10le"
+
+
+@pytest.mark.parametrize(
+    ("profile", "compatibility", "refused"),
+    [(8, 4, ""), (8, 1, ""), (7, 6, ""), (5, 0, "Dolby Vision profile 5")],
+)
+def test_dolby_vision_is_dubbed_by_its_base_layer_or_refused(
+    profile: int, compatibility: int, refused: str, footage: Path, tmp_path: Path, dub: Path
+) -> None:
+    """A phone's film of profile 8.4, its configuration record (`dvvC`) written anew."""
+    data = bytearray((footage / "media" / "phone_hlg_10bit.mov").read_bytes())
+    at = data.index(b"dvvC") + 4
+    data[at + 2] = profile << 1 | data[at + 2] & 1
+    data[at + 4] = compatibility << 4
+    if profile < 8:
+        data[at - 4 : at] = b"dvcC"
+    film = tmp_path / "film.mov"
+    film.write_bytes(data)
+    info = probe(film)
+    assert info.film.dolby_vision == (profile, compatibility)
+    voice = Dub(dub, sound.main_track(probe(dub)), 0.0, "")
+    settings = ComposeSettings()
+    if refused:
+        with pytest.raises(MediaError, match=refused):
+            writable.check(info, voice, settings, ".mov", tmp_path)
+        settings = ComposeSettings(video="copy")  # no frame is looked at
+    writable.check(info, voice, settings, ".mov", tmp_path)
