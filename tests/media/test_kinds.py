@@ -156,12 +156,19 @@ def test_a_film_after_its_last_subtitle_is_not_held_in_memory(
     assert max(peaks) < 0.6 * film.stat().st_size  # all of it was held
 
 
+CAMERAS = {  # broadcast cameras' kinds of H.264 in MXF; XAVC Long is in test_times.py
+    "AVC-Intra": ["-avcintra-class", "100"],
+    "XAVC Intra": ["-avcintra-class", "100", "-x264-params", "avcintra-flavor=sony"],
+}
+
+
 @pytest.mark.parametrize("touched", [range(3, 6), ()], ids=["touched", "untouched"])
-def test_avc_intra_in_mxf_keeps_its_profile_and_every_other_frame(
-    touched: Sequence[int], tmp_path: Path, dub: Path
+@pytest.mark.parametrize("kind", list(CAMERAS))
+def test_avc_of_cameras_keeps_its_profile_and_every_other_frame(
+    kind: str, touched: Sequence[int], tmp_path: Path, dub: Path
 ) -> None:
     film = films.make(
-        tmp_path / "film.mxf", "-c:v", "libx264", "-avcintra-class", "100", "-pix_fmt", "yuv422p10le",
+        tmp_path / "film.mxf", "-c:v", "libx264", *CAMERAS[kind], "-pix_fmt", "yuv422p10le",
         "-c:a", "pcm_s24le", size="1920x1080", seconds=0.4,
     )  # fmt: skip
     done = films.dubbed(tmp_path / "job", film, dub, touched, ".mov")
