@@ -29,6 +29,22 @@ class MasteringDisplay(Strict):
     luminance: Rational
 
 
+class DolbyVision(Strict):
+    """Dolby Vision's configuration record (Dolby Vision Streams Within the ISO Base Media File Format, 2.1).
+
+    Attributes:
+        profile: 5, 7, 8 …
+        level: by size and rate.
+        compatibility: what the base layer is for others: 1 HDR10, 2 SDR, 4 HLG, 6 Blu-ray; 0 nothing.
+        layered: whether a second layer of pictures goes with it.
+    """
+
+    profile: int
+    level: int
+    compatibility: int
+    layered: bool
+
+
 class VideoStream(Strict):
     """The film's video stream.
 
@@ -54,9 +70,7 @@ class VideoStream(Strict):
         light: (MaxCLL, MaxFALL) in cd/m², if any.
         tags: metadata of the stream.
         dynamic: names of per-frame metadata that encoding cannot keep (Dolby Vision, HDR10+).
-        dolby_vision: (profile, compatibility of the base layer) of Dolby Vision, if any; 0 is compatible
-            with nothing else: its colours are no film's (Dolby Vision Streams Within the ISO Base Media File
-            Format, 2.1).
+        dolby_vision: how it is Dolby Vision, if it is.
         delay: frames by which decoding is ahead of presentation (reorder depth of the packets).
         packets: number of packets.
         first_bytes: bytes of the first packet.
@@ -88,7 +102,7 @@ class VideoStream(Strict):
     light: Rational | None = None
     tags: dict[str, str]
     dynamic: tuple[str, ...]
-    dolby_vision: Rational | None = None
+    dolby_vision: DolbyVision | None = None
     delay: int
     packets: int
     first_bytes: int

@@ -128,6 +128,8 @@ def _assemble(
     )
     if any(part.patched for part in parts) and format_of(target.path.suffix) != "matroska":
         marks.write(target.path)
+    if parts and not original.timed:
+        left_out = [*left_out, *(f"{name} of pictures encoded anew" for name in original.video.dynamic)]
     for line in left_out:
         target.warn(f"left out: {line}")
     verify.film(target.path, original.video, original.pts + original.time_shift, digest, copies, report)

@@ -1,13 +1,17 @@
-"""Corrects language codes in a finished MP4 or MOV, which ffmpeg's muxer cannot write.
+"""Writes into a finished MP4 or MOV what ffmpeg's muxer does not: languages, Dolby Vision in MOV.
 
-Source: ISO/IEC 14496-12 (mdhd 8.4.2); QuickTime File Format, language code values.
+Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2); QuickTime File Format, language code values; Dolby Vision
+Streams Within the ISO Base Media File Format, 2.1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from dubcli.artifacts.media import DolbyVision
 
 Box = tuple[bytes, int, int]  # type, first byte of its content, byte after it
 
@@ -36,6 +40,40 @@ def set_languages(path: Path, languages: Sequence[str]) -> None:
                     version = file.read(1)[0]
                     file.seek(start + (32 if version else 20))
                     file.write(code.to_bytes(2, "big"))
+
+
+def add_dolby_vision(path: Path, record: DolbyVision) -> None:
+    """Add Dolby Vision's record to the first HEVC track of a file whose `moov` comes after its pictures."""
+    bits = record.profile << 9 | record.level << 3 | 1 << 2 | record.layered << 1 | 1  # metadata, layer, base
+    content = bytes([1, 0]) + bits.to_bytes(2, "big") + bytes([record.compatibility << 4]) + bytes(19)
+    box = (8 + len(content)).to_bytes(4, "big") + (b"dvvC" if record.profile > 7 else b"dvcC") + content
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        for entry, outer in _entries(file, size):
+            inside = (
+                box for kind in (b"dvcC", b"dvvC") for box in _inside(file, entry[1] + 78, entry[2], kind)
+            )
+            if any(inside) or any(pictures[1] > entry[2] for pictures in _inside(file, 0, size, b"mdat")):
+                return
+            file.seek(entry[2])
+            rest = file.read()
+            file.seek(entry[2])
+            file.write(box + rest)
+            for _, body, end in (*outer, entry):
+                file.seek(body - 8)
+                file.write((end - body + 8 + len(box)).to_bytes(4, "big"))
+            return
+
+
+def _entries(file: BinaryIO, size: int) -> Iterator[tuple[Box, tuple[Box, ...]]]:
+    """Sample entries of HEVC, each with the boxes around it, the outermost first."""
+    around: list[tuple[Box, ...]] = [(box,) for box in _inside(file, 0, size, b"moov")]
+    for kind in (b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
+        around = [(*outer, box) for outer in around for box in _inside(file, *outer[-1][1:], kind)]
+    for outer in around:
+        for kind in (b"hvc1", b"hev1"):
+            for entry in _inside(file, outer[-1][1] + 8, outer[-1][2], kind):
+                yield entry, outer
 
 
 def _inside(file: BinaryIO, start: int, stop: int, wanted: bytes) -> Iterator[Box]:

@@ -133,13 +133,23 @@ class FormatDump:
     def picture(self, index: int) -> dict[str, Any]:
         """Field order, chroma location and Dolby Vision of a video stream, as in `probe.VideoStream`."""
         line = self._line(index)
-        vision = re.search(r"DOVI .*?profile: (\d+).*?compatibility id: (\d+)", self._side_data(index))
         order = re.search(r"progressive|(top|bottom) (coded )?first( \(swapped\))?", line)
         place = re.search(r"\b(left|center|topleft|top|bottomleft|bottom)\)", line)
         return {
             "field_order": names.FIELD_ORDERS[order.group()] if order else "unknown",
             "chroma_location": place.group(1) if place else "unspecified",
-            "dolby_vision": (int(vision[1]), int(vision[2])) if vision else None,
+            "dolby_vision": self._dolby_vision(index),
+        }
+
+    def _dolby_vision(self, index: int) -> dict[str, Any] | None:
+        found = dict(re.findall(r"(profile|level|el flag|compatibility id): (\d+)", self._side_data(index)))
+        if "compatibility id" not in found:
+            return None
+        return {
+            "profile": int(found["profile"]),
+            "level": int(found["level"]),
+            "compatibility": int(found["compatibility id"]),
+            "layered": found["el flag"] != "0",
         }
 
     def codec(self, index: int) -> tuple[str, str]:

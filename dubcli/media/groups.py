@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dubcli.artifacts.shots import Groups
 from dubcli.media import nal
 
+MISTIMED = "its packets have the times of other pictures"
 # Intra-frame codecs.
 INTRA = frozenset({"prores", "dnxhd", "mjpeg", "ffv1"})
 LONG = frozenset({"h264", "hevc"})

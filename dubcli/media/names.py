@@ -26,8 +26,9 @@ FIELD_ORDERS = {
     "bottom coded first (swapped)": "bt",
 }
 
-# Per-frame metadata that no encoder here writes.
+# Per-frame metadata that no encoder here writes (`media.messages` carries it over where it can).
 DYNAMIC = {
+    "A53_CC": "captions (CEA-708)",
     "DOVI_RPU_BUFFER": "Dolby Vision",
     "DYNAMIC_HDR_PLUS": "HDR10+",
     "DYNAMIC_HDR_VIVID": "HDR Vivid",

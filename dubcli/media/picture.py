@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dubcli.errors import CheckError
 from dubcli.media import nal, source
 from dubcli.media.join import Joiner
+from dubcli.media.messages import Messages, keeps_registered
 from dubcli.media.spans import Span
 
 if TYPE_CHECKING:
@@ -58,12 +59,14 @@ class Film:
         video: its picture.
         pts: (N,) timestamps of its frames.
         start: seconds at which its earliest stream begins.
+        timed: whether its packets have the times of their own pictures.
     """
 
     path: Path
     video: VideoStream
     pts: NDArray[np.int64]
     start: Fraction = Fraction(0)
+    timed: bool = True
 
     @property
     def time_shift(self) -> int:
@@ -115,7 +118,11 @@ def gaps(segments: Sequence[Segment], count: int) -> list[Span]:
 
 
 def packets(
-    film: Film, segments: Sequence[Segment], copies: Sequence[Span], joiner: Joiner
+    film: Film,
+    segments: Sequence[Segment],
+    copies: Sequence[Span],
+    joiner: Joiner,
+    messages: Messages | None = None,
 ) -> Iterator[Packet[Any]]:
     """Packets of all spans in decoding order, with the film's own times.
 
@@ -127,6 +134,7 @@ def packets(
         segments: encoded files, rising.
         copies: ranges of frames taken from the source.
         joiner: makes packets of both fit into one stream.
+        messages: what the film says beside each picture, for those that were encoded.
 
     Raises:
         CheckError: a part does not hold the pictures it should.
@@ -139,7 +147,7 @@ def packets(
     last = int(decoding[0] + shown.sum() - decoding[len(pts) - 1])
     taken = _copied_packets(film, copies, joiner)
     number = 0
-    for (start, stop), made in _interleave(segments, copies, joiner):
+    for (start, stop), made in _interleave(segments, copies, joiner, messages):
         for _ in range(start, stop):
             frame, data, key = next(made or taken, (-1, b"", False))
             if not start <= frame < stop:
@@ -158,7 +166,7 @@ def packets(
 
 
 def _interleave(
-    segments: Sequence[Segment], copies: Sequence[Span], joiner: Joiner
+    segments: Sequence[Segment], copies: Sequence[Span], joiner: Joiner, messages: Messages | None
 ) -> Iterator[tuple[Span, Generator[Coded, None, None] | None]]:
     """Spans in the film's order, each with the packets of its segment, or None where it is copied.
 
@@ -170,13 +178,15 @@ def _interleave(
         if segment is None:
             yield span, None
             continue
-        found = open_now.setdefault(id(segment), _encoded_packets(segment, joiner))
+        found = open_now.setdefault(id(segment), _encoded_packets(segment, joiner, messages))
         yield span, found
         if span == segment.spans[-1]:
             open_now.pop(id(segment)).close()
 
 
-def _encoded_packets(segment: Segment, joiner: Joiner) -> Generator[Coded, None, None]:
+def _encoded_packets(
+    segment: Segment, joiner: Joiner, messages: Messages | None
+) -> Generator[Coded, None, None]:
     """(frame, data, is a key picture) of an encoded file's packets."""
     frames = np.concatenate([np.arange(*span) for span in segment.spans])
     with source.opened(segment.path) as container:
@@ -192,7 +202,8 @@ def _encoded_packets(segment: Segment, joiner: Joiner) -> Generator[Coded, None,
             place = round((packet.pts - first) * stream.time_base * rate)
             if not 0 <= place < len(frames):
                 raise CheckError(f"{segment.path} holds a picture out of its place; type: dubcli run again")
-            yield int(frames[place]), joiner.encoded(bytes(packet)), packet.is_keyframe
+            frame, data = int(frames[place]), bytes(packet)
+            yield frame, joiner.encoded(messages.into(data, frame) if messages else data), packet.is_keyframe
 
 
 def _copied_packets(film: Film, copies: Sequence[Span], joiner: Joiner) -> Generator[Coded, None, None]:
@@ -251,7 +262,7 @@ def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Seque
         taken = source.picture(origin, film.path, film.video.index)
         before, after = taken.codec_context.extradata or b"", made.codec_context.extradata or b""
         joiner = Joiner.of(film.video.codec, before, after) if segments and copies else Joiner.single(after)
-        options = {} if form == "matroska" else _fragments(film)
+        options = {"strict": "unofficial", **({} if form == "matroska" else _fragments(film))}
         with av.open(pipe, "w", format=form, options=options) as out:
             # The film's own stream knows what its container says of it; an encoded file does not.
             same = made.codec_context.codec.id == taken.codec_context.codec.id
@@ -261,9 +272,20 @@ def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Seque
             stream.codec_context.sample_aspect_ratio = Fraction(*film.video.sar)
             if film.video.display is not None:
                 stream.set_display_matrix(list(film.video.display))
-            for packet in packets(film, segments, copies, joiner):
+            messages = _messages(film, segments, made.codec_context.codec.canonical_name)
+            for packet in packets(film, segments, copies, joiner, messages):
                 packet.stream = stream
                 out.mux(packet)
+            if messages:
+                messages.close()
+
+
+def _messages(film: Film, segments: Sequence[Segment], codec: str) -> Messages | None:
+    """What the film says beside the pictures that were encoded; None where their codec has no place."""
+    if not segments or not film.timed or not keeps_registered(film.video, codec):
+        return None
+    spans = [span for segment in segments for span in segment.spans]
+    return Messages(film.path, film.video, film.pts, spans, codec)
 
 
 def _check_alike(segments: Sequence[Segment]) -> None:

@@ -19,6 +19,7 @@ from dubcli.media.containers import AAC_RATE, VIDEO, audio_codec, format_of, sub
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
 from dubcli.media.matroska import placeholder
+from dubcli.media.messages import keeps_dolby_vision
 from dubcli.media.probe import probe
 from dubcli.media.sound import with_decoded_start
 from dubcli.media.spans import Span
@@ -236,6 +237,9 @@ def mux(
     # What is copied from coarse ticks is timed anew too, or its rate would be that of their rounding.
     coarse = container != "matroska" and film.clock != film.video.tick and film.video.codec in LONG | INTRA
     form = picture.pipe_format(container, picture.delay(film, segments, copies)) if segments or coarse else ""
+    vision = not segments or (film.timed and keeps_dolby_vision(film.video, codec))
+    if vision and film.video.dolby_vision and form == "mov":
+        form = "mp4"  # which holds its record
     options = [
         *what.options,
         *_fit_options(film, dub, container, warn),
@@ -253,8 +257,8 @@ def mux(
         options += _cover_options(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
     else:
         options += _mov_options(film, info, codec, bool(form))
-    if not segments:
-        # Dolby Vision stands in a box that ffmpeg counts as unofficial; encoding loses it anyway.
+    if vision:
+        # Dolby Vision stands in a box that ffmpeg counts as unofficial, and does not write into MOV.
         options.append(("strict", "unofficial"))
     options += [
         ("fflags", "+bitexact"),
@@ -266,6 +270,8 @@ def mux(
             picture.write(process, film, segments, copies, form)
     if container == "mov":
         boxes.set_languages(out, what.languages)
+        if vision and film.video.dolby_vision:
+            boxes.add_dolby_vision(out, film.video.dolby_vision)
     elif container == "matroska":
         matroska.set_language(out, dub.language)
     return what.left_out

@@ -41,10 +41,10 @@ def check(info: MediaInfo, dub: Dub, settings: ComposeSettings, suffix: str, scr
     Colour.of(video)
     if settings.video == "copy":
         return remux.plan(info, video.codec, dub, container)
-    if video.dolby_vision and not video.dolby_vision[1]:
+    if video.dolby_vision and not video.dolby_vision.compatibility:
         raise MediaError(
-            f"the film's colours are those of Dolby Vision profile {video.dolby_vision[0]} alone, which no "
-            "encoder here writes; convert it to profile 8 or HDR10 first"
+            f"the film's colours are those of Dolby Vision profile {video.dolby_vision.profile} alone, which "
+            "no encoder here writes; convert it to profile 8 or HDR10 first"
         )
     try:
         how = encode.encoding(video, settings)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError, StoreError
 
-STAGE = Stage("probe", version=3)
+STAGE = Stage("probe", version=4)
 
 
 def units(job: JobView) -> Iterable[Unit]:
@@ -43,7 +43,7 @@ def _judge(task: Task) -> None:
     import tempfile
     from pathlib import Path
 
-    from dubcli.media import sound, writable
+    from dubcli.media import encode, messages, sound, writable
     from dubcli.media.probe import probe
     from dubcli.media.remux import Dub
     from dubcli.settings.config import ComposeSettings
@@ -61,6 +61,9 @@ def _judge(task: Task) -> None:
     settings = ComposeSettings(**task.params["compose"])
     with tempfile.TemporaryDirectory(dir=task.out) as scratch:
         plan = writable.check(film, dub, settings, task.facts["suffix"], Path(scratch))
+    if settings.video != "copy":
+        for name in messages.lost(film.film, encode.encoding(film.film, settings).codec):
+            task.warn(f"the film carries {name}; frames that are encoded anew lose it")
     note = {"options": plan.options, "left_out": plan.left_out}
     (task.out / "output.json").write_text(json.dumps(note, indent=1) + "\n")
 
@@ -74,9 +77,6 @@ def _probe(task: Task) -> None:
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise MediaError(f"{path} is still being written; type the same again when it is whole")
-    video = info.film
-    for name in video.dynamic:
-        task.warn(f"the film carries {name} metadata; frames that are encoded anew lose it")
     info.save(task.out)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dubcli.media.picture import Segment
 
-STAGE = Stage("remux", version=7, after=("compose",))
+STAGE = Stage("remux", version=8, after=("compose",))
 
 
 def units(job: JobView) -> Iterable[Unit]:
@@ -63,6 +63,7 @@ def run(task: Task) -> None:
     from dubcli.artifacts.media import MediaInfo
     from dubcli.artifacts.shots import Frames, Groups
     from dubcli.media import assemble, sound
+    from dubcli.media.groups import MISTIMED
     from dubcli.media.picture import Film
     from dubcli.media.probe import probe
     from dubcli.media.remux import Dub
@@ -70,7 +71,9 @@ def run(task: Task) -> None:
 
     path = task.inputs["film"]
     info, frames = MediaInfo.load(task.inputs["probe"]), Frames.load(task.inputs["split"])
-    film = Film(path, info.film, frames.pts, Fraction(*info.start))
+    groups = Groups.load(task.inputs["split"])
+    timed = groups.reason != MISTIMED
+    film = Film(path, info.film, frames.pts, Fraction(*info.start), timed)
     track = sound.main_track(probe(task.inputs["dub"], whole=False))
     track = sound.with_decoded_start(task.inputs["dub"], track)
     seconds = sound.duration(task.inputs["dub"], track.index)
@@ -78,7 +81,7 @@ def run(task: Task) -> None:
     dub = Dub(task.inputs["dub"], track, seconds, task.params["language"], task.params["offset"], alone)
     segments = [_segment(path) for role, path in sorted(task.inputs.items()) if role.startswith("video/")]
     with tempfile.TemporaryDirectory(dir=task.out) as scratch:
-        source = assemble.Source(film, info, frames.digest, Groups.load(task.inputs["split"]), dub)
+        source = assemble.Source(film, info, frames.digest, groups, dub)
         target = assemble.Target(
             artifact.film(task.out, task.facts["suffix"]),
             Path(scratch),

@@ -35,7 +35,7 @@ def run(task: Task) -> None:
     from dubcli.artifacts import shots
     from dubcli.media import ahead, decode, source
     from dubcli.media.colour import Colour
-    from dubcli.media.groups import Grouper
+    from dubcli.media.groups import MISTIMED, Grouper
     from dubcli.media.shots import WIDTH, Scorer
 
     video = MediaInfo.load(task.inputs["probe"]).film
@@ -80,7 +80,7 @@ def run(task: Task) -> None:
     # Pictures come in their order. Where a container counts packets instead of timing them (MXF without an
     # index), times do not, and copied packets would keep the wrong ones. No two pictures have one time.
     if times != sorted(times):
-        grouper.refuse("its packets have the times of other pictures")
+        grouper.refuse(MISTIMED)
     ticks = np.arange(len(times))
     pts = np.maximum.accumulate(np.sort(np.array(times, np.int64)) - ticks) + ticks
     grouper.groups(pts).save(task.out)

@@ -1,0 +1,163 @@
+"""What a film's stream says beside each picture: captions, aspect, HDR10+ and Dolby Vision.
+
+Encoders here write none of it. As a mouth changes none of it either, it is taken from the film's packets and
+put into those of the pictures that were encoded anew.
+
+Sources: ITU-T H.264 and H.265 7.3.2.3 and annex D (SEI messages), ATSC A/53 part 4, 6.2 (captions), ETSI
+TS 103 572 (Dolby Vision's NAL units of type 62).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dubcli.media import nal, source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from dubcli.artifacts.media import VideoStream
+    from dubcli.media.spans import Span
+
+_START = b"\0\0\0\1"
+_T35 = 4  # SEI payload type of messages registered by ITU-T T.35
+_SEI = {"h264": (6,), "hevc": (39, 40)}
+_SEI_HEADER = {"h264": b"\x06", "hevc": b"\x4e\x01"}
+_HEVC_RPU = 62
+_SLICES = {"h264": range(1, 6), "hevc": range(32)}  # NAL types
+_ATSC = b"\xb5\x00\x31"  # ITU-T T.35: the United States, ATSC
+_USER_DATA = re.compile(rb"\x00\x00\x01\xb2((?:GA94|DTG1).*?)(?=\x00\x00\x01|$)", re.DOTALL)
+_DOLBY_VISION = "Dolby Vision"
+
+
+def lost(video: VideoStream, codec: str) -> tuple[str, ...]:
+    """Names of what pictures say of themselves and lose when they are encoded to a codec."""
+    if not keeps_registered(video, codec):
+        return video.dynamic
+    kept = keeps_dolby_vision(video, codec)
+    return tuple(name for name in video.dynamic if name == _DOLBY_VISION and not kept)
+
+
+def keeps_registered(video: VideoStream, codec: str) -> bool:
+    """Whether registered messages of the film's pictures have a place in those of a codec."""
+    return codec in _SEI and video.codec in (*_SEI, "mpeg2video")
+
+
+def keeps_dolby_vision(video: VideoStream, codec: str) -> bool:
+    """Whether pictures that are encoded to a codec are Dolby Vision as the film's are."""
+    # A second layer would be lacking where pictures are encoded.
+    whole = video.dolby_vision is not None and not video.dolby_vision.layered
+    return whole and video.codec == codec == "hevc"
+
+
+class Messages:
+    """The messages of a film's pictures, for those that are encoded anew.
+
+    Args:
+        film: the film.
+        video: its picture.
+        pts: (N,) timestamps of its frames.
+        spans: the frames that are encoded anew.
+        codec: FFmpeg's name of the codec they are encoded to.
+    """
+
+    def __init__(
+        self, film: Path, video: VideoStream, pts: NDArray[np.int64], spans: Sequence[Span], codec: str
+    ) -> None:
+        self._film, self._video, self._pts, self._codec = film, video, pts, codec
+        self._wanted = np.zeros(len(pts), np.bool_)
+        for start, stop in spans:
+            self._wanted[start:stop] = True
+        self._found: dict[int, list[bytes]] = {}
+        self._source = self._read()
+
+    def into(self, data: bytes, frame: int) -> bytes:
+        """A packet with start codes, with the messages of its frame; each frame is asked for once.
+
+        Frames come in another encoder's order of decoding, so a group's messages are kept for a while.
+        """
+        while frame not in self._found:
+            read = next(self._source, None)
+            if read is None:
+                return data
+            self._found.setdefault(read[0], []).extend(read[1])
+        units = self._found.pop(frame)
+        if not units:
+            return data
+        own, slices = nal.split_annexb(data), _SLICES[self._codec]
+        kinds = [nal.kind(unit, self._codec) for unit in own]
+        first = next((k for k, kind in enumerate(kinds) if kind in slices), len(own))
+        before = [unit for unit in units if nal.kind(unit, self._codec) in _SEI[self._codec]]
+        after = [unit for unit in units if nal.kind(unit, self._codec) not in _SEI[self._codec]]
+        return b"".join(_START + unit for unit in (*own[:first], *before, *own[first:], *after))
+
+    def close(self) -> None:
+        """Close the film."""
+        self._source.close()
+
+    def _read(self) -> Generator[tuple[int, list[bytes]], None, None]:
+        """(frame, NAL units of the new codec) for the film's packets of wanted frames, in their order."""
+        with source.opened(self._film) as container:
+            stream = source.picture(container, self._film, self._video.index)
+            extradata, size = stream.codec_context.extradata or b"", 0
+            if self._video.codec in _SEI and extradata[:1] == b"\x01":
+                try:
+                    size = nal.Config.read(extradata, self._video.codec).size
+                except nal.Unsupported:
+                    return
+            frame = -1
+            for packet in container.demux(stream):
+                if not packet.size or packet.is_discard:
+                    continue
+                if packet.pts is not None:  # a second field may have no time of its own
+                    frame = int(np.searchsorted(self._pts, packet.pts))
+                    frame = frame if frame < len(self._pts) and self._pts[frame] == packet.pts else -1
+                if frame >= 0 and self._wanted[frame]:
+                    yield frame, self._units(bytes(packet), size)
+
+    def _units(self, data: bytes, size: int) -> list[bytes]:
+        """The messages of a packet of the film, as NAL units of the new codec."""
+        if self._video.codec not in _SEI:
+            payloads = [_ATSC + found for found in _USER_DATA.findall(data)]
+            return [_sei(payloads, self._codec)] if payloads else []
+        payloads, out = [], []
+        for unit in nal.split_sized(data, size) if size else nal.split_annexb(data):
+            wanted = nal.kind(unit, self._video.codec)
+            if wanted in _SEI[self._video.codec]:
+                payloads += _registered(nal.unescape(unit)[len(_SEI_HEADER[self._video.codec]) :])
+            elif wanted == _HEVC_RPU and keeps_dolby_vision(self._video, self._codec):
+                out.append(unit)
+        return [_sei(payloads, self._codec), *out] if payloads else out
+
+
+def _registered(body: bytes) -> list[bytes]:
+    """Payloads of the registered messages in the body of an SEI unit."""
+    found, at = [], 0
+    while at + 2 <= len(body) and body[at:] != b"\x80":
+        values = []
+        for _ in range(2):  # type and size, each a sum of bytes up to the first that is not 255
+            value = 0
+            while at < len(body) and body[at] == 255:
+                value, at = value + 255, at + 1
+            values.append(value + (body[at] if at < len(body) else 0))
+            at += 1
+        wanted, size = values
+        if wanted == _T35 and at + size <= len(body):
+            found.append(body[at : at + size])
+        at += size
+    return found
+
+
+def _sei(payloads: Sequence[bytes], codec: str) -> bytes:
+    """An SEI unit with registered messages."""
+    body = b"".join(
+        bytes([_T35]) + b"\xff" * (len(payload) // 255) + bytes([len(payload) % 255]) + payload
+        for payload in payloads
+    )
+    return nal.escape(_SEI_HEADER[codec] + body + b"\x80")
