@@ -19,8 +19,9 @@ __all__ = ["Measure", "Measures", "Violation"]
 
 SCHEMA = 4
 FILM, DUB, OUTPUT = "{{film}}", "{{dub}}", "{{output}}"
-DATE, VERSION, TIMINGS = "{{date}}", "{{version}}", "{{timings}}"
-"""Placeholders in the artifact for what no result depends on: file names, the day, the version of dubcli."""
+DATE, VERSION, TIMINGS, REVIEW = "{{date}}", "{{version}}", "{{timings}}", "{{review}}"
+"""Placeholders in the artifact for what no result depends on: file names, the day, the version of dubcli, and
+what was decided shot by shot, as JSON of shot → (state, take, note)."""
 Range = tuple[int, int]
 """Frames [start, stop), counted over the whole film from 0."""
 State = Literal["changed", "untouched", "failed"]

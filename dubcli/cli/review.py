@@ -301,6 +301,7 @@ class _Review:
         self.check_engines(made)
         text = self.path.read_text("utf-8-sig") if self.path.is_file() else ""
         write_atomically(self.path, decisions.changed(text, made).encode())
+        self.job.refresh_report()
         return made
 
     def check_engines(self, made: dict[str, Decision]) -> None:

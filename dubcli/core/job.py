@@ -314,8 +314,24 @@ class Job:
                 return published.put(self.store, film, self.root, self.out, signature)
             finally:  # afterwards, since the report says when the film was published
                 if report:
-                    names = published.names(self.root, self.film, self.dub, self.out)
-                    published.copy_report(self.store, report, self.root, names)
+                    self._copy_report(report)
+
+    def refresh_report(self) -> None:
+        """Write the report anew where there is one: what was decided in the review stands in it.
+
+        Raises:
+            StoreError: it is not as it was committed.
+            OSError: the disk is full or not writable.
+        """
+        key = self.ref("report/film")
+        report = self.store.get(key) if key else None
+        if report and (self.root / "report.html").is_file():
+            with lock.publishing(self.root):
+                self._copy_report(report)
+
+    def _copy_report(self, report: Artifact) -> None:
+        names = published.names(self.root, self.film, self.dub, self.out)
+        published.copy_report(self.store, report, self.root, names)
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:
         stage, _, name = unit_id.partition("/")

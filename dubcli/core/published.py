@@ -22,6 +22,7 @@ from dubcli.artifacts import remux
 from dubcli.core.model import Artifact
 from dubcli.core.sources import mark, mark_or_none, read_cache_file
 from dubcli.core.store import Files, Store, damage_message, sha256, write_atomically
+from dubcli.edits import decisions
 from dubcli.errors import CheckError, ConfigError, DependencyError, DubError, EngineError, StoreError
 from dubcli.provenance.signing import Signature, sidecar
 
@@ -207,7 +208,16 @@ def names(root: Path, film: Path, dub: Path, out: Path) -> dict[str, str]:
         report_file.DATE: f"{at:%Y-%m-%d %H:%M} UTC" if at else "not published",
         report_file.VERSION: dubcli.__version__,
         report_file.TIMINGS: _timings(root),
+        report_file.REVIEW: json.dumps(_review(root), ensure_ascii=False),
     }
+
+
+def _review(root: Path) -> dict[str, tuple[str, int | None, str]]:
+    """What was decided about each shot; nothing where the file was damaged since the run began."""
+    with contextlib.suppress(ConfigError):
+        shots = decisions.load(root / decisions.FILE)[1].shots
+        return {shot: (one.state, one.take, one.note) for shot, one in shots.items()}
+    return {}
 
 
 def _timings(root: Path) -> str:

@@ -3,15 +3,18 @@ const PAGE = 40; // shots that are in the document at a time
 const store = document.getElementById("shots");
 const shots = JSON.parse(store.textContent), rate = Number(store.dataset.rate);
 const headings = JSON.parse(document.getElementById("measures").textContent);
+const decided = document.getElementById("review").dataset.decisions; // {{…}} where nothing was published yet
+const review = decided.startsWith("{{") ? {} : JSON.parse(decided);
 for (const shot of shots) {
+  [shot.decision, shot.take, shot.note] = review[shot.name] || ["open", null, ""];
   shot.people = shot.faces.map(face => face.person);
   shot.reasons = shot.faces.flatMap(face => (face.reasons || []).map(reason => reason[0]));
-  shot.text = [shot.name, shot.timecode || "", clock(shot.seconds), shot.what, ...shot.people,
+  shot.text = [shot.name, shot.timecode || "", clock(shot.seconds), shot.what, shot.note, ...shot.people,
     ...shot.faces.flatMap(face => (face.reasons || []).map(reason => reason[2]))].join(" ").toLowerCase();
 }
 const list = document.getElementById("list");
 const controls = {};
-for (const name of ["verdict", "person", "reason", "order", "search"]) controls[name] = document.getElementById(name);
+for (const name of ["verdict", "person", "reason", "decision", "order", "search"]) controls[name] = document.getElementById(name);
 const [previous, next] = [document.getElementById("previous"), document.getElementById("next")];
 const RANK = { failed: 0, redo: 1, look: 2, good: 3, untouched: 4 };
 const ORDERS = {
@@ -23,11 +26,12 @@ let found = [], first = 0, current = -1;
 
 function select() {
   const words = controls.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const kind = controls.verdict.value, person = controls.person.value, reason = controls.reason.value;
+  const kind = controls.verdict.value, person = controls.person.value, reason = controls.reason.value, decision = controls.decision.value;
   found = shots.filter(shot =>
     (!kind || (kind === "changed" ? shot.kind !== "untouched" : shot.kind === kind)) &&
     (!person || shot.people.includes(person)) &&
     (!reason || shot.reasons.includes(reason)) &&
+    (!decision || (decision === "noted" ? shot.note : shot.decision === decision && (decision !== "open" || shot.kind !== "untouched"))) &&
     words.every(word => shot.text.includes(word)));
   found.sort(ORDERS[controls.order.value]);
   for (const button of document.querySelectorAll(".score button"))
@@ -58,7 +62,7 @@ function focus(index) {
 function show(name) {
   let at = found.findIndex(shot => shot.name === name);
   if (at < 0) {
-    for (const key of ["verdict", "person", "reason", "search"]) controls[key].value = "";
+    for (const key of ["verdict", "person", "reason", "decision", "search"]) controls[key].value = "";
     select();
     at = found.findIndex(shot => shot.name === name);
   }
@@ -93,8 +97,13 @@ function place(shot, frame) {
 function drawn(shot) {
   const name = shot.kind === "untouched" ? "unchanged" : shot.kind;
   const title = element("h3", [`${shot.timecode || clock(shot.seconds)} `, element("span", name, { class: `tag ${shot.kind}` })]);
+  if (shot.decision !== "open") {
+    const take = shot.take === null ? "" : shot.take ? `, take ${shot.take}` : ", the film's own picture";
+    title.append(" ", element("span", shot.decision + take, { class: `tag ${shot.decision}` }));
+  }
   const facts = `shot ${shot.name} · ${shot.timecode ? `${clock(shot.seconds)} · ` : ""}${shot.stop - shot.start} frames`;
-  const text = element("div", [title, element("p", shot.what), element("p", facts, { class: "soft" })]);
+  const text = element("div", [title, element("p", shot.what), element("p", facts, { class: "soft" }),
+    shot.note ? element("p", shot.note, { class: "note" }) : null].filter(Boolean));
   const head = element("header", [shot.poster ? picture(shot.poster, "") : null, text]);
   const faces = shot.faces.map(face => drawnFace(shot, face));
   return element("section", [head, ...faces], { class: `shot ${shot.kind}`, id: `s${shot.name}`, tabindex: "-1" });
@@ -179,7 +188,7 @@ function plot(shot, face) {
     "aria-label": `Lip aperture of ${face.person} in ${face.name}` });
 }
 
-for (const name of ["verdict", "person", "reason", "order"]) controls[name].addEventListener("change", select);
+for (const name of ["verdict", "person", "reason", "decision", "order"]) controls[name].addEventListener("change", select);
 controls.search.addEventListener("input", select);
 previous.addEventListener("click", () => { turn(first - PAGE); list.scrollIntoView(); });
 next.addEventListener("click", () => { turn(first + PAGE); list.scrollIntoView(); });

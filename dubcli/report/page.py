@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from dubcli.artifacts.measures import Measure, Measures
-from dubcli.artifacts.report import Face, Report
+from dubcli.artifacts.report import REVIEW, Face, Report
 from dubcli.report import plot
 from dubcli.report.assemble import Pictures
 from dubcli.report.stills import Shown
@@ -144,6 +144,7 @@ def page(report: Report, pictures: Pictures) -> str:
         ),
         rate=report.film.rate[0] / report.film.rate[1],
         timeline=plot.timeline(report),
+        review=REVIEW,
         headings={row.name: row.heading for row in _HEADINGS} | _MORE,
         found_reasons=sorted(reasons),
         reasons=sorted(report.totals.skipped.items(), key=lambda row: (-row[1], row[0])),

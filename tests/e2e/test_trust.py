@@ -143,6 +143,7 @@ def test_a_rejected_shot_runs_again_alone_and_an_approved_take_comes_back_bit_fo
     assert (
         dubcli("review", job, "reject", "0", "--set", "motion.amplitude=0.5", "--note", "too wide").code == 0
     )
+    assert "too wide" in (job / "report.html").read_text("utf-8")  # at once, not by the next run alone
     again = dubcli("run", job, "--json")
     assert (again.code, ran(again.out)) == (0, [
         f"motion/{SHOT}.0", f"lips/{SHOT}.0", f"compose/{SHOT}", "remux/film", "report/film",

@@ -42,7 +42,10 @@ result.all = all();
 set("verdict", "redo"); result.redo = all();
 set("verdict", ""); set("person", "Person 1"); result.person = all();
 set("person", ""); set("reason", "seam"); result.reason = all();
-set("reason", ""); set("order", "film"); result.film = all();
+set("reason", ""); set("decision", "rejected"); result.rejected = all(); result.note = list.textContent;
+set("decision", "noted"); result.noted = all(); set("decision", "approved"); result.approved = list.textContent;
+set("decision", "open"); result.open = all();
+set("decision", ""); set("order", "film"); result.film = all();
 set("order", "worst"); set("search", "00000100"); result.search = all();
 set("search", ""); turn(0); key("j"); result.focused = document.activeElement.id; key("2"); result.look = all(); key("0");
 document.querySelector("svg rect[data-shot='00000100']").dispatchEvent(new MouseEvent("click", { bubbles: true }));
@@ -76,7 +79,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = source.model_copy(update={"shots": tuple(shots), "people": people, "film": film})
     shown = Shown([(104, JPEG, JPEG)], JPEG, 24)
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(page.page(made, Pictures(faces={"00000100.0": shown})), "utf-8")
+    decided = {"00000100": ("rejected", 1, HOSTILE), "00000020": ("approved", 0, "")}
+    text = page.page(made, Pictures(faces={"00000100.0": shown})).encode()
+    path.write_bytes(model.named(text, path.name, {model.REVIEW: json.dumps(decided)}))
     assert model.Report.model_validate_json(made.model_dump_json()) == made
     return path
 
@@ -125,6 +130,12 @@ def test_every_shot_can_be_reached_filtered_sorted_and_focused(
     assert sorted(found["look"]) == names[1::4]
     assert sorted(found["person"]) == [n for k, n in enumerate(names) if k % 7 == 1 and k % 4 != 3]
     assert sorted(found["reason"]) == sorted(names[1::4] + names[2::4])
+    assert found["rejected"] == found["noted"] == ["00000100"]
+    assert HOSTILE in found["note"]
+    assert "rejected, take 1" in found["note"]
+    assert "approved, the film's own picture" in found["approved"]
+    changed = {name for k, name in enumerate(names) if k % 4 != 3}
+    assert set(found["open"]) == changed - {"00000100", "00000020"}
     assert found["search"] == ["00000100"]
     assert found["focused"] == f"s{found['all'][0]}"
     assert found["clicked"] == "s00000100"
