@@ -37,13 +37,17 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
         raise MediaError(f"{path} does not exist; check the name")
     if path.is_dir():
         raise MediaError(f"{path} is a folder; name a media file")
+    begun = False
     try:
         given = input_options(**options)
         with av.open(url(path), format=form, options=given, metadata_errors="replace") as container:
+            begun = True
             yield container
     except PermissionError:
         raise MediaError(f"{path} may not be read; check its permissions") from None
     except (av.error.FFmpegError, UnicodeError) as error:
+        if isinstance(error, av.error.ArgumentError) and not begun:  # as where its format is not among ours
+            raise MediaError(f"{path} is of no format that is read here; convert it first, to .mov say") from None
         reason = getattr(error, "strerror", None) or str(error)
         raise MediaError(f"{path} cannot be read ({reason}); check that it is complete") from None
 

@@ -208,3 +208,9 @@ def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
     assert counts["read"] > CASES // 20
     assert counts["refused"] > CASES // 20
     assert counts["slowest"] < SECONDS
+
+
+def test_a_format_that_is_not_read_is_called_so(tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.gif", sound="")
+    with pytest.raises(MediaError, match="no format that is read here; convert it first"):
+        probe(film)
