@@ -47,7 +47,7 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
         raise MediaError(f"{path} may not be read; check its permissions") from None
     except (av.error.FFmpegError, UnicodeError) as error:
         if isinstance(error, av.error.ArgumentError) and not begun:  # as where its format is not among ours
-            raise MediaError(f"{path} is of no format that is read here; convert it first, to .mov say") from None
+            raise MediaError(f"{path} is of no format that is read here; convert it first") from None
         reason = getattr(error, "strerror", None) or str(error)
         raise MediaError(f"{path} cannot be read ({reason}); check that it is complete") from None
 
