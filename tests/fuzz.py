@@ -13,6 +13,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -25,6 +26,7 @@ import numpy as np
 
 from dubcli.cli import main as command
 from dubcli.errors import ExitCode
+from tests import certificates
 from tests.media import fuzz as media
 from tests.media.fuzz import mutated
 
@@ -65,6 +67,10 @@ TEXTS: dict[str, str] = {
     "        xmax = 2\n        intervals: size = 1\n        intervals [1]:\n            xmin = 0\n            xmax = 2\n"
     '            text = "bonjour"\n',
     "cast.yaml": "persons:\n  p01:\n    name: Anna\n    amplitude: 1.2\nmerge: []\nsplit: []\n",
+    "decisions.yaml": 'shots:\n  "00000000": {state: rejected, take: 0, note: "too wide", settings: {motion.amplitude: 0.8}}\n',
+    "shots.yaml": 'start: "01:00:00:00"\ncuts: [0, 12]\nmerge: []\nskip: ["01:00:00:12"]\n',
+    "cues.json": '{"shots": ["00000000"], "cues": []}\n',
+    "takes.tsv": f"00000000\tmotion/00000000.0={64 * 'a'}\tlips/00000000.0={64 * 'b'}\n",
     "curves/00000000.0.csv": "frame,seconds,aperture,width,weight\n3,0.125,0.1,0.6,1\n4,0.167,0.2,0.6,1\n",
     "styles/calm.json": '{"aperture":{"middle":0.1,"reach":0.05},"width":{"middle":0.6,"reach":0.03},'
     '"protrusion":{"middle":0.1,"reach":0.02},"seconds":4.0}',
@@ -105,7 +111,9 @@ def cases(root: Path, film: Path, dub: Path) -> list[tuple[str, Path, list[str]]
         path = (root.parent if beside else root) / name
         path.parent.mkdir(exist_ok=True)
         words = plan
-        if name.startswith("script"):
+        if name == "takes.tsv":
+            words = ["review", str(root), "list"]
+        elif name.startswith("script"):
             words = ["plan", str(film), "--audio", str(dub), "--script", str(path)]
         elif name.startswith("preset"):
             words = ["plan", str(film), "--audio", str(dub), "--preset", str(path)]
@@ -116,6 +124,7 @@ def cases(root: Path, film: Path, dub: Path) -> list[tuple[str, Path, list[str]]
     for name in ("job.json", "refs.tsv", "sources.json", "published.json", "events.jsonl"):
         found.append((name, root / name, ["status", str(root)]))
     found.append(("report.json", root / "report.json", ["report", str(root), "--format", "csv"]))
+    found += _signing(root.parent / "signed", film, dub)
     artifacts = [
         path for path in sorted((root / "store").rglob("*")) if path.is_file() and path.suffix != ".mp4"
     ]
@@ -123,6 +132,20 @@ def cases(root: Path, film: Path, dub: Path) -> list[tuple[str, Path, list[str]]
         ("artifact", path, words) for path in artifacts for words in (plan, ["cache", "verify", str(root)])
     ]
     return found
+
+
+def _signing(folder: Path, film: Path, dub: Path) -> Iterator[tuple[str, Path, list[str]]]:
+    """A signed film of a job of its own, without the files that a person writes."""
+    folder.mkdir()
+    root = job(folder, shutil.copy(film, folder), shutil.copy(dub, folder))
+    words = ["run", str(root), "-q", *certificates.issue(folder / "signer").settings]
+    for name in ("certificate.pem", "key.pem"):
+        yield name, folder / "signer" / name, words
+    code, text = run(words)
+    if code:
+        raise RuntimeError(f"the film could not be signed: {text}")
+    published = folder / f"{root.stem}.mp4"
+    yield "manifest", published, ["verify", str(published), "--job", str(root)]
 
 
 def bent(data: bytes, rng: np.random.Generator) -> bytes:
@@ -160,10 +183,11 @@ def guarded(tried: list[Any]) -> Iterator[None]:
 
 
 def files(folder: Path, without: Path) -> dict[str, int]:
-    """Path and time of every file in a folder, but of those below another."""
+    """Path and time of every file in a folder, but of jobs and films of one name."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_relative_to(without):
+        # A certificate that is still one signs the film anew.
+        if path.is_file() and without.stem not in {one.stem for one in (path, *path.parents)}:
             found[str(path)] = path.stat().st_mtime_ns
     return found
 
