@@ -19,8 +19,8 @@ from dubcli.media.picture import Film, Segment, gaps
 if TYPE_CHECKING:
     from dubcli.artifacts.media import MediaInfo
     from dubcli.artifacts.shots import Groups
-    from dubcli.media.remux import Dub
     from dubcli.media.spans import Span
+    from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
 
 

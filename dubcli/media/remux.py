@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 
-from dubcli.artifacts.media import AudioStream, MediaInfo, OtherStream, SubtitleStream
+from dubcli.artifacts.media import MediaInfo
 from dubcli.errors import MediaError
-from dubcli.language import iso639_2
 from dubcli.media import boxes, marks, matroska, picture, source
-from dubcli.media.containers import AAC_RATE, VIDEO, audio_codec, format_of, subtitle_codec, suffix_for
+from dubcli.media.containers import audio_codec, format_of
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
-from dubcli.media.matroska import placeholder
 from dubcli.media.messages import keeps_dolby_vision
 from dubcli.media.probe import probe
 from dubcli.media.sound import with_decoded_start
 from dubcli.media.spans import Span
+from dubcli.media.streams import COVERS, Dub, Plan, plan
 
-_AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audible difference
 _SLACK_SECONDS = 0.05  # set by hand, about a frame: a dub that is longer by less gives no warning
+
+
 _SAFE = input_options()
+
+
 # Microseconds that a track may lag behind before the others are written without it. A subtitle may not come
 # for an hour, and so long ffmpeg would hold the film in memory. Set by hand.
 _INTERLEAVED_US = 10_000_000
+
 
 # Tags that MP4 and MOV have boxes for or write themselves; others go into their free-form list.
 _NATIVE_TAGS = {
@@ -39,166 +41,11 @@ _NATIVE_TAGS = {
     "creation_time", "major_brand", "minor_version", "compatible_brands", "timecode", "duration",
 }  # fmt: skip
 
-_COVERS = {"png": "image/png", "mjpeg": "image/jpeg"}
+
 _H264_TAGS = ("avc1", "avc3")
+
+
 _BRANDS = ("major_brand", "minor_version", "compatible_brands")  # of the container that the film came in
-
-
-@dataclass(frozen=True)
-class Dub:
-    """The dubbed track.
-
-    Attributes:
-        path: its file.
-        sound: the stream taken from it.
-        seconds: its length, 0 where unknown.
-        offset: seconds after the film's first picture at which it begins; negative: before.
-        language: BCP 47 tag, "" where unknown.
-        alone: whether it replaces the film's own sound.
-    """
-
-    path: Path
-    sound: AudioStream
-    seconds: float
-    language: str
-    offset: float = 0.0
-    alone: bool = False
-
-
-@dataclass
-class Plan:
-    """The output streams in order, and what is left out.
-
-    Attributes:
-        streams: (`video`, `dub` or `film`, index in it) of each stream.
-        tags: (stream of the result, index in the film) whose tags it takes.
-        languages: of each stream, "" where unknown.
-        options: output options.
-        covers: pictures of the film that go into Matroska as attachments.
-        left_out: one line each, what could not be kept and why.
-    """
-
-    streams: list[tuple[str, int]] = field(default_factory=list)
-    tags: list[tuple[str, int]] = field(default_factory=list)
-    languages: list[str] = field(default_factory=list)
-    options: list[tuple[str, str]] = field(default_factory=list)
-    covers: list[OtherStream] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-
-
-def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
-    """Decide what becomes of every stream.
-
-    Args:
-        info: the film.
-        codec: of the picture that will be written.
-        dub: the dubbed track.
-        container: FFmpeg's name of the output format.
-
-    Raises:
-        MediaError: the container cannot hold the picture, or the sound.
-    """
-    if codec not in VIDEO[container]:
-        raise MediaError(
-            f"{container} cannot hold {codec} pictures; add -o film{suffix_for(codec) or '.mkv'}"
-        )
-    out = Plan([("video", 0), ("dub", dub.sound.index)], [("v:0", info.film.index)])
-    code = iso639_2(dub.language, bibliographic=container == "matroska")
-    out.languages = [info.film.tags.get("language", ""), code]
-    out.options = [
-        ("c:v", "copy"),
-        ("c:d", "copy"),
-        ("c:t", "copy"),
-        *_sound("a:0", dub.sound, container),
-        ("disposition:v:0", "default"),
-        ("disposition:a:0", "default"),
-        (
-            "metadata:s:a:0",
-            f"language={placeholder(dub.language) if container == 'matroska' else code or 'und'}",
-        ),
-    ]
-    count = 1
-    for track in () if dub.alone else info.audio:
-        if not track.codec:
-            out.left_out.append(f"sound track {track.index}: of a kind that cannot be read")
-            continue
-        name = f"a:{count}"
-        count += 1
-        _add(out, name, track, [flag for flag in track.disposition if flag != "default"], container)
-        out.options += _sound(name, track, container)
-    count = 0
-    for subtitle in info.subtitles:
-        way = subtitle_codec(subtitle.codec, container)
-        if not way:
-            out.left_out.append(f"subtitle {subtitle.index}: {subtitle.codec} cannot stand in {container}")
-            continue
-        name = f"s:{count}"
-        count += 1
-        _add(out, name, subtitle, subtitle.disposition, container)
-        out.options.append((f"c:{name}", way))
-    for other in info.other:
-        if container == "matroska" and other.codec in _COVERS and "attached_pic" in other.disposition:
-            out.covers.append(other)
-            continue
-        reason = _why_left_out(other, container, bool(info.chapters))
-        if reason is None:
-            _add(out, str(len(out.streams)), other, other.disposition, container)
-        elif reason:
-            out.left_out.append(f"{other.kind} stream {other.index} ({other.codec or other.tag}): {reason}")
-    return out
-
-
-def _add(
-    out: Plan,
-    name: str,
-    stream: AudioStream | SubtitleStream | OtherStream,
-    disposition: Sequence[str],
-    container: str,
-) -> None:
-    out.streams.append(("film", stream.index))
-    out.tags.append((name, stream.index))
-    out.languages.append(stream.tags.get("language", ""))
-    out.options.append((f"disposition:{name}", "+".join(disposition) or "0"))
-    if "name" in stream.tags and "title" not in stream.tags:
-        # What MP4 and MOV call a track's name, their muxer and Matroska's take as its title.
-        out.options.append((f"metadata:s:{name}", f"title={stream.tags['name']}"))
-    if container == "matroska":
-        out.options += [(f"metadata:s:{name}", f"{key}=") for key in ("name", "handler_name", "vendor_id")]
-
-
-def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str]]:
-    way = audio_codec(track, container)
-    if not way:
-        whose = "the dub's sound" if name == "a:0" else f"sound track {track.index}"
-        what = f"{whose} ({track.layout or f'{track.channels} channels'})"
-        raise MediaError(f"{what} cannot be written into {container}; add -o film.mov or -o film.mkv")
-    options = [(f"c:{name}", way)]
-    if way == "aac":
-        options.append((f"b:{name}", str(_AAC_BITS * max(1, track.channels))))
-        if track.rate > AAC_RATE:
-            options.append((f"ar:{name}", str(AAC_RATE)))
-    if way == "copy" and track.codec == "vorbis" and container == "matroska":
-        # Its first packet only sets the decoder going; with a time before zero it would move the whole film.
-        options.append((f"bsf:{name}", "setts=ts=max(TS\\,0)"))
-    return options
-
-
-def _why_left_out(stream: OtherStream, container: str, chapters: bool) -> str | None:
-    """Why a stream that is neither sound nor subtitle stays out; None: it is kept, "": it is made anew."""
-    if stream.kind == "attachment":
-        return None if container == "matroska" else f"{container} has no attachments"
-    if stream.kind == "video":
-        cover = "attached_pic" in stream.disposition and stream.codec in _COVERS
-        return (
-            None
-            if cover or stream.codec in VIDEO[container]
-            else f"{stream.codec} cannot stand in {container}"
-        )
-    if stream.kind == "data" and stream.tag == "text" and chapters:
-        return ""  # the track that QuickTime keeps chapter names in
-    if stream.kind == "data" and stream.tag == "tmcd" and container != "matroska":
-        return ""  # made from the timecode tag
-    return f"{container} cannot carry it"
 
 
 def mux(
@@ -378,7 +225,7 @@ def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tu
     """Options that attach the film's covers to Matroska, which has no streams for them."""
     options: list[tuple[str, str]] = []
     for number, cover in enumerate(what.covers, start=first):
-        kind = _COVERS[cover.codec]
+        kind = COVERS[cover.codec]
         name = "cover" if number == first else f"cover{number - first}"
         path = scratch / f"{name}.{kind.partition('/')[2]}"
         with source.opened(film) as container:

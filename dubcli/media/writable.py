@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dubcli.errors import CheckError, DependencyError, EngineError, MediaError
-from dubcli.media import encode, remux
+from dubcli.media import encode, streams
 from dubcli.media.colour import Colour
 from dubcli.media.containers import format_of, suffix_for
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import AudioStream, MediaInfo, VideoStream
-    from dubcli.media.remux import Dub
+    from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
 
 _REFUSALS = (MediaError, EngineError, CheckError)  # of an encoder; a full disk or a missing ffmpeg is none
 _LATE_SECONDS = 0.02  # of sound after its file's picture that gives no warning; set by hand
 
 
-def check(info: MediaInfo, dub: Dub, settings: ComposeSettings, suffix: str, scratch: Path) -> remux.Plan:
+def check(info: MediaInfo, dub: Dub, settings: ComposeSettings, suffix: str, scratch: Path) -> streams.Plan:
     """Check that a film's picture can be blended and encoded, and that its container holds all it must.
 
     Args:
@@ -40,7 +40,7 @@ def check(info: MediaInfo, dub: Dub, settings: ComposeSettings, suffix: str, scr
     video, container = info.film, format_of(suffix)
     Colour.of(video)
     if settings.video == "copy":
-        return remux.plan(info, video.codec, dub, container)
+        return streams.plan(info, video.codec, dub, container)
     if video.dolby_vision and not video.dolby_vision.compatibility:
         raise MediaError(
             f"the film's colours are those of Dolby Vision profile {video.dolby_vision.profile} alone, which "
@@ -62,7 +62,7 @@ def check(info: MediaInfo, dub: Dub, settings: ComposeSettings, suffix: str, scr
         raise MediaError(f"the film ({kind}) cannot be encoded: {error}; {way}") from None
     if not suffix_for(how.codec):
         raise MediaError(f"{how.codec} pictures cannot be written; choose another compose.codec")
-    return remux.plan(info, how.codec, dub, container)
+    return streams.plan(info, how.codec, dub, container)
 
 
 def _lossless(video: VideoStream, settings: ComposeSettings, scratch: Path) -> bool:

@@ -45,7 +45,7 @@ def _judge(task: Task) -> None:
 
     from dubcli.media import encode, messages, sound, writable
     from dubcli.media.probe import probe
-    from dubcli.media.remux import Dub
+    from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
 
     film, voice = (probe(task.inputs[role], whole=False) for role in ("film", "dub"))

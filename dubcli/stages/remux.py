@@ -66,7 +66,7 @@ def run(task: Task) -> None:
     from dubcli.media.groups import MISTIMED
     from dubcli.media.picture import Film
     from dubcli.media.probe import probe
-    from dubcli.media.remux import Dub
+    from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
 
     path = task.inputs["film"]

@@ -11,7 +11,7 @@ from dubcli.errors import MediaError
 from dubcli.media import sound, writable
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
-from dubcli.media.remux import Dub
+from dubcli.media.streams import Dub
 from dubcli.settings.config import ComposeSettings
 from tests.media import films
 

@@ -20,7 +20,7 @@ from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.shots import Frames
 from dubcli.errors import CheckError, MediaError
 from dubcli.media import compose as mixing
-from dubcli.media import decode, picture, remux, sound
+from dubcli.media import decode, picture, remux, sound, streams
 from dubcli.media.ffmpeg import Process, url
 from dubcli.media.probe import probe as probed
 from dubcli.settings.config import ComposeSettings
@@ -151,7 +151,7 @@ def test_a_film_after_its_last_subtitle_is_not_held_in_memory(
     track = sound.with_decoded_start(dub, sound.main_track(probed(dub)))
     source = picture.Film(film, info.film, pts)
     monkeypatch.setattr(Process, "finish", watched)
-    voice = remux.Dub(dub, track, 60.0, "")
+    voice = streams.Dub(dub, track, 60.0, "")
     remux.mux(source, info, [], [(0, 1500)], "rawvideo", voice, tmp_path / "out.mkv", tmp_path)
     assert max(peaks) < 0.6 * film.stat().st_size  # all of it was held
 

@@ -16,7 +16,7 @@ from dubcli.errors import DependencyError, DubError, MediaError, UsageError
 from dubcli.media import encode, sound, writable
 from dubcli.media.ffmpeg import Process, url
 from dubcli.media.probe import probe as probed
-from dubcli.media.remux import Dub
+from dubcli.media.streams import Dub
 from dubcli.settings.config import ComposeSettings, Settings
 from dubcli.stages import probe
 from tests.media import films
