@@ -8,7 +8,7 @@ _dubcli() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} path=dubcli word
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "${path}_$word" in
-        dubcli_run|dubcli_batch|dubcli_conform|dubcli_demo|dubcli_plan|dubcli_status|dubcli_unlock|dubcli_explain|dubcli_report|dubcli_verify|dubcli_purge|dubcli_doctor|dubcli_shots|dubcli_layers|dubcli_cast|dubcli_cue|dubcli_speech|dubcli_motion|dubcli_style|dubcli_farm|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_review|dubcli_shots_show|dubcli_shots_edit|dubcli_shots_import|dubcli_shots_export|dubcli_layers_export|dubcli_layers_import|dubcli_cast_show|dubcli_cast_edit|dubcli_cue_show|dubcli_cue_export|dubcli_cue_import|dubcli_speech_export|dubcli_motion_export|dubcli_motion_import|dubcli_style_lend|dubcli_style_show|dubcli_farm_openjd|dubcli_farm_slurm|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune|dubcli_review_list|dubcli_review_approve|dubcli_review_reject|dubcli_review_note|dubcli_review_reopen|dubcli_review_takes) path="${path}_$word" ;;
+        dubcli_run|dubcli_batch|dubcli_conform|dubcli_demo|dubcli_plan|dubcli_status|dubcli_unlock|dubcli_explain|dubcli_report|dubcli_verify|dubcli_purge|dubcli_doctor|dubcli_shots|dubcli_layers|dubcli_cast|dubcli_cue|dubcli_speech|dubcli_motion|dubcli_style|dubcli_farm|dubcli_preset|dubcli_engine|dubcli_cache|dubcli_review|dubcli_shots_show|dubcli_shots_edit|dubcli_shots_import|dubcli_shots_export|dubcli_layers_export|dubcli_layers_import|dubcli_cast_show|dubcli_cast_edit|dubcli_cue_show|dubcli_cue_export|dubcli_cue_import|dubcli_speech_export|dubcli_motion_export|dubcli_motion_import|dubcli_style_lend|dubcli_style_show|dubcli_farm_openjd|dubcli_farm_slurm|dubcli_preset_list|dubcli_preset_show|dubcli_preset_check|dubcli_engine_list|dubcli_engine_show|dubcli_cache_size|dubcli_cache_verify|dubcli_cache_prune|dubcli_review_list|dubcli_review_approve|dubcli_review_reject|dubcli_review_note|dubcli_review_reopen|dubcli_review_takes|dubcli_review_compare) path="${path}_$word" ;;
         esac
     done
     COMPREPLY=()
@@ -297,7 +297,7 @@ _dubcli() {
         dubcli_review)
         case "$previous" in
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "list approve reject note reopen takes"; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "list approve reject note reopen takes compare"; fi ;;
         dubcli_review_list)
         case "$previous" in
             --job) _dubcli_files; return ;;
@@ -333,6 +333,12 @@ _dubcli() {
             --job) _dubcli_files; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "--job --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        dubcli_review_compare)
+        case "$previous" in
+            --take) return; return ;;
+            --job) _dubcli_files; return ;;
+        esac
+        if [[ $current == -* ]]; then _dubcli_words "--take --job -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
     esac
 }
 

@@ -137,7 +137,7 @@ def cases(root: Path, film: Path, dub: Path) -> list[tuple[str, Path, list[str]]
 def _signing(folder: Path, film: Path, dub: Path) -> Iterator[tuple[str, Path, list[str]]]:
     """A signed film of a job of its own, without the files that a person writes."""
     folder.mkdir()
-    root = job(folder, shutil.copy(film, folder), shutil.copy(dub, folder))
+    root = job(folder, Path(shutil.copy(film, folder)), Path(shutil.copy(dub, folder)))
     words = ["run", str(root), "-q", *certificates.issue(folder / "signer").settings]
     for name in ("certificate.pem", "key.pem"):
         yield name, folder / "signer" / name, words

@@ -1,4 +1,4 @@
-"""`dubcli review list|approve|reject|note|reopen|takes`."""
+"""`dubcli review list|approve|reject|note|reopen|takes|compare`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ take, and earlier takes stay. Decisions are kept in decisions.yaml in the job di
   dubcli review JOB list                   what was decided, and what is new
   dubcli review JOB reject 361 --set motion.amplitude=0.8
                                            the next run makes shot 361 again
+  dubcli review JOB compare 361            a clip with its takes side by side
   dubcli review JOB approve 361 --take 1   goes back to its first take
 
 JOB may be left out where this folder is a job, or holds one.
@@ -61,6 +62,13 @@ TakeNumber = Annotated[
         "the one in the last film.",
     ),
 ]  # fmt: skip
+Compared = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--take", metavar="N", min=1, rich_help_panel=options.SETTINGS,
+        help="A take to show, by the number that review takes shows; may be repeated.",
+    ),
+]  # fmt: skip
 Own = Annotated[
     list[str] | None,
     typer.Option(
@@ -75,6 +83,8 @@ State = Annotated[
         help="Only shots in this state.",
     ),
 ]  # fmt: skip
+
+_COMPARED = 3  # takes that are shown beside the film's own picture by default; set by hand
 
 
 def list_(
@@ -222,6 +232,29 @@ def takes(
         out.document({"job": str(review.root), "shot": name, "takes": rows})
         return
     out.table(("take", "is", "differs"), [(row["take"], row["is"] or None, row["differs"]) for row in rows])
+
+
+def compare(
+    shot: Shot,
+    numbers: Compared = None,
+    job_dir: JobOption = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Write a clip of a shot with the film's own picture and takes side by side.
+
+    Without --take: the last takes, three at most. The clip goes into the job's folder proof.
+    """
+    from dubcli.core import proof
+
+    review = _Review(job_dir)
+    (name,) = review.named([shot])
+    last = len(review.takes(name).takes)
+    chosen = numbers or list(range(max(1, last - _COMPARED), last))
+    if not chosen:
+        raise UsageError(f"shot {name} has no takes: it was never changed in a finished film")
+    review.job.read_sources()
+    out.path(proof.compare(review.job, name, chosen))
 
 
 class _Review:
@@ -374,4 +407,5 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "note": note,
     "reopen": reopen,
     "takes": takes,
+    "compare": compare,
 }

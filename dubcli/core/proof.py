@@ -7,10 +7,11 @@ sound count for the whole film; mouths are made again where more footage teaches
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dubcli.core import runner
+from dubcli.core import runner, takes
 from dubcli.core.events import Events
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
@@ -71,7 +72,6 @@ def _write(
 ) -> Path:
     from dubcli.artifacts.patches import PatchFacts
     from dubcli.artifacts.shots import Shots
-    from dubcli.media import proof
 
     shots = Shots.load(view.one("split").path).named()
     faces = []
@@ -79,15 +79,70 @@ def _write(
         shot = shots[name.split(".")[0]]
         if shot.start < span[1] and span[0] < shot.stop and PatchFacts.load(artifact.path).changed:
             faces.append(artifact.path)
+    out = _clip(job, media, frames, span, [("dubbed", faces)], f"{span[0]}-{span[1]}")
+    events("proof", path=str(out), start=span[0], stop=span[1])
+    return out
+
+
+def compare(job: Job, shot: str, numbers: Sequence[int]) -> Path:
+    """Write a clip of a shot with several of its takes side by side.
+
+    Args:
+        job: the job, whose film was published.
+        shot: the shot's name.
+        numbers: of the takes.
+
+    Returns:
+        The clip.
+
+    Raises:
+        UsageError: the job has no such take, or it is no longer in the store.
+        DubError: as the exit-code table says.
+    """
+    from dubcli.artifacts.media import MediaInfo
+    from dubcli.artifacts.patches import PatchFacts
+    from dubcli.artifacts.shots import Frames, Shots
+
+    known = takes.load(job.root).get(shot, takes.Takes([{}])).takes
+    sides = []
+    for number in numbers:
+        if not 0 < number < len(known):
+            raise UsageError(f"shot {shot} has {len(known) - 1} takes, not {number}; 0 is shown anyway")
+        found = [
+            job.store.get(key) for unit, key in sorted(known[number].items()) if unit.startswith("lips/")
+        ]
+        if not all(found):
+            raise UsageError(f"take {number} of shot {shot} is no longer in the store; leave it out")
+        faces = [one.path for one in found if one and PatchFacts.load(one.path).changed]
+        sides.append((f"take {number}", faces))
+    probe, split = (job.store.get(job.ref(f"{stage}/film") or "") for stage in ("probe", "split"))
+    if probe is None or split is None:
+        raise UsageError(f"{job.root} is not finished; type: dubcli run {job.root}")
+    span = Shots.load(split.path).named()[shot]
+    name = f"{shot}.takes-{'-'.join(map(str, numbers))}"
+    media, frames = MediaInfo.load(probe.path), Frames.load(split.path)
+    return _clip(job, media, frames, (span.start, span.stop), sides, name)
+
+
+def _clip(
+    job: Job,
+    media: MediaInfo,
+    frames: Frames,
+    span: tuple[int, int],
+    sides: Sequence[tuple[str, Sequence[Path]]],
+    name: str,
+) -> Path:
+    """Write a clip into the job's folder of proofs, in one step."""
+    from dubcli.media import proof
+
     folder = job.root / FOLDER
     folder.mkdir(exist_ok=True)
-    out = folder / f"{job.out.stem}.{span[0]}-{span[1]}.mp4"
+    out = folder / f"{job.out.stem}.{name}.mp4"
     unfinished = out.with_name(f".{out.name}")
     own = proof.Sound(job.dub, job.settings.align.offset, job.film if media.audio else None)
     try:
-        proof.write(job.film, media.film, frames, span, faces, own, unfinished)
+        proof.write(job.film, media.film, frames, span, sides, own, unfinished)
         unfinished.replace(out)
     finally:
         unfinished.unlink(missing_ok=True)
-    events("proof", path=str(out), start=span[0], stop=span[1])
     return out

@@ -1,4 +1,4 @@
-"""A clip that shows a stretch of a film before and after, side by side, with the dub."""
+"""A clip that shows a stretch of a film in several versions, side by side, with the dub."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dubcli.artifacts.media import VideoStream
     from dubcli.artifacts.shots import Frames
 
-_WIDEST, _TALLEST = 960, 1080  # pixels of each side: both fit a 1080p screen; set by hand
+_WIDTH, _TALLEST = 1920, 1080  # pixels: all sides fit a 1080p screen; set by hand
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,19 @@ def write(
     video: VideoStream,
     frames: Frames,
     span: tuple[int, int],
-    faces: Sequence[Path],
+    sides: Sequence[tuple[str, Sequence[Path]]],
     sound: Sound,
     out: Path,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write an MP4 with the source at the left and the dubbed picture at the right.
+    """Write an MP4 with the source at the left and other versions of the picture to the right of it.
 
     Args:
         film: the film.
         video: its picture.
         frames: times and digests of all its frames.
         span: frames [start, stop) of the clip.
-        faces: folders of the patches of every face in it.
+        sides: a word for each version, and the folders of the patches of every face in it.
         sound: what is heard.
         out: the clip.
         report: called with frames done and frames in all.
@@ -65,7 +65,8 @@ def write(
         MediaError, EngineError, TemporaryError: it cannot be made.
     """
     start, stop = span
-    patches = [_from(path, start) for path in faces]
+    versions = [(word, [_from(path, start) for path in faces]) for word, faces in sides]
+    widest = _WIDTH // (1 + len(versions))
     seconds = frames.seconds
     begin = float(seconds[start])
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.04
@@ -75,18 +76,18 @@ def write(
     try:
         for frame in pictures:
             before = eight_bit(frame.rgb())
-            after = before.copy()
-            for face in patches:
-                if (patch := face.at(frame.index)) is not None:
-                    mix(after, patch)
-            sides = [
-                _side(video.displayed(one), word) for one, word in ((before, "source"), (after, "dubbed"))
-            ]
-            both = np.hstack(sides)
+            shown = [_side(video.displayed(before), "source", widest)]
+            for word, faces in versions:
+                after = before.copy()
+                for face in faces:
+                    if (patch := face.at(frame.index)) is not None:
+                        mix(after, patch)
+                shown.append(_side(video.displayed(after), word, widest))
+            whole = np.hstack(shown)
             if process is None:
                 rate = f"{(stop - start) / length:.6f}"
-                process = Process(_command(both.shape[1], both.shape[0], rate, begin, length, sound, out))
-            process.write(both)
+                process = Process(_command(whole.shape[1], whole.shape[0], rate, begin, length, sound, out))
+            process.write(whole)
             report(frame.index - start + 1, stop - start)
         assert process
         process.finish()
@@ -103,10 +104,10 @@ def _from(folder: Path, start: int) -> Patches:
     return found
 
 
-def _side(picture: NDArray[np.uint8], word: str) -> NDArray[np.uint8]:
+def _side(picture: NDArray[np.uint8], word: str, widest: int) -> NDArray[np.uint8]:
     """One side of the clip: reduced to fit, of even size, with a word in its corner."""
     height, width = picture.shape[:2]
-    scale = min(1.0, _WIDEST / width, _TALLEST / height)
+    scale = min(1.0, widest / width, _TALLEST / height)
     size = (max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2)))
     # Averaging over parts of pixels takes many times as long, and shows no more above half the size.
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR)

@@ -154,6 +154,16 @@ def test_a_rejected_shot_runs_again_alone_and_an_approved_take_comes_back_bit_fo
     told = dubcli("review", job, "takes", "0").out
     assert "motion.amplitude 1.0 -> 0.5" in told
     assert dubcli("cache", "prune", job).code == 0  # which keeps the takes of a shot under review
+    clip = Path(dubcli("review", job, "compare", "0").out.strip())
+    with av.open(str(clip)) as box:
+        pictures = [frame.to_ndarray(format="gray").astype(int) for frame in box.decode(video=0)]
+    third = pictures[0].shape[1] // 3
+    unlike = [
+        max(float(np.abs(one[:, a : a + third] - one[:, b : b + third]).max()) for one in pictures)
+        for a, b in ((0, third), (0, 2 * third), (third, 2 * third))
+    ]
+    assert min(unlike) > 30  # the film's own picture, take 1 and take 2
+    assert dubcli("review", job, "compare", "0", "--take", "7").code == 2
 
     assert dubcli("review", job, "approve", "0", "--take", "1").code == 0
     other = ["--set", "motion.amplitude=2", "--set", "lips.engine=passthrough", "--redo", "lips"]
