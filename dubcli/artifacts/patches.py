@@ -38,6 +38,20 @@ class PatchFacts(Document):
     confidence: float | None = None
 
 
+class Choice(Document):
+    """`choice.json`, only where an engine left a face to another one.
+
+    Attributes:
+        engine: name of the lip engine that drew it.
+        why: the reason, for display.
+    """
+
+    FILE: ClassVar[str] = "choice.json"
+
+    engine: str
+    why: str
+
+
 @dataclass(frozen=True)
 class Placement:
     """Position and frame of patches, one row a patch.

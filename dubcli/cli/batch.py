@@ -203,7 +203,7 @@ def batch(
     flags = running.flags()
     found = films.entries(flags)
     policy = how.policy(force=force)
-    forecast = forecast_of(found, running.workers, how.jobs)
+    forecast = forecast_of(found, running.workers, how.jobs, flags)
     if forecast and not quiet:
         free = min(free_bytes(place) for entry in found for place in (entry.store, entry.out.parent))
         out.note(f"{forecast_line(forecast, 0.0)}; {free / 1e9:.1f} GB are free")

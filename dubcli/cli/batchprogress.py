@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 from dubcli.cli.output import out
 
 if TYPE_CHECKING:
-    from dubcli.core.batch import Entry, Outcome
+    from dubcli.core.batch import Entry, Flags, Outcome
     from dubcli.core.events import Event, Listener
     from dubcli.core.forecast import Forecast
 
 
-def forecast_of(found: list[Entry], workers: int | None, jobs: int) -> Forecast | None:
+def forecast_of(found: list[Entry], workers: int | None, jobs: int, flags: Flags) -> Forecast | None:
     """The forecast, None where a film cannot be read: its job will say so."""
     from dubcli.core.devices import cores
     from dubcli.core.forecast import Forecast
+    from dubcli.core.training import seconds
     from dubcli.errors import MediaError
     from dubcli.media.length import Length, measure
+    from dubcli.settings.layers import resolve
 
     lengths: dict[Path, Length] = {}
     for entry in found:
@@ -31,7 +33,9 @@ def forecast_of(found: list[Entry], workers: int | None, jobs: int) -> Forecast 
             continue
     if len(lengths) < len({entry.film for entry in found}):
         return None
-    return Forecast(found, lengths, (workers or max(1, cores() // jobs)) * jobs)
+    settings = (resolve(preset=one.preset, folder=one.film.parent, flags=flags).settings for one in found)
+    training = [seconds(own) for own in settings]
+    return Forecast(found, lengths, (workers or max(1, cores() // jobs)) * jobs, training)
 
 
 def forecast_line(forecast: Forecast, elapsed: float) -> str:

@@ -126,9 +126,11 @@ def prune(
 ) -> None:
     """Remove what the named jobs no longer need.
 
-    Results of earlier settings stay in a store until they are pruned. Where jobs share a store, name every
+    Results of earlier settings stay in a store until they are pruned, and so do checkpoints of trainings that
+    were not ended, in the jobs' own scratch folders. Where jobs share a store, name every
     job that uses it: what none of them needs is removed.
     """
+    from dubcli.core import scratch
     from dubcli.core.job import Job
     from dubcli.core.plan import needed
 
@@ -145,7 +147,9 @@ def prune(
             keep |= needed(job)
         sizes = {key: size_bytes for key, _, size_bytes in store.sizes()}
         gone = [key for key in sizes if key not in keep] if dry_run else store.collect(keep)
-    before, freed = sum(sizes.values()), sum(sizes.get(key, 0) for key in gone)
+        checkpoints = sum(scratch.prune(job.root, keep, dry_run=dry_run) for job in opened)
+    before = sum(sizes.values()) + checkpoints
+    freed = sum(sizes.get(key, 0) for key in gone) + checkpoints
     if json:
         out.document({"store": str(store.root), "removed": gone, "bytes": freed, "dry_run": dry_run})
         return

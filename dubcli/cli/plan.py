@@ -9,11 +9,15 @@ from dubcli.cli import options
 from dubcli.cli.grouped import grouped
 from dubcli.cli.jobs import Request, Running
 from dubcli.cli.output import out
+from dubcli.cli.progress import duration
 
 if TYPE_CHECKING:
+    from dubcli.core.job import Job
     from dubcli.core.plan import Row, Selection
+    from dubcli.core.training import Training
 
 PEOPLE = ("person", "seconds to dub", "forecast", "because")
+TRAINING = ("training", "about", "because")
 """Columns of the forecasts."""
 
 
@@ -34,6 +38,8 @@ def plan(
     Once the mouth model is learnt, it foretells for each person who is to speak how well they can be dubbed:
     good, fair or poor, from the footage and the speech that the film has of them.
 
+    Where a lip engine learns from the film, it says how long training will take, for the film and each person.
+
     With -v every unit has a line of its own, and the origin of every setting is shown.
     """
     from dubcli.core.plan import Selection
@@ -49,7 +55,7 @@ def show(request: Request, selection: Selection, running: Running | None = None,
     with preview_job(request, running) as (job, resolved):
         job.read_sources()
         rows = list(rows_of(job, selection))
-        people = forecasts(rows)
+        people, trainings = forecasts(rows), training(job, rows)
         if json:
             out.document(
                 {
@@ -61,16 +67,21 @@ def show(request: Request, selection: Selection, running: Running | None = None,
                     "settings": as_json(resolved),
                     "units": [as_row(row) for row in rows],
                     "people": [dict(zip(PEOPLE, person, strict=True)) for person in people],
+                    **({"training": [vars(one) for one in trainings]} if trainings else {}),
                 }
             )
             return
         if out.verbose:
             out.table(("setting", "value", "from"), resolved.rows())
             out.data()
-            lines = [(row.stage, row.unit.name if row.unit else "?", row.state, _why(row)) for row in rows]
-            out.table(("stage", "unit", "state", "why"), lines)
+            units = [(row.stage, row.unit.name if row.unit else "?", row.state, _why(row)) for row in rows]
+            out.table(("stage", "unit", "state", "why"), units)
         else:
             out.table(("stage", "units", "state", "why"), _group(rows))
+        if trainings:
+            out.data()
+            lines = [(f"{one.stage} {one.unit}", duration(one.seconds), one.because) for one in trainings]
+            out.table(TRAINING, lines)
         if people:
             out.data()
             out.table(PEOPLE, people)
@@ -103,6 +114,22 @@ def forecasts(rows: Iterable[Row]) -> list[tuple[str, float, str, str]]:
             row = (person.name or person.id, round(spoken[person.id], 1), str(told.level), told.because)
             found.append(row)
     return found
+
+
+def training(job: Job, rows: Iterable[Row]) -> list[Training]:
+    """How long the trainings take that are not done yet."""
+    from dubcli.core import plan
+    from dubcli.core.training import forecasts
+
+    seen, waits, done = plan.view(job), set[str](), set[str]()
+    for row in rows:
+        if row.unit and row.artifact:
+            seen.artifacts.setdefault(row.stage, {})[row.unit.name] = row.artifact
+            done.add(row.unit.id)
+        else:
+            waits.add(row.stage)
+    found = forecasts(seen, gathered="gallery" not in waits)
+    return [one for one in found if f"{one.stage}/{one.unit}" not in done]
 
 
 def as_row(row: Row) -> dict[str, Any]:

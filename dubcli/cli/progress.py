@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from dubcli.core.events import Event, Listener, line
+from dubcli.stages import LEARNING
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -26,6 +27,8 @@ SHARES = {
     "cue": 1,
     "gallery": 12,
     "learn": 3,
+    "train": 60,
+    "adapt": 20,
     "motion": 2,
     "lips": 21,
     "measure": 4,
@@ -33,7 +36,8 @@ SHARES = {
     "remux": 3,
     "report": 1,
 }
-"""Usual share of each stage in a run's time, per cent; measured on the sample film."""
+"""Usual share of each stage in a run's time, per cent of a run that trains nothing; measured on the sample
+film. What training takes is foretold when it is planned, since it does not depend on how long the film is."""
 
 
 class Tally:
@@ -46,6 +50,7 @@ class Tally:
         self._partial: dict[tuple[str, str], float] = {}
         self._skipped = 0.0
         self._only = ""
+        self._shares: dict[str, float] = SHARES | dict.fromkeys(LEARNING, 0.0)
 
     def __call__(self, event: Event) -> None:
         """Take an event into account."""
@@ -53,11 +58,13 @@ class Tally:
         match event["type"]:
             case "run.start" if only := event.get("only"):
                 self._only = only
-                self._skipped = sum(SHARES.values()) - SHARES[only]
+                self._shares = {only: float(SHARES[only])}
             case "stage.plan" if self._only in ("", stage):
+                if event.get("seconds") and not self._only:
+                    self._shares[stage] = self._share_of(event["seconds"])
                 self._total[stage] = max(self._total.get(stage, 0.0), float(event["run"]))
                 if not event["run"]:
-                    self._skipped += SHARES[stage]
+                    self._skipped += self._shares[stage]
             case "progress":
                 self._partial[stage, unit] = event["done"] / max(1, event["total"])
             case "unit.done" | "unit.failed":
@@ -67,12 +74,21 @@ class Tally:
     @property
     def fraction(self) -> float:
         """Part of the run's own work that is done, 0–1."""
+        return min(1.0, self._work() / max(1.0, sum(self._shares.values()) - self._skipped))
+
+    def _work(self) -> float:
+        """Sum of the shares that are done."""
         done = 0.0
         for stage, total in self._total.items():
             if total:
                 partial = sum(part for (name, _), part in self._partial.items() if name == stage)
-                done += SHARES[stage] * min(1.0, (self._done.get(stage, 0.0) + partial) / total)
-        return min(1.0, done / max(1.0, sum(SHARES.values()) - self._skipped))
+                done += self._shares[stage] * min(1.0, (self._done.get(stage, 0.0) + partial) / total)
+        return done
+
+    def _share_of(self, seconds: float) -> float:
+        """The share of what takes so many seconds, by what was done in how many so far."""
+        done, elapsed = self._work(), time.monotonic() - self.began
+        return seconds * done / elapsed if done and elapsed > 1 else float(SHARES["train"])
 
     @property
     def remaining(self) -> float | None:
@@ -229,6 +245,8 @@ def describe(event: Event) -> str | None:
             return f"{name} warning: {event['text']}"
         case "notice":
             return str(event["text"])
+        case "forecast":
+            return f"{name} will take about {duration(event['seconds'])}: {event['because']}"
         case "published" if event["new"]:
             return f"wrote {event['path']}"
     return None

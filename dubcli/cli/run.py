@@ -40,7 +40,7 @@ StageOption = Annotated[
     typer.Option(
         "--stage", metavar="STAGE", rich_help_panel=options.RUNNING,
         help="Do this stage only, of those whose inputs are ready: probe, scan, split, track, cast, align, "
-        "cue, gallery, learn, motion, lips, measure, compose, remux or report.",
+        "cue, gallery, learn, train, adapt, motion, lips, measure, compose, remux or report.",
     ),
 ]  # fmt: skip
 Shots = Annotated[

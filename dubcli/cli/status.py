@@ -70,7 +70,7 @@ class Look:
         for name, count in self.counts.items():
             units = sum(count.values())  # none: of nobody's lips there is nothing to do
             done += SHARES[name] * (count["done"] / units if units else 1.0)
-        return done / sum(SHARES.values())
+        return done / sum(SHARES[name] for name in self.counts)
 
     @property
     def at(self) -> str:
@@ -165,16 +165,16 @@ def _is_manifest(place: Path) -> bool:
 
 def _look(root: Path, film: Path, dub: Path, path: Path) -> Look:
     from dubcli.core.job import Job
-    from dubcli.core.plan import RUN
+    from dubcli.core.plan import RUN, view
     from dubcli.core.plan import plan as rows_of
-    from dubcli.stages import ORDER
+    from dubcli.stages import LEARNING, ORDER, order
 
-    counts: dict[str, Counter[str]] = {stage: Counter() for stage in ORDER}
     if not (root / "job.json").is_file():
-        waiting = {stage: Counter({"waiting": 1}) for stage in ORDER}
+        waiting = {stage: Counter({"waiting": 1}) for stage in ORDER if stage not in LEARNING}
         return Look(root, film, dub, path, False, "", waiting, {}, begun=False)
     job = Job.open(root)
     job.read_sources()
+    counts: dict[str, Counter[str]] = {stage: Counter() for stage in order(view(job))}
     failures = dict(job.failures())
     for row in rows_of(job):
         failed = row.unit is not None and row.state == RUN and row.unit.id in failures

@@ -29,6 +29,8 @@ SECONDS: Mapping[str, tuple[float, float, float]] = {
     "cue": (0.2, 0.0003, 0.0),
     "gallery": (0.5, 0.006, 0.006),
     "learn": (0.2, 0.0016, 0.0),
+    "train": (0.0, 0.0, 0.0),
+    "adapt": (0.0, 0.0, 0.0),
     "motion": (0.1, 0.0009, 0.0),
     "lips": (1.0, 0.027, 0.006),
     "measure": (1.0, 0.012, 0.0),
@@ -37,7 +39,8 @@ SECONDS: Mapping[str, tuple[float, float, float]] = {
     "report": (2.0, 0.006, 0.0),
 }
 """Worker-seconds of a stage: at all, by the frame, by the frame and megapixel. Measured on two cores, on five
-clips of 320x180 to 1920x1080 in which somebody speaks all the time."""
+clips of 320x180 to 1920x1080 in which somebody speaks all the time. What training takes, an engine foretells
+(`core.training`)."""
 BYTES: Mapping[str, tuple[float, float, float]] = {
     "track": (7000.0, 0.0, 0.0),
     "cast": (700.0, 0.0, 0.0),
@@ -55,7 +58,7 @@ BYTES: Mapping[str, tuple[float, float, float]] = {
 the byte of the film. Measured on the same; how large faces are counts as much as how large frames are."""
 GALLERY_BYTES = 100e6
 """What a person's reference bank holds at most, about."""
-PICTURE = frozenset({"probe", "scan", "split", "track", "cast", "gallery", "learn"})
+PICTURE = frozenset({"probe", "scan", "split", "track", "cast", "gallery", "learn", "train", "adapt"})
 """Stages that a film's second dub finds done."""
 SHOT_FRAMES = 75.0
 """Frames of a shot until some film's shots are known; set by hand: three seconds."""
@@ -87,9 +90,17 @@ class Forecast:
         entries: its jobs.
         lengths: of their films, by path.
         workers: worker processes of each job.
+        training: stage → seconds that each job trains (`core.training`), in the order of the jobs; none by
+            default.
     """
 
-    def __init__(self, entries: Sequence[Entry], lengths: Mapping[Path, Length], workers: int) -> None:
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        lengths: Mapping[Path, Length],
+        workers: int,
+        training: Sequence[Mapping[str, float]] = (),
+    ) -> None:
         self._workers = workers
         self._films = [entry.film for entry in entries]
         self._frames = {film: length.frames for film, length in lengths.items()}
@@ -99,11 +110,13 @@ class Forecast:
         self._sizes: dict[str, float] = defaultdict(float)
         self._counted: set[str] = set()
         known: set[tuple[Path, str | None]] = set()
-        for entry in entries:
+        for entry, trains in zip(entries, training or [{}] * len(entries), strict=True):
             length = lengths[entry.film]
             first = (entry.film, entry.preset) not in known
             known.add((entry.film, entry.preset))
             self._parts.append({name: _part(name, length, first) for name in stages.ORDER})
+            for stage, seconds in trains.items() if first else ():
+                self._parts[-1][stage].seconds = seconds
         self._outputs = sum(lengths[entry.film].size for entry in entries)
 
     def take(self, number: int, event: Event) -> None:

@@ -7,6 +7,7 @@ film.dub_fr.dub/
     failed/         one file per unit that failed
     locks/          who works on it now (`core.lock`)
     logs/           what workers printed
+    scratch/        checkpoints of what is being trained (`core.scratch`)
     cast.yaml       a person's edits of the cast, if any (`edits.castfile`)
     curves/         a person's edits of mouths frame by frame, if any (`edits.curvefile`)
     cues.json       a person's edits of the cues, if any (`edits.cuefile`)

@@ -100,6 +100,7 @@ class Unit:
         engine: the engine that does it, if the stage has engines.
         cost: frames of work, for longest-first order and the ETA; never hashed.
         needs: memory and device; never hashed.
+        scratch: whether it keeps checkpoints in a folder that outlives its process; never hashed.
     """
 
     stage: Stage
@@ -111,6 +112,7 @@ class Unit:
     engine: EngineInfo | None = None
     cost: float = 1.0
     needs: Needs = Needs()
+    scratch: bool = False
 
     @property
     def id(self) -> str:
@@ -176,6 +178,8 @@ class Task:
         facts: the unit's facts.
         engine: registry name of the engine, or "".
         out: an empty directory to write the result's files into.
+        scratch: a folder that outlives the process (`core.scratch`), None where the unit asks for none.
+        device: `cpu` or `gpu`, as the unit needs it.
         batch: 1.0, halved each time that the unit ran out of memory: engines that work in batches scale
             them by it.
         report: called as `report(done, total)`: how far it is. A unit that works need not call it to stay
@@ -189,6 +193,8 @@ class Task:
     facts: Mapping[str, Any]
     engine: str
     out: Path
+    scratch: Path | None = None
+    device: Literal["cpu", "gpu"] = "cpu"
     batch: float = 1.0
     report: Callable[[int, int], None] = lambda done, total: None
     warn: Callable[[str], None] = lambda line: None

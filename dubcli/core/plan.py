@@ -165,8 +165,9 @@ def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Ite
     """
     selection = selection or Selection()
     upstream = view(job)
-    complete: set[str] = set()
-    for name in stages.ORDER:
+    own = stages.order(upstream)
+    complete = set(stages.ORDER) - set(own)
+    for name in own:
         if not complete.issuperset(stages.module(name).STAGE.after):
             yield Row(name)
             continue

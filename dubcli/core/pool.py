@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dubcli.core import devices
+from dubcli.core.gpu import Turn
 from dubcli.core.model import Unit
 from dubcli.core.shortage import memory_full, shortage
 from dubcli.core.worker import Message, Worker, death_message
@@ -29,6 +30,7 @@ class Pool:
     Attributes:
         count: worker processes at once; lowered where memory runs out.
         workers: those that run.
+        turn: on the GPU, where units ask for one.
     """
 
     def __init__(self, settings: RunSettings, logs: Path, notice: Callable[[str], None]) -> None:
@@ -36,6 +38,7 @@ class Pool:
         self.count = settings.workers or devices.cores()
         self.memory = devices.memory()
         self.workers: list[Worker] = []
+        self.turn = Turn()
         self._logs = logs
         self._notice = notice
         self._notified: set[str] = set()
@@ -47,6 +50,14 @@ class Pool:
         """Workers that run a unit."""
         return [worker for worker in self.workers if worker.unit]
 
+    def waits_for_gpu(self, unit: Unit) -> bool:
+        """Whether a unit cannot start since another one, of this run or of another, has the GPU."""
+        if unit.needs.device != "gpu":
+            return False
+        return any(worker.unit and worker.unit.needs.device == "gpu" for worker in self.workers) or (
+            not self.turn.take()
+        )
+
     def hire(self, unit: Unit, *, fresh: bool = False) -> Worker | None:
         """A worker for a unit, None while all are busy or memory does not suffice for one more.
 
@@ -57,7 +68,7 @@ class Pool:
         Raises:
             MemoryFullError: not a single worker can be started.
         """
-        if len(self.busy) >= self.count or not self._fits(unit):
+        if self.waits_for_gpu(unit) or len(self.busy) >= self.count or not self._fits(unit):
             return None
         idle = next((worker for worker in self.workers if not worker.unit), None)
         if idle and not fresh:
@@ -111,13 +122,12 @@ class Pool:
                 self._selector.unregister(worker)
                 worker.close()
         self.workers.clear()
+        self.turn.release()
         self._selector.close()
 
     def _fits(self, unit: Unit) -> bool:
         """Whether memory and devices suffice for a unit beside the running ones; alone it is always tried."""
         others = [worker.unit.needs for worker in self.busy if worker.unit]
-        if unit.needs.device == "gpu" and any(other.device == "gpu" for other in others):
-            return False
         needed = unit.needs.memory + sum(other.memory for other in others)
         # A number of workers that the user has set is not lowered.
         if not others or self.settings.workers or needed <= self.memory:

@@ -50,6 +50,7 @@ _REMOVED = (
     "logs",
     "failed",
     "proof",
+    "scratch",
 )
 """Files and folders of a job directory that show, measure or describe people."""
 

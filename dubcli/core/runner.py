@@ -18,7 +18,7 @@ from typing import Any
 
 import dubcli
 from dubcli import stages
-from dubcli.core import claim, consent, keys, plan, published, sources, takes
+from dubcli.core import claim, consent, gpu, keys, plan, published, scratch, sources, takes, training
 from dubcli.core.events import Events
 from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
@@ -44,6 +44,8 @@ from dubcli.errors import (
 
 FATAL = {ExitCode.USAGE, ExitCode.MEDIA, ExitCode.CONFIG, ExitCode.DEPENDENCY, ExitCode.STORE}
 """Failures that a retry would only repeat."""
+WAITING_SECONDS = 60.0
+"""How often it is said that a run waits for the GPU; set by hand."""
 
 
 @dataclass
@@ -77,6 +79,10 @@ class Runner:
         self.ran = 0
         self.left_out: dict[str, list[Row]] = {}
         self._inputs = Inputs()
+        self._waits = False  # for the GPU
+        self._said_waiting = 0.0
+        for name in set(stages.ORDER) - set(stages.order(self.view)):
+            self.planned[name], self.view.artifacts[name] = 0, {}
 
     def run(self) -> None:
         """Do all that the selection asks for.
@@ -86,12 +92,13 @@ class Runner:
         """
         with Stop(self.pool.kill, self._notice, self._send_exit) as stop:
             try:
+                self._foretell()
                 while True:
                     if not (self.fatal or stop.signum):
                         self._plan_ready()
                         if self._dispatch():
                             continue
-                    if not self.hands:
+                    if not self.hands and (self.fatal or stop.signum or not self._waits):
                         break
                     for worker, message in self.pool.messages():
                         self._handle(worker, message)
@@ -123,6 +130,11 @@ class Runner:
                 if name == consent.FIRST and (text := consent.check(self.job, self.view)):
                     self.events("warning", stage=name, unit="film", text=text)
                 found = plan.rows(self.job, self.view, name, self.selection, salt=self.salt)
+                waiting = [row.unit for row in found if row.unit and row.chosen and not row.artifact]
+                if any(unit.needs.device == "gpu" for unit in waiting):
+                    gpu.check(self.view)
+                learning = name in stages.LEARNING
+                seconds = self._foretell_training({one.id for one in waiting}) if learning else {}
             except DubError as error:
                 self.fatal = error
                 return
@@ -138,9 +150,35 @@ class Runner:
                     self.planned[name] += 1
                     self.queue.append(_Work(row, row.unit))
             self.queue.sort(key=lambda work: (stages.ORDER.index(work.unit.stage.name), -work.unit.cost))
-            self.events("stage.plan", stage=name, units=len(found), run=self.planned[name])
+            self.events("stage.plan", stage=name, units=len(found), run=self.planned[name], **seconds)
             if not self.planned[name]:
                 self.events("stage.done", stage=name)
+
+    def _foretell(self) -> None:
+        """Before anything is done, say how long training will take, and that there is the device for it.
+
+        Raises:
+            DependencyError: there is not.
+        """
+        last = self.selection.stage or self.selection.until or stages.ORDER[-1]
+        trained = self.job.ref("train/film")
+        if "train" not in stages.order(self.view)[: stages.ORDER.index(last)] or (
+            trained and self.job.store.path(trained).is_dir()
+        ):
+            return
+        if self.selection.stage in ("", *stages.LEARNING, "lips"):
+            gpu.check(self.view)
+            self._foretell_training(set(), gathered=False)
+
+    def _foretell_training(self, units: set[str], *, gathered: bool = True) -> dict[str, float]:
+        """Say how long some units will train; returns the field `seconds` for the stage that has them."""
+        total = 0.0
+        for one in training.forecasts(self.view, gathered=gathered):
+            if f"{one.stage}/{one.unit}" in units or not gathered:
+                took = round(one.seconds, 1)
+                self.events("forecast", stage=one.stage, unit=one.unit, seconds=took, because=one.because)
+                total += took
+        return {"seconds": total} if total else {}
 
     def _leave_out(self, row: Row, unit: Unit) -> None:
         """Leave a unit to another run; where one failed and may fall back, its shot stays as it was."""
@@ -172,10 +210,21 @@ class Runner:
 
     def _dispatch(self) -> bool:
         """Send waiting units to workers; True if one was done already, so that later stages may be ready."""
+        self._waits = False
+        settled = self._assign()
+        if not self._waits and not any(work.unit.needs.device == "gpu" for work in self.hands.values()):
+            self.pool.turn.release()
+        self._say_waiting()
+        return settled
+
+    def _assign(self) -> bool:
         settled = False
         busy = {work.row.key for work in self.hands.values()}
         for work in list(self.queue):
             if work.row.key in busy:
+                continue
+            if self.pool.waits_for_gpu(work.unit):
+                self._waits = True
                 continue
             try:
                 worker = self.pool.hire(work.unit, fresh=work.attempt > 0)
@@ -202,8 +251,18 @@ class Runner:
                     reasons=list(work.row.reasons),
                     cost=work.unit.cost,
                 )
-            worker.send(work.unit, self.job.store, work.out, batch=work.batch)
+            kept = scratch.make(self.job.root, work.row.key) if work.unit.scratch else None
+            worker.send(work.unit, self.job.store, work.out, batch=work.batch, scratch=kept)
         return settled
+
+    def _say_waiting(self) -> None:
+        """Say at once, and then once a minute, that there is nothing to do but to wait for the GPU."""
+        now = time.monotonic()
+        if not self._waits or self.hands:
+            self._said_waiting = 0.0
+        elif now - self._said_waiting >= WAITING_SECONDS:
+            self._said_waiting = now
+            self._notice("waits for the GPU, which another run uses")
 
     def _handle(self, worker: Worker, message: Message) -> None:
         work = self.hands.get(worker)
@@ -218,6 +277,8 @@ class Runner:
         else:
             del self.hands[worker]
             worker.unit = None
+            if work.unit.needs.device == "gpu":
+                self.pool.turn.release()
             changed = sources.find_change(work.unit, self.job.sources)
             if changed:
                 self._fail(work, changed)
@@ -248,6 +309,8 @@ class Runner:
 
     def _complete(self, work: _Work, artifact: Artifact, *, cached: bool) -> None:
         seconds = round(time.monotonic() - work.began, 3) if work.began else 0.0
+        if work.unit.scratch:
+            scratch.remove(self.job.root, work.row.key)
         self._record(work.unit, artifact, cached=cached, seconds=seconds)
         self._count_down(work.unit)
 
@@ -363,6 +426,7 @@ def run(
                 f"{job.out} exists and is not this job's; add --force, or choose another with -o FILE"
             )
         job.store.sweep(private=job.store.root.parent == job.root and not selection.shared)
+        scratch.sweep(job.root, lambda key: job.store.path(key).is_dir())
         job.read_sources()
         began = time.monotonic()
         events(

@@ -3,7 +3,8 @@
 A worker reads one JSON request a line from its standard input and answers on a private copy of its standard
 output; descriptor 1 itself is turned to standard error before any engine is loaded, because libraries print.
 
-Request: `{"stage", "unit", "inputs", "params", "facts", "engine", "store", "out", "batch"}`.
+Request: `{"stage", "unit", "inputs", "params", "facts", "engine", "store", "out", "scratch", "device",
+"batch"}`.
 Answers: `{"type": "progress", "done", "total"}`, `{"type": "warning", "text"}`, and at the end either
 `{"type": "done", "files"}` (`core.store.seal`) or `{"type": "error", "code", "error", "text"}`.
 """
@@ -87,7 +88,7 @@ class Worker:
         assert self.process.stdout
         return self.process.stdout.fileno()
 
-    def send(self, unit: Unit, store: Store, out: Path, batch: float) -> None:
+    def send(self, unit: Unit, store: Store, out: Path, batch: float, scratch: Path | None = None) -> None:
         """Send it a unit to run, with the store of its artifacts."""
         request = {
             "stage": unit.stage.name,
@@ -98,6 +99,8 @@ class Worker:
             "engine": [unit.engine.kind, unit.engine.name] if unit.engine else None,
             "store": str(store.root),
             "out": str(out),
+            "scratch": str(scratch) if scratch else None,
+            "device": unit.needs.device,
             "batch": batch,
         }
         self.unit = unit
@@ -197,6 +200,8 @@ def serve(request: Message, send_message: Callable[[Message], None], inputs: Inp
         facts=request["facts"],
         engine=request["engine"][1] if request["engine"] else "",
         out=Path(request["out"]),
+        scratch=Path(request["scratch"]) if request["scratch"] else None,
+        device=request["device"],
         batch=request["batch"],
         report=report,
         warn=lambda text: send_message({"type": "warning", "text": text}),

@@ -46,6 +46,7 @@ class EngineInfo:
         elsewhere: the setting that names another interpreter which has the package, "" for none.
         brought: the setting that names the weights it works with, which nobody ships, "" for none.
         learns: whether it is trained on the film first (`engines.lips.LearningEngine`).
+        chooses: the engines among which it chooses face by face, if it draws nothing itself.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class EngineInfo:
     elsewhere: str = ""
     brought: str = ""
     learns: bool = False
+    chooses: tuple[str, ...] = ()
 
     @property
     def installed(self) -> bool:
@@ -162,6 +164,11 @@ BUILTIN = (
         "the film's own frames of the actor, chosen and warped to the wanted mouth", "Apache-2.0",
     ),
     EngineInfo(
+        "lips", "auto", 1, "dubcli.engines.lips.auto:AutoEngine",
+        "exemplar or produb, face by face, by what was measured", "Apache-2.0",
+        libraries="dubcli.engines.lips.auto:algorithms", chooses=("exemplar", "produb"),
+    ),
+    EngineInfo(
         "lips", "passthrough", 1, "dubcli.engines.lips.passthrough:PassthroughEngine",
         "leaves every mouth alone", "Apache-2.0",
     ),
@@ -189,6 +196,16 @@ def engine(kind: str, name: str) -> EngineInfo:
     except KeyError:
         names = ", ".join(sorted(n for k, n in engines() if k == kind))
         raise ConfigError(f"no {kind} engine is called {name!r}; there are: {names}") from None
+
+
+def learner(info: EngineInfo) -> EngineInfo | None:
+    """The engine that is trained where this one is asked for, None where nothing is.
+
+    Raises:
+        ConfigError: it chooses among engines of which one is not there.
+    """
+    among = [info, *(engine(info.kind, name) for name in info.chooses)]
+    return next((one for one in among if one.learns), None)
 
 
 def _attribute(target: str) -> Any:

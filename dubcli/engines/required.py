@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dubcli.engines.registry import engine
+from collections.abc import Mapping
+from typing import Any
+
+from dubcli.engines.registry import EngineInfo, engine
 from dubcli.errors import ConfigError, DependencyError, UsageError
 from dubcli.settings.layers import Resolved
 
@@ -26,13 +29,18 @@ def check(resolved: Resolved) -> None:
         except ConfigError as error:
             kind_of_error = UsageError if origin.startswith("--") else ConfigError
             raise kind_of_error(f"{origin}: {error}") from None
-        if not info.installed and not values.get(info.elsewhere):
-            package, other = info.package, f", or set {info.elsewhere}" if info.elsewhere else ""
-            raise DependencyError(
-                f"{kind} engine {info.name} needs {package}; type: pip install {package}{other}"
-            )
-        if not info.commercial and info.name not in resolved.settings.engines.accepted:
-            raise DependencyError(
-                f"{kind} engine {info.name} is not for commercial use ({info.licence}); "
-                f"where that suits you, add --accept-licence {info.name}"
-            )
+        for one in (info, *(engine(kind, name) for name in info.chooses)):
+            _check(one, values, resolved)
+
+
+def _check(info: EngineInfo, values: Mapping[str, Any], resolved: Resolved) -> None:
+    if not info.installed and not values.get(info.elsewhere):
+        package, other = info.package, f", or set {info.elsewhere}" if info.elsewhere else ""
+        raise DependencyError(
+            f"{info.kind} engine {info.name} needs {package}; type: pip install {package}{other}"
+        )
+    if not info.commercial and info.name not in resolved.settings.engines.accepted:
+        raise DependencyError(
+            f"{info.kind} engine {info.name} is not for commercial use ({info.licence}); "
+            f"where that suits you, add --accept-licence {info.name}"
+        )

@@ -54,7 +54,8 @@ def steps(job: Job, shards: int, workers: int) -> Iterator[Step]:
     view = plan.view(job)
     view.artifacts["probe"] = {r.unit.name: r.artifact for r in rows if r.unit and r.artifact}
     pictures = view.picture_needs
-    for name in stages.ORDER:
+    own = stages.order(view)
+    for name in own:
         dealt = name in stages.BY_SHOT
         # Until a stage's units are known, it is taken to work on pictures: that needs most.
         needs = [unit.needs for unit in known[name]] or [pictures if dealt else Needs()]
@@ -62,7 +63,7 @@ def steps(job: Job, shards: int, workers: int) -> Iterator[Step]:
         memory = count * max(one.memory for one in needs)
         yield Step(
             stage=name,
-            after=stages.module(name).STAGE.after,
+            after=tuple(one for one in stages.module(name).STAGE.after if one in own),
             tasks=shards if dealt else 1,
             workers=count,
             memory=-(-memory // (1 << 20)),

@@ -18,6 +18,8 @@ ORDER = (
     "cue",
     "gallery",
     "learn",
+    "train",
+    "adapt",
     "motion",
     "lips",
     "measure",
@@ -26,7 +28,10 @@ ORDER = (
     "report",
 )
 
-BY_SHOT = ("track", "gallery", "motion", "lips", "measure", "compose")
+LEARNING = ("train", "adapt")
+"""Stages that a job has only where a lip engine learns from the film."""
+
+BY_SHOT = ("track", "gallery", "adapt", "motion", "lips", "measure", "compose")
 """Stages that go by shots, faces or people: their units keep all workers, and several machines, busy."""
 
 
@@ -43,6 +48,13 @@ class StageModule(Protocol):
 
     def check(self, task: Task) -> None:
         """Raise `CheckError` where the result of `run` is not what it must be."""
+
+
+def order(job: JobView) -> tuple[str, ...]:
+    """The stages of a job, as its settings say."""
+    from dubcli.stages.train import learners
+
+    return ORDER if learners(job) else tuple(name for name in ORDER if name not in LEARNING)
 
 
 def module(name: str) -> StageModule:

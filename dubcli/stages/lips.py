@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.shots import Shots
-from dubcli.core.model import JobView, Stage, Task, Unit
+from dubcli.core.model import JobView, Needs, Stage, Task, Unit
 from dubcli.edits import layerfile
-from dubcli.engines.registry import engine
+from dubcli.engines.registry import EngineInfo, engine, learner
 from dubcli.errors import CheckError
+from dubcli.stages import train
+from dubcli.stages.adapt import drawing
 
-STAGE = Stage("lips", 10, after=("motion", "gallery"))
+STAGE = Stage("lips", 10, after=("motion", "gallery", "adapt"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -20,7 +22,8 @@ def units(job: JobView) -> list[Unit]:
     for name, motion in job.all("motion").items():
         shot, _, number = name.partition(".")
         track, settings = job.one("track", shot), job.settings_of(shot).lips
-        gallery = job.one("gallery", owners[shot, int(number)].id)
+        person = owners[shot, int(number)].id
+        gallery, drawn = job.one("gallery", person), drawing(job, shot, person)
         retouched = job.sources.get(f"{layerfile.ROLE}:{name}")
         edits = {layerfile.ROLE: retouched} if retouched else {}
         inputs = {
@@ -28,6 +31,7 @@ def units(job: JobView) -> list[Unit]:
             "track": track.content,
             "motion": motion.content,
             "gallery": gallery.content,
+            **{role: artifact.content for role, artifact in drawn.weights.items()},
         }
         if retouched:
             layerfile.check(name, retouched.path, inputs)
@@ -43,16 +47,26 @@ def units(job: JobView) -> list[Unit]:
                     "track": track.path,
                     "motion": motion.path,
                     "gallery": gallery.path,
+                    **{role: artifact.path for role, artifact in drawn.weights.items()},
                     **{role: file.path for role, file in edits.items()},
                 },
                 params=settings.model_dump(exclude={"engine"}),
                 facts={"track": int(number)},
-                engine=engine("lips", settings.engine),
+                engine=drawn.engine,
                 cost=shots[shot].stop - shots[shot].start,
-                needs=job.picture_needs,
+                needs=_needs(job, drawn.engine),
             )
         )
     return found
+
+
+def _needs(job: JobView, info: EngineInfo) -> Needs:
+    """What drawing with an engine needs: of one that learns, its device and memory as well."""
+    pictures = job.picture_needs
+    if learner(info) is None:
+        return pictures
+    network = train.needs(job.settings.train)
+    return Needs(memory=pictures.memory + network.memory, device=network.device)
 
 
 def run(task: Task) -> None:
@@ -76,6 +90,12 @@ def run(task: Task) -> None:
                 shutil.copyfile(task.inputs[layerfile.ROLE] / name, task.out / name)
         return
     motion, frames = Motion.load(task.inputs["motion"]), Frames.load(task.inputs["split"])
+    weights, chosen = task.weights, patches.Choice(engine=task.engine, why="")
+
+    def drawn_by(name: str, why: str) -> None:
+        nonlocal chosen
+        chosen = patches.Choice(engine=name, why=why)
+
     work = LipWork(
         film=task.inputs["film"],
         video=MediaInfo.load(task.inputs["probe"]).film,
@@ -87,9 +107,11 @@ def run(task: Task) -> None:
         weight=motion.weight,
         gallery=task.inputs["gallery"],
         found=motion.found,
-        settings=task.params,
+        weights=tuple(weights[name] for name in ("film", "person") if name in weights),
+        settings={**task.params, "device": train.DEVICES[task.device]},
         batch=task.batch,
         report=task.report,
+        drawn_by=drawn_by,
     )
     active = motion.weight > 0
     # Where all weights are 0, as in a shot that matches the dub already, no engine is loaded.
@@ -97,8 +119,10 @@ def run(task: Task) -> None:
     made = ahead.read(made, 1)  # one is stored while the next is made
     placed, given_back = write(patches.pictures(task.out), made, work.frames[active], work.video)
     placed.save(task.out)
+    if chosen.why:
+        chosen.save(task.out)
     patches.PatchFacts(
-        engine=task.engine,
+        engine=chosen.engine,
         frames=len(motion.frames),
         changed=len(placed.frames),
         spans=tuple(spans.runs(placed.frames.tolist())),

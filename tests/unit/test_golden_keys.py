@@ -26,6 +26,7 @@ from dubcli.artifacts.measures import Measures
 from dubcli.artifacts.media import AudioStream, MediaInfo, VideoStream
 from dubcli.artifacts.patches import PatchFacts, Placement
 from dubcli.artifacts.shots import Groups, Shot, Shots
+from dubcli.artifacts.weights import Learnt, TrainFacts
 from dubcli.core import keys
 from dubcli.core.model import Artifact, JobView, Source
 from dubcli.engines import registry, required
@@ -55,6 +56,7 @@ SHOTS = Shots(
     )
 )
 CUE = Cue(shot="00000048", track=0, person="p01", start=50, stop=90, kind="speak", confidence=1.0)
+LEARNT = Learnt(frames=200, gain=0.02)
 UPSTREAM: dict[str, dict[str, tuple[Document, ...]]] = {
     "probe": {"film": (MEDIA,)},
     "scan": {"film": ()},
@@ -65,6 +67,8 @@ UPSTREAM: dict[str, dict[str, tuple[Document, ...]]] = {
     "cue": {"film": (Cues(cues=(CUE,)),)},
     "gallery": {"p01": ()},
     "learn": {"film": ()},
+    "train": {"film": (TrainFacts(engine="produb", steps=9, loss=0.1, people={"p01": LEARNT}, left_out={}),)},
+    "adapt": {"p01": (TrainFacts(engine="produb", steps=9, loss=0.1, people={"p01": LEARNT}, left_out={}),)},
     "motion": {"00000048.0": ()},
     "lips": {"00000048.0": ()},
     "measure": {"00000048.0": (Measures(),)},
@@ -80,6 +84,8 @@ CHANGED: dict[str, dict[str, Any]] = {
     "cue": {"pad": 0.5},
     "gallery": {"budget_mb": 100},
     "learn": {"least_speech": 3.0},
+    "train": {"steps": 100},
+    "adapt": {"person_steps": 50},
     "motion": {"amplitude": 1.5},
     "compose": {"crf": 20.0},
     "remux": {"original": "drop"},
@@ -88,7 +94,7 @@ CHANGED: dict[str, dict[str, Any]] = {
 }
 """A setting of every stage that has one of its own, besides its engine."""
 
-SECTIONS = {"measure": "report", "report": "quality"}
+SECTIONS = {"measure": "report", "report": "quality", "adapt": "train"}
 """Sections of the settings that are not named as their stage is."""
 
 
@@ -97,15 +103,17 @@ def found(folder: Path) -> dict[str, str]:
     out = _keys(folder / "default", {})
     for stage, values in CHANGED.items():
         (name, value), *_ = values.items()
-        changed = _keys(folder / stage, {SECTIONS.get(stage, stage): values}, only=stage)
+        learns = {"lips": {"engine": "produb"}} if stage in stages.LEARNING else {}
+        changed = _keys(folder / stage, {SECTIONS.get(stage, stage): values, **learns}, only=(stage,))
         out |= {f"{unit} {stage}.{name}={value}": key for unit, key in changed.items()}
     for info in registry.BUILTIN:
         stage = required.SETTINGS[info.kind].split(".")[0]
-        out |= _keys(folder / f"{info.kind}-{info.name}", {stage: {"engine": info.name}}, only=stage)
+        only = (*stages.LEARNING, stage) if info.kind == "lips" else (stage,)
+        out |= _keys(folder / f"{info.kind}-{info.name}", {stage: {"engine": info.name}}, only=only)
     return out
 
 
-def _keys(folder: Path, settings: dict[str, Any], only: str = "") -> dict[str, str]:
+def _keys(folder: Path, settings: dict[str, Any], only: tuple[str, ...] = ()) -> dict[str, str]:
     engine = str([*settings.values(), {}][0].get("engine"))
     roles = ["film", "dub"]
     more: dict[str, list[str]] = {
@@ -122,7 +130,7 @@ def _keys(folder: Path, settings: dict[str, Any], only: str = "") -> dict[str, s
     for name in stages.ORDER:
         module = stages.module(name)
         for unit in module.units(view):
-            if only not in ("", name):
+            if only and name not in only:
                 continue
             image = keys.preimage(unit)
             by = f" {unit.engine.name}-{unit.engine.algorithm}" if unit.engine else ""
@@ -145,6 +153,13 @@ def _artifact(path: Path, content: str, documents: tuple[Document, ...]) -> Arti
     return Artifact("", path, content)
 
 
+def builtin() -> tuple[EngineInfo, ...]:
+    """All engines of dubcli's own, with the one that learns."""
+    known = {info.name for info in registry.BUILTIN if info.kind == "lips"}
+    made_up = EngineInfo("lips", "produb", 1, "", "", "Apache-2.0", learns=True)
+    return registry.BUILTIN if "produb" in known else (*registry.BUILTIN, made_up)
+
+
 def versions(info: EngineInfo, paths: Mapping[str, Path]) -> dict[str, str]:
     """In place of what this machine happens to have."""
     return {"library": "1"} if info.libraries else {}
@@ -152,15 +167,19 @@ def versions(info: EngineInfo, paths: Mapping[str, Path]) -> dict[str, str]:
 
 def test_keys_change_only_with_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EngineInfo, "versions", versions)
+    monkeypatch.setattr(registry, "BUILTIN", builtin())
+    registry.engines.cache_clear()
     keys = found(tmp_path)
     assert keys == json.loads(GOLDEN.read_text("utf-8")), "see the head of this file"
     engines = {name.partition(" v")[2].partition(" ")[2] for name in keys if "=" not in name} - {""}
     assert engines == {f"{info.name}-{info.algorithm}" for info in registry.BUILTIN}
+    registry.engines.cache_clear()
     assert set(CHANGED) | {"probe", "scan", "lips"} == set(stages.ORDER)
     same = len(keys) - len(set(keys.values()))
     assert same == 1, "only the film's own sound does not depend on when the dub begins"
 
 
 if __name__ == "__main__":
+    registry.BUILTIN = builtin()
     with tempfile.TemporaryDirectory() as temporary, mock.patch.object(EngineInfo, "versions", versions):
         GOLDEN.write_text(json.dumps(found(Path(temporary)), indent=1) + "\n", "utf-8")

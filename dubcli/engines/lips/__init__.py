@@ -38,11 +38,13 @@ class LipWork:
         found: shape and weight before a person edited them; None where nobody did. An engine whose choice for
             one frame depends on others keeps the earlier choice away from the edit.
         gallery: the folder with the actor's footage.
-        weights: folders of what was trained for this film and for this person, in that order; none of an
-            engine that learns nothing, or of a person with too little footage.
-        settings: the stage's settings.
+        weights: folders of what was trained for this film and for this person, in that order; the latter is
+            missing where `train.person_steps` is 0, both of an engine that learns nothing.
+        settings: the stage's settings, and `device`: `cpu` or `cuda`.
         batch: 1.0, or less when memory was short: scale batches by it.
         report: called with the number of frames done and their total.
+        drawn_by: called before the first patch with the engine that draws this face and the reason, by an
+            engine that leaves it to another.
     """
 
     film: Path
@@ -59,6 +61,7 @@ class LipWork:
     settings: Mapping[str, Any] = field(default_factory=dict)
     batch: float = 1.0
     report: Callable[[int, int], None] = lambda done, total: None
+    drawn_by: Callable[[str, str], None] = lambda engine, why: None
 
 
 class LipEngine(Protocol):
@@ -78,9 +81,10 @@ class TrainWork:
             person whom `base` is adapted to.
         base: the folder with the film's weights; None to train these.
         depth: bits of a sample of the film.
-        settings: the stage's settings.
-        scratch: a folder that outlives the process, for checkpoints; what is in it is only ever this
-            training's, and may be gone at any time.
+        settings: `size` in pixels; `steps` of this training, be it the film's or a person's; `device`, `cpu`
+            or `cuda`, which is no part of a key.
+        scratch: a folder that outlives the process, for checkpoints. It is named by the training's key, so
+            that no other's are found in it; but it may be gone at any time, and damage is not excluded.
         out: an empty folder for the finished weights, as safetensors.
         batch: 1.0, or less when memory was short: scale what is held at once by it. The result does not
             depend on it.
@@ -97,10 +101,30 @@ class TrainWork:
     report: Callable[[int, int], None] = lambda done, total: None
 
 
-class LearningEngine(LipEngine, Protocol):
-    """A lip engine that learns from the film first; `EngineInfo.learns` says which are."""
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to.
 
-    def train(self, work: TrainWork) -> None:
+    Attributes:
+        steps: number of steps it took.
+        loss: the loss at its end, in the engine's own unit.
+        gain: person → the error of `exemplar` on footage that was held out of the training, minus this
+            engine's on the same frames, in the engine's own unit: above 0 where this engine is better. People
+            without held-out footage are left out; `lips=auto` leaves them to `exemplar`.
+    """
+
+    steps: int
+    loss: float
+    gain: Mapping[str, float] = field(default_factory=dict)
+
+
+class LearningEngine(LipEngine, Protocol):
+    """A lip engine that learns from the film first; `EngineInfo.learns` says which are.
+
+    Its module must import nothing heavier than numpy at its top: planning asks for `seconds`.
+    """
+
+    def train(self, work: TrainWork) -> Trained:
         """Write weights that depend on nothing but footage, settings and the kind of device.
 
         Raises:
@@ -110,5 +134,10 @@ class LearningEngine(LipEngine, Protocol):
         ...
 
     def seconds(self, frames: int, settings: Mapping[str, Any]) -> float:
-        """Forecast of the time that training takes with so many frames of footage."""
+        """Forecast of the time that one training takes.
+
+        Args:
+            frames: of footage; 0 where that is not known yet.
+            settings: as in `TrainWork`.
+        """
         ...

@@ -44,6 +44,7 @@ _DRAWN_BYTES = 400_000_000  # of frames rendered and not yet yielded: in 4K a fe
 _PIXEL_BYTES = 100  # that rendering a frame takes for each pixel of its patch
 _LIGHT_RATE = 0.4  # share of the current frame's light in the running mean within a run
 _HISTORY = 8  # frames over which light and grain are averaged; no frame depends on earlier ones
+_LIGHT_LOOKS = 3  # frames whose light is looked at to judge a whole face; light changes slowly within a shot
 _EDIT_REACH = 5  # frames around an edit of the curves in which other rows may be chosen
 
 
@@ -83,6 +84,36 @@ class ExemplarEngine:
                 yield plan.finish(t, *render.join(drawn, light, grain, plan.size_at[t]), row_cost)
                 done += 1
                 work.report(done, plan.count)
+
+
+def confidence(work: LipWork) -> NDArray[np.float32]:
+    """(n,) 0–1: how well the footage fits each frame whose weight is above 0, without drawing any.
+
+    It is the confidence of patches if the best row could be taken for each frame, whatever came before it, and
+    so their upper bound; of the light only a few frames are looked at. Empty where there is no footage.
+    """
+    from dubcli.media.decode import frames as decode
+
+    footage = _footage(work)
+    if not len(footage):
+        return np.zeros(0, np.float32)
+    plan = _Plan(work, footage)
+    active = np.flatnonzero(work.weight > 0)
+    looked = np.unique(active[np.linspace(0, len(active) - 1, _LIGHT_LOOKS).round().astype(int)])
+    lights = []
+    for t in looked.tolist():
+        frame = int(work.frames[t])
+        (picture,) = decode(work.film, work.video, work.pts, frame, frame + 1, work.digests)
+        _, flat = plan.faces(t, [cut(picture, plan.corner(t), plan.size)])
+        lights.append(occlusion.light(flat)[0])
+    light = np.stack([np.interp(active, looked, band) for band in np.stack(lights).T], axis=1)
+    best = []
+    for at in range(0, len(active), CHUNK_FRAMES):
+        now = active[at : at + CHUNK_FRAMES]
+        seen = light[at : at + CHUNK_FRAMES]
+        target = retrieval.Target(plan.shape[now], plan.angles[now], plan.size_at[now], seen)
+        best.append(retrieval.mismatch(target, footage, plan.gallery_size).min(axis=1))
+    return np.asarray(np.exp(-np.concatenate(best) / _CONFIDENCE_COST), np.float32)
 
 
 def _followed(recent: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -1,0 +1,82 @@
+"""How long the training of lip engines takes, said before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dubcli.core.model import JobView
+from dubcli.engines.registry import EngineInfo
+from dubcli.settings.config import Settings, TrainSettings
+from dubcli.stages import train
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training, and how long it takes.
+
+    Attributes:
+        stage: `train` or `adapt`.
+        unit: the unit's name; "…" for each person while people are not known yet.
+        seconds: about how long.
+        because: the reason in words.
+    """
+
+    stage: str
+    unit: str
+    seconds: float
+    because: str
+
+
+def forecasts(job: JobView, *, gathered: bool) -> Iterator[Training]:
+    """Every training of a job.
+
+    Args:
+        job: what is known of it.
+        gathered: whether all footage is; without it, one person stands for all.
+
+    Raises:
+        DependencyError: an engine cannot be loaded.
+    """
+    settings = job.settings.train
+    footage = _footage(job) if gathered else {}
+    for info in train.learners(job).values():
+        if gathered and footage:
+            what = f"{sum(footage.values())} frames of {len(footage)} people"
+            yield _of(info, settings, "train", train.unit_name(job, "film", info), footage, what)
+            for person in sorted(footage.keys() & train.people(job, info)) if settings.person_steps else ():
+                own = {person: footage[person]}
+                name = train.unit_name(job, person, info)
+                yield _of(info, settings, "adapt", name, own, f"{footage[person]} frames")
+        elif not gathered:
+            name = train.unit_name(job, "film", info)
+            yield _of(info, settings, "train", name, {}, "whose footage is not gathered yet")
+            if settings.person_steps:
+                yield _of(info, settings, "adapt", "…", {}, "for each person")
+
+
+def seconds(settings: Settings) -> dict[str, float]:
+    """Stage → seconds that it trains in a film of whose footage nothing is known; empty where it trains none."""
+    view = JobView({}, settings)
+    return {one.stage: one.seconds for one in forecasts(view, gathered=False)}
+
+
+def _of(
+    info: EngineInfo, settings: TrainSettings, stage: str, unit: str, footage: Mapping[str, int], what: str
+) -> Training:
+    steps = settings.steps if stage == "train" else settings.person_steps
+    asked = train.engine_settings(settings.size, steps, settings.device)
+    took = float(info.load().seconds(sum(footage.values()), asked))
+    where = "a CUDA device" if settings.device == "cuda" else "the processor"
+    return Training(stage, unit, took, f"{steps} steps at {settings.size} pixels on {where}, {what}")
+
+
+def _footage(job: JobView) -> dict[str, int]:
+    """Person → frames of footage, of those with enough to train on."""
+    from dubcli.artifacts import gallery
+    from dubcli.artifacts.media import MediaInfo
+
+    rate = MediaInfo.load(job.one("probe").path).film.rate
+    least = job.settings.train.least_footage * rate
+    counts = {person: gallery.count(artifact.path) for person, artifact in job.all("gallery").items()}
+    return {person: count for person, count in counts.items() if count >= least}
