@@ -1,4 +1,4 @@
-"""`train`'s and `adapt`'s artifacts: a lip engine's weights for a film or for one person, and what they learnt.
+"""`train`'s and `adapt`'s artifacts: a lip engine's weights for a film or one person, and what they learnt.
 
 Weights are files `*.safetensors` that the engine names itself; nothing else lies beside `train.json`.
 """
@@ -61,7 +61,7 @@ def finite(file: Path) -> bool:
     from safetensors import SafetensorError, deserialize
 
     try:
-        tensors = deserialize(file.read_bytes())
+        tensors = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]
     except (OSError, SafetensorError) as error:
         raise StoreError(f"{file.name} holds no weights ({error})") from error
     for _, tensor in tensors:

@@ -38,7 +38,8 @@ def plan(
     Once the mouth model is learnt, it foretells for each person who is to speak how well they can be dubbed:
     good, fair or poor, from the footage and the speech that the film has of them.
 
-    Where a lip engine learns from the film, it says how long training will take, for the film and each person.
+    Where a lip engine learns from the film, it says how long training will take: the film's, and each
+    person's.
 
     With -v every unit has a line of its own, and the origin of every setting is shown.
     """

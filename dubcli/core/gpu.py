@@ -1,9 +1,9 @@
 """The GPU: whether there is one, and whose turn it is among all runs of this user on this machine.
 
-A card's memory does not suffice for two trainings, so runs take turns, a unit at a time. Two files are locked:
-who computes holds `HOST.DEVICE`, who comes next holds `HOST.DEVICE.next`, so that a run that has many units
-lets another in between. Locks are of the kind that ends with its process, and never carry correctness: where
-files cannot be locked, everybody has their turn at once.
+A card's memory does not suffice for two trainings, so runs take turns, a unit at a time. Two files are
+locked: who computes holds `HOST.DEVICE`, who comes next holds `HOST.DEVICE.next`, so that a run that has many
+units lets another in between. Locks are of the kind that ends with its process, and never carry correctness:
+where files cannot be locked, everybody has their turn at once.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Turn:
         self._next: IO[bytes] | None = None
 
     def take(self) -> bool:
-        """Whether it is this run's turn now; where it is not, it keeps its place as the next if that is free."""
+        """Whether it is this run's turn now; where it is not, it becomes the next if nobody is that yet."""
         if self._device is None:
             with contextlib.suppress(BlockingIOError):
                 self._next = self._next or _locked(self._path.with_name(f"{self._path.name}.next"))

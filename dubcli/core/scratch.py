@@ -2,9 +2,9 @@
 
     scratch/KEY     of a unit whose result is not in the store yet
 
-A folder outlives the processes that write into it and goes once its unit is done. It counts for nothing: what
-is lost or damaged there costs time only. A job directory may come from anybody, so a link in place of a folder
-is removed, never followed.
+A folder outlives the processes that write into it and goes once its unit is done. It counts for nothing:
+what is lost or damaged there costs time only. A job directory may come from anybody, so a link in place of a
+folder is removed, never followed.
 """
 
 from __future__ import annotations

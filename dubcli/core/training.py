@@ -56,7 +56,7 @@ def forecasts(job: JobView, *, gathered: bool) -> Iterator[Training]:
 
 
 def seconds(settings: Settings) -> dict[str, float]:
-    """Stage → seconds that it trains in a film of whose footage nothing is known; empty where it trains none."""
+    """Stage → seconds that it trains in a film of whose footage nothing is known; empty for no training."""
     view = JobView({}, settings)
     return {one.stage: one.seconds for one in forecasts(view, gathered=False)}
 

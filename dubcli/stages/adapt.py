@@ -20,7 +20,7 @@ check = train.check
 
 
 def units(job: JobView) -> list[Unit]:
-    """One unit per person of whom the film's weights know, where a shot with their cue asks for the engine."""
+    """One unit per person the film's weights know, where a shot with their cue asks for the engine."""
     settings, trained = job.settings.train, job.all("train")
     if not trained or not settings.person_steps:
         return []

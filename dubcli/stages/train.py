@@ -81,7 +81,7 @@ def engine_settings(size: int, steps: int, device: str) -> dict[str, Any]:
 
 
 def run(task: Task) -> None:
-    """Write the film's weights, and what they were learnt from; no weights where no one has enough footage."""
+    """Write the film's weights and what they were learnt from; none where no one has enough footage."""
     from dubcli.artifacts import gallery
 
     number, unit = task.facts["rate"]
@@ -93,7 +93,7 @@ def run(task: Task) -> None:
         else:
             left_out[person] = round(seconds, 2)
             task.warn(
-                f"{person} has {seconds:.1f} s of usable footage, and train.least_footage asks for {least:g}: "
+                f"{person} has {seconds:.1f} s of usable footage, and train.least_footage asks for {least:g}; "
                 "exemplar draws that mouth"
             )
     learn(task, enough, None, task.params["steps"], left_out)
@@ -156,16 +156,22 @@ def check(task: Task) -> None:
     facts, found = TrainFacts.load(task.out), weights.files(task.out)
     known = {path.name for path in found} | {TrainFacts.FILE}
     if others := sorted(path.name for path in task.out.rglob("*") if path.name not in known):
-        raise CheckError(f"the engine {task.engine} left {others[0]} beside its weights; choose another engine")
+        raise CheckError(
+            f"the engine {task.engine} left {others[0]} beside its weights; choose another engine"
+        )
     if bool(found) != bool(facts.people):
         raise CheckError(f"the engine {task.engine} left no weights; choose another with --engine lips=NAME")
     try:
         good = all(weights.finite(path) for path in found)
     except StoreError as error:
-        raise CheckError(f"the engine {task.engine}: {error}; choose another with --engine lips=NAME") from error
+        raise CheckError(
+            f"the engine {task.engine}: {error}; choose another with --engine lips=NAME"
+        ) from error
     if not good:
         raise CheckError(_no_numbers(task.engine))
 
 
 def _no_numbers(name: str) -> str:
-    return f"the training of {name} came to values that are no numbers; choose another with --engine lips=NAME"
+    return (
+        f"the training of {name} came to values that are no numbers; choose another with --engine lips=NAME"
+    )

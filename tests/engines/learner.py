@@ -26,7 +26,7 @@ SPEED = "DUBCLI_TEST_STEP_SECONDS"
 """Names the seconds that a step takes."""
 FAILS = "DUBCLI_TEST_TRAINING"
 """Names what goes wrong in training: `nan`, `memory`, `memory-once` or `junk`."""
-EVERY = 20
+EVERY = 5
 """Steps between checkpoints."""
 
 mean = EngineInfo(
@@ -72,11 +72,11 @@ class Mean:
             work.report(step, steps)
         save_file({"picture": picture.astype(np.float32)}, work.out / "mean.safetensors")
         error = float(np.abs(shown - picture).mean())
-        return Trained(steps, error, {person: 10.0 - error / 100 for person in work.galleries})
+        return Trained(steps, error, dict.fromkeys(work.galleries, 10.0 - error / 100))
 
     def seconds(self, frames: int, settings: Mapping[str, Any]) -> float:
         """A step takes no time worth mentioning, and looking at frames a little."""
-        return float(os.environ.get(SPEED, "0")) * settings["steps"] + frames / 1000
+        return float(os.environ.get(SPEED, "0")) * int(settings["steps"]) + frames / 1000
 
     def patches(self, work: LipWork) -> Iterator[Patch]:
         """The default engine's patches, tinted with the mean of what was learnt."""

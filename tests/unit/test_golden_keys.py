@@ -180,6 +180,7 @@ def test_keys_change_only_with_versions(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 if __name__ == "__main__":
-    registry.BUILTIN = builtin()
-    with tempfile.TemporaryDirectory() as temporary, mock.patch.object(EngineInfo, "versions", versions):
+    everything = mock.patch.object(registry, "BUILTIN", builtin())
+    known = mock.patch.object(EngineInfo, "versions", versions)
+    with tempfile.TemporaryDirectory() as temporary, everything, known:
         GOLDEN.write_text(json.dumps(found(Path(temporary)), indent=1) + "\n", "utf-8")

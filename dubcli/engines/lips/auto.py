@@ -1,8 +1,8 @@
-"""Leaves each face to `exemplar` or to the engine that was trained, by how well the film's own footage fits it.
+"""Leaves each face to `exemplar` or to the engine that was trained, by how well the film's footage fits it.
 
-Real pixels are the better ones where there are any, so a face that footage fits stays with `exemplar`; a network
-has its worth where footage lacks the wanted mouth. People on whom training did not help, by footage that was
-held out of it, never come here (`stages.adapt.drawing`).
+Real pixels are the better ones where there are any, so a face that footage fits stays with `exemplar`; a
+network has its worth where footage lacks the wanted mouth. People on whom training did not help, by footage
+that was held out of it, never come here (`stages.adapt.drawing`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from dubcli.media.patches import Patch
 
 FITS = 0.75
-"""Mean confidence from which footage fits a face: all that is wrong with it is as a just visible difference of
-the lips twice over (`retrieval`). Set by hand."""
+"""Mean confidence from which footage fits a face: what is wrong with it is little more than twice a just visible
+difference of the lips (`retrieval`). Set by hand."""
 
 
 def algorithms(paths: Mapping[str, Path]) -> dict[str, str]:

@@ -89,8 +89,8 @@ class ExemplarEngine:
 def confidence(work: LipWork) -> NDArray[np.float32]:
     """(n,) 0–1: how well the footage fits each frame whose weight is above 0, without drawing any.
 
-    It is the confidence of patches if the best row could be taken for each frame, whatever came before it, and
-    so their upper bound; of the light only a few frames are looked at. Empty where there is no footage.
+    It is the confidence of patches if the best row could be taken for each frame, whatever came before it: an
+    upper bound. Of the light only a few frames are looked at. Empty where there is no footage.
     """
     from dubcli.media.decode import frames as decode
 
