@@ -51,6 +51,11 @@ class Choice(Document):
     engine: str
     why: str
 
+    @classmethod
+    def among(cls, folder: Path) -> bool:
+        """Whether an artifact's folder has one."""
+        return (folder / cls.FILE).is_file()
+
 
 @dataclass(frozen=True)
 class Placement:

@@ -137,6 +137,8 @@ class Face(Strict):
         skipped: all its other frames, in order, each range with the reason.
         curves: aperture; null for a face without cues.
         measures: quality; null where nothing was measured.
+        engine: the lip engine that drew it; null where the settings leave no choice.
+        why: the reason for that engine, where it is another than the settings name.
         encoded: difference of the upper face, which nothing changes, between both films after encoding, in
             thousandths of full scale; null where no picture was compared.
     """
@@ -155,6 +157,8 @@ class Face(Strict):
     skipped: tuple[Skip, ...]
     curves: Curves | None = None
     measures: Measures | None = None
+    engine: str | None = None
+    why: str = ""
     encoded: float | None = None
 
 

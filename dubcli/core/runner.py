@@ -203,8 +203,9 @@ class Runner:
     def _verify_inputs(self, stage: str) -> None:
         """Verify the artifacts that a stage is planned from: a changed byte would give another plan."""
         for name in stages.module(stage).STAGE.after:
-            for artifact in (self.view.artifacts[name].get(unit) for unit in ("film", "dub")):
-                if artifact:
+            own = self.view.artifacts[name]
+            for unit in own if name in stages.LEARNING else ("film", "dub"):
+                if artifact := own.get(unit):
                     small = [path for path in artifact.path.glob("*.json") if path.name != MANIFEST]
                     self._inputs.check(self.job.store, small)
 

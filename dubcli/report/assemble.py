@@ -146,6 +146,8 @@ def _face(subject: Subject, judged: verdict.Judgement | None) -> Face:
         if subject.cues
         else None,
         measures=subject.measured,
+        engine=subject.engine,
+        why=subject.why,
     )
 
 
@@ -327,6 +329,9 @@ def _warnings(
     yield from unmoved(faces)
     if failed:
         yield f"{failed} faces failed; the source's picture is kept there"
+    yield from sorted(
+        {f"{face.person}: {face.why}" for face in faces if face.name in work.facts.get("drawn", ())}
+    )
     for kind in ("redo", "look"):
         by: dict[str, list[str]] = {}
         for shot in shots:

@@ -72,6 +72,8 @@ class Subject:
         patched: (n,) frames that were changed.
         confidence: (n,) the lip engine's confidence.
         failed: whether its change failed.
+        engine: the lip engine that drew it, None where the settings leave no choice.
+        why: the reason for it, where it is another than the settings name.
         measured: its measures, None where there are none.
         aperture: (T,) measured in the dubbed picture, NaN where it was not.
     """
@@ -86,6 +88,8 @@ class Subject:
     patched: NDArray[np.int32]
     confidence: Curve
     failed: bool
+    engine: str | None
+    why: str
     measured: Measures | None
     aperture: Curve
 
@@ -226,6 +230,7 @@ class Work:
         if lips is not None and not failed and not rejected:
             placed = patches.Placement.load(lips)
             patched, confidence = placed.frames, placed.confidence
+        engine, why_drawn = self._drawn(name, lips) if len(patched) and lips else (None, "")
         arrays: dict[str, NDArray[Any]] = {}
         if motion is not None:
             rows = Motion.load(motion).arrays
@@ -262,9 +267,22 @@ class Work:
             patched=patched,
             confidence=confidence,
             failed=failed,
+            engine=engine,
+            why=why_drawn,
             measured=found,
             aperture=aperture,
         )
+
+    def _drawn(self, face: str, lips: Path) -> tuple[str | None, str]:
+        """The lip engine that drew a face, and the reason for it; nothing where there was no choice."""
+        reasons = self.facts.get("drawn")
+        if reasons is None:
+            return None, ""
+        if patches.Choice.among(lips):
+            choice = patches.Choice.load(lips)
+            return choice.engine, choice.why
+        engine = patches.PatchFacts.load(lips).engine
+        return engine, reasons.get(face, "") if engine == "exemplar" else ""
 
     def _explain(
         self,

@@ -115,6 +115,7 @@ function drawnFace(shot, face) {
     element("strong", face.person), element("span", `face ${face.name}`, { class: "soft" }),
     face.verdict && shot.faces.length > 1 ? element("span", face.verdict, { class: `tag ${face.verdict}` }) : null,
     element("span", `${face.changed} of ${face.stop - face.start} frames changed${sure}`, { class: "soft" }),
+    face.drawn ? element("span", `drawn by ${face.drawn}`, { class: "soft" }) : null,
   ])];
   if (face.reasons) parts.push(element("ul", face.reasons.map(([, verdict, text, advice]) =>
     element("li", [text, element("span", advice)], { class: verdict })), { class: "why" }));

@@ -192,6 +192,7 @@ def _face(report: Report, face: Face, shown: Shown | None, points: int) -> dict[
         "changed": face.frames_changed,
         "verdict": face.verdict,
         "confidence": face.confidence,
+        "drawn": f"{face.engine}: {face.why}" if face.why else face.engine,
         "reasons": [[one.measure, one.verdict, one.text, one.advice] for one in face.reasons],
         "cues": [[cue.start, cue.stop, cue.kind] for cue in face.cues],
         "skipped": [[skip.start, skip.stop, skip.reason] for skip in face.skipped],

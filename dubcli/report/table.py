@@ -12,7 +12,7 @@ from dubcli.artifacts.report import Face, Report, Shot
 _MEASURES = tuple(name for name, field in Measures.model_fields.items() if field.annotation is Measure)
 COLUMNS = (
     "shot", "start", "stop", "seconds", "timecode", "state", "face", "person", "verdict", "reasons", "advice",
-    "frames_changed", "frames_measured", "confidence", *_MEASURES,
+    "frames_changed", "frames_measured", "confidence", "engine", *_MEASURES,
     *(f"source_{name}" for name in _MEASURES),
 )  # fmt: skip
 
@@ -47,6 +47,7 @@ def _row(shot: Shot, face: Face | None) -> dict[str, Any]:
         "advice": "; ".join(dict.fromkeys(reason.advice for reason in face.reasons)),
         "frames_changed": face.frames_changed,
         "confidence": face.confidence,
+        "engine": face.engine,
     }
     if face.measures:
         pairs: dict[str, Measure] = {name: getattr(face.measures, name) for name in _MEASURES}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.edits import shotfile
+from dubcli.engines.registry import engine
 from dubcli.errors import CheckError, StoreError
 from dubcli.settings.layers import nearest
+from dubcli.stages.adapt import drawing
 from dubcli.stages.align import dub_engine
 from dubcli.stages.measure import given_back
+from dubcli.stages.train import learners
 
 _ROLES = (
     ("track", "tracks"),
@@ -19,7 +23,7 @@ _ROLES = (
     ("measure", "measure"),
 )
 
-STAGE = Stage("report", version=9, after=("remux", "measure"))
+STAGE = Stage("report", version=10, after=("remux", "measure"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -58,12 +62,30 @@ def units(job: JobView) -> list[Unit]:
                 "engines": [
                     ["tracker", settings.track.engine],
                     ["aligner", dub_engine(job)],
-                    ["lips", settings.lips.engine],
+                    *_lip_engines(job),
                 ],
+                **({"drawn": _reasons(job)} if learners(job) else {}),
             },
             cost=len(shots),
         )
     ]
+
+
+def _lip_engines(job: JobView) -> list[list[str]]:
+    """The lip engine of the settings, and those among which it chooses."""
+    info = engine("lips", job.settings.lips.engine)
+    return [["lips", name] for name in (info.name, *info.chooses)]
+
+
+def _reasons(job: JobView) -> dict[str, str]:
+    """Face → why `exemplar` draws it although the settings name another engine; of what planning decided."""
+    owners = Cast.load(job.one("cast").path).owners
+    found = {}
+    for name in job.all("lips"):
+        shot, _, number = name.partition(".")
+        if why := drawing(job, shot, owners[shot, int(number)].id).why:
+            found[name] = why
+    return found
 
 
 def run(task: Task) -> None:

@@ -71,8 +71,9 @@ def people(job: JobView, info: EngineInfo) -> set[str]:
 
 def needs(settings: TrainSettings) -> Needs:
     """What a unit needs that trains an engine or draws with it."""
-    memory = _LIBRARIES_BYTES + _BYTES_A_PIXEL * settings.size**2
-    return Needs(memory=memory, device="gpu" if settings.device == "cuda" else "cpu")
+    if settings.device == "cuda":
+        return Needs(memory=2 * _LIBRARIES_BYTES, device="gpu")
+    return Needs(memory=_LIBRARIES_BYTES + _BYTES_A_PIXEL * settings.size**2)
 
 
 def engine_settings(size: int, steps: int, device: str) -> dict[str, Any]:
@@ -93,8 +94,8 @@ def run(task: Task) -> None:
         else:
             left_out[person] = round(seconds, 2)
             task.warn(
-                f"{person} has {seconds:.1f} s of usable footage, and train.least_footage asks for {least:g}; "
-                "exemplar draws that mouth"
+                f"{person} has {seconds:.1f} s of usable footage, and train.least_footage asks for "
+                f"{least:g}; exemplar draws that mouth"
             )
     learn(task, enough, None, task.params["steps"], left_out)
 

@@ -32,8 +32,9 @@ class Stub:
 
 
 @pytest.fixture
-def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def notes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setattr(pool, "Worker", Stub)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(devices, "cores", lambda: 4)
     monkeypatch.setattr(devices, "memory", lambda: 5 * GB)
     return []

@@ -28,7 +28,7 @@ from dubcli.core.store import Store
 from dubcli.core.training import forecasts
 from dubcli.core.worker import serve
 from dubcli.engines import registry
-from dubcli.errors import CheckError, MemoryFullError, StoreError
+from dubcli.errors import CheckError, DubError, MemoryFullError, StoreError
 from dubcli.face import mesh
 from dubcli.settings.config import Settings
 from dubcli.stages import adapt, train
@@ -308,13 +308,14 @@ def test_weights_of_another_film_version_or_byte_are_refused(
     ],
 )
 def test_what_goes_wrong_in_training_keeps_its_own_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str, error: type[Exception], words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str, error: type[DubError], words: str
 ) -> None:
     here = place(tmp_path / "job", {"p01": 60})
     monkeypatch.setenv("DUBCLI_TEST_TRAINING", fails)
     request = here.request(here.unit("train", "film"), scratch.make(here.root, "e" * 64), batch=0.5)
     answer = serve(request, lambda message: None, Inputs())
     assert (answer["type"], answer["error"]) == ("error", error.__name__)
+    assert answer["code"] == error.exit_code
     assert words in answer["text"]
 
 
