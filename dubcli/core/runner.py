@@ -98,6 +98,8 @@ class Runner:
                         self._plan_ready()
                         if self._dispatch():
                             continue
+                    else:
+                        self._let_go()
                     if not self.hands and (self.fatal or stop.signum or not self._waits):
                         break
                     for worker, message in self.pool.messages():
@@ -255,6 +257,14 @@ class Runner:
             kept = scratch.make(self.job.root, work.row.key) if work.unit.scratch else None
             worker.send(work.unit, self.job.store, work.out, batch=work.batch, scratch=kept)
         return settled
+
+    def _let_go(self) -> None:
+        """End units that keep checkpoints: what others have done would be lost, and they may take hours."""
+        for worker, work in list(self.hands.items()):
+            if work.unit.scratch:
+                del self.hands[worker]
+                self.pool.drop(worker)
+                self._clear(work)
 
     def _say_waiting(self) -> None:
         """Say at once, and then once a minute, that there is nothing to do but to wait for the GPU."""

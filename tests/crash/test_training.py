@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from dubcli.artifacts.patches import Choice, PatchFacts, Placement
-from dubcli.artifacts.weights import TrainFacts, files
+from dubcli.artifacts.weights import SUFFIX, TrainFacts
 from dubcli.core.job import Job
 from dubcli.core.model import Task
 from dubcli.core.plan import DONE, plan
 from dubcli.engines import registry
-from dubcli.engines.lips import auto, exemplar
+from dubcli.engines.lips import LipWork, auto, exemplar
 from dubcli.errors import ExitCode
 from dubcli.settings.config import Settings
 from dubcli.stages import lips
@@ -78,13 +78,28 @@ def test_a_killed_training_is_continued_to_the_end(killed: Place) -> None:
     assert began[2]["because"].startswith("400 steps at 128 pixels on the processor")
 
     planned = json.loads(command(killed, "plan", str(killed.job), "--json").stdout)
-    assert [(row["stage"], row["unit"]) for row in planned["training"]][0] == ("train", "film")
-    assert 20.0 < planned["training"][0]["seconds"] < 21.0
+    first = planned["training"][0]
+    assert (first["stage"], first["unit"]) == ("train", "film")
+    assert 20.0 < first["seconds"] < 21.0
 
     # What waits to be continued is kept, what no setting asks for any more is not.
     pruned = command(killed, "cache", "prune", str(killed.job))
     assert pruned.returncode == 0, pruned.stderr
     assert kept.is_file()
+
+    # Ctrl-C does not wait for the end of what may take hours.
+    stopped = subprocess.Popen(
+        [*COMMAND, "run", str(killed.job), "--progress", "none"], env=killed.environment,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    before, end = kept.stat().st_mtime_ns, time.monotonic() + SECONDS
+    while kept.stat().st_mtime_ns == before and time.monotonic() < end:
+        time.sleep(0.05)
+    stopped.send_signal(signal.SIGINT)
+    _, text = stopped.communicate(timeout=10)
+    assert stopped.returncode == ExitCode.INTERRUPTED, text
+    assert kept.is_file()
+    assert killed.left_over() == []
 
     mended = command(
         killed, "run", str(killed.job), "--progress", "plain", **{learner.SPEED: "0", learner.FAILS: ""}
@@ -165,7 +180,12 @@ def test_auto_chooses_by_how_well_the_footage_fits(
     task = Task(unit.name, inputs, unit.params, unit.facts, "auto", tmp_path)
     bounds: list[Any] = []
     real = exemplar.confidence
-    monkeypatch.setattr(exemplar, "confidence", lambda work: bounds.append(real(work)) or bounds[-1])
+
+    def noted(work: LipWork) -> Any:
+        bounds.append(real(work))
+        return bounds[-1]
+
+    monkeypatch.setattr(exemplar, "confidence", noted)
     lips.run(task)
     lips.check(task)
     registry.engines.cache_clear()
@@ -190,4 +210,4 @@ def test_purging_removes_checkpoints(killed: Place) -> None:
     assert not (killed.job / "scratch").exists()
     assert "scratch" in json.loads(purged.stdout)["files_removed"]
     job = Job.open(killed.job)
-    assert not [path for key in job.store.keys() for path in files(job.store.path(key))]
+    assert not [path for path in job.store.objects.rglob("*") if path.suffix == SUFFIX]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dubcli.core import runner
+from dubcli.core import plan, runner
 from dubcli.core.gpu import Turn
 from dubcli.core.job import Job
 from dubcli.core.model import JobView, Needs, Stage, Unit
@@ -77,7 +77,7 @@ def test_a_run_waits_for_its_turn_and_says_so(tmp_path: Path, monkeypatch: pytes
     for name in ("film.mp4", "dub_fr.wav"):
         (tmp_path / name).write_bytes(b"x")
     job = Job.create_or_open(tmp_path / "film.mp4", tmp_path / "dub_fr.wav", Settings())
-    monkeypatch.setattr(runner.plan, "view", lambda job: JobView({}, Settings()))
+    monkeypatch.setattr(plan, "view", lambda job: JobView({}, Settings()))
     told: list[str] = []
     waiting = runner.Runner(job, lambda kind, **fields: told.append(fields.get("text", kind)), Selection())  # type: ignore[arg-type]
     unit = Unit(Stage("train", 1), "film", {}, {}, needs=Needs(device="gpu"))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from dubcli.media.patches import Patch
 
 FITS = 0.75
-"""Mean confidence from which footage fits a face: what is wrong with it is about twice what is just visible of
-the lips (`retrieval`). Set by hand."""
+"""Mean confidence from which footage fits a face: what is wrong with it is about twice what is just visible
+(`retrieval`). Set by hand."""
 
 
 def algorithms(paths: Mapping[str, Path]) -> dict[str, str]:
