@@ -30,7 +30,7 @@ $(1)/bin/python -m pip install --quiet --disable-pip-version-check -c constraint
 $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(HEADLESS)
 endef
 
-.PHONY: help demo test fuzz whisperx-test farm-test check format lint type man venv clean build install
+.PHONY: help demo test fuzz whisperx-test train-test farm-test check format lint type man venv clean build install
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -51,6 +51,9 @@ fuzz: venv ## Let the command line read 1,400 mutated files of every kind
 	rm -rf .fuzz
 	$(BIN)/python -m tests.fuzz .fuzz 1400
 	rm -rf .fuzz
+
+train-test: venv ## Dub FILM with AUDIO by produb, kill its training ten times, and compare with one left alone
+	$(BIN)/python -m bench.killed $(FILM) $(AUDIO)
 
 farm-test: venv ## Install Slurm from Debian's packages (as root), and test farms with it and with fifty kills
 	@PATH=$$PATH:/usr/sbin; for program in slurmctld slurmd sbatch munged; do \

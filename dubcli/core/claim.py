@@ -64,12 +64,18 @@ def changed_faces(view: JobView) -> dict[tuple[str, int], tuple[tuple[int, int],
 
 def _tools(job: Job, view: JobView) -> Iterator[Tool]:
     """The engines that took part, and the weights of the mouth model's prior."""
+    from dubcli.artifacts.patches import Choice
+
     seen: set[str] = set()
     for stage, kind in _KINDS.items():
-        for image in _preimages(job, view, stage):
+        for artifact in view.all(stage).values():
+            image = job.store.preimage(artifact.key) or {}
             if not image.get("engine"):
                 continue
             name, algorithm = image["engine"]
+            if Choice.among(artifact.path):  # it drew nothing itself
+                name = Choice.load(artifact.path).engine
+                algorithm = int(image.get("libraries", {}).get(name, algorithm))
             tool = Tool(
                 kind=kind,
                 name=name,

@@ -11,16 +11,17 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dubcli.artifacts import gallery
 from dubcli.engines.lips import LipWork, Trained, TrainWork
 from dubcli.engines.registry import EngineInfo
 from dubcli.errors import CheckError, MemoryFullError
-from dubcli.media.patches import Patch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dubcli.media.patches import Patch
 
 SPEED = "DUBCLI_TEST_STEP_SECONDS"
 """Names the seconds that a step takes."""
@@ -52,7 +53,10 @@ class Mean:
 
     def train(self, work: TrainWork) -> Trained:
         """Move a picture towards one texture after the other, drawn by lot."""
+        import numpy as np
         from safetensors.numpy import save_file
+
+        from dubcli.artifacts import gallery
 
         self._misbehave(work)
         shown = np.concatenate([np.array(gallery.load(path).texture) for path in work.galleries.values()])
@@ -92,6 +96,7 @@ class Mean:
     @staticmethod
     def _continued(scratch: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], int]:
         """Picture and step of the last checkpoint that is whole; the start where there is none."""
+        import numpy as np
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
@@ -117,6 +122,7 @@ class Mean:
 
 
 def _weights(folder: Path) -> NDArray[np.float64]:
+    import numpy as np
     from safetensors.numpy import load_file
 
     return np.asarray(load_file(folder / "mean.safetensors")["picture"], np.float64)

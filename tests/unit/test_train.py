@@ -20,9 +20,11 @@ from dubcli import stages
 from dubcli.artifacts import gallery, weights
 from dubcli.artifacts.cast import Cast, Person
 from dubcli.artifacts.cues import Cue, Cues
+from dubcli.artifacts.patches import Choice
 from dubcli.artifacts.weights import Learnt, TrainFacts
-from dubcli.core import keys, scratch
+from dubcli.core import claim, keys, scratch
 from dubcli.core.inputs import Inputs
+from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Source, Task, Unit
 from dubcli.core.store import Store
 from dubcli.core.training import forecasts
@@ -364,6 +366,17 @@ def test_training_is_foretold_for_the_film_and_each_person(
     assert after[0].because == "300 steps at 128 pixels on the processor, 100 frames of 2 people"
     plain = place(tmp_path / "plain", lips={"engine": "exemplar"})
     assert list(forecasts(plain.view, gathered=False)) == []
+
+
+def test_the_claim_names_the_engine_that_drew_and_not_the_one_that_chose(tmp_path: Path) -> None:
+    here = place(tmp_path / "job")
+    made = here.store.workspace()
+    Choice(engine="exemplar", why="the film's own footage fits at 0.80, at least 0.75").save(made)
+    image = {"stage": "lips", "engine": ["auto", 1], "libraries": {"exemplar": "4", "produb": "7"}}
+    here.view.artifacts["lips"] = {"00000048.0": here.store.put(image, made, {})}
+    job = Job(here.root, tmp_path, tmp_path, tmp_path, here.store, here.view.settings)
+    (tool,) = [one for one in claim._tools(job, here.view) if one.kind == "lips"]
+    assert (tool.name, tool.algorithm, tool.licence) == ("exemplar", 4, "Apache-2.0")
 
 
 def test_nothing_heavy_is_loaded_to_plan_or_to_foretell() -> None:
