@@ -34,9 +34,6 @@ def forecasts(job: JobView, *, gathered: bool) -> Iterator[Training]:
     Args:
         job: what is known of it.
         gathered: whether all footage is; without it, one person stands for all.
-
-    Raises:
-        DependencyError: an engine cannot be loaded.
     """
     settings = job.settings.train
     footage = _footage(job) if gathered else {}
@@ -66,7 +63,7 @@ def _of(
 ) -> Training:
     steps = settings.steps if stage == "train" else settings.person_steps
     asked = train.engine_settings(settings.size, steps, settings.device)
-    took = float(info.load().seconds(sum(footage.values()), asked))
+    took = info.training_seconds(sum(footage.values()), asked)
     where = "a CUDA device" if settings.device == "cuda" else "the processor"
     return Training(stage, unit, took, f"{steps} steps at {settings.size} pixels on {where}, {what}")
 

@@ -45,7 +45,9 @@ class EngineInfo:
             pinned, from the unit's `paths`; part of keys. It must import nothing heavy. "" for none.
         elsewhere: the setting that names another interpreter which has the package, "" for none.
         brought: the setting that names the weights it works with, which nobody ships, "" for none.
-        learns: whether it is trained on the film first (`engines.lips.LearningEngine`).
+        training: of an engine that is trained on the film first (`engines.lips.LearningEngine`),
+            `module:function` that forecasts the seconds of one training from the frames of footage (0 where
+            they are not known yet) and the settings of `TrainWork`. It must import nothing heavy.
         chooses: the engines among which it chooses face by face, if it draws nothing itself.
     """
 
@@ -61,8 +63,13 @@ class EngineInfo:
     libraries: str = ""
     elsewhere: str = ""
     brought: str = ""
-    learns: bool = False
+    training: str = ""
     chooses: tuple[str, ...] = ()
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is trained on the film first."""
+        return bool(self.training)
 
     @property
     def installed(self) -> bool:
@@ -97,6 +104,15 @@ class EngineInfo:
             paths: role → path of a unit that it is to do.
         """
         return dict(_attribute(self.libraries)(paths)) if self.libraries else {}
+
+    def training_seconds(self, frames: int, settings: Mapping[str, Any]) -> float:
+        """Forecast of the seconds that one training takes.
+
+        Args:
+            frames: of footage; 0 where that is not known yet.
+            settings: as in `engines.lips.TrainWork`.
+        """
+        return float(_attribute(self.training)(frames, settings))
 
     def load(self) -> Any:
         """Import and make the engine.

@@ -31,7 +31,13 @@ EVERY = 5
 """Steps between checkpoints."""
 
 mean = EngineInfo(
-    "lips", "mean", 1, "learner:Mean", "draws the mean of all mouths", "Apache-2.0", learns=True
+    "lips",
+    "mean",
+    1,
+    "learner:Mean",
+    "draws the mean of all mouths",
+    "Apache-2.0",
+    training="learner:seconds",
 )
 
 ENTRY_POINTS = """[dubcli.engines]
@@ -46,6 +52,11 @@ def install(folder: Path) -> Path:
     (made / "METADATA").write_text("Metadata-Version: 2.1\nName: learner\nVersion: 1.0\n")
     (made / "entry_points.txt").write_text(ENTRY_POINTS)
     return folder
+
+
+def seconds(frames: int, settings: Mapping[str, Any]) -> float:
+    """Seconds that training takes: its steps, and a millisecond for each frame."""
+    return float(os.environ.get(SPEED, "0")) * int(settings["steps"]) + frames / 1000
 
 
 class Mean:
@@ -77,10 +88,6 @@ class Mean:
         save_file({"picture": picture.astype(np.float32)}, work.out / "mean.safetensors")
         error = float(np.abs(shown - picture).mean())
         return Trained(steps, error, dict.fromkeys(work.galleries, 10.0 - error / 100))
-
-    def seconds(self, frames: int, settings: Mapping[str, Any]) -> float:
-        """A step takes no time worth mentioning, and looking at frames a little."""
-        return float(os.environ.get(SPEED, "0")) * int(settings["steps"]) + frames / 1000
 
     def patches(self, work: LipWork) -> Iterator[Patch]:
         """The default engine's patches, tinted with the mean of what was learnt."""

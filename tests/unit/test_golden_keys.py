@@ -156,7 +156,7 @@ def _artifact(path: Path, content: str, documents: tuple[Document, ...]) -> Arti
 def builtin() -> tuple[EngineInfo, ...]:
     """All engines of dubcli's own, with the one that learns."""
     known = {info.name for info in registry.BUILTIN if info.kind == "lips"}
-    made_up = EngineInfo("lips", "produb", 1, "", "", "Apache-2.0", learns=True)
+    made_up = EngineInfo("lips", "produb", 1, "", "", "Apache-2.0", training="made_up:seconds")
     return registry.BUILTIN if "produb" in known else (*registry.BUILTIN, made_up)
 
 

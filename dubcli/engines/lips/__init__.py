@@ -119,10 +119,7 @@ class Trained:
 
 
 class LearningEngine(LipEngine, Protocol):
-    """A lip engine that learns from the film first; `EngineInfo.learns` says which are.
-
-    Its module must import nothing heavier than numpy at its top: planning asks for `seconds`.
-    """
+    """A lip engine that learns from the film first; `EngineInfo.training` says which do, and how long."""
 
     def train(self, work: TrainWork) -> Trained:
         """Write weights that depend on nothing but footage, settings and the kind of device.
@@ -130,14 +127,5 @@ class LearningEngine(LipEngine, Protocol):
         Raises:
             MemoryFullError: no batch was small enough for the device.
             CheckError: the loss stayed without a number after going back to a checkpoint.
-        """
-        ...
-
-    def seconds(self, frames: int, settings: Mapping[str, Any]) -> float:
-        """Forecast of the time that one training takes.
-
-        Args:
-            frames: of footage; 0 where that is not known yet.
-            settings: as in `TrainWork`.
         """
         ...
