@@ -39,7 +39,8 @@ def forecasts(job: JobView, *, gathered: bool) -> Iterator[Training]:
     footage = _footage(job) if gathered else {}
     for info in train.learners(job).values():
         if gathered and footage:
-            what = f"{sum(footage.values())} frames of {len(footage)} people"
+            who = "1 person" if len(footage) == 1 else f"{len(footage)} people"
+            what = f"{sum(footage.values())} frames of {who}"
             yield _of(info, settings, "train", train.unit_name(job, "film", info), footage, what)
             for person in sorted(footage.keys() & train.people(job, info)) if settings.person_steps else ():
                 own = {person: footage[person]}
@@ -47,7 +48,7 @@ def forecasts(job: JobView, *, gathered: bool) -> Iterator[Training]:
                 yield _of(info, settings, "adapt", name, own, f"{footage[person]} frames")
         elif not gathered:
             name = train.unit_name(job, "film", info)
-            yield _of(info, settings, "train", name, {}, "whose footage is not gathered yet")
+            yield _of(info, settings, "train", name, {}, "for the film; its footage is not gathered yet")
             if settings.person_steps:
                 yield _of(info, settings, "adapt", "…", {}, "for each person")
 

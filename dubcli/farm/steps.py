@@ -9,7 +9,8 @@ from pathlib import Path
 from dubcli import stages
 from dubcli.core import plan
 from dubcli.core.job import Job
-from dubcli.core.model import Needs, Unit
+from dubcli.core.model import JobView, Needs, Unit
+from dubcli.stages import lips, train
 
 NOTICE_SECONDS = 300
 """How long before a limit a task is asked to stop, and how long it may then take; set by hand."""
@@ -53,12 +54,11 @@ def steps(job: Job, shards: int, workers: int) -> Iterator[Step]:
         known.setdefault(row.stage, []).extend([row.unit] if row.unit else [])
     view = plan.view(job)
     view.artifacts["probe"] = {r.unit.name: r.artifact for r in rows if r.unit and r.artifact}
-    pictures = view.picture_needs
+    unknown = _unknown_needs(view)
     own = stages.order(view)
     for name in own:
         dealt = name in stages.BY_SHOT
-        # Until a stage's units are known, it is taken to work on pictures: that needs most.
-        needs = [unit.needs for unit in known[name]] or [pictures if dealt else Needs()]
+        needs = [unit.needs for unit in known[name]] or [unknown.get(name, Needs())]
         count = workers if dealt else min(workers, max(1, len(known[name])))
         memory = count * max(one.memory for one in needs)
         yield Step(
@@ -69,6 +69,16 @@ def steps(job: Job, shards: int, workers: int) -> Iterator[Step]:
             memory=-(-memory // (1 << 20)),
             gpu=any(one.device == "gpu" for one in needs),
         )
+
+
+def _unknown_needs(view: JobView) -> dict[str, Needs]:
+    """Stage → the needs of its units until these are known: what goes by shots is taken to need most."""
+    found = dict.fromkeys(stages.BY_SHOT, view.picture_needs)
+    if learns := train.learners(view):
+        network = train.needs(view.settings.train)
+        found |= dict.fromkeys(stages.LEARNING, network)
+        found["lips"] = lips.needs(view, next(iter(learns.values())))
+    return found
 
 
 def outside(job: Job) -> list[Path]:

@@ -54,13 +54,13 @@ def units(job: JobView) -> list[Unit]:
                 facts={"track": int(number)},
                 engine=drawn.engine,
                 cost=shots[shot].stop - shots[shot].start,
-                needs=_needs(job, drawn.engine),
+                needs=needs(job, drawn.engine),
             )
         )
     return found
 
 
-def _needs(job: JobView, info: EngineInfo) -> Needs:
+def needs(job: JobView, info: EngineInfo) -> Needs:
     """What drawing with an engine needs: of one that learns, its device and memory as well."""
     pictures = job.picture_needs
     if learner(info) is None:

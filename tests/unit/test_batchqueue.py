@@ -159,6 +159,14 @@ def test_a_signal_reaches_the_jobs(make: Callable[..., list[Entry]]) -> None:
     assert ended["a_fr"] == ExitCode.ENGINE  # this program knows no better than to die of the signal
 
 
+def test_a_batch_forecasts_what_its_films_train_once(make: Callable[..., list[Entry]]) -> None:
+    found = make(a_fr="0 0", a_de="0 0", b_fr="0 0")
+    lengths = {entry.film: Length(5000, 2.0, 10_000_000) for entry in found}
+    plain = Forecast(found, lengths, 1).seconds(0.0)
+    training = [{"train": 600.0, "adapt": 60.0}] * 3
+    assert Forecast(found, lengths, 1, training).seconds(0.0) == pytest.approx(plain + 2 * 660.0)
+
+
 def test_a_forecast_learns_from_what_it_sees(make: Callable[..., list[Entry]]) -> None:
     """A machine half as fast as the one that was measured: the first job says so."""
     found = make(a_fr="0 0", a_de="0 0", b_fr="0 0", b_de="0 0")

@@ -95,6 +95,37 @@ def test_a_run_of_one_stage_ends_at_all_of_it() -> None:
     assert tally.fraction == 1.0
 
 
+def test_training_counts_by_its_forecast_and_for_nothing_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+
+    def half_way(seconds: float | None) -> progress.Tally:
+        clock[0] = 0.0
+        tally = progress.Tally()
+        events = Events(None, tally)
+        events("run.start", film="film.mp4")
+        events("stage.plan", stage="track", units=1, run=1)
+        clock[0] = 30.0
+        events("unit.done", stage="track", unit="00000000", seconds=30.0, cost=1)
+        if seconds:
+            events("stage.plan", stage="train", units=1, run=1, seconds=seconds)
+        return tally
+
+    plain = sum(share for stage, share in progress.SHARES.items() if stage not in progress.LEARNING)
+    track = progress.SHARES["track"]
+    assert half_way(None).fraction == pytest.approx(track / plain)
+    # A second of this run is worth a thirtieth of the share that took thirty.
+    assert half_way(300.0).fraction == pytest.approx(track / (plain + track * 10))
+    alone = progress.Tally()
+    events = Events(None, alone)
+    events("run.start", film="film.mp4", only="train")
+    events("stage.plan", stage="train", units=1, run=1, seconds=300.0)
+    events("progress", stage="train", unit="film", done=1, total=4)
+    assert alone.fraction == 0.25
+
+
 def test_a_signal_in_the_midst_of_a_line_does_not_hang() -> None:
     class Interrupted(io.StringIO):
         def write(self, text: str) -> int:

@@ -22,7 +22,7 @@ from dubcli.artifacts.cast import Cast, Person
 from dubcli.artifacts.cues import Cue, Cues
 from dubcli.artifacts.patches import Choice
 from dubcli.artifacts.weights import Learnt, TrainFacts
-from dubcli.core import claim, keys, scratch
+from dubcli.core import claim, keys, plan, scratch
 from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Source, Task, Unit
@@ -32,9 +32,11 @@ from dubcli.core.worker import serve
 from dubcli.engines import registry
 from dubcli.errors import CheckError, DubError, MemoryFullError, StoreError
 from dubcli.face import mesh
+from dubcli.farm.steps import Step, steps
 from dubcli.settings.config import Settings
 from dubcli.stages import adapt, train
 from tests.crash.harness import ENGINES
+from tests.engines import learner
 from tests.unit.test_golden_keys import MEDIA, SHOTS
 
 PEOPLE = {"p01": 60, "p02": 40, "p03": 4}
@@ -45,8 +47,6 @@ PEOPLE = {"p01": 60, "p02": 40, "p03": 4}
 def engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The engine that learns is registered, and stands in for the one that `auto` chooses as well."""
     monkeypatch.syspath_prepend(str(ENGINES))
-    from tests.engines import learner
-
     others = tuple(info for info in registry.BUILTIN if info.name != "produb")
     monkeypatch.setattr(
         registry, "BUILTIN", (*others, learner.mean, dataclasses.replace(learner.mean, name="produb"))
@@ -198,27 +198,33 @@ def test_auto_leaves_a_person_to_exemplar_whom_training_did_not_help(tmp_path: P
 def test_a_training_killed_ten_times_ends_with_the_weights_of_one_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = place(tmp_path / "killed")
-    alone = place(tmp_path / "alone").do("train", "film")
+    here = place(tmp_path / "killed", train={"steps": 1000})
+    alone = place(tmp_path / "alone", train={"steps": 1000}).do("train", "film")
+    from safetensors.numpy import load_file
+
     unit = here.unit("train", "film")
     key = keys.digest(keys.preimage(unit))
-    monkeypatch.setenv("DUBCLI_TEST_STEP_SECONDS", "0.01")
+    monkeypatch.setenv(learner.SPEED, "0.01")
     kept = scratch.make(here.root, key)
-    lot, begun = random.Random(13), 0
+    lot, last = random.Random(13), kept / "checkpoint.safetensors"
     for number in range(10):
         child = os.fork()
         if not child:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             serve(here.request(unit, kept), lambda message: None, Inputs())
             os._exit(0)
-        time.sleep(lot.uniform(0.05, 0.15))
+        before, end = last.stat().st_mtime_ns if last.exists() else 0, time.monotonic() + 30
+        while number % 3 and time.monotonic() < end:  # and each third at once, before it has come to anything
+            if last.exists() and last.stat().st_mtime_ns != before:
+                break
+            time.sleep(0.002)
+        time.sleep(lot.uniform(0, 0.1))
         os.kill(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL
-        begun += (kept / "checkpoint.safetensors").exists()
         if number == 4:  # a power cut in the midst of writing
             (kept / "unfinished").write_bytes(b"half")
-    assert begun > 5
-    monkeypatch.setenv("DUBCLI_TEST_STEP_SECONDS", "0")
+    assert load_file(last)["step"][0] >= 6 * learner.EVERY, "each went on where the last had come to"
+    monkeypatch.setenv(learner.SPEED, "0")
     done = here.do("train", "film")
     (one,), (other,) = weights.files(done.path), weights.files(alone.path)
     assert one.read_bytes() == other.read_bytes()
@@ -313,7 +319,7 @@ def test_what_goes_wrong_in_training_keeps_its_own_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str, error: type[DubError], words: str
 ) -> None:
     here = place(tmp_path / "job", {"p01": 60})
-    monkeypatch.setenv("DUBCLI_TEST_TRAINING", fails)
+    monkeypatch.setenv(learner.FAILS, fails)
     request = here.request(here.unit("train", "film"), scratch.make(here.root, "e" * 64), batch=0.5)
     answer = serve(request, lambda message: None, Inputs())
     assert (answer["type"], answer["error"]) == ("error", error.__name__)
@@ -355,7 +361,7 @@ def test_weights_that_are_no_numbers_are_not_committed(tmp_path: Path, value: An
 def test_training_is_foretold_for_the_film_and_each_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DUBCLI_TEST_STEP_SECONDS", "2")
+    monkeypatch.setenv(learner.SPEED, "2")
     here = place(tmp_path / "job")
     before = [(one.stage, one.unit, one.seconds) for one in forecasts(here.view, gathered=False)]
     assert before == [("train", "film", 600.0), ("adapt", "…", 80.0)]
@@ -377,6 +383,32 @@ def test_the_claim_names_the_engine_that_drew_and_not_the_one_that_chose(tmp_pat
     job = Job(here.root, tmp_path, tmp_path, tmp_path, here.store, here.view.settings)
     (tool,) = [one for one in claim._tools(job, here.view) if one.kind == "lips"]
     assert (tool.name, tool.algorithm, tool.licence) == ("exemplar", 4, "Apache-2.0")
+
+
+def test_a_farm_trains_on_its_gpus_and_has_no_step_for_what_is_not_trained(tmp_path: Path) -> None:
+    for name in ("film.mp4", "dub_fr.wav"):
+        (tmp_path / name).write_bytes(b"x")
+
+    def probed(**settings: Any) -> dict[str, Step]:
+        values = Settings.model_validate(settings)
+        job = Job.create_or_open(tmp_path / "film.mp4", tmp_path / "dub_fr.wav", values)
+        job.read_sources()
+        for unit in stages.module("probe").units(plan.view(job)):
+            made = job.store.workspace()
+            MEDIA.save(made)
+            job.store.put(keys.preimage(unit), made, {})
+        return {step.stage: step for step in steps(job, shards=4, workers=2)}
+
+    plain = probed()
+    assert not set(stages.LEARNING) & set(plain)
+    assert "adapt" not in plain["lips"].after
+    assert not any(step.gpu for step in plain.values())
+    own = probed(lips={"engine": "mean"}, train={"device": "cuda"})
+    assert {name for name, step in own.items() if step.gpu} == {"train", "adapt", "lips"}
+    assert (own["train"].tasks, own["adapt"].tasks) == (1, 4)
+    assert "adapt" in own["lips"].after
+    assert own["lips"].memory > plain["lips"].memory
+    assert not any(step.gpu for step in probed(lips={"engine": "mean"}).values())
 
 
 def test_nothing_heavy_is_loaded_to_plan_or_to_foretell() -> None:
