@@ -56,8 +56,9 @@ def shortage(error: BaseException, where: str = "") -> TemporaryError | None:
         words = "" if ours else str(one)
         if number in _DISK or _contains_any(words, _DISK_WORDS):
             return disk_full(str(getattr(one, "filename", None) or where))
-        named = isinstance(one, MemoryError) or type(one).__name__ == "OutOfMemoryError"
-        if named or number in _MEMORY or _contains_any(words, _MEMORY_WORDS):
+        if type(one).__name__ == "OutOfMemoryError":
+            return device_full(words)
+        if isinstance(one, MemoryError) or number in _MEMORY or _contains_any(words, _MEMORY_WORDS):
             return memory_full()
     return None
 
@@ -93,6 +94,12 @@ def disk_full(where: str) -> DiskFullError:
 def memory_full() -> MemoryFullError:
     """The error for exhausted memory."""
     return MemoryFullError("out of memory; close other programs, or use fewer workers (--workers 1)")
+
+
+def device_full(words: str) -> MemoryFullError:
+    """The error for exhausted memory of a GPU, with what torch says was asked for and what was there."""
+    sizes = ". ".join(words.split(". ")[:3]).strip().rstrip(".") or "out of memory on the GPU"
+    return MemoryFullError(f"{sizes}; close other programs that use it, or lower train.size")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

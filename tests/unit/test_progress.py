@@ -11,6 +11,7 @@ import pytest
 
 from dubcli.cli import progress
 from dubcli.core.events import Events
+from dubcli.stages import LEARNING
 
 
 def story(listener: object) -> None:
@@ -99,7 +100,7 @@ def test_training_counts_by_its_forecast_and_for_nothing_where_there_is_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
 
     def half_way(seconds: float | None) -> progress.Tally:
         clock[0] = 0.0
@@ -113,7 +114,7 @@ def test_training_counts_by_its_forecast_and_for_nothing_where_there_is_none(
             events("stage.plan", stage="train", units=1, run=1, seconds=seconds)
         return tally
 
-    plain = sum(share for stage, share in progress.SHARES.items() if stage not in progress.LEARNING)
+    plain = sum(share for stage, share in progress.SHARES.items() if stage not in LEARNING)
     track = progress.SHARES["track"]
     assert half_way(None).fraction == pytest.approx(track / plain)
     # A second of this run is worth a thirtieth of the share that took thirty.

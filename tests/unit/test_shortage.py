@@ -111,3 +111,14 @@ def test_a_signal_means_memory_where_memory_is_limited(monkeypatch: pytest.Monke
         monkeypatch.setattr(resource, "getrlimit", lambda kind, limit=limit: (limit, limit))
         assert [by_signal(n) for n in (signal.SIGABRT, signal.SIGSEGV)] == [expected, expected]
         assert not by_signal(signal.SIGTERM)
+
+
+def test_a_full_gpu_is_told_with_what_was_asked_for_and_what_was_there() -> None:
+    error = OutOfMemoryError(
+        "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 139.81 GiB of which "
+        "1.25 GiB is free. Including non-PyTorch memory, this process has 9.00 GiB memory in use."
+    )
+    assert str(shortage(error)) == (
+        "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 139.81 GiB of which "
+        "1.25 GiB is free; close other programs that use it, or lower train.size"
+    )
