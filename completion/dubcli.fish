@@ -331,7 +331,7 @@ complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_s
 complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes compare' -a note -d 'Write a note on a shot, and decide nothing.'
 complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes compare' -a reopen -d 'Take decisions back; notes stay.'
 complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes compare' -a takes -d 'List the takes of a shot, and what differs from each to the next.'
-complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes compare' -a compare -d 'Write a clip of a shot with the film'\''s own picture and takes side by side.'
+complete -c dubcli -n '__fish_seen_subcommand_from review; and not __fish_seen_subcommand_from list approve reject note reopen takes compare' -a compare -d 'Write a clip of a shot with its takes side by side.'
 complete -c dubcli -n '__fish_seen_subcommand_from review' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from review; and __fish_seen_subcommand_from list' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from review; and __fish_seen_subcommand_from list' -l state -r -a 'open approved rejected' -d 'Only shots in this state'

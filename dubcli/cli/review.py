@@ -241,7 +241,7 @@ def compare(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Write a clip of a shot with the film's own picture and takes side by side.
+    """Write a clip of a shot with its takes side by side.
 
     Without --take: the last takes, three at most. The clip goes into the job's folder proof.
     """
