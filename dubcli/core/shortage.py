@@ -1,4 +1,4 @@
-"""Recognises that memory or disk space ran out: libraries report that in many ways."""
+"""Errors of the machine in words: libraries report in many ways that memory or disk space ran out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import errno
 import resource
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dubcli.errors import (
     CheckError,
@@ -14,8 +16,13 @@ from dubcli.errors import (
     DubError,
     EngineError,
     MemoryFullError,
+    StoreError,
     TemporaryError,
+    UsageError,
 )
+
+if TYPE_CHECKING:
+    from dubcli.core.job import Job
 
 _DISK = {errno.ENOSPC, errno.EDQUOT}
 # A process or a thread that cannot be started for lack of memory is reported as "try again".
@@ -112,3 +119,24 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _contains_any(text: str, words: tuple[str, ...]) -> bool:
     lower = text.lower()
     return any(word in lower for word in words)
+
+
+def translated(error: OSError | DubError, job: Job) -> DubError:
+    """The error to show for an error of the file system.
+
+    Raises:
+        OSError: it is none of the expected ones.
+    """
+    if isinstance(error, DubError):
+        return error
+    where = Path(error.filename or job.root)
+    if short := shortage(error, str(where)):
+        return short
+    in_store = where.is_relative_to(job.store.root) or job.store.root.is_relative_to(where)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        reason = (error.strerror or "it is not allowed").lower()
+        places = "another store with --store DIR" if in_store else "other places with --job DIR and -o FILE"
+        return UsageError(f"cannot write to {where} ({reason}); choose {places}")
+    if isinstance(error, FileNotFoundError) and in_store:
+        return StoreError(job.store.deleted_message())
+    raise error

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dubcli.core import plan, runner
+from dubcli.core import plan, scheduler
 from dubcli.core.gpu import Turn
 from dubcli.core.job import Job
 from dubcli.core.model import JobView, Needs, Stage, Unit
@@ -79,9 +79,10 @@ def test_a_run_waits_for_its_turn_and_says_so(tmp_path: Path, monkeypatch: pytes
     job = Job.create_or_open(tmp_path / "film.mp4", tmp_path / "dub_fr.wav", Settings())
     monkeypatch.setattr(plan, "view", lambda job: JobView({}, Settings()))
     told: list[str] = []
-    waiting = runner.Runner(job, lambda kind, **fields: told.append(fields.get("text", kind)), Selection())  # type: ignore[arg-type]
+    events: Any = lambda kind, **fields: told.append(fields.get("text", kind))  # noqa: E731
+    waiting = scheduler.Scheduler(job, events, Selection())
     unit = Unit(Stage("train", 1), "film", {}, {}, needs=Needs(device="gpu"))
-    waiting.queue.append(runner._Work(Row("train", unit, "a" * 64), unit))
+    waiting.queue.append(scheduler._Work(Row("train", unit, "a" * 64), unit))
     hired: list[Any] = []
     monkeypatch.setattr(waiting.pool, "hire", lambda unit, fresh: hired.append(unit))
     other = Turn()
@@ -91,7 +92,7 @@ def test_a_run_waits_for_its_turn_and_says_so(tmp_path: Path, monkeypatch: pytes
     assert told == ["waits for the GPU, which another run uses"]
     waiting._dispatch()
     assert len(told) == 1, "once a minute"
-    waiting._said_waiting -= runner.WAITING_SECONDS
+    waiting._said_waiting -= scheduler.WAITING_SECONDS
     waiting._dispatch()
     assert len(told) == 2
     assert not hired
