@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from typing import Any
 
@@ -48,42 +48,92 @@ _LIGHT_LOOKS = 3  # frames whose light is looked at to judge a whole face; light
 _EDIT_REACH = 5  # frames around an edit of the curves in which other rows may be chosen
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """One frame that is rendered and not yet a patch; positions are pixels of its picture.
+
+    Attributes:
+        t: its index among the frames of the work.
+        row: of the gallery, that it was rendered from.
+        cost: of that row.
+        face: the source.
+        target: (478, 2) the mesh that was asked for.
+        depth: (478,) its depth, in pixels of the same scale.
+        picture: (H, W, 3) float32 0–1.
+        alpha: (H, W) float32 0–1.
+    """
+
+    t: int
+    row: int
+    cost: float
+    face: render.Face
+    target: Floats
+    depth: Floats
+    picture: NDArray[np.float32]
+    alpha: NDArray[np.float32]
+
+
 class ExemplarEngine:
     """Composites the actor's own reference frames, warped to the target mouth."""
 
     def patches(self, work: LipWork) -> Iterator[Patch]:
         """Patches of all frames whose weight is above 0; none where the gallery is empty."""
-        from dubcli.media.decode import frames as decode
+        plan = prepare(work)
+        for frame in rendered(plan) if plan else ():
+            yield plan.finish(frame, frame.picture)
 
-        footage = _footage(work)
-        if not len(footage):
-            return
-        plan = _Plan(work, footage)
-        done, previous_row = 0, NO_ROW
-        lights: deque[NDArray[np.float32]] = deque(maxlen=_HISTORY)
-        grains: deque[float] = deque(maxlen=_HISTORY)
-        for start, stop in plan.chunks():
-            first = int(work.frames[start])
-            pictures: list[NDArray[Any]] = []
-            for frame in decode(work.film, work.video, work.pts, first, first + stop - start, work.digests):
-                pictures.append(cut(frame, plan.corner(start + len(pictures)), plan.size))
-                work.report(done, plan.count)
-            faces, flat = plan.faces(start, pictures)
-            rows, cost = plan.choose(start, flat, previous_row)
-            active = [t for t in range(start, stop) if plan.weight[t] > 0]
-            jobs = ((t, faces[t - start], rows[t - start]) for t in active)
-            drawings = ahead.each(plan.draw, jobs, plan.ahead, _THREADS)
-            for t, drawn in zip(active, drawings, strict=True):
-                row, row_cost = int(rows[t - start]), float(cost[t - start])
-                if row not in (previous_row, previous_row + 1):
-                    lights.clear()
-                lights.append(drawn.light)
-                grains.append(drawn.grain)
-                previous_row = row
-                light, grain = _followed(lights), sum(grains) / len(grains)
-                yield plan.finish(t, *render.join(drawn, light, grain, plan.size_at[t]), row_cost)
-                done += 1
-                work.report(done, plan.count)
+
+def prepare(work: LipWork) -> Plan | None:
+    """What the frames of a work share; None where there is no footage to render them from."""
+    footage = _footage(work)
+    return Plan(work, footage) if len(footage) else None
+
+
+def rendered(plan: Plan) -> Iterator[Rendered]:
+    """All frames whose weight is above 0, in order."""
+    from dubcli.media.decode import frames as decode
+
+    work = plan.work
+    done, previous_row, steady = 0, NO_ROW, Steady()
+    for start, stop in plan.chunks():
+        first = int(work.frames[start])
+        pictures: list[NDArray[Any]] = []
+        for frame in decode(work.film, work.video, work.pts, first, first + stop - start, work.digests):
+            pictures.append(cut(frame, plan.corner(start + len(pictures)), plan.size))
+            work.report(done, plan.count)
+        faces, flat = plan.faces(start, pictures)
+        rows, cost = plan.choose(start, flat, previous_row)
+        active = [t for t in range(start, stop) if plan.weight[t] > 0]
+        jobs = ((t, faces[t - start], rows[t - start]) for t in active)
+        drawings = ahead.each(plan.draw, jobs, plan.ahead, _THREADS)
+        for t, drawn in zip(active, drawings, strict=True):
+            previous_row = int(rows[t - start])
+            picture, alpha = steady.joined(drawn, previous_row, plan.size_at[t])
+            target = plan.target[t] - plan.origin[t]
+            row_cost, face = float(cost[t - start]), faces[t - start]
+            yield Rendered(t, previous_row, row_cost, face, target, plan.depth[t], picture, alpha)
+            done += 1
+            work.report(done, plan.count)
+
+
+class Steady:
+    """Light and grain averaged over consecutive frames of one run, which no frame shows alone."""
+
+    def __init__(self) -> None:
+        self._row = NO_ROW
+        self._lights: deque[NDArray[np.float32]] = deque(maxlen=_HISTORY)
+        self._grains: deque[float] = deque(maxlen=_HISTORY)
+
+    def joined(
+        self, drawn: render.Layers, row: int, eyes: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Picture and mask of the frame that follows, of that row and size of the face."""
+        if row not in (self._row, self._row + 1):
+            self._lights.clear()
+        self._lights.append(drawn.light)
+        self._grains.append(drawn.grain)
+        self._row = row
+        return render.join(drawn, _followed(self._lights), sum(self._grains) / len(self._grains), eyes)
 
 
 def confidence(work: LipWork) -> NDArray[np.float32]:
@@ -136,12 +186,13 @@ def _footage(work: LipWork) -> Gallery:
     return joined(gallery, added)
 
 
-class _Plan:
+class Plan:
     """Data of a unit that does not depend on its pixels.
 
     Attributes:
         mesh: (T, 478, 3) source mesh without jitter, in pixels of the raster.
-        target: (T, 478, 2) target positions of its points.
+        target: (T, 478, 2) target positions of its points; depth: (T, 478).
+        head_pose: (T) of the source, in pixels of the raster.
         weight: (T,) how much to change, 0–1.
         pixels: (T,) opacity of the patch, 0–1.
         size: width and height of every patch.
@@ -152,8 +203,10 @@ class _Plan:
         self.work, self.gallery = work, gallery
         head_pose, source, canonical = canonical_meshes(work.track, work.frames, work.shape, gallery.head)
         self.mesh = pose.from_canonical(source, head_pose)
-        self.target = pose.from_canonical(canonical, head_pose)[:, :, :2]
-        self.shape, self.angles, self.size_at = canonical[:, _MOUTH], pose.angles(head_pose), head_pose.scale
+        wanted = pose.from_canonical(canonical, head_pose)
+        self.target, self.depth = wanted[:, :, :2], wanted[:, :, 2]
+        self.head_pose, self.size_at = head_pose, head_pose.scale
+        self.shape, self.angles = canonical[:, _MOUTH], pose.angles(head_pose)
         self.weight, self.pixels = work.weight, np.array(work.weight, np.float32)
         self.active, self.edited = work.weight > 0, None
         if work.found is not None:
@@ -165,7 +218,8 @@ class _Plan:
             self.edited = ndimage.maximum_filter1d(changed, 2 * _EDIT_REACH + 1, mode="constant")
         self.appearance = occlusion.fit(gallery.texture)
         self.count = int((work.weight > 0).sum())
-        self.gallery_mesh, self.gallery_size = _smoothed_runs(gallery)
+        self.gallery_mesh, gallery_pose = smoothed_runs(gallery)
+        self.gallery_size = gallery_pose.scale
         self.size, self.origin = self._boxes()
 
     def chunks(self) -> list[tuple[int, int]]:
@@ -253,25 +307,23 @@ class _Plan:
 
     def footage(self, row: int) -> render.Face:
         """Reference frame of that row, in pixels of its crop."""
-        occluded = self.gallery.occlusion[row]
-        mesh = self.gallery_mesh[row] - (*self.gallery.origin[row], 0)
-        return render.Face(self.gallery.crop[row], mesh, _UNIT * occluded if occluded.any() else None)
+        return face_of(self.gallery, self.gallery_mesh, row)
 
-    def finish(self, t: int, picture: NDArray[np.float32], alpha: NDArray[np.float32], cost: float) -> Patch:
-        """The patch of frame t in the film's own depth, whose mask is 0 outside the picture."""
+    def finish(self, frame: Rendered, picture: NDArray[np.float32]) -> Patch:
+        """The patch of a frame in the film's own depth, whose mask is 0 outside the picture."""
         kind = np.uint16 if self.work.video.bit_depth > 8 else np.uint8
         full = np.float32(np.iinfo(kind).max)
-        x, y = self.corner(t)
-        matte = np.zeros_like(alpha)
+        x, y = self.corner(frame.t)
+        matte = np.zeros_like(frame.alpha)
         width, height = self.work.video.square
         inside = slice(max(0, -y), max(0, height - y)), slice(max(0, -x), max(0, width - x))
-        matte[inside] = alpha[inside] * self.pixels[t]
+        matte[inside] = frame.alpha[inside] * self.pixels[frame.t]
         return Patch(
-            frame=int(self.work.frames[t]),
+            frame=int(self.work.frames[frame.t]),
             origin=(x, y),
             rgb=np.rint(picture * full).astype(kind),
             mask=np.rint(matte * full).astype(kind),
-            confidence=float(np.exp(-cost / _CONFIDENCE_COST)),
+            confidence=float(np.exp(-frame.cost / _CONFIDENCE_COST)),
         )
 
     def _boxes(self) -> tuple[tuple[int, int], NDArray[np.int32]]:
@@ -312,18 +364,28 @@ def smoothed(shapes: Floats, frames: float) -> NDArray[np.float32]:
     return np.asarray(ndimage.correlate1d(np.asarray(shapes, np.float32), kernel, axis=0, mode="nearest"))
 
 
-def _smoothed_runs(gallery: Gallery) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Meshes of the gallery without jitter, (N, 478, 3), and their sizes (N,) in pixels."""
+def smoothed_runs(gallery: Gallery) -> tuple[NDArray[np.float32], pose.Transform]:
+    """Meshes of the gallery without jitter, (N, 478, 3), and the head poses (N) that they have."""
     mesh = np.array(gallery.mesh)
-    size = np.zeros(len(mesh))
+    scale, rotation, shift = np.zeros(len(mesh)), np.zeros((len(mesh), 3, 3)), np.zeros((len(mesh), 3))
     for number in np.unique(gallery.run):
         rows = np.flatnonzero(gallery.run == number)
         head_pose = pose.canonical_transform(mesh[rows], gallery.head, _SMOOTHING)
         mesh[rows] = pose.from_canonical(
             smoothed(pose.to_canonical(mesh[rows], head_pose), _SMOOTHING), head_pose
         )
-        size[rows] = head_pose.scale
-    return mesh, size
+        scale[rows], rotation[rows], shift[rows] = head_pose.scale, head_pose.rotation, head_pose.shift
+    return mesh, pose.Transform(scale, rotation, shift)
+
+
+def face_of(gallery: Gallery, mesh: Floats, row: int) -> render.Face:
+    """Reference frame of a row, in pixels of its crop; `mesh` (N, 478, 3) is that of `smoothed_runs`."""
+    occluded = gallery.occlusion[row]
+    return render.Face(
+        gallery.crop[row],
+        mesh[row] - (*gallery.origin[row], 0),
+        _UNIT * occluded if occluded.any() else None,
+    )
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,227 @@
+"""The engine: `exemplar`'s frames, corrected by a network that was trained on the film."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dubcli.engines.lips import LipWork, TrainWork, exemplar
+from dubcli.engines.lips.produb import adapters, checkpoint, pairs, view
+from dubcli.engines.lips.produb.network import Network
+from dubcli.engines.lips.produb.training import Recipe, Trainer, corrected, exact, inputs_of, levels
+from dubcli.errors import CheckError, DependencyError, EngineError
+from dubcli.media import ahead
+from dubcli.media.patches import Patch
+
+VERSION = 1  # of the weights' layout
+WEIGHTS, _CHECKPOINT = "weights.safetensors", "checkpoint.safetensors"
+_STEP_SECONDS = {64: 0.12, 128: 0.3, 256: 1.2, 512: 5.0}  # on two cores (docs/produb.md); CUDA: `_CUDA` of it
+_CUDA = 0.1
+_PAIR_SECONDS = 0.06  # of making a pair
+_THREADS, _AHEAD = 2, 6  # frames whose view is made at once, and ahead of the network
+
+
+class ProdubEngine:
+    """Corrects each frame that `exemplar` draws; without weights the frames stay as they are."""
+
+    def __init__(self, recipe: Recipe | None = None) -> None:
+        self.recipe = recipe or Recipe()
+
+    def train(self, work: TrainWork) -> None:
+        """Write `weights.safetensors`: a network for the film's people, or one person's adapters to it."""
+        device, size, steps = device_of(work.settings), int(work.settings["size"]), int(work.settings["steps"])
+        if work.base is not None:
+            steps = int(work.settings["person_steps"])
+        scratch, people = work.scratch, sorted(work.galleries)
+        footage = pairs.fingerprint(work.galleries)
+        made = pairs.build(work.galleries, size, scratch, lambda done, total: work.report(0, steps))
+        if not len(made):
+            raise CheckError(
+                f"{', '.join(people)}: no frame has footage of its own person {pairs.APART} frames away to "
+                "learn from; type: dubcli run again with --engine lips=exemplar"
+            )
+        made_of: dict[str, Any] = {"version": VERSION, "footage": footage, "device": device.type}
+        seed = int(footage[:16], 16)
+        with exact(device):
+            torch.manual_seed(seed)
+            fitted: list[adapters.LowRank] = []
+            if work.base is None:
+                network = Network(len(people), levels(size))
+            else:
+                network, facts, digest = film_network(work.base)
+                _of_size(facts, size)
+                _one_token(network, facts, people[0])
+                fitted = adapters.adapt(network)
+                network.token.weight.requires_grad_(True)
+                made_of["base"] = digest
+            network.to(device, memory_format=torch.channels_last)
+            path = scratch / _CHECKPOINT
+            trainer = Trainer(network, made, size, steps, seed, path, made_of, self.recipe, fitted)
+            learnt = trainer.run(work.report)
+        facts = {"version": VERSION, "size": size, "people": people, "adapted": work.base is not None}
+        checkpoint.write(work.out / WEIGHTS, learnt, facts)
+
+    def seconds(self, frames: int, settings: Mapping[str, Any]) -> float:
+        """Forecast of the time that training takes with so many frames of footage, on two cores."""
+        step = _STEP_SECONDS[int(settings["size"])] * (_CUDA if settings["device"] == "cuda" else 1)
+        return pairs.ROUNDS * min(frames, pairs.MOST_FRAMES) * _PAIR_SECONDS + step * int(settings["steps"])
+
+    def patches(self, work: LipWork) -> Iterator[Patch]:
+        """Patches of all frames whose weight is above 0; none where the gallery is empty."""
+        plan = exemplar.prepare(work)
+        if plan is None:
+            return
+        if not work.weights:
+            for frame in exemplar.rendered(plan):
+                yield plan.finish(frame, frame.picture)
+            return
+        device = device_of(work.settings)
+        network, size = network_of(work.weights)
+        network.to(device, memory_format=torch.channels_last).eval()
+        for before, now, after in _windows(_seen(plan, size)):
+            correction = _correction(network, before, now, after, device)
+            frame, _ = now
+            picture = frame.picture
+            if correction.any():
+                to_view = view.placement(_head_pose(plan, frame.t), size)
+                picture = np.clip(picture + view.uncropped(correction, to_view, picture.shape[:2]), 0, 1)
+            yield plan.finish(frame, picture)
+
+
+Framed = tuple[exemplar.Rendered, view.Seen]
+"""A frame that `exemplar` rendered, and what the network sees of it."""
+
+
+def _seen(plan: exemplar.Plan, size: int) -> Iterator[Framed]:
+    """All frames to change, in order."""
+    stock = pairs.bank(plan.gallery)
+
+    def one(frame: exemplar.Rendered) -> Framed:
+        number = int(plan.work.frames[frame.t])
+        rows = [frame.row, *pairs.borrowed(plan.gallery, stock, number, frame.row)]
+        references = [plan.footage(row) for row in rows]
+        picture, pose = frame.face.picture, _head_pose(plan, frame.t)
+        return frame, view.seen(picture, frame.target, frame.depth, references, plan.gallery.head, pose, size)
+
+    return ahead.each(one, ((frame,) for frame in exemplar.rendered(plan)), _AHEAD, _THREADS)
+
+
+def _head_pose(plan: exemplar.Plan, t: int) -> Any:
+    """Head pose of frame t in pixels of its patch (1)."""
+    return pairs.inside(plan.head_pose[np.array([t])], plan.origin[t])
+
+
+def _windows(frames: Iterator[Framed]) -> Iterator[tuple[Framed, Framed, Framed]]:
+    """Each frame between its neighbours; where one is missing it stands in for it."""
+    before: Framed | None = None
+    now: Framed | None = None
+    for after in frames:
+        if now is not None:
+            yield _beside(before, now), now, _beside(after, now)
+        before, now = now, after
+    if now is not None:
+        yield _beside(before, now), now, now
+
+
+def _beside(other: Framed | None, now: Framed) -> Framed:
+    return other if other is not None and abs(other[0].t - now[0].t) == 1 else now
+
+
+def _correction(
+    network: nn.Module, before: Framed, now: Framed, after: Framed, device: torch.device
+) -> NDArray[np.float32]:
+    """The network's correction of one frame (S, S, 3), within its window."""
+    seen = now[1]
+
+    def one(array: NDArray[np.uint8]) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array))[None].to(device)
+
+    inputs = inputs_of(
+        one(seen.context),
+        one(seen.visible),
+        one(np.stack([before[1].maps, seen.maps, after[1].maps])),
+        one(np.stack([before[1].references[0], after[1].references[0]])),
+        one(seen.references),
+        torch.zeros(1, dtype=torch.int64, device=device),
+    )
+    with exact(device), torch.inference_mode():
+        found = corrected(network, inputs, device)[0].permute(1, 2, 0).cpu().numpy()
+    return np.asarray(found * (seen.window.astype(np.float32) / 255)[..., None], np.float32)
+
+
+def device_of(settings: Mapping[str, Any]) -> torch.device:
+    """The device that settings name.
+
+    Raises:
+        DependencyError: it is CUDA, and there is none.
+    """
+    name = str(settings.get("device", "cpu"))
+    if name == "cuda":
+        if not torch.cuda.is_available():
+            raise DependencyError("no CUDA device is there; type: dubcli run again with --set train.device=cpu")
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in any order
+    return torch.device(name)
+
+
+def film_network(folder: Path) -> tuple[Network, dict[str, Any], str]:
+    """The network of a film's weights, facts about it, and its file's digest.
+
+    Raises:
+        EngineError: it is damaged, of another version, or adapters.
+    """
+    tensors, facts = checkpoint.read(folder / WEIGHTS)
+    if facts.get("version") != VERSION or facts.get("adapted"):
+        raise EngineError(f"{folder.name} holds no weights of this version; type: dubcli run again")
+    network = Network(len(facts["people"]), levels(int(facts["size"])))
+    _load(network, tensors, folder)
+    return network, facts, checkpoint.digest(tensors)
+
+
+def network_of(folders: tuple[Path, ...]) -> tuple[Network, int]:
+    """The network for one person, and the pixels of a side that it draws.
+
+    Args:
+        folders: of the film's weights, then of the person's.
+
+    Raises:
+        EngineError: they are damaged, or do not belong together.
+    """
+    network, facts, _ = film_network(folders[0])
+    size = int(facts["size"])
+    for folder in folders[1:]:
+        tensors, own = checkpoint.read(folder / WEIGHTS)
+        if own.get("version") != VERSION or not own.get("adapted") or own.get("size") != size:
+            raise EngineError(f"{folder.name} holds no adapters to these weights; type: dubcli run again")
+        _one_token(network, facts, own["people"][0])
+        adapters.adapt(network)
+        _load(network, tensors, folder, whole=False)
+        adapters.merge(network)
+    return network, size
+
+
+def _load(network: Network, tensors: checkpoint.Tensors, folder: Path, *, whole: bool = True) -> None:
+    try:
+        missing, foreign = network.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise EngineError(f"{folder.name} holds weights of another shape; type: dubcli run again") from error
+    if foreign or (whole and missing):
+        raise EngineError(f"{folder.name} holds other weights than these; type: dubcli run again")
+
+
+def _of_size(facts: Mapping[str, Any], size: int) -> None:
+    if facts["size"] != size:
+        raise EngineError(f"weights of {facts['size']} pixels cannot be adapted at {size}")
+
+
+def _one_token(network: Network, facts: Mapping[str, Any], person: str) -> None:
+    """Keep one person's token alone; that of a stranger is the mean of all."""
+    rows, people = network.token.weight.detach(), list(facts["people"])
+    row = rows[people.index(person)] if person in people else rows.mean(0)
+    network.token = nn.Embedding.from_pretrained(row[None].clone(), freeze=True)

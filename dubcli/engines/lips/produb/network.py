@@ -1,0 +1,237 @@
+"""The network: mouth shape and texture encoded apart, decoded from coarse to fine.
+
+All pictures are (B, C, S, S), values around 0, S = 64 · 2^k. The body works on the view reduced to 64 pixels;
+each finer level adds what it sees at twice the resolution to what the level below has understood, and is
+trained after it. The output corrects what `exemplar` draws: a residual, and weights by which the other
+references replace the one that `exemplar` chose. All that is written last starts at zero, so an untrained
+network changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dubcli.engines.lips.produb import view
+from dubcli.engines.lips.produb.pairs import REFERENCES
+
+BASE = 64  # pixels of a side that the body sees
+WINDOW = 3  # frames that are seen at once: before, now, after
+TOKENS = 16  # width of the vector that stands for a person
+_BODY = (64, 96, 128, 160)  # channels at 32, 16, 8 and 4 pixels
+_FINE = (48, 32, 24)  # channels of the levels at 128, 256 and 512 pixels
+_TEXTURE = 32  # channels of each texture encoder
+_SHAPE = 32  # channels of each shape encoder
+_FULL = 1 + REFERENCES
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the network sees of B frames, around 0.
+
+    Attributes:
+        context: (B, 4, S, S) the masked source and its mask.
+        shape: (B, WINDOW · MAPS, S, S) the wanted mouth before, now and after.
+        beside: (B, WINDOW - 1, S, S) luma of the chosen reference before and after.
+        references: (B, 1 + REFERENCES, 3, S, S).
+        person: (B,) int64.
+    """
+
+    context: Tensor
+    shape: Tensor
+    beside: Tensor
+    references: Tensor
+    person: Tensor
+
+    def halved(self) -> Inputs:
+        """The same at half the resolution."""
+        half = [functional.avg_pool2d(t, 2) for t in (self.context, self.shape, self.beside)]
+        flat = functional.avg_pool2d(self.references.flatten(0, 1), 2)
+        return Inputs(*half, flat.unflatten(0, self.references.shape[:2]), self.person)
+
+
+def folded(pictures: Tensor) -> Tensor:
+    """(B, C, S, S) to (B, 4 C, S / 2, S / 2): wide convolutions of few pixels are fast, thin ones are not."""
+    return functional.pixel_unshuffle(pictures, 2).contiguous(memory_format=torch.channels_last)
+
+
+def doubled(x: Tensor) -> Tensor:
+    """(B, C, s, s) to (B, C, 2 s, 2 s), each value four times; unlike `interpolate` also its gradient is exact."""
+    b, c, h, w = x.shape
+    wide = x[:, :, :, None, :, None].expand(b, c, h, 2, w, 2).reshape(b, c, 2 * h, 2 * w)
+    return wide.contiguous(memory_format=torch.channels_last)
+
+
+def smoothed(x: Tensor) -> Tensor:
+    """(B, C, s, s) without the steps that `doubled` leaves: means of three by three."""
+    return functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+
+
+class Block(nn.Module):
+    """Two convolutions around which the input is carried: (B, C, s, s) to the same."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        with torch.no_grad():
+            self.second.weight.mul_(0.3)  # without normalisation a deep sum would grow
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input and what was found in it."""
+        found: Tensor = self.second(functional.silu(self.first(functional.silu(x))))
+        return x + found
+
+
+class ShapeEncoder(nn.Module):
+    """The wanted mouth over the window of frames: (B, WINDOW · MAPS, S, S) to (B, _SHAPE, S / 2, S / 2)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(4 * WINDOW * view.MAPS, _SHAPE, 3, padding=1)
+        self.block = Block(_SHAPE)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Features of the shape alone; no texture enters here."""
+        found: Tensor = self.block(self.stem(folded(inputs.shape)))
+        return found
+
+
+class TextureEncoder(nn.Module):
+    """The references: (B, 1 + REFERENCES, 3, S, S) to (B, 2 · _TEXTURE, S / 2, S / 2).
+
+    All are encoded alike. The one that `exemplar` chose is kept; of the others each place of the mouth takes
+    those that attention, asked by the shape, finds to fit there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(12, _TEXTURE, 3, padding=1)
+        self.second = nn.Conv2d(_TEXTURE, _TEXTURE, 3, padding=1)
+        self.score = nn.Conv2d(_TEXTURE + _SHAPE, 1, 1)
+
+    def forward(self, inputs: Inputs, shape: Tensor) -> Tensor:
+        """Texture features."""
+        many = inputs.references
+        features = self.second(functional.silu(self.stem(folded(many.flatten(0, 1)))))
+        each = features.unflatten(0, many.shape[:2])
+        asked = shape[:, None].expand(-1, _FULL, -1, -1, -1).flatten(0, 1)
+        score = self.score(torch.cat([features, asked], 1)).unflatten(0, many.shape[:2])
+        weight = score[:, 1:].softmax(1)
+        return torch.cat([each[:, 0], (weight * each[:, 1:]).sum(1)], 1)
+
+
+class Level(nn.Module):
+    """One resolution: encoders of shape, texture and context, joined: Inputs to (B, width, S / 2, S / 2)."""
+
+    def __init__(self, width: int, coarse: int) -> None:
+        super().__init__()
+        self.shape, self.texture = ShapeEncoder(), TextureEncoder()
+        own = _SHAPE + 2 * _TEXTURE + 4 * (4 + WINDOW - 1)
+        self.join = nn.Conv2d(own + coarse, width, 3, padding=1)
+
+    def forward(self, inputs: Inputs, coarse: Tensor | None = None) -> Tensor:
+        """Joined features, with those of the coarser level (B, coarse, S / 4, S / 4)."""
+        shape = self.shape(inputs)
+        parts = [shape, self.texture(inputs, shape), folded(torch.cat([inputs.context, inputs.beside], 1))]
+        if coarse is not None:
+            parts.append(doubled(coarse))
+        joined: Tensor = self.join(torch.cat(parts, 1))
+        return joined
+
+
+class Token(nn.Module):
+    """Scales and shifts (B, C, s, s) features by the person's token (B, TOKENS)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(TOKENS, 2 * width)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor, token: Tensor) -> Tensor:
+        """The features as that person has them."""
+        scale, shift = self.linear(token)[..., None, None].chunk(2, 1)
+        return x * (1 + scale) + shift
+
+
+class Body(nn.Module):
+    """A U-Net on the coarsest level: (B, 64, 32, 32) to the same (Ronneberger et al. 2015)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        wide = list(zip(_BODY, _BODY[1:], strict=False))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in wide)
+        self.inward = nn.ModuleList(Block(width) for width in _BODY)
+        self.up = nn.ModuleList(nn.Conv2d(b, a, 3, padding=1) for a, b in wide)
+        self.outward = nn.ModuleList(Block(width) for width in _BODY[:-1])
+        self.tokens = nn.ModuleList(Token(width) for width in _BODY)
+
+    def forward(self, x: Tensor, token: Tensor) -> Tensor:
+        """Features that have seen the whole view."""
+        kept = []
+        for k, block in enumerate(self.inward):
+            x = self.tokens[k](block(x), token)
+            if k < len(self.down):
+                kept.append(x)
+                x = self.down[k](x)
+        for k in range(len(self.up) - 1, -1, -1):
+            wide = doubled(self.up[k](x))
+            x = self.outward[k](wide + kept[k])
+        return x
+
+
+class Head(nn.Module):
+    """(B, width, S / 2, S / 2) to a correction (B, 3 + REFERENCES, S, S), at first 0."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.out = nn.Conv2d(width, 4 * (3 + REFERENCES), 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The correction of this level."""
+        return functional.pixel_shuffle(self.out(functional.silu(x)), 2)
+
+
+class Network(nn.Module):
+    """Inputs to the correction of what `exemplar` draws, (B, 3, S, S).
+
+    Args:
+        people: number of persons.
+        levels: how many resolutions; the finest has 64 · 2^(levels - 1) pixels.
+    """
+
+    def __init__(self, people: int, levels: int) -> None:
+        super().__init__()
+        self.token = nn.Embedding(people, TOKENS)
+        self.body = Body()
+        widths = (_BODY[0], *_FINE)[:levels]
+        self.levels = nn.ModuleList(
+            Level(width, widths[k - 1] if k else 0) for k, width in enumerate(widths)
+        )
+        self.blocks = nn.ModuleList(
+            nn.ModuleList([Block(width), Token(width), Block(width)]) for width in widths[1:]
+        )
+        self.heads = nn.ModuleList(Head(width) for width in widths)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """The correction at the resolution of the inputs, which may be coarser than the finest level."""
+        pyramid = [inputs]
+        while pyramid[-1].context.shape[-1] > BASE:
+            pyramid.append(pyramid[-1].halved())
+        token = self.token(inputs.person)
+        x: Any = self.body(self.levels[0](pyramid[-1]), token)
+        out = self.heads[0](x)
+        for k, finer in enumerate(pyramid[-2::-1], 1):
+            first, person, second = self.blocks[k - 1]
+            x = second(person(first(self.levels[k](finer, x)), token))
+            out = smoothed(doubled(out)) + self.heads[k](x)
+        out = out.float()
+        others = inputs.references[:, 1:] - inputs.references[:, :1]
+        return out[:, :3] + (out[:, 3:, None] * others.float()).sum(1)

@@ -1,0 +1,255 @@
+"""What the network learns from: frames of a gallery as the truth, and what would be seen of them in a dub.
+
+Each frame of a run is drawn by `exemplar` with its own true mouth, from footage at least `APART` frames away,
+so that nothing of the truth is lent to it; several times, each time from other footage. Pairs are made once
+and kept in the scratch folder; training reads them from there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from dubcli.artifacts.gallery import Gallery, load
+from dubcli.engines.lips import exemplar, render, retrieval
+from dubcli.engines.lips.produb import view
+from dubcli.face import mesh as regions
+from dubcli.face import occlusion, pose
+from dubcli.media import ahead
+
+Floats = NDArray[np.floating[Any]]
+
+APART = 12  # frames of film between a frame and the footage that it is drawn from
+REFERENCES = 3  # of the person, beside that which `exemplar` chose
+ROUNDS = 2  # times that each frame is drawn, each from footage that is `APART` from all earlier
+MOST_FRAMES = 1500  # of a person; more than that is a minute of film, and taught nothing in less time
+_PIECE = 300  # frames whose path through the gallery is found at once
+_BANK = 24  # reference frames that those of a frame are chosen from
+_SHARP = 0.8  # sharpness that a reference has at least, where there are enough, in units of the track's median
+_BARRED = np.float32(1e6)  # cost of footage that is too near
+_THREADS = 2
+_AHEAD = 6
+VERSION = 1  # of what is in the scratch folder
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """M frames as the network sees them, and what it is to draw; arrays may be mapped from disk.
+
+    Attributes:
+        context, visible, maps, references, window: (M, …) as in `view.Seen`.
+        drawn: (M, S, S, 3) uint8 what `exemplar` draws.
+        truth: (M, S, S, 3) uint8 what the film shows.
+        near: (M, 3) the pairs of the frames before, at and after each, in its run and round.
+        person: (M,) number of the person.
+        aperture: (M,) outer-eye distances.
+    """
+
+    context: NDArray[np.uint8]
+    visible: NDArray[np.uint8]
+    maps: NDArray[np.uint8]
+    references: NDArray[np.uint8]
+    window: NDArray[np.uint8]
+    drawn: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    near: NDArray[np.int64]
+    person: NDArray[np.int64]
+    aperture: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.near)
+
+
+def fingerprint(galleries: Mapping[str, Path]) -> str:
+    """Digest of the footage, by content: meshes and textures change whenever its pixels do."""
+    digest = blake3()
+    for person in sorted(galleries):
+        gallery = load(galleries[person])
+        digest.update(person.encode())
+        for array in (gallery.frames, gallery.mesh, gallery.texture, gallery.head):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def build(
+    galleries: Mapping[str, Path], size: int, scratch: Path, progress: Callable[[int, int], None]
+) -> Pairs:
+    """The pairs of some people, numbered by their sorted names; read from `scratch` where they are there.
+
+    Args:
+        galleries: person → folder.
+        size: pixels of a side.
+        scratch: folder to keep them in.
+        progress: called with the number of frames made and their total.
+    """
+    made_of = {"version": VERSION, "size": size, "footage": fingerprint(galleries)}
+    folder, index = scratch / f"pairs-{size}", scratch / f"pairs-{size}.json"
+    if _same(index, made_of):
+        return _read(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    people = [load(galleries[name]) for name in sorted(galleries)]
+    plans = [_paths(gallery) for gallery in people]
+    total = sum(len(rows) for plan in plans for rows, _ in plan)
+    arrays = {name: _empty(folder, name, (total, *shape), kind) for name, (shape, kind) in _fields(size).items()}
+    at = 0
+    for number, (gallery, plan) in enumerate(zip(people, plans, strict=True)):
+        for rows, chosen in plan:
+            first = at
+            for pair in _drawn(gallery, rows, chosen, size):
+                for name, value in pair.items():
+                    arrays[name][at] = value
+                here = np.clip([at - 1, at, at + 1], first, first + len(rows) - 1)
+                arrays["near"][at], arrays["person"][at] = here, number
+                at += 1
+                progress(at, total)
+    for array in arrays.values():
+        array.flush()
+    replaced(index, json.dumps(made_of).encode())
+    return _read(folder)
+
+
+def replaced(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    new = path.with_suffix(".new")
+    with new.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def bank(gallery: Gallery) -> NDArray[np.int64]:
+    """Rows of a gallery to borrow from, the most different mouths first (farthest point; sharp ones only)."""
+    sharp = np.flatnonzero(gallery.sharp >= min(_SHARP, float(np.median(gallery.sharp))))
+    if not len(sharp):
+        return sharp
+    shapes = retrieval.descriptor(gallery.shape[sharp])
+    picked = [int(_aperture(gallery)[sharp].argmax())]
+    distance = ((shapes - shapes[picked[0]]) ** 2).sum(axis=1)
+    while len(picked) < min(_BANK, len(sharp)):
+        picked.append(int(distance.argmax()))
+        distance = np.minimum(distance, ((shapes - shapes[picked[-1]]) ** 2).sum(axis=1))
+    return np.asarray(sharp[picked])
+
+
+def borrowed(gallery: Gallery, rows: NDArray[np.int64], frame: int, own: int) -> list[int]:
+    """`REFERENCES` rows out of a bank that are `APART` from a frame of the film; `own` where there are fewer."""
+    far = [int(r) for r in rows if abs(int(gallery.frames[r]) - frame) >= APART]
+    return (far + [own] * REFERENCES)[:REFERENCES]
+
+
+def _paths(gallery: Gallery) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Stretches of consecutive rows of a gallery, and the rows that each is drawn from, round by round."""
+    mesh, head_pose = exemplar.smoothed_runs(gallery)
+    light, size = occlusion.light(gallery.texture), head_pose.scale
+    found = []
+    for rows in _pieces(gallery):
+        target = retrieval.Target(gallery.shape[rows], gallery.pose[rows], size[rows], light[rows])
+        cost = retrieval.mismatch(target, gallery, size)
+        apart = np.abs(gallery.frames[rows][:, None].astype(np.int64) - gallery.frames[None]) < APART
+        cost[apart] = _BARRED
+        for _ in range(ROUNDS):
+            chosen = retrieval.choose(cost, gallery, rests=retrieval.resting(target))
+            good = cost[np.arange(len(rows)), chosen] < _BARRED
+            for a, b in _true(good):
+                found.append((rows[a:b], chosen[a:b]))
+            used = gallery.frames[chosen].astype(np.int64)
+            cost[np.abs(used[:, None] - gallery.frames[None]) < APART] = _BARRED
+    return found
+
+
+def _pieces(gallery: Gallery) -> list[NDArray[np.int64]]:
+    """Runs of a gallery cut into pieces; where there are too many frames, evenly chosen ones."""
+    found = []
+    for number in np.unique(gallery.run):
+        rows = np.flatnonzero(gallery.run == number)
+        found += [rows[k : k + _PIECE] for k in range(0, len(rows), _PIECE)]
+    total = sum(map(len, found))
+    share = min(1.0, MOST_FRAMES / max(total, 1))
+    return [rows[: max(1, int(share * len(rows)))] for rows in found]
+
+
+def _true(good: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    from dubcli.media import spans
+
+    return spans.runs_of_true(good)
+
+
+def _drawn(
+    gallery: Gallery, rows: NDArray[np.int64], chosen: NDArray[np.int64], size: int
+) -> Iterator[dict[str, Any]]:
+    """Arrays of one pair after the other."""
+    mesh, head_pose = exemplar.smoothed_runs(gallery)
+    stock, steady, aperture = bank(gallery), exemplar.Steady(), _aperture(gallery)
+
+    def one(row: int, other: int) -> tuple[render.Layers, view.Seen, pose.Transform, render.Face]:
+        face = exemplar.face_of(gallery, mesh, row)
+        here = inside(head_pose[np.array([row])], gallery.origin[row])
+        borrow = borrowed(gallery, stock, int(gallery.frames[row]), other)
+        references = [exemplar.face_of(gallery, mesh, k) for k in (other, *borrow)]
+        target, depth = np.asarray(face.mesh[:, :2], np.float32), np.asarray(face.mesh[:, 2], np.float32)
+        seen = view.seen(face.picture, target, depth, references, gallery.head, here, size)
+        return render.layers(face, target, references[0]), seen, here, face
+
+    jobs = zip(rows.tolist(), chosen.tolist(), strict=True)
+    for row, other, (layers, seen, here, face) in zip(
+        rows.tolist(), chosen.tolist(), ahead.each(one, jobs, _AHEAD, _THREADS), strict=True
+    ):
+        picture, _ = steady.joined(layers, other, float(head_pose.scale[row]))
+        full = np.iinfo(face.picture.dtype).max
+        drawn = np.rint(picture * np.float32(full)).astype(face.picture.dtype)
+        yield {
+            "context": seen.context, "visible": seen.visible, "maps": seen.maps,
+            "references": seen.references, "window": seen.window,
+            "drawn": view.truth(drawn, here, size), "truth": view.truth(face.picture, here, size),
+            "aperture": aperture[row],
+        }  # fmt: skip
+
+
+def inside(head_pose: pose.Transform, origin: Sequence[int] | NDArray[np.integer[Any]]) -> pose.Transform:
+    """Head poses in pixels of a picture whose first pixel lies at `origin` of the raster."""
+    return pose.Transform(head_pose.scale, head_pose.rotation, head_pose.shift - np.array([*origin, 0.0]))
+
+
+def _aperture(gallery: Gallery) -> NDArray[np.float32]:
+    upper, lower = (regions.MOUTH.index(k) for k in (regions.UPPER_LIP, regions.LOWER_LIP))
+    return np.asarray(gallery.shape[:, lower, 1] - gallery.shape[:, upper, 1], np.float32)
+
+
+def _fields(size: int) -> dict[str, tuple[tuple[int, ...], Any]]:
+    square = (size, size)
+    return {
+        "context": ((*square, 3), np.uint8), "visible": (square, np.uint8),
+        "maps": ((*square, view.MAPS), np.uint8),
+        "references": ((1 + REFERENCES, *square, 3), np.uint8), "window": (square, np.uint8),
+        "drawn": ((*square, 3), np.uint8), "truth": ((*square, 3), np.uint8),
+        "near": ((3,), np.int64), "person": ((), np.int64), "aperture": ((), np.float32),
+    }  # fmt: skip
+
+
+def _empty(folder: Path, name: str, shape: tuple[int, ...], kind: Any) -> Any:
+    if 0 in shape:
+        np.save(folder / f"{name}.npy", np.zeros(shape, kind))
+        return np.memmap(folder / f"{name}.empty", kind, "w+", shape=(1,))
+    return np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+        folder / f"{name}.npy", "w+", np.dtype(kind), shape
+    )
+
+
+def _same(index: Path, made_of: Mapping[str, Any]) -> bool:
+    try:
+        return bool(json.loads(index.read_bytes()) == made_of)
+    except (OSError, ValueError):
+        return False
+
+
+def _read(folder: Path) -> Pairs:
+    return Pairs(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _fields(1)})

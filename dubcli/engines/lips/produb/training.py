@@ -1,0 +1,298 @@
+"""Training: the film's people together, from coarse to fine, then each person on top.
+
+Every step is drawn from its own number, so a training that is continued from a checkpoint ends with the same
+bits as one that was never stopped. Constants are set by hand on real footage.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dubcli.engines.lips.produb import adapters, checkpoint, losses
+from dubcli.engines.lips.produb.network import BASE, Inputs, Network
+from dubcli.engines.lips.produb.pairs import Pairs
+from dubcli.errors import CheckError, MemoryFullError
+
+THREADS = 2  # of torch: sums of floats depend on their number
+BATCH = 8  # frames of a step: four pairs of consecutive ones
+_SHARES = ((1,), (1, 3), (1, 2, 3), (1, 1, 2, 3))  # of the steps, that each level takes
+_WARM = 40  # steps in which the rate rises
+_RATE, _PERSON_RATE, _LAST = 1.5e-3, 1e-3, 0.05  # learning rates, and the share that is left at the end
+_DECAY = 0.99  # of the running mean of weights
+_CLIP = 1.0  # norm of the gradient at most
+_SAVE_PIXELS = 100 * 128 * 128  # pixels of a side squared, times steps, between checkpoints: half a minute
+_LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1 elsewhere
+_HOLD = 30.0  # weight of an adapter's departure with `_HOLD_FRAMES` frames of footage; more with fewer
+_HOLD_FRAMES = 500.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What can be left out, to find what it is worth (`bench/produb.py --ablate`)."""
+
+    losses: losses.Weights = field(default_factory=losses.Weights)
+    grown: bool = True
+    mirrored: bool = True
+    window: bool = True
+    references: bool = True
+    shape_only: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B frames: what is seen, what `exemplar` draws, the truth (B, 3, S, S) 0–1, and weights (B, 1, S, S)."""
+
+    inputs: Inputs
+    drawn: Tensor
+    truth: Tensor
+    window: Tensor
+    weight: Tensor
+
+
+def levels(size: int) -> int:
+    """Number of resolutions up to a size."""
+    return int(math.log2(size // BASE)) + 1
+
+
+def inputs_of(
+    context: Tensor, visible: Tensor, maps: Tensor, beside: Tensor, references: Tensor, person: Tensor
+) -> Inputs:
+    """What is seen, around 0, from bytes.
+
+    Args:
+        context: (B, S, S, 3).
+        visible: (B, S, S).
+        maps: (B, WINDOW, S, S, MAPS).
+        beside: (B, WINDOW - 1, S, S, 3) the chosen reference before and after.
+        references: (B, 1 + REFERENCES, S, S, 3).
+        person: (B,).
+    """
+    flat = maps.permute(0, 1, 4, 2, 3).flatten(1, 2)
+    grey = (beside.float() @ beside.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)) / 255 - 0.5
+    shown = torch.cat([_unit(context.permute(0, 3, 1, 2)), _unit(visible[:, None])], 1)
+    return Inputs(shown, _unit(flat), grey, _unit(references.permute(0, 1, 4, 2, 3)), person)
+
+
+def _unit(values: Tensor) -> Tensor:
+    return values.float() / 255 - 0.5
+
+
+def corrected(network: nn.Module, inputs: Inputs, device: torch.device) -> Tensor:
+    """The network's correction (B, 3, S, S), float32; bfloat16 inside, which is twice as fast on CPU and GPU."""
+    with torch.autocast(device.type, torch.bfloat16):
+        found: Tensor = network(inputs)
+    return found.float()
+
+
+@contextmanager
+def exact(device: torch.device) -> Iterator[None]:
+    """The same sums in the same order, every time, while it lasts."""
+    threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(THREADS)
+    torch.use_deterministic_algorithms(True)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.set_num_threads(threads)
+
+
+def batch(pairs: Pairs, size: int, seed: int, step: int, device: torch.device, recipe: Recipe) -> Batch:
+    """Frames of a step, chosen by its number alone, reduced to `size` pixels."""
+    random = np.random.Generator(np.random.Philox(key=[seed % 2**64, step]))
+    first = random.integers(0, len(pairs), BATCH // 2)
+    rows = np.stack([first, pairs.near[first, 2]], axis=1).reshape(-1)
+    around = pairs.near[rows]
+    if not recipe.window:
+        around = np.repeat(rows[:, None], 3, axis=1)
+
+    def taken(array: Any, at: Any) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array[at])).to(device)
+
+    references = taken(pairs.references, rows)
+    if not recipe.references:
+        references[:, 1:] = references[:, :1]
+    inputs = inputs_of(
+        taken(pairs.context, rows),
+        taken(pairs.visible, rows),
+        taken(pairs.maps, around),
+        torch.stack([taken(pairs.references[:, 0], around[:, k]) for k in (0, 2)], 1),
+        references,
+        taken(pairs.person, rows),
+    )
+    drawn, truth = (taken(a, rows).permute(0, 3, 1, 2).float() / 255 for a in (pairs.drawn, pairs.truth))
+    window = taken(pairs.window, rows)[:, None].float() / 255
+    lips = inputs.shape.unflatten(1, (3, -1))[:, 1, :2] + 0.5
+    weight = (window > 0).float() * (1 + _LIPS * lips[:, :1] + _INNER * lips[:, 1:2])
+    made = Batch(inputs, drawn, truth, window, weight)
+    if recipe.mirrored:
+        flip = np.repeat(random.random(BATCH // 2) < 0.5, 2)
+        made = _mirrored(made, torch.from_numpy(flip).to(device))
+    while made.drawn.shape[-1] > size:
+        made = _reduced(made)
+    return made
+
+
+def _mirrored(made: Batch, flip: Tensor) -> Batch:
+    """The same frames, those of `flip` (B,) as seen in a mirror."""
+
+    def one(t: Tensor) -> Tensor:
+        return torch.where(flip.view(-1, *[1] * (t.ndim - 1)), t.flip(-1), t)
+
+    i = made.inputs
+    inputs = Inputs(one(i.context), one(i.shape), one(i.beside), one(i.references), i.person)
+    return Batch(inputs, one(made.drawn), one(made.truth), one(made.window), one(made.weight))
+
+
+def _reduced(made: Batch) -> Batch:
+    rest = (nn.functional.avg_pool2d(t, 2) for t in (made.drawn, made.truth, made.window, made.weight))
+    return Batch(made.inputs.halved(), *rest)
+
+
+def result(network: nn.Module, made: Batch, device: torch.device) -> Tensor:
+    """The corrected pictures of a batch."""
+    return made.drawn + made.window * corrected(network, made.inputs, device)
+
+
+class Trainer:
+    """One training: a network, its optimiser, its running mean, and where it stands.
+
+    Args:
+        network: on its device.
+        pairs: what it learns from.
+        size: pixels of a side of the pairs.
+        steps: how many.
+        seed: from the content of the footage.
+        path: of the checkpoint.
+        made_of: what the result depends on; a checkpoint of anything else is ignored.
+        recipe: what is left out.
+        fitted: adapters, where a person is trained; the network's own weights then stay.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        pairs: Pairs,
+        size: int,
+        steps: int,
+        seed: int,
+        path: Path,
+        made_of: Mapping[str, Any],
+        recipe: Recipe,
+        fitted: Sequence[adapters.LowRank] = (),
+    ) -> None:
+        self.network, self.pairs, self.size, self.steps, self.seed = network, pairs, size, steps, seed
+        self.path, self.recipe, self.fitted = path, recipe, list(fitted)
+        self.made_of = {**made_of, "steps": steps, "size": size, "recipe": asdict(recipe)}
+        self.device = next(network.parameters()).device
+        self.learnt = {n: p for n, p in network.named_parameters() if p.requires_grad}
+        self.optimiser = torch.optim.AdamW(list(self.learnt.values()), betas=(0.9, 0.99), weight_decay=1e-4)
+        self.mean = {n: p.detach().clone() for n, p in self.learnt.items()}
+        self.step = self.returns = 0
+        self.every = max(1, _SAVE_PIXELS // size**2)
+
+    def run(self, report: Callable[[int, int], None]) -> dict[str, Tensor]:
+        """Train to the end, from the checkpoint if there is one; the running mean of what was learnt.
+
+        Raises:
+            CheckError: the loss stayed without a number after going back.
+            MemoryFullError: the device has too little memory.
+        """
+        if found := checkpoint.resume(self.path, self.made_of):
+            self._restore(*found)
+        good = self._state(), self.step
+        while self.step < self.steps:
+            if self.step and self.step % self.every == 0 and self.step != good[1]:
+                good = self._state(), self.step
+                checkpoint.write(self.path, good[0], {"step": self.step, "made_of": self.made_of})
+            if not self._one():
+                if self.returns:
+                    raise CheckError(
+                        f"training lost its numbers twice near step {self.step}; type: dubcli run "
+                        "again with --engine lips=exemplar, and report a bug"
+                    )
+                self._restore(*good)
+                self.returns += 1
+                continue
+            self.step += 1
+            report(self.step, self.steps)
+        return self.mean
+
+    def resolution(self) -> int:
+        """Pixels of a side that the current step trains."""
+        if not self.recipe.grown or self.fitted:
+            return self.size
+        shares = _SHARES[levels(self.size) - 1]
+        for k in range(1, len(shares)):
+            if self.step < self.steps * sum(shares[:k]) / sum(shares):
+                return BASE << (k - 1)
+        return self.size
+
+    def rate(self) -> float:
+        """Learning rate of the current step: a short rise, then half a cosine."""
+        done = self.step / max(self.steps, 1)
+        fall = _LAST + (1 - _LAST) * 0.5 * (1 + math.cos(math.pi * done))
+        full = _PERSON_RATE if self.fitted else _RATE
+        return full * fall * min(1.0, (self.step + 1) / _WARM) * 0.5**self.returns
+
+    def _one(self) -> bool:
+        """One step; whether its loss and gradient are numbers."""
+        # After going back, other frames: the same ones would lose the numbers again.
+        seed = self.seed + self.returns
+        try:
+            made = batch(self.pairs, self.resolution(), seed, self.step, self.device, self.recipe)
+            loss = losses.total(result(self.network, made, self.device), made.truth, made.weight, self.recipe.losses)
+            if self.fitted:
+                loss = loss + _HOLD * _HOLD_FRAMES / len(self.pairs) * adapters.departure(self.fitted)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise MemoryFullError(
+                f"training at {self.size} pixels needs more memory than {self.device.type} has left; "
+                f"type: dubcli run again with --set train.size={max(self.size // 2, BASE)}"
+            ) from error
+        norm = nn.utils.clip_grad_norm_(list(self.learnt.values()), _CLIP)
+        if not torch.isfinite(loss) or not torch.isfinite(norm):
+            return False
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        self.optimiser.step()
+        keep = min(_DECAY, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, parameter in self.learnt.items():
+                self.mean[name].lerp_(parameter.detach(), 1 - keep)
+        return True
+
+    def _state(self) -> dict[str, Tensor]:
+        state = {"returns": torch.tensor(self.returns)}
+        for name, parameter in self.learnt.items():
+            state[f"now/{name}"], state[f"mean/{name}"] = parameter.detach().clone(), self.mean[name].clone()
+            moments = self.optimiser.state.get(parameter, {})
+            state |= {f"{key}/{name}": value.detach().clone() for key, value in moments.items()}
+        return state
+
+    def _restore(self, state: Mapping[str, Tensor], step: int) -> None:
+        self.step, self.returns = step, int(state["returns"])
+        with torch.no_grad():
+            for name, parameter in self.learnt.items():
+                parameter.copy_(state[f"now/{name}"])
+                self.mean[name].copy_(state[f"mean/{name}"])
+                keys = ("step", "exp_avg", "exp_avg_sq")
+                if f"exp_avg/{name}" in state:
+                    self.optimiser.state[parameter] = {
+                        key: state[f"{key}/{name}"].to(parameter.device if key != "step" else "cpu").clone()
+                        for key in keys
+                    }
+                else:
+                    self.optimiser.state.pop(parameter, None)
