@@ -17,8 +17,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ from dubcli.artifacts import gallery, tracks
 from dubcli.artifacts.media import MediaInfo, VideoStream
 from dubcli.artifacts.shots import Frames
 from dubcli.artifacts.tracks import FaceTrack
-from dubcli.core import devices
 from dubcli.engines.lips import LipWork, TrainWork, exemplar
 from dubcli.engines.lips.produb.engine import WEIGHTS, ProdubEngine
 from dubcli.engines.lips.produb.losses import Weights
@@ -43,6 +42,7 @@ from dubcli.face import mesh as regions
 from dubcli.face import pose
 from dubcli.face.gallery import build
 from dubcli.media import decode
+from dubcli.media.patches import Patch
 from dubcli.settings.config import TrainSettings
 
 CLIPS = ("man_front_15s", "woman_outdoors", "man_stool", "museum_speech_64s", "webcam_10s", "address_hill")
@@ -57,6 +57,7 @@ ABLATIONS = {
     "no mirror": Recipe(mirrored=False),
     "no structure": Recipe(losses=Weights(structure=0)),
     "no gradient": Recipe(losses=Weights(gradient=0)),
+    "no detail": Recipe(losses=Weights(detail=0)),
     "no temporal": Recipe(losses=Weights(temporal=0)),
 }
 
@@ -84,11 +85,12 @@ class Case:
 
 def case_of(clip: Path, folder: Path) -> Case | None:
     """A clip, tracked once and kept; None where it has not one face nearly all through."""
-    if not (folder / "track").is_dir():
-        prepared(clip, folder)
-    probe, split = (next((folder / name).iterdir()) for name in ("probe", "split"))
+    stages = folder / "stages"
+    if not (stages / "track").is_dir():
+        prepared(clip, stages)
+    probe, split = (next((stages / name).iterdir()) for name in ("probe", "split"))
     video, pts = MediaInfo.load(probe).film, Frames.load(split).pts
-    found = [t for path in sorted((folder / "track").iterdir()) for t in tracks.load(path, path.name)]
+    found = [t for path in sorted((stages / "track").iterdir()) for t in tracks.load(path, path.name)]
     longest = max(found, key=lambda t: len(t.frames))
     if len(longest.frames) < LEAST * len(pts):
         return None
@@ -123,7 +125,15 @@ def trained(case: Case, name: str, settings: TrainSettings, recipe: Recipe) -> t
 
                 base = folders[0] if folders else None
                 engine.train(
-                    TrainWork({PERSON: case.gallery}, base, case.video.bit_depth, params, scratch, out, report=progress)
+                    TrainWork(
+                        {PERSON: case.gallery},
+                        base,
+                        case.video.bit_depth,
+                        params,
+                        scratch,
+                        out,
+                        report=progress,
+                    )
                 )
             (out / "minutes").write_text(str((time.monotonic() - began) / 60))
         minutes += float((out / "minutes").read_text())
@@ -131,11 +141,9 @@ def trained(case: Case, name: str, settings: TrainSettings, recipe: Recipe) -> t
     return tuple(folders), minutes
 
 
-def drawn(case: Case, weights: tuple[Path, ...] | None) -> Iterator[NDArray[Any]]:
-    """Pictures of the rest, by `produb` with weights, by `exemplar` without, or as they are with None."""
+def composed(case: Case, patches: Mapping[int, Patch]) -> Iterator[NDArray[Any]]:
+    """Pictures of the rest with patches over them."""
     first, stop = int(case.rest.frames[0]), int(case.rest.frames[-1]) + 1
-    engine = ProdubEngine()
-    patches = {} if weights is None else {p.frame: p for p in engine.patches(case.work(weights))}
     for frame in decode.frames(case.clip, case.video, case.pts, first, stop):
         picture = frame.rgb((0, 0, case.video.width, case.video.height))
         patch = patches.get(frame.index)
@@ -146,7 +154,7 @@ def written(path: Path, pictures: Iterator[NDArray[Any]]) -> Path:
     """Pictures as a film without loss."""
     with av.open(str(path), "w") as box:
         stream: Any = box.add_stream("ffv1", rate=25)
-        stream.pix_fmt = "gbrp"
+        stream.pix_fmt = "bgr0"
         for picture in pictures:
             eight = picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8)
             stream.height, stream.width = eight.shape[:2]
@@ -157,16 +165,20 @@ def written(path: Path, pictures: Iterator[NDArray[Any]]) -> Path:
 
 def scored(case: Case, tool: Path, name: str, weights: tuple[Path, ...]) -> dict[str, Any]:
     """Figures of one engine's pictures of the rest."""
-    truth = case.folder / "truth.mkv"
+    kept, truth = case.folder / f"{name}.json", case.folder / "truth.mkv"
+    if kept.exists():
+        found: dict[str, Any] = json.loads(kept.read_text())
+        return found
     if not truth.exists():
-        written(truth, drawn(case, None))
+        written(truth, composed(case, {}))
     began = time.perf_counter()
-    for _ in ProdubEngine().patches(case.work(weights)):
-        pass
+    patches = {patch.frame: patch for patch in ProdubEngine().patches(case.work(weights))}
     fps = len(case.rest.frames) / (time.perf_counter() - began)
-    out = written(case.folder / f"{name}.mkv", drawn(case, weights))
+    out = written(case.folder / f"{name}.mkv", composed(case, patches))
     row = score(tool, "picture", out, truth) | score(tool, "sharp", out, truth)
-    return {"engine": name, **row, "fps": round(fps, 1)}
+    row = {"engine": name, **row, "fps": round(fps, 1)}
+    kept.write_text(json.dumps(row))
+    return row
 
 
 def sheet(case: Case, names: list[str], path: Path, first: int, count: int) -> None:
@@ -191,7 +203,9 @@ def sheet(case: Case, names: list[str], path: Path, first: int, count: int) -> N
 
 def main() -> int:
     """Train, draw, score and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("footage", type=Path)
     parser.add_argument("names", nargs="*", default=CLIPS)
     parser.add_argument("--score", type=Path, default=Path("../shared/eval/score.py"))
@@ -202,7 +216,7 @@ def main() -> int:
     parser.add_argument("--ablate", action="store_true")
     parser.add_argument("--name", default="produb", help="of the weights, to keep several")
     parser.add_argument("--sheet", type=Path, help="folder for contact sheets")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     exemplar.SHOT_BYTES = 0  # the shot's own frames are the truth here
     settings = TrainSettings(size=args.size, steps=args.steps, person_steps=args.person_steps)
     recipes = {args.name: Recipe(), **(ABLATIONS if args.ablate else {})}
@@ -218,7 +232,9 @@ def main() -> int:
         for label, recipe in recipes.items():
             one = settings if label == args.name else replace_steps(settings)
             weights, minutes = trained(case, label.replace(" ", "-"), one, recipe)
-            rows.append(scored(case, args.score, label.replace(" ", "-"), weights) | {"minutes": round(minutes, 2)})
+            rows.append(
+                scored(case, args.score, label.replace(" ", "-"), weights) | {"minutes": round(minutes, 2)}
+            )
         for row in rows:
             with tqdm.external_write_mode():
                 print(json.dumps({"clip": name, **row}), flush=True)

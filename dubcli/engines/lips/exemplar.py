@@ -218,8 +218,8 @@ class Plan:
             self.edited = ndimage.maximum_filter1d(changed, 2 * _EDIT_REACH + 1, mode="constant")
         self.appearance = occlusion.fit(gallery.texture)
         self.count = int((work.weight > 0).sum())
-        self.gallery_mesh, gallery_pose = smoothed_runs(gallery)
-        self.gallery_size = gallery_pose.scale
+        self.gallery_mesh, self.gallery_pose = smoothed_runs(gallery)
+        self.gallery_size = self.gallery_pose.scale
         self.size, self.origin = self._boxes()
 
     def chunks(self) -> list[tuple[int, int]]:

@@ -36,7 +36,11 @@ def adapt(network: nn.Module) -> list[LowRank]:
         parameter.requires_grad_(False)
     found = []
     for module in list(network.modules()):
-        if isinstance(module, nn.Conv2d) and module.weight.shape[0] >= _WIDEST and module.kernel_size != (1, 1):
+        if (
+            isinstance(module, nn.Conv2d)
+            and module.weight.shape[0] >= _WIDEST
+            and module.kernel_size != (1, 1)
+        ):
             adapter = LowRank(module.weight)
             parametrize.register_parametrization(module, "weight", adapter)
             found.append(adapter)

@@ -40,7 +40,9 @@ def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
         if about["digest"] != digest(tensors, about["facts"]) or not isinstance(facts, dict):
             raise ValueError("its digest is another")
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise EngineError(f"{path.name} cannot be read as weights ({error}); type: dubcli run again") from error
+        raise EngineError(
+            f"{path.name} cannot be read as weights ({error}); type: dubcli run again"
+        ) from error
     return tensors, facts
 
 

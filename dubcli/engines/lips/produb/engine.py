@@ -14,7 +14,7 @@ from torch import nn
 
 from dubcli.engines.lips import LipWork, TrainWork, exemplar
 from dubcli.engines.lips.produb import adapters, checkpoint, pairs, view
-from dubcli.engines.lips.produb.network import Network
+from dubcli.engines.lips.produb.network import BASE, Network
 from dubcli.engines.lips.produb.training import Recipe, Trainer, corrected, exact, inputs_of, levels
 from dubcli.errors import CheckError, DependencyError, EngineError
 from dubcli.media import ahead
@@ -36,7 +36,11 @@ class ProdubEngine:
 
     def train(self, work: TrainWork) -> None:
         """Write `weights.safetensors`: a network for the film's people, or one person's adapters to it."""
-        device, size, steps = device_of(work.settings), int(work.settings["size"]), int(work.settings["steps"])
+        device, size, steps = (
+            device_of(work.settings),
+            int(work.settings["size"]),
+            int(work.settings["steps"]),
+        )
         if work.base is not None:
             steps = int(work.settings["person_steps"])
         scratch, people = work.scratch, sorted(work.galleries)
@@ -53,7 +57,7 @@ class ProdubEngine:
             torch.manual_seed(seed)
             fitted: list[adapters.LowRank] = []
             if work.base is None:
-                network = Network(len(people), levels(size))
+                network = Network(len(people), levels(size), self.recipe.thin)
             else:
                 network, facts, digest = film_network(work.base)
                 _of_size(facts, size)
@@ -63,9 +67,13 @@ class ProdubEngine:
                 made_of["base"] = digest
             network.to(device, memory_format=torch.channels_last)
             path = scratch / _CHECKPOINT
-            trainer = Trainer(network, made, size, steps, seed, path, made_of, self.recipe, fitted)
+            sizes = (
+                {size: made} if fitted or not self.recipe.grown else pairs.pyramid(made, size, BASE, scratch)
+            )
+            trainer = Trainer(network, sizes, steps, seed, path, made_of, self.recipe, fitted)
             learnt = trainer.run(work.report)
         facts = {"version": VERSION, "size": size, "people": people, "adapted": work.base is not None}
+        facts["thin"] = self.recipe.thin
         checkpoint.write(work.out / WEIGHTS, learnt, facts)
 
     def seconds(self, frames: int, settings: Mapping[str, Any]) -> float:
@@ -85,30 +93,34 @@ class ProdubEngine:
         device = device_of(work.settings)
         network, size = network_of(work.weights)
         network.to(device, memory_format=torch.channels_last).eval()
-        for before, now, after in _windows(_seen(plan, size)):
-            correction = _correction(network, before, now, after, device)
+
+        def one(before: Framed, now: Framed, after: Framed) -> Patch:
             frame, _ = now
-            picture = frame.picture
-            if correction.any():
-                to_view = view.placement(_head_pose(plan, frame.t), size)
-                picture = np.clip(picture + view.uncropped(correction, to_view, picture.shape[:2]), 0, 1)
-            yield plan.finish(frame, picture)
+            flow, residual = _correction(network, before, now, after, device)
+            to_view = view.placement(_head_pose(plan, frame.t), size)
+            picture = view.applied(frame.picture, flow, residual, to_view)
+            return plan.finish(frame, view.detailed(picture, frame.picture, now[1].window, to_view))
+
+        with exact(device):
+            yield from ahead.each(one, _windows(seen_frames(plan, size)), _AHEAD, _THREADS)
 
 
 Framed = tuple[exemplar.Rendered, view.Seen]
 """A frame that `exemplar` rendered, and what the network sees of it."""
 
 
-def _seen(plan: exemplar.Plan, size: int) -> Iterator[Framed]:
+def seen_frames(plan: exemplar.Plan, size: int) -> Iterator[Framed]:
     """All frames to change, in order."""
     stock = pairs.bank(plan.gallery)
 
     def one(frame: exemplar.Rendered) -> Framed:
         number = int(plan.work.frames[frame.t])
-        rows = [frame.row, *pairs.borrowed(plan.gallery, stock, number, frame.row)]
-        references = [plan.footage(row) for row in rows]
-        picture, pose = frame.face.picture, _head_pose(plan, frame.t)
-        return frame, view.seen(picture, frame.target, frame.depth, references, plan.gallery.head, pose, size)
+        borrow = pairs.borrowed(plan.gallery, stock, number, frame.row)
+        mesh, poses = plan.gallery_mesh, plan.gallery_pose
+        references, still = pairs.faces(plan.gallery, mesh, poses, frame.row, borrow)
+        here, head = _head_pose(plan, frame.t), plan.gallery.head
+        source = frame.face.picture
+        return frame, view.seen(source, frame.target, frame.depth, references, still, head, here, size)
 
     return ahead.each(one, ((frame,) for frame in exemplar.rendered(plan)), _AHEAD, _THREADS)
 
@@ -136,8 +148,8 @@ def _beside(other: Framed | None, now: Framed) -> Framed:
 
 def _correction(
     network: nn.Module, before: Framed, now: Framed, after: Framed, device: torch.device
-) -> NDArray[np.float32]:
-    """The network's correction of one frame (S, S, 3), within its window."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The network's flow (S, S, 2) and residual (S, S, 3) for one frame, within its window."""
     seen = now[1]
 
     def one(array: NDArray[np.uint8]) -> torch.Tensor:
@@ -151,9 +163,11 @@ def _correction(
         one(seen.references),
         torch.zeros(1, dtype=torch.int64, device=device),
     )
-    with exact(device), torch.inference_mode():
-        found = corrected(network, inputs, device)[0].permute(1, 2, 0).cpu().numpy()
-    return np.asarray(found * (seen.window.astype(np.float32) / 255)[..., None], np.float32)
+    with torch.inference_mode():
+        found = corrected(network, inputs, device)
+    window = (seen.window.astype(np.float32) / 255)[..., None]
+    flow, residual = (t[0].permute(1, 2, 0).cpu().numpy() * window for t in (found.flow, found.residual))
+    return flow, residual
 
 
 def device_of(settings: Mapping[str, Any]) -> torch.device:
@@ -165,7 +179,9 @@ def device_of(settings: Mapping[str, Any]) -> torch.device:
     name = str(settings.get("device", "cpu"))
     if name == "cuda":
         if not torch.cuda.is_available():
-            raise DependencyError("no CUDA device is there; type: dubcli run again with --set train.device=cpu")
+            raise DependencyError(
+                "no CUDA device is there; type: dubcli run again with --set train.device=cpu"
+            )
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in any order
     return torch.device(name)
 
@@ -179,7 +195,7 @@ def film_network(folder: Path) -> tuple[Network, dict[str, Any], str]:
     tensors, facts = checkpoint.read(folder / WEIGHTS)
     if facts.get("version") != VERSION or facts.get("adapted"):
         raise EngineError(f"{folder.name} holds no weights of this version; type: dubcli run again")
-    network = Network(len(facts["people"]), levels(int(facts["size"])))
+    network = Network(len(facts["people"]), levels(int(facts["size"])), int(facts["thin"]))
     _load(network, tensors, folder)
     return network, facts, checkpoint.digest(tensors)
 

@@ -2,9 +2,9 @@
 
 All pictures are (B, C, S, S), values around 0, S = 64 · 2^k. The body works on the view reduced to 64 pixels;
 each finer level adds what it sees at twice the resolution to what the level below has understood, and is
-trained after it. The output corrects what `exemplar` draws: a residual, and weights by which the other
-references replace the one that `exemplar` chose. All that is written last starts at zero, so an untrained
-network changes nothing.
+trained after it. The output corrects what `exemplar` draws: a flow that moves its pixels, which keeps them
+sharp, a residual, and weights by which the other references replace the one that `exemplar` chose. All that
+is written last starts at zero, so an untrained network changes nothing.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ BASE = 64  # pixels of a side that the body sees
 WINDOW = 3  # frames that are seen at once: before, now, after
 TOKENS = 16  # width of the vector that stands for a person
 _BODY = (64, 96, 128, 160)  # channels at 32, 16, 8 and 4 pixels
-_FINE = (48, 32, 24)  # channels of the levels at 128, 256 and 512 pixels
+_FINE = (32, 24, 16)  # channels of the levels at 128, 256 and 512 pixels
 _TEXTURE = 32  # channels of each texture encoder
 _SHAPE = 32  # channels of each shape encoder
 _FULL = 1 + REFERENCES
+_FLOW = 0.1  # of a side of the view, that an output of 1 moves: outputs stay small
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,8 @@ def folded(pictures: Tensor) -> Tensor:
 
 
 def doubled(x: Tensor) -> Tensor:
-    """(B, C, s, s) to (B, C, 2 s, 2 s), each value four times; unlike `interpolate` also its gradient is exact."""
-    b, c, h, w = x.shape
-    wide = x[:, :, :, None, :, None].expand(b, c, h, 2, w, 2).reshape(b, c, 2 * h, 2 * w)
-    return wide.contiguous(memory_format=torch.channels_last)
-
-
-def smoothed(x: Tensor) -> Tensor:
-    """(B, C, s, s) without the steps that `doubled` leaves: means of three by three."""
-    return functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    """(B, C, s, s) to (B, C, 2 s, 2 s), each value four times: unlike finer ones its gradient is exact on CUDA."""
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 class Block(nn.Module):
@@ -88,12 +82,12 @@ class Block(nn.Module):
 
 
 class ShapeEncoder(nn.Module):
-    """The wanted mouth over the window of frames: (B, WINDOW · MAPS, S, S) to (B, _SHAPE, S / 2, S / 2)."""
+    """The wanted mouth over the window of frames: (B, WINDOW · MAPS, S, S) to (B, width, S / 2, S / 2)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(4 * WINDOW * view.MAPS, _SHAPE, 3, padding=1)
-        self.block = Block(_SHAPE)
+        self.stem = nn.Conv2d(4 * WINDOW * view.MAPS, width, 3, padding=1)
+        self.block = Block(width)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Features of the shape alone; no texture enters here."""
@@ -102,17 +96,17 @@ class ShapeEncoder(nn.Module):
 
 
 class TextureEncoder(nn.Module):
-    """The references: (B, 1 + REFERENCES, 3, S, S) to (B, 2 · _TEXTURE, S / 2, S / 2).
+    """The references: (B, 1 + REFERENCES, 3, S, S) to (B, 2 · width, S / 2, S / 2).
 
     All are encoded alike. The one that `exemplar` chose is kept; of the others each place of the mouth takes
     those that attention, asked by the shape, finds to fit there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, width: int, shape: int) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(12, _TEXTURE, 3, padding=1)
-        self.second = nn.Conv2d(_TEXTURE, _TEXTURE, 3, padding=1)
-        self.score = nn.Conv2d(_TEXTURE + _SHAPE, 1, 1)
+        self.stem = nn.Conv2d(12, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.score = nn.Conv2d(width + shape, 1, 1)
 
     def forward(self, inputs: Inputs, shape: Tensor) -> Tensor:
         """Texture features."""
@@ -128,10 +122,11 @@ class TextureEncoder(nn.Module):
 class Level(nn.Module):
     """One resolution: encoders of shape, texture and context, joined: Inputs to (B, width, S / 2, S / 2)."""
 
-    def __init__(self, width: int, coarse: int) -> None:
+    def __init__(self, width: int, coarse: int, thin: int) -> None:
         super().__init__()
-        self.shape, self.texture = ShapeEncoder(), TextureEncoder()
-        own = _SHAPE + 2 * _TEXTURE + 4 * (4 + WINDOW - 1)
+        shape, texture = _SHAPE // thin, _TEXTURE // thin
+        self.shape, self.texture = ShapeEncoder(shape), TextureEncoder(texture, shape)
+        own = shape + 2 * texture + 4 * (4 + WINDOW - 1)
         self.join = nn.Conv2d(own + coarse, width, 3, padding=1)
 
     def forward(self, inputs: Inputs, coarse: Tensor | None = None) -> Tensor:
@@ -160,16 +155,16 @@ class Token(nn.Module):
 
 
 class Body(nn.Module):
-    """A U-Net on the coarsest level: (B, 64, 32, 32) to the same (Ronneberger et al. 2015)."""
+    """A U-Net on the coarsest level: (B, widths[0], 32, 32) to the same (Ronneberger et al. 2015)."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
-        wide = list(zip(_BODY, _BODY[1:], strict=False))
+        wide = list(zip(widths, widths[1:], strict=False))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in wide)
-        self.inward = nn.ModuleList(Block(width) for width in _BODY)
+        self.inward = nn.ModuleList(Block(width) for width in widths)
         self.up = nn.ModuleList(nn.Conv2d(b, a, 3, padding=1) for a, b in wide)
-        self.outward = nn.ModuleList(Block(width) for width in _BODY[:-1])
-        self.tokens = nn.ModuleList(Token(width) for width in _BODY)
+        self.outward = nn.ModuleList(Block(width) for width in widths[:-1])
+        self.tokens = nn.ModuleList(Token(width) for width in widths)
 
     def forward(self, x: Tensor, token: Tensor) -> Tensor:
         """Features that have seen the whole view."""
@@ -185,12 +180,44 @@ class Body(nn.Module):
         return x
 
 
+@dataclass(frozen=True)
+class Correction:
+    """What the network changes; both are 0 for a network that has learnt nothing.
+
+    Attributes:
+        flow: (B, 2, S, S) pixels of the view, x and y, from where what `exemplar` draws is taken.
+        residual: (B, 3, S, S) what is then added to it.
+    """
+
+    flow: Tensor
+    residual: Tensor
+
+
+def moved(pictures: Tensor, flow: Tensor) -> Tensor:
+    """Pictures (B, 3, S, S) taken from where a flow (B, 2, S, S) points, bilinear.
+
+    Only the flow has a gradient; unlike that of `grid_sample` it is exact on CUDA.
+    """
+    b, c, h, w = pictures.shape
+    rows = torch.arange(h, device=flow.device, dtype=flow.dtype)[None, :, None]
+    columns = torch.arange(w, device=flow.device, dtype=flow.dtype)[None, None]
+    x, y = (columns + flow[:, 0]).clamp(0, w - 1), (rows + flow[:, 1]).clamp(0, h - 1)
+    left, top = x.detach().floor().clamp(max=w - 2), y.detach().floor().clamp(max=h - 2)
+    across, down = (x - left)[:, None], (y - top)[:, None]
+    at = (top * w + left).long().flatten(1)[:, None].expand(-1, c, -1)
+    flat = pictures.flatten(2)
+    corner = [flat.gather(2, at + k).view(b, c, h, w) for k in (0, 1, w, w + 1)]
+    upper = corner[0] + across * (corner[1] - corner[0])
+    lower = corner[2] + across * (corner[3] - corner[2])
+    return upper + down * (lower - upper)
+
+
 class Head(nn.Module):
-    """(B, width, S / 2, S / 2) to a correction (B, 3 + REFERENCES, S, S), at first 0."""
+    """(B, width, S / 2, S / 2) to residual, weights and flow (B, 5 + REFERENCES, S, S), at first 0."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.out = nn.Conv2d(width, 4 * (3 + REFERENCES), 3, padding=1)
+        self.out = nn.Conv2d(width, 4 * (5 + REFERENCES), 3, padding=1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
@@ -200,28 +227,31 @@ class Head(nn.Module):
 
 
 class Network(nn.Module):
-    """Inputs to the correction of what `exemplar` draws, (B, 3, S, S).
+    """Inputs to the correction of what `exemplar` draws.
 
     Args:
         people: number of persons.
         levels: how many resolutions; the finest has 64 · 2^(levels - 1) pixels.
+        thin: what all widths are divided by.
     """
 
-    def __init__(self, people: int, levels: int) -> None:
+    def __init__(self, people: int, levels: int, thin: int = 1) -> None:
         super().__init__()
         self.token = nn.Embedding(people, TOKENS)
-        self.body = Body()
-        widths = (_BODY[0], *_FINE)[:levels]
+        body = tuple(width // thin for width in _BODY)
+        self.body = Body(body)
+        widths = (body[0], *(width // thin for width in _FINE))[:levels]
         self.levels = nn.ModuleList(
-            Level(width, widths[k - 1] if k else 0) for k, width in enumerate(widths)
+            Level(width, widths[k - 1] if k else 0, thin) for k, width in enumerate(widths)
         )
         self.blocks = nn.ModuleList(
             nn.ModuleList([Block(width), Token(width), Block(width)]) for width in widths[1:]
         )
         self.heads = nn.ModuleList(Head(width) for width in widths)
 
-    def forward(self, inputs: Inputs) -> Tensor:
+    def forward(self, inputs: Inputs) -> Correction:
         """The correction at the resolution of the inputs, which may be coarser than the finest level."""
+        size = inputs.context.shape[-1]
         pyramid = [inputs]
         while pyramid[-1].context.shape[-1] > BASE:
             pyramid.append(pyramid[-1].halved())
@@ -231,7 +261,8 @@ class Network(nn.Module):
         for k, finer in enumerate(pyramid[-2::-1], 1):
             first, person, second = self.blocks[k - 1]
             x = second(person(first(self.levels[k](finer, x)), token))
-            out = smoothed(doubled(out)) + self.heads[k](x)
+            out = doubled(out) + self.heads[k](x)
         out = out.float()
         others = inputs.references[:, 1:] - inputs.references[:, :1]
-        return out[:, :3] + (out[:, 3:, None] * others.float()).sum(1)
+        residual = out[:, :3] + (out[:, 5:, None] * others.float()).sum(1)
+        return Correction(out[:, 3:5] * (_FLOW * size), residual)

@@ -28,16 +28,19 @@ from dubcli.media import ahead
 Floats = NDArray[np.floating[Any]]
 
 APART = 12  # frames of film between a frame and the footage that it is drawn from
-REFERENCES = 3  # of the person, beside that which `exemplar` chose
+WARPED, STILL = 2, 2  # references beside that which `exemplar` chose: warped, and laid skull on skull
+REFERENCES = WARPED + STILL
 ROUNDS = 2  # times that each frame is drawn, each from footage that is `APART` from all earlier
 MOST_FRAMES = 1500  # of a person; more than that is a minute of film, and taught nothing in less time
 _PIECE = 300  # frames whose path through the gallery is found at once
 _BANK = 24  # reference frames that those of a frame are chosen from
-_SHARP = 0.8  # sharpness that a reference has at least, where there are enough, in units of the track's median
+_SHARP = (
+    0.8  # sharpness that a reference has at least, where there are enough, in units of the track's median
+)
 _BARRED = np.float32(1e6)  # cost of footage that is too near
 _THREADS = 2
 _AHEAD = 6
-VERSION = 1  # of what is in the scratch folder
+VERSION = 2  # of what is in the scratch folder
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,11 @@ def build(
         return _read(folder)
     folder.mkdir(parents=True, exist_ok=True)
     people = [load(galleries[name]) for name in sorted(galleries)]
-    plans = [_paths(gallery) for gallery in people]
+    plans = [paths(gallery) for gallery in people]
     total = sum(len(rows) for plan in plans for rows, _ in plan)
-    arrays = {name: _empty(folder, name, (total, *shape), kind) for name, (shape, kind) in _fields(size).items()}
+    arrays = {
+        name: _empty(folder, name, (total, *shape), kind) for name, (shape, kind) in _fields(size).items()
+    }
     at = 0
     for number, (gallery, plan) in enumerate(zip(people, plans, strict=True)):
         for rows, chosen in plan:
@@ -114,6 +119,37 @@ def build(
         array.flush()
     replaced(index, json.dumps(made_of).encode())
     return _read(folder)
+
+
+def pyramid(pairs: Pairs, size: int, least: int, scratch: Path) -> dict[int, Pairs]:
+    """The pairs of `size` pixels and of all halves of it down to `least`, by pixels of a side."""
+    found = {size: pairs}
+    while size > least:
+        size //= 2
+        folder, whole = scratch / f"pairs-{size}", found[2 * size]
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _fields(1):
+            array = getattr(whole, name)
+            small = _empty(folder, name, _half(array.shape, 2 * size), array.dtype)
+            for row in range(len(array)):
+                small[row] = _halved(array[row], 2 * size)
+            small.flush()
+        found[size] = _read(folder)
+    return found
+
+
+def _half(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
+    return tuple(n // 2 if n == size and k else n for k, n in enumerate(shape))
+
+
+def _halved(values: Any, size: int) -> Any:
+    """Bytes of one pair with every two by two pixels as one; anything else stays."""
+    sides = [k for k, n in enumerate(np.shape(values)) if n == size]
+    if len(sides) != 2:
+        return values
+    a = sides[0]
+    split = np.asarray(values).reshape(*values.shape[:a], size // 2, 2, size // 2, 2, *values.shape[a + 2 :])
+    return np.rint(split.mean(axis=(a + 1, a + 3), dtype=np.float32)).astype(values.dtype)
 
 
 def replaced(path: Path, data: bytes) -> None:
@@ -141,12 +177,35 @@ def bank(gallery: Gallery) -> NDArray[np.int64]:
 
 
 def borrowed(gallery: Gallery, rows: NDArray[np.int64], frame: int, own: int) -> list[int]:
-    """`REFERENCES` rows out of a bank that are `APART` from a frame of the film; `own` where there are fewer."""
+    """Rows out of a bank that are `APART` from a frame of the film, as many as are asked for at most.
+
+    Where there are fewer, `own` stands in for them.
+    """
     far = [int(r) for r in rows if abs(int(gallery.frames[r]) - frame) >= APART]
-    return (far + [own] * REFERENCES)[:REFERENCES]
+    count = max(WARPED, STILL)
+    return (far + [own] * count)[:count]
 
 
-def _paths(gallery: Gallery) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def faces(
+    gallery: Gallery, mesh: Floats, head_pose: pose.Transform, chosen: int, borrow: Sequence[int]
+) -> tuple[list[render.Face], list[tuple[render.Face, pose.Transform]]]:
+    """References as `view.seen` takes them: to warp, and to lay skull on skull, with their head poses.
+
+    Args:
+        gallery: the footage.
+        mesh: (N, 478, 3) and `head_pose` (N), as `exemplar.smoothed_runs` gives them.
+        chosen: row that `exemplar` chose.
+        borrow: rows of `borrowed`.
+    """
+
+    def placed(row: int) -> pose.Transform:
+        return inside(head_pose[np.array([row])], gallery.origin[row])
+
+    warped = [exemplar.face_of(gallery, mesh, row) for row in (chosen, *borrow[:WARPED])]
+    return warped, [(exemplar.face_of(gallery, mesh, row), placed(row)) for row in borrow[:STILL]]
+
+
+def paths(gallery: Gallery) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Stretches of consecutive rows of a gallery, and the rows that each is drawn from, round by round."""
     mesh, head_pose = exemplar.smoothed_runs(gallery)
     light, size = occlusion.light(gallery.texture), head_pose.scale
@@ -194,9 +253,9 @@ def _drawn(
         face = exemplar.face_of(gallery, mesh, row)
         here = inside(head_pose[np.array([row])], gallery.origin[row])
         borrow = borrowed(gallery, stock, int(gallery.frames[row]), other)
-        references = [exemplar.face_of(gallery, mesh, k) for k in (other, *borrow)]
+        references, still = faces(gallery, mesh, head_pose, other, borrow)
         target, depth = np.asarray(face.mesh[:, :2], np.float32), np.asarray(face.mesh[:, 2], np.float32)
-        seen = view.seen(face.picture, target, depth, references, gallery.head, here, size)
+        seen = view.seen(face.picture, target, depth, references, still, gallery.head, here, size)
         return render.layers(face, target, references[0]), seen, here, face
 
     jobs = zip(rows.tolist(), chosen.tolist(), strict=True)

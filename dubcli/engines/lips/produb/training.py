@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,20 +17,26 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils import deterministic
 
 from dubcli.engines.lips.produb import adapters, checkpoint, losses
-from dubcli.engines.lips.produb.network import BASE, Inputs, Network
+from dubcli.engines.lips.produb.network import BASE, Correction, Inputs, Network, moved
 from dubcli.engines.lips.produb.pairs import Pairs
 from dubcli.errors import CheckError, MemoryFullError
 
-THREADS = 2  # of torch: sums of floats depend on their number
-BATCH = 8  # frames of a step: four pairs of consecutive ones
-_SHARES = ((1,), (1, 3), (1, 2, 3), (1, 1, 2, 3))  # of the steps, that each level takes
+BATCH, PART = 8, 4  # frames of a step, in pairs of consecutive ones, and of a part that is computed at once
+_PARTS = 2  # parts computed at once on a CPU, each on one thread: faster than threads that share each sum
+_SHARES = (
+    (1,),
+    (2, 1),
+    (3, 2, 1),
+    (4, 3, 2, 1),
+)  # of the steps, that each level takes: coarse ones cost little
 _WARM = 40  # steps in which the rate rises
-_RATE, _PERSON_RATE, _LAST = 1.5e-3, 1e-3, 0.05  # learning rates, and the share that is left at the end
+_RATE, _PERSON_RATE, _LAST = 1.5e-3, 5e-4, 0.05  # learning rates, and the share that is left at the end
 _DECAY = 0.99  # of the running mean of weights
 _CLIP = 1.0  # norm of the gradient at most
-_SAVE_PIXELS = 100 * 128 * 128  # pixels of a side squared, times steps, between checkpoints: half a minute
+SAVE_PIXELS = 100 * 128 * 128  # pixels of a side squared, times steps, between checkpoints: half a minute
 _LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1 elsewhere
 _HOLD = 30.0  # weight of an adapter's departure with `_HOLD_FRAMES` frames of footage; more with fewer
 _HOLD_FRAMES = 500.0
@@ -37,14 +44,14 @@ _HOLD_FRAMES = 500.0
 
 @dataclass(frozen=True)
 class Recipe:
-    """What can be left out, to find what it is worth (`bench/produb.py --ablate`)."""
+    """What can be left out, to find what it is worth (`bench/produb.py --ablate`); `thin` divides all widths."""
 
     losses: losses.Weights = field(default_factory=losses.Weights)
     grown: bool = True
-    mirrored: bool = True
+    mirrored: bool = False
     window: bool = True
     references: bool = True
-    shape_only: bool = False
+    thin: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,9 @@ def inputs_of(
         person: (B,).
     """
     flat = maps.permute(0, 1, 4, 2, 3).flatten(1, 2)
-    grey = (beside.float() @ beside.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)) / 255 - 0.5
+    grey = losses.luma(_unit(beside.permute(0, 1, 4, 2, 3)).flatten(0, 1)).unflatten(0, beside.shape[:2])[
+        :, :, 0
+    ]
     shown = torch.cat([_unit(context.permute(0, 3, 1, 2)), _unit(visible[:, None])], 1)
     return Inputs(shown, _unit(flat), grey, _unit(references.permute(0, 1, 4, 2, 3)), person)
 
@@ -86,32 +95,36 @@ def _unit(values: Tensor) -> Tensor:
     return values.float() / 255 - 0.5
 
 
-def corrected(network: nn.Module, inputs: Inputs, device: torch.device) -> Tensor:
-    """The network's correction (B, 3, S, S), float32; bfloat16 inside, which is twice as fast on CPU and GPU."""
+def corrected(network: nn.Module, inputs: Inputs, device: torch.device) -> Correction:
+    """The network's correction, in float32; bfloat16 inside, which is twice as fast on CPU and GPU."""
+    half = (t.bfloat16() for t in (inputs.context, inputs.shape, inputs.beside, inputs.references))
     with torch.autocast(device.type, torch.bfloat16):
-        found: Tensor = network(inputs)
-    return found.float()
+        found: Correction = network(Inputs(*half, inputs.person))
+    return found
 
 
 @contextmanager
 def exact(device: torch.device) -> Iterator[None]:
     """The same sums in the same order, every time, while it lasts."""
     threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(THREADS)
+    filled = deterministic.fill_uninitialized_memory
+    torch.set_num_threads(1)  # sums of floats depend on it
     torch.use_deterministic_algorithms(True)
+    deterministic.fill_uninitialized_memory = False  # a fifth of the time, against a fault that is not here
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
+        deterministic.fill_uninitialized_memory = filled
         torch.set_num_threads(threads)
 
 
-def batch(pairs: Pairs, size: int, seed: int, step: int, device: torch.device, recipe: Recipe) -> Batch:
-    """Frames of a step, chosen by its number alone, reduced to `size` pixels."""
-    random = np.random.Generator(np.random.Philox(key=[seed % 2**64, step]))
-    first = random.integers(0, len(pairs), BATCH // 2)
+def batch(pairs: Pairs, seed: int, number: int, device: torch.device, recipe: Recipe) -> Batch:
+    """The frames of a part of a step, chosen by its number alone."""
+    random = np.random.Generator(np.random.Philox(key=[seed % 2**64, number]))
+    first = random.integers(0, len(pairs), PART // 2)
     rows = np.stack([first, pairs.near[first, 2]], axis=1).reshape(-1)
     around = pairs.near[rows]
     if not recipe.window:
@@ -137,10 +150,8 @@ def batch(pairs: Pairs, size: int, seed: int, step: int, device: torch.device, r
     weight = (window > 0).float() * (1 + _LIPS * lips[:, :1] + _INNER * lips[:, 1:2])
     made = Batch(inputs, drawn, truth, window, weight)
     if recipe.mirrored:
-        flip = np.repeat(random.random(BATCH // 2) < 0.5, 2)
+        flip = np.repeat(random.random(PART // 2) < 0.5, 2)
         made = _mirrored(made, torch.from_numpy(flip).to(device))
-    while made.drawn.shape[-1] > size:
-        made = _reduced(made)
     return made
 
 
@@ -155,14 +166,10 @@ def _mirrored(made: Batch, flip: Tensor) -> Batch:
     return Batch(inputs, one(made.drawn), one(made.truth), one(made.window), one(made.weight))
 
 
-def _reduced(made: Batch) -> Batch:
-    rest = (nn.functional.avg_pool2d(t, 2) for t in (made.drawn, made.truth, made.window, made.weight))
-    return Batch(made.inputs.halved(), *rest)
-
-
 def result(network: nn.Module, made: Batch, device: torch.device) -> Tensor:
     """The corrected pictures of a batch."""
-    return made.drawn + made.window * corrected(network, made.inputs, device)
+    found = corrected(network, made.inputs, device)
+    return moved(made.drawn, made.window * found.flow) + made.window * found.residual
 
 
 class Trainer:
@@ -170,8 +177,7 @@ class Trainer:
 
     Args:
         network: on its device.
-        pairs: what it learns from.
-        size: pixels of a side of the pairs.
+        pairs: what it learns from, by pixels of a side; the largest size is that of the network.
         steps: how many.
         seed: from the content of the footage.
         path: of the checkpoint.
@@ -183,8 +189,7 @@ class Trainer:
     def __init__(
         self,
         network: Network,
-        pairs: Pairs,
-        size: int,
+        pairs: Mapping[int, Pairs],
         steps: int,
         seed: int,
         path: Path,
@@ -192,15 +197,16 @@ class Trainer:
         recipe: Recipe,
         fitted: Sequence[adapters.LowRank] = (),
     ) -> None:
-        self.network, self.pairs, self.size, self.steps, self.seed = network, pairs, size, steps, seed
+        self.network, self.pairs, self.size, self.steps, self.seed = network, pairs, max(pairs), steps, seed
         self.path, self.recipe, self.fitted = path, recipe, list(fitted)
-        self.made_of = {**made_of, "steps": steps, "size": size, "recipe": asdict(recipe)}
+        self.made_of = {**made_of, "steps": steps, "size": self.size, "recipe": asdict(recipe)}
         self.device = next(network.parameters()).device
         self.learnt = {n: p for n, p in network.named_parameters() if p.requires_grad}
         self.optimiser = torch.optim.AdamW(list(self.learnt.values()), betas=(0.9, 0.99), weight_decay=1e-4)
         self.mean = {n: p.detach().clone() for n, p in self.learnt.items()}
         self.step = self.returns = 0
-        self.every = max(1, _SAVE_PIXELS // size**2)
+        self.every = max(1, SAVE_PIXELS // self.size**2)
+        self.pool = ThreadPoolExecutor(_PARTS if self.device.type == "cpu" else 1)
 
     def run(self, report: Callable[[int, int], None]) -> dict[str, Tensor]:
         """Train to the end, from the checkpoint if there is one; the running mean of what was learnt.
@@ -216,7 +222,7 @@ class Trainer:
             if self.step and self.step % self.every == 0 and self.step != good[1]:
                 good = self._state(), self.step
                 checkpoint.write(self.path, good[0], {"step": self.step, "made_of": self.made_of})
-            if not self._one():
+            if not self.advance():
                 if self.returns:
                     raise CheckError(
                         f"training lost its numbers twice near step {self.step}; type: dubcli run "
@@ -246,24 +252,25 @@ class Trainer:
         full = _PERSON_RATE if self.fitted else _RATE
         return full * fall * min(1.0, (self.step + 1) / _WARM) * 0.5**self.returns
 
-    def _one(self) -> bool:
+    def advance(self) -> bool:
         """One step; whether its loss and gradient are numbers."""
-        # After going back, other frames: the same ones would lose the numbers again.
-        seed = self.seed + self.returns
+        parts = range(self.step * (BATCH // PART), (self.step + 1) * (BATCH // PART))
         try:
-            made = batch(self.pairs, self.resolution(), seed, self.step, self.device, self.recipe)
-            loss = losses.total(result(self.network, made, self.device), made.truth, made.weight, self.recipe.losses)
-            if self.fitted:
-                loss = loss + _HOLD * _HOLD_FRAMES / len(self.pairs) * adapters.departure(self.fitted)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            try:
+                found = list(self.pool.map(self._gradients, parts))
+            except (torch.OutOfMemoryError, MemoryError):
+                # One part after the other needs half of it, and gives the same bits.
+                found = [self._gradients(part) for part in parts]
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise MemoryFullError(
                 f"training at {self.size} pixels needs more memory than {self.device.type} has left; "
                 f"type: dubcli run again with --set train.size={max(self.size // 2, BASE)}"
             ) from error
+        with torch.no_grad():
+            for parameter, *grads in zip(self.learnt.values(), *(g for _, g in found), strict=True):
+                parameter.grad = sum(grads[1:], grads[0]) / len(grads)
         norm = nn.utils.clip_grad_norm_(list(self.learnt.values()), _CLIP)
-        if not torch.isfinite(loss) or not torch.isfinite(norm):
+        if not all(np.isfinite(loss) for loss, _ in found) or not torch.isfinite(norm):
             return False
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
@@ -273,6 +280,23 @@ class Trainer:
             for name, parameter in self.learnt.items():
                 self.mean[name].lerp_(parameter.detach(), 1 - keep)
         return True
+
+    def _gradients(self, number: int) -> tuple[float, list[Tensor]]:
+        """Loss of a part, and its gradient by each parameter that is learnt."""
+        # After going back, other frames: the same ones would lose the numbers again.
+        seed = self.seed + self.returns
+        pairs = self.pairs[self.resolution()]
+        made = batch(pairs, seed, number, self.device, self.recipe)
+        loss = losses.total(
+            result(self.network, made, self.device), made.truth, made.weight, self.recipe.losses
+        )
+        if self.fitted:
+            loss = loss + _HOLD * _HOLD_FRAMES / len(pairs) * adapters.departure(self.fitted)
+        parameters = list(self.learnt.values())
+        found = torch.autograd.grad(loss, parameters, allow_unused=True)
+        return float(loss.detach()), [
+            torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)
+        ]
 
     def _state(self) -> dict[str, Tensor]:
         state = {"returns": torch.tensor(self.returns)}

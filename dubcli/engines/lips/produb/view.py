@@ -8,8 +8,8 @@ the wanted mouth is drawn as maps, and reference frames are warped to it. Consta
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -24,14 +24,15 @@ from dubcli.face.crop import halved, halvings
 Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
 
-SIDE = 1.15  # of a view, outer-eye distances
-CENTRE = (0.0, 0.88, -0.1)  # of a view on the canonical head: between the lips and the chin
+SIDE = 0.9  # of a view, outer-eye distances: nearly all that `exemplar` gets wrong is on the lips and between
+CENTRE = (0.0, 0.84, -0.1)  # of a view on the canonical head: the lips
 MAPS = 6  # planes that draw the wanted mouth; `maps` lists them
 _LIGHT_REACH = 0.25  # outer-eye distances (standard deviation) over which light varies, as in `render`
 _NEAR = 0.12  # outer-eye distances from a line at which its map is 0 or 255
 _FEATHER = 0.10  # outer-eye distances over which corrections fade at the edge of the drawn region
 _CROWN = (97, 2, 326, 423, 427)  # from the base of the nose along its fold to the cheek, on the right
 _LIP_LINE = (78, 82, 13, 312, 308)  # lower edge of the upper lip: the teeth's place on the skull
+_MOST_DETAIL = 1.6  # largest gain of detail; more would be noise
 _DEPTH_RANGE = 0.6  # outer-eye distances of depth that a map spans
 
 
@@ -43,7 +44,9 @@ class Seen:
         context: (S, S, 3) the source, 0 where it is masked.
         visible: (S, S) 255 where it is not masked.
         maps: (S, S, MAPS) the wanted mouth.
-        references: (K, S, S, 3) reference frames warped to it, the one that `exemplar` chose first.
+        references: (K, S, S, 3) reference frames: the one that `exemplar` chose, warped to the wanted mouth;
+            others, warped too; and some that are not warped but laid skull on skull, where the upper teeth
+            stand as they do in this frame.
         window: (S, S) 255 where a correction may be made.
     """
 
@@ -76,21 +79,64 @@ def crop(picture: NDArray[Any], to_view: NDArray[np.float64], size: int) -> Byte
     return _eight_bits(found)
 
 
-def uncropped(
-    correction: NDArray[np.float32], to_view: NDArray[np.float64], shape: tuple[int, int]
+def applied(
+    picture: NDArray[np.float32],
+    flow: NDArray[np.float32],
+    residual: NDArray[np.float32],
+    to_view: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """A correction (S, S, 3) as a picture (h, w, 3) of that shape, 0 outside the view."""
+    """A picture (h, w, 3), 0–1, corrected: moved by a flow (S, S, 2) in view pixels, then added to (S, S, 3).
+
+    Where both are 0 every bit stays.
+    """
+    if not flow.any() and not residual.any():
+        return picture
+    shape = picture.shape[:2]
+    back = np.linalg.inv(to_view[:, :2]).T.astype(np.float32)
+    shift = _uncropped(np.ascontiguousarray(flow @ back), to_view, shape)
+    x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape[::-1]))
+    kernel, edge = cv2.INTER_LANCZOS4, cv2.BORDER_REPLICATE
+    taken = cv2.remap(picture, x + shift[..., 0], y + shift[..., 1], kernel, borderMode=edge)
+    out = np.where(shift.any(axis=2, keepdims=True), taken, picture)
+    return np.asarray(np.clip(out + _uncropped(residual, to_view, shape), 0, 1), np.float32)
+
+
+def detailed(
+    picture: NDArray[np.float32],
+    drawn: NDArray[np.float32],
+    window: Bytes,
+    to_view: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """The corrected picture (h, w, 3) with detail as strong as in what `exemplar` drew, which is footage.
+
+    A network that is unsure of a tooth's edge draws it softly; the window (S, S) is where it drew.
+    """
+    if picture is drawn:
+        return picture
+    plane = np.repeat(window[..., None].astype(np.float32) / 255, 3, axis=2)
+    where = np.clip(_uncropped(plane, to_view, picture.shape[:2])[..., 0], 0, 1)
+    gain = blend.detail(drawn, where) / max(blend.detail(picture, where), 1e-4)
+    if gain <= 1:
+        return picture
+    return np.clip(blend.sharpened(picture, min(gain, _MOST_DETAIL), where), 0, 1)
+
+
+def _uncropped(
+    values: NDArray[np.float32], to_view: NDArray[np.float64], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Values (S, S, C) of the view at the pixels of a picture (h, w), (h, w, C), 0 outside it."""
     move = _pixel_centres(to_view, 1.0)
     kernel = cv2.WARP_INVERSE_MAP | (cv2.INTER_CUBIC if _growth(to_view) < 1 else cv2.INTER_LINEAR)
     size = shape[1], shape[0]
-    return np.asarray(cv2.warpAffine(correction, move, size, flags=kernel, borderValue=(0, 0, 0)), np.float32)
+    return np.asarray(cv2.warpAffine(values, move, size, flags=kernel, borderValue=(0, 0, 0)), np.float32)
 
 
 def seen(
     source: NDArray[Any],
     target: Floats,
     depth: Floats,
-    references: list[Face],
+    references: Sequence[Face],
+    still: Sequence[tuple[Face, pose.Transform]],
     head: Floats,
     head_pose: pose.Transform,
     size: int,
@@ -101,7 +147,8 @@ def seen(
         source: (h, w, 3) the picture.
         target: (478, 2) the wanted mesh in its pixels.
         depth: (478,) the mesh's depth.
-        references: faces to borrow from, the one that `exemplar` chose first.
+        references: faces to warp, the one that `exemplar` chose first.
+        still: faces to lay skull on skull, and their head poses (1).
         head: (478, 3) the person's canonical head.
         head_pose: of the picture (1), from points of the skull.
         size: pixels of a side of the view.
@@ -120,8 +167,11 @@ def seen(
     scale = float(head_pose.scale[0])
     drawn = [_warped(face, nodes, wanted, labels) for face in references]
     skin = ((shown == 255) & (labels >= 0)).astype(np.float32)
+    drawn += [crop(face.picture, placement(own, size), size) for face, own in still]
     lit = [_lit(picture, context, skin) for picture in drawn]
-    return Seen(context, shown, _maps(wanted, skull, depth, scale, labels, size), np.stack(lit), _window(wanted, size))
+    return Seen(
+        context, shown, _maps(wanted, skull, depth, scale, labels, size), np.stack(lit), _window(wanted, size)
+    )
 
 
 def truth(source: NDArray[Any], head_pose: pose.Transform, size: int) -> Bytes:
@@ -191,7 +241,9 @@ def _maps(
     areas = [mask.polygon(ring, (size, size)) for ring in (outer, inner)]
     planes = [*areas, *(_distance(area, unit) for area in areas)]
     line = skull[list(_LIP_LINE)]
-    above = np.concatenate([line, [[2 * size, line[-1, 1]], [2 * size, -size], [-size, -size], [-size, line[0, 1]]]])
+    above = np.concatenate(
+        [line, [[2 * size, line[-1, 1]], [2 * size, -size], [-size, -size], [-size, line[0, 1]]]]
+    )
     planes.append(_distance(mask.polygon(above, (size, size)), unit))
     corners = warp.lattice().triangles
     far = np.append(depth, np.zeros(warp.lattice().nodes - len(depth)))[corners].mean(axis=1)
@@ -205,7 +257,9 @@ def _distance(area: NDArray[np.float32], unit: float) -> NDArray[np.float32]:
     """Distance from the edge of an area (S, S), 0.5 on it and rising inwards, 0 or 1 at `unit` pixels."""
     within = (area > 0.5).astype(np.uint8)
     inwards, outwards = (
-        cv2.distanceTransform(part, cv2.DIST_L2, 3) if part.any() and not part.all() else part * np.float32(1e6)
+        cv2.distanceTransform(part, cv2.DIST_L2, 3)
+        if part.any() and not part.all()
+        else part * np.float32(1e6)
         for part in (within, 1 - within)
     )
     return np.asarray(0.5 + 0.5 * np.clip((inwards - outwards) / unit, -1, 1), np.float32)
@@ -250,10 +304,3 @@ def _eight_bits(values: NDArray[Any]) -> Bytes:
     if values.dtype == np.uint8:
         return np.asarray(values)
     return np.asarray(np.rint(values.astype(np.float32) / 257), np.uint8)
-
-
-@lru_cache(maxsize=8)
-def edge_window(size: int) -> NDArray[np.float32]:
-    """(size, size) 1 in the middle, 0 at the edge of a view, so that a correction ends without a step."""
-    at = np.minimum(np.arange(size) + 0.5, size - 0.5 - np.arange(size)) / (0.05 * size)
-    return np.asarray(np.minimum(np.minimum.outer(at, at), 1), np.float32)
