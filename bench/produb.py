@@ -78,8 +78,8 @@ class Case:
         """The rest as work for a lip engine."""
         ones = np.ones(len(self.rest.frames), np.float32)
         return LipWork(
-            self.clip, self.video, self.pts, None, self.rest, self.rest.frames, self.shape, ones, self.gallery,
-            weights=weights, settings={"device": "cpu"},
+            self.clip, self.video, self.pts, None, self.rest, self.rest.frames, self.shape, ones,
+            self.gallery, weights=weights, settings={"device": "cpu"},
         )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def case_of(clip: Path, folder: Path) -> Case | None:
 
 
 def trained(case: Case, name: str, settings: TrainSettings, recipe: Recipe) -> tuple[tuple[Path, ...], float]:
-    """Folders of the film's and of the person's weights, trained if they are not there, and the minutes taken."""
+    """Folders of the film's and the person's weights, trained if they are not there, and minutes taken."""
     engine, params = ProdubEngine(recipe), settings.model_dump()
     folders: list[Path] = []
     minutes = 0.0

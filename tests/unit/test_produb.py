@@ -220,7 +220,8 @@ def test_training_and_rendering_see_a_frame_alike(face: Face, film: tuple[Path, 
     own = pose.to_canonical(meshes, head_pose)[:, MOUTH]
     filmed = FaceTrack(
         rows.frames, np.array(rows.mesh), rows.pose, head_pose.scale.astype(np.float32), rows.sharp,
-        np.zeros(len(rows), np.float32), np.zeros(len(rows), np.uint8), face.rest.thumbs, face.rest.descriptor,
+        np.zeros(len(rows), np.float32), np.zeros(len(rows), np.uint8), face.rest.thumbs,
+        face.rest.descriptor,
     )  # fmt: skip
     work = replace(
         face.lip_work(), track=filmed, frames=rows.frames, shape=own, weight=np.ones(len(rows), np.float32)
@@ -247,14 +248,14 @@ def test_frames_are_drawn_from_footage_that_is_far_enough(face: Face) -> None:
             assert abs(rows.frames[row] - number) >= pairs.APART
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Stands for kill -9."""
 
 
 def stops_after(steps: int) -> Callable[[int, int], None]:
     def report(done: int, total: int) -> None:
         if done == steps:
-            raise Stopped
+            raise StoppedError
 
     return report
 
@@ -266,7 +267,7 @@ def test_a_training_killed_anywhere_ends_with_the_same_weights(
     (tmp_path / "scratch").mkdir()
     work = face.train_work(tmp_path / "scratch", tmp_path / "out")
     for steps in (1, 3, 5):
-        with pytest.raises(Stopped):
+        with pytest.raises(StoppedError):
             ENGINE.train(replace(work, report=stops_after(steps)))
     steps_seen: list[int] = []
     ENGINE.train(replace(work, report=lambda done, total: steps_seen.append(done)))
@@ -282,7 +283,7 @@ def test_a_checkpoint_that_is_not_this_trainings_is_ignored(
     monkeypatch.setattr(training, "SAVE_PIXELS", 2 * 64 * 64)
     work = face.train_work(tmp_path / "scratch", tmp_path / "out")
     other = replace(work, settings={**SETTINGS, "steps": 7}) if harm == "of another training" else work
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         ENGINE.train(replace(other, report=stops_after(5)))
     path = work.scratch / "checkpoint.safetensors"
     data = bytearray(path.read_bytes())

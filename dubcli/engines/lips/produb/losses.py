@@ -1,4 +1,4 @@
-"""What training minimises: how the corrected picture differs from the truth, most on the lips and between them.
+"""What training minimises: how the corrected picture differs from the truth, most in and between the lips.
 
 Pictures are (B, 3, S, S), 0–1; weights (B, 1, S, S). Every loss is a mean over its weights.
 """
@@ -48,7 +48,7 @@ def luma(pictures: Tensor) -> Tensor:
 def structure(drawn: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     """1 - SSIM of luma, at full and at half resolution (Wang et al. 2004).
 
-    For a given correlation it is least where both vary equally, so unlike differences it does not reward blur.
+    For a given correlation it is least where both vary equally: unlike differences it rewards no blur.
     """
     total = drawn.new_zeros(())
     a, b = luma(drawn), luma(truth)

@@ -9,7 +9,9 @@ is written last starts at zero, so an untrained network changes nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -27,6 +29,7 @@ _FINE = (32, 24, 16)  # channels of the levels at 128, 256 and 512 pixels
 _TEXTURE = 32  # channels of each texture encoder
 _SHAPE = 32  # channels of each shape encoder
 _FULL = 1 + REFERENCES
+_GROUPS = 4  # of channels, normalised together
 _FLOW = 0.1  # of a side of the view, that an output of 1 moves: outputs stay small
 
 
@@ -61,7 +64,7 @@ def folded(pictures: Tensor) -> Tensor:
 
 
 def doubled(x: Tensor) -> Tensor:
-    """(B, C, s, s) to (B, C, 2 s, 2 s), each value four times: unlike finer ones its gradient is exact on CUDA."""
+    """(B, C, s, s) to (B, C, 2 s, 2 s), each value four times, whose gradient is exact on CUDA as well."""
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
@@ -70,14 +73,15 @@ class Block(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.norm = nn.GroupNorm(math.gcd(_GROUPS, width), width)
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         with torch.no_grad():
-            self.second.weight.mul_(0.3)  # without normalisation a deep sum would grow
+            self.second.weight.mul_(0.3)  # a deep sum would grow
 
     def forward(self, x: Tensor) -> Tensor:
         """The input and what was found in it."""
-        found: Tensor = self.second(functional.silu(self.first(functional.silu(x))))
+        found: Tensor = self.second(functional.silu(self.first(functional.silu(self.norm(x)))))
         return x + found
 
 
@@ -159,7 +163,7 @@ class Body(nn.Module):
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
-        wide = list(zip(widths, widths[1:], strict=False))
+        wide = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in wide)
         self.inward = nn.ModuleList(Block(width) for width in widths)
         self.up = nn.ModuleList(nn.Conv2d(b, a, 3, padding=1) for a, b in wide)

@@ -207,7 +207,7 @@ def faces(
 
 def paths(gallery: Gallery) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Stretches of consecutive rows of a gallery, and the rows that each is drawn from, round by round."""
-    mesh, head_pose = exemplar.smoothed_runs(gallery)
+    _, head_pose = exemplar.smoothed_runs(gallery)
     light, size = occlusion.light(gallery.texture), head_pose.scale
     found = []
     for rows in _pieces(gallery):

@@ -26,15 +26,11 @@ from dubcli.errors import CheckError, MemoryFullError
 
 BATCH, PART = 8, 4  # frames of a step, in pairs of consecutive ones, and of a part that is computed at once
 _PARTS = 2  # parts computed at once on a CPU, each on one thread: faster than threads that share each sum
-_SHARES = (
-    (1,),
-    (2, 1),
-    (3, 2, 1),
-    (4, 3, 2, 1),
-)  # of the steps, that each level takes: coarse ones cost little
-_WARM = 40  # steps in which the rate rises
-_RATE, _PERSON_RATE, _LAST = 1.5e-3, 5e-4, 0.05  # learning rates, and the share that is left at the end
-_DECAY = 0.99  # of the running mean of weights
+# Of the steps, that each level takes: coarse ones cost little.
+_SHARES = ((1,), (3, 1), (4, 2, 1), (5, 3, 2, 1))
+_WARM = 20  # steps in which the rate rises
+_RATE, _PERSON_RATE, _LAST = 2e-4, 1e-4, 0.05  # learning rates, and the share that is left at the end
+_DECAY = 0.98  # of the running mean of weights
 _CLIP = 1.0  # norm of the gradient at most
 SAVE_PIXELS = 100 * 128 * 128  # pixels of a side squared, times steps, between checkpoints: half a minute
 _LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1 elsewhere
@@ -44,7 +40,10 @@ _HOLD_FRAMES = 500.0
 
 @dataclass(frozen=True)
 class Recipe:
-    """What can be left out, to find what it is worth (`bench/produb.py --ablate`); `thin` divides all widths."""
+    """What can be left out, to find what it is worth (`bench/produb.py --ablate`).
+
+    `thin` divides all widths.
+    """
 
     losses: losses.Weights = field(default_factory=losses.Weights)
     grown: bool = True

@@ -293,7 +293,7 @@ def _halvings(by: float, picture: NDArray[Any]) -> int:
 
 
 def _pixel_centres(to_view: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
-    """The same map for OpenCV, which counts from the first pixel's centre, of a picture smaller by `factor`."""
+    """The same map for OpenCV, which counts from pixel centres, of a picture smaller by `factor`."""
     move = to_view.copy()
     move[:, :2] *= factor
     move[:, 2] = to_view[:, 2] + move[:, :2] @ (0.5, 0.5) - 0.5
