@@ -147,7 +147,7 @@ def confidence(work: LipWork) -> NDArray[np.float32]:
     footage = _footage(work)
     if not len(footage):
         return np.zeros(0, np.float32)
-    plan = _Plan(work, footage)
+    plan = Plan(work, footage)
     active = np.flatnonzero(work.weight > 0)
     looked = np.unique(active[np.linspace(0, len(active) - 1, _LIGHT_LOOKS).round().astype(int)])
     lights = []
