@@ -44,6 +44,7 @@ from dubcli.face.gallery import build
 from dubcli.media import decode
 from dubcli.media.patches import Patch
 from dubcli.settings.config import TrainSettings
+from dubcli.stages.train import engine_settings
 
 CLIPS = ("man_front_15s", "woman_outdoors", "man_stool", "museum_speech_64s", "webcam_10s", "address_hill")
 FILM = 0.75  # share of a clip that is the film
@@ -107,10 +108,11 @@ def case_of(clip: Path, folder: Path) -> Case | None:
 
 def trained(case: Case, name: str, settings: TrainSettings, recipe: Recipe) -> tuple[tuple[Path, ...], float]:
     """Folders of the film's and the person's weights, trained if they are not there, and minutes taken."""
-    engine, params = ProdubEngine(recipe), settings.model_dump()
+    engine = ProdubEngine(recipe)
+    asked = {"film": settings.steps, "person": settings.person_steps}
     folders: list[Path] = []
     minutes = 0.0
-    for who in ("film", *(["person"] if settings.person_steps else [])):
+    for who in [who for who, steps in asked.items() if steps]:
         out = case.folder / f"{name}-{who}"
         out.mkdir(exist_ok=True)
         if not (out / WEIGHTS).exists():
@@ -129,7 +131,7 @@ def trained(case: Case, name: str, settings: TrainSettings, recipe: Recipe) -> t
                         {PERSON: case.gallery},
                         base,
                         case.video.bit_depth,
-                        params,
+                        engine_settings(settings.size, asked[who], settings.device),
                         scratch,
                         out,
                         report=progress,

@@ -28,7 +28,7 @@ from dubcli.media.patches import Patch
 from dubcli.media.square import Square
 from tests.unit.test_gallery import track
 
-SETTINGS = {"size": 64, "steps": 6, "person_steps": 3, "least_footage": 1.0, "device": "cpu"}
+SETTINGS = {"size": 64, "steps": 6, "device": "cpu"}
 WIDTH, HEIGHT = 320, 240
 VIDEO = cast(Any, SimpleNamespace(width=WIDTH, height=HEIGHT, bit_depth=8, rate=25, square=(WIDTH, HEIGHT)))
 FRAMES = 40  # of the footage; the frames that follow are dubbed
@@ -162,6 +162,7 @@ def test_training_mends_unseen_frames(face: Face, tmp_path: Path, monkeypatch: p
         return np.clip(picture - np.float32([0.15, 0, 0]), 0, 1), alpha
 
     monkeypatch.setattr(exemplar.Steady, "joined", faulty)
+    monkeypatch.setattr(training, "RATE", 5e-3)  # for a network that is a sixty-fourth of the real one
     (tmp_path / "scratch").mkdir()
     work = replace(face.train_work(tmp_path / "other", tmp_path / "out"), scratch=tmp_path / "scratch")
     ENGINE.train(replace(work, settings={**SETTINGS, "steps": 30}))
@@ -169,13 +170,15 @@ def test_training_mends_unseen_frames(face: Face, tmp_path: Path, monkeypatch: p
     def error(made: list[Patch]) -> float:
         rest = []
         for patch in made:
-            (x, y), (h, w) = patch.origin, patch.mask.shape
-            truth = face.pictures[patch.frame][y : y + h, x : x + w].astype(float)
-            rest.append((np.abs(truth - patch.rgb) * patch.mask[..., None]).sum() / patch.mask.sum())
+            lips = face.rest.mesh[patch.frame - FRAMES, list(regions.LIPS_OUTER), :2]
+            (x0, y0), (x1, y1) = lips.min(axis=0).astype(int), lips.max(axis=0).astype(int)
+            truth = face.pictures[patch.frame][y0:y1, x0:x1].astype(float)
+            x, y = patch.origin
+            rest.append(np.abs(truth - patch.rgb[y0 - y : y1 - y, x0 - x : x1 - x]).mean())
         return float(np.mean(rest))
 
     plain = error(list(exemplar.ExemplarEngine().patches(face.lip_work())))
-    assert error(list(engine.ProdubEngine().patches(face.lip_work(tmp_path / "out")))) < 0.7 * plain
+    assert error(list(engine.ProdubEngine().patches(face.lip_work(tmp_path / "out")))) < 0.8 * plain
 
 
 def test_nothing_of_the_sources_mouth_is_seen(face: Face) -> None:
@@ -240,8 +243,9 @@ def test_training_and_rendering_see_a_frame_alike(face: Face, film: tuple[Path, 
 def test_frames_are_drawn_from_footage_that_is_far_enough(face: Face) -> None:
     rows = footage.load(face.gallery)
     plans = pairs.paths(rows)
-    assert sum(len(a) for a, _ in plans) > FRAMES
-    for own, other in plans:
+    assert sum(len(a) for a, _, _ in plans) > FRAMES
+    assert {held for _, _, held in plans} == {False, True}
+    for own, other, _ in plans:
         assert (np.abs(rows.frames[own] - rows.frames[other]) >= pairs.APART).all()
     for number in (0, 20, FRAMES - 1):
         for row in pairs.borrowed(rows, pairs.bank(rows), number, -1):
@@ -332,7 +336,11 @@ def test_a_full_memory_is_named(
 
 
 def test_a_person_is_adapted_on_top_of_the_film(face: Face, film: tuple[Path, Path], tmp_path: Path) -> None:
-    ENGINE.train(face.train_work(tmp_path / "scratch", tmp_path / "out", base=film[0]))
+    ENGINE.train(
+        face.train_work(
+            tmp_path / "scratch", tmp_path / "out", base=film[0], settings={**SETTINGS, "steps": 3}
+        )
+    )
     adapted, size = engine.network_of((film[0], tmp_path / "out"))
     plain, _ = engine.network_of((film[0],))
     assert size == 64

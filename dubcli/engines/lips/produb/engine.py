@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dubcli.engines.lips import LipWork, TrainWork, exemplar
+from dubcli.engines.lips import LipWork, Trained, TrainWork, exemplar
 from dubcli.engines.lips.produb import adapters, checkpoint, pairs, view
 from dubcli.engines.lips.produb.network import BASE, Network
 from dubcli.engines.lips.produb.training import Recipe, Trainer, corrected, exact, inputs_of, levels
@@ -22,9 +22,6 @@ from dubcli.media.patches import Patch
 
 VERSION = 1  # of the weights' layout
 WEIGHTS, _CHECKPOINT = "weights.safetensors", "checkpoint.safetensors"
-_STEP_SECONDS = {64: 0.12, 128: 0.3, 256: 1.2, 512: 5.0}  # on two cores (docs/produb.md); CUDA: `_CUDA` of it
-_CUDA = 0.1
-_PAIR_SECONDS = 0.06  # of making a pair
 _THREADS, _AHEAD = 2, 6  # frames whose view is made at once, and ahead of the network
 
 
@@ -34,15 +31,10 @@ class ProdubEngine:
     def __init__(self, recipe: Recipe | None = None) -> None:
         self.recipe = recipe or Recipe()
 
-    def train(self, work: TrainWork) -> None:
+    def train(self, work: TrainWork) -> Trained:
         """Write `weights.safetensors`: a network for the film's people, or one person's adapters to it."""
-        device, size, steps = (
-            device_of(work.settings),
-            int(work.settings["size"]),
-            int(work.settings["steps"]),
-        )
-        if work.base is not None:
-            steps = int(work.settings["person_steps"])
+        device = device_of(work.settings)
+        size, steps = (int(work.settings[name]) for name in ("size", "steps"))
         scratch, people = work.scratch, sorted(work.galleries)
         footage = pairs.fingerprint(work.galleries)
         made = pairs.build(work.galleries, size, scratch, lambda done, total: work.report(0, steps))
@@ -72,14 +64,11 @@ class ProdubEngine:
             )
             trainer = Trainer(network, sizes, steps, seed, path, made_of, self.recipe, fitted)
             learnt = trainer.run(work.report)
+            gain = trainer.gain()
         facts = {"version": VERSION, "size": size, "people": people, "adapted": work.base is not None}
         facts["thin"] = self.recipe.thin
         checkpoint.write(work.out / WEIGHTS, learnt, facts)
-
-    def seconds(self, frames: int, settings: Mapping[str, Any]) -> float:
-        """Forecast of the time that training takes with so many frames of footage, on two cores."""
-        step = _STEP_SECONDS[int(settings["size"])] * (_CUDA if settings["device"] == "cuda" else 1)
-        return pairs.ROUNDS * min(frames, pairs.MOST_FRAMES) * _PAIR_SECONDS + step * int(settings["steps"])
+        return Trained(steps, trainer.loss, {people[number]: value for number, value in gain.items()})
 
     def patches(self, work: LipWork) -> Iterator[Patch]:
         """Patches of all frames whose weight is above 0; none where the gallery is empty."""

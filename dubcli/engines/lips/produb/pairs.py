@@ -21,17 +21,17 @@ from numpy.typing import NDArray
 from dubcli.artifacts.gallery import Gallery, load
 from dubcli.engines.lips import exemplar, render, retrieval
 from dubcli.engines.lips.produb import view
+from dubcli.engines.lips.produb.forecast import MOST_FRAMES, ROUNDS
 from dubcli.face import mesh as regions
 from dubcli.face import occlusion, pose
-from dubcli.media import ahead
+from dubcli.media import ahead, spans
 
 Floats = NDArray[np.floating[Any]]
 
 APART = 12  # frames of film between a frame and the footage that it is drawn from
 WARPED, STILL = 2, 2  # references beside that which `exemplar` chose: warped, and laid skull on skull
 REFERENCES = WARPED + STILL
-ROUNDS = 2  # times that each frame is drawn, each from footage that is `APART` from all earlier
-MOST_FRAMES = 1500  # of a person; more than that is a minute of film, and taught nothing in less time
+_HELD_SHARE = 0.1  # of a person's frames, the last ones, that are not learnt from: they say what it was worth
 _PIECE = 300  # frames whose path through the gallery is found at once
 _BANK = 24  # reference frames that those of a frame are chosen from
 _SHARP = (
@@ -40,7 +40,7 @@ _SHARP = (
 _BARRED = np.float32(1e6)  # cost of footage that is too near
 _THREADS = 2
 _AHEAD = 6
-VERSION = 2  # of what is in the scratch folder
+VERSION = 3  # of what is in the scratch folder
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Pairs:
         truth: (M, S, S, 3) uint8 what the film shows.
         near: (M, 3) the pairs of the frames before, at and after each, in its run and round.
         person: (M,) number of the person.
-        aperture: (M,) outer-eye distances.
+        held: (M,) bool, whether it is held out of the training.
     """
 
     context: NDArray[np.uint8]
@@ -65,7 +65,7 @@ class Pairs:
     truth: NDArray[np.uint8]
     near: NDArray[np.int64]
     person: NDArray[np.int64]
-    aperture: NDArray[np.float32]
+    held: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.near)
@@ -95,29 +95,29 @@ def build(
     """
     made_of = {"version": VERSION, "size": size, "footage": fingerprint(galleries)}
     folder, index = scratch / f"pairs-{size}", scratch / f"pairs-{size}.json"
-    if _same(index, made_of):
+    if _kept(index) == {**made_of, "digest": _digest(folder)}:
         return _read(folder)
     folder.mkdir(parents=True, exist_ok=True)
     people = [load(galleries[name]) for name in sorted(galleries)]
     plans = [paths(gallery) for gallery in people]
-    total = sum(len(rows) for plan in plans for rows, _ in plan)
+    total = sum(len(rows) for plan in plans for rows, _, _ in plan)
     arrays = {
         name: _empty(folder, name, (total, *shape), kind) for name, (shape, kind) in _fields(size).items()
     }
     at = 0
     for number, (gallery, plan) in enumerate(zip(people, plans, strict=True)):
-        for rows, chosen in plan:
+        for rows, chosen, held in plan:
             first = at
             for pair in _drawn(gallery, rows, chosen, size):
                 for name, value in pair.items():
                     arrays[name][at] = value
                 here = np.clip([at - 1, at, at + 1], first, first + len(rows) - 1)
-                arrays["near"][at], arrays["person"][at] = here, number
+                arrays["near"][at], arrays["person"][at], arrays["held"][at] = here, number, held
                 at += 1
                 progress(at, total)
     for array in arrays.values():
         array.flush()
-    replaced(index, json.dumps(made_of).encode())
+    replaced(index, json.dumps({**made_of, "digest": _digest(folder)}).encode())
     return _read(folder)
 
 
@@ -205,11 +205,12 @@ def faces(
     return warped, [(exemplar.face_of(gallery, mesh, row), placed(row)) for row in borrow[:STILL]]
 
 
-def paths(gallery: Gallery) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Stretches of consecutive rows of a gallery, and the rows that each is drawn from, round by round."""
+def paths(gallery: Gallery) -> list[tuple[NDArray[np.int64], NDArray[np.int64], bool]]:
+    """Stretches of consecutive rows of a gallery, rows that each is drawn from, and whether held out."""
     _, head_pose = exemplar.smoothed_runs(gallery)
     light, size = occlusion.light(gallery.texture), head_pose.scale
     found = []
+    kept = round((1 - _HELD_SHARE) * len(gallery))
     for rows in _pieces(gallery):
         target = retrieval.Target(gallery.shape[rows], gallery.pose[rows], size[rows], light[rows])
         cost = retrieval.mismatch(target, gallery, size)
@@ -218,8 +219,8 @@ def paths(gallery: Gallery) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]
         for _ in range(ROUNDS):
             chosen = retrieval.choose(cost, gallery, rests=retrieval.resting(target))
             good = cost[np.arange(len(rows)), chosen] < _BARRED
-            for a, b in _true(good):
-                found.append((rows[a:b], chosen[a:b]))
+            for held, which in ((False, rows < kept), (True, rows >= kept)):
+                found += [(rows[a:b], chosen[a:b], held) for a, b in spans.runs_of_true(good & which)]
             used = gallery.frames[chosen].astype(np.int64)
             cost[np.abs(used[:, None] - gallery.frames[None]) < APART] = _BARRED
     return found
@@ -236,18 +237,12 @@ def _pieces(gallery: Gallery) -> list[NDArray[np.int64]]:
     return [rows[: max(1, int(share * len(rows)))] for rows in found]
 
 
-def _true(good: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    from dubcli.media import spans
-
-    return spans.runs_of_true(good)
-
-
 def _drawn(
     gallery: Gallery, rows: NDArray[np.int64], chosen: NDArray[np.int64], size: int
 ) -> Iterator[dict[str, Any]]:
     """Arrays of one pair after the other."""
     mesh, head_pose = exemplar.smoothed_runs(gallery)
-    stock, steady, aperture = bank(gallery), exemplar.Steady(), _aperture(gallery)
+    stock, steady = bank(gallery), exemplar.Steady()
 
     def one(row: int, other: int) -> tuple[render.Layers, view.Seen, pose.Transform, render.Face]:
         face = exemplar.face_of(gallery, mesh, row)
@@ -269,7 +264,6 @@ def _drawn(
             "context": seen.context, "visible": seen.visible, "maps": seen.maps,
             "references": seen.references, "window": seen.window,
             "drawn": view.truth(drawn, here, size), "truth": view.truth(face.picture, here, size),
-            "aperture": aperture[row],
         }  # fmt: skip
 
 
@@ -290,7 +284,7 @@ def _fields(size: int) -> dict[str, tuple[tuple[int, ...], Any]]:
         "maps": ((*square, view.MAPS), np.uint8),
         "references": ((1 + REFERENCES, *square, 3), np.uint8), "window": (square, np.uint8),
         "drawn": ((*square, 3), np.uint8), "truth": ((*square, 3), np.uint8),
-        "near": ((3,), np.int64), "person": ((), np.int64), "aperture": ((), np.float32),
+        "near": ((3,), np.int64), "person": ((), np.int64), "held": ((), np.bool_),
     }  # fmt: skip
 
 
@@ -303,11 +297,22 @@ def _empty(folder: Path, name: str, shape: tuple[int, ...], kind: Any) -> Any:
     )
 
 
-def _same(index: Path, made_of: Mapping[str, Any]) -> bool:
+def _kept(index: Path) -> Any:
+    """What an index file says, None where there is none or it is damaged."""
     try:
-        return bool(json.loads(index.read_bytes()) == made_of)
+        return json.loads(index.read_bytes())
     except (OSError, ValueError):
-        return False
+        return None
+
+
+def _digest(folder: Path) -> str:
+    """Digest of the arrays in a folder, as far as they are there."""
+    digest = blake3()
+    for name in sorted(_fields(1)):
+        path = folder / f"{name}.npy"
+        if path.is_file():
+            digest.update_mmap(path)
+    return digest.hexdigest()
 
 
 def _read(folder: Path) -> Pairs:

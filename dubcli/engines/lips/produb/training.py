@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils import deterministic
 
@@ -29,8 +30,9 @@ _PARTS = 2  # parts computed at once on a CPU, each on one thread: faster than t
 # Of the steps, that each level takes: coarse ones cost little.
 _SHARES = ((1,), (3, 1), (4, 2, 1), (5, 3, 2, 1))
 _WARM = 20  # steps in which the rate rises
-_RATE, _PERSON_RATE, _LAST = 2e-4, 1e-4, 0.05  # learning rates, and the share that is left at the end
+RATE, _PERSON_RATE, _LAST = 2e-4, 1e-4, 0.05  # learning rates, and the share that is left at the end
 _DECAY = 0.98  # of the running mean of weights
+_JUDGED = 48  # held-out frames of a person on which the training is judged, at most
 _CLIP = 1.0  # norm of the gradient at most
 SAVE_PIXELS = 100 * 128 * 128  # pixels of a side squared, times steps, between checkpoints: half a minute
 _LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1 elsewhere
@@ -123,8 +125,17 @@ def exact(device: torch.device) -> Iterator[None]:
 def batch(pairs: Pairs, seed: int, number: int, device: torch.device, recipe: Recipe) -> Batch:
     """The frames of a part of a step, chosen by its number alone."""
     random = np.random.Generator(np.random.Philox(key=[seed % 2**64, number]))
-    first = random.integers(0, len(pairs), PART // 2)
+    first = random.choice(np.flatnonzero(~pairs.held), PART // 2)
     rows = np.stack([first, pairs.near[first, 2]], axis=1).reshape(-1)
+    made = frames(pairs, rows, device, recipe)
+    if recipe.mirrored:
+        flip = np.repeat(random.random(PART // 2) < 0.5, 2)
+        made = _mirrored(made, torch.from_numpy(flip).to(device))
+    return made
+
+
+def frames(pairs: Pairs, rows: NDArray[np.int64], device: torch.device, recipe: Recipe) -> Batch:
+    """The frames of some rows."""
     around = pairs.near[rows]
     if not recipe.window:
         around = np.repeat(rows[:, None], 3, axis=1)
@@ -147,11 +158,7 @@ def batch(pairs: Pairs, seed: int, number: int, device: torch.device, recipe: Re
     window = taken(pairs.window, rows)[:, None].float() / 255
     lips = inputs.shape.unflatten(1, (3, -1))[:, 1, :2] + 0.5
     weight = (window > 0).float() * (1 + _LIPS * lips[:, :1] + _INNER * lips[:, 1:2])
-    made = Batch(inputs, drawn, truth, window, weight)
-    if recipe.mirrored:
-        flip = np.repeat(random.random(PART // 2) < 0.5, 2)
-        made = _mirrored(made, torch.from_numpy(flip).to(device))
-    return made
+    return Batch(inputs, drawn, truth, window, weight)
 
 
 def _mirrored(made: Batch, flip: Tensor) -> Batch:
@@ -204,6 +211,7 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(list(self.learnt.values()), betas=(0.9, 0.99), weight_decay=1e-4)
         self.mean = {n: p.detach().clone() for n, p in self.learnt.items()}
         self.step = self.returns = 0
+        self.loss = 0.0  # of the last step
         self.every = max(1, SAVE_PIXELS // self.size**2)
         self.pool = ThreadPoolExecutor(_PARTS if self.device.type == "cpu" else 1)
 
@@ -248,7 +256,7 @@ class Trainer:
         """Learning rate of the current step: a short rise, then half a cosine."""
         done = self.step / max(self.steps, 1)
         fall = _LAST + (1 - _LAST) * 0.5 * (1 + math.cos(math.pi * done))
-        full = _PERSON_RATE if self.fitted else _RATE
+        full = _PERSON_RATE if self.fitted else RATE
         return full * fall * min(1.0, (self.step + 1) / _WARM) * 0.5**self.returns
 
     def advance(self) -> bool:
@@ -268,8 +276,9 @@ class Trainer:
         with torch.no_grad():
             for parameter, *grads in zip(self.learnt.values(), *(g for _, g in found), strict=True):
                 parameter.grad = sum(grads[1:], grads[0]) / len(grads)
+        self.loss = sum(loss for loss, _ in found) / len(found)
         norm = nn.utils.clip_grad_norm_(list(self.learnt.values()), _CLIP)
-        if not all(np.isfinite(loss) for loss, _ in found) or not torch.isfinite(norm):
+        if not math.isfinite(self.loss) or not torch.isfinite(norm):
             return False
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
@@ -279,6 +288,27 @@ class Trainer:
             for name, parameter in self.learnt.items():
                 self.mean[name].lerp_(parameter.detach(), 1 - keep)
         return True
+
+    def gain(self) -> dict[int, float]:
+        """Person → 1 - SSIM of what `exemplar` draws of held-out frames, minus that of the trained network.
+
+        The running mean of the weights is put into the network. People without such frames are left out.
+        """
+        pairs, found = self.pairs[self.size], {}
+        with torch.no_grad():
+            for name, parameter in self.learnt.items():
+                parameter.copy_(self.mean[name])
+            for person in np.unique(pairs.person[pairs.held]).tolist():
+                rows = np.flatnonzero(pairs.held & (pairs.person == person))
+                rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _JUDGED)).round().astype(np.int64)]
+                better = []
+                for row in rows:
+                    made = frames(pairs, np.array([row]), self.device, self.recipe)
+                    both = made.drawn, result(self.network, made, self.device)
+                    before, after = (float(losses.structure(p, made.truth, made.weight)) for p in both)
+                    better.append(before - after)
+                found[int(person)] = sum(better) / len(better)
+        return found
 
     def _gradients(self, number: int) -> tuple[float, list[Tensor]]:
         """Loss of a part, and its gradient by each parameter that is learnt."""
@@ -290,7 +320,7 @@ class Trainer:
             result(self.network, made, self.device), made.truth, made.weight, self.recipe.losses
         )
         if self.fitted:
-            loss = loss + _HOLD * _HOLD_FRAMES / len(pairs) * adapters.departure(self.fitted)
+            loss = loss + _HOLD * _HOLD_FRAMES / int((~pairs.held).sum()) * adapters.departure(self.fitted)
         parameters = list(self.learnt.values())
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
         return float(loss.detach()), [
