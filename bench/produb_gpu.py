@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from dubcli.engines.lips.produb import losses, pairs, training, view
 from dubcli.engines.lips.produb.engine import device_of
-from dubcli.engines.lips.produb.network import Inputs, Network
+from dubcli.engines.lips.produb.network import Inputs, Network, placed
 from dubcli.settings.config import TrainSettings
 
 ROWS = 32  # pairs of noise
@@ -50,7 +50,7 @@ def noise(size: int) -> pairs.Pairs:
         truth=some(*square, 3),
         near=np.clip(np.arange(ROWS)[:, None] + (-1, 0, 1), 0, ROWS - 1),
         person=np.zeros(ROWS, np.int64),
-        aperture=np.zeros(ROWS, np.float32),
+        held=np.zeros(ROWS, np.bool_),
     )
 
 
@@ -80,7 +80,7 @@ def measured(size: int, device: torch.device, seconds: float, top: float) -> dic
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     with training.exact(device), tempfile.TemporaryDirectory() as folder:
-        network = Network(1, training.levels(size)).to(device, memory_format=torch.channels_last)
+        network = placed(Network(1, training.levels(size)), device)
         trainer = training.Trainer(
             network, {size: made}, 10**9, 0, Path(folder) / "checkpoint", {}, training.Recipe(grown=False)
         )
@@ -88,7 +88,7 @@ def measured(size: int, device: torch.device, seconds: float, top: float) -> dic
             one = training.batch(made, 0, 0, device, trainer.recipe)
             losses.total(
                 training.result(network, one, device), one.truth, one.weight, losses.Weights()
-            ).backward()
+            ).backward()  # type: ignore[no-untyped-call]
         step_flops, steps = counter.get_total_flops(), 0
         for _ in range(2):
             trainer.advance()

@@ -95,7 +95,9 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Face]:
         patched.setattr(exemplar, "SHOT_BYTES", 0)
         folder = tmp_path_factory.mktemp("gallery")
         film = cut(whole, 0, FRAMES)
-        footage.save(folder, gallery.build(Path("film"), VIDEO, np.zeros(0), None, [lambda: film], 10**9))
+        footage.save(
+            folder, gallery.build(Path("film"), VIDEO, np.zeros(0, np.int64), None, [lambda: film], 10**9)
+        )
         made = tmp_path_factory.mktemp("made")
         pairs.build({"p01": folder}, 64, made, lambda done, total: None)
         yield Face(folder, made, cut(whole, FRAMES, FRAMES + 6), pictures)
@@ -159,7 +161,7 @@ def test_training_mends_unseen_frames(face: Face, tmp_path: Path, monkeypatch: p
 
     def faulty(*args: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         picture, alpha = joined(*args)
-        return np.clip(picture - np.float32([0.15, 0, 0]), 0, 1), alpha
+        return np.clip(picture - np.array([0.15, 0, 0], np.float32), 0, 1), alpha
 
     monkeypatch.setattr(exemplar.Steady, "joined", faulty)
     monkeypatch.setattr(training, "RATE", 5e-3)  # for a network that is a sixty-fourth of the real one

@@ -14,7 +14,7 @@ from torch import nn
 
 from dubcli.engines.lips import LipWork, Trained, TrainWork, exemplar
 from dubcli.engines.lips.produb import adapters, checkpoint, pairs, view
-from dubcli.engines.lips.produb.network import BASE, Network
+from dubcli.engines.lips.produb.network import BASE, Network, placed
 from dubcli.engines.lips.produb.training import Recipe, Trainer, corrected, exact, inputs_of, levels
 from dubcli.errors import CheckError, DependencyError, EngineError
 from dubcli.media import ahead
@@ -57,7 +57,7 @@ class ProdubEngine:
                 fitted = adapters.adapt(network)
                 network.token.weight.requires_grad_(True)
                 made_of["base"] = digest
-            network.to(device, memory_format=torch.channels_last)
+            network = placed(network, device)
             path = scratch / _CHECKPOINT
             sizes = (
                 {size: made} if fitted or not self.recipe.grown else pairs.pyramid(made, size, BASE, scratch)
@@ -81,7 +81,7 @@ class ProdubEngine:
             return
         device = device_of(work.settings)
         network, size = network_of(work.weights)
-        network.to(device, memory_format=torch.channels_last).eval()
+        network = placed(network, device).eval()
 
         def one(before: Framed, now: Framed, after: Framed) -> Patch:
             frame, _ = now
@@ -229,4 +229,4 @@ def _one_token(network: Network, facts: Mapping[str, Any], person: str) -> None:
     """Keep one person's token alone; that of a stranger is the mean of all."""
     rows, people = network.token.weight.detach(), list(facts["people"])
     row = rows[people.index(person)] if person in people else rows.mean(0)
-    network.token = nn.Embedding.from_pretrained(row[None].clone(), freeze=True)
+    network.token = nn.Embedding(1, len(row), _weight=row[None].clone())

@@ -53,9 +53,23 @@ class Inputs:
 
     def halved(self) -> Inputs:
         """The same at half the resolution."""
-        half = [functional.avg_pool2d(t, 2) for t in (self.context, self.shape, self.beside)]
-        flat = functional.avg_pool2d(self.references.flatten(0, 1), 2)
-        return Inputs(*half, flat.unflatten(0, self.references.shape[:2]), self.person)
+
+        def half(pictures: Tensor) -> Tensor:
+            return functional.avg_pool2d(pictures, 2)
+
+        many = split(half(self.references.flatten(0, 1)), len(self.person))
+        return Inputs(half(self.context), half(self.shape), half(self.beside), many, self.person)
+
+    def bfloat16(self) -> Inputs:
+        """The same in 16 bits."""
+        parts = (self.context, self.shape, self.beside, self.references)
+        context, shape, beside, references = (t.bfloat16() for t in parts)
+        return Inputs(context, shape, beside, references, self.person)
+
+
+def split(pictures: Tensor, batch: int) -> Tensor:
+    """(B · N, …) to (B, N, …)."""
+    return pictures.reshape(batch, -1, *pictures.shape[1:])
 
 
 def folded(pictures: Tensor) -> Tensor:
@@ -116,9 +130,9 @@ class TextureEncoder(nn.Module):
         """Texture features."""
         many = inputs.references
         features = self.second(functional.silu(self.stem(folded(many.flatten(0, 1)))))
-        each = features.unflatten(0, many.shape[:2])
+        each = split(features, len(many))
         asked = shape[:, None].expand(-1, _FULL, -1, -1, -1).flatten(0, 1)
-        score = self.score(torch.cat([features, asked], 1)).unflatten(0, many.shape[:2])
+        score = split(self.score(torch.cat([features, asked], 1)), len(many))
         weight = score[:, 1:].softmax(1)
         return torch.cat([each[:, 0], (weight * each[:, 1:]).sum(1)], 1)
 
@@ -155,7 +169,8 @@ class Token(nn.Module):
     def forward(self, x: Tensor, token: Tensor) -> Tensor:
         """The features as that person has them."""
         scale, shift = self.linear(token)[..., None, None].chunk(2, 1)
-        return x * (1 + scale) + shift
+        adapted: Tensor = x * (1 + scale) + shift
+        return adapted
 
 
 class Body(nn.Module):
@@ -222,12 +237,25 @@ class Head(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.out = nn.Conv2d(width, 4 * (5 + REFERENCES), 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """The correction of this level."""
         return functional.pixel_shuffle(self.out(functional.silu(x)), 2)
+
+
+class Refinement(nn.Module):
+    """What a finer level makes of its joined features: (B, width, s, s) to the same."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.person, self.second = Block(width), Token(width), Block(width)
+
+    def forward(self, x: Tensor, token: Tensor) -> Tensor:
+        """Refined features of that person."""
+        refined: Tensor = self.second(self.person(self.first(x), token))
+        return refined
 
 
 class Network(nn.Module):
@@ -248,9 +276,7 @@ class Network(nn.Module):
         self.levels = nn.ModuleList(
             Level(width, widths[k - 1] if k else 0, thin) for k, width in enumerate(widths)
         )
-        self.blocks = nn.ModuleList(
-            nn.ModuleList([Block(width), Token(width), Block(width)]) for width in widths[1:]
-        )
+        self.blocks = nn.ModuleList(Refinement(width) for width in widths[1:])
         self.heads = nn.ModuleList(Head(width) for width in widths)
 
     def forward(self, inputs: Inputs) -> Correction:
@@ -263,10 +289,14 @@ class Network(nn.Module):
         x: Any = self.body(self.levels[0](pyramid[-1]), token)
         out = self.heads[0](x)
         for k, finer in enumerate(pyramid[-2::-1], 1):
-            first, person, second = self.blocks[k - 1]
-            x = second(person(first(self.levels[k](finer, x)), token))
+            x = self.blocks[k - 1](self.levels[k](finer, x), token)
             out = doubled(out) + self.heads[k](x)
         out = out.float()
         others = inputs.references[:, 1:] - inputs.references[:, :1]
         residual = out[:, :3] + (out[:, 5:, None] * others.float()).sum(1)
         return Correction(out[:, 3:5] * (_FLOW * size), residual)
+
+
+def placed(network: Network, device: torch.device) -> Network:
+    """The network on a device, its weights laid out as convolutions take them fastest."""
+    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

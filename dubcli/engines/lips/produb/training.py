@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils import deterministic
 
 from dubcli.engines.lips.produb import adapters, checkpoint, losses
-from dubcli.engines.lips.produb.network import BASE, Correction, Inputs, Network, moved
+from dubcli.engines.lips.produb.network import BASE, Correction, Inputs, Network, moved, split
 from dubcli.engines.lips.produb.pairs import Pairs
 from dubcli.errors import CheckError, MemoryFullError
 
@@ -85,9 +85,7 @@ def inputs_of(
         person: (B,).
     """
     flat = maps.permute(0, 1, 4, 2, 3).flatten(1, 2)
-    grey = losses.luma(_unit(beside.permute(0, 1, 4, 2, 3)).flatten(0, 1)).unflatten(0, beside.shape[:2])[
-        :, :, 0
-    ]
+    grey = split(losses.luma(_unit(beside.permute(0, 1, 4, 2, 3)).flatten(0, 1)), len(beside))[:, :, 0]
     shown = torch.cat([_unit(context.permute(0, 3, 1, 2)), _unit(visible[:, None])], 1)
     return Inputs(shown, _unit(flat), grey, _unit(references.permute(0, 1, 4, 2, 3)), person)
 
@@ -98,9 +96,8 @@ def _unit(values: Tensor) -> Tensor:
 
 def corrected(network: nn.Module, inputs: Inputs, device: torch.device) -> Correction:
     """The network's correction, in float32; bfloat16 inside, which is twice as fast on CPU and GPU."""
-    half = (t.bfloat16() for t in (inputs.context, inputs.shape, inputs.beside, inputs.references))
     with torch.autocast(device.type, torch.bfloat16):
-        found: Correction = network(Inputs(*half, inputs.person))
+        found: Correction = network(inputs.bfloat16())
     return found
 
 
@@ -108,17 +105,18 @@ def corrected(network: nn.Module, inputs: Inputs, device: torch.device) -> Corre
 def exact(device: torch.device) -> Iterator[None]:
     """The same sums in the same order, every time, while it lasts."""
     threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    filled = deterministic.fill_uninitialized_memory
+    filled = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.set_num_threads(1)  # sums of floats depend on it
     torch.use_deterministic_algorithms(True)
-    deterministic.fill_uninitialized_memory = False  # a fifth of the time, against a fault that is not here
+    # A fifth of the time, against a fault that is not here.
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
-        deterministic.fill_uninitialized_memory = filled
+        deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
         torch.set_num_threads(threads)
 
 
@@ -156,7 +154,7 @@ def frames(pairs: Pairs, rows: NDArray[np.int64], device: torch.device, recipe: 
     )
     drawn, truth = (taken(a, rows).permute(0, 3, 1, 2).float() / 255 for a in (pairs.drawn, pairs.truth))
     window = taken(pairs.window, rows)[:, None].float() / 255
-    lips = inputs.shape.unflatten(1, (3, -1))[:, 1, :2] + 0.5
+    lips = inputs.shape.chunk(3, 1)[1][:, :2] + 0.5
     weight = (window > 0).float() * (1 + _LIPS * lips[:, :1] + _INNER * lips[:, 1:2])
     return Batch(inputs, drawn, truth, window, weight)
 

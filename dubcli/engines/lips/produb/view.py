@@ -91,7 +91,7 @@ def applied(
     """
     if not flow.any() and not residual.any():
         return picture
-    shape = picture.shape[:2]
+    shape = picture.shape[0], picture.shape[1]
     back = np.linalg.inv(to_view[:, :2]).T.astype(np.float32)
     shift = _uncropped(np.ascontiguousarray(flow @ back), to_view, shape)
     x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape[::-1]))
@@ -114,7 +114,7 @@ def detailed(
     if picture is drawn:
         return picture
     plane = np.repeat(window[..., None].astype(np.float32) / 255, 3, axis=2)
-    where = np.clip(_uncropped(plane, to_view, picture.shape[:2])[..., 0], 0, 1)
+    where = np.clip(_uncropped(plane, to_view, (picture.shape[0], picture.shape[1]))[..., 0], 0, 1)
     gain = blend.detail(drawn, where) / max(blend.detail(picture, where), 1e-4)
     if gain <= 1:
         return picture
