@@ -93,6 +93,8 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Face]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dubcli.media.decode.frames", frames)
         patched.setattr(exemplar, "SHOT_BYTES", 0)
+        patched.setattr(training, "BATCH", 4)
+        patched.setattr(training, "PART", 2)
         folder = tmp_path_factory.mktemp("gallery")
         film = cut(whole, 0, FRAMES)
         footage.save(
@@ -167,7 +169,7 @@ def test_training_mends_unseen_frames(face: Face, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(training, "RATE", 5e-3)  # for a network that is a sixty-fourth of the real one
     (tmp_path / "scratch").mkdir()
     work = replace(face.train_work(tmp_path / "other", tmp_path / "out"), scratch=tmp_path / "scratch")
-    ENGINE.train(replace(work, settings={**SETTINGS, "steps": 30}))
+    ENGINE.train(replace(work, settings={**SETTINGS, "steps": 40}))
 
     def error(made: list[Patch]) -> float:
         rest = []
