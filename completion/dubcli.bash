@@ -27,8 +27,8 @@ _dubcli() {
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
             --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= train.size= train.steps= train.person_steps= train.least_footage= train.device= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.encoder= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= quality.gate= quality.offset_ms= quality.closure_ms= quality.correlation= quality.follows= quality.amplitude= quality.exaggeration= quality.closure_hits= quality.still_motion= quality.tremble= quality.flicker= quality.brightness= quality.sharpness= quality.seam= quality.colour= quality.identity= quality.confidence= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
-            --engine) _dubcli_words "tracker=mediapipe tracker=insightface tracker=passthrough aligner=phones aligner=script aligner=whisperx aligner=passthrough lips=exemplar lips=auto lips=passthrough"; return ;;
-            --accept-licence) _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar auto"; return ;;
+            --engine) _dubcli_words "tracker=mediapipe tracker=insightface tracker=passthrough aligner=phones aligner=script aligner=whisperx aligner=passthrough lips=exemplar lips=auto lips=produb lips=passthrough"; return ;;
+            --accept-licence) _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar auto produb"; return ;;
             --workers) return; return ;;
             --fallback) _dubcli_words "none original"; return ;;
             --stage) _dubcli_words "probe scan split track cast align cue gallery learn train adapt motion lips measure compose remux report"; return ;;
@@ -82,8 +82,8 @@ _dubcli() {
             --store) _dubcli_files; return ;;
             -p|--preset) _dubcli_words "draft film series"; _dubcli_files; return ;;
             --set) _dubcli_words "split.threshold= split.min_frames= track.engine= track.views= track.min_size= track.max_yaw= track.max_pitch= track.min_sharp= track.max_occlusion= cast.apart= cast.require_consent= align.engine= align.offset= cue.threshold= cue.gap= cue.pad= cue.shortest= gallery.budget_mb= learn.source= learn.prior= learn.least_speech= train.size= train.steps= train.person_steps= train.least_footage= train.device= motion.ramp= motion.amplitude= motion.keep_matching= motion.matching= lips.engine= compose.video= compose.codec= compose.encoder= compose.profile= compose.crf= compose.preset= remux.language= remux.original= report.measure= quality.gate= quality.offset_ms= quality.closure_ms= quality.correlation= quality.follows= quality.amplitude= quality.exaggeration= quality.closure_hits= quality.still_motion= quality.tremble= quality.flicker= quality.brightness= quality.sharpness= quality.seam= quality.colour= quality.identity= quality.confidence= engines.accepted= engines.insightface.pack= engines.whisperx.model= engines.whisperx.ctc= engines.whisperx.python= provenance.certificate= provenance.key= run.workers= run.timeout= run.stall= run.retries= run.fallback="; return ;;
-            --engine) _dubcli_words "tracker=mediapipe tracker=insightface tracker=passthrough aligner=phones aligner=script aligner=whisperx aligner=passthrough lips=exemplar lips=auto lips=passthrough"; return ;;
-            --accept-licence) _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar auto"; return ;;
+            --engine) _dubcli_words "tracker=mediapipe tracker=insightface tracker=passthrough aligner=phones aligner=script aligner=whisperx aligner=passthrough lips=exemplar lips=auto lips=produb lips=passthrough"; return ;;
+            --accept-licence) _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar auto produb"; return ;;
         esac
         if [[ $current == -* ]]; then _dubcli_words "-a --audio --stem --script -o --out --job --store -p --preset --set --engine --accept-licence --keep-matching --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_status)
@@ -277,7 +277,7 @@ _dubcli() {
         dubcli_engine_show)
         case "$previous" in
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar auto"; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words "mediapipe insightface passthrough phones script whisperx exemplar auto produb"; _dubcli_files; fi ;;
         dubcli_cache)
         case "$previous" in
         esac
