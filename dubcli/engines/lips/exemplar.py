@@ -79,8 +79,8 @@ class ExemplarEngine:
     def patches(self, work: LipWork) -> Iterator[Patch]:
         """Patches of all frames whose weight is above 0; none where the gallery is empty."""
         plan = prepare(work)
-        for frame in rendered(plan) if plan else ():
-            yield plan.finish(frame, frame.picture)
+        if plan is not None:
+            yield from (plan.finish(frame, frame.picture) for frame in rendered(plan))
 
 
 def prepare(work: LipWork) -> Plan | None:
