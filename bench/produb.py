@@ -55,7 +55,7 @@ ABLATIONS = {
     "no growth": Recipe(grown=False),
     "no references": Recipe(references=False),
     "no window": Recipe(window=False),
-    "no mirror": Recipe(mirrored=False),
+    "mirrored faces": Recipe(mirrored=True),
     "no structure": Recipe(losses=Weights(structure=0)),
     "no gradient": Recipe(losses=Weights(gradient=0)),
     "no detail": Recipe(losses=Weights(detail=0)),

@@ -96,6 +96,8 @@ CHANGED: dict[str, dict[str, Any]] = {
 
 SECTIONS = {"measure": "report", "report": "quality", "adapt": "train"}
 """Sections of the settings that are not named as their stage is."""
+PERSONAL = {"person_steps": 100}
+"""Settings under which people have weights of their own."""
 
 
 def found(folder: Path) -> dict[str, str]:
@@ -104,12 +106,14 @@ def found(folder: Path) -> dict[str, str]:
     for stage, values in CHANGED.items():
         (name, value), *_ = values.items()
         learns = {"lips": {"engine": "produb"}} if stage in stages.LEARNING else {}
-        changed = _keys(folder / stage, {SECTIONS.get(stage, stage): values, **learns}, only=(stage,))
+        asked = {**(PERSONAL if learns else {}), **values}
+        changed = _keys(folder / stage, {SECTIONS.get(stage, stage): asked, **learns}, only=(stage,))
         out |= {f"{unit} {stage}.{name}={value}": key for unit, key in changed.items()}
     for info in registry.BUILTIN:
         stage = required.SETTINGS[info.kind].split(".")[0]
         only = (*stages.LEARNING, stage) if info.kind == "lips" else (stage,)
-        out |= _keys(folder / f"{info.kind}-{info.name}", {stage: {"engine": info.name}}, only=only)
+        settings: dict[str, Any] = {stage: {"engine": info.name}} | ({"train": PERSONAL} if only[1:] else {})
+        out |= _keys(folder / f"{info.kind}-{info.name}", settings, only=only)
     return out
 
 
