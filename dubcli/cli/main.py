@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -39,7 +40,7 @@ def _run(arguments: list[str]) -> int:
             return ExitCode.OK
         code = command.main(arguments, prog_name="dubcli", standalone_mode=False)
     except typer.TyperException as error:
-        return _usage(error)
+        return _usage(error, arguments)
     except typer.Abort:
         return ExitCode.INTERRUPTED
     except (Exception, KeyboardInterrupt) as error:
@@ -66,12 +67,15 @@ def _page(command: Any, arguments: list[str]) -> str:
     return render(declare(command, path)).rstrip()
 
 
-def _usage(error: typer.TyperException) -> ExitCode:
+def _usage(error: typer.TyperException, arguments: Sequence[str]) -> ExitCode:
     """Tell what is wrong with the command line."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "dubcli"
     text = error.format_message().replace("Value error, ", "").rstrip(".")
-    if context and type(error).__name__ == "NoArgsIsHelpError":
+    taken = next((word for word in arguments if word.startswith("-") and os.path.lexists(word)), "")
+    if taken and type(error).__name__ == "NoSuchOption":
+        out.error(f"the name of the file {taken} is taken for an option; write ./{taken}")
+    elif context and type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(f"{context.get_help()}\n")
     else:
         text = text[:1].lower() + text[1:] + ("" if text.endswith("?") else ";")

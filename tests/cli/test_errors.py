@@ -228,3 +228,14 @@ def test_doctor_finds_what_this_environment_has(dubcli: Dubcli) -> None:
         i["check"] for i in findings
     }
     assert all(item["remedy"] for item in findings if item["state"] != "ok")
+
+
+def test_a_file_that_looks_like_an_option_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-film.mp4").touch()
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "-film.mp4", "--audio", "dub.wav"])
+    assert ended.value.code == ExitCode.USAGE
+    assert "write ./-film.mp4" in capsys.readouterr().err
