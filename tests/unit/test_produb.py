@@ -284,7 +284,7 @@ def test_a_training_killed_anywhere_ends_with_the_same_weights(
     assert same(tensors(tmp_path / "out"), tensors(film[0]))
 
 
-@pytest.mark.parametrize("harm", ["damaged", "cut short", "of another training"])
+@pytest.mark.parametrize("harm", ["damaged", "cut short", "of another training", "of another network"])
 def test_a_checkpoint_that_is_not_this_trainings_is_ignored(
     face: Face, film: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
 ) -> None:
@@ -294,6 +294,10 @@ def test_a_checkpoint_that_is_not_this_trainings_is_ignored(
     with pytest.raises(StoppedError):
         ENGINE.train(replace(other, report=stops_after(5)))
     path = work.scratch / "checkpoint.safetensors"
+    if harm == "of another network":
+        held, facts = checkpoint.read(path)
+        name = next(name for name in held if name.startswith("now/"))
+        checkpoint.write(path, {("now/other" if k == name else k): v for k, v in held.items()}, facts)
     data = bytearray(path.read_bytes())
     if harm == "damaged":
         data[-100] ^= 255

@@ -54,7 +54,8 @@ def resume(path: Path, made_of: Mapping[str, Any]) -> tuple[Tensors, int] | None
         tensors, facts = read(path)
     except EngineError:
         return None
-    return (tensors, int(facts["step"])) if facts.get("made_of") == made_of else None
+    step = facts.get("step")
+    return (tensors, step) if isinstance(step, int) and facts.get("made_of") == made_of else None
 
 
 def digest(tensors: Mapping[str, Tensor], text: str = "") -> str:

@@ -220,7 +220,8 @@ class Trainer:
             CheckError: the loss stayed without a number after going back.
             MemoryFullError: the device has too little memory.
         """
-        if found := checkpoint.resume(self.path, self.made_of):
+        found = checkpoint.resume(self.path, self.made_of)
+        if found and self._fits(found[0]) and 0 <= found[1] <= self.steps:
             self._restore(*found)
         good = self._state(), self.step
         while self.step < self.steps:
@@ -332,6 +333,17 @@ class Trainer:
             moments = self.optimiser.state.get(parameter, {})
             state |= {f"{key}/{name}": value.detach().clone() for key, value in moments.items()}
         return state
+
+    def _fits(self, state: Mapping[str, Tensor]) -> bool:
+        """Whether a checkpoint is of this network and optimiser: one of another version may not be."""
+        shapes = {name: tensor.shape for name, tensor in state.items()}
+        own = {"returns": torch.Size([])}
+        for name, parameter in self.learnt.items():
+            own |= dict.fromkeys((f"now/{name}", f"mean/{name}"), parameter.shape)
+            if f"exp_avg/{name}" in shapes:
+                own |= dict.fromkeys((f"exp_avg/{name}", f"exp_avg_sq/{name}"), parameter.shape)
+                own[f"step/{name}"] = torch.Size([])
+        return shapes == own
 
     def _restore(self, state: Mapping[str, Tensor], step: int) -> None:
         self.step, self.returns = step, int(state["returns"])
