@@ -23,15 +23,10 @@ from dubcli.media.spans import Span
 from dubcli.media.streams import COVERS, Dub, Plan, plan
 
 _SLACK_SECONDS = 0.05  # set by hand, about a frame: a dub that is longer by less gives no warning
-
-
 _SAFE = input_options()
-
-
 # Microseconds that a track may lag behind before the others are written without it. A subtitle may not come
 # for an hour, and so long ffmpeg would hold the film in memory. Set by hand.
 _INTERLEAVED_US = 10_000_000
-
 
 # Tags that MP4 and MOV have boxes for or write themselves; others go into their free-form list.
 _NATIVE_TAGS = {
@@ -41,10 +36,7 @@ _NATIVE_TAGS = {
     "creation_time", "major_brand", "minor_version", "compatible_brands", "timecode", "duration",
 }  # fmt: skip
 
-
 _H264_TAGS = ("avc1", "avc3")
-
-
 _BRANDS = ("major_brand", "minor_version", "compatible_brands")  # of the container that the film came in
 
 

@@ -101,7 +101,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Face]:
             folder, gallery.build(Path("film"), VIDEO, np.zeros(0, np.int64), None, [lambda: film], 10**9)
         )
         made = tmp_path_factory.mktemp("made")
-        pairs.build({"p01": folder}, 64, made, lambda done, total: None)
+        pairs.build({"p01": folder}, pairs.fingerprint({"p01": folder}), 64, made, lambda done, total: None)
         yield Face(folder, made, cut(whole, FRAMES, FRAMES + 6), pictures)
 
 
@@ -221,7 +221,9 @@ def test_the_mask_follows_the_skull_and_not_the_jaw(face: Face) -> None:
 def test_training_and_rendering_see_a_frame_alike(face: Face, film: tuple[Path, Path]) -> None:
     rows, made = (
         footage.load(face.gallery),
-        pairs.build({"p01": face.gallery}, 64, film[1], lambda a, b: None),
+        pairs.build(
+            {"p01": face.gallery}, pairs.fingerprint({"p01": face.gallery}), 64, film[1], lambda a, b: None
+        ),
     )
     meshes, head_pose = exemplar.smoothed_runs(rows)
     own = pose.to_canonical(meshes, head_pose)[:, MOUTH]

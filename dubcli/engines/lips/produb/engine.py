@@ -37,7 +37,7 @@ class ProdubEngine:
         size, steps = (int(work.settings[name]) for name in ("size", "steps"))
         scratch, people = work.scratch, sorted(work.galleries)
         footage = pairs.fingerprint(work.galleries)
-        made = pairs.build(work.galleries, size, scratch, lambda done, total: work.report(0, steps))
+        made = pairs.build(work.galleries, footage, size, scratch, lambda done, total: work.report(0, steps))
         if not len(made):
             raise CheckError(
                 f"{', '.join(people)}: no frame has footage of its own person {pairs.APART} frames away to "

@@ -83,17 +83,22 @@ def fingerprint(galleries: Mapping[str, Path]) -> str:
 
 
 def build(
-    galleries: Mapping[str, Path], size: int, scratch: Path, progress: Callable[[int, int], None]
+    galleries: Mapping[str, Path],
+    footage: str,
+    size: int,
+    scratch: Path,
+    progress: Callable[[int, int], None],
 ) -> Pairs:
     """The pairs of some people, numbered by their sorted names; read from `scratch` where they are there.
 
     Args:
         galleries: person → folder.
+        footage: their `fingerprint`.
         size: pixels of a side.
         scratch: folder to keep them in.
         progress: called with the number of frames made and their total.
     """
-    made_of = {"version": VERSION, "size": size, "footage": fingerprint(galleries)}
+    made_of = {"version": VERSION, "size": size, "footage": footage}
     folder, index = scratch / f"pairs-{size}", scratch / f"pairs-{size}.json"
     if _kept(index) == {**made_of, "digest": _digest(folder)}:
         return _read(folder)
@@ -106,9 +111,10 @@ def build(
     }
     at = 0
     for number, (gallery, plan) in enumerate(zip(people, plans, strict=True)):
+        smoothed, stock = exemplar.smoothed_runs(gallery), bank(gallery)
         for rows, chosen, held in plan:
             first = at
-            for pair in _drawn(gallery, rows, chosen, size):
+            for pair in _drawn(gallery, smoothed, stock, rows, chosen, size):
                 for name, value in pair.items():
                     arrays[name][at] = value
                 here = np.clip([at - 1, at, at + 1], first, first + len(rows) - 1)
@@ -238,11 +244,16 @@ def _pieces(gallery: Gallery) -> list[NDArray[np.int64]]:
 
 
 def _drawn(
-    gallery: Gallery, rows: NDArray[np.int64], chosen: NDArray[np.int64], size: int
+    gallery: Gallery,
+    smoothed: tuple[Floats, pose.Transform],
+    stock: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    size: int,
 ) -> Iterator[dict[str, Any]]:
-    """Arrays of one pair after the other."""
-    mesh, head_pose = exemplar.smoothed_runs(gallery)
-    stock, steady = bank(gallery), exemplar.Steady()
+    """Arrays of one pair after the other, from a gallery's smoothed runs and its `bank`."""
+    mesh, head_pose = smoothed
+    steady = exemplar.Steady()
 
     def one(row: int, other: int) -> tuple[render.Layers, view.Seen, pose.Transform, render.Face]:
         face = exemplar.face_of(gallery, mesh, row)
