@@ -258,7 +258,7 @@ def _row(item: Outcome) -> tuple[str, str, str | None, str, float | None, str]:
 def _write_page(outcomes: list[Outcome]) -> Path | None:
     """Write the page over all films beside the store; None where that cannot be written."""
     from dubcli.core.sources import read_cache_file
-    from dubcli.core.store import write_atomically
+    from dubcli.files import write_atomically
     from dubcli.report.batchpage import Line, page
 
     store = outcomes[0].entry.store

@@ -66,8 +66,8 @@ def edit(
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
-    from dubcli.core.store import write_atomically
     from dubcli.edits import castfile, stylefile
+    from dubcli.files import write_atomically
 
     job = Job.open(find_job(job_dir))
     path = job.root / "cast.yaml"

@@ -127,8 +127,8 @@ def import_(
     they run again. To undo the edits, delete cues.json, or a shot in it.
     A mistake in the list is reported with its line and column, ends with 4, and changes nothing.
     """
-    from dubcli.core.store import write_atomically
     from dubcli.edits import cuefile, stylefile
+    from dubcli.files import write_atomically
 
     cued = _CuedJob(job_dir)
     document, list_ = cuefile.load(file)

@@ -62,8 +62,8 @@ def import_(
     delete the file there.
     A mistake in the file is reported with its line and column, ends with 4, and changes nothing.
     """
-    from dubcli.core.store import write_atomically
     from dubcli.edits import curvefile
+    from dubcli.files import write_atomically
 
     job = _job(job_dir)
     _, known = curvefile.load(_curves(job, face))

@@ -36,8 +36,8 @@ class Output:
         Raises:
             UsageError: the file cannot be written.
         """
-        from dubcli.core.store import write_atomically
         from dubcli.errors import UsageError
+        from dubcli.files import write_atomically
 
         if file is None:
             self.raw(text.rstrip("\n"))

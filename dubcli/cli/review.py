@@ -320,8 +320,8 @@ class _Review:
         """
         from pydantic import ValidationError
 
-        from dubcli.core.store import write_atomically
         from dubcli.edits import decisions
+        from dubcli.files import write_atomically
 
         made: dict[str, Decision] = {}
         for shot in shots:

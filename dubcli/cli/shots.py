@@ -120,8 +120,8 @@ def edit(
     from dubcli.cli import editor
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
-    from dubcli.core.store import write_atomically
     from dubcli.edits import shotfile
+    from dubcli.files import write_atomically
 
     job = Job.open(find_job(job_dir))
     path = job.root / shotfile.NAME
@@ -154,9 +154,9 @@ def import_(
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
-    from dubcli.core.store import write_atomically
     from dubcli.edits import shotfile, shotlist
     from dubcli.edits.timecode import Clock, tag
+    from dubcli.files import write_atomically
 
     job = Job.open(find_job(job_dir))
     path, info = job.root / shotfile.NAME, _media(job)

@@ -56,8 +56,8 @@ def lend(
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
-    from dubcli.core.store import write_atomically
     from dubcli.edits import stylefile
+    from dubcli.files import write_atomically
 
     job = Job.open(find_job(job_dir))
     name = clip.stem if name is None else name

@@ -25,8 +25,8 @@ from dubcli.core.events import Event, Listener
 from dubcli.core.job import Job
 from dubcli.core.signals import Stop
 from dubcli.core.sources import read_cache_file
-from dubcli.core.store import write_atomically
 from dubcli.errors import DubError, ExitCode
+from dubcli.files import write_atomically
 from dubcli.settings.layers import resolve
 
 WAIT_SECONDS = 0.1

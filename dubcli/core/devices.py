@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from dubcli.errors import DependencyError
+
 _GROUPS = (  # a container's limit, its use, and the statistics that give how much of that is cache
     ("memory.max", "memory.current", "memory.stat"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
@@ -30,3 +32,22 @@ def memory() -> int:
         except (OSError, ValueError):  # no container, or one without a limit ("max")
             continue
     return free
+
+
+def require_cuda() -> None:
+    """Make sure that there is a CUDA device that torch can use.
+
+    Raises:
+        DependencyError: there is none.
+    """
+    try:
+        import torch
+
+        found = torch.cuda.is_available()
+    except (ImportError, OSError):  # a build for another CUDA fails to load its libraries
+        found = False
+    if not found:
+        raise DependencyError(
+            "train.device is cuda, and there is no CUDA device that torch can use here (nvidia-smi shows "
+            "devices); type the same with --set train.device=cpu"
+        )

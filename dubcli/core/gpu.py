@@ -17,8 +17,8 @@ import socket
 from pathlib import Path
 from typing import IO
 
+from dubcli.core import devices
 from dubcli.core.model import JobView
-from dubcli.errors import DependencyError
 
 _BUSY = {errno.EWOULDBLOCK, errno.EACCES}
 
@@ -31,19 +31,8 @@ def check(job: JobView) -> None:
     """
     from dubcli.stages.train import learners
 
-    if job.settings.train.device != "cuda" or not learners(job):
-        return
-    try:
-        import torch
-
-        found = torch.cuda.is_available()
-    except (ImportError, OSError):  # a build for another CUDA fails to load its libraries
-        found = False
-    if not found:
-        raise DependencyError(
-            "train.device is cuda, and there is no CUDA device that torch can use here (nvidia-smi shows "
-            "devices); type the same with --set train.device=cpu"
-        )
+    if job.settings.train.device == "cuda" and learners(job):
+        devices.require_cuda()
 
 
 class Turn:

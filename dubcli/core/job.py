@@ -35,8 +35,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dubcli.core import lock, published, sources
 from dubcli.core.model import Artifact, Source
 from dubcli.core.sources import read_cache_file
-from dubcli.core.store import Store, write_atomically
+from dubcli.core.store import Store
 from dubcli.errors import ConfigError, MediaError, UsageError
+from dubcli.files import write_atomically
 from dubcli.media.containers import SUFFIXES
 from dubcli.settings.config import PERSONAL, Settings
 from dubcli.settings.layers import flatten, nest, refusal

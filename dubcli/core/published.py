@@ -21,9 +21,10 @@ import dubcli
 from dubcli.artifacts import remux
 from dubcli.core.model import Artifact
 from dubcli.core.sources import mark, mark_or_none, read_cache_file
-from dubcli.core.store import Files, Store, damage_message, sha256, write_atomically
+from dubcli.core.store import Files, Store, damage_message, sha256
 from dubcli.edits import decisions
 from dubcli.errors import CheckError, ConfigError, DependencyError, DubError, EngineError, StoreError
+from dubcli.files import write_atomically
 from dubcli.provenance.signing import Signature, sidecar
 
 NOTE = "published.json"

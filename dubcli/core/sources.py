@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dubcli.core.model import Source, Unit
-from dubcli.core.store import sha256, tree, write_atomically
+from dubcli.core.store import sha256, tree
 from dubcli.edits import castfile, cuefile, curvefile, decisions, layerfile, shotfile, stylefile
 from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, MediaError
+from dubcli.files import write_atomically
 from dubcli.provenance import credentials, signing
 from dubcli.settings.config import Settings
 

@@ -23,6 +23,7 @@ from typing import Any
 from dubcli.core import keys
 from dubcli.core.model import Artifact
 from dubcli.errors import StoreError
+from dubcli.files import sync
 
 MANIFEST = "artifact.json"
 SCHEMA = 1
@@ -146,10 +147,10 @@ class Store:
         }
         try:
             (made / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), "utf-8")
-            _sync(made / MANIFEST)
+            sync(made / MANIFEST)
             os.chmod(made / MANIFEST, 0o444)
             os.chmod(made, 0o755)  # a new folder is private to its user; others share the store
-            _sync(made)
+            sync(made)
             target = self.path(key)
             target.parent.mkdir(parents=True, exist_ok=True)
             while not _rename_into_place(made, target):
@@ -158,7 +159,7 @@ class Store:
                     return winner
             with contextlib.suppress(FileNotFoundError):  # somebody else may have removed it by now
                 os.chmod(target, 0o555)
-            _sync(target.parent)
+            sync(target.parent)
         except FileNotFoundError:
             raise StoreError(self.deleted_message()) from None
         return Artifact(key, target, content(files))
@@ -264,10 +265,10 @@ def seal(made: Path) -> Files:
     """
     files = {name: _entry(made / name) for name in _names(made)}
     for name in files:
-        _sync(made / name)
+        sync(made / name)
         os.chmod(made / name, 0o444)
     for folder in sorted({(made / name).parent for name in files} | {made}):
-        _sync(folder)
+        sync(folder)
     return files
 
 
@@ -292,23 +293,6 @@ def tree(folder: Path) -> str:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     rows = [f"{path.relative_to(folder).as_posix()} {sha256(path)}\n" for path in files]
     return hashlib.sha256("".join(rows).encode()).hexdigest()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a small file so that a reader, or a power cut, sees the old bytes or the new ones."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-    _sync(path.parent)
 
 
 def _names(folder: Path) -> list[str]:
@@ -383,18 +367,6 @@ def _last_written(path: Path) -> float:
         return max(item.lstat().st_mtime for item in (path, *path.rglob("*")))
     except OSError:
         return time.time()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems cannot sync a directory; there is nothing better to do on them.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def remove_tree(path: Path) -> None:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.artifacts.patches import PatchFacts
-from dubcli.core.store import write_atomically
 from dubcli.delivery import timeline
 from dubcli.edits.timecode import Clock, tag
 from dubcli.errors import MediaError, UsageError
+from dubcli.files import write_atomically
 from dubcli.media.sequence import FIRST
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ import pytest
 
 from dubcli.core import keys
 from dubcli.core import store as store_module
-from dubcli.core.store import MANIFEST, Store, write_atomically
+from dubcli.core.store import MANIFEST, Store
 from dubcli.errors import StoreError
+from dubcli.files import write_atomically
 
 
 def image(n: int = 1) -> dict[str, Any]:

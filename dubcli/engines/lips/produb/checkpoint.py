@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from dubcli.engines.lips.produb.pairs import replaced
 from dubcli.errors import EngineError
+from dubcli.files import write_atomically
 
 Tensors = dict[str, Tensor]
 
@@ -23,7 +23,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -
     """Write tensors with facts about them and a digest of both."""
     whole = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     text = json.dumps(facts, sort_keys=True)
-    replaced(path, save(whole, {"facts": text, "digest": digest(whole, text)}))
+    write_atomically(path, save(whole, {"facts": text, "digest": digest(whole, text)}))
 
 
 def read(path: Path) -> tuple[Tensors, dict[str, Any]]:

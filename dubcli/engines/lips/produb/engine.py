@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from dubcli.core import devices
 from dubcli.engines.lips import LipWork, Trained, TrainWork, exemplar
 from dubcli.engines.lips.produb import adapters, checkpoint, pairs, view
 from dubcli.engines.lips.produb.network import BASE, Network, placed
 from dubcli.engines.lips.produb.training import Recipe, Trainer, corrected, exact, inputs_of, levels
-from dubcli.errors import CheckError, DependencyError, EngineError
+from dubcli.errors import CheckError, EngineError
 from dubcli.media import ahead
 from dubcli.media.patches import Patch
 
@@ -167,10 +168,7 @@ def device_of(settings: Mapping[str, Any]) -> torch.device:
     """
     name = str(settings.get("device", "cpu"))
     if name == "cuda":
-        if not torch.cuda.is_available():
-            raise DependencyError(
-                "no CUDA device is there; type: dubcli run again with --set train.device=cpu"
-            )
+        devices.require_cuda()
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in any order
     return torch.device(name)
 

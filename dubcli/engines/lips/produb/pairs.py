@@ -8,7 +8,6 @@ and kept in the scratch folder; training reads them from there.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from dubcli.engines.lips.produb import view
 from dubcli.engines.lips.produb.forecast import MOST_FRAMES, ROUNDS
 from dubcli.face import mesh as regions
 from dubcli.face import occlusion, pose
+from dubcli.files import write_atomically
 from dubcli.media import ahead, spans
 
 Floats = NDArray[np.floating[Any]]
@@ -123,7 +123,7 @@ def build(
                 progress(at, total)
     for array in arrays.values():
         array.flush()
-    replaced(index, json.dumps({**made_of, "digest": _digest(folder)}).encode())
+    write_atomically(index, json.dumps({**made_of, "digest": _digest(folder)}).encode())
     return _read(folder)
 
 
@@ -156,16 +156,6 @@ def _halved(values: Any, size: int) -> Any:
     a = sides[0]
     split = np.asarray(values).reshape(*values.shape[:a], size // 2, 2, size // 2, 2, *values.shape[a + 2 :])
     return np.rint(split.mean(axis=(a + 1, a + 3), dtype=np.float32)).astype(values.dtype)
-
-
-def replaced(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
 
 
 def bank(gallery: Gallery) -> NDArray[np.int64]:
