@@ -79,6 +79,20 @@ def test_only_touched_groups_are_encoded(name: str, tmp_path: Path, dub: Path) -
             assert np.abs(was - now).mean() < 2, k
 
 
+def test_open_groups_of_h264_are_encoded_to_the_next_idr(tmp_path: Path, dub: Path) -> None:
+    film = films.make(
+        tmp_path / "film.mp4", *films.x264("-x264-params", "open-gop=1:keyint=8:bframes=2:scenecut=0")
+    )
+    with av.open(str(film)) as container:
+        assert [p.is_keyframe for p in container.demux(video=0) if p.size].count(True) > 1
+    done = films.dubbed(tmp_path / "job", film, dub, range(10, 14))
+    before, after = films.decoded(film, keep=True), films.decoded(done.path, keep=True)
+    assert after.times == before.times and done.note["copied"] == 0
+    for k, (was, now) in enumerate(zip(before.frames, after.frames, strict=True)):
+        error = np.abs(was[0].astype(int) - now[0].astype(int))
+        assert error.max() > 20 if k in range(10, 14) else error.mean() < 2, k
+
+
 def test_every_group_is_where_a_seek_lands(tmp_path: Path, dub: Path) -> None:
     """Parameter sets of both encoders stand in the header, so decoding may start at any group."""
     for name in ("h264", "hevc closed", "hevc open"):

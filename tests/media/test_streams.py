@@ -276,3 +276,39 @@ def test_an_offset_that_leaves_nothing_of_the_dub_is_refused(tmp_path: Path) -> 
     for offset in (-2.0, 2.0):
         with pytest.raises(MediaError, match="smaller --offset"):
             films.dubbed(tmp_path / f"job{offset}", film, dub, range(3, 5), align={"offset": offset})
+
+
+def test_picture_subtitles_stay_in_matroska_and_are_named_elsewhere(tmp_path: Path, dub: Path) -> None:
+    times = (9000, 45000)  # of 90 kHz
+    sets = [b"PG" + t.to_bytes(4, "big") + bytes(4) + b"\x80\x00\x00" for t in times]  # ends of display sets
+    (tmp_path / "a.sup").write_bytes(b"".join(sets))
+    films.make(tmp_path / "plain.mp4", *films.x264())
+    films.ffmpeg(
+        "-i", url(tmp_path / "plain.mp4"), "-i", url(tmp_path / "a.sup"), "-map", "0", "-map", "1",
+        "-c", "copy", "-metadata:s:s", "language=fra", url(tmp_path / "film.mkv"),
+    )  # fmt: skip
+    done = films.dubbed(tmp_path / "job", tmp_path / "film.mkv", dub, range(3, 5))
+    with av.open(str(tmp_path / "film.mkv")) as before, av.open(str(done.path)) as after:
+        rows = [[(p.pts, bytes(p)) for p in box.demux(subtitles=0) if p.size] for box in (before, after)]
+        assert rows[0] == rows[1] and len(rows[0]) == len(times)
+        assert after.streams.subtitles[0].language == "fra"
+    done = films.dubbed(tmp_path / "other", tmp_path / "film.mkv", dub, range(3, 5), ".mp4")
+    assert len(done.note["left_out"]) == 1 and "hdmv_pgs_subtitle" in done.note["left_out"][0]
+    with av.open(str(done.path)) as after:
+        assert not after.streams.subtitles
+
+
+@pytest.mark.parametrize("result", [".mov", ".mkv"])
+def test_measurements_of_a_phone_are_left_out_and_named(result: str, tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / "film.mov", *films.x264("-timecode", "01:02:03:04"))
+    data = film.read_bytes()
+    # Apple's timed metadata, as far as a reader sees: a track of handler `meta` and samples of kind `mebx`.
+    name, kind = b"mhlrtmcd", data.rindex(b"tmcd", 0, data.rindex(b"stts"))
+    changed = data[:kind] + b"mebx" + data[kind + 4 :]
+    film.write_bytes(
+        changed.replace(name, b"mhlrmeta").replace(b"tref\x00\x00\x00\x0ctmcd", b"tref\x00\x00\x00\x0ccdsc")
+    )
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5), result)
+    assert len(done.note["left_out"]) == 1 and done.note["left_out"][0].startswith("data stream 2")
+    assert [text for text in done.warnings if "data stream 2" in text]
+    assert len(films.decoded(done.path).times) == 25
