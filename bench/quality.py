@@ -1,11 +1,11 @@
 """Dub footage whose truth is known, and score the final picture.
 
-    python bench/quality.py same     ../shared/footage ../shared/eval/score.py [--priors DIR] [CLIP…]
-    python bench/quality.py silence  ../shared/footage ../shared/eval/score.py [CLIP…]
+    python bench/quality.py same     ../shared/footage ../shared/eval/score.py [--priors DIR] [--lips E] [CLIP…]
+    python bench/quality.py silence  ../shared/footage ../shared/eval/score.py [--lips E] [CLIP…]
     python bench/quality.py other    ../shared/footage ../shared/eval/score.py [--priors DIR]
 
 `same`: the film is the first 75 % of a clip, the dub the sound of its last 25 %, the truth the mouth in it.
-`silence`: the dub is silent.
+`silence`: the dub is silent; what is left of movement must not follow the film's own.
 `other`: a film dubbed with the sound of another clip, whose own mouth is the truth.
 
 A clip that the shipped prior was trained on is judged with a prior that was not trained on it (and, for
@@ -21,6 +21,8 @@ import re
 import subprocess
 import sys
 import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -69,15 +71,45 @@ def ffmpeg(*arguments: object) -> None:
     )
 
 
-def dub(film: Path, audio: Path, prior: Path | None) -> Path:
-    """Run a job as a user would; returns the film it made."""
-    out = film.with_name(f"{film.stem}.{audio.stem}.mp4")
-    command = [*COMMAND, "run", str(film), "--audio", str(audio), "-o", str(out), "--progress", "none", "-q"]
-    command += ["--store", str(film.parent / "store"), "--set", "report.measure=0"]
-    if prior:
-        command += ["--set", f"learn.prior={prior}"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return out
+@dataclass(frozen=True)
+class Asked:
+    """What is measured.
+
+    Attributes:
+        footage: the folder of clips; tool: the scoring tool.
+        names: clips to take, all where it is empty.
+        priors: folder of priors by clip, if they are not the one that ships.
+        work: jobs and films are kept here; lips: the lip engine.
+    """
+
+    footage: Path
+    tool: Path
+    names: list[str]
+    priors: Path | None
+    work: Path
+    lips: str
+
+    def dub(self, film: Path, audio: Path, *clips: str) -> Path:
+        """Run a job as a user would, with the first clip's prior that there is; returns the film it made."""
+        out = film.with_name(f"{film.stem}.{audio.stem}.{self.lips}.mp4")
+        command = [*COMMAND, "run", film, "--audio", audio, "-o", out, "--progress", "none", "-q"]
+        command += [
+            "--engine",
+            f"lips={self.lips}",
+            "--store",
+            self.work / "store",
+            "--set",
+            "report.measure=0",
+        ]
+        paths = (self.priors / f"{clip}.safetensors" for clip in clips) if self.priors else ()
+        if prior := next((path for path in paths if path.exists()), None):
+            command += ["--set", f"learn.prior={prior}"]
+        subprocess.run([*map(str, command)], check=True, stdout=subprocess.DEVNULL)
+        return out
+
+    def score(self, *arguments: object) -> dict[str, Any]:
+        """Figures of the scoring tool."""
+        return score(self.tool, *arguments)
 
 
 def score(tool: Path, *arguments: object) -> dict[str, Any]:
@@ -95,84 +127,52 @@ def listed(footage: Path, name: str) -> list[Path]:
     return [p for word in (line.group(1).split() if line else []) for p in sorted(footage.glob(word))]
 
 
-def same(
-    footage: Path, tool: Path, names: list[str], priors: Path | None, work: Path
-) -> list[dict[str, Any]]:
+def same(asked: Asked) -> Iterator[dict[str, Any]]:
     """Same voice, unseen speech."""
-    rows = []
-    for clip in tqdm(listed(footage, "same-voice"), desc="clips", disable=None):
-        if names and clip.stem not in names:
+    for clip in listed(asked.footage, "same-voice"):
+        if asked.names and clip.stem not in asked.names:
             continue
-        cut = three_quarters(clip)
-        film, audio = work / f"{clip.stem}.mp4", work / f"{clip.stem}_rest.wav"
+        cut = f"{three_quarters(clip):.3f}"
+        film, audio = asked.work / f"{clip.stem}.mp4", asked.work / f"{clip.stem}_rest.wav"
         if not film.exists():
-            ffmpeg(
-                "-i",
-                clip,
-                "-t",
-                f"{cut:.3f}",
-                "-c:v",
-                "libx264",
-                "-crf",
-                12,
-                "-c:a",
-                "aac",
-                "-b:a",
-                "192k",
-                film,
-            )
-            ffmpeg("-ss", f"{cut:.3f}", "-i", clip, "-vn", audio)
-        out = dub(film, audio, _prior(priors, clip.stem))
-        row = score(tool, "speech", out, clip, "--truth-start", f"{cut:.3f}")
-        rows.append({"clip": clip.stem, **row, **score(tool, "sharp", out, film)})
-        with tqdm.external_write_mode():
-            print(json.dumps(rows[-1]), flush=True)
-    return rows
+            sharp = ["-c:v", "libx264", "-crf", 12, "-c:a", "aac", "-b:a", "192k"]
+            ffmpeg("-i", clip, "-t", cut, *sharp, film)
+            ffmpeg("-ss", cut, "-i", clip, "-vn", audio)
+        out = asked.dub(film, audio, clip.stem)
+        row = asked.score("speech", out, clip, "--truth-start", cut)
+        yield {"clip": clip.stem, **row, **asked.score("sharp", out, film)}
 
 
-def silence(footage: Path, tool: Path, names: list[str], work: Path) -> list[dict[str, Any]]:
-    """A dub without a sound."""
-    audio = work / "silence.wav"
+def silence(asked: Asked) -> Iterator[dict[str, Any]]:
+    """A dub without a sound; `source` is the correlation of what is left of movement with the film's own."""
+    audio = asked.work / "silence.wav"
     with wave.open(str(audio), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(48000)
         file.writeframes(bytes(2 * 48000 * 70))
-    rows = []
-    for clip in tqdm(listed(footage, "same-voice"), desc="clips", disable=None):
-        if names and clip.stem not in names:
+    for clip in listed(asked.footage, "same-voice"):
+        if asked.names and clip.stem not in asked.names:
             continue
-        film = work / f"{clip.stem}_whole{clip.suffix}"
+        film = asked.work / f"{clip.stem}_whole{clip.suffix}"
         film.write_bytes(clip.read_bytes())
-        rows.append({"clip": clip.stem, **score(tool, "silence", dub(film, audio, None), clip)})
-        with tqdm.external_write_mode():
-            print(json.dumps(rows[-1]), flush=True)
-    return rows
+        out = asked.dub(film, audio)
+        source = asked.score("speech", out, clip)["corr"]
+        yield {"clip": clip.stem, **asked.score("silence", out, clip), "source": source}
 
 
-def other(
-    footage: Path, tool: Path, names: list[str], priors: Path | None, work: Path
-) -> list[dict[str, Any]]:
+def other(asked: Asked) -> Iterator[dict[str, Any]]:
     """Another voice."""
-    rows = []
-    for face, voice in tqdm(OTHER, desc="pairs", disable=None):
-        if names and face not in names:
+    for face, voice in OTHER:
+        if asked.names and face not in asked.names:
             continue
-        source, spoken = (footage / "talk" / f"{name}.mp4" for name in (face, voice))
-        film, audio = work / f"{face}_whole.mp4", work / f"{voice}.wav"
+        source, spoken = (asked.footage / "talk" / f"{name}.mp4" for name in (face, voice))
+        film, audio = asked.work / f"{face}_whole.mp4", asked.work / f"{voice}.wav"
         film.write_bytes(source.read_bytes())
         if not audio.exists():
             ffmpeg("-i", spoken, "-vn", audio)
-        out = dub(film, audio, _prior(priors, f"{face}+{voice}") or _prior(priors, voice))
-        rows.append({"clip": f"{face} < {voice}", **score(tool, "speech", out, spoken)})
-        with tqdm.external_write_mode():
-            print(json.dumps(rows[-1]), flush=True)
-    return rows
-
-
-def _prior(priors: Path | None, name: str) -> Path | None:
-    path = priors / f"{name}.safetensors" if priors else None
-    return path if path and path.exists() else None
+        out = asked.dub(film, audio, f"{face}+{voice}", voice)
+        yield {"clip": f"{face} < {voice}", **asked.score("speech", out, spoken)}
 
 
 def main() -> None:
@@ -186,13 +186,15 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--priors", type=Path)
     parser.add_argument("--work", type=Path, default=Path("quality-out"), help="jobs and films are kept here")
+    parser.add_argument("--lips", default="exemplar", help="the lip engine")
     args = parser.parse_intermixed_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    if args.what == "silence":
-        rows = silence(args.footage, args.score, args.names, args.work)
-    else:
-        kinds = {"same": same, "other": other}
-        rows = kinds[args.what](args.footage, args.score, args.names, args.priors, args.work)
+    asked = Asked(args.footage, args.score, args.names, args.priors, args.work, args.lips)
+    rows = []
+    for row in tqdm({"same": same, "silence": silence, "other": other}[args.what](asked), disable=None):
+        with tqdm.external_write_mode():
+            print(json.dumps(row), flush=True)
+        rows.append(row)
     numbers = [k for k, v in rows[0].items() if isinstance(v, int | float)]
     print(json.dumps({"mean": {k: round(mean(row[k] for row in rows), 3) for k in numbers}}))
 
