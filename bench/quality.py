@@ -1,8 +1,8 @@
 """Dub footage whose truth is known, and score the final picture.
 
-    python bench/quality.py same     ../shared/footage ../shared/eval/score.py [--priors DIR] [--lips E] [CLIP…]
-    python bench/quality.py silence  ../shared/footage ../shared/eval/score.py [--lips E] [CLIP…]
-    python bench/quality.py other    ../shared/footage ../shared/eval/score.py [--priors DIR]
+    python bench/quality.py same     FOOTAGE SCORE [--priors DIR] [--lips E] [CLIP…]
+    python bench/quality.py silence  FOOTAGE SCORE [--lips E] [CLIP…]
+    python bench/quality.py other    FOOTAGE SCORE [--priors DIR]
 
 `same`: the film is the first 75 % of a clip, the dub the sound of its last 25 %, the truth the mouth in it.
 `silence`: the dub is silent; what is left of movement must not follow the film's own.
