@@ -28,6 +28,7 @@ RINGS = (
 )  # (distance from the nose over the jaw's, share of the jaw's movement); set by hand
 _FIXED_BITS = 4  # sub-pixel bits of OpenCV's polygon filling
 _FOLD = 1024  # columns of a folded map; OpenCV takes fewer than 32768
+_PIECE = 16384  # pixels whose maps are looked up at once: they fit into a processor's cache
 _SLACK = 1.0  # pixels by which a filled triangle exceeds its outline at most
 _MIN_AREA = 0.05  # square pixels (twice the area) under which a triangle is not drawn
 
@@ -168,11 +169,15 @@ def pixels(where: NDArray[np.bool_]) -> Points:
 
 def origins(table: NDArray[np.float32], labels: NDArray[np.int32], at: Points) -> Points:
     """Source positions (n, 2) of pixels (n, 2), both pixel centres, by the maps that labels (n,) index."""
-    rows, (x, y) = np.take(table, labels, axis=0), at.T
-    # A pixel on a triangle's rim has its centre outside; extrapolation from a thin one would go far away.
-    map_x = np.clip(rows[:, 0] * x + rows[:, 1] * y + rows[:, 4], rows[:, 6], rows[:, 8])
-    map_y = np.clip(rows[:, 2] * x + rows[:, 3] * y + rows[:, 5], rows[:, 7], rows[:, 9])
-    return np.stack([map_x, map_y], axis=1)
+    found = np.empty((len(at), 2), np.float32)
+    for start in range(0, len(at), _PIECE):
+        now = slice(start, start + _PIECE)
+        rows, (x, y) = np.take(table, labels[now], axis=0), at[now].T
+        for k in (0, 1):
+            flat = rows[:, 2 * k] * x + rows[:, 2 * k + 1] * y + rows[:, 4 + k]
+            # A pixel on a triangle's rim has its centre outside; extrapolation from a thin one would go far.
+            np.clip(flat, rows[:, 6 + k], rows[:, 8 + k], out=found[now, k])
+    return found
 
 
 def sampled(picture: NDArray[Any], positions: Points, kernel: int = cv2.INTER_CUBIC) -> NDArray[Any]:
