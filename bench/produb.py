@@ -35,9 +35,9 @@ from dubcli.artifacts.media import MediaInfo, VideoStream
 from dubcli.artifacts.shots import Frames
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.engines.lips import LipWork, TrainWork, exemplar
+from dubcli.engines.lips.produb.batches import Recipe
 from dubcli.engines.lips.produb.engine import WEIGHTS, ProdubEngine
 from dubcli.engines.lips.produb.losses import Weights
-from dubcli.engines.lips.produb.training import Recipe
 from dubcli.face import mesh as regions
 from dubcli.face import pose
 from dubcli.face.gallery import build

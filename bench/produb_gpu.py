@@ -24,7 +24,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from dubcli.engines.lips.produb import losses, pairs, training, view
+from dubcli.engines.lips.produb import batches, losses, pairs, training, view
 from dubcli.engines.lips.produb.engine import device_of
 from dubcli.engines.lips.produb.network import Inputs, Network, placed
 from dubcli.settings.config import TrainSettings
@@ -82,10 +82,10 @@ def measured(size: int, device: torch.device, seconds: float, top: float) -> dic
     with training.exact(device), tempfile.TemporaryDirectory() as folder:
         network = placed(Network(1, training.levels(size)), device)
         trainer = training.Trainer(
-            network, {size: made}, 10**9, 0, Path(folder) / "checkpoint", {}, training.Recipe(grown=False)
+            network, {size: made}, 10**9, 0, Path(folder) / "checkpoint", {}, batches.Recipe(grown=False)
         )
         with FlopCounterMode(display=False) as counter:
-            one = training.batch(made, 0, 0, device, trainer.recipe)
+            one = batches.batch(made, 0, 0, device, trainer.recipe)
             losses.total(
                 training.result(network, one, device), one.truth, one.weight, losses.Weights()
             ).backward()  # type: ignore[no-untyped-call]
@@ -116,7 +116,7 @@ def rendering(
     for count in BATCHES:
         try:
             with torch.inference_mode():
-                at = torch.arange(count, device=device) % training.PART
+                at = torch.arange(count, device=device) % batches.PART
                 many = Inputs(
                     *(
                         t[at]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from dubcli.artifacts.media import VideoStream
 
 log = logging.getLogger(__name__)
+
+_SAME_ASPECT = 0.03  # difference of pixel shapes that nobody sees: 16:11 and 64:45 are both in use for PAL
+_UNSPECIFIED, _BT601, _BT601_NAMES = 2, 6, (5, 6)  # colour matrices of H.273; PAL's and NTSC's are the same
 
 # Of a decoder, set by hand: each holds a picture or more, so memory must not grow with the cores.
 _THREADS = 4
@@ -260,6 +264,41 @@ def pictures(
             if frame.is_corrupt:
                 damaged()
             yield frame
+
+
+def steady(pictures: Iterable[VideoFrame], stream: AvVideoStream, path: Path) -> Iterator[VideoFrame]:
+    """The same pictures of a film, as long as they are to be shown alike.
+
+    Broadcasts change between 4:3 and 16:9. A container says one shape of pixels and one colour matrix of the
+    whole film, so what differs cannot be written.
+
+    Raises:
+        MediaError: the shape of pixels or the colour matrix changes midway.
+    """
+    aspect: Fraction | None = None
+    matrix: int | None = None
+    for frame in pictures:
+        now = stream.codec_context.sample_aspect_ratio or None
+        aspect = aspect or now
+        if aspect and now and abs(now / aspect - 1) > _SAME_ASPECT:
+            raise _changed(path, f"pixels of {_ratio(aspect)}", f"pixels of {_ratio(now)}", frame)
+        colour = _BT601 if frame.colorspace in _BT601_NAMES else int(frame.colorspace)
+        if colour != _UNSPECIFIED:
+            matrix = colour if matrix is None else matrix
+            if colour != matrix:
+                raise _changed(path, f"colour matrix {matrix}", f"colour matrix {colour} (H.273)", frame)
+        yield frame
+
+
+def _changed(path: Path, before: str, after: str, frame: VideoFrame) -> MediaError:
+    at = "" if frame.time is None else f" at {frame.time:.2f} s"
+    return MediaError(
+        f"{path}: the picture changes from {before} to {after}{at}; dub its parts one by one, or conform it"
+    )
+
+
+def _ratio(value: Fraction) -> str:
+    return f"{value.numerator}:{value.denominator}"
 
 
 def digest(frame: VideoFrame) -> bytes:

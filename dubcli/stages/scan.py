@@ -56,6 +56,7 @@ def run(task: Task) -> None:
         grouper = Grouper(video.codec, stream.codec_context.extradata or b"")
         step = max(1, round(1 / (video.rate * video.tick)))
         pictures = decode.pictures(container, stream, film, video, count_damage, grouper.add)
+        pictures = decode.steady(pictures, stream, film)
         for frame, digest in ahead.read(((frame, decode.digest(frame)) for frame in pictures), 4):
             presentation = decode.presentation_time(frame, container)
             after = times[-1] + step if times else video.start_pts

@@ -161,6 +161,32 @@ def test_a_picture_that_changes_its_size_is_refused(tmp_path: Path) -> None:
         stages.read()
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (["-vf", "setsar=1"], ["-vf", "setsar=4/3"], "pixels of 1:1 to pixels of 4:3 at 2"),
+        (["-colorspace", "bt709"], ["-colorspace", "smpte170m"], "matrix 1 to colour matrix 6"),
+        (["-vf", "setsar=16/11"], ["-vf", "setsar=64/45"], ""),
+        (["-colorspace", "bt470bg"], ["-colorspace", "smpte170m"], ""),
+        ([], ["-vf", "setsar=1", "-colorspace", "bt709"], ""),
+    ],
+)
+def test_a_broadcast_whose_pictures_are_shown_otherwise_midway_is_refused(
+    first: list[str], second: list[str], said: str, tmp_path: Path
+) -> None:
+    for name, options in (("a", first), ("b", ["-output_ts_offset", "1", *second])):
+        films.make(tmp_path / f"{name}.ts", *films.x264(*options, "-bsf:v", "h264_mp4toannexb"), sound="")
+    film = tmp_path / "film.ts"
+    film.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    stages = films.Stages(tmp_path / "job", film)
+    if said:
+        with pytest.raises(MediaError, match=said):
+            stages.read()
+    else:
+        stages.read()
+        assert len(Frames.load(stages.view.one("split").path).pts) == 50
+
+
 def test_a_film_without_sound_gets_the_dub(tmp_path: Path, dub: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"), sound="")
     for k, touched in enumerate([(), range(9, 12)]):

@@ -290,10 +290,12 @@ def test_picture_subtitles_stay_in_matroska_and_are_named_elsewhere(tmp_path: Pa
     done = films.dubbed(tmp_path / "job", tmp_path / "film.mkv", dub, range(3, 5))
     with av.open(str(tmp_path / "film.mkv")) as before, av.open(str(done.path)) as after:
         rows = [[(p.pts, bytes(p)) for p in box.demux(subtitles=0) if p.size] for box in (before, after)]
-        assert rows[0] == rows[1] and len(rows[0]) == len(times)
+        assert rows[0] == rows[1]
+        assert len(rows[0]) == len(times)
         assert after.streams.subtitles[0].language == "fra"
     done = films.dubbed(tmp_path / "other", tmp_path / "film.mkv", dub, range(3, 5), ".mp4")
-    assert len(done.note["left_out"]) == 1 and "hdmv_pgs_subtitle" in done.note["left_out"][0]
+    assert len(done.note["left_out"]) == 1
+    assert "hdmv_pgs_subtitle" in done.note["left_out"][0]
     with av.open(str(done.path)) as after:
         assert not after.streams.subtitles
 
@@ -309,6 +311,7 @@ def test_measurements_of_a_phone_are_left_out_and_named(result: str, tmp_path: P
         changed.replace(name, b"mhlrmeta").replace(b"tref\x00\x00\x00\x0ctmcd", b"tref\x00\x00\x00\x0ccdsc")
     )
     done = films.dubbed(tmp_path / "job", film, dub, range(3, 5), result)
-    assert len(done.note["left_out"]) == 1 and done.note["left_out"][0].startswith("data stream 2")
+    assert len(done.note["left_out"]) == 1
+    assert done.note["left_out"][0].startswith("data stream 2")
     assert [text for text in done.warnings if "data stream 2" in text]
     assert len(films.decoded(done.path).times) == 25

@@ -19,7 +19,7 @@ from dubcli.artifacts import gallery as footage
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.engines import registry
 from dubcli.engines.lips import LipWork, TrainWork, exemplar
-from dubcli.engines.lips.produb import adapters, checkpoint, engine, losses, pairs, training, view
+from dubcli.engines.lips.produb import adapters, batches, checkpoint, engine, losses, pairs, training, view
 from dubcli.engines.lips.produb.network import Network
 from dubcli.errors import CheckError, DependencyError, EngineError, MemoryFullError
 from dubcli.face import gallery, pose
@@ -33,7 +33,7 @@ WIDTH, HEIGHT = 320, 240
 VIDEO = cast(Any, SimpleNamespace(width=WIDTH, height=HEIGHT, bit_depth=8, rate=25, square=(WIDTH, HEIGHT)))
 FRAMES = 40  # of the footage; the frames that follow are dubbed
 MOUTH = list(regions.MOUTH)
-ENGINE = engine.ProdubEngine(training.Recipe(thin=8))
+ENGINE = engine.ProdubEngine(batches.Recipe(thin=8))
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from torch import nn
 from dubcli.core import devices
 from dubcli.engines.lips import LipWork, Trained, TrainWork, exemplar
 from dubcli.engines.lips.produb import adapters, checkpoint, pairs, view
+from dubcli.engines.lips.produb.batches import Recipe, inputs_of
 from dubcli.engines.lips.produb.network import BASE, Network, placed
-from dubcli.engines.lips.produb.training import Recipe, Trainer, corrected, exact, inputs_of, levels
+from dubcli.engines.lips.produb.training import Trainer, corrected, exact, levels
 from dubcli.errors import CheckError, EngineError
 from dubcli.media import ahead
 from dubcli.media.patches import Patch

@@ -10,22 +10,22 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils import deterministic
 
 from dubcli.engines.lips.produb import adapters, checkpoint, losses
-from dubcli.engines.lips.produb.network import BASE, Correction, Inputs, Network, moved, split
+from dubcli.engines.lips.produb.batches import PART, Batch, Recipe, batch, frames
+from dubcli.engines.lips.produb.network import BASE, Correction, Inputs, Network, moved
 from dubcli.engines.lips.produb.pairs import Pairs
 from dubcli.errors import CheckError, MemoryFullError
 
-BATCH, PART = 8, 4  # frames of a step, in pairs of consecutive ones, and of a part that is computed at once
+BATCH = 8  # frames of a step
 _PARTS = 2  # parts computed at once on a CPU, each on one thread: faster than threads that share each sum
 # Of the steps, that each level takes: coarse ones cost little.
 _SHARES = ((1,), (3, 1), (4, 2, 1), (5, 3, 2, 1))
@@ -35,63 +35,13 @@ _DECAY = 0.98  # of the running mean of weights
 _JUDGED = 48  # held-out frames of a person on which the training is judged, at most
 _CLIP = 1.0  # norm of the gradient at most
 SAVE_PIXELS = 100 * 128 * 128  # pixels of a side squared, times steps, between checkpoints: half a minute
-_LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1 elsewhere
 _HOLD = 30.0  # weight of an adapter's departure with `_HOLD_FRAMES` frames of footage; more with fewer
 _HOLD_FRAMES = 500.0
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What can be left out, to find what it is worth (`bench/produb.py --ablate`).
-
-    `thin` divides all widths.
-    """
-
-    losses: losses.Weights = field(default_factory=losses.Weights)
-    grown: bool = True
-    mirrored: bool = False
-    window: bool = True
-    references: bool = True
-    thin: int = 1
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B frames: what is seen, what `exemplar` draws, the truth (B, 3, S, S) 0–1, and weights (B, 1, S, S)."""
-
-    inputs: Inputs
-    drawn: Tensor
-    truth: Tensor
-    window: Tensor
-    weight: Tensor
 
 
 def levels(size: int) -> int:
     """Number of resolutions up to a size."""
     return int(math.log2(size // BASE)) + 1
-
-
-def inputs_of(
-    context: Tensor, visible: Tensor, maps: Tensor, beside: Tensor, references: Tensor, person: Tensor
-) -> Inputs:
-    """What is seen, around 0, from bytes.
-
-    Args:
-        context: (B, S, S, 3).
-        visible: (B, S, S).
-        maps: (B, WINDOW, S, S, MAPS).
-        beside: (B, WINDOW - 1, S, S, 3) the chosen reference before and after.
-        references: (B, 1 + REFERENCES, S, S, 3).
-        person: (B,).
-    """
-    flat = maps.permute(0, 1, 4, 2, 3).flatten(1, 2)
-    grey = split(losses.luma(_unit(beside.permute(0, 1, 4, 2, 3)).flatten(0, 1)), len(beside))[:, :, 0]
-    shown = torch.cat([_unit(context.permute(0, 3, 1, 2)), _unit(visible[:, None])], 1)
-    return Inputs(shown, _unit(flat), grey, _unit(references.permute(0, 1, 4, 2, 3)), person)
-
-
-def _unit(values: Tensor) -> Tensor:
-    return values.float() / 255 - 0.5
 
 
 def corrected(network: nn.Module, inputs: Inputs, device: torch.device) -> Correction:
@@ -118,56 +68,6 @@ def exact(device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(before)
         deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
         torch.set_num_threads(threads)
-
-
-def batch(pairs: Pairs, seed: int, number: int, device: torch.device, recipe: Recipe) -> Batch:
-    """The frames of a part of a step, chosen by its number alone."""
-    random = np.random.Generator(np.random.Philox(key=[seed % 2**64, number]))
-    first = random.choice(np.flatnonzero(~pairs.held), PART // 2)
-    rows = np.stack([first, pairs.near[first, 2]], axis=1).reshape(-1)
-    made = frames(pairs, rows, device, recipe)
-    if recipe.mirrored:
-        flip = np.repeat(random.random(PART // 2) < 0.5, 2)
-        made = _mirrored(made, torch.from_numpy(flip).to(device))
-    return made
-
-
-def frames(pairs: Pairs, rows: NDArray[np.int64], device: torch.device, recipe: Recipe) -> Batch:
-    """The frames of some rows."""
-    around = pairs.near[rows]
-    if not recipe.window:
-        around = np.repeat(rows[:, None], 3, axis=1)
-
-    def taken(array: Any, at: Any) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array[at])).to(device)
-
-    references = taken(pairs.references, rows)
-    if not recipe.references:
-        references[:, 1:] = references[:, :1]
-    inputs = inputs_of(
-        taken(pairs.context, rows),
-        taken(pairs.visible, rows),
-        taken(pairs.maps, around),
-        torch.stack([taken(pairs.references[:, 0], around[:, k]) for k in (0, 2)], 1),
-        references,
-        taken(pairs.person, rows),
-    )
-    drawn, truth = (taken(a, rows).permute(0, 3, 1, 2).float() / 255 for a in (pairs.drawn, pairs.truth))
-    window = taken(pairs.window, rows)[:, None].float() / 255
-    lips = inputs.shape.chunk(3, 1)[1][:, :2] + 0.5
-    weight = (window > 0).float() * (1 + _LIPS * lips[:, :1] + _INNER * lips[:, 1:2])
-    return Batch(inputs, drawn, truth, window, weight)
-
-
-def _mirrored(made: Batch, flip: Tensor) -> Batch:
-    """The same frames, those of `flip` (B,) as seen in a mirror."""
-
-    def one(t: Tensor) -> Tensor:
-        return torch.where(flip.view(-1, *[1] * (t.ndim - 1)), t.flip(-1), t)
-
-    i = made.inputs
-    inputs = Inputs(one(i.context), one(i.shape), one(i.beside), one(i.references), i.person)
-    return Batch(inputs, one(made.drawn), one(made.truth), one(made.window), one(made.weight))
 
 
 def result(network: nn.Module, made: Batch, device: torch.device) -> Tensor:

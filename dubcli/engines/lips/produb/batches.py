@@ -1,0 +1,170 @@
+"""What a step of the training sees: frames chosen by its number alone, and altered, since they are few.
+
+Constants are set by hand on real footage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dubcli.engines.lips.produb import losses
+from dubcli.engines.lips.produb.network import Inputs, split
+from dubcli.engines.lips.produb.pairs import WARPED, Pairs
+
+PART = 4  # frames that are computed at once, in pairs of consecutive ones
+_LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1 elsewhere
+_SHIFT = 0.05  # of a side, by which frames are moved at most
+_LIGHT, _TINT = 0.2, 0.05  # logarithms of gains of all colours, and of each, at most
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What can be left out, to find what it is worth (`bench/produb.py --ablate`).
+
+    `thin` divides all widths.
+    """
+
+    losses: losses.Weights = field(default_factory=losses.Weights)
+    grown: bool = True
+    mirrored: bool = False
+    shifted: bool = True
+    lit: bool = True
+    shuffled: bool = True
+    window: bool = True
+    references: bool = True
+    thin: int = 1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B frames: what is seen, what `exemplar` draws, the truth (B, 3, S, S) 0–1, and weights (B, 1, S, S)."""
+
+    inputs: Inputs
+    drawn: Tensor
+    truth: Tensor
+    window: Tensor
+    weight: Tensor
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The same with all pictures and maps changed."""
+        i = self.inputs
+        inputs = Inputs(change(i.context), change(i.shape), change(i.beside), change(i.references), i.person)
+        rest = (self.drawn, self.truth, self.window, self.weight)
+        return Batch(inputs, *(change(t) for t in rest))
+
+    def lit(self, gain: Tensor) -> Batch:
+        """The same with colours multiplied (B, 3)."""
+        i, wide = self.inputs, gain[:, :, None, None]
+        context = torch.cat([(i.context[:, :3] + 0.5) * wide - 0.5, i.context[:, 3:]], 1)
+        beside = (i.beside + 0.5) * wide.mean(1, keepdim=True) - 0.5
+        references = (i.references + 0.5) * wide[:, None] - 0.5
+        inputs = Inputs(context, i.shape, beside, references, i.person)
+        return Batch(inputs, self.drawn * wide, self.truth * wide, self.window, self.weight)
+
+    def shuffled(self, swap: NDArray[np.bool_]) -> Batch:
+        """The same with the borrowed references that are warped, and those that are still, in another order.
+
+        Args:
+            swap: (B, 2) whether to turn the order of each kind around.
+        """
+        kinds = (slice(1, 1 + WARPED), slice(1 + WARPED, None))
+        references = self.inputs.references.clone()
+        for row, turned in zip(references, swap.tolist(), strict=True):
+            for kind, turn in zip(kinds, turned, strict=True):
+                if turn:
+                    row[kind] = row[kind].flip(0)
+        return replace(self, inputs=replace(self.inputs, references=references))
+
+
+def inputs_of(
+    context: Tensor, visible: Tensor, maps: Tensor, beside: Tensor, references: Tensor, person: Tensor
+) -> Inputs:
+    """What is seen, around 0, from bytes.
+
+    Args:
+        context: (B, S, S, 3).
+        visible: (B, S, S).
+        maps: (B, WINDOW, S, S, MAPS).
+        beside: (B, WINDOW - 1, S, S, 3) the chosen reference before and after.
+        references: (B, 1 + REFERENCES, S, S, 3).
+        person: (B,).
+    """
+    flat = maps.permute(0, 1, 4, 2, 3).flatten(1, 2)
+    grey = split(losses.luma(_unit(beside.permute(0, 1, 4, 2, 3)).flatten(0, 1)), len(beside))[:, :, 0]
+    shown = torch.cat([_unit(context.permute(0, 3, 1, 2)), _unit(visible[:, None])], 1)
+    return Inputs(shown, _unit(flat), grey, _unit(references.permute(0, 1, 4, 2, 3)), person)
+
+
+def _unit(values: Tensor) -> Tensor:
+    return values.float() / 255 - 0.5
+
+
+def batch(pairs: Pairs, seed: int, number: int, device: torch.device, recipe: Recipe) -> Batch:
+    """The frames of a part of a step, chosen by its number alone."""
+    random = np.random.Generator(np.random.Philox(key=[seed % 2**64, number]))
+    first = random.choice(np.flatnonzero(~pairs.held), PART // 2)
+    rows = np.stack([first, pairs.near[first, 2]], axis=1).reshape(-1)
+    made = frames(pairs, rows, device, recipe)
+    return altered(made, random, recipe)
+
+
+def frames(pairs: Pairs, rows: NDArray[np.int64], device: torch.device, recipe: Recipe) -> Batch:
+    """The frames of some rows."""
+    around = pairs.near[rows]
+    if not recipe.window:
+        around = np.repeat(rows[:, None], 3, axis=1)
+
+    def taken(array: Any, at: Any) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array[at])).to(device)
+
+    references = taken(pairs.references, rows)
+    if not recipe.references:
+        references[:, 1:] = references[:, :1]
+    inputs = inputs_of(
+        taken(pairs.context, rows),
+        taken(pairs.visible, rows),
+        taken(pairs.maps, around),
+        torch.stack([taken(pairs.references[:, 0], around[:, k]) for k in (0, 2)], 1),
+        references,
+        taken(pairs.person, rows),
+    )
+    drawn, truth = (taken(a, rows).permute(0, 3, 1, 2).float() / 255 for a in (pairs.drawn, pairs.truth))
+    window = taken(pairs.window, rows)[:, None].float() / 255
+    lips = inputs.shape.chunk(3, 1)[1][:, :2] + 0.5
+    weight = (window > 0).float() * (1 + _LIPS * lips[:, :1] + _INNER * lips[:, 1:2])
+    return Batch(inputs, drawn, truth, window, weight)
+
+
+def altered(made: Batch, random: np.random.Generator, recipe: Recipe) -> Batch:
+    """The same frames moved, in another light, and so on; both frames of a pair alike.
+
+    What is moved out on one side comes in on the other: inputs and truth stay what they are to each other.
+    """
+    count, size = len(made.drawn), made.drawn.shape[-1]
+
+    def drawn(low: float, high: float, width: int) -> NDArray[np.float32]:
+        return random.uniform(low, high, (count // 2, width)).repeat(2, axis=0).astype(np.float32)
+
+    if recipe.mirrored:
+        flip = torch.from_numpy(drawn(0, 1, 1) < 0.5).to(made.drawn.device)
+        made = made.each(lambda t: torch.where(flip.view(-1, *[1] * (t.ndim - 1)), t.flip(-1), t))
+    if recipe.shifted:
+        by = np.rint(size * drawn(-_SHIFT, _SHIFT, 2)).astype(int).tolist()
+        made = made.each(
+            lambda t: torch.stack(
+                [torch.roll(one, tuple(at), (-2, -1)) for one, at in zip(t, by, strict=True)]
+            )
+        )
+    if recipe.lit:
+        gain = np.exp(drawn(-_LIGHT, _LIGHT, 1) + drawn(-_TINT, _TINT, 3))
+        made = made.lit(torch.from_numpy(gain).to(made.drawn.device))
+    if recipe.shuffled:
+        made = made.shuffled(drawn(0, 1, 2) < 0.5)
+    return made
