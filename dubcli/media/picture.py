@@ -142,8 +142,9 @@ def packets(
     shown, step = film.display_durations, round(film.video.tick / film.clock)
     pts = (film.pts + film.time_shift) * step
     ahead = np.arange(delay(film, segments, copies), 0, -1)
-    decoding = np.concatenate([pts[0] - shown[0] * ahead, pts])
-    # MOV and MP4 keep the time from one decoding to the next, and their sum gives the rate.
+    decoding = np.concatenate([pts[0] - shown.min() * ahead, pts])
+    # MOV and MP4 keep the time from one decoding to the next, and their sum gives the rate. What is left for
+    # the last one is more than nothing, since the least duration was taken before the first.
     last = int(decoding[0] + shown.sum() - decoding[len(pts) - 1])
     taken = _copied_packets(film, copies, joiner)
     number = 0
@@ -154,7 +155,7 @@ def packets(
                 raise CheckError(f"frames {start} to {stop} are not in their place; type: dubcli run again")
             packet: Packet[Any] = av.Packet(data)
             packet.pts, packet.dts = int(pts[frame]), int(decoding[number])
-            packet.duration = int(shown[frame]) if number + 1 < len(pts) or last <= 0 else last
+            packet.duration = int(shown[frame]) if number + 1 < len(pts) else last
             packet.time_base = film.clock
             packet.is_keyframe = key
             yield packet

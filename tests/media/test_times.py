@@ -136,6 +136,14 @@ def test_the_average_rate_is_the_films(
     assert float(rate_of(done.path)) == pytest.approx(float(Fraction(rate)), rel=exact)
 
 
+def test_a_gap_after_the_first_picture_changes_no_rate(tmp_path: Path, dub: Path) -> None:
+    gap = ["-c:v", "huffyuv", "-pix_fmt", "yuv422p", "-vf", "select='not(eq(n,1))'", "-fps_mode", "vfr"]
+    film = films.make(tmp_path / "film.avi", *gap, sound="")
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), ".mp4")
+    assert len(films.decoded(done.path).times) == 24
+    assert rate_of(done.path) == 24  # pictures in a second, the first of which lasts two frames
+
+
 DELAYS = [
     ("dub.mp3", []), ("dub.m4a", []), ("dub.opus", []), ("dub.ogg", ["-c:a", "libvorbis", "-ac", "2"]),
     ("dub.ac3", []), ("dub.flac", []), ("dub.mka", ["-c:a", "libmp3lame"]),
