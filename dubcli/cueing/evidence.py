@@ -92,8 +92,8 @@ def aperture(track: FaceTrack) -> Array:
     """(T,) aperture of the inner lips in outer-eye distances, with the head pose removed."""
     from dubcli.face import pose
 
-    mesh = pose.to_canonical(track.mesh)
-    gaps = [np.linalg.norm(mesh[:, a] - mesh[:, b], axis=1) for a, b in _INNER_LIPS]
+    lips = pose.to_canonical(track.mesh[:, np.ravel(_INNER_LIPS)], pose.canonical_transform(track.mesh))
+    gaps = np.linalg.norm(lips[:, 0::2] - lips[:, 1::2], axis=2).T
     return np.asarray(np.mean(gaps, axis=0), np.float64)
 
 

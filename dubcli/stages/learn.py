@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ STAGE = Stage("learn", 11, after=("cast", "align"))
 
 _SHAPES = 40_000  # frames that a person's space of shapes is fitted to: half an hour of one face; set by hand
 _STYLE_TRACKS = 64  # tracks that a style is estimated from: twice the chunks of a training set; set by hand
+_KEPT = 256  # tracks that stay open, mapped from disk: more than a person has in most films; set by hand
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
 
@@ -120,9 +122,15 @@ class _Face:
     path: Path
 
     def __call__(self) -> FaceTrack:
-        from dubcli.artifacts import tracks
+        return _loaded(self)
 
-        return tracks.load_one(self.path, self.shot, self.number)
+
+@lru_cache(maxsize=_KEPT)
+def _loaded(face: _Face) -> FaceTrack:
+    """The track of a face: a person's are asked for several times, one after the other."""
+    from dubcli.artifacts import tracks
+
+    return tracks.load_one(face.path, face.shot, face.number)
 
 
 @dataclass(frozen=True)
@@ -174,7 +182,7 @@ def _shape(mesh: Any, head: Any) -> Any:
     from dubcli.face import pose
 
     fitted = pose.canonical_transform(mesh, head)
-    return pose.to_canonical(mesh, fitted)[:, list(regions.MOUTH)]
+    return pose.to_canonical(mesh[:, list(regions.MOUTH)], fitted)
 
 
 def _track_spans(
