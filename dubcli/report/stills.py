@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dubcli.face import mesh as regions
 from dubcli.face.roi import Roi, roi_of
 from dubcli.media import decode, source
+from dubcli.media.colour import Rect
 from dubcli.media.probe import probe
 from dubcli.media.samples import eight_bit
 from dubcli.quality import pixels
@@ -28,6 +29,8 @@ PICTURE_SIDE = 176  # pixels of a face's picture on the page
 LOOP_SIDE = 96  # pixels of a face in a loop
 _POSTER_WIDTH = 160  # pixels; set by hand
 _JPEG_QUALITY, _LOOP_QUALITY = 82, 68  # 0-100; set by hand
+_ZOOM = 1.25  # of a face's surroundings, as trackers take them; set by hand
+_ROOM = 4  # pixels around what is shown, for interpolation
 _UPPER = (*regions.RIGID, *regions.EYE_RING_LEFT, *regions.EYE_RING_RIGHT)
 
 
@@ -102,7 +105,12 @@ def visit(before: Version, after: Version, track: FaceTrack, asked: Visit) -> Sh
     for start, stop in asked.spans:
         for was, now in zip(before.frames(start, stop), after.frames(start, stop), strict=True):
             mesh = track.mesh[was.index - track.frames[0]]
-            old, new, roi = eight_bit(was.rgb()), eight_bit(now.rgb()), roi_of(mesh)
+            roi = roi_of(mesh)
+            # Of most films a face is a small part.
+            rect = _around(roi, mesh, was.square.size)
+            old, new = eight_bit(was.rgb(rect)), eight_bit(now.rgb(rect))
+            corner = np.array([*rect[:2], 0], np.float32)
+            mesh, roi = mesh - corner, replace(roi, centre=roi.centre - corner[:2])
             if was.index in asked.stills:
                 pair = [_jpeg(_upright(picture, roi, PICTURE_SIDE)) for picture in (old, new)]
                 shown.stills.append((was.index, *pair))  # type: ignore[arg-type]
@@ -114,6 +122,15 @@ def visit(before: Version, after: Version, track: FaceTrack, asked: Visit) -> Sh
     known = [value for value in apart if value is not None]
     shown.encoded = float(np.mean(known)) if known else None
     return shown
+
+
+def _around(roi: Roi, mesh: NDArray[np.float32], size: tuple[int, int]) -> Rect:
+    """The part of a picture in which a face stands upright, and its upper half is."""
+    turned = 0.5 * roi.side / _ZOOM * (abs(np.cos(roi.angle)) + abs(np.sin(roi.angle)))
+    points = np.vstack([roi.centre - turned, roi.centre + turned, mesh[list(_UPPER), :2]])
+    low = np.clip(np.floor(points.min(axis=0)).astype(int) - _ROOM, 0, np.array(size) - 1)
+    high = np.clip(np.ceil(points.max(axis=0)).astype(int) + _ROOM, low + 1, size)
+    return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
 
 
 def poster(version: Version, frame: int) -> bytes:
@@ -143,7 +160,7 @@ def _upper_face(old: Image, new: Image, mesh: NDArray[np.float32]) -> float | No
 
 def _upright(picture: Image, roi: Roi, side: int) -> Image:
     """The face, turned upright, (side, side, 3)."""
-    scale = side / (roi.side / 1.25)
+    scale = side / (roi.side / _ZOOM)
     cosine, sine = np.cos(roi.angle) * scale, np.sin(roi.angle) * scale
     move = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0]])
     move[:, 2] = side / 2 - move[:, :2] @ (roi.centre - 0.5)

@@ -23,7 +23,7 @@ _ROLES = (
     ("measure", "measure"),
 )
 
-STAGE = Stage("report", version=10, after=("remux", "measure"))
+STAGE = Stage("report", version=11, after=("remux", "measure"))
 
 
 def units(job: JobView) -> list[Unit]:
