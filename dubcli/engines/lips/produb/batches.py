@@ -1,4 +1,4 @@
-"""What a step of the training sees: frames chosen by its number alone, and altered, since they are few.
+"""What a step of the training sees: frames chosen by its number alone.
 
 Constants are set by hand on real footage.
 """
@@ -6,7 +6,7 @@ Constants are set by hand on real footage.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,10 @@ from torch import Tensor
 
 from dubcli.engines.lips.produb import losses
 from dubcli.engines.lips.produb.network import Inputs, split
-from dubcli.engines.lips.produb.pairs import WARPED, Pairs
+from dubcli.engines.lips.produb.pairs import Pairs
 
 PART = 4  # frames that are computed at once, in pairs of consecutive ones
 _LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1 elsewhere
-_SHIFT = 0.05  # of a side, by which frames are moved at most
-_LIGHT, _TINT = 0.2, 0.05  # logarithms of gains of all colours, and of each, at most
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,6 @@ class Recipe:
     losses: losses.Weights = field(default_factory=losses.Weights)
     grown: bool = True
     mirrored: bool = False
-    shifted: bool = True
-    lit: bool = True
-    shuffled: bool = True
     window: bool = True
     references: bool = True
     thin: int = 1
@@ -58,29 +53,6 @@ class Batch:
         inputs = Inputs(change(i.context), change(i.shape), change(i.beside), change(i.references), i.person)
         rest = (self.drawn, self.truth, self.window, self.weight)
         return Batch(inputs, *(change(t) for t in rest))
-
-    def lit(self, gain: Tensor) -> Batch:
-        """The same with colours multiplied (B, 3)."""
-        i, wide = self.inputs, gain[:, :, None, None]
-        context = torch.cat([(i.context[:, :3] + 0.5) * wide - 0.5, i.context[:, 3:]], 1)
-        beside = (i.beside + 0.5) * wide.mean(1, keepdim=True) - 0.5
-        references = (i.references + 0.5) * wide[:, None] - 0.5
-        inputs = Inputs(context, i.shape, beside, references, i.person)
-        return Batch(inputs, self.drawn * wide, self.truth * wide, self.window, self.weight)
-
-    def shuffled(self, swap: NDArray[np.bool_]) -> Batch:
-        """The same with the borrowed references that are warped, and those that are still, in another order.
-
-        Args:
-            swap: (B, 2) whether to turn the order of each kind around.
-        """
-        kinds = (slice(1, 1 + WARPED), slice(1 + WARPED, None))
-        references = self.inputs.references.clone()
-        for row, turned in zip(references, swap.tolist(), strict=True):
-            for kind, turn in zip(kinds, turned, strict=True):
-                if turn:
-                    row[kind] = row[kind].flip(0)
-        return replace(self, inputs=replace(self.inputs, references=references))
 
 
 def inputs_of(
@@ -112,7 +84,10 @@ def batch(pairs: Pairs, seed: int, number: int, device: torch.device, recipe: Re
     first = random.choice(np.flatnonzero(~pairs.held), PART // 2)
     rows = np.stack([first, pairs.near[first, 2]], axis=1).reshape(-1)
     made = frames(pairs, rows, device, recipe)
-    return altered(made, random, recipe)
+    if recipe.mirrored:
+        flip = torch.from_numpy(np.repeat(random.random(PART // 2) < 0.5, 2)).to(device)
+        made = made.each(lambda t: torch.where(flip.view(-1, *[1] * (t.ndim - 1)), t.flip(-1), t))
+    return made
 
 
 def frames(pairs: Pairs, rows: NDArray[np.int64], device: torch.device, recipe: Recipe) -> Batch:
@@ -140,31 +115,3 @@ def frames(pairs: Pairs, rows: NDArray[np.int64], device: torch.device, recipe: 
     lips = inputs.shape.chunk(3, 1)[1][:, :2] + 0.5
     weight = (window > 0).float() * (1 + _LIPS * lips[:, :1] + _INNER * lips[:, 1:2])
     return Batch(inputs, drawn, truth, window, weight)
-
-
-def altered(made: Batch, random: np.random.Generator, recipe: Recipe) -> Batch:
-    """The same frames moved, in another light, and so on; both frames of a pair alike.
-
-    What is moved out on one side comes in on the other: inputs and truth stay what they are to each other.
-    """
-    count, size = len(made.drawn), made.drawn.shape[-1]
-
-    def drawn(low: float, high: float, width: int) -> NDArray[np.float32]:
-        return random.uniform(low, high, (count // 2, width)).repeat(2, axis=0).astype(np.float32)
-
-    if recipe.mirrored:
-        flip = torch.from_numpy(drawn(0, 1, 1) < 0.5).to(made.drawn.device)
-        made = made.each(lambda t: torch.where(flip.view(-1, *[1] * (t.ndim - 1)), t.flip(-1), t))
-    if recipe.shifted:
-        by = np.rint(size * drawn(-_SHIFT, _SHIFT, 2)).astype(int).tolist()
-        made = made.each(
-            lambda t: torch.stack(
-                [torch.roll(one, tuple(at), (-2, -1)) for one, at in zip(t, by, strict=True)]
-            )
-        )
-    if recipe.lit:
-        gain = np.exp(drawn(-_LIGHT, _LIGHT, 1) + drawn(-_TINT, _TINT, 3))
-        made = made.lit(torch.from_numpy(gain).to(made.drawn.device))
-    if recipe.shuffled:
-        made = made.shuffled(drawn(0, 1, 2) < 0.5)
-    return made

@@ -24,10 +24,10 @@ from dubcli.engines.lips.produb.pairs import REFERENCES
 BASE = 64  # pixels of a side that the body sees
 WINDOW = 3  # frames that are seen at once: before, now, after
 TOKENS = 16  # width of the vector that stands for a person
-_BODY = (64, 96, 128, 160)  # channels at 32, 16, 8 and 4 pixels
-_FINE = (32, 24, 16)  # channels of the levels at 128, 256 and 512 pixels
-_TEXTURE = 32  # channels of each texture encoder
-_SHAPE = 32  # channels of each shape encoder
+_BODY = (32, 48, 64, 80)  # channels at 32, 16, 8 and 4 pixels
+_FINE = (16, 12, 8)  # channels of the levels at 128, 256 and 512 pixels
+_TEXTURE = 16  # channels of each texture encoder
+_SHAPE = 16  # channels of each shape encoder
 _FULL = 1 + REFERENCES
 _GROUPS = 4  # of channels, normalised together
 _FLOW = 0.1  # of a side of the view, that an output of 1 moves: outputs stay small
