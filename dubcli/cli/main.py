@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from dubcli.cli.help import render
 from dubcli.cli.output import out, prepare
 from dubcli.errors import ExitCode
 
+_GC_OBJECTS = 200_000  # that may come before cycles are looked for: a feature's plan has a million, and none
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script.
@@ -26,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: always, with the exit code.
     """
+    gc.set_threshold(_GC_OBJECTS)
     prepare()
     sys.exit(int(_run(sys.argv[1:] if arguments is None else list(arguments))))
 

@@ -20,6 +20,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from dubcli.core import keys
 from dubcli.core.model import Artifact
 from dubcli.errors import StoreError
@@ -274,7 +276,7 @@ def seal(made: Path) -> Files:
 
 def content(files: Mapping[str, Mapping[str, Any]]) -> str:
     """Digest of an artifact's content: the names and digests of its files."""
-    return keys.digest({name: entry["sha256"] for name, entry in files.items()})
+    return keys.key({name: entry["sha256"] for name, entry in files.items()})
 
 
 def sha256(path: Path) -> str:
@@ -314,7 +316,7 @@ def _read_manifest(path: str | Path) -> dict[str, Any]:
     with open(f"{path}/{MANIFEST}", "rb") as file:
         text = file.read()
     try:
-        manifest = json.loads(text)
+        manifest = from_json(text)
         if manifest["schema"] != SCHEMA or not isinstance(manifest["files"], dict):
             raise KeyError("schema")
         for name in manifest["files"]:
