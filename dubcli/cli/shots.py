@@ -193,7 +193,7 @@ def export(
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
     from dubcli.delivery import timeline
-    from dubcli.edits import shotfile, shotlist
+    from dubcli.edits import scenes, shotfile
     from dubcli.edits.timecode import tag
 
     job = Job.open(find_job(job_dir))
@@ -201,7 +201,7 @@ def export(
     clock = shotfile.clock(job.root, info)
     if out_file.suffix.lower() == ".csv":
         spans = [(shot.start, shot.stop) for shot in found.shots]
-        out.export(shotlist.scenes(spans, float(clock.rate)), out_file)
+        out.export(scenes.text(spans, float(clock.rate)), out_file)
         return
     reel, whole = tag(info, "reel_name"), (0, found.count)
     clips = [timeline.Clip(s.name, job.film, s.start, s.stop, whole, reel) for s in found.shots]

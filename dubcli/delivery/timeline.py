@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dubcli.edits.shotlist import ADAPTERS
+from dubcli.edits.interchange import ADAPTERS
 from dubcli.edits.timecode import Clock
 from dubcli.errors import UsageError
 
@@ -70,8 +70,10 @@ def write(path: Path, title: str, tracks: Sequence[Sequence[Clip]], clock: Clock
     import opentimelineio as otio
 
     suffix = path.suffix.lower()
-    if suffix not in ADAPTERS:
-        raise UsageError(f"{path.name} is no timeline that can be written; use one of {', '.join(ADAPTERS)}")
+    if suffix not in (".edl", *ADAPTERS):
+        raise UsageError(
+            f"{path.name} is no timeline that can be written; use one of {', '.join(('.edl', *ADAPTERS))}"
+        )
     try:
         if suffix == ".edl":
             path.write_text(edl(title, tracks[-1], clock), encoding="utf-8", newline="\n")
