@@ -46,15 +46,14 @@ clips of 320x180 to 1920x1080 in which somebody speaks all the time. What traini
 BYTES: Mapping[str, tuple[float, float, float]] = {
     "track": (7000.0, 0.0, 0.0),
     "cast": (700.0, 0.0, 0.0),
-    "align": (6500.0, 0.0, 0.0),
-    "gallery": (150_000.0, 600_000.0, 0.0),
-    "learn": (2500.0, 0.0, 0.0),
+    "align": (5000.0, 0.0, 0.0),
+    "gallery": (185_000.0, 750_000.0, 0.0),
+    "learn": (4500.0, 0.0, 0.0),
     "motion": (1800.0, 0.0, 0.0),
-    "lips": (40_000.0, 200_000.0, 0.0),
-    "compose": (0.0, 0.0, 0.7),
-    "measure": (3000.0, 0.0, 0.0),
-    "remux": (0.0, 0.0, 1.0),
-    "report": (1000.0, 0.0, 0.0),
+    "lips": (60_000.0, 300_000.0, 0.0),
+    "compose": (0.0, 0.0, 1.1),
+    "remux": (0.0, 0.0, 1.3),
+    "report": (1400.0, 0.0, 0.0),
 }
 """Bytes that a stage leaves: by the frame, and by its megapixels where the second figure makes that less; by
 the byte of the film. Measured on the same; how large faces are counts as much as how large frames are."""
@@ -70,7 +69,7 @@ START = 1.3
 """Seconds of a job that are no unit's: its process starts, plans and ends."""
 SURE = 0.05
 """Part of the work after which a forecast is given again."""
-CALM = 10.0
+CALM = 3.0
 """Seconds of work that count for as much as what was expected of the machine."""
 CALM_FILMS = 1.0
 """Films that count for as much as what was expected of a stage: one film may show more faces than the next."""
@@ -173,7 +172,7 @@ class Forecast:
             self._parts.append({name: _part(name, length, shots, first) for name in stages.ORDER})
             for stage, seconds in trains.items() if first else ():
                 self._parts[-1][stage].whole = seconds
-        self._outputs = sum(lengths[entry.film].size for entry in entries)
+        self._outputs = BYTES["remux"][2] * sum(lengths[entry.film].size for entry in entries)
 
     def take(self, number: int, event: Event) -> None:
         """Take an event of the job with this number into account."""

@@ -105,19 +105,20 @@ class _Reader:
             place = parent.trimmed_range_of_child(child)
             if child.enabled and place is not None:
                 start, length = self.frames(place.start_time) - origin, self.frames(place.duration)
-                own = self._of(child, start, length, (transition,) if transition else ())
+                head = self.frames(place.start_time - parent.range_of_child(child).start_time)
+                own = self._of(child, start, head, length, (transition,) if transition else ())
                 found += [replace(event, track=number if stacked else 1) for event in own]
             transition = ""
         return seen(found)
 
-    def _of(self, item: Any, start: int, length: int, effects: tuple[str, ...]) -> list[Event]:
-        """The events of a clip or a composition that has this place in another."""
+    def _of(self, item: Any, start: int, head: int, length: int, effects: tuple[str, ...]) -> list[Event]:
+        """The events of a clip or a composition of which a part, from `head` on, has this place in another."""
         import opentimelineio as otio
 
         effects += tuple(effect.effect_name or effect.schema_name() for effect in item.effects)
         retimed = any(isinstance(effect, otio.schema.TimeEffect) for effect in item.effects)
         if isinstance(item, otio.schema.Clip):
-            first, names = self.frames(item.trimmed_range().start_time), _names(item)
+            first, names = self.frames(item.trimmed_range().start_time) + head, _names(item)
             return [
                 Event(
                     0,
@@ -133,15 +134,15 @@ class _Reader:
             ]
         if not isinstance(item, otio.core.Composition):
             return []  # a gap
-        inner = [
-            replace(one, record=(one.record[0] + start, one.record[1] + start)) for one in self.events(item)
-        ]
-        return [
-            replace(one, effects=effects + one.effects, retimed=retimed or one.retimed)
-            for event in inner
-            if event.record[0] < start + length
-            for one in [cut_to(event, event.record[0], min(event.record[1], start + length))]
-        ]
+        found = []
+        for event in self.events(item):
+            a, b = max(event.record[0], head), min(event.record[1], head + length)
+            if a < b:
+                part = cut_to(event, a, b)
+                record = (a - head + start, b - head + start)
+                effect = effects + part.effects
+                found.append(replace(part, record=record, effects=effect, retimed=retimed or part.retimed))
+        return found
 
     def frames(self, time: RationalTime) -> int:
         """A time of the list in frames of the film.
