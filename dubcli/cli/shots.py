@@ -27,7 +27,8 @@ From = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="The list: .edl (CMX 3600), .otio, .xml (Final Cut Pro 7), .aaf, or .csv of PySceneDetect.",
+        help="The list: .edl (CMX 3600), .otio, .xml or .fcpxml (Final Cut Pro 7, X), .aaf, or .csv of "
+        "PySceneDetect.",
     ),
 ]
 Job_ = Annotated[
@@ -148,9 +149,10 @@ def import_(
       dubcli shots import cut.edl --job film.fr.dub
 
     Positions are source timecode, drop frame included; the film's first frame has the timecode of its file.
-    What is between the events of a list is a shot, too. The list is kept in the job's shots.yaml, and the
-    next run applies it. A list at another rate, with overlapping events, of another reel, or outside of the
-    film is refused with 4, and nothing is changed.
+    What is between the events of a list is a shot, too; of several tracks, what is seen counts. A dissolve
+    is cut where it begins in an EDL, and at its cut in the others. The list is kept in the job's shots.yaml,
+    and the next run applies it. A list at another rate, with overlapping events, of another reel, or outside
+    of the film is refused with 4, all that is wrong is named, and nothing is changed.
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job

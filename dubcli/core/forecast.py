@@ -40,9 +40,9 @@ SECONDS: Mapping[str, tuple[float, float, float]] = {
     "remux": (0.5, 0.0015, 0.0045),
     "report": (0.9, 0.003, 0.0),
 }
-"""Worker-seconds of a stage: at all, by the frame, by the frame and megapixel. Measured on two cores, on twelve
-clips of 320x180 to 1920x1080 in which somebody speaks all the time. What training takes, an engine foretells
-(`core.training`)."""
+"""Worker-seconds of a stage: at all, by the frame, by the frame and megapixel. Measured on two cores, on
+twelve clips of 320x180 to 1920x1080 in which somebody speaks all the time. What training takes, an engine
+foretells (`core.training`)."""
 BYTES: Mapping[str, tuple[float, float, float]] = {
     "track": (7000.0, 0.0, 0.0),
     "cast": (700.0, 0.0, 0.0),
@@ -60,8 +60,10 @@ the byte of the film. Measured on the same; how large faces are counts as much a
 GALLERY_BYTES = 100e6
 """What a person's reference bank holds at most, about."""
 FOUND: Mapping[str, float] = {
-    name: 1.0 for name in ("scan", "split", "track", "cast", "gallery", "learn", "train", "adapt")
-} | {"probe": 0.5, "align": 0.5}
+    **dict.fromkeys(("scan", "split", "track", "cast", "gallery", "learn", "train", "adapt"), 1.0),
+    "probe": 0.5,
+    "align": 0.5,
+}
 """Part of a stage that a film's next dub finds done: of `probe` and `align`, what is about the film alone."""
 SHOT_FRAMES = 75.0
 """Frames of a shot until some film's shots are known; set by hand: three seconds."""
@@ -72,7 +74,7 @@ SURE = 0.05
 CALM = 3.0
 """Seconds of work that count for as much as what was expected of the machine."""
 CALM_FILMS = 1.0
-"""Films that count for as much as what was expected of a stage: one film may show more faces than the next."""
+"""Films that count for as much as what was expected of a stage: one film shows more faces than the next."""
 
 
 @dataclass

@@ -81,6 +81,8 @@ def write(path: Path, title: str, tracks: Sequence[Sequence[Clip]], clock: Clock
         # An AAF names its media by mobs of a bin, which files on a disk do not have.
         options = {"use_empty_mob_ids": True} if suffix == ".aaf" else {}
         timeline = built(title, tracks, clock)
+        if suffix == ".xml":
+            _say_to_fcp(timeline, clock)
         otio.adapters.write_to_file(timeline, str(path), ADAPTERS[suffix], **options)
     except OSError as error:
         raise UsageError(f"cannot write {path} ({error.strerror}); choose another place with -o") from None
@@ -133,6 +135,27 @@ def _clip(clip: Clip, clock: Clock) -> OtioClip:
             )
         )
     return out
+
+
+def _say_to_fcp(timeline: Timeline, clock: Clock) -> None:
+    """Say what the adapter of FCP XML writes only where it is told in its own words.
+
+    That is whether timecode drops frames, reels, and the notes of markers, which that format counts from the
+    first frame of the file.
+    """
+    import opentimelineio as otio
+
+    shown = {"displayformat": "DF" if clock.drop else "NDF"}
+    timeline.metadata["fcp_xml"] = {"timecode": dict(shown)}
+    for clip in timeline.find_clips():
+        reel = clip.metadata["dubcli"]["reel"]
+        timecode = {**shown, "reel": {"name": reel}} if reel else dict(shown)
+        clip.media_reference.metadata["fcp_xml"] = {"timecode": timecode}
+        first = clip.media_reference.available_range.start_time
+        for marker in clip.markers:
+            at = marker.marked_range
+            marker.marked_range = otio.opentime.TimeRange(at.start_time - first, at.duration)
+            marker.metadata["fcp_xml"] = {"comment": marker.comment}
 
 
 def edl(title: str, clips: Sequence[Clip], clock: Clock) -> str:

@@ -1,23 +1,31 @@
-"""Timelines of OTIO, FCP XML and AAF, read through OpenTimelineIO and its adapters."""
+"""Timelines of OTIO, FCP XML and AAF, read through OpenTimelineIO and its adapters; FCP X by `fcpxml`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from dubcli.edits import fcpxml, xmeml
 from dubcli.edits.event import Event, Read, cut_to, seen
 from dubcli.edits.timecode import Clock
 from dubcli.errors import ConfigError
+from dubcli.settings.encoding import read_foreign
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from opentimelineio.core import Composition
     from opentimelineio.opentime import RationalTime
-    from opentimelineio.schema import Clip, Timeline
+    from opentimelineio.schema import Clip, Effect, Timeline
 
 ADAPTERS = {".otio": "otio_json", ".xml": "fcp_xml", ".aaf": "AAF"}
 """File name suffix → OpenTimelineIO's name of the adapter."""
+XML = (".xml", ".fcpxml")
+"""Suffixes of Final Cut Pro's XML, of version 7 or X; which of both it is, its root says."""
+LARGEST_BYTES = 50_000_000  # far above any real list; bounds memory
 _RATE_SLACK = 0.01  # frames a second by which rates differ that are written 23.98 and 23.976
 
 
@@ -33,12 +41,17 @@ def parse(path: Path, clock: Clock) -> Read:
     """
     import opentimelineio as otio
 
-    timeline = _load(path)
+    document = None
+    if path.suffix.lower() in XML:
+        document = xmeml.root(read_foreign(path, "list", LARGEST_BYTES)[0], str(path))
+        if document.tag == "fcpxml":
+            return fcpxml.parse(document, str(path), clock)
+    timeline = _load(path, document)
     stack = otio.schema.Stack()
     stack.extend([track.deepcopy() for track in timeline.video_tracks() if len(track)])
-    reader = _Reader(path, clock)
+    reader = _Reader(path, clock, _drops(timeline))
     start = timeline.global_start_time
-    begin = reader.frames(start) if start is not None else 0
+    begin = reader.frames(start) if start is not None else clock.first  # else it begins as the film does
     try:
         events = reader.events(stack)
     except otio.exceptions.OTIOError as error:
@@ -52,7 +65,7 @@ def parse(path: Path, clock: Clock) -> Read:
     )
 
 
-def _load(path: Path) -> Timeline:
+def _load(path: Path, document: Element | None) -> Timeline:
     """A list as OpenTimelineIO's timeline.
 
     Raises:
@@ -62,8 +75,13 @@ def _load(path: Path) -> Timeline:
 
     if not path.is_file():
         raise ConfigError(f"there is no file {path}; check the name")
+    adapter = ADAPTERS.get(path.suffix.lower(), "fcp_xml")
     try:
-        found = otio.adapters.read_from_file(str(path), ADAPTERS[path.suffix.lower()])
+        found = (
+            otio.adapters.read_from_file(str(path), adapter)
+            if document is None
+            else otio.adapters.read_from_string(xmeml.tidied(document), adapter)
+        )
     # Adapters raise whatever comes on files that are not theirs.
     except Exception as error:
         line = " ".join(str(error).split()) or type(error).__name__
@@ -86,6 +104,7 @@ class _Reader:
 
     path: Path
     clock: Clock
+    drop: bool | None
 
     def events(self, parent: Composition) -> list[Event]:
         """What is seen of a composition, its record side counted from the composition's beginning."""
@@ -112,11 +131,11 @@ class _Reader:
         return seen(found)
 
     def _of(self, item: Any, start: int, head: int, length: int, effects: tuple[str, ...]) -> list[Event]:
-        """The events of a clip or a composition of which a part, from `head` on, has this place in another."""
+        """The events of a clip or composition of which a part, from `head` on, has this place in another."""
         import opentimelineio as otio
 
-        effects += tuple(effect.effect_name or effect.schema_name() for effect in item.effects)
-        retimed = any(isinstance(effect, otio.schema.TimeEffect) for effect in item.effects)
+        effects += tuple(one.effect_name or one.name or one.schema_name() for one in item.effects)
+        retimed = any(_changes_speed(effect) for effect in item.effects)
         if isinstance(item, otio.schema.Clip):
             first, names = self.frames(item.trimmed_range().start_time) + head, _names(item)
             return [
@@ -130,6 +149,7 @@ class _Reader:
                     effects,
                     retimed,
                     black=isinstance(item.media_reference, otio.schema.GeneratorReference),
+                    drop=(self.drop, _drops(item.media_reference)),
                 )
             ]
         if not isinstance(item, otio.core.Composition):
@@ -162,5 +182,35 @@ class _Reader:
 def _names(clip: Clip) -> list[str]:
     """A clip's own name, its reel, and the file it plays; "" for what the list does not say."""
     reels = [str(clip.metadata.get(box, {}).get("reel") or "") for box in ("cmx_3600", "dubcli")]
+    reels.append(str(_fcp(clip.media_reference, "timecode", "reel", "name") or ""))
     url = getattr(clip.media_reference, "target_url", "") or ""
     return [clip.name or "", *reels, unquote(url).replace("\\", "/").rsplit("/", 1)[-1]]
+
+
+def _changes_speed(effect: Effect) -> bool:
+    import opentimelineio as otio
+
+    if _fcp(effect, "effectid") == "timeremap":
+        given = _fcp(effect, "parameter")
+        rows = given if isinstance(given, list) else [given]
+        speeds = {_fcp_value(row) for row in rows if _fcp_value(row, "parameterid") == "speed"}
+        return speeds != {"100"}
+    return isinstance(effect, otio.schema.TimeEffect)
+
+
+def _drops(item: Any) -> bool | None:
+    """Whether FCP XML says that something has drop frame timecode; None where nothing is said."""
+    shown = _fcp(item, "timecode", "displayformat")
+    return None if shown is None else shown == "DF"
+
+
+def _fcp(item: Any, *names: str) -> Any:
+    """What the adapter of FCP XML keeps of an element, by the names of its children; None for nothing."""
+    found: Any = getattr(item, "metadata", {}).get("fcp_xml")
+    for name in names:
+        found = _fcp_value(found, name)
+    return found
+
+
+def _fcp_value(found: Any, name: str = "value") -> Any:
+    return found.get(name) if isinstance(found, Mapping) else None

@@ -8,37 +8,54 @@ from collections.abc import Sequence
 
 from dubcli.errors import ConfigError
 
-_START, _STOP = "Start Frame", "End Frame"
+_START, _STOP = "start frame", "end frame"
 _COLUMNS = (
-    "Scene Number", _START, "Start Timecode", "Start Time (seconds)", _STOP, "End Timecode",
+    "Scene Number", "Start Frame", "Start Timecode", "Start Time (seconds)", "End Frame", "End Timecode",
     "End Time (seconds)", "Length (frames)", "Length (timecode)", "Length (seconds)",
 )  # fmt: skip
+
+_HEAD_ROWS = 5  # among which the names of the columns are; above them stands the list of timecodes
+MOST = 20
+"""Problems that are named of a list."""
 
 
 def parse(text: str, name: str) -> list[tuple[int, int]]:
     """Half-open ranges of frames, from 0 on, of PySceneDetect's list of scenes.
 
+    A spreadsheet may have written it again: with semicolons or tabs, and with empty rows.
+
     Raises:
-        ConfigError: it has no such columns, or cells that are no numbers; file and line are named.
+        ConfigError: it has no such columns, or cells that are no numbers; all of them, a line each.
     """
-    rows = list(csv.reader(io.StringIO(text)))
-    head = next((k for k, row in enumerate(rows) if {_START, _STOP} <= set(row)), None)
-    if head is None:
+    for delimiter in ",;\t":
+        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+        heads = [[cell.strip().casefold() for cell in row] for row in rows[:_HEAD_ROWS]]
+        head = next((k for k, row in enumerate(heads) if {_START, _STOP} <= set(row)), None)
+        if head is not None:
+            break
+    else:
         raise ConfigError(
-            f"{name} has no columns {_START!r} and {_STOP!r}; write it with scenedetect list-scenes"
+            f"{name} has no columns 'Start Frame' and 'End Frame'; write it with scenedetect list-scenes"
         )
-    first, last = rows[head].index(_START), rows[head].index(_STOP)
-    found = []
+    first, last = heads[head].index(_START), heads[head].index(_STOP)
+    found, problems = [], []
     for line, row in enumerate(rows[head + 1 :], head + 2):
-        if not row:
+        if not any(cell.strip() for cell in row):
             continue
         try:
-            span = int(row[first]) - 1, int(row[last])  # it counts from 1, both ends included
+            start, stop = float(row[first]), float(row[last])  # it counts from 1, both ends included
+            if not (start.is_integer() and stop.is_integer()):
+                raise ValueError
         except (ValueError, IndexError):
-            raise ConfigError(f"{name}:{line}: {_START} and {_STOP} are frame numbers") from None
-        if not 0 <= span[0] < span[1]:
-            raise ConfigError(f"{name}:{line}: frames {row[first]} to {row[last]} are no range")
-        found.append(span)
+            problems.append(f"{name}:{line}: Start Frame and End Frame are frame numbers")
+            continue
+        if not 1 <= start <= stop:
+            problems.append(f"{name}:{line}: frames {row[first].strip()} to {row[last].strip()} are no range")
+            continue
+        found.append((int(start) - 1, int(stop)))
+    if problems:
+        more = [f"{name}: and {len(problems) - MOST} rows more"] if len(problems) > MOST else []
+        raise ConfigError("\n".join([*problems[:MOST], *more]))
     if not found:
         raise ConfigError(f"{name} has no scenes in it")
     return found

@@ -13,17 +13,15 @@ from typing import Literal
 
 from dubcli.edits import edl, interchange
 from dubcli.edits.event import Event, Read, seen
-from dubcli.edits.interchange import ADAPTERS
+from dubcli.edits.interchange import ADAPTERS, LARGEST_BYTES, XML
+from dubcli.edits.scenes import MOST
 from dubcli.edits.scenes import parse as parse_scenes
 from dubcli.edits.timecode import DROP_RATES, Clock
 from dubcli.errors import ConfigError
 from dubcli.settings.encoding import read_foreign
 
 Side = Literal["auto", "record", "source"]
-SUFFIXES = (".edl", *ADAPTERS, ".csv")
-LARGEST_BYTES = 50_000_000  # far above any real list; bounds memory
-MOST = 20
-"""Problems that are named of a list; one that does not belong to the film has one an event."""
+SUFFIXES = (*dict.fromkeys((".edl", *ADAPTERS, *XML)), ".csv")
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def read(
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ConfigError(f"{path.name} is no shot list that can be read; use one of {', '.join(SUFFIXES)}")
-    text, guess = ("", ()) if suffix in ADAPTERS else read_foreign(path, "list", LARGEST_BYTES)
+    text, guess = ("", ()) if suffix in (*ADAPTERS, *XML) else read_foreign(path, "list", LARGEST_BYTES)
     if suffix == ".csv":
         scenes = parse_scenes(text, str(path))
         events = [Event(number, "", "", span, None) for number, span in enumerate(scenes, 1)]
@@ -116,10 +114,9 @@ def _found(path: Path, listed: Read, side: str, clock: Clock, first: int, count:
         b = a + stop - start
         if a < 0 or (count is not None and b > count):
             where = f"begins {-a} frames before" if a < 0 else f"ends {b - (count or 0)} frames after"
-            problems.append(
-                f"{path}: event {event.number} {where} the film; if the film's first frame has another "
-                "timecode, add --start HH:MM:SS:FF"
-            )
+            hint = "; if the film's first frame has another timecode, add --start HH:MM:SS:FF"
+            hint = hint if path.suffix.lower() != ".csv" else "; it is of another film, or of another cut"
+            problems.append(f"{path}: event {event.number} {where} the film{hint}")
         ranges.append((a, b, event.number))
     ranges = sorted(one for one in ranges if one[0] < one[1])
     for (_, stop, one), (start, _, other) in itertools.pairwise(ranges):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.edits import shotlist
+from dubcli.edits import scenes, shotlist
 from dubcli.edits.timecode import Clock
 from dubcli.errors import ConfigError
 
@@ -175,7 +175,7 @@ def test_a_whole_list_of_another_film_is_no_wall_of_errors(tmp_path: Path) -> No
     events = "".join(event(k, "B002", "V", "C", k, k + 1) for k in range(2, 200))
     with pytest.raises(ConfigError) as caught:
         read(HEAD + event(1, "AX", "V", "C", 0, 1) + named + events, tmp_path, "auto")
-    assert len(str(caught.value).splitlines()) == shotlist.MOST + 1
+    assert len(str(caught.value).splitlines()) == scenes.MOST + 1
     assert "and 178 problems more" in str(caught.value)
 
 

@@ -11,7 +11,7 @@ import opentimelineio as otio
 import pytest
 
 from dubcli.delivery import timeline
-from dubcli.edits import scenes, shotfile, shotlist
+from dubcli.edits import interchange, scenes, shotfile, shotlist
 from dubcli.edits.timecode import Clock
 from dubcli.errors import ConfigError, UsageError
 from dubcli.settings.document import parse_yaml
@@ -76,7 +76,7 @@ def test_a_rate_without_timecode_is_named() -> None:
 # AAF takes a second, so one rate has to do.
 @pytest.mark.parametrize(
     ("suffix", "kind"),
-    [(s, k) for s in shotlist.SUFFIXES[:-1] for k in CLOCKS if s != ".aaf" or k == "29.97 drop"],
+    [(s, k) for s in (".edl", *interchange.ADAPTERS) for k in CLOCKS if s != ".aaf" or k == "29.97 drop"],
 )
 def test_a_list_comes_back_on_the_frame(suffix: str, kind: str, tmp_path: Path) -> None:
     path = written(tmp_path / f"list{suffix}", CLOCKS[kind])
