@@ -104,7 +104,7 @@ class Films:
     preset: options.PresetOption = None
     store: options.StoreOption = None
 
-    def entries(self, flags: Flags) -> list[Entry]:
+    def entries(self, flags: Flags, *, overwrite: bool) -> list[Entry]:
         """The jobs, all checked.
 
         Raises:
@@ -117,13 +117,15 @@ class Films:
             raise UsageError("which films? name a manifest, - for a list on stdin, or --glob PATTERN")
         store = self.store or Path("batch.store")
         if self.glob is not None:
-            return batches.globbed(self.glob, self.dubs, store, self.preset, flags)
+            return batches.globbed(self.glob, self.dubs, store, self.preset, flags, overwrite=overwrite)
         assert self.manifest
         if str(self.manifest) == "-":
-            return batches.listed(sys.stdin.read(), Path(), store, self.preset, flags)
+            # Names of files are bytes, in whatever encoding.
+            text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+            return batches.listed(text, Path(), store, self.preset, flags, overwrite=overwrite)
         if self.preset or self.store:
             raise UsageError("--preset and --store go with --glob and lists; a manifest names its own")
-        return batches.entries(self.manifest, flags)
+        return batches.entries(self.manifest, flags, overwrite=overwrite)
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class How:
             UsageError: the command has an open quote or no word.
         """
         import shlex
+        import shutil
 
         from dubcli.core.batchqueue import Policy
 
@@ -150,6 +153,8 @@ class How:
             command = tuple(shlex.split(self.command or ""))
         except ValueError as error:
             raise UsageError(f"--exec {self.command}: {error}".lower()) from None
+        if command and "{" not in command[0] and shutil.which(command[0]) is None:
+            raise UsageError(f"--exec: there is no program {command[0]} that can be run; check its name")
         return Policy(
             program=(sys.executable, "-c", _START % os.getpid()),
             jobs=self.jobs,
@@ -201,12 +206,14 @@ def batch(
     from dubcli.core.store import Store
 
     flags = running.flags()
-    found = films.entries(flags)
+    found = films.entries(flags, overwrite=force)
     policy = how.policy(force=force)
     forecast = forecast_of(found, running.workers, how.jobs, flags)
     if forecast and not quiet:
         free = min(free_bytes(place) for entry in found for place in (entry.store, entry.out.parent))
         out.note(f"{forecast_line(forecast, 0.0)}; {free / 1e9:.1f} GB are free")
+        if forecast.bytes() > free - policy.reserve:
+            out.warn(f"that is more than is free above --reserve {how.reserve:g}, at which the batch stops")
     if dry_run:
         _list(found, json=json)
         return

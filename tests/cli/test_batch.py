@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -116,9 +118,59 @@ def test_patterns_and_lists_are_checked_as_a_manifest_is(
             listed_entries(text, media)
 
 
-def listed_entries(text: str, folder: Path) -> list[Entry]:
+def listed_entries(text: str, folder: Path, *, overwrite: bool = True) -> list[Entry]:
     """The entries of a list."""
-    return listed(text, folder, folder / "batch.store", None, {})
+    return listed(text, folder, folder / "batch.store", None, {}, overwrite=overwrite)
+
+
+def test_a_list_may_come_from_any_program(media: Path, dubcli: Dubcli) -> None:
+    text = "\ufeffone.mp4\tone_fr.wav\r\n  # later\r\n\t\r\none.mp4\tone_de.wav\t\r\n"
+    assert [entry.dub.name for entry in listed_entries(text, media)] == ["one_fr.wav", "one_de.wav"]
+    # Names are bytes to the system, whatever they mean.
+    odd = os.fsencode(media) + b"/f\xe9.mp4"
+    for name in (odd, odd.replace(b".mp4", b"_fr.wav")):
+        with open(name, "wb") as file:
+            file.write(b"x")
+    found = listed_entries("f\udce9.mp4\tf\udce9_fr.wav", media)
+    assert found[0].film.is_file()
+    assert "f\udce9.f\udce9_fr.mp4" in dubcli("batch", "--glob", "*.mp4", "-n", "--json").stdout
+
+
+def test_all_that_is_wrong_with_a_list_is_told_at_once(media: Path) -> None:
+    (media / "there.mp4").write_bytes(b"x")
+    text = (
+        'one.mp4\n"one.mp4"\tone_fr.wav\none.mp4\tno.wav\none.mp4\tone_fr.wav\ttwo.mkv\n'
+        "one.mp4\tone_fr.wav\tone_de.wav\none.mp4\tone_fr.wav\tx.wav\none.mp4\tone_fr.wav\tthere.mp4\n"
+        "one.mp4\tone_fr.wav\tdelivery\none.mp4\tone_de.wav\tx.mp4\ntwo.mkv\tone_de.wav\tx.mp4\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        listed_entries(text, media, overwrite=False)
+    told = str(caught.value).splitlines()
+    assert told[0] == "9 problems; nothing was begun"
+    for line, words in zip(
+        told[1:],
+        (
+            "line 1: write it as FILM, a tab and DUB",
+            "line 2: there is no file .*; names stand without quotes",
+            "line 3: there is no file",
+            "line 4: the output would overwrite .*two.mkv",
+            "line 5: the output would overwrite .*one_de.wav",  # which is dubbed in line 9
+            "line 6: x.wav is no film that can be written",
+            "line 7: .*there.mp4 exists and is not this job's; add --force",
+            "line 8: .*delivery is a folder",
+            "line 10: .*x.mp4 is written twice",
+        ),
+        strict=True,
+    ):
+        assert re.search(words, line), line
+    assert not list(media.glob("*.dub"))
+
+
+def test_a_command_that_is_not_there_is_refused_before_work(media: Path, dubcli: Dubcli) -> None:
+    refused = dubcli("batch", "--glob", "one.mp4", "-n", "--exec", "no-such-program {}")
+    assert refused.returncode == 2
+    assert "there is no program no-such-program" in refused.stderr
+    assert dubcli("batch", "--glob", "one.mp4", "-n", "--exec", "echo {}").returncode == 0
 
 
 def test_dry_run_lists_and_writes_nothing(media: Path, dubcli: Dubcli) -> None:
