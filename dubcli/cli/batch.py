@@ -251,14 +251,21 @@ def _list(found: list[Entry], *, json: bool) -> None:
         out.table(("film", "dub", "preset", "output"), rows)
 
 
-def _result(item: Outcome) -> str:
-    return "done" if item.code == 0 else item.text if item.code is None else f"failed ({int(item.code)})"
+def result(item: Outcome) -> str:
+    """How a job ended, in a word or two."""
+    from dubcli.core.batchqueue import STOPPED
+
+    if item.code is None:
+        return item.text
+    return (
+        "done" if item.code == 0 else f"{'stopped' if item.code in STOPPED else 'failed'} ({int(item.code)})"
+    )
 
 
 def _row(item: Outcome) -> tuple[str, str, str | None, str, float | None, str]:
     entry = item.entry
     return (
-        entry.film.name, entry.dub.name, entry.preset, _result(item), round(item.seconds, 1), str(entry.out)
+        entry.film.name, entry.dub.name, entry.preset, result(item), round(item.seconds, 1), str(entry.out)
     )  # fmt: skip
 
 
@@ -280,7 +287,7 @@ def _write_page(outcomes: list[Outcome]) -> Path | None:
                 dub=entry.dub.name,
                 preset=entry.preset or "",
                 out=str(entry.out),
-                result=_result(item),
+                result=result(item),
                 good=item.code == 0,
                 seconds=item.seconds,
                 report=report if report.is_file() else None,
@@ -298,12 +305,12 @@ def _write_page(outcomes: list[Outcome]) -> Path | None:
 def _finish(outcomes: list[Outcome], why: str, *, json: bool) -> None:
     """Print what failed and end with the batch's code: a signal's, a full disk's, or 6 for failures."""
     from dubcli.cli.progress import Json
+    from dubcli.core.batchqueue import STOPPED
     from dubcli.core.events import Events
     from dubcli.errors import ExitCode, PartialError
 
     bad = [item for item in outcomes if item.code != ExitCode.OK]
-    own = (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.TEMPORARY)
-    stopped = [item.code for item in bad if item.code in own and item.code is not None]
+    stopped = [item.code for item in bad if item.code in STOPPED and item.code is not None]
     short = "--reserve" in why
     code = stopped[0] if stopped else ExitCode.PARTIAL if bad else ExitCode.OK
     code = ExitCode.TEMPORARY if short else code
@@ -316,6 +323,8 @@ def _finish(outcomes: list[Outcome], why: str, *, json: bool) -> None:
             out.error(f"{item.entry.out}: {item.text}")
     if short:
         out.error(why)
+    if stopped and not short:
+        out.error(f"{len(bad)} of {len(outcomes)} jobs are not done; type the same command to go on")
     if stopped or short:
         raise typer.Exit(int(code))
     if bad:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.core.batch import Entry, entries, globbed, listed
-from dubcli.errors import ConfigError
+from dubcli.cli.batch import result
+from dubcli.core.batch import Entry, Outcome, entries, globbed, listed
+from dubcli.errors import ConfigError, ExitCode
 from tests.cli.conftest import Dubcli
 
 
@@ -182,3 +183,13 @@ def test_dry_run_lists_and_writes_nothing(media: Path, dubcli: Dubcli) -> None:
     jobs = json.loads(dubcli("batch", "series.yaml", "-n", "--json").stdout)["jobs"]
     assert [job["dub"] for job in jobs] == ["one_fr.wav", "one_de.wav"]
     assert sorted(path for path in media.iterdir() if path.name != "home") == before
+
+
+def test_a_job_that_was_stopped_has_not_failed(media: Path) -> None:
+    (entry,) = listed_entries("one.mp4\tone_fr.wav", media)
+    ends = {
+        None: "not begun", ExitCode.OK: "done", ExitCode.MEDIA: "failed (3)",
+        ExitCode.INTERRUPTED: "stopped (130)", ExitCode.TEMPORARY: "stopped (75)",
+    }  # fmt: skip
+    for code, words in ends.items():
+        assert result(Outcome(entry, code, "not begun", 0.0)) == words
