@@ -121,8 +121,8 @@ def _layer(
         bright = int((soft & (colour.max(axis=-1) > alpha + _BRIGHTER)).sum())
         if bright > _BRIGHT_SHARE * soft.sum():
             raise ConfigError(
-                f"{path}: {bright} pixels are brighter than their alpha allows; multiply the colours by alpha "
-                "(premultiply) and write them again"
+                f"{path}: {bright} pixels are brighter than their alpha allows; multiply the colours by "
+                "alpha (premultiply) and write them again"
             )
         safe = np.where(alpha > 0, alpha, 1)[..., None]
         return np.clip(colour / safe, 0, 1), alpha, window.x, window.y
