@@ -105,8 +105,9 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
     Raises:
         DubError: a file is missing, a setting is wrong, or the options do not go together.
     """
-    from dubcli.core.job import SUFFIXES, Job
+    from dubcli.core.job import Job
     from dubcli.core.sources import check
+    from dubcli.media.containers import SUFFIXES
 
     running = running or Running()
     if request.source.suffix.lower() not in SUFFIXES:

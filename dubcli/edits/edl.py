@@ -46,6 +46,9 @@ _SLACK = 0.05  # frames a second by which the speed of M2 differs from the film'
 _SAMPLE = 200
 
 
+_LONGEST = 2000  # characters of a line that may say something; longer ones would take patterns long
+
+
 @dataclass
 class _Row:
     """An event, while the lines about it are read."""
@@ -70,7 +73,7 @@ def parse(text: str, name: str, clock: Clock) -> Read:
         name: of its file, for messages.
         clock: the film's timecode, whose rate the list has.
     """
-    lines = text.split("\n")
+    lines = [line if len(line) <= _LONGEST else "" for line in text.split("\n")]
     reader = _Reader(name, clock, semicolons=any(_EVENT.match(line) and ";" in line for line in lines))
     for number, line in enumerate(lines, 1):
         reader.take(number, line)

@@ -179,6 +179,14 @@ def test_a_whole_list_of_another_film_is_no_wall_of_errors(tmp_path: Path) -> No
     assert "and 178 problems more" in str(caught.value)
 
 
+def test_lines_of_any_length_are_read_at_once(tmp_path: Path) -> None:
+    """Patterns on a line of a megabyte would take hours."""
+    odd = "".join(
+        f"{head}{filling * 1_000_000}\n" for head in ("M2 ", "1 ", "* FROM CLIP NAME: ") for filling in "1 a:"
+    )
+    assert read(HEAD + FIRST + odd + SECOND, tmp_path).starts == (0, 40)
+
+
 def test_a_list_that_never_uses_the_last_frame_of_a_second_may_have_another_rate(tmp_path: Path) -> None:
     def cuts(rate: int) -> str:
         edges = [k * 7 for k in range(140)]
