@@ -40,7 +40,8 @@ def main() -> None:
             )
     events.sort(key=lambda item: item[0])
     start, end = events[0][0], events[-1][0]
-    size = Store(found[0].store).size() + sum(entry.out.stat().st_size for entry in found)
+    written = [entry.out for entry in found if entry.out.exists()]
+    size = Store(found[0].store).size() + sum(out.stat().st_size for out in written)
     print(f"{len(found)} jobs took {end - start:.0f} s and {size / 1e6:.1f} MB", end="; ")
     print(f"{forecast.bytes() / 1e6:.1f} MB were forecast ({100 * (forecast.bytes() / size - 1):+.0f} %)")
     moments = list(MOMENTS)

@@ -104,7 +104,7 @@ class Films:
     preset: options.PresetOption = None
     store: options.StoreOption = None
 
-    def entries(self, flags: Flags) -> list[Entry]:
+    def entries(self, flags: Flags, *, overwrite: bool) -> list[Entry]:
         """The jobs, all checked.
 
         Raises:
@@ -117,13 +117,15 @@ class Films:
             raise UsageError("which films? name a manifest, - for a list on stdin, or --glob PATTERN")
         store = self.store or Path("batch.store")
         if self.glob is not None:
-            return batches.globbed(self.glob, self.dubs, store, self.preset, flags)
+            return batches.globbed(self.glob, self.dubs, store, self.preset, flags, overwrite=overwrite)
         assert self.manifest
         if str(self.manifest) == "-":
-            return batches.listed(sys.stdin.read(), Path(), store, self.preset, flags)
+            # Names of files are bytes, in whatever encoding.
+            text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+            return batches.listed(text, Path(), store, self.preset, flags, overwrite=overwrite)
         if self.preset or self.store:
             raise UsageError("--preset and --store go with --glob and lists; a manifest names its own")
-        return batches.entries(self.manifest, flags)
+        return batches.entries(self.manifest, flags, overwrite=overwrite)
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class How:
             UsageError: the command has an open quote or no word.
         """
         import shlex
+        import shutil
 
         from dubcli.core.batchqueue import Policy
 
@@ -150,6 +153,8 @@ class How:
             command = tuple(shlex.split(self.command or ""))
         except ValueError as error:
             raise UsageError(f"--exec {self.command}: {error}".lower()) from None
+        if command and "{" not in command[0] and shutil.which(command[0]) is None:
+            raise UsageError(f"--exec: there is no program {command[0]} that can be run; check its name")
         return Policy(
             program=(sys.executable, "-c", _START % os.getpid()),
             jobs=self.jobs,
@@ -201,12 +206,14 @@ def batch(
     from dubcli.core.store import Store
 
     flags = running.flags()
-    found = films.entries(flags)
+    found = films.entries(flags, overwrite=force)
     policy = how.policy(force=force)
     forecast = forecast_of(found, running.workers, how.jobs, flags)
     if forecast and not quiet:
         free = min(free_bytes(place) for entry in found for place in (entry.store, entry.out.parent))
         out.note(f"{forecast_line(forecast, 0.0)}; {free / 1e9:.1f} GB are free")
+        if forecast.bytes() > free - policy.reserve:
+            out.warn(f"that is more than is free above --reserve {how.reserve:g}, at which the batch stops")
     if dry_run:
         _list(found, json=json)
         return
@@ -244,14 +251,21 @@ def _list(found: list[Entry], *, json: bool) -> None:
         out.table(("film", "dub", "preset", "output"), rows)
 
 
-def _result(item: Outcome) -> str:
-    return "done" if item.code == 0 else item.text if item.code is None else f"failed ({int(item.code)})"
+def result(item: Outcome) -> str:
+    """How a job ended, in a word or two."""
+    from dubcli.core.batchqueue import STOPPED
+
+    if item.code is None:
+        return item.text
+    return (
+        "done" if item.code == 0 else f"{'stopped' if item.code in STOPPED else 'failed'} ({int(item.code)})"
+    )
 
 
 def _row(item: Outcome) -> tuple[str, str, str | None, str, float | None, str]:
     entry = item.entry
     return (
-        entry.film.name, entry.dub.name, entry.preset, _result(item), round(item.seconds, 1), str(entry.out)
+        entry.film.name, entry.dub.name, entry.preset, result(item), round(item.seconds, 1), str(entry.out)
     )  # fmt: skip
 
 
@@ -273,7 +287,7 @@ def _write_page(outcomes: list[Outcome]) -> Path | None:
                 dub=entry.dub.name,
                 preset=entry.preset or "",
                 out=str(entry.out),
-                result=_result(item),
+                result=result(item),
                 good=item.code == 0,
                 seconds=item.seconds,
                 report=report if report.is_file() else None,
@@ -291,12 +305,12 @@ def _write_page(outcomes: list[Outcome]) -> Path | None:
 def _finish(outcomes: list[Outcome], why: str, *, json: bool) -> None:
     """Print what failed and end with the batch's code: a signal's, a full disk's, or 6 for failures."""
     from dubcli.cli.progress import Json
+    from dubcli.core.batchqueue import STOPPED
     from dubcli.core.events import Events
     from dubcli.errors import ExitCode, PartialError
 
     bad = [item for item in outcomes if item.code != ExitCode.OK]
-    own = (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.TEMPORARY)
-    stopped = [item.code for item in bad if item.code in own and item.code is not None]
+    stopped = [item.code for item in bad if item.code in STOPPED and item.code is not None]
     short = "--reserve" in why
     code = stopped[0] if stopped else ExitCode.PARTIAL if bad else ExitCode.OK
     code = ExitCode.TEMPORARY if short else code
@@ -309,6 +323,8 @@ def _finish(outcomes: list[Outcome], why: str, *, json: bool) -> None:
             out.error(f"{item.entry.out}: {item.text}")
     if short:
         out.error(why)
+    if stopped and not short:
+        out.error(f"{len(bad)} of {len(outcomes)} jobs are not done; type the same command to go on")
     if stopped or short:
         raise typer.Exit(int(code))
     if bad:

@@ -35,7 +35,7 @@ def forecast_of(found: list[Entry], workers: int | None, jobs: int, flags: Flags
         return None
     settings = (resolve(preset=one.preset, folder=one.film.parent, flags=flags).settings for one in found)
     training = [seconds(own) for own in settings]
-    return Forecast(found, lengths, (workers or max(1, cores() // jobs)) * jobs, training)
+    return Forecast(found, lengths, workers or max(1, cores() // jobs), jobs, training)
 
 
 def forecast_line(forecast: Forecast, elapsed: float) -> str:

@@ -107,10 +107,12 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
     """
     from dubcli.core.job import Job
     from dubcli.core.sources import check
+    from dubcli.media.containers import SUFFIXES
 
     running = running or Running()
-    if request.source.is_dir():
+    if request.source.suffix.lower() not in SUFFIXES:
         _refuse_images(request.source)
+    if request.source.is_dir():
         given = {"--audio": request.audio, "-o": request.out, "--job": request.job, "--store": request.store}
         for flag, value in {**given, "--stem": request.stems or None}.items():
             if value is not None:
@@ -187,17 +189,17 @@ def _resolve(request: Request, running: Running, folder: Path, base: Settings | 
     return resolved
 
 
-def _refuse_images(folder: Path) -> None:
-    """Say how a folder of images becomes a film.
+def _refuse_images(path: Path) -> None:
+    """Say how a folder of images, which may be named by one of them, becomes a film.
 
     Raises:
         UsageError: it is one, and no job.
     """
-    if (folder / "job.json").is_file():
+    if (path / "job.json").is_file():
         return
-    from dubcli.media.sequence import is_folder_of_images
+    from dubcli.media.sequence import folder_of_images
 
-    if is_folder_of_images(folder):
+    if folder := folder_of_images(path):
         raise UsageError(
             f"{folder} is an image sequence; type: dubcli conform {folder} --rate FPS -o film.mkv, and dub "
             "that film"

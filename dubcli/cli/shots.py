@@ -27,7 +27,8 @@ From = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="The list: .edl (CMX 3600), .otio, .xml (Final Cut Pro 7), .aaf, or .csv of PySceneDetect.",
+        help="The list: .edl (CMX 3600), .otio, .xml or .fcpxml (Final Cut Pro 7, X), .aaf, or .csv of "
+        "PySceneDetect.",
     ),
 ]
 Job_ = Annotated[
@@ -148,9 +149,10 @@ def import_(
       dubcli shots import cut.edl --job film.fr.dub
 
     Positions are source timecode, drop frame included; the film's first frame has the timecode of its file.
-    What is between the events of a list is a shot, too. The list is kept in the job's shots.yaml, and the
-    next run applies it. A list at another rate, with overlapping events, of another reel, or outside of the
-    film is refused with 4, and nothing is changed.
+    What is between the events of a list is a shot, too; of several tracks, what is seen counts. A dissolve
+    is cut where it begins in an EDL, and at its cut in the others. The list is kept in the job's shots.yaml,
+    and the next run applies it. A list at another rate, with overlapping events, of another reel, or outside
+    of the film is refused with 4, all that is wrong is named, and nothing is changed.
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
@@ -193,7 +195,7 @@ def export(
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
     from dubcli.delivery import timeline
-    from dubcli.edits import shotfile, shotlist
+    from dubcli.edits import scenes, shotfile
     from dubcli.edits.timecode import tag
 
     job = Job.open(find_job(job_dir))
@@ -201,7 +203,7 @@ def export(
     clock = shotfile.clock(job.root, info)
     if out_file.suffix.lower() == ".csv":
         spans = [(shot.start, shot.stop) for shot in found.shots]
-        out.export(shotlist.scenes(spans, float(clock.rate)), out_file)
+        out.export(scenes.text(spans, float(clock.rate)), out_file)
         return
     reel, whole = tag(info, "reel_name"), (0, found.count)
     clips = [timeline.Clip(s.name, job.film, s.start, s.stop, whole, reel) for s in found.shots]

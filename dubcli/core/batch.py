@@ -19,14 +19,14 @@ Relative paths count from the manifest's folder.
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dubcli.core.job import STEM, check_folder, default_out
+from dubcli.core.job import STEM, Job, check_folder, default_out
 from dubcli.engines import required
 from dubcli.errors import ConfigError, DubError, ExitCode, UsageError
 from dubcli.settings.document import Keys, read
@@ -110,8 +110,13 @@ class Outcome:
         }
 
 
-def entries(path: Path, flags: Flags) -> list[Entry]:
+def entries(path: Path, flags: Flags, *, overwrite: bool = True) -> list[Entry]:
     """The entries of a manifest, in its order, all of them checked.
+
+    Args:
+        path: the manifest.
+        flags: settings that were given by flags.
+        overwrite: whether outputs that are not the jobs' own may be there.
 
     Raises:
         ConfigError: one line per problem, each with its line and column.
@@ -120,10 +125,12 @@ def entries(path: Path, flags: Flags) -> list[Entry]:
     manifest = document.model(Manifest)
     folder = path.parent
     store = folder / Path(manifest.store or f"{path.stem}.store").expanduser()
-    return _checked(list(_entries(manifest, folder, store)), document.at, flags)
+    return _checked(list(_entries(manifest, folder, store)), document.at, flags, overwrite)
 
 
-def listed(text: str, folder: Path, store: Path, preset: str | None, flags: Flags) -> list[Entry]:
+def listed(
+    text: str, folder: Path, store: Path, preset: str | None, flags: Flags, *, overwrite: bool = True
+) -> list[Entry]:
     """The entries of a list: a film, a dub and perhaps an output a line, with tabs between them, all checked.
 
     Empty lines, and those that begin with #, say nothing.
@@ -131,21 +138,27 @@ def listed(text: str, folder: Path, store: Path, preset: str | None, flags: Flag
     Raises:
         ConfigError: one line per problem, each with the number of its line.
     """
-    rows = [(i, line.split("\t")) for i, line in enumerate(text.splitlines(), 1)]
-    rows = [(i, words) for i, words in rows if words[0].strip() and not words[0].startswith("#")]
-    bad = [f"line {i}: write it as FILM, a tab and DUB" for i, words in rows if len(words) not in (2, 3)]
-    if bad or not rows:
-        raise ConfigError("\n".join(bad or ["the list names no film; write FILM, a tab and DUB a line"]))
-    lines = [i for i, _ in rows]
-    films = [
-        Film(film=words[0], dubs=[Dub(audio=words[1], out=words[2] if words[2:] else None)])
-        for _, words in rows
-    ]
-    manifest = Manifest(presets=[preset] if preset else None, films=films)
-    return _checked(list(_entries(manifest, folder, store)), lambda k: f"line {lines[int(k[1])]}", flags)
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    rows = [(i, line.split("\t")) for i, line in enumerate(lines, 1) if line.strip()]
+    rows = [(i, words) for i, words in rows if not words[0].lstrip().startswith("#")]
+    if not rows:
+        raise ConfigError("the list names no film; write FILM, a tab and DUB a line")
+    bad = [i for i, words in rows if len(words) not in (2, 3) or not all(word.strip() for word in words[:2])]
+    found = []
+    for i, (film, dub, *out) in [(i, words) for i, words in rows if i not in bad]:
+        named = folder / Path(out[0]).expanduser() if "".join(out).strip() else None
+        found.append(
+            _entry(
+                (i,), folder / Path(film).expanduser(), folder / Path(dub).expanduser(), named, preset, store
+            )
+        )
+    problems = [f"line {i}: write it as FILM, a tab and DUB" for i in bad]
+    return _checked(found, lambda keys: f"line {keys[0]}", flags, overwrite, problems)
 
 
-def globbed(pattern: str, dubs: str, store: Path, preset: str | None, flags: Flags) -> list[Entry]:
+def globbed(
+    pattern: str, dubs: str, store: Path, preset: str | None, flags: Flags, *, overwrite: bool = True
+) -> list[Entry]:
     """The entries of all films that match a pattern, each with the dubs that lie beside it, all checked.
 
     Args:
@@ -154,33 +167,37 @@ def globbed(pattern: str, dubs: str, store: Path, preset: str | None, flags: Fla
         store: as in a manifest.
         preset: as in a manifest.
         flags: as in a manifest.
+        overwrite: as in a manifest.
 
     Raises:
         ConfigError: no film matches, a film has no dub, or one line per problem.
     """
     films = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if Path(name).is_file()]
-    found: dict[Path, list[Path]] = {}
+    beside: dict[Path, list[Path]] = {}
     for film in films:
         names = sorted(glob.glob(dubs.replace("{stem}", glob.escape(film.stem)), root_dir=film.parent))
-        found[film] = [film.parent / name for name in names if film.with_name(name) != film]
-    outs = {default_out(film, dub) for film, beside in found.items() for dub in beside}
-    found = {film: beside for film, beside in found.items() if film not in outs}  # what a batch has written
-    if not found:
+        beside[film] = [film.parent / name for name in names if film.with_name(name) != film]
+    outs = {default_out(film, dub) for film, tracks in beside.items() for dub in tracks}
+    beside = {film: tracks for film, tracks in beside.items() if film not in outs}  # what a batch has written
+    if not beside:
         raise ConfigError(f"--glob {pattern}: no film matches")
-    bare = [
+    problems = [
         f"{film}: no file beside it matches {dubs}; name its dub with --dubs"
-        for film in found
-        if not found[film]
+        for film in beside
+        if not beside[film]
     ]
-    if bare:
-        raise ConfigError("\n".join(bare))
-    rows = [Film(film=str(film), dubs=[str(dub) for dub in beside]) for film, beside in found.items()]
-    manifest = Manifest(presets=[preset] if preset else None, films=rows)
-    return _checked(list(_entries(manifest, Path(), store)), lambda keys: rows[int(keys[1])].film, flags)
+    found = [
+        _entry((str(film),), film, dub, None, preset, store)
+        for film, tracks in beside.items()
+        for dub in tracks
+    ]
+    return _checked(found, lambda keys: str(keys[0]), flags, overwrite, problems)
 
 
-def _checked(found: list[Entry], at: Callable[[Keys], str], flags: Flags) -> list[Entry]:
-    problems = list(_problems(found, at, flags))
+def _checked(
+    found: list[Entry], at: Callable[[Keys], str], flags: Flags, overwrite: bool, before: Sequence[str] = ()
+) -> list[Entry]:
+    problems = [*before, *_problems(found, at, flags, overwrite)]
     if problems:
         head = [f"{len(problems)} problems; nothing was begun"] if len(problems) > 1 else []
         raise ConfigError("\n".join([*head, *problems]))
@@ -192,17 +209,21 @@ def _entries(manifest: Manifest, folder: Path, store: Path) -> Iterator[Entry]:
         film = folder / Path(item.film).expanduser()
         chosen: list[str | None] = [*(item.presets or manifest.presets or [])] or [None]
         for j, given in enumerate(item.dubs):
-            keys: Keys = ("films", i, "dubs", j)
             dub = Dub(audio=given) if isinstance(given, str) else given
             audio = folder / Path(dub.audio).expanduser()
             named = folder / Path(dub.out).expanduser() if dub.out is not None else None
             script = folder / Path(dub.script).expanduser() if dub.script is not None else None
             stems = {name: folder / Path(file).expanduser() for name, file in dub.stems.items()}
             for preset in chosen:
-                out = named or default_out(film, audio)
+                own = _entry(("films", i, "dubs", j), film, audio, named, _preset(preset, folder), store)
                 if len(chosen) > 1 and preset:
-                    out = out.with_name(f"{out.stem}.{Path(preset).stem}{out.suffix}")
-                yield Entry(keys, film, audio, script, stems, out, _preset(preset, folder), store)
+                    out = own.out.with_name(f"{own.out.stem}.{Path(preset).stem}{own.out.suffix}")
+                    own = replace(own, out=out)
+                yield replace(own, script=script, stems=stems)
+
+
+def _entry(keys: Keys, film: Path, dub: Path, out: Path | None, preset: str | None, store: Path) -> Entry:
+    return Entry(keys, film, dub, None, {}, out or default_out(film, dub), preset, store)
 
 
 def _preset(name: str | None, folder: Path) -> str | None:
@@ -211,30 +232,62 @@ def _preset(name: str | None, folder: Path) -> str | None:
     return str(folder / Path(str(name)).expanduser()) if is_file else name
 
 
-def _problems(found: list[Entry], at: Callable[[Keys], str], flags: Flags) -> Iterator[str]:
+def _problems(found: list[Entry], at: Callable[[Keys], str], flags: Flags, overwrite: bool) -> Iterator[str]:
     outs: dict[Path, Entry] = {}
     told: set[Path | str] = set()
+    inputs = {path.resolve(): path for entry in found for path in _inputs(entry)}
     for entry in found:
-        for path, keys in (
-            (entry.film, (*entry.keys[:2], "film")),
-            (entry.dub, entry.keys),
-            (entry.script, entry.keys),
-            *((stem, (*entry.keys, "stems", name)) for name, stem in entry.stems.items()),
-        ):
-            if path and not path.is_file() and path not in told:
+        missing = [(path, keys) for path, keys in _inputs(entry).items() if not path.is_file()]
+        for path, keys in missing:
+            if path not in told:
                 told.add(path)
-                yield f"{at(keys)}: there is no file {path}"
-        if entry.out.parent not in told:
-            told.add(entry.out.parent)
-            try:
-                check_folder(entry.out.parent, make=False)
-            except UsageError as error:
-                yield f"{at(entry.keys)}: {error}"
-        if outs.setdefault(entry.out.resolve(), entry) is not entry:
+                bare = "; names stand without quotes" if '"' in path.name else ""
+                yield f"{at(keys)}: there is no file {path}{bare}"
+        if entry.out.resolve() in inputs:
+            other = inputs[entry.out.resolve()]
+            yield f"{at(entry.keys)}: the output would overwrite {other}; give it another out"
+        elif outs.setdefault(entry.out.resolve(), entry) is not entry:
             yield f"{at(entry.keys)}: {entry.out} is written twice; give one of them another out"
-        try:
-            required.check(resolve(preset=entry.preset, folder=entry.film.parent, flags=flags))
-        except DubError as error:
-            if str(error) not in told:
-                told.add(str(error))
-                yield f"{at(entry.keys)}: {error}"
+        else:
+            try:
+                _check(entry, flags, overwrite, is_whole=not missing)
+            except DubError as error:
+                if str(error) not in told:
+                    told.add(str(error))
+                    yield f"{at(entry.keys)}: {error}"
+
+
+def _inputs(entry: Entry) -> dict[Path, Keys]:
+    """The files that a job reads, and where each is written."""
+    rows: list[tuple[Path | None, Keys]] = [
+        (entry.film, (*entry.keys[:2], "film")),
+        (entry.dub, entry.keys),
+        (entry.script, entry.keys),
+        *((stem, (*entry.keys, "stems", name)) for name, stem in entry.stems.items()),
+    ]
+    return {path: keys for path, keys in rows if path}
+
+
+def _check(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> None:
+    """Refuse what the job itself would refuse when its turn comes.
+
+    Raises:
+        DubError: as the job says it.
+    """
+    check_folder(entry.out.parent, make=False)
+    resolved = resolve(preset=entry.preset, folder=entry.film.parent, flags=flags)
+    required.check(resolved)
+    if not is_whole:
+        return
+    job = Job.create_or_open(
+        entry.film,
+        entry.dub,
+        resolved.settings,
+        out=entry.out,
+        store=entry.store,
+        script=entry.script,
+        stems=entry.stems,
+        save=False,
+    )
+    if entry.out.exists() and not overwrite and not job.published():
+        raise UsageError(f"{entry.out} exists and is not this job's; add --force, or give another out")

@@ -37,7 +37,9 @@ RETRIED = frozenset(
     {ExitCode.BUG, ExitCode.PARTIAL, ExitCode.ENGINE, ExitCode.CHECK, ExitCode.LOCKED, ExitCode.TEMPORARY}
 )
 """How a job may have ended for another try to make sense."""
-STOPPING = frozenset({ExitCode.DEPENDENCY, ExitCode.TEMPORARY, ExitCode.INTERRUPTED, ExitCode.TERMINATED})
+STOPPED = frozenset({ExitCode.TEMPORARY, ExitCode.INTERRUPTED, ExitCode.TERMINATED})
+"""Ends of jobs that are only stopped: the same command goes on with them."""
+STOPPING = STOPPED | {ExitCode.DEPENDENCY}
 """Ends that stop the batch: the next entry would meet the same, or a person asked to stop."""
 EXECUTED = "executed.json"
 """File of a job directory: the last command that ended well after the job, and on which film."""

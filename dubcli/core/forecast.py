@@ -1,16 +1,18 @@
 """How long a batch will take and how much disk it will fill: first from its films' lengths, then from itself.
 
 A stage of a job is expected to take seconds by the frame and by the megapixel (`SECONDS`), on as many
-workers as its units allow. What was measured corrects that: each stage by its own seconds so far, a stage
-that was not run yet by all others', and everything by how the clock went. Bytes in the store go the same
-way.
+workers as its units allow. What was measured corrects that, the nearer the more: a film's next dub takes what
+the one before took; a stage that has run takes what it took so far; one that has not is as much slower or
+faster as all others were; and the clock says how much goes by between units. As long as little was
+measured, it moves the expectation by little (`CALM`). Bytes in the store go by stage.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dubcli import stages
@@ -20,67 +22,117 @@ from dubcli.core.store import Store
 from dubcli.media.length import Length
 
 SECONDS: Mapping[str, tuple[float, float, float]] = {
-    "probe": (2.5, 0.0, 0.0),
-    "scan": (0.5, 0.003, 0.0075),
+    "probe": (1.8, 0.0, 0.0),
+    "scan": (0.4, 0.0025, 0.006),
     "split": (0.2, 0.0, 0.0),
-    "track": (1.0, 0.028, 0.019),
+    "track": (1.0, 0.025, 0.018),
     "cast": (0.1, 0.0003, 0.0),
     "align": (1.0, 0.0045, 0.0),
     "cue": (0.2, 0.0003, 0.0),
-    "gallery": (0.5, 0.006, 0.006),
+    "gallery": (0.4, 0.004, 0.005),
     "learn": (0.2, 0.0016, 0.0),
     "train": (0.0, 0.0, 0.0),
     "adapt": (0.0, 0.0, 0.0),
     "motion": (0.1, 0.0009, 0.0),
-    "lips": (1.0, 0.027, 0.006),
+    "lips": (1.0, 0.022, 0.015),
     "measure": (1.0, 0.012, 0.0),
     "compose": (0.5, 0.012, 0.037),
     "remux": (0.5, 0.0015, 0.0045),
-    "report": (2.0, 0.006, 0.0),
+    "report": (0.9, 0.003, 0.0),
 }
-"""Worker-seconds of a stage: at all, by the frame, by the frame and megapixel. Measured on two cores, on five
-clips of 320x180 to 1920x1080 in which somebody speaks all the time. What training takes, an engine foretells
-(`core.training`)."""
+"""Worker-seconds of a stage: at all, by the frame, by the frame and megapixel. Measured on two cores, on
+twelve clips of 320x180 to 1920x1080 in which somebody speaks all the time. What training takes, an engine
+foretells (`core.training`)."""
 BYTES: Mapping[str, tuple[float, float, float]] = {
     "track": (7000.0, 0.0, 0.0),
     "cast": (700.0, 0.0, 0.0),
-    "align": (6500.0, 0.0, 0.0),
-    "gallery": (150_000.0, 600_000.0, 0.0),
-    "learn": (2500.0, 0.0, 0.0),
+    "align": (5000.0, 0.0, 0.0),
+    "gallery": (185_000.0, 750_000.0, 0.0),
+    "learn": (4500.0, 0.0, 0.0),
     "motion": (1800.0, 0.0, 0.0),
-    "lips": (40_000.0, 200_000.0, 0.0),
-    "compose": (0.0, 0.0, 0.7),
-    "measure": (3000.0, 0.0, 0.0),
-    "remux": (0.0, 0.0, 1.0),
-    "report": (1000.0, 0.0, 0.0),
+    "lips": (60_000.0, 300_000.0, 0.0),
+    "compose": (0.0, 0.0, 1.1),
+    "remux": (0.0, 0.0, 1.3),
+    "report": (1400.0, 0.0, 0.0),
 }
 """Bytes that a stage leaves: by the frame, and by its megapixels where the second figure makes that less; by
 the byte of the film. Measured on the same; how large faces are counts as much as how large frames are."""
 GALLERY_BYTES = 100e6
 """What a person's reference bank holds at most, about."""
-PICTURE = frozenset({"probe", "scan", "split", "track", "cast", "gallery", "learn", "train", "adapt"})
-"""Stages that a film's second dub finds done."""
+FOUND: Mapping[str, float] = {
+    **dict.fromkeys(("scan", "split", "track", "cast", "gallery", "learn", "train", "adapt"), 1.0),
+    "probe": 0.5,
+    "align": 0.5,
+}
+"""Part of a stage that a film's next dub finds done: of `probe` and `align`, what is about the film alone."""
 SHOT_FRAMES = 75.0
 """Frames of a shot until some film's shots are known; set by hand: three seconds."""
+START = 1.3
+"""Seconds of a job that are no unit's: its process starts, plans and ends."""
 SURE = 0.05
 """Part of the work after which a forecast is given again."""
+CALM = 3.0
+"""Seconds of work that count for as much as what was expected of the machine."""
+CALM_FILMS = 1.0
+"""Films that count for as much as what was expected of a stage: one film shows more faces than the next."""
 
 
 @dataclass
 class _Part:
-    """A stage of a job: its expected worker-seconds and bytes, and how far it is."""
+    """A stage of a job: what is expected of it and how far it is.
+
+    Attributes:
+        stage: its name.
+        whole: worker-seconds that `SECONDS` expects of all its units.
+        size: bytes that `BYTES` expects of them.
+        frames: of the film.
+        shots: frames of each of its shots, as far as they were tracked.
+        share: part of it that must run, and is not found done, 0–1.
+        units: how many it has; None until it is planned.
+        run: how many of them must run.
+        costs: of those that have ended.
+        spent: worker-seconds that these took.
+        closed: nothing more of it will run.
+    """
 
     stage: str
-    seconds: float
+    whole: float
     size: float
-    units: int = 0
-    ended: int = 0
-    done: float = 0.0
+    frames: int
+    shots: list[float]
+    share: float
+    units: int | None = None
+    run: int = 0
+    costs: list[float] = field(default_factory=list)
+    spent: float = 0.0
+    closed: bool = False
 
-    def close(self) -> None:
-        """Count what did not run, since it was not needed or the job failed, as not expected either."""
-        self.seconds, self.size = self.seconds * self.done, self.size * self.done
-        self.done = 1.0
+    @property
+    def done(self) -> float:
+        """Part of it that has ended, 0–1: by cost, since the longest shots come first."""
+        waiting = self.run - len(self.costs)
+        if not self.costs or waiting <= 0:
+            return float(bool(self.costs))
+        ended = sum(self.costs)
+        rest = waiting * min(self.costs)
+        if self.stage == "track" and self.run == self.units:
+            rest = min(rest, max(self.frames - ended, 0.0))
+        elif shorter := sorted(self.shots)[: -len(self.costs)]:
+            rest = min(rest, waiting * sum(shorter) / len(shorter))
+        return ended / (ended + rest) if ended else len(self.costs) / self.run
+
+    @property
+    def seconds(self) -> float:
+        """Worker-seconds that are expected of what must run."""
+        return self.whole * self.share
+
+    @property
+    def factor(self) -> float | None:
+        """How many times longer than expected it took; None while that is not known."""
+        if self.units == 0:
+            return 0.0
+        ended = bool(self.run) and len(self.costs) >= self.run
+        return self.spent / self.seconds if ended and self.seconds else None
 
 
 class Forecast:
@@ -90,6 +142,7 @@ class Forecast:
         entries: its jobs.
         lengths: of their films, by path.
         workers: worker processes of each job.
+        jobs: how many jobs run at once.
         training: stage → seconds that each job trains (`core.training`), in the order of the jobs; none by
             default.
     """
@@ -99,43 +152,54 @@ class Forecast:
         entries: Sequence[Entry],
         lengths: Mapping[Path, Length],
         workers: int,
+        jobs: int = 1,
         training: Sequence[Mapping[str, float]] = (),
     ) -> None:
         self._workers = workers
-        self._films = [entry.film for entry in entries]
+        self._jobs = min(jobs, len(entries))
+        self._films = [(entry.film, entry.preset) for entry in entries]
         self._frames = {film: length.frames for film, length in lengths.items()}
         self._shots: dict[Path, int] = {}
+        self._lengths: dict[Path, list[float]] = {film: [] for film in lengths}
         self._parts: list[dict[str, _Part]] = []
-        self._spent: dict[str, float] = defaultdict(float)
         self._sizes: dict[str, float] = defaultdict(float)
         self._counted: set[str] = set()
+        self._ended: set[int] = set()
         known: set[tuple[Path, str | None]] = set()
         for entry, trains in zip(entries, training or [{}] * len(entries), strict=True):
             length = lengths[entry.film]
             first = (entry.film, entry.preset) not in known
             known.add((entry.film, entry.preset))
-            self._parts.append({name: _part(name, length, first) for name in stages.ORDER})
+            shots = self._lengths[entry.film]
+            self._parts.append({name: _part(name, length, shots, first) for name in stages.ORDER})
             for stage, seconds in trains.items() if first else ():
-                self._parts[-1][stage].seconds = seconds
-        self._outputs = sum(lengths[entry.film].size for entry in entries)
+                self._parts[-1][stage].whole = seconds
+        self._outputs = BYTES["remux"][2] * sum(lengths[entry.film].size for entry in entries)
 
     def take(self, number: int, event: Event) -> None:
         """Take an event of the job with this number into account."""
         part = self._parts[number].get(event.get("stage", ""))
         match event["type"]:
-            case "stage.plan" if part:
-                part.units, part.ended = event["run"], 0
-                if not part.units:
-                    part.seconds = part.size = 0.0
-                if part.stage == "track":
-                    self._shots[self._films[number]] = event["units"]
-            case "unit.done" if part and part.units:
-                self._spent[part.stage] += event["seconds"]
-                part.ended += 1
-                part.done = min(1.0, part.ended / part.units)
-            case "exit":
+            case "run.start":  # of a job that is tried again, too
+                self._ended.discard(number)
                 for one in self._parts[number].values():
-                    one.close()
+                    one.closed = False
+            case "stage.plan" if part:
+                part.units, part.run = event["units"], event["run"]
+                part.share = part.run / part.units if part.units else 0.0
+                part.costs, part.spent, part.closed = [], 0.0, not part.run
+                if part.stage == "track":
+                    self._shots[self._films[number][0]] = event["units"]
+            case "unit.done" if part and part.run:
+                part.spent += event["seconds"]
+                part.costs.append(event.get("cost", 1.0))
+                if part.stage == "track":
+                    self._lengths[self._films[number][0]].append(part.costs[-1])
+                part.closed = len(part.costs) >= part.run
+            case "exit":  # what did not run was not needed, or will not be, since the job failed
+                self._ended.add(number)
+                for one in self._parts[number].values():
+                    one.closed = True
 
     def look(self, store: Store, *, count: bool = True) -> None:
         """Measure what the stages have left since the last look.
@@ -153,19 +217,13 @@ class Forecast:
     @property
     def fraction(self) -> float:
         """Part of the work that is done, 0–1."""
-        factors = self._factors()
-        done = whole = 0.0
-        for part, wall in self._walls():
-            whole += wall * factors[part.stage]
-            done += wall * factors[part.stage] * part.done
-        return done / whole if whole else 1.0
+        done, left = self._walls()
+        return done / (done + left) if done + left else 1.0
 
     def seconds(self, elapsed: float) -> float:
         """Seconds that the batch takes from its start to its end, of which some have gone by."""
-        fraction = self.fraction
-        if fraction > 0.0 and elapsed:
-            return elapsed / fraction
-        return sum(wall for _, wall in self._walls())
+        done, left = self._walls()
+        return elapsed + left * (CALM + elapsed) / (CALM + done)
 
     def bytes(self) -> int:
         """Bytes that the batch will have written at its end: its store and its films."""
@@ -173,41 +231,61 @@ class Forecast:
         ready: dict[str, float] = defaultdict(float)
         for job in self._parts:
             for part in job.values():
-                expected[part.stage] += part.size
-                ready[part.stage] += part.size * part.done
+                size = part.size * part.share
+                expected[part.stage] += size * (part.done if part.closed else 1.0)
+                ready[part.stage] += size * part.done
         factors = {s: self._sizes[s] / ready[s] for s in ready if ready[s] and self._sizes.get(s)}
         store = sum(size * factors.get(stage, 1.0) for stage, size in expected.items())
         return round(store + self._outputs * factors.get("remux", 1.0))
 
-    def _walls(self) -> Iterator[tuple[_Part, float]]:
-        """Each part, and the seconds it is expected to take: a film of one shot keeps one worker busy."""
+    def _walls(self) -> tuple[float, float]:
+        """Seconds of the clock that have gone into units, and that are expected still."""
         seen = sum(self._frames[film] for film in self._shots)
         shot = seen / max(1, sum(self._shots.values())) if seen else SHOT_FRAMES
-        for film, job in zip(self._films, self._parts, strict=True):
-            shots = self._shots.get(film) or max(1.0, self._frames[film] / shot)
+        factors, known = self._factors(), self._known()
+        done = left = 0.0
+        for number, (film, job) in enumerate(zip(self._films, self._parts, strict=True)):
+            shots = self._shots.get(film[0]) or max(1.0, self._frames[film[0]] / shot)
+            done += START * (number in self._ended)
+            left += START * (number not in self._ended)
             for part in job.values():
-                yield (
-                    part,
-                    part.seconds / (min(self._workers, shots) if part.stage in stages.BY_SHOT else 1.0),
-                )
+                hands = min(self._workers, shots) if part.stage in stages.BY_SHOT else 1.0
+                factor = known.get((film, part.stage), factors[part.stage])
+                done += part.spent / hands
+                left += 0.0 if part.closed else part.seconds * factor * (1.0 - part.done) / hands
+        return done / self._jobs, left / self._jobs
 
     def _factors(self) -> dict[str, float]:
         """Stage → how many times longer than expected it takes, as measured."""
         expected: dict[str, float] = defaultdict(float)
+        spent: dict[str, float] = defaultdict(float)
+        whole: dict[str, float] = defaultdict(float)
         for job in self._parts:
             for part in job.values():
+                whole[part.stage] += part.whole / len(self._parts)
                 expected[part.stage] += part.seconds * part.done
-        whole = sum(expected.values())
-        overall = sum(self._spent.values()) / whole if whole else 1.0
+                spent[part.stage] += part.spent
+        ran = [name for name in stages.ORDER if spent[name] and expected[name]]
+        # The mean of ratios, not of seconds: one stage that takes four times as long says little of others.
+        logs = sum(expected[name] * math.log(spent[name] / expected[name]) for name in ran)
+        overall = math.exp(logs / (CALM + sum(expected[name] for name in ran)))
+        calm = {name: CALM_FILMS * whole[name] for name in stages.ORDER}
         return {
-            name: self._spent[name] / expected[name] if expected[name] and self._spent[name] else overall
+            name: (calm[name] * overall + spent[name]) / (calm[name] + expected[name]) if whole[name] else 1.0
             for name in stages.ORDER
         }
 
+    def _known(self) -> dict[tuple[tuple[Path, str | None], str], float]:
+        """Film and stage → how many times longer than expected it took with the film's first dub."""
+        known: dict[tuple[tuple[Path, str | None], str], float] = {}
+        for film, job in zip(self._films, self._parts, strict=True):
+            for part in job.values():
+                if part.factor is not None:
+                    known.setdefault((film, part.stage), part.factor)
+        return known
 
-def _part(name: str, length: Length, first: bool) -> _Part:
-    if name in PICTURE and not first:
-        return _Part(name, 0.0, 0.0)
+
+def _part(name: str, length: Length, shots: list[float], first: bool) -> _Part:
     once, frame, pixels = SECONDS[name]
     seconds = once + length.frames * (frame + pixels * length.megapixels)
     by_frame, bound, by_byte = BYTES.get(name, (20.0, 0.0, 0.0))
@@ -215,6 +293,5 @@ def _part(name: str, length: Length, first: bool) -> _Part:
     size = by_frame * length.frames + by_byte * length.size
     if name == "gallery":
         size = min(size, GALLERY_BYTES)
-    if name == "align" and not first:  # the film's own sound is aligned once
-        seconds, size = seconds / 2, size / 2
-    return _Part(name, seconds, size)
+    share = 1.0 if first else 1.0 - FOUND.get(name, 0.0)
+    return _Part(name, seconds, size, length.frames, shots, share)

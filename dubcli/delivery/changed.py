@@ -174,6 +174,8 @@ def write(
         clips.append(timeline.Clip(shot.name, path, shot.start, shot.stop, span, reel, marks))
     source = timeline.Clip(film.path.name, film.path, 0, film.shots.count, (0, film.shots.count), reel)
     suffixes = [suffix for suffix in _TIMELINES if suffix != ".edl" or _fits_edl(film, clips)]
+    if ".edl" not in suffixes:
+        report(f"no .edl: it needs a rate that has timecode, and holds {timeline.EDL_EVENTS} shots")
     names = [f"{film.path.stem}.changed{suffix}" for suffix in suffixes]
     _save(folder, _Note(shots={**before.shots, **made}, timelines=[*before.timelines, *names]))
     for name in names:

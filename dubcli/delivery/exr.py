@@ -106,7 +106,7 @@ def sequence(folder: Path) -> dict[int, Path]:
     found: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
         number = _NUMBER.search(path.name)
-        if number and path.is_file():
+        if number and path.is_file() and not path.name.startswith("."):  # macOS hides files beside files
             other = found.setdefault(int(number[1]), path)
             if other != path:
                 raise ConfigError(f"{other.name} and {path.name} in {folder} are the same frame; delete one")

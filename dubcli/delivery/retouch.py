@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from dubcli.artifacts.shots import Shot
 
 _CONFIDENCE = 1.0  # of pixels that a person has made
+# By how much a colour may exceed its alpha, for rounding and highlights, and in what share of the soft edge;
+# set by hand: colours that are not multiplied by alpha do so in half of it.
+_BRIGHTER, _BRIGHT_SHARE = 1 / 64, 0.05
 _Layer = tuple[NDArray[np.float32], NDArray[np.float32], int, int]
 
 
@@ -114,6 +117,13 @@ def _layer(
     alpha = np.clip(alpha, 0, 1)
     if {"R", "G", "B"} <= set(channels):
         colour = np.stack([channels[name] for name in "RGB"], axis=-1)
+        soft = (alpha > 0) & (alpha < 1)
+        bright = int((soft & (colour.max(axis=-1) > alpha + _BRIGHTER)).sum())
+        if bright > _BRIGHT_SHARE * soft.sum():
+            raise ConfigError(
+                f"{path}: {bright} pixels are brighter than their alpha allows; multiply the colours by "
+                "alpha (premultiply) and write them again"
+            )
         safe = np.where(alpha > 0, alpha, 1)[..., None]
         return np.clip(colour / safe, 0, 1), alpha, window.x, window.y
     colour = np.zeros((*alpha.shape, 3), np.float32)

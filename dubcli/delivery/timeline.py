@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dubcli.edits.shotlist import ADAPTERS
+from dubcli.edits.interchange import ADAPTERS
 from dubcli.edits.timecode import Clock
 from dubcli.errors import UsageError
 
@@ -70,8 +70,10 @@ def write(path: Path, title: str, tracks: Sequence[Sequence[Clip]], clock: Clock
     import opentimelineio as otio
 
     suffix = path.suffix.lower()
-    if suffix not in ADAPTERS:
-        raise UsageError(f"{path.name} is no timeline that can be written; use one of {', '.join(ADAPTERS)}")
+    if suffix not in (".edl", *ADAPTERS):
+        raise UsageError(
+            f"{path.name} is no timeline that can be written; use one of {', '.join(('.edl', *ADAPTERS))}"
+        )
     try:
         if suffix == ".edl":
             path.write_text(edl(title, tracks[-1], clock), encoding="utf-8", newline="\n")
@@ -79,6 +81,8 @@ def write(path: Path, title: str, tracks: Sequence[Sequence[Clip]], clock: Clock
         # An AAF names its media by mobs of a bin, which files on a disk do not have.
         options = {"use_empty_mob_ids": True} if suffix == ".aaf" else {}
         timeline = built(title, tracks, clock)
+        if suffix == ".xml":
+            _say_to_fcp(timeline, clock)
         otio.adapters.write_to_file(timeline, str(path), ADAPTERS[suffix], **options)
     except OSError as error:
         raise UsageError(f"cannot write {path} ({error.strerror}); choose another place with -o") from None
@@ -131,6 +135,27 @@ def _clip(clip: Clip, clock: Clock) -> OtioClip:
             )
         )
     return out
+
+
+def _say_to_fcp(timeline: Timeline, clock: Clock) -> None:
+    """Say what the adapter of FCP XML writes only where it is told in its own words.
+
+    That is whether timecode drops frames, reels, and the notes of markers, which that format counts from the
+    first frame of the file.
+    """
+    import opentimelineio as otio
+
+    shown = {"displayformat": "DF" if clock.drop else "NDF"}
+    timeline.metadata["fcp_xml"] = {"timecode": dict(shown)}
+    for clip in timeline.find_clips():
+        reel = clip.metadata["dubcli"]["reel"]
+        timecode = {**shown, "reel": {"name": reel}} if reel else dict(shown)
+        clip.media_reference.metadata["fcp_xml"] = {"timecode": timecode}
+        first = clip.media_reference.available_range.start_time
+        for marker in clip.markers:
+            at = marker.marked_range
+            marker.marked_range = otio.opentime.TimeRange(at.start_time - first, at.duration)
+            marker.metadata["fcp_xml"] = {"comment": marker.comment}
 
 
 def edl(title: str, clips: Sequence[Clip], clock: Clock) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dubcli.artifacts.media import MediaInfo
 
 PATTERN = r"^\d{2}:[0-5]\d:[0-5]\d[:;]\d{2}$"
-_DROP = (Fraction(30000, 1001), Fraction(60000, 1001))
+DROP_RATES = (Fraction(30000, 1001), Fraction(60000, 1001))
 _TIME = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,6})?)|(\d{1,6}(?:[.,]\d{1,6})?)s")
 
 
@@ -48,7 +48,7 @@ class Clock:
         """
         rate = info.film.rate
         text = start or tag(info, "timecode")
-        blank = cls(rate, drop=";" in text and rate in _DROP)
+        blank = cls(rate, drop=";" in text and rate in DROP_RATES)
         if not text or (not start and not (blank.counts and re.match(PATTERN, text))):
             return blank
         return cls(rate, blank.count(text), blank.drop, known=True)
@@ -101,7 +101,16 @@ class Clock:
             time = from_timecode(text, float(self.rate))
         except ValueError:
             raise ConfigError(f"{text} is no timecode at {float(self.rate):.3f} frames a second") from None
-        return round(float(time.value))
+        count = round(float(time.value))
+        if self.label(count) != text:
+            why = "drop frame leaves it out" if self.drop else "a day has 24 hours"
+            raise ConfigError(f"{text} is no timecode: {why}")
+        return count
+
+    def after(self, count: int, first: int) -> int:
+        """Frames that a count comes after another (negative: before), over midnight where that is nearer."""
+        day = self.count_of_day
+        return (count - first + day // 2) % day - day // 2
 
     def frame(self, text: str) -> int:
         """Frame of the film at a timecode; may lie outside of it.

@@ -53,7 +53,8 @@ def steps(job: Job, shards: int, workers: int) -> Iterator[Step]:
     for row in rows:
         known.setdefault(row.stage, []).extend([row.unit] if row.unit else [])
     view = plan.view(job)
-    view.artifacts["probe"] = {r.unit.name: r.artifact for r in rows if r.unit and r.artifact}
+    probed = [row for row in rows if row.stage == "probe"]
+    view.artifacts["probe"] = {row.unit.name: row.artifact for row in probed if row.unit and row.artifact}
     unknown = _unknown_needs(view)
     own = stages.order(view)
     for name in own:

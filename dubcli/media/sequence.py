@@ -45,9 +45,17 @@ class Sequence:
     first: int
 
 
-def is_folder_of_images(folder: Path) -> bool:
-    """Whether a folder holds images that could be a sequence."""
-    return folder.is_dir() and any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
+def folder_of_images(path: Path) -> Path | None:
+    """The folder of a sequence that itself, an image or a pattern names; None for no sequence."""
+    folder = path.parent if path.suffix.lower() in SUFFIXES else path
+    if folder.is_dir() and any(_is_image(one) for one in folder.iterdir()):
+        return folder
+    return None
+
+
+def _is_image(path: Path) -> bool:
+    # macOS keeps what else it knows of a file beside it, under the same name after "._".
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def find(folder: Path) -> Sequence:
@@ -59,7 +67,7 @@ def find(folder: Path) -> Sequence:
     found: dict[tuple[str, str], dict[int, Path]] = {}
     for path in sorted(folder.iterdir()):
         name = _NAME.match(path.name)
-        if name and name["suffix"].lower() in SUFFIXES and path.is_file():
+        if name and _is_image(path) and path.is_file():
             files = found.setdefault((name["stem"], name["suffix"]), {})
             if int(name["number"]) in files:
                 other = files[int(name["number"])].name

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 
-from dubcli.core.batch import Entry, entries, globbed, listed
-from dubcli.errors import ConfigError
+from dubcli.cli.batch import How, result
+from dubcli.core.batch import Entry, Outcome, entries, globbed, listed
+from dubcli.errors import ConfigError, ExitCode, UsageError
 from tests.cli.conftest import Dubcli
 
 
@@ -116,17 +119,67 @@ def test_patterns_and_lists_are_checked_as_a_manifest_is(
             listed_entries(text, media)
 
 
-def listed_entries(text: str, folder: Path) -> list[Entry]:
+def listed_entries(text: str, folder: Path, *, overwrite: bool = True) -> list[Entry]:
     """The entries of a list."""
-    return listed(text, folder, folder / "batch.store", None, {})
+    return listed(text, folder, folder / "batch.store", None, {}, overwrite=overwrite)
 
 
-def test_dry_run_lists_and_writes_nothing(media: Path, dubcli: Dubcli) -> None:
-    write(media, "films:\n  - {film: one.mp4, dubs: [one_fr.wav, one_de.wav]}")
-    before = sorted(media.iterdir())
-    listed = dubcli("batch", "series.yaml", "-n")
-    assert listed.returncode == 0
-    assert listed.stdout.count("one.mp4") == 2
-    jobs = json.loads(dubcli("batch", "series.yaml", "-n", "--json").stdout)["jobs"]
-    assert [job["dub"] for job in jobs] == ["one_fr.wav", "one_de.wav"]
-    assert sorted(path for path in media.iterdir() if path.name != "home") == before
+def test_a_list_may_come_from_any_program(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\ufeffone.mp4\tone_fr.wav\r\n  # later\r\n\t\r\none.mp4\tone_de.wav\t\r\n"
+    assert [entry.dub.name for entry in listed_entries(text, media)] == ["one_fr.wav", "one_de.wav"]
+    # Names are bytes to the system, whatever they mean.
+    odd = os.fsencode(media) + b"/f\xe9.mp4"
+    for name in (odd, odd.replace(b".mp4", b"_fr.wav")):
+        with open(name, "wb") as file:
+            file.write(b"x")
+    found = listed_entries("f\udce9.mp4\tf\udce9_fr.wav", media)
+    assert found[0].film.is_file()
+    monkeypatch.chdir(media)
+    assert globbed("f*.mp4", "{stem}_*.wav", media / "s", None, {})[0].out == Path("f\udce9.f\udce9_fr.mp4")
+
+
+def test_all_that_is_wrong_with_a_list_is_told_at_once(media: Path) -> None:
+    (media / "there.mp4").write_bytes(b"x")
+    text = (
+        'one.mp4\n"one.mp4"\tone_fr.wav\none.mp4\tno.wav\none.mp4\tone_fr.wav\ttwo.mkv\n'
+        "one.mp4\tone_fr.wav\tone_de.wav\none.mp4\tone_fr.wav\tx.wav\none.mp4\tone_fr.wav\tthere.mp4\n"
+        "one.mp4\tone_fr.wav\tdelivery\none.mp4\tone_de.wav\tx.mp4\ntwo.mkv\tone_de.wav\tx.mp4\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        listed_entries(text, media, overwrite=False)
+    told = str(caught.value).splitlines()
+    assert told[0] == "9 problems; nothing was begun"
+    for line, words in zip(
+        told[1:],
+        (
+            "line 1: write it as FILM, a tab and DUB",
+            "line 2: there is no file .*; names stand without quotes",
+            "line 3: there is no file",
+            "line 4: the output would overwrite .*two.mkv",
+            "line 5: the output would overwrite .*one_de.wav",  # which is dubbed in line 9
+            "line 6: x.wav is no film that can be written",
+            "line 7: .*there.mp4 exists and is not this job's; add --force",
+            "line 8: .*delivery is a folder",
+            "line 10: .*x.mp4 is written twice",
+        ),
+        strict=True,
+    ):
+        assert re.search(words, line), line
+    assert not list(media.glob("*.dub"))
+
+
+def test_a_command_that_is_not_there_is_refused_before_work() -> None:
+    with pytest.raises(UsageError, match="there is no program no-such-program"):
+        How(command="no-such-program {}").policy(force=False)
+    for command in ("echo {}", "{job}/../after.sh {}", None):
+        How(command=command).policy(force=False)
+
+
+def test_a_job_that_was_stopped_has_not_failed(media: Path) -> None:
+    (entry,) = listed_entries("one.mp4\tone_fr.wav", media)
+    ends = {
+        None: "not begun", ExitCode.OK: "done", ExitCode.MEDIA: "failed (3)",
+        ExitCode.INTERRUPTED: "stopped (130)", ExitCode.TEMPORARY: "stopped (75)",
+    }  # fmt: skip
+    for code, words in ends.items():
+        assert result(Outcome(entry, code, "not begun", 0.0)) == words

@@ -44,6 +44,18 @@ def test_what_cannot_be_shared_is_refused(begun: Place, dubcli: Dubcli) -> None:
     assert not list(locks.glob("*.*"))
 
 
+def test_a_farm_may_go_on_with_a_job_that_one_machine_began(begun: Place, dubcli: Dubcli) -> None:
+    first = dubcli("farm", "slurm", begun.job)
+    assert first.returncode == 0, first.stderr
+    for stage in ("scan", "split"):
+        assert begun.run("--stage", stage).returncode == 0
+    later = dubcli("farm", "slurm", begun.job)
+    assert (later.returncode, later.stdout) == (0, first.stdout), later.stderr
+    refused = dubcli("farm", "openjd", begun.job, "-o", begun.folder / "no" / "such" / "job.yaml")
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+
+
 @pytest.mark.usefixtures("thorough")
 def test_four_machines_and_fifty_kills_make_the_same_film(sample: Sample, tmp_path: Path) -> None:
     """Each machine does its share of a stage; any of them may die at any moment, and comes back."""

@@ -206,6 +206,22 @@ def test_damaged_and_missing_files_are_refused(
         taken(stages, face, fix, tmp_path / "c")
 
 
+def test_colours_that_are_not_multiplied_by_alpha_are_refused(
+    stages: films.Stages, face: layers.Face, exported: Path, tmp_path: Path
+) -> None:
+    """Divided by alpha, as a compositor that unpremultiplies has them, edges would come out too bright."""
+    for path in sorted((exported / "rgba").iterdir()):
+        window = exr.read(path, SIZE)
+        alpha = window.channels["A"]
+        straight = {name: window.channels[name] / np.where(alpha > 0, alpha, 1) for name in "RGB"}
+        (tmp_path / "fix").mkdir(exist_ok=True)
+        exr.write(
+            tmp_path / "fix" / path.name, exr.Window(window.x, window.y, {**straight, "A": alpha}), SIZE, {}
+        )
+    with pytest.raises(ConfigError, match="brighter than their alpha"):
+        taken(stages, face, tmp_path / "fix", tmp_path / "back")
+
+
 def test_a_retouch_over_something_else_is_refused(
     stages: films.Stages, face: layers.Face, exported: Path, tmp_path: Path
 ) -> None:

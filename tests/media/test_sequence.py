@@ -100,6 +100,24 @@ def test_a_folder_that_is_no_whole_sequence_is_refused(tmp_path: Path) -> None:
         sequence.find(tmp_path / "none")
 
 
+def test_what_other_systems_hide_beside_images_is_no_image(tmp_path: Path) -> None:
+    folder = images(tmp_path / "scan", ".tif", count=3, first=10)
+    for name in ("._scan.0000010.tif", ".DS_Store", ".scan.0000011.tif"):
+        (folder / name).write_bytes(b"Mac OS X")
+    assert len(sequence.find(folder).files) == 3
+    for name in ("face.10.exr", "._face.10.exr"):
+        (folder / name).touch()
+    assert exr.sequence(folder) == {10: folder / "face.10.exr"}
+
+
+def test_an_image_of_a_sequence_is_known_by_its_name(tmp_path: Path) -> None:
+    folder = images(tmp_path / "scan", ".tif", count=3, first=10)
+    for path in (folder, folder / "scan.0000010.tif", folder / "scan.%07d.tif", folder / "scan.####.tif"):
+        assert sequence.folder_of_images(path) == folder
+    for path in (tmp_path, folder / "film.mov", tmp_path / "none" / "scan.%07d.tif"):
+        assert sequence.folder_of_images(path) is None
+
+
 def test_an_image_of_another_kind_stops_it_and_leaves_nothing(tmp_path: Path) -> None:
     folder = images(tmp_path / "scan", ".tif", "-pix_fmt", "rgb24", first=1)
     films.ffmpeg(

@@ -13,10 +13,7 @@ import pytest
 from dubcli.core.batch import Entry
 from dubcli.core.batchqueue import EXECUTED, Policy, Queue
 from dubcli.core.events import Event
-from dubcli.core.forecast import SURE, Forecast
 from dubcli.errors import ExitCode
-from dubcli.media.length import Length
-from dubcli.stages import ORDER
 
 PROGRAM = """
 import json, pathlib, sys, time
@@ -157,35 +154,3 @@ def test_a_signal_reaches_the_jobs(make: Callable[..., list[Entry]]) -> None:
     assert sent
     assert ended["b_fr"] is None
     assert ended["a_fr"] == ExitCode.ENGINE  # this program knows no better than to die of the signal
-
-
-def test_a_batch_forecasts_what_its_films_train_once(make: Callable[..., list[Entry]]) -> None:
-    found = make(a_fr="0 0", a_de="0 0", b_fr="0 0")
-    lengths = {entry.film: Length(5000, 2.0, 10_000_000) for entry in found}
-    plain = Forecast(found, lengths, 1).seconds(0.0)
-    training = [{"train": 600.0, "adapt": 60.0}] * 3
-    assert Forecast(found, lengths, 1, training).seconds(0.0) == pytest.approx(plain + 2 * 660.0)
-
-
-def test_a_forecast_learns_from_what_it_sees(make: Callable[..., list[Entry]]) -> None:
-    """A machine half as fast as the one that was measured: the first job says so."""
-    found = make(a_fr="0 0", a_de="0 0", b_fr="0 0", b_de="0 0")
-    lengths = {entry.film: Length(5000, 2.0, 10_000_000) for entry in found}
-    truth = Forecast(found, lengths, 1).seconds(0.0) * 2
-    forecast = Forecast(found, lengths, 1)
-    assert forecast.seconds(0.0) == truth / 2
-    clock, said = 0.0, []
-    for number in range(len(found)):
-        for name in ORDER:
-            part = forecast._parts[number][name]
-            forecast.take(
-                number, {"type": "stage.plan", "stage": name, "units": 10, "run": 10 if part.seconds else 0}
-            )
-            for _ in range(10 if part.seconds else 0):
-                clock += part.seconds * 2 / 10
-                forecast.take(number, {"type": "unit.done", "stage": name, "seconds": part.seconds * 2 / 10})
-                if forecast.fraction >= SURE:
-                    said.append(forecast.seconds(clock))
-        forecast.take(number, {"type": "exit", "code": 0})
-    assert forecast.fraction == 1.0
-    assert max(abs(one / truth - 1) for one in said) < 0.01

@@ -11,7 +11,7 @@ import opentimelineio as otio
 import pytest
 
 from dubcli.delivery import timeline
-from dubcli.edits import shotfile, shotlist
+from dubcli.edits import interchange, scenes, shotfile, shotlist
 from dubcli.edits.timecode import Clock
 from dubcli.errors import ConfigError, UsageError
 from dubcli.settings.document import parse_yaml
@@ -76,7 +76,7 @@ def test_a_rate_without_timecode_is_named() -> None:
 # AAF takes a second, so one rate has to do.
 @pytest.mark.parametrize(
     ("suffix", "kind"),
-    [(s, k) for s in shotlist.ADAPTERS for k in CLOCKS if s != ".aaf" or k == "29.97 drop"],
+    [(s, k) for s in (".edl", *interchange.ADAPTERS) for k in CLOCKS if s != ".aaf" or k == "29.97 drop"],
 )
 def test_a_list_comes_back_on_the_frame(suffix: str, kind: str, tmp_path: Path) -> None:
     path = written(tmp_path / f"list{suffix}", CLOCKS[kind])
@@ -102,8 +102,8 @@ def test_the_films_own_cut_is_taken_from_the_record_side(tmp_path: Path) -> None
 
 def test_scenes_of_pyscenedetect_come_back() -> None:
     ranges = [(0, 40), (40, 104), (104, 300)]
-    text = shotlist.scenes(ranges, 23.976)
-    assert shotlist.parse_scenes("Timecode List:,00:00:01.668\n" + text, "s.csv") == ranges
+    text = scenes.text(ranges, 23.976)
+    assert scenes.parse("Timecode List:,00:00:01.668\n" + text, "s.csv") == ranges
 
 
 EVENT = "{:03d}  {:8} V     C        {} {} {} {}\n"
@@ -111,7 +111,7 @@ BAD_EDL = {
     "overlapping events": (
         EVENT.format(1, "AX", "00:00:00:00", "00:00:02:00", "01:00:00:00", "01:00:02:00")
         + EVENT.format(2, "AX", "00:00:00:00", "00:00:02:00", "01:00:01:00", "01:00:03:00"),
-        "Overlapping",
+        "events 1 and 2 overlap by 25 frames",
     ),
     "outside of the film": (
         EVENT.format(1, "AX", "00:00:00:00", "00:00:02:00", "00:00:00:00", "00:00:02:00"),

@@ -1,0 +1,326 @@
+"""Timelines in OTIO, FCP XML (7 and X) and CSV, as programs write them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+import pytest
+
+from dubcli.delivery import timeline
+from dubcli.edits import scenes, shotlist
+from dubcli.edits.timecode import Clock
+from dubcli.errors import ConfigError
+
+PAL = Clock(Fraction(25), 90000, known=True)
+DROP = Clock(Fraction(30000, 1001), 107892, drop=True, known=True)
+
+
+def read(path: Path, side: shotlist.Side = "record", clock: Clock = PAL) -> shotlist.Found:
+    """What a list says of a film of 300 frames, of 2000 where it counts drop frame timecode."""
+    return shotlist.read(path, "film.mov", clock, 2000 if clock.drop else 300, side)
+
+
+def span(start: int, length: int) -> Any:
+    """A range at 25 frames a second."""
+    time = otio.opentime.RationalTime
+    return otio.opentime.TimeRange(time(start, 25.0), time(length, 25.0))
+
+
+def clip(name: str, start: int, length: int | None, **extra: Any) -> Any:
+    """A clip of a file of that name."""
+    media = extra.pop("media", otio.schema.ExternalReference(f"file:///x/{name}"))
+    made = otio.schema.Clip(name, media, None if length is None else span(start, length))
+    for key, value in extra.items():
+        setattr(made, key, value)
+    return made
+
+
+def gap(length: int) -> Any:
+    """Nothing, for some frames."""
+    return otio.schema.Gap(source_range=span(0, length))
+
+
+def track(*items: Any, part: Any = None) -> Any:
+    """A picture track."""
+    made = otio.schema.Track("V", kind=otio.schema.TrackKind.Video, source_range=part)
+    made.extend(items)
+    return made
+
+
+def stack(*tracks: Any, part: Any = None) -> Any:
+    """A nested timeline."""
+    made = otio.schema.Stack("nest", source_range=part)
+    made.extend(tracks)
+    return made
+
+
+def dissolve(before: int, after: int) -> Any:
+    """A transition around a cut."""
+    time = otio.opentime.RationalTime
+    return otio.schema.Transition("x", "SMPTE_Dissolve", time(before, 25.0), time(after, 25.0))
+
+
+TIMELINES = {
+    "gaps": ([track(gap(10), clip("a", 0, 30), gap(20), clip("b", 0, 240))], (0, 10, 40, 60)),
+    "a transition": ([track(clip("a", 0, 40), dissolve(5, 7), clip("b", 20, 260))], (0, 40)),
+    "a clip over others": ([track(clip("a", 0, 300)), track(gap(50), clip("o", 0, 30))], (0, 50, 80)),
+    "a clip that is switched off": (
+        [track(clip("a", 0, 300)), track(gap(50), clip("o", 0, 30, enabled=False))], (0,),
+    ),
+    "a nested timeline": (
+        [track(clip("a", 0, 40), stack(track(clip("n", 0, 20), clip("m", 0, 100)), part=span(10, 60)))],
+        (0, 40, 50, 100),
+    ),
+    "a nested timeline of two tracks": (
+        [track(
+            clip("a", 0, 40), stack(track(clip("n", 0, 60)), track(gap(10), clip("m", 0, 10))),
+            clip("b", 0, 200),
+        )], (0, 40, 50, 60, 100),
+    ),
+    "a part of a track": ([track(clip("a", 0, 40), clip("b", 0, 270), part=span(10, 300))], (0, 30)),
+    "media that is missing": (
+        [track(clip("a", 0, 40, media=otio.schema.MissingReference()), clip("b", 0, 260))], (0, 40),
+    ),
+    "an empty track": ([track(), track(clip("a", 0, 40), clip("b", 0, 260))], (0, 40)),
+}  # fmt: skip
+
+
+def otio_file(path: Path, tracks: list[Any], start: int | None = 90000) -> Path:
+    """A file of a timeline."""
+    made = otio.schema.Timeline("x")
+    made.global_start_time = None if start is None else otio.opentime.RationalTime(start, 25.0)
+    made.tracks.extend(item.clone() for item in tracks)
+    otio.adapters.write_to_file(made, str(path))
+    return path
+
+
+@pytest.mark.parametrize("name", TIMELINES)
+def test_what_is_seen_of_a_timeline_is_its_shots(name: str, tmp_path: Path) -> None:
+    tracks, starts = TIMELINES[name]
+    assert read(otio_file(tmp_path / "list.otio", tracks)).starts == starts
+
+
+def test_a_timeline_without_timecode_begins_with_the_film(tmp_path: Path) -> None:
+    path = otio_file(tmp_path / "list.otio", [track(clip("a", 0, 40), clip("b", 0, 260))], start=None)
+    assert read(path).starts == (0, 40)
+
+
+def test_a_part_of_a_clip_is_that_part_of_its_source(tmp_path: Path) -> None:
+    tracks = [track(clip("film.mov", 90000, 100), clip("film.mov", 90200, 100), part=span(10, 150))]
+    assert read(otio_file(tmp_path / "list.otio", tracks), "auto").starts == (0, 10, 100, 200, 260)
+
+
+def test_a_clip_of_no_length_is_refused_in_words(tmp_path: Path) -> None:
+    tracks = [track(clip("a", 0, None, media=otio.schema.MissingReference()))]
+    with pytest.raises(ConfigError, match="does not say how long each clip is") as caught:
+        read(otio_file(tmp_path / "list.otio", tracks))
+    assert "\n" not in str(caught.value)
+
+
+PAL_RATE = "<rate><timebase>25</timebase><ntsc>FALSE</ntsc></rate>"
+NTSC_RATE = "<rate><timebase>30</timebase><ntsc>TRUE</ntsc></rate>"
+
+
+def item(name: str, start: int, end: int, first: int, last: int, extra: str = "", file: bool = True) -> str:
+    """A clip of FCP 7, whose file's timecode begins at one o'clock."""
+    media = (
+        f'<file id="{name}"><name>{name}</name><pathurl>file://localhost/x/{name}</pathurl>{PAL_RATE}<timecode>'
+        f"{PAL_RATE}<string>01:00:00:00</string><frame>90000</frame><displayformat>NDF</displayformat>"
+        "<reel><name>A001</name></reel></timecode></file>"
+    )
+    return (
+        f"<clipitem><name>{name}</name>{PAL_RATE}<start>{start}</start><end>{end}</end><in>{first}</in>"
+        f"<out>{last}</out>{media if file else ''}{extra}</clipitem>"
+    )
+
+
+def xmeml(*tracks: str, rate: str = PAL_RATE, first: int = 90000, shown: str = "NDF") -> str:
+    """A sequence of FCP 7, with a sound item that has no file."""
+    sound = f"<clipitem><name>x</name>{rate}<start>0</start><end>9</end><in>0</in><out>9</out></clipitem>"
+    rows = "".join(f"<track>{row}</track>" for row in tracks)
+    return (
+        f'<?xml version="1.0"?><!DOCTYPE xmeml><xmeml version="4"><sequence id="s"><name>s</name>{rate}'
+        f"<duration>300</duration><timecode>{rate}<string>x</string><frame>{first}</frame><displayformat>{shown}"
+        f"</displayformat></timecode><media><video>{rows}</video><audio><track>{sound}</track></audio></media>"
+        "</sequence></xmeml>"
+    )
+
+
+def filtered(speed: int) -> str:
+    """A clip's speed, in per cent."""
+    return (
+        "<filter><effect><name>Time Remap</name><effectid>timeremap</effectid><parameter><parameterid>speed"
+        f"</parameterid><value>{speed}</value></parameter></effect></filter>"
+    )
+
+
+A, B = item("a", 0, 40, 0, 40), item("b", 40, 300, 0, 260)
+NEST = (
+    f"<clipitem><name>n</name>{PAL_RATE}<start>40</start><end>100</end><in>10</in><out>70</out><sequence "
+    f'id="n"><name>n</name>{PAL_RATE}<duration>120</duration><media><video><track>{item("c", 0, 20, 0, 20)}'
+    f"{item('d', 20, 120, 0, 100)}</track></video></media></sequence></clipitem>"
+)
+FADE = (
+    f"<transitionitem><start>34</start><end>46</end><alignment>center</alignment>{PAL_RATE}<effect><name>x"
+    "</name></effect></transitionitem>"
+)
+OFF = "<enabled>FALSE</enabled>"
+XMEML = {
+    "cuts": ([A + B], (0, 40)),
+    "a file that is missing": ([A + item("b", 40, 300, 0, 260, file=False)], (0, 40)),
+    "a clip over others": ([item("a", 0, 300, 0, 300), item("o", 50, 80, 0, 30)], (0, 50, 80)),
+    "a clip that is switched off": ([item("a", 0, 300, 0, 300), item("o", 50, 80, 0, 30, OFF)], (0,)),
+    "a track that is switched off": ([item("a", 0, 300, 0, 300), item("o", 50, 80, 0, 30) + OFF], (0,)),
+    "a nested sequence": ([A + NEST + item("b", 100, 300, 0, 200)], (0, 40, 50, 100)),
+    "a transition": ([item("a", 0, -1, 0, 46) + FADE + item("b", -1, 300, 10, 276)], (0, 40)),
+}
+
+
+@pytest.mark.parametrize("name", XMEML)
+def test_what_is_seen_of_a_sequence_of_fcp_7_is_its_shots(name: str, tmp_path: Path) -> None:
+    tracks, starts = XMEML[name]
+    path = tmp_path / "list.xml"
+    path.write_text(xmeml(*tracks))
+    assert read(path).starts == starts
+
+
+def test_a_changed_speed_of_fcp_7_is_no_source_side(tmp_path: Path) -> None:
+    path = tmp_path / "list.xml"
+    path.write_text(xmeml(item("film.mov", 0, 40, 0, 20, filtered(50))))
+    with pytest.raises(ConfigError, match="event 1 changes speed \\(Time Remap\\)"):
+        read(path, "auto")
+    path.write_text(xmeml(item("film.mov", 0, 40, 0, 40, filtered(100)) + item("film.mov", 40, 90, 60, 110)))
+    assert read(path, "auto").starts == (0, 40, 60, 110)
+
+
+def test_fcp_7_says_whether_it_drops_frames(tmp_path: Path) -> None:
+    path = tmp_path / "list.xml"
+    ntsc = item("a", 0, 60, 0, 60).replace(PAL_RATE, NTSC_RATE)
+    path.write_text(xmeml(ntsc, rate=NTSC_RATE, first=108000))
+    with pytest.raises(ConfigError, match="its timecode is not drop frame, the film's is"):
+        read(path, clock=DROP)
+    path.write_text(xmeml(ntsc, rate=NTSC_RATE, first=107892, shown="DF"))
+    assert read(path, clock=DROP).starts == (0, 60)
+
+
+def test_fcp_7_is_told_of_drop_frame_reels_and_notes(tmp_path: Path) -> None:
+    marker = timeline.Marker("redo", "the lips are late")
+    made = timeline.Clip("one", Path("/films/film.mov"), 40, 90, (0, 2000), "A001", (marker,))
+    timeline.write(tmp_path / "list.xml", "x", [[made]], DROP)
+    text = "".join((tmp_path / "list.xml").read_text().split())
+    assert text.count("<displayformat>DF</displayformat>") == 2
+    assert text.count("<string>01:00:00;00</string>") == 2
+    assert "<reel><name>A001</name></reel>" in text
+    # A clip's marker counts from the first frame of its file.
+    assert "<comment>thelipsarelate</comment><name>redo</name><in>40</in>" in text
+
+
+def fcpxml(spine: str, frame: str = "100/2500s", first: str = "3600s", shown: str = "NDF") -> str:
+    """A project of FCP X, with a film whose timecode begins at one o'clock."""
+    return (
+        '<?xml version="1.0"?><!DOCTYPE fcpxml><fcpxml version="1.9"><resources>'
+        f'<format id="r1" frameDuration="{frame}"/>'
+        '<asset id="r2" name="film" start="3600s" duration="12s"><media-rep src="file:///x/film.mov"/></asset>'
+        '<asset id="r3" name="other" start="0s" duration="100s" src="file:///x/other.mov"/></resources>'
+        f'<library><event><project><sequence format="r1" tcStart="{first}" tcFormat="{shown}"><spine>{spine}'
+        "</spine></sequence></project></event></library></fcpxml>"
+    )
+
+
+HEAD = '<asset-clip ref="r2" offset="3600s" start="3600s" duration="40/25s"/>'
+TAIL = '<asset-clip ref="r2" offset="90040/25s" start="90040/25s" duration="260/25s">{}</asset-clip>'
+OVER = '<asset-clip ref="r3" lane="1" offset="90050/25s" duration="10/25s"/><title lane="2" offset="9s"/>'
+FCPX: dict[str, tuple[str, shotlist.Side, tuple[int, ...]]] = {
+    "cuts": (HEAD + TAIL.format(""), "auto", (0, 40)),
+    "a transition": (
+        HEAD + '<transition offset="90034/25s" duration="12/25s"/>' + TAIL.format(""), "auto", (0, 40),
+    ),
+    "a gap": ('<gap offset="3600s" duration="40/25s" start="3600s"/>' + TAIL.format(""), "auto", (0, 40)),
+    "a connected clip": (HEAD + TAIL.format(OVER), "record", (0, 40, 50, 60)),
+    "a connected clip that is switched off": (
+        HEAD + TAIL.format(OVER.replace('lane="1"', 'lane="1" enabled="0"')), "record", (0, 40),
+    ),
+    "a clip connected to a gap": (
+        '<gap offset="3600s" start="3600s" duration="12s"><clip lane="1" offset="90010/25s" '
+        'duration="30/25s"><video ref="r3"/></clip></gap>', "record", (0, 10, 40),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".fcpxml", ".xml"])
+@pytest.mark.parametrize("name", FCPX)
+def test_what_is_seen_of_a_project_of_fcp_x_is_its_shots(name: str, suffix: str, tmp_path: Path) -> None:
+    spine, side, starts = FCPX[name]
+    path = tmp_path / f"list{suffix}"
+    path.write_text(fcpxml(spine))
+    found = read(path, side)
+    assert found.starts == starts
+    assert found.side == ("source" if side == "auto" else side)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (fcpxml(HEAD, "1001/30000s"), "counts 29.970 frames a second, the film has 25.000"),
+        (fcpxml(HEAD.replace("40/25s", "x")), "'x' is no time of fcpxml"),
+        (fcpxml(TAIL.format("<timeMap/>")), "event 1 changes speed"),
+        (
+            fcpxml("").replace("<project>", "<project/><project>").replace("</project>", ""),
+            "not well-formed XML",
+        ),
+        ("<fcpxml/>", "holds 0 projects"),
+        ("<rss/>", "its root is rss"),
+    ],
+)
+def test_a_document_that_does_not_fit_is_refused(text: str, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.xml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=why) as caught:
+        read(path, "auto")
+    assert "\n" not in str(caught.value)
+
+
+def test_fcp_x_counts_drop_frame_in_fractions_of_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "list.fcpxml"
+    spine = (
+        '<asset-clip ref="r3" offset="107999892/30000s" duration="60060/30000s"/>'
+        '<asset-clip ref="r3" offset="108059952/30000s" duration="1001/30s"/>'
+    )
+    path.write_text(fcpxml(spine, "1001/30000s", "107999892/30000s", "DF"))
+    assert read(path, clock=DROP).starts == (0, 60, 1060)
+    path.write_text(fcpxml(spine, "1001/30000s", "107999892/30000s", "NDF"))
+    with pytest.raises(ConfigError, match="its timecode is not drop frame"):
+        read(path, clock=DROP)
+
+
+ROWS = scenes.text([(0, 40), (40, 300)], 25.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Timecode List:,00:00:01.600\n" + ROWS,
+        ROWS.replace(",", ";"),
+        ROWS.replace(",", ";").replace(".", ","),
+        ROWS.replace(",", "\t"),
+        "\ufeff" + ROWS.replace("\n", "\r\n"),
+        ROWS.replace(",", " , ").replace("Scene", "scene"),
+        ROWS + ",,,,,,,,,\n\n",
+        ROWS.replace("300,", "300.0,"),
+    ],
+)
+def test_scenes_may_come_from_a_spreadsheet(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(text.encode())
+    assert read(path).starts == (0, 40)
+
+
+def test_every_row_that_is_no_scene_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(ROWS + "3,x\n4,10,a,b,5\n")
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    assert [line.split(": ")[0][-2:] for line in str(caught.value).splitlines()] == [":4", ":5"]
