@@ -13,6 +13,7 @@ from dubcli.settings.config import ProvenanceSettings
 from dubcli.settings.document import LARGEST_BYTES
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
     from cryptography.x509 import Certificate, Name
 
 EXTRA = "pip install 'dubcli[provenance]'"
@@ -75,16 +76,20 @@ def load(settings: ProvenanceSettings, now: datetime.datetime | None = None) -> 
         raise ConfigError(f"provenance.key: {settings.key} has a password; name one without") from None
     except ValueError:
         raise ConfigError(f"provenance.key: {settings.key} is no private key in PEM; name one") from None
-    own = certificates[0]
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    if private.public_key().public_bytes(*form) != own.public_key().public_bytes(*form):
+    public = private.public_key().public_bytes(*form)
+    own = next((one for one in certificates if one.public_key().public_bytes(*form) == public), None)
+    if own is None:
         raise ConfigError(
             f"provenance.key: {settings.key} does not belong to {settings.certificate}; name the key it was "
             "issued for"
         )
-    for certificate in certificates:
+    ordered = _chain(own, certificates, settings.certificate)
+    for certificate in ordered:
         _check_time(certificate, settings.certificate, now or datetime.datetime.now(datetime.timezone.utc))
-    return Credentials(chain, key, _algorithm(private), own.fingerprint(_sha256()).hex())
+    # C2PA's library takes the signer's own first, and keys in PKCS #8 only.
+    chain = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in ordered)
+    return Credentials(chain, _pkcs8(private), _algorithm(private), own.fingerprint(_sha256()).hex())
 
 
 def for_one_film() -> Credentials:
@@ -137,10 +142,7 @@ def for_one_film() -> Credentials:
             usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
             made = made.add_extension(usages, critical=False)
         chain.append(made.sign(issuer, _sha256()).public_bytes(serialization.Encoding.PEM))
-    secret = own.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return Credentials(b"".join(chain), secret, "es256")
+    return Credentials(b"".join(chain), _pkcs8(own), "es256")
 
 
 def _read(what: str, name: str) -> bytes:
@@ -153,6 +155,46 @@ def _read(what: str, name: str) -> bytes:
         raise ConfigError(
             f"provenance.{what}: cannot read {path} ({error.strerror}); check name and permissions"
         ) from None
+
+
+def _chain(own: Certificate, others: list[Certificate], name: str) -> list[Certificate]:
+    """The signer's certificate, its issuer's, and so on, of those that a file holds in any order.
+
+    Raises:
+        ConfigError: it signs itself, or the file holds others and none of them issued it.
+    """
+    if own.issuer == own.subject:
+        raise ConfigError(
+            f"provenance.certificate: {name} signs itself, and C2PA refuses that; name one that an authority "
+            "issued"
+        )
+    chain = [own]
+    while issuer := next((one for one in others if one not in chain and _issued(one, chain[-1])), None):
+        chain.append(issuer)
+    if len(chain) == 1 and any(one != own for one in others):
+        raise ConfigError(
+            f"provenance.certificate: {name} holds the signer's certificate and none of the others in it issued "
+            "it; add its issuer's"
+        )
+    return chain
+
+
+def _issued(issuer: Certificate, certificate: Certificate) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
+
+
+def _pkcs8(key: PrivateKeyTypes) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _check_time(certificate: Certificate, name: str, now: datetime.datetime) -> None:
