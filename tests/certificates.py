@@ -74,7 +74,10 @@ def issue(
 
 
 def _certificate(
-    name: str, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey, first: datetime.datetime, last: datetime.datetime
+    name: str,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    first: datetime.datetime,
+    last: datetime.datetime,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

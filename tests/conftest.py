@@ -33,13 +33,17 @@ def footage() -> Path:
 @pytest.fixture(scope="session")
 def sample(shared: Path) -> Sample:
     """The sample film: 345 frames of 640x480 in three shots, 23.976 fps; takes about 12 s to make, once."""
-    return _once(shared / "sample", lambda folder: film.make(folder))
+    folder = shared / "sample"
+    once(folder, film.make)
+    return Sample(folder / "film.mp4", folder / "dub_fr.wav")
 
 
 @pytest.fixture(scope="session")
 def tiny(shared: Path) -> Sample:
     """A part of the sample film for tests that run the whole job often: 76 frames of 320x240, one cut."""
-    return _once(shared / "tiny", lambda folder: film.make(folder, span=(104, 180), height=240))
+    folder = shared / "tiny"
+    once(folder, lambda folder: film.make(folder, span=(104, 180), height=240))
+    return Sample(folder / "film.mp4", folder / "dub_fr.wav")
 
 
 @pytest.fixture(scope="session")
@@ -49,12 +53,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
 
-def _once(folder: Path, make: Callable[[Path], tuple[Path, Path]]) -> Sample:
-    """Let the first worker make the films and the others wait for it."""
+def once(folder: Path, make: Callable[[Path], object]) -> None:
+    """Let the first worker make what all of them use, and the others wait for it."""
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = folder.with_suffix(".done")
         if not done.exists():
             make(folder)
             done.touch()
-    return Sample(folder / "film.mp4", folder / "dub_fr.wav")

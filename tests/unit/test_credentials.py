@@ -67,9 +67,7 @@ def test_a_key_signs_in_every_form_in_which_programs_write_it(
     loaded(certificate, key)
 
 
-def test_a_chain_is_put_in_order_and_strangers_in_it_are_left_out(
-    tmp_path: Path, files: Files
-) -> None:
+def test_a_chain_is_put_in_order_and_strangers_in_it_are_left_out(tmp_path: Path, files: Files) -> None:
     """C2PA asks for the signer's own first, then each one's issuer; in another order nobody is trusted."""
     own, authority = _certificates(files.certificate)
     stranger = _certificates(certificates.issue(tmp_path / "stranger").certificate)[1]
