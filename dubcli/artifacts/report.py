@@ -137,7 +137,7 @@ class Face(Strict):
         skipped: all its other frames, in order, each range with the reason.
         curves: aperture; null for a face without cues.
         measures: quality; null where nothing was measured.
-        engine: the lip engine that drew it; null where the settings leave no choice.
+        engine: the lip engine that drew it; null where it is the only one that the film's settings name.
         why: the reason for that engine, where it is another than the settings name.
         encoded: difference of the upper face, which nothing changes, between both films after encoding, in
             thousandths of full scale; null where no picture was compared.
@@ -173,6 +173,8 @@ class Shot(Strict):
         state, what: its result, as a word and as a sentence.
         verdict: the worst of its faces'; null where none was measured.
         changed: the frames in which any mouth was changed.
+        settings: those that a reviewer gave this shot alone, `section.field` to value.
+        approved: whether a reviewer approved its take, which it keeps whatever settings and dub become.
         faces: the faces in it.
     """
 
@@ -185,6 +187,8 @@ class Shot(Strict):
     verdict: Verdict | None = None
     changed: tuple[Range, ...]
     what: str
+    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    approved: bool = False
     faces: tuple[Face, ...]
 
 

@@ -60,7 +60,8 @@ class JobGroup(Group):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put a job that comes before the command behind it; a job alone asks for the first command."""
-        if args and args[0] not in self.commands and Path(args[0]).is_dir():
+        named = args[1:2] and args[1] in self.commands and not args[0].startswith("-")
+        if args and args[0] not in self.commands and (named or Path(args[0]).is_dir()):
             args = [args[1] if args[1:] else next(iter(self.commands)), "--job", args[0], *args[2:]]
         return list(super().parse_args(ctx, args))
 

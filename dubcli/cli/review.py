@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ from dubcli.cli.output import out
 from dubcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dubcli.core.takes import Takes
+    from dubcli.core.review import Review
     from dubcli.edits.decisions import Decision
 
 HELP = """
@@ -96,19 +96,21 @@ def list_(
 ) -> None:
     """List the changed shots with their verdicts, takes and decisions.
 
-    Shots that were never changed are listed where something was decided about them. Of a rejected shot
-    that has run again since, the take in the film is shown as new.
+    Behind a verdict that is not good stand the measures that it is for. Shots that were never changed are
+    listed where something was decided about them. Of a rejected shot that has run again since, the take in
+    the film is shown as new.
     """
-    review = _Review(job_dir)
+    review = _open(job_dir)
     rows = [row for row in review.rows() if state in (None, row["state"])]
     if json:
-        out.document({"job": str(review.root), "shots": rows})
+        out.document({"job": str(review.job.root), "shots": rows})
         return
     out.table(
         ("shot", "time", "verdict", "state", "take", "of", "settings", "note"),
         [
             (
-                row["shot"], row["time"], row["verdict"],
+                row["shot"], row["time"],
+                ": ".join(filter(None, (row["verdict"], ", ".join(row["reasons"])))) or None,
                 row["state"] + (", new take" if row["new"] else ""), row["take"], row["takes"],
                 _spelt(row["settings"]) or None, row["note"] or None,
             )
@@ -126,20 +128,16 @@ def approve(
     verbose: options.Verbose = False,
 ) -> None:
     """Approve shots: they keep their picture through all later runs."""
-    review = _Review(job_dir)
+    review = _open(job_dir)
 
     def approved(shot: str, before: Decision) -> dict[str, Any]:
-        own = review.takes(shot)
-        number = own.current if take is None else take
-        if number >= len(own.takes):
-            raise UsageError(
-                f"shot {shot} has {len(own.takes) - 1} takes, not {number}; type: dubcli review takes {shot}"
-            )
-        return {"state": "approved", "take": number}
+        return {"state": "approved", "take": review.shown(shot) if take is None else review.take(shot, take)}
 
     changed = review.decide(review.named(shots), approved, note)
     again = [shot for shot in changed if changed[shot].take != review.takes(shot).current]
-    review.tell(changed, f"to put {'it' if len(again) == 1 else 'them'} into the film" if again else "")
+    _tell(
+        review, list(changed), f"to put {'it' if len(again) == 1 else 'them'} into the film" if again else ""
+    )
 
 
 def reject(
@@ -157,7 +155,7 @@ def reject(
     from dubcli.settings.layers import assigned
 
     settings = assigned(tuple(assignments or ()))
-    review = _Review(job_dir)
+    review = _open(job_dir)
 
     def rejected(shot: str, before: Decision) -> dict[str, Any]:
         return {
@@ -167,7 +165,7 @@ def reject(
         }
 
     changed = review.decide(review.named(shots), rejected, note)
-    review.tell(changed, "to make what is to be different")
+    _tell(review, list(changed), "to make what is to be different")
 
 
 def note(
@@ -178,7 +176,7 @@ def note(
     verbose: options.Verbose = False,
 ) -> None:
     """Write a note on a shot, and decide nothing."""
-    review = _Review(job_dir)
+    review = _open(job_dir)
     review.decide(review.named([shot]), lambda shot, before: {}, text)
 
 
@@ -192,9 +190,10 @@ def reopen(
 
     The shots follow the settings of the film again.
     """
-    review = _Review(job_dir)
+    review = _open(job_dir)
     taken_back: dict[str, Any] = {"state": "open", "take": None, "settings": {}}
-    review.tell(review.decide(review.named(shots), lambda shot, before: taken_back), "to apply it")
+    changed = review.decide(review.named(shots), lambda shot, before: taken_back)
+    _tell(review, list(changed), "to apply it")
 
 
 def takes(
@@ -210,7 +209,7 @@ def takes(
     """
     from dubcli.core.takes import differences
 
-    review = _Review(job_dir)
+    review = _open(job_dir)
     (name,) = review.named([shot])
     own, decision = review.takes(name), review.file.shots.get(name)
     rows = []
@@ -229,7 +228,7 @@ def takes(
             }
         )
     if json:
-        out.document({"job": str(review.root), "shot": name, "takes": rows})
+        out.document({"job": str(review.job.root), "shot": name, "takes": rows})
         return
     out.table(("take", "is", "differs"), [(row["take"], row["is"] or None, row["differs"]) for row in rows])
 
@@ -247,7 +246,7 @@ def compare(
     """
     from dubcli.core import proof
 
-    review = _Review(job_dir)
+    review = _open(job_dir)
     (name,) = review.named([shot])
     last = len(review.takes(name).takes)
     chosen = numbers or list(range(max(1, last - _COMPARED), last))
@@ -257,147 +256,24 @@ def compare(
     out.path(proof.compare(review.job, name, chosen))
 
 
-class _Review:
-    """A job under review: its shots, their takes, and what was decided."""
-
-    def __init__(self, job_dir: Path | None) -> None:
-        from dubcli.artifacts.shots import Shots
-        from dubcli.cli.jobs import find_job
-        from dubcli.core import takes
-        from dubcli.core.job import Job
-        from dubcli.edits import decisions
-
-        self.job = Job.open(find_job(job_dir))
-        self.root = self.job.root
-        self.path = self.root / decisions.FILE
-        key = self.job.ref("split/film")
-        artifact = self.job.store.get(key) if key else None
-        if artifact is None:
-            raise UsageError(f"{self.root} has no shots yet; type: dubcli run {self.root}")
-        self.split = artifact.path
-        self.shots = Shots.load(self.split).named()
-        self.known = takes.load(self.root)
-        self.document, self.file = decisions.load(self.path)
-
-    def takes(self, shot: str) -> Takes:
-        """The takes of a shot."""
-        from dubcli.core.takes import Takes
-
-        return self.known.get(shot) or Takes([{}])
-
-    def named(self, words: Iterable[str]) -> list[str]:
-        """Names of shots from the words of a command.
-
-        Raises:
-            UsageError: there is no such shot.
-        """
-        from dubcli.edits.decisions import nearest
-
-        found: dict[str, None] = {}
-        for word in words:
-            first, dash, last = word.partition("-")
-            if not (first.isdecimal() and (not dash or last.isdecimal())):
-                raise UsageError(f"{word!r} is no shot; name one by its first frame, such as 120, or 120-480")
-            if dash:
-                inside = [shot for shot in self.shots if int(first) <= int(shot) <= int(last)]
-                if not inside:
-                    raise UsageError(f"no shot begins in {word}; type: dubcli review list")
-                found |= dict.fromkeys(inside)
-                continue
-            name = f"{int(first):08d}"
-            if name not in self.shots:
-                raise UsageError(f"there is no shot {name}{nearest(name, self.shots)}")
-            found[name] = None
-        return list(found)
-
-    def decide(
-        self, shots: Iterable[str], change: Callable[[str, Decision], dict[str, Any]], note: str | None = None
-    ) -> dict[str, Decision]:
-        """Change the decisions about shots and write them down.
-
-        Raises:
-            UsageError: a decision would not be valid.
-        """
-        from pydantic import ValidationError
-
-        from dubcli.edits import decisions
-        from dubcli.files import write_atomically
-
-        made: dict[str, Decision] = {}
-        for shot in shots:
-            before = self.file.shots.get(shot, decisions.Decision())
-            fields = before.model_dump() | change(shot, before) | ({} if note is None else {"note": note})
-            try:
-                made[shot] = decisions.Decision.model_validate(fields)
-            except ValidationError as error:
-                raise UsageError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from None
-        self.check_engines(made)
-        text = self.path.read_text("utf-8-sig") if self.path.is_file() else ""
-        write_atomically(self.path, decisions.changed(text, made).encode())
-        self.job.refresh_report()
-        return made
-
-    def check_engines(self, made: dict[str, Decision]) -> None:
-        """Check that the engines of shots can be used."""
-        from dubcli.core import takes
-
-        for decision in made.values():
-            if decision.settings:
-                takes.own_settings(self.job, decision, "--set")
-
-    def tell(self, changed: dict[str, Decision], purpose: str) -> None:
-        """Say what was written, and what to type next."""
-        out.path(self.path)
-        count = f"{len(changed)} shot{'' if len(changed) == 1 else 's'}"
-        out.note(f"{count} decided" + (f"; {purpose}, type: dubcli run {self.root}" if purpose else ""))
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Shots that have takes or decisions, in the order of the film."""
-        from dubcli.artifacts.shots import Frames
-        from dubcli.edits import decisions
-        from dubcli.edits.cuefile import clock
-
-        decisions.check_shots(self.document, self.file, self.shots)
-        verdicts = self._verdicts()
-        seconds = Frames.load(self.split).seconds
-        found = []
-        for shot, span in self.shots.items():
-            decision = self.file.shots.get(shot)
-            if decision is None and shot not in self.known:
-                continue
-            own, decision = self.takes(shot), decision or decisions.Decision()
-            found.append(
-                {
-                    "shot": shot,
-                    "time": clock(float(seconds[span.start])),
-                    "start": span.start,
-                    "stop": span.stop,
-                    "verdict": verdicts.get(shot),
-                    "state": decision.state,
-                    "take": own.current,
-                    "takes": len(own.takes) - 1,
-                    "decided": decision.take,
-                    "new": decision.state == "rejected" and decision.take != own.current,
-                    "settings": decision.settings,
-                    "note": decision.note,
-                }
-            )
-        return found
-
-    def _verdicts(self) -> dict[str, str]:
-        """Shot → its verdict in the report, where there is a report of this version."""
-        from dubcli.artifacts.report import Report
-        from dubcli.errors import StoreError
-
-        try:
-            shots = Report.load(self.root).shots
-        except (OSError, StoreError):
-            return {}
-        return {shot.name: shot.verdict for shot in shots if shot.verdict}
-
-
 def _spelt(settings: dict[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def _open(job_dir: Path | None) -> Review:
+    from dubcli.cli.jobs import find_job
+    from dubcli.core.job import Job
+    from dubcli.core.review import Review
+
+    return Review(Job.open(find_job(job_dir)))
+
+
+def _tell(review: Review, changed: Sequence[str], purpose: str) -> None:
+    """Say what was written, and what to type next."""
+    out.path(review.path)
+    count = f"{len(changed)} shot{'' if len(changed) == 1 else 's'}"
+    root = review.job.root
+    out.note(f"{count} decided" + (f"; {purpose}, type: dubcli run {root}" if purpose else ""))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dubcli.core import runner, takes
+from dubcli.core import runner, takelist
 from dubcli.core.events import Events
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
@@ -56,14 +56,21 @@ def _span(job: Job, start: str, stop: str, media: MediaInfo, frames: Frames) -> 
     from dubcli.edits.timecode import moment
 
     clock, seconds = shotfile.clock(job.root, media), frames.seconds.tolist()
-    found = []
+    found, named = [], []
     for option, text in (("--from", start), ("--to", stop)):
         try:
             found.append(moment(text, seconds, clock))
         except ConfigError as error:
             raise UsageError(f"{option}: {error}") from None
+        named.append(f"{option} {text}" + ("" if text.isdecimal() else f" (frame {found[-1]})"))
     if found[0] >= found[1]:
-        raise UsageError(f"--from {start} is not before --to {stop}; exchange them, or name a later end")
+        mixed = start.isdecimal() != stop.isdecimal()
+        hint = (
+            "a number alone is a frame: write seconds as 4s"
+            if mixed
+            else "exchange them, or name a later end"
+        )
+        raise UsageError(f"{named[0]} is not before {named[1]}; {hint}")
     return found[0], found[1]
 
 
@@ -103,7 +110,7 @@ def compare(job: Job, shot: str, numbers: Sequence[int]) -> Path:
     from dubcli.artifacts.patches import PatchFacts
     from dubcli.artifacts.shots import Frames, Shots
 
-    known = takes.load(job.root).get(shot, takes.Takes([{}])).takes
+    known = takelist.load(job.root).get(shot, takelist.Takes([{}])).takes
     sides = []
     for number in numbers:
         if not 0 < number < len(known):

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 import dubcli
 from dubcli.artifacts import remux
+from dubcli.core import takelist
 from dubcli.core.model import Artifact
 from dubcli.core.sources import mark, mark_or_none, read_cache_file
 from dubcli.core.store import Files, Store, damage_message, sha256
@@ -213,11 +214,15 @@ def names(root: Path, film: Path, dub: Path, out: Path) -> dict[str, str]:
     }
 
 
-def _review(root: Path) -> dict[str, tuple[str, int | None, str]]:
-    """What was decided about each shot; nothing where the file was damaged since the run began."""
+def _review(root: Path) -> dict[str, tuple[str, int | None, str, int]]:
+    """What was decided about each shot, and which take the film shows; nothing where the file was damaged
+    since the run began."""
     with contextlib.suppress(ConfigError):
-        shots = decisions.load(root / decisions.FILE)[1].shots
-        return {shot: (one.state, one.take, one.note) for shot, one in shots.items()}
+        shots, known = decisions.load(root / decisions.FILE)[1].shots, takelist.load(root)
+        return {
+            shot: (one.state, one.take, one.note, known[shot].current if shot in known else 0)
+            for shot, one in shots.items()
+        }
     return {}
 
 

@@ -65,9 +65,10 @@ def run(
             film = scheduler.view.artifacts.get("remux", {}).get("film")
             if film:
                 report = scheduler.view.artifacts.get("report", {}).get("film")
+                # First: a film that cannot be signed is published all the same, and the report names takes.
+                takes.record(job, scheduler.view)
                 moved = job.publish(film, report, claim.signature(job, scheduler.view))
                 events("published", path=str(job.out), new=moved)
-                takes.record(job, scheduler.view)
             events("run.stop", units=scheduler.ran, seconds=round(time.monotonic() - began, 3))
         made = scheduler.view.artifacts.get("report", {}).get("film")
         if made and job.settings.quality.gate == "fail":

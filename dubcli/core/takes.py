@@ -9,9 +9,7 @@ An approved shot is pinned: its units are those of its take, whatever settings, 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +20,7 @@ from dubcli import stages
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Unit
 from dubcli.core.sources import mark_or_none
+from dubcli.core.takelist import FILE, Take, Takes, load
 from dubcli.edits import decisions
 from dubcli.engines import required
 from dubcli.errors import ConfigError
@@ -32,42 +31,7 @@ if TYPE_CHECKING:
     from dubcli.edits.decisions import Decision, Decisions
     from dubcli.settings.document import Document
 
-FILE = "takes.tsv"
 STAGES = ("motion", "lips")
-_CELL = re.compile(r"((?:motion|lips)/(\d{8,12})\.\d{1,4})=([0-9a-f]{64})")
-
-Take = dict[str, str]
-"""Unit id → key."""
-
-
-@dataclass
-class Takes:
-    """The takes of one shot.
-
-    Attributes:
-        takes: in the order in which they were first shown; the film's own picture, without units, is first.
-        current: number of the one in the published film.
-    """
-
-    takes: list[Take]
-    current: int = 0
-
-
-def load(root: Path) -> dict[str, Takes]:
-    """The takes of every shot that has any; a line that a crash cut off, or that is none, is left out."""
-    found: dict[str, Takes] = {}
-    with contextlib.suppress(OSError):
-        for line in (root / FILE).read_text("utf-8", "replace").splitlines():
-            shot, *cells = line.split("\t")
-            units = [_CELL.fullmatch(cell) for cell in cells]
-            if not all(unit and unit[2] == shot for unit in units):
-                continue
-            take = {unit[1]: unit[3] for unit in units if unit}
-            own = found.setdefault(shot, Takes([{}]))
-            if take not in own.takes:
-                own.takes.append(take)
-            own.current = own.takes.index(take)
-    return found
 
 
 def record(job: Job, view: JobView) -> None:
@@ -125,13 +89,22 @@ def check_shots(job: Job, view: JobView) -> None:
     """Check, once shots are known, that the shots of the decisions are among them.
 
     Raises:
-        ConfigError: one is gone; file, line and column are named.
+        ConfigError: one is gone, or approved before a film shows it, which would keep the film's own picture;
+            file, line and column are named.
     """
     from dubcli.artifacts.shots import Shots
 
     document, file = _decisions(job)
-    if file.shots:
-        decisions.check_shots(document, file, Shots.load(view.one("split").path).named())
+    if not file.shots:
+        return
+    decisions.check_shots(document, file, Shots.load(view.one("split").path).named())
+    known = load(job.root)
+    for shot, decision in file.shots.items():
+        if decision.state == "approved" and decision.take is None and shot not in known:
+            raise ConfigError(
+                f"{document.at(('shots', shot))}: shot {shot} is approved, and no film shows it yet; "
+                "write take: 0 to keep the film's own picture, or take the entry out"
+            )
 
 
 def _decisions(job: Job) -> tuple[Document, Decisions]:

@@ -173,8 +173,8 @@ def _chain(own: Certificate, others: list[Certificate], name: str) -> list[Certi
         chain.append(issuer)
     if len(chain) == 1 and any(one != own for one in others):
         raise ConfigError(
-            f"provenance.certificate: {name} holds the signer's certificate and none of the others in it issued "
-            "it; add its issuer's"
+            f"provenance.certificate: {name} holds several certificates, and none of the others in it issued "
+            "the signer's; add its issuer's"
         )
     return chain
 

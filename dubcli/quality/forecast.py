@@ -39,7 +39,7 @@ def forecast(
     for value, limits, text in (
         (float(footage), _FOOTAGE_FRAMES, f"{footage} frames of footage"),
         (coverage, _COVERAGE, f"{(coverage or 0):.0%} of the head poses are in it"),
-        (fit, _FIT, f"the mouth model fits their speech at {(fit or 0):.2f}"),
+        (fit, _FIT, f"the mouth model fits their speech at {(fit or 0):.2f} of 1"),
     ):
         if value is None:
             continue

@@ -33,6 +33,7 @@ from dubcli.report import people, stills
 from dubcli.report.gather import Subject, Work
 from dubcli.settings.config import QualitySettings
 
+_KEPT = "it keeps the take that was approved, whatever dub and settings are now: dubcli review reopen"
 _STILLS = 3  # pairs of pictures of a face at most; set by hand
 _LOOP_FRAMES = 24  # about a second; set by hand
 _MOST_VISITED, _FEWEST_VISITED = 160, 24  # faces with pictures; the most take about 20 MB
@@ -83,7 +84,7 @@ def assemble(
         faces = []
         for subject in work.subjects(row.name):
             judged = _judgement(subject, limits)
-            faces.append(_face(subject, judged))
+            faces.append(_face(subject, judged, approved=row.name in work.approved))
             cast.add(subject, faces[-1])
             changed[subject.patched] = True
             if len(subject.patched):
@@ -119,7 +120,7 @@ def _urgency(judged: verdict.Judgement | None) -> tuple[int, float]:
     return verdict.WORST_FIRST.index(judged.verdict), -max((r.excess for r in judged.reasons), default=0.0)
 
 
-def _face(subject: Subject, judged: verdict.Judgement | None) -> Face:
+def _face(subject: Subject, judged: verdict.Judgement | None, *, approved: bool) -> Face:
     state: State = "failed" if subject.failed else "changed" if len(subject.patched) else "untouched"
     rows = judged.reasons if judged else ()
     return Face(
@@ -130,7 +131,8 @@ def _face(subject: Subject, judged: verdict.Judgement | None) -> Face:
         state=state,
         verdict=judged.verdict if judged else None,
         reasons=tuple(
-            Reason(measure=r.measure, verdict=r.verdict, text=r.text, advice=r.advice) for r in rows
+            Reason(measure=r.measure, verdict=r.verdict, text=r.text, advice=_KEPT if approved else r.advice)
+            for r in rows
         ),
         changed=tuple(spans.runs(subject.patched.tolist())),
         frames_changed=len(subject.patched),
@@ -266,6 +268,8 @@ def _shot(work: Work, row: ShotRow, faces: list[Face], frames: NDArray[np.bool_]
             (row.start + a, row.start + b) for a, b in spans.runs_of_true(frames[row.start : row.stop])
         ),
         what=what,
+        settings=work.facts["own"].get(row.name, {}),
+        approved=row.name in work.approved,
         faces=tuple(faces),
     )
 

@@ -26,6 +26,7 @@ from dubcli.artifacts.shots import Frames, Groups, Shots
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.edits.timecode import Clock
 from dubcli.engines import registry
+from dubcli.errors import ConfigError
 from dubcli.face import mesh as regions
 
 Curve = NDArray[np.float32]
@@ -139,6 +140,7 @@ class Work:
         self._skips = _by_face(self.cues.skipped)
         self.failed = frozenset(facts["failed"])
         self.rejected = frozenset(facts["given_back"])
+        self.approved = frozenset(facts["approved"])
         self.clock = Clock.of(self.media, facts["start"])
 
     def timecode(self, frame: int) -> str | None:
@@ -199,18 +201,19 @@ class Work:
         return tuple(Span(start=row.start, stop=row.end) for row in self.cues.offscreen)
 
     def engines(self) -> tuple[Engine, ...]:
-        """The engines that were used."""
-        used = (registry.engine(kind, name) for kind, name in self.facts["engines"])
-        return tuple(
-            Engine(
-                kind=info.kind,
-                name=info.name,
-                licence=info.licence,
-                commercial=info.commercial,
-                summary=info.summary,
-            )
-            for info in used
-        )
+        """The engines that were used: those of the settings, and what else drew a face of some shot."""
+        named = [(kind, name) for kind, name in self.facts["engines"]]
+        drawn = {engine for role, path in self.inputs.items() if (engine := self._drawing(role, path))}
+        named += sorted(("lips", name) for name in drawn if ("lips", name) not in named)
+        return tuple(_engine(kind, name) for kind, name in named)
+
+    def _drawing(self, role: str, folder: Path) -> str:
+        """The engine that drew the patches of an input, "" where it is none or nothing was drawn."""
+        if not role.startswith("patch/") or not patches.PatchFacts.load(folder).changed:
+            return ""
+        if patches.Choice.among(folder):
+            return patches.Choice.load(folder).engine
+        return patches.PatchFacts.load(folder).engine
 
     def subjects(self, shot: str) -> Iterator[Subject]:
         """The faces of a shot."""
@@ -277,7 +280,8 @@ class Work:
         """The lip engine that drew a face, and the reason for it; nothing where there was no choice."""
         reasons = self.facts.get("drawn")
         if reasons is None:
-            return None, ""
+            engine = patches.PatchFacts.load(lips).engine
+            return (None if ["lips", engine] in self.facts["engines"] else engine), ""
         if patches.Choice.among(lips):
             choice = patches.Choice.load(lips)
             return choice.engine, choice.why
@@ -321,6 +325,21 @@ class Work:
             why[asked] = GIVEN_BACK
         for reason, text in _REASONS.items():
             why[inside & (track.reason == reason)] = text
+
+
+def _engine(kind: str, name: str) -> Engine:
+    try:
+        info = registry.engine(kind, name)
+    except ConfigError:  # a take that was approved keeps what it drew
+        gone = "no longer installed: its licence is not known"
+        return Engine(kind=kind, name=name, licence=gone, commercial=False, summary="an earlier engine")
+    return Engine(
+        kind=info.kind,
+        name=info.name,
+        licence=info.licence,
+        commercial=info.commercial,
+        summary=info.summary,
+    )
 
 
 def _by_face(rows: Iterable[_Row]) -> dict[tuple[str, int], list[_Row]]:

@@ -6,7 +6,7 @@ const headings = JSON.parse(document.getElementById("measures").textContent);
 const decided = document.getElementById("review").dataset.decisions; // {{…}} where nothing was published yet
 const review = decided.startsWith("{{") ? {} : JSON.parse(decided);
 for (const shot of shots) {
-  [shot.decision, shot.take, shot.note] = review[shot.name] || ["open", null, ""];
+  [shot.decision, shot.take, shot.note, shot.current] = review[shot.name] || ["open", null, "", 0];
   shot.people = shot.faces.map(face => face.person);
   shot.reasons = shot.faces.flatMap(face => (face.reasons || []).map(reason => reason[0]));
   shot.text = [shot.name, shot.timecode || "", clock(shot.seconds), shot.what, shot.note, ...shot.people,
@@ -94,15 +94,18 @@ function place(shot, frame) {
   return shot.timecode ? `${shot.timecode} +${frame - shot.start} · ${at}` : at;
 }
 
+const take = number => number ? `take ${number}` : "its own picture";
+
 function drawn(shot) {
   const name = shot.kind === "untouched" ? "unchanged" : shot.kind;
   const title = element("h3", [`${shot.timecode || clock(shot.seconds)} `, element("span", name, { class: `tag ${shot.kind}` })]);
   if (shot.decision !== "open") {
-    const take = shot.take === null ? "" : shot.take ? `, take ${shot.take}` : ", the film's own picture";
-    title.append(" ", element("span", shot.decision + take, { class: `tag ${shot.decision}` }));
+    title.append(" ", element("span", shot.decision + (shot.take === null ? "" : `, ${take(shot.take)}`), { class: `tag ${shot.decision}` }));
+    if (shot.take !== null && shot.take !== shot.current) title.append(" ", element("span", `the film shows ${take(shot.current)}`, { class: "tag" }));
   }
   const facts = `shot ${shot.name} · ${shot.timecode ? `${clock(shot.seconds)} · ` : ""}${shot.stop - shot.start} frames`;
   const text = element("div", [title, element("p", shot.what), element("p", facts, { class: "soft" }),
+    shot.settings ? element("p", `settings of its own: ${shot.settings}`) : null,
     shot.note ? element("p", shot.note, { class: "note" }) : null].filter(Boolean));
   const head = element("header", [shot.poster ? picture(shot.poster, "") : null, text]);
   const faces = shot.faces.map(face => drawnFace(shot, face));
@@ -114,7 +117,7 @@ function drawnFace(shot, face) {
   const parts = [element("header", [
     element("strong", face.person), element("span", `face ${face.name}`, { class: "soft" }),
     face.verdict && shot.faces.length > 1 ? element("span", face.verdict, { class: `tag ${face.verdict}` }) : null,
-    element("span", `${face.changed} of ${face.stop - face.start} frames changed${sure}`, { class: "soft" }),
+    element("span", `${face.changed} of ${face.stop - face.start} frames changed${sure}${face.measured ? ` · ${face.measured} measured` : ""}`, { class: "soft" }),
     face.drawn ? element("span", `drawn by ${face.drawn}`, { class: "soft" }) : null,
   ])];
   if (face.reasons) parts.push(element("ul", face.reasons.map(([, verdict, text, advice]) =>
@@ -123,7 +126,7 @@ function drawnFace(shot, face) {
   if (face.loop) strip.push(element("figure", [
     picture(face.loop[0], "loop: source above, dubbed below",
       { class: "loop", style: `--frames:${face.loop[1]};--time:${(face.loop[1] / rate).toFixed(2)}s` }),
-    element("figcaption", "source, dubbed")], { class: "looped" }));
+    element("figcaption", "source above")], { class: "looped" }));
   for (const [frame, was, now] of face.stills || []) strip.push(element("figure", [
     element("div", [picture(was, "source"), picture(now, "dubbed")], { class: "pair" }),
     element("figcaption", [place(shot, frame) + (frame === face.worst ? " · worst fit" : ""), element("br"), "source, dubbed"])]));
@@ -191,8 +194,9 @@ function plot(shot, face) {
 
 for (const name of ["verdict", "person", "reason", "decision", "order"]) controls[name].addEventListener("change", select);
 controls.search.addEventListener("input", select);
-previous.addEventListener("click", () => { turn(first - PAGE); list.scrollIntoView(); });
-next.addEventListener("click", () => { turn(first + PAGE); list.scrollIntoView(); });
+const leaf = by => { turn(first + by * PAGE); list.scrollIntoView(); };
+previous.addEventListener("click", () => leaf(-1));
+next.addEventListener("click", () => leaf(1));
 document.addEventListener("click", event => {
   const button = event.target.closest("[data-verdict]"), place = event.target.closest("[data-shot]");
   if (button) { controls.verdict.value = controls.verdict.value === button.dataset.verdict ? "" : button.dataset.verdict; select(); }
@@ -203,12 +207,16 @@ document.addEventListener("keydown", event => {
   if (event.target.matches("input, select")) { if (event.key === "Escape") event.target.blur(); return; }
   const keys = {
     j: () => focus(current + 1), k: () => focus(current - 1),
-    n: () => turn(first + PAGE), p: () => turn(first - PAGE),
+    n: () => leaf(1), p: () => leaf(-1),
     "/": () => controls.search.focus(),
     0: () => pick(""), 1: () => pick("redo"), 2: () => pick("look"), 3: () => pick("good"), 4: () => pick("untouched"),
   };
   if (keys[event.key]) { keys[event.key](); event.preventDefault(); }
 });
+// What stays at the top of the window must not cover the shot that a key goes to.
+const tools = document.querySelector(".tools");
+new ResizeObserver(() => document.documentElement.style.setProperty("--tools",
+  `${getComputedStyle(tools).position === "sticky" ? tools.offsetHeight : 0}px`)).observe(tools);
 function pick(kind) { controls.verdict.value = kind; select(); }
 select();
 if (location.hash.startsWith("#s")) show(location.hash.slice(2));

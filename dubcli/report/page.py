@@ -129,7 +129,7 @@ def page(report: Report, pictures: Pictures) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"clock": plot.clock, "jpeg": _jpeg}
+    environment.filters |= {"clock": plot.clock, "jpeg": _jpeg, "fps": _fps}
     script, reasons = _file("page.js"), {r.measure for s in report.shots for f in s.faces for r in f.reasons}
     changed = [shot for shot in report.shots if shot.state == "changed"]
     return environment.from_string(_file("page.html")).render(
@@ -172,6 +172,8 @@ def _shots(report: Report, pictures: Pictures) -> str:
         }
         if shot.timecode is not None:
             row["timecode"] = shot.timecode
+        if shot.settings:
+            row["settings"] = " ".join(f"{name}={value}" for name, value in shot.settings.items())
         if shot.name in pictures.posters:
             row["poster"] = _base64(pictures.posters[shot.name])
         found.append(row)
@@ -201,6 +203,7 @@ def _face(report: Report, face: Face, shown: Shown | None, points: int) -> dict[
         lines = (face.curves.source, face.curves.target, face.curves.dubbed)
         row["curves"] = [plot.thinned(line, points) for line in lines]
     if face.measures:
+        row["measured"] = face.measures.frames
         row["worst"] = face.measures.worst
         row["rows"] = list(_rows(report, face))
         row["missed"] = [
@@ -288,6 +291,11 @@ def _base64(data: bytes) -> str:
 
 def _jpeg(data: bytes) -> str:
     return "data:image/jpeg;base64," + _base64(data)
+
+
+def _fps(rate: tuple[int, int]) -> str:
+    """Frames per second as people write them: 25, 23.976."""
+    return f"{rate[0] / rate[1]:.3f}".rstrip("0").rstrip(".")
 
 
 def _written(value: float | None, form: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import reprlib
 import sys
 import types
 import typing
@@ -27,6 +28,8 @@ Model = TypeVar("Model", bound=BaseModel)
 Keys = tuple[str | int, ...]
 
 LARGEST_BYTES = 4_000_000  # set by hand, far above any settings file; keeps a wrong path from filling memory
+_short = reprlib.Repr()  # of what stands in a file, for errors of one line
+_short.maxstring = 80
 
 
 @dataclass(frozen=True)
@@ -241,16 +244,19 @@ def _error_text(item: Mapping[str, Any], model: type[BaseModel]) -> str:
     keys = tuple(item["loc"])
     dotted = ".".join(str(key) for key in keys)
     if item["type"] == "extra_forbidden":
-        return f"unknown key {dotted!r}{suggestion(str(keys[-1]), fields_at(model, keys[:-1]))}"
+        return f"unknown key {_short.repr(dotted)}{suggestion(str(keys[-1]), fields_at(model, keys[:-1]))}"
     if item["type"] == "missing":
         return f"{dotted!r} is missing"
     message = str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    message = message.replace("String should", "must")
     message = message.replace("an object", "a mapping of keys")
     message = message[:1].lower() + message[1:]
     if not keys:
         return f"the file {message}"
     given = item.get("input")
-    shown = f", not {given!r}" if isinstance(given, str | int | float | bool) or given is None else ""
+    shown = (
+        f", not {_short.repr(given)}" if isinstance(given, str | int | float | bool) or given is None else ""
+    )
     return f"{dotted}: {message}{shown}"
 
 
@@ -293,6 +299,6 @@ def _record_positions(
             if key_node.tag != "tag:yaml.org,2002:str":
                 raise ConfigError(f"{name}:{place[0]}:{place[1]}: a key must be a word, in quotes if need be")
             if here in places:
-                raise ConfigError(f"{name}:{place[0]}:{place[1]}: {key!r} is given twice")
+                raise ConfigError(f"{name}:{place[0]}:{place[1]}: {_short.repr(key)} is given twice")
             places[here] = place
             _record_positions(value, here, places, name, seen)

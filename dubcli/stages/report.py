@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
 from dubcli.edits import shotfile
 from dubcli.engines.registry import engine
 from dubcli.errors import CheckError, StoreError
-from dubcli.settings.layers import nearest
+from dubcli.settings.config import Settings
+from dubcli.settings.layers import flatten, nearest
 from dubcli.stages.adapt import drawing
 from dubcli.stages.align import dub_engine
 from dubcli.stages.measure import given_back
@@ -59,6 +62,8 @@ def units(job: JobView) -> list[Unit]:
                 "start": shotfile.first_timecode(job.sources["shots"].path) if "shots" in job.sources else "",
                 "preset": preset,
                 "settings": differing,
+                "own": {shot: _own(job.settings, one) for shot, one in sorted(job.shot_settings.items())},
+                "approved": sorted(job.pins),
                 "engines": [
                     ["tracker", settings.track.engine],
                     ["aligner", dub_engine(job)],
@@ -69,6 +74,12 @@ def units(job: JobView) -> list[Unit]:
             cost=len(shots),
         )
     ]
+
+
+def _own(film: Settings, shot: Settings) -> dict[str, Any]:
+    """The settings of a shot that differ from the film's."""
+    before, own = (flatten(one.model_dump(mode="json"), Settings) for one in (film, shot))
+    return {name: value for name, value in own.items() if value != before.get(name)}
 
 
 def _lip_engines(job: JobView) -> list[list[str]]:

@@ -54,7 +54,10 @@ def test_a_proof_shows_a_stretch_before_and_after_and_its_work_counts(job: Path)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--from", "0:01", "--to", "0:00"], "--from 0:01 is not before --to 0:00"),
+        (
+            ["--from", "0:01", "--to", "0:00"],
+            "--from 0:01 (frame 24) is not before --to 0:00 (frame 0); exchange them",
+        ),
         (["--from", "0:01"], "give both"),
         (["--from", "5000", "--to", "6000"], "--from: 5000 is not in the film, which has 76 frames"),
         (["--from", "soon", "--to", "6000"], "'soon' is no moment"),
@@ -143,8 +146,35 @@ def test_words_of_review_that_mean_nothing_are_refused(dubcli: Dubcli, job: Path
         (["approve", "0", "--take", "9"], "has 1 takes, not 9"),
         (["reject", "0", "--set", "cue.gap=1"], "no setting that a shot can have"),
         (["reject", "0", "--set", "lips.engine=nope"], "no lips engine"),
+        (["note", "0", 3000 * "x"], "note: must have at most 2000 characters"),
     ):
         answer = dubcli("review", job, *words)
         assert answer.code in (2, 4)
         assert message in answer.err
     assert not (job / "decisions.yaml").exists()
+
+
+def test_a_job_that_is_not_there_is_named(dubcli: Dubcli) -> None:
+    answer = dubcli("review", "nowhere.dub", "list")
+    assert (answer.code, "nowhere.dub is not a job directory" in answer.err) == (2, True), answer.err
+
+
+def test_a_shot_that_no_film_shows_yet_is_not_approved_by_chance(dubcli: Dubcli, job: Path) -> None:
+    """Its take would be the film's own picture: whoever liked its proof would keep it from being dubbed."""
+    assert dubcli("review", job, "approve", "58").code == 0  # the film shows it, unchanged
+    assert dubcli("review", job, "reopen", "58").code == 0
+    for name in ("takes.tsv", "report.json", "report.html"):  # as after a proof alone
+        (job / name).unlink()
+    answer = dubcli("review", job, "approve", "0")
+    assert (answer.code, "no finished film shows shot 00000000 yet" in answer.err) == (2, True)
+    assert not (job / "decisions.yaml").read_bytes()
+    (job / "decisions.yaml").write_text(f'shots:\n  "{SHOT}": {{state: approved}}\n', "utf-8")
+    answer = dubcli("plan", job)
+    told = "decisions.yaml:2:3: shot 00000000 is approved, and no film shows it yet"
+    assert (answer.code, told in answer.err) == (4, True)
+    assert dubcli("review", job, "approve", "0", "--take", "0").code == 0
+
+
+def test_a_shot_that_a_person_rejected_by_hand_is_not_called_new(dubcli: Dubcli, job: Path) -> None:
+    (job / "decisions.yaml").write_text(f'shots:\n  "{SHOT}": {{state: rejected}}\n', "utf-8")
+    assert (listed(dubcli, job)["state"], listed(dubcli, job)["new"]) == ("rejected", False)

@@ -92,7 +92,7 @@ def test_a_certificate_that_nobody_else_issued_is_refused(tmp_path: Path, files:
     stranger = _certificates(certificates.issue(tmp_path / "stranger").certificate)[1]
     wrong = tmp_path / "wrong.pem"
     wrong.write_bytes(_certificates(files.certificate)[0] + stranger)
-    with pytest.raises(ConfigError, match="none of the others in it issued it"):
+    with pytest.raises(ConfigError, match="none of the others in it issued the signer's"):
         loaded(wrong, files.key)
 
 

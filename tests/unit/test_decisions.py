@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dubcli.core import takes
+from dubcli.core import takelist
 from dubcli.edits import decisions
 from dubcli.edits.decisions import Decision, Decisions
 from dubcli.errors import ConfigError
@@ -84,6 +84,12 @@ def test_what_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
         read(text)
 
 
+def test_a_long_text_is_not_repeated_whole_in_its_error() -> None:
+    with pytest.raises(ConfigError, match="note: must have at most 2000 characters, not 'x") as error:
+        read('shots:\n  "00000120": {note: ' + 3000 * "x" + "}\n")
+    assert len(str(error.value)) < 300
+
+
 def test_a_shot_that_is_gone_is_named_with_the_nearest(tmp_path: Path) -> None:
     path = tmp_path / "decisions.yaml"
     path.write_text('shots:\n  "00000130": {state: approved}\n')
@@ -107,7 +113,7 @@ def test_takes_are_numbered_as_they_were_first_shown_and_a_torn_line_is_no_take(
         f"00000120\tlips/00000361.0={b}",
         f"00000120\tlips/00000120.0={'/' * 64}",
     ]
-    (tmp_path / takes.FILE).write_text("\n".join(lines))
-    found = takes.load(tmp_path)["00000120"]
+    (tmp_path / takelist.FILE).write_text("\n".join(lines))
+    found = takelist.load(tmp_path)["00000120"]
     assert found.takes == [{}, {"lips/00000120.0": a}, {"lips/00000120.0": b}]
     assert found.current == 1

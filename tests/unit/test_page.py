@@ -47,7 +47,12 @@ set("decision", "noted"); result.noted = all(); set("decision", "approved"); res
 set("decision", "open"); result.open = all();
 set("decision", ""); set("order", "film"); result.film = all();
 set("order", "worst"); set("search", "00000100"); result.search = all();
-set("search", ""); turn(0); key("j"); result.focused = document.activeElement.id; key("2"); result.look = all(); key("0");
+set("search", ""); turn(0); key("j"); key("j");
+const bar = document.querySelector(".tools"), stuck = getComputedStyle(bar).position === "sticky";
+result.covered = stuck ? bar.getBoundingClientRect().bottom - document.activeElement.getBoundingClientRect().top : 0;
+key("n"); result.leafed = list.querySelector(".shot").getBoundingClientRect().top - (stuck ? bar.getBoundingClientRect().bottom : 0);
+result.cells = Math.max(...[...document.querySelectorAll(".words td")].map(cell => cell.getBoundingClientRect().right));
+turn(0); key("j"); result.focused = document.activeElement.id; key("2"); result.look = all(); key("0");
 document.querySelector("svg rect[data-shot='00000100']").dispatchEvent(new MouseEvent("click", { bubbles: true }));
 result.clicked = document.activeElement.id;
 set("search", "00000010"); result.text = list.textContent; set("search", "00000100");
@@ -73,13 +78,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         what = {"what": HOSTILE if number == 10 else "changed", "timecode": None}
         span = {"name": name, "start": start, "stop": start + 10, "seconds": start / 24, "verdict": kind}
         state = {"state": "changed" if kind else "untouched", "faces": faces}
+        state |= {"settings": {"motion.amplitude": 0.8}} if number == 10 else {}
         shots.append(shot.model_copy(update=span | state | what))
     people = tuple(source.people[0].model_copy(update={"name": f"Person {k}"}) for k in range(7))
     film = source.film.model_copy(update={"frames": 1300, "seconds": 1300 / 24})
     made = source.model_copy(update={"shots": tuple(shots), "people": people, "film": film})
     shown = Shown([(104, JPEG, JPEG)], JPEG, 24)
     path = tmp_path_factory.mktemp("page") / "report.html"
-    decided = {"00000100": ("rejected", 1, HOSTILE), "00000020": ("approved", 0, "")}
+    decided = {"00000100": ("rejected", 1, HOSTILE, 2), "00000020": ("approved", 0, "", 0)}
     text = page.page(made, Pictures(faces={"00000100.0": shown})).encode()
     path.write_bytes(model.named(text, path.name, {model.REVIEW: json.dumps(decided)}))
     assert model.Report.model_validate_json(made.model_dump_json()) == made
@@ -110,7 +116,7 @@ def test_the_page_opens_without_errors_and_shows_its_worst_shots(report: Path) -
     assert shown == ["redo"] * 32 + ["look"] * 8
 
 
-@pytest.mark.parametrize("width", [500, 1280])
+@pytest.mark.parametrize("width", [500, 900, 1280])
 def test_every_shot_can_be_reached_filtered_sorted_and_focused(
     report: Path, tmp_path: Path, width: int
 ) -> None:
@@ -132,8 +138,10 @@ def test_every_shot_can_be_reached_filtered_sorted_and_focused(
     assert sorted(found["reason"]) == sorted(names[1::4] + names[2::4])
     assert found["rejected"] == found["noted"] == ["00000100"]
     assert HOSTILE in found["note"]
-    assert "rejected, take 1" in found["note"]
-    assert "approved, the film's own picture" in found["approved"]
+    assert "rejected, take 1 the film shows take 2" in found["note"]
+    assert "approved, its own picture" in found["approved"]
+    assert "the film shows" not in found["approved"]
+    assert "settings of its own: motion.amplitude=0.8" in found["note"]
     changed = {name for k, name in enumerate(names) if k % 4 != 3}
     assert set(found["open"]) == changed - {"00000100", "00000020"}
     assert found["search"] == ["00000100"]
@@ -141,4 +149,7 @@ def test_every_shot_can_be_reached_filtered_sorted_and_focused(
     assert found["clicked"] == "s00000100"
     assert HOSTILE in found["text"]
     assert found["wide"] <= found["window"]
+    assert found["cells"] <= found["window"]  # nothing of what people or licences are told by is cut off
+    assert found["covered"] <= 0  # the bar of filters does not lie over the shot that a key goes to
+    assert -1 < found["leafed"] < 200
     assert found["right"] <= found["window"]

@@ -4,215 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 
-from dubcli.artifacts import measures as measured
 from dubcli.artifacts import report as model
 from dubcli.artifacts import tracks
-from dubcli.artifacts.cast import Cast, Person
+from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.measures import Measure, Violation
-from dubcli.artifacts.motion import Motion
-from dubcli.artifacts.mouth import MouthFacts
-from dubcli.artifacts.patches import PatchFacts, Placement, pictures
-from dubcli.artifacts.phones import INDEX
-from dubcli.artifacts.remux import Remuxed
-from dubcli.artifacts.shots import Frames, Groups, Shot, Shots
 from dubcli.artifacts.tracks import FaceTrack, Reason
-from dubcli.core.model import Task
 from dubcli.demo import film as demo
-from dubcli.demo import speech
-from dubcli.engines.trackers.mediapipe import MediapipeTracker
-from dubcli.face import mesh
-from dubcli.media import decode
-from dubcli.media.probe import probe
 from dubcli.report import assemble, gather
 from dubcli.settings.config import QualitySettings
-from dubcli.speech import visemes
-from dubcli.stages import report as stage
-from tests.conftest import Sample
-from tests.unit.reports import GOOD, hostile, shots
-
-FIRST = 104  # frame of the sample film that the tiny film begins with
-
-
-CUT = demo.CUTS[0] - FIRST
-
-
-FRAMES = 180 - FIRST
-
-
-GROUPS = Groups(starts=(0, 40), keys=(0, 40), fixed=(False, False))
+from tests.unit.reports import (
+    CUT,
+    FACTS,
+    FIRST,
+    FRAMES,
+    GOOD,
+    InputsOf,
+    hostile,
+    measure,
+    run,
+    shots,
+    warned,
+)
 
 
-FACTS: dict[str, Any] = {
-    "suffix": ".mp4",
-    "preset": "film",
-    "settings": {"motion.amplitude": 1.2},
-    "given_back": [],
-    "start": "",
-    "engines": [["tracker", "mediapipe"], ["lips", "exemplar"]],
-    "keep_matching": False,
-    "edited": [],
-    "failed": [],
-}
-
-
-VOWELS = dict.fromkeys("aɑæʌɐəɜ", "aa") | dict.fromkeys("ɛeɪi", "ih") | dict.fromkeys("ɔouʊ", "oh")
-
-
-@pytest.fixture(scope="module")
-def face(tiny: Sample) -> FaceTrack:
-    """The face of the tiny film's first shot, as the default tracker sees it."""
-    info, pts = probe(tiny.film), _pts(tiny.film)
-    pictures: Any = decode.frames(tiny.film, info.film, pts, 0, CUT)
-    (found,) = MediapipeTracker().track(pictures, views=2)
-    return found
-
-
-@pytest.fixture
-def job(tiny: Sample, face: FaceTrack, tmp_path: Path) -> Callable[..., dict[str, Path]]:
-    """Folders as the stages leave them: the tiny film dubbed with its own speech, finished as it was."""
-
-    def made(result: Path = tiny.film, track: FaceTrack = face, **cues: Any) -> dict[str, Path]:
-        return _job(tmp_path / "job", tiny.film, result, track, cues)
-
-    return made
-
-
-def _job(root: Path, film: Path, result: Path, face: FaceTrack, cues: dict[str, Any]) -> dict[str, Path]:
-    def folder(role: str, **files: Any) -> Path:
-        path = root / role
-        path.mkdir(parents=True)
-        for name, content in files.items():
-            stem, _, suffix = name.rpartition("_")
-            if suffix == "npz":
-                np.savez_compressed(path / f"{stem}.npz", **content)
-            else:
-                (path / f"{stem}.json").write_text(json.dumps(content), "utf-8")
-        return path
-
-    said = speech.load("en")
-    rows = np.zeros((round(100 * FRAMES / float(demo.RATE)), len(visemes.VISEMES)), np.float32)
-    rows[:, INDEX["sil"]] = 1
-    begin = FIRST / float(demo.RATE)
-    for phone in said.phones:
-        kind = "PP" if phone.name[0] in "pbm" else VOWELS.get(phone.name[0], "DD")
-        here = slice(max(0, round(100 * (phone.start - begin))), max(0, round(100 * (phone.end - begin))))
-        rows[here] = 0
-        rows[here, INDEX[kind]] = 1
-    heard = {"engine": "phones", "seconds": 3.17, "regions": [{"start": 0.0, "end": 2.1}]}
-    shots = [
-        Shot(name="00000000", start=0, stop=CUT, picture="a"),
-        Shot(name=f"{CUT:08}", start=CUT, stop=FRAMES, picture="b"),
-    ]
-    cue = {
-        "shot": "00000000",
-        "track": 0,
-        "start": 0,
-        "stop": CUT,
-        "kind": "speak",
-        "confidence": 0.9,
-        "person": "p01",
-    }
-    said_cues = {"cues": [cue], "offscreen": [{"start": 2.7, "end": 3.1}], "skipped": []} | cues
-    info, pts = probe(film), _pts(film)
-    info.save(folder("probe"))
-    Shots(shots=tuple(shots)).save(folder("split"))
-    Frames(pts, np.zeros((len(pts), 16), np.uint8), info.film.tick).save(root / "split")
-    Cast(persons=(Person(id="p01", faces=(("00000000", 0),)),)).save(folder("cast"))
-    Remuxed(encoded=FRAMES, copied=0, why="", left_out=()).save(folder("remux"))
-    GROUPS.save(root / "split")
-    aperture = mesh.aperture(face.mesh)
-    closed, weight = (aperture < 0.02).astype(np.float32), np.ones(len(face.frames), np.float32)
-    shape = np.zeros((len(face.frames), len(mesh.MOUTH), 3), np.float32)
-    Motion(face.frames, shape, weight, aperture, closed).save(folder("motion"))
-    paths = {
-        "film": film,
-        "probe": root / "probe",
-        "split": root / "split",
-        "cast": root / "cast",
-        "cue": folder("cue", cues_json=said_cues),
-        "learn": folder("learn"),
-        "measure/00000000.0": folder("measure"),
-        "speech/film": folder("speech-film", speech_json=heard, features_npz={"viseme": rows}),
-        "speech/dub": folder("speech-dub", speech_json=heard, features_npz={"viseme": rows}),
-        "motion/00000000.0": root / "motion",
-        "patch/00000000.0": _patches(folder("patch"), film, face),
-        "remux": root / "remux",
-    }
-    MouthFacts(kind="prior", why="", lag=0.0, people={}).save(root / "learn")
-    GOOD.save(root / "measure")
-    measured.save_aperture(root / "measure", face.frames, aperture)
-    shutil.copy(result, root / "remux" / "film.mp4")
-    for shot, found in ((shots[0], [face]), (shots[1], [])):
-        tracks.save(folder(f"tracks-{shot.name}"), found, shot.name)
-        paths[f"tracks/{shot.name}"] = root / f"tracks-{shot.name}"
-    return paths
-
-
-def _patches(folder: Path, film: Path, face: FaceTrack) -> Path:
-    """Patches that show the source itself inside a soft disc over the mouth."""
-    info, pts = probe(film), _pts(film)
-    y, x = np.mgrid[:96, :96]
-    mask = np.clip((46 - np.hypot(x - 48, y - 48)) / 10, 0, 1)
-    origins = []
-    with av.open(str(pictures(folder)), "w") as box:
-        stream = box.add_stream("ffv1", rate=25)
-        assert isinstance(stream, av.VideoStream)
-        stream.width = stream.height = 96
-        stream.pix_fmt = "bgra"
-        for frame, points in zip(decode.frames(film, info.film, pts, 0, CUT), face.mesh, strict=True):
-            left, top = (2 * round(float(v) / 2) for v in points[mesh.UPPER_LIP, :2] - 48)
-            crop = frame.rgb((left, top, 96, 96))
-            picture = np.dstack([crop[..., ::-1], (255 * mask).astype(np.uint8)])
-            box.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgra")))
-            origins.append((left, top))
-        box.mux(stream.encode(None))
-    confidence = np.full(len(face.frames), 0.8, np.float32)
-    Placement(face.frames, np.array(origins, np.int32), confidence).save(folder)
-    first, last, count = int(face.frames[0]), int(face.frames[-1]), len(face.frames)
-    PatchFacts(engine="exemplar", frames=count, changed=count, spans=((first, last + 1),), given_back=0).save(
-        folder
-    )
-    return folder
-
-
-def _pts(film: Path) -> Any:
-    with av.open(str(film), "r") as box:
-        return np.array(sorted(p.pts for p in box.demux(video=0) if p.pts is not None and p.size), np.int64)
-
-
-def _run(inputs: dict[str, Path], out: Path, **more: Any) -> model.Report:
-    report, _ = _warned(inputs, out, **more)
-    return report
-
-
-def _warned(inputs: dict[str, Path], out: Path, **more: Any) -> tuple[model.Report, list[str]]:
-    """The report, and what the user is warned of while it is made."""
-    out.mkdir()
-    lines: list[str] = []
-    params = {"quality": QualitySettings().model_dump()}
-    task = Task("film", inputs, params, FACTS | more, "", out, warn=lines.append)
-    stage.run(task)
-    stage.check(task)
-    return model.Report.load(out), lines
-
-
-def _measured(inputs: dict[str, Path], **changes: Any) -> None:
-    GOOD.model_copy(update=changes).save(inputs["measure/00000000.0"])
-
-
-def test_a_good_shot_is_told_with_its_measures_and_pictures(
-    job: Callable[..., dict[str, Path]], tmp_path: Path
-) -> None:
-    report = _run(job(), tmp_path / "out")
+def test_a_good_shot_is_told_with_its_measures_and_pictures(inputs_of: InputsOf, tmp_path: Path) -> None:
+    report = run(inputs_of(), tmp_path / "out")
     assert [(shot.state, shot.verdict, len(shot.faces)) for shot in report.shots] == [
         ("changed", "good", 1),
         ("untouched", None, 0),
@@ -236,11 +58,11 @@ def test_a_good_shot_is_told_with_its_measures_and_pictures(
 
 
 def test_a_bad_shot_says_why_and_what_to_do_and_stands_in_the_summary(
-    job: Callable[..., dict[str, Path]], tmp_path: Path
+    inputs_of: InputsOf, tmp_path: Path
 ) -> None:
-    inputs = job()
-    _measured(inputs, offset_ms=Measure(dubbed=240.0), sharpness=Measure(dubbed=0.5, source=1.0))
-    report = _run(inputs, tmp_path / "out")
+    inputs = inputs_of()
+    measure(inputs, offset_ms=Measure(dubbed=240.0), sharpness=Measure(dubbed=0.5, source=1.0))
+    report = run(inputs, tmp_path / "out")
     face = report.shots[0].faces[0]
     assert (face.verdict, report.shots[0].verdict) == ("redo", "redo")
     assert [(one.measure, one.verdict) for one in face.reasons] == [
@@ -254,89 +76,83 @@ def test_a_bad_shot_says_why_and_what_to_do_and_stands_in_the_summary(
 
 
 def test_a_face_given_back_to_the_source_is_unchanged_and_says_so(
-    job: Callable[..., dict[str, Path]], tmp_path: Path
+    inputs_of: InputsOf, tmp_path: Path
 ) -> None:
-    inputs = job()
-    _measured(inputs, offset_ms=Measure(dubbed=240.0))
-    report = _run(inputs, tmp_path / "out", given_back=["00000000.0"])
+    inputs = inputs_of()
+    measure(inputs, offset_ms=Measure(dubbed=240.0))
+    report = run(inputs, tmp_path / "out", given_back=["00000000.0"])
     face = report.shots[0].faces[0]
     assert (face.state, face.verdict, face.frames_changed) == ("untouched", "redo", 0)
     assert [skip.reason for skip in face.skipped] == [gather.REJECTED]
 
 
-def test_encoding_that_changes_the_upper_face_is_measured(
-    job: Callable[..., dict[str, Path]], tmp_path: Path
-) -> None:
+def test_encoding_that_changes_the_upper_face_is_measured(inputs_of: InputsOf, tmp_path: Path) -> None:
     other, _ = demo.make(tmp_path / "late", span=(FIRST - 3, FIRST - 3 + FRAMES), height=240)
-    face = _run(job(result=other), tmp_path / "out").shots[0].faces[0]
+    face = run(inputs_of(result=other), tmp_path / "out").shots[0].faces[0]
     assert face.encoded is not None
     assert face.encoded > 1
 
 
-def test_a_sound_without_its_mouth_is_told_with_its_frame(
-    job: Callable[..., dict[str, Path]], tmp_path: Path
-) -> None:
-    inputs = job()
-    _measured(
+def test_a_sound_without_its_mouth_is_told_with_its_frame(inputs_of: InputsOf, tmp_path: Path) -> None:
+    inputs = inputs_of()
+    measure(
         inputs,
         violations=(Violation(frame=24, seconds=1.0, phone="P", kind="closure", measured=0.2, limit=0.05),),
     )
-    _run(inputs, tmp_path / "out")
+    run(inputs, tmp_path / "out")
     (shown,) = shots((tmp_path / "out" / "report.html").read_text())[0]["faces"]
     assert shown["missed"] == [[24, "p", "closure", 0.2, 0.05]]
 
 
-def test_same_bytes_every_time(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
-    inputs = job()
+def test_same_bytes_every_time(inputs_of: InputsOf, tmp_path: Path) -> None:
+    inputs = inputs_of()
     for name in ("one", "two"):
-        _run(inputs, tmp_path / name)
+        run(inputs, tmp_path / name)
     for name in ("report.json", "report.html"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
 def test_reasons_stand_where_frames_were_left_alone(
-    job: Callable[..., dict[str, Path]], face: FaceTrack, tmp_path: Path
+    inputs_of: InputsOf, report_face: FaceTrack, tmp_path: Path
 ) -> None:
-    reason = np.array(face.reason)
+    reason = np.array(report_face.reason)
     reason[10:20] = Reason.PROFILE
-    inputs = job(track=dataclasses.replace(face, reason=reason))
+    inputs = inputs_of(track=dataclasses.replace(report_face, reason=reason))
     patch = inputs["patch/00000000.0"] / "patch.npz"
     with np.load(patch) as box:
         rest = {name: np.delete(box[name], range(10, 20), axis=0) for name in box.files}
     _rewrite(patch, **rest)
-    report = _run(inputs, tmp_path / "out")
+    report = run(inputs, tmp_path / "out")
     skipped = report.shots[0].faces[0].skipped
     assert [(skip.start, skip.stop, skip.reason) for skip in skipped] == [(10, 20, "the head is turned away")]
     assert report.totals.skipped == {"the head is turned away": 10}
 
 
-def test_a_face_without_a_line_is_untouched_and_says_so(
-    job: Callable[..., dict[str, Path]], tmp_path: Path
-) -> None:
-    inputs = job(cues=[])
+def test_a_face_without_a_line_is_untouched_and_says_so(inputs_of: InputsOf, tmp_path: Path) -> None:
+    inputs = inputs_of(cues=[])
     del inputs["patch/00000000.0"], inputs["motion/00000000.0"], inputs["measure/00000000.0"]
-    report = _run(inputs, tmp_path / "out")
+    report = run(inputs, tmp_path / "out")
     face = report.shots[0].faces[0]
     assert (face.state, face.measures) == ("untouched", None)
     assert face.skipped[0].reason == "no line of the dub is this face's"
 
 
-def test_a_face_that_failed_is_told(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
-    inputs = job()
+def test_a_face_that_failed_is_told(inputs_of: InputsOf, tmp_path: Path) -> None:
+    inputs = inputs_of()
     del inputs["patch/00000000.0"]
-    report = _run(inputs, tmp_path / "out", failed=["lips/00000000.0"])
+    report = run(inputs, tmp_path / "out", failed=["lips/00000000.0"])
     assert report.shots[0].state == "failed"
     assert report.totals.faces_failed == 1
     assert "1 faces failed; the source's picture is kept there" in report.warnings
 
 
-def test_a_film_without_faces_is_told(job: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
-    inputs = job(cues=[])
+def test_a_film_without_faces_is_told(inputs_of: InputsOf, tmp_path: Path) -> None:
+    inputs = inputs_of(cues=[])
     for role in ("patch/00000000.0", "motion/00000000.0", "measure/00000000.0"):
         del inputs[role]
     Cast(persons=()).save(inputs["cast"])
     tracks.save(inputs["tracks/00000000"], [], "00000000")
-    report = _run(inputs, tmp_path / "out")
+    report = run(inputs, tmp_path / "out")
     assert report.warnings == ("there is no face in the film; its picture is unchanged",)
 
 
@@ -353,25 +169,25 @@ def _partition(face: model.Face) -> list[int]:
 
 
 def test_every_changed_frame_is_named_and_every_other_has_its_reason(
-    job: Callable[..., dict[str, Path]], face: FaceTrack, tmp_path: Path
+    inputs_of: InputsOf, report_face: FaceTrack, tmp_path: Path
 ) -> None:
     """0-9 given back, 10-19 changed, 20-21 in profile, 22-29 matching, 30-33 too short, then no line."""
-    reason = np.array(face.reason)
+    reason = np.array(report_face.reason)
     reason[20:22] = Reason.PROFILE
     row = {"shot": "00000000", "track": 0}
     cue = row | {"start": 0, "stop": 30, "kind": "speak", "confidence": 0.9, "person": "p01"}
-    inputs = job(
-        track=dataclasses.replace(face, reason=reason),
+    inputs = inputs_of(
+        track=dataclasses.replace(report_face, reason=reason),
         cues=[cue],
         skipped=[row | {"start": 30, "stop": 34, "reason": "short"}],
     )
-    weight = np.zeros(len(face.frames), np.float32)
+    weight = np.zeros(len(report_face.frames), np.float32)
     weight[:20] = 1
     _rewrite(inputs["motion/00000000.0"] / "motion.npz", weight=weight)
     with np.load(inputs["patch/00000000.0"] / "patch.npz") as box:
         shown = {name: box[name][10:20] for name in box.files}
     _rewrite(inputs["patch/00000000.0"] / "patch.npz", **shown)
-    report = _run(inputs, tmp_path / "out", keep_matching=True)
+    report = run(inputs, tmp_path / "out", keep_matching=True)
     found = report.shots[0].faces[0]
     assert found.changed == report.shots[0].changed == report.changed == ((10, 20),)
     assert (found.frames_changed, report.totals.frames_changed) == (10, 10)
@@ -401,9 +217,9 @@ def test_every_changed_frame_is_named_and_every_other_has_its_reason(
     ],
 )
 def test_a_film_in_which_no_mouth_moves_says_why_and_warns(
-    job: Callable[..., dict[str, Path]], tmp_path: Path, change: str, more: dict[str, Any], reason: str
+    inputs_of: InputsOf, tmp_path: Path, change: str, more: dict[str, Any], reason: str
 ) -> None:
-    inputs = job()
+    inputs = inputs_of()
     if change == "no gallery":
         del inputs["patch/00000000.0"]
     elif change == "forbidden":
@@ -422,7 +238,7 @@ def test_a_film_in_which_no_mouth_moves_says_why_and_warns(
             _rewrite(path, **{name: rows[:0] for name, rows in arrays.items()})
         elif change == "weight":
             _rewrite(path, weight=0 * arrays["weight"])
-    report, lines = _warned(inputs, tmp_path / "out", **more)
+    report, lines = warned(inputs, tmp_path / "out", **more)
     face = report.shots[0].faces[0]
     assert (face.changed, report.changed, face.frames_changed) == ((), (), 0)
     assert [(skip.start, skip.stop, skip.reason) for skip in face.skipped] == [(0, CUT, reason)]
@@ -444,14 +260,16 @@ def test_somebody_who_was_to_speak_and_never_does_is_named() -> None:
 
 
 def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
-    job: Callable[..., dict[str, Path]], face: FaceTrack, monkeypatch: pytest.MonkeyPatch
+    inputs_of: InputsOf, report_face: FaceTrack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 240 faces some have pictures, evenly spread."""
     monkeypatch.setattr(assemble, "_DECODED_MEGAPIXELS", 100)
     monkeypatch.setattr(assemble, "_LOOP_FRAMES", 4)
-    inputs, count, size = job(), 240, 12
-    per_frame = {field.name for field in dataclasses.fields(face)} - {"thumbs", "descriptor"}
-    small = dataclasses.replace(face, **{name: getattr(face, name)[:size] for name in per_frame})
+    inputs, count, size = inputs_of(), 240, 12
+    per_frame = {field.name for field in dataclasses.fields(report_face)} - {"thumbs", "descriptor"}
+    small = dataclasses.replace(
+        report_face, **{name: getattr(report_face, name)[:size] for name in per_frame}
+    )
     tracks.save(inputs["tracks/00000000"], [small] * count, "00000000")
     cues = json.loads((inputs["cue"] / "cues.json").read_text())
     rows = [cues["cues"][0] | {"track": k, "stop": size} for k in range(count)]

@@ -1,0 +1,34 @@
+"""What tests of the report share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dubcli.artifacts.tracks import FaceTrack
+from dubcli.engines.trackers.mediapipe import MediapipeTracker
+from dubcli.media import decode
+from dubcli.media.probe import probe
+from tests.conftest import Sample
+from tests.unit.reports import CUT, InputsOf, job_of, pts_of
+
+
+@pytest.fixture(scope="module")
+def report_face(tiny: Sample) -> FaceTrack:
+    """The face of the tiny film's first shot, as the default tracker sees it."""
+    info, pts = probe(tiny.film), pts_of(tiny.film)
+    pictures: Any = decode.frames(tiny.film, info.film, pts, 0, CUT)
+    (found,) = MediapipeTracker().track(pictures, views=2)
+    return found
+
+
+@pytest.fixture
+def inputs_of(tiny: Sample, report_face: FaceTrack, tmp_path: Path) -> InputsOf:
+    """Folders as the stages leave them: the tiny film dubbed with its own speech, finished as it was."""
+
+    def made(result: Path = tiny.film, track: FaceTrack = report_face, **cues: Any) -> dict[str, Path]:
+        return job_of(tmp_path / "job", tiny.film, result, track, cues)
+
+    return made
