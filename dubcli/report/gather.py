@@ -242,7 +242,8 @@ class Work:
             arrays = {key: rows[key][own] for key in ("frames", "aperture", "closed", "weight")}
         why = np.full(len(track.frames), FAILED if failed else NO_LINE, object)
         if not failed:
-            self._explain(why, shot, number, track, arrays, None if lips is None else len(patched))
+            drew = "" if lips is None else patches.PatchFacts.load(lips).engine
+            self._explain(why, shot, number, track, arrays, len(patched), drew)
         if rejected:
             why[:] = REJECTED
         if person is not None and not person.touch:
@@ -295,7 +296,8 @@ class Work:
         number: int,
         track: FaceTrack,
         motion: Mapping[str, NDArray[Any]],
-        rendered: int | None,
+        rendered: int,
+        drew: str,
     ) -> None:
         """Write into `why` (T,) what keeps each frame of a face as it is, were it not changed.
 
@@ -303,7 +305,8 @@ class Work:
             why: what holds where no cue does.
             shot, number, track: the face.
             motion: arrays of `motion.npz`.
-            rendered: how many frames the lip engine changed, None where it had no gallery.
+            rendered: how many frames the lip engine changed.
+            drew: its name, "" where there was no footage for it.
         """
         first = int(track.frames[0])
         for row in self._skips.get((shot, number), []):
@@ -319,8 +322,7 @@ class Work:
         why[inside] = MATCHES if self.facts["keep_matching"] else NOTHING
         why[inside & edited] = EDITED
         if not rendered:
-            passed = ["lips", "passthrough"] in self.facts["engines"] and rendered is not None
-            why[asked] = PASSED if passed else NO_FOOTAGE
+            why[asked] = PASSED if drew == "passthrough" else NO_FOOTAGE
         else:
             why[asked] = GIVEN_BACK
         for reason, text in _REASONS.items():

@@ -218,7 +218,12 @@ def _face(report: Report, face: Face, shown: Shown | None, points: int) -> dict[
 
 
 def _severity(face: Face) -> float:
-    """How bad a face is, to put the worst first: its reasons, and its confidence among those without."""
+    """How bad a face is, to put the worst first: its reasons, and its confidence among those without.
+
+    Of those that were not changed, who was to speak comes first.
+    """
+    if face.state == "untouched":
+        return float(any(cue.kind == "speak" for cue in face.cues))
     grave = {"redo": 2.0, "look": 1.0, "good": 0.0}
     return sum(grave[reason.verdict] for reason in face.reasons) + round(
         (1 - (face.confidence or 1.0)) / 2, 3

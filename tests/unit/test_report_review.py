@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from dubcli.artifacts.measures import Measure
 from dubcli.artifacts.patches import PatchFacts
+from dubcli.report import gather
 from tests.unit.reports import InputsOf, measure, run
 
 
@@ -43,3 +46,17 @@ def test_an_engine_that_is_gone_is_named_without_a_licence(inputs_of: InputsOf, 
     engine = run(inputs, tmp_path / "out", approved=["00000000"]).engines[-1]
     assert (engine.name, engine.commercial) == ("studio", False)
     assert "not known" in engine.licence
+
+
+def test_a_shot_that_passthrough_was_asked_to_leave_alone_is_not_blamed_on_footage(
+    inputs_of: InputsOf, tmp_path: Path
+) -> None:
+    inputs = inputs_of()
+    patches = inputs["patch/00000000.0"]
+    own = PatchFacts.load(patches).model_copy(update={"engine": "passthrough", "changed": 0, "spans": ()})
+    own.save(patches)
+    box = dict(np.load(patches / "patch.npz"))
+    np.savez_compressed(patches / "patch.npz", **{name: rows[:0] for name, rows in box.items()})
+    report = run(inputs, tmp_path / "out", own={"00000000": {"lips.engine": "passthrough"}})
+    assert [skip.reason for skip in report.shots[0].faces[0].skipped] == [gather.PASSED]
+    assert [one.name for one in report.engines] == ["mediapipe", "exemplar"]  # it changed nothing
