@@ -206,7 +206,6 @@ def test_every_changed_frame_is_named_and_every_other_has_its_reason(
     [
         ("no gallery", {}, "the film has no footage of this mouth to show"),
         ("empty patch", {}, "the film has no footage of this mouth to show"),
-        ("empty patch", {"engines": [["lips", "passthrough"]]}, "the engine passthrough changes no picture"),
         ("empty motion", {}, "nothing is asked of the mouth"),
         ("empty motion", {"keep_matching": True}, "the mouth fits the dub already"),
         ("weight", {"edited": ["00000000.0"]}, "the edited curves leave it alone"),
