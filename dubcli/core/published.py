@@ -101,7 +101,9 @@ def put(store: Store, film: Artifact, root: Path, out: Path, signature: Signatur
     made = path.name if path else ""
     if made not in files:
         raise StoreError(damage_message(film.key, "it holds no film", store.root))
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=".dubcli-", suffix=out.suffix)
+    for left in unfinished_films(out):
+        left.unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(dir=out.parent, prefix=unfinished(out), suffix=out.suffix)
     os.close(handle)
     manifest: bytes | None = None
     problem: DubError | None = None
@@ -140,6 +142,16 @@ def put(store: Store, film: Artifact, root: Path, out: Path, signature: Signatur
     if problem:
         raise type(problem)(f"{out} is written, but not signed: {problem}")
     return True
+
+
+def unfinished(out: Path) -> str:
+    """How the names of films begin that are being published there."""
+    return f".dubcli-{hashlib.sha256(os.fsencode(out.name)).hexdigest()[:16]}-"
+
+
+def unfinished_films(out: Path) -> list[Path]:
+    """Films that a run has left beside a job's output because it was killed while it published them."""
+    return sorted(out.parent.glob(f"{unfinished(out)}*"))
 
 
 def _place(beside: Path, manifest: bytes | None, before: Note | None) -> None:

@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dubcli.core import published
 from dubcli.core.job import Job
 from dubcli.errors import CheckError
+from dubcli.provenance.signing import sidecar
 
 KEPT_STAGES = {
     "probe": "streams, tags and times of the film and the dub",
@@ -102,6 +104,7 @@ def purge(job: Job, *, dry_run: bool = False) -> Purged:
         sizes = {key: size for key, _, size in job.store.sizes() if key in doomed}
         elsewhere = 0 if _is_private(job) else len(job.store.descendants(doomed))
         paths = [job.root / name for name in _REMOVED if _exists(job.root / name)]
+        paths += published.unfinished_films(job.out)
         size = sum(sizes.values()) + sum(_size(path) for path in paths)
         if not dry_run:
             for key in doomed:
@@ -140,8 +143,16 @@ def _left(job: Job, doomed: set[str], gone: set[Path]) -> Iterable[Left]:
         if path == job.store.root or path in gone:
             continue
         yield Left(str(path), _size(path), KEPT_FILES.get(path.name, "no file of dubcli's; look at it"))
-    for path, what in ((job.film, "the film"), (job.dub, "the dub"), (job.out, "the dubbed film")):
-        if path.is_file():
+    elsewhere = [
+        (job.film, "the film"),
+        (job.dub, "the dub"),
+        *((path, f"the voice of {name}") for name, path in sorted(job.stems.items())),
+        (job.script, "the script of the dub"),
+        (job.out, "the dubbed film"),
+        (sidecar(job.out), "its manifest: digests of consent records, frames that were changed"),
+    ]
+    for path, what in elsewhere:
+        if path and path.is_file():
             yield Left(str(path), _size(path), what)
 
 

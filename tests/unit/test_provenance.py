@@ -196,6 +196,8 @@ def test_a_film_that_cannot_be_signed_is_published_unsigned_and_said_so(
     assert out.read_bytes() == signed  # never unsigned by a later failure
     store.verify(film.key)
 
+    left = out.with_name(published.unfinished(out) + "abc.mp4")
+    left.write_bytes(b"half a film")  # by a run that was killed while it published
     nobody = Signature("", lambda: CLAIM, None, films / "film.mp4")
     assert published.put(store, film, tmp_path, out, nobody)
     assert out.read_bytes() != signed
@@ -205,6 +207,7 @@ def test_a_film_that_cannot_be_signed_is_published_unsigned_and_said_so(
     assert signing.sidecar(out).is_file()
     assert published.put(store, film, tmp_path, out, good)
     assert not signing.sidecar(out).exists()  # it would speak of another file
+    assert not left.exists()
 
 
 def test_the_mark_in_the_metadata_is_read_by_others_and_moves_nothing(tmp_path: Path, films: Path) -> None:

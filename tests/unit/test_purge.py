@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from dubcli.cli import purge as command
-from dubcli.core import purge
+from dubcli.core import published, purge
 from dubcli.core.job import Job
 from dubcli.core.store import Store
 from dubcli.errors import CheckError, LockedError
+from dubcli.provenance.signing import sidecar
 from dubcli.settings.config import Settings
 
 
@@ -100,6 +101,26 @@ def test_of_a_shared_store_goes_what_the_job_used_and_the_rest_is_told(
     assert one.store.get(stranger)
     assert held(one.store) == {"probe": 1, "scan": 1, "split": 1, "lips": 1, "track": 1}
     assert "1 results of other jobs" in capsys.readouterr().err
+
+
+def test_all_files_of_the_job_that_lie_elsewhere_are_listed(tmp_path: Path) -> None:
+    """Voices by character, the script, and the manifest with its digests of consent records."""
+    made = job(tmp_path / "a")
+    made.stems, made.script = {"ANNA": tmp_path / "anna.wav"}, tmp_path / "script.srt"
+    half = published.unfinished(made.out) + "x7.mp4"
+    places = [made.out, sidecar(made.out), made.stems["ANNA"], made.script]
+    for path in (*places, made.out.with_name(half)):
+        path.write_bytes(b"x")
+    stranger = made.out.with_name(published.unfinished(tmp_path / "a" / "other.mp4") + "x7.mp4")
+    stranger.write_bytes(b"x")
+    done = purge.purge(made)
+    what = {row.place: row.what for row in done.left}
+    assert what.keys() >= {str(path) for path in places}
+    assert "consent" in what[str(sidecar(made.out))]
+    assert "ANNA" in what[str(tmp_path / "anna.wav")]
+    assert not made.out.with_name(half).exists()  # a film that was being published when the machine failed
+    assert half in done.files
+    assert stranger.exists()
 
 
 def test_what_cannot_be_removed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
