@@ -11,6 +11,7 @@ from dubcli.core import claim as claims
 from dubcli.core import plan, published
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
+from dubcli.core.store import sha256
 from dubcli.errors import ConfigError, MediaError, StoreError, UsageError
 from dubcli.media import marks
 from dubcli.provenance import signing
@@ -69,7 +70,12 @@ def verify(film: Path, job: Job | None = None, trust: Path | None = None) -> Ver
 
 def _of_manifest(film: Path, found: Finding | None) -> Iterator[Statement]:
     if found is None:
-        yield Statement("not proven", f"anything: {film.name} has no manifest, in it or beside it")
+        beside = signing.sidecar(film)
+        text = f"anything: {film.name} has no manifest, in it or beside it ({beside.name})"
+        others = sorted(path.name for path in film.parent.glob("*.c2pa"))
+        if others:
+            text += f"; {others[0]} lies there: was the film renamed? Then give it the same name"
+        yield Statement("not proven", text)
         return
     where = "in the film" if found.place == film else f"in {found.place.name}"
     if found.problems:
@@ -79,7 +85,9 @@ def _of_manifest(film: Path, found: Finding | None) -> Iterator[Statement]:
     yield Statement("proven", f"picture and sound have not changed since the manifest {where} was signed")
     if found.nobody:
         yield Statement(
-            "not proven", "who signed it: the key was made for this film alone and belongs to nobody"
+            "not proven",
+            "who signed it: the key was made for this film alone and belongs to nobody; whoever changes the "
+            "film could make another",
         )
     elif found.trusted:
         yield Statement(
@@ -124,8 +132,11 @@ def _of_metadata(source_type: str) -> Iterator[Statement]:
 
 
 def _of_job(film: Path, claim: Claim | None, job: Job) -> Iterator[Statement]:
-    if published.find_note(job.root, film):
+    if note := published.find_note(job.root, film):
         yield Statement("proven", f"it is, byte for byte, a film that {job.root} has published")
+        beside = signing.sidecar(film)
+        if note.sidecar and beside.is_file() and sha256(beside) != note.sidecar:
+            yield Statement("wrong", f"{beside.name} is not the manifest that {job.root} has written")
     else:
         yield Statement("wrong", f"it is not, byte for byte, a film that {job.root} has published")
     if claim is None:

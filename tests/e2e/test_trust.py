@@ -60,6 +60,26 @@ def test_a_film_is_signed_when_it_is_published_and_a_change_is_found(
     assert dubcli("verify", job / "job.json").code == 3
 
 
+def test_a_manifest_beside_a_film_is_held_to_the_job_and_missed_where_the_film_was_renamed(
+    dubcli: Dubcli, job: Path
+) -> None:
+    film, beside = job.parent / "film.dub_fr.mp4", job.parent / "film.dub_fr.c2pa"
+    manifest = beside.read_bytes()
+    told = dubcli("verify", film).out
+    assert "whoever changes the film could make another" in told
+    pad = manifest.rindex(b"\0" * 64)  # padding, which no signature covers
+    beside.write_bytes(manifest[:pad] + b"\1" + manifest[pad + 1 :])
+    assert dubcli("verify", film).code == 0
+    answer = dubcli("verify", film, "--job", job)
+    assert (answer.code, "film.dub_fr.c2pa is not the manifest that" in answer.out) == (8, True)
+    beside.write_bytes(manifest)
+    assert dubcli("verify", film, "--job", job).code == 0
+    renamed = film.rename(job.parent / "for delivery.mp4")
+    answer = dubcli("verify", renamed)
+    assert (answer.code, "for delivery.c2pa" in answer.out) == (8, True)
+    assert "film.dub_fr.c2pa lies there: was the film renamed?" in " ".join(answer.out.split())
+
+
 def test_take_0_is_the_films_own_picture_and_an_older_manifest_names_other_frames(
     dubcli: Dubcli, job: Path
 ) -> None:
