@@ -151,9 +151,9 @@ def _left(job: Job, doomed: set[str], gone: set[Path]) -> Iterable[Left]:
         (job.out, "the dubbed film"),
         (sidecar(job.out), "its manifest: digests of consent records, frames that were changed"),
     ]
-    for path, what in elsewhere:
-        if path and path.is_file():
-            yield Left(str(path), _size(path), what)
+    for file, what in elsewhere:
+        if file and file.is_file():
+            yield Left(str(file), _size(file), what)
 
 
 def _exists(path: Path) -> bool:

@@ -92,6 +92,13 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
 
 
+class _Loader(yaml.SafeLoader):
+    """Leaves days as text, so that a day that is none is told with its place."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
+
+
 def parse_yaml(text: str, name: str) -> Document:
     """YAML text: the safe subset, without aliases and without the same key twice.
 
@@ -99,7 +106,7 @@ def parse_yaml(text: str, name: str) -> Document:
         ConfigError: it is not well formed.
     """
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return Document(name, {}, {(): (1, 1)})

@@ -14,14 +14,16 @@ from dubcli.core.job import Job
 from dubcli.demo import film as demo
 from tests.cli.conftest import Dubcli
 from tests.cli.test_run import events_of
-from tests.conftest import _once
+from tests.conftest import once
 
 
 @pytest.fixture(scope="session")
 def three_shots(shared: Path) -> Path:
     """The end of the sample film's first shot, the second without a face, and the beginning of the third."""
     span = (demo.CUTS[0] - 20, demo.CUTS[1] + 20)
-    return _once(shared / "three", lambda folder: demo.make(folder, span=span, height=240)).film
+    folder = shared / "three"
+    once(folder, lambda folder: demo.make(folder, span=span, height=240))
+    return folder / "film.mp4"
 
 
 def test_an_edited_cue_runs_again_in_its_own_shot_only(

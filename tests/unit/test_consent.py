@@ -47,6 +47,8 @@ def record(text: str) -> Consent | None:
         ("{state: refused, document: letter}", "fr", "it was refused"),
         ("{state: given}", "fr", None),
         ("{document: r1, until: 2030}", "fr", None),
+        ("{document: r1, until: 2030-02-30}", "fr", None),
+        ("{document: r1, until: 2030-01-01 10:00:00}", "fr", None),
         ("{document: r1, date: 2026-06-02, until: 2026-06-01}", "fr", None),
         ("{document: r1, path: /etc}", "fr", None),
     ],

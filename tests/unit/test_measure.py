@@ -28,7 +28,7 @@ from dubcli.quality.verdict import Judgement, judge
 from dubcli.settings.config import QualitySettings, Settings
 from dubcli.stages import measure
 from tests.conftest import Sample
-from tests.unit.test_report import _pts as timestamps
+from tests.unit.reports import pts_of as timestamps
 
 SIDE = 96  # pixels of a patch
 Change = Callable[["Talker", int, Placed], Placed]
