@@ -95,8 +95,12 @@ def read_text(path: Path) -> str:
 class _Loader(yaml.SafeLoader):
     """Leaves days as text, so that a day that is none is told with its place."""
 
+    def day(self, node: yaml.ScalarNode) -> str:
+        """A day as it is written."""
+        return str(self.construct_scalar(node))
 
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.day)
 
 
 def parse_yaml(text: str, name: str) -> Document:

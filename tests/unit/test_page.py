@@ -77,7 +77,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         faces = (face.model_copy(update=one),) if kind else ()
         what = {"what": HOSTILE if number == 10 else "changed", "timecode": None}
         span = {"name": name, "start": start, "stop": start + 10, "seconds": start / 24, "verdict": kind}
-        state = {"state": "changed" if kind else "untouched", "faces": faces}
+        state: dict[str, Any] = {"state": "changed" if kind else "untouched", "faces": faces}
         state |= {"settings": {"motion.amplitude": 0.8}} if number == 10 else {}
         shots.append(shot.model_copy(update=span | state | what))
     people = tuple(source.people[0].model_copy(update={"name": f"Person {k}"}) for k in range(7))
