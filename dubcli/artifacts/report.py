@@ -20,6 +20,7 @@ __all__ = ["Measure", "Measures", "Violation"]
 SCHEMA = 4
 FILM, DUB, OUTPUT = "{{film}}", "{{dub}}", "{{output}}"
 DATE, VERSION, TIMINGS, REVIEW = "{{date}}", "{{version}}", "{{timings}}", "{{review}}"
+WARNED = "{{warned}}"
 """Placeholders in the artifact for what no result depends on: file names, the day, the version of dubcli, and
 what was decided shot by shot, as JSON of shot → (state, take, note)."""
 Range = tuple[int, int]
@@ -266,6 +267,7 @@ class Made(Strict):
         date: day and time at which it was published, UTC.
         version: of dubcli.
         timings: seconds that each stage took, all its units together.
+        warned: what the run warned of while the film was made, one a line; "" for nothing.
         preset: the shipped preset that the settings are nearest to.
         settings: those that differ from it.
         limits: of the verdicts, by measure.
@@ -275,6 +277,7 @@ class Made(Strict):
     date: str
     version: str
     timings: str
+    warned: str = ""
     preset: str
     settings: dict[str, str | int | float | bool | tuple[float, float]]
     limits: dict[str, tuple[float, float]]

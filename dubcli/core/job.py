@@ -59,6 +59,9 @@ _CONTAINER_FOR = {
 }
 """The output container for an input container that is not written; others: .mp4."""
 
+_WARNING = ("probe/", "scan/", "align/", "cast/", "cue/", "learn/", "train/", "remux/")
+"""Units of the whole film, whose warnings stand in the report."""
+
 
 class JobFile(BaseModel):
     """`job.json`. Paths below the directory that holds the job are kept relative to the job."""
@@ -332,7 +335,14 @@ class Job:
                 self._copy_report(report)
 
     def _copy_report(self, report: Artifact) -> None:
-        names = published.names(self.root, self.film, self.dub, self.out)
+        # What is of a shared store or an earlier run told its warnings elsewhere; they are kept with it.
+        told = [
+            text
+            for unit, key in self.refs()
+            if unit.startswith(_WARNING) and self.store.get(key)
+            for text in self.store.provenance(key).get("warnings", ())
+        ]
+        names = published.names(self.root, self.film, self.dub, self.out, told)
         published.copy_report(self.store, report, self.root, names)
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -207,7 +207,7 @@ def check_verdicts(report: Artifact, root: Path) -> None:
         )
 
 
-def names(root: Path, film: Path, dub: Path, out: Path) -> dict[str, str]:
+def names(root: Path, film: Path, dub: Path, out: Path, warned: Iterable[str] = ()) -> dict[str, str]:
     """What the report's placeholders stand for: file names, when the film was published, by which version.
 
     The day is that of the published file, so that the same command typed again writes the same report.
@@ -222,6 +222,7 @@ def names(root: Path, film: Path, dub: Path, out: Path) -> dict[str, str]:
         report_file.DATE: f"{at:%Y-%m-%d %H:%M} UTC" if at else "not published",
         report_file.VERSION: dubcli.__version__,
         report_file.TIMINGS: _timings(root),
+        report_file.WARNED: "\n".join(dict.fromkeys([*warned, *_warned(root)])),
         report_file.REVIEW: json.dumps(_review(root), ensure_ascii=False),
     }
 
@@ -236,6 +237,23 @@ def _review(root: Path) -> dict[str, tuple[str, int | None, str, int]]:
             for shot, one in shots.items()
         }
     return {}
+
+
+def _warned(root: Path) -> list[str]:
+    """What the last run warned of, but for what its report says itself."""
+    found: list[str] = []
+    with (
+        contextlib.suppress(OSError),
+        open(root / "events.jsonl", encoding="utf-8", errors="replace") as lines,
+    ):
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                event = json.loads(line)
+                if event["type"] == "run.start":
+                    found.clear()
+                elif event["type"] == "warning" and event["stage"] != "report":
+                    found.append(str(event["text"]))
+    return found
 
 
 def _timings(root: Path) -> str:

@@ -15,6 +15,7 @@ from dubcli.artifacts.report import (
     OUTPUT,
     TIMINGS,
     VERSION,
+    WARNED,
     Curves,
     Face,
     Made,
@@ -45,7 +46,6 @@ _FRAMES_INDEXED = 15_000  # and so many frames, whose index is read each time, t
 _VISITS_SHARE, _POSTERS_SHARE = 0.8, 0.2  # of what is decoded
 _PEOPLE_NAMED = 8  # in warnings
 _SHOTS_NAMED = 12  # in warnings
-_LENGTH_TOLERANCE_SECONDS = 0.5  # by which lengths of film and dub may differ without a warning; set by hand
 _OFFSCREEN_SHARE = 0.6  # of the dub's speech, from which a warning says so; set by hand
 _MIN_SPACING_FRAMES = 6  # frames between pictures of a face at least; set by hand
 
@@ -297,6 +297,7 @@ def _report(
             date=DATE,
             version=VERSION,
             timings=TIMINGS,
+            warned=WARNED,
             preset=work.facts["preset"],
             settings={k: tuple(v) if isinstance(v, list) else v for k, v in work.facts["settings"].items()},
             limits={name: pair for name, pair in limits.model_dump().items() if isinstance(pair, tuple)},
@@ -319,16 +320,14 @@ def _report(
         changed=tuple(spans.runs_of_true(changed)),
         speech=work.speech(),
         offscreen=offscreen,
-        warnings=tuple(_warnings(work, shots, faces, failed, dub.seconds - film.seconds)),
+        warnings=tuple(_warnings(work, shots, faces, failed)),
         people=cast,
         engines=work.engines(),
         shots=tuple(shots),
     )
 
 
-def _warnings(
-    work: Work, shots: Sequence[Shot], faces: Sequence[Face], failed: int, longer: float
-) -> Iterable[str]:
+def _warnings(work: Work, shots: Sequence[Shot], faces: Sequence[Face], failed: int) -> Iterable[str]:
     """Messages about what to check, of the film and of its shots, the gravest first."""
     yield from unmoved(faces)
     if failed:
@@ -349,11 +348,8 @@ def _warnings(
     spoken, hidden = work.dub().speech_seconds, sum(span.stop - span.start for span in work.offscreen())
     if spoken and hidden > _OFFSCREEN_SHARE * spoken:
         yield f"{hidden:.0f} of {spoken:.0f} s of the dub is off screen; check who speaks: dubcli cue show"
-    if abs(longer) >= _LENGTH_TOLERANCE_SECONDS:
-        yield f"the dub is {abs(longer):.1f} s {'longer' if longer > 0 else 'shorter'} than the film"
     if not faces:
         yield "there is no face in the film; its picture is unchanged"
-    yield from (f"not kept: {line}" for line in work.remux.left_out)
 
 
 def unmoved(faces: Sequence[Face]) -> list[str]:
