@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from dubcli.core import takelist, takes
 from dubcli.core.job import Job
-from dubcli.files import write_atomically
 from dubcli.core.takelist import Takes
 from dubcli.edits import decisions
 from dubcli.edits.decisions import Decision
 from dubcli.errors import StoreError, UsageError
+from dubcli.files import write_atomically
 
 if TYPE_CHECKING:
     from dubcli.artifacts.report import Shot
