@@ -58,6 +58,11 @@ def _judge(task: Task) -> None:
             f"the sound of {name} starts {late:.3f} s after its picture, but is laid from the film's first "
             f"picture on; add --set align.offset={late:.3f} to keep it late"
         )
+    if writable.has_objects(task.inputs["dub"]):
+        task.warn(
+            f"{task.inputs['dub'].name} describes a bed and objects (ADM); its channels are kept, "
+            "their description is not: deliver it beside the film"
+        )
     settings = ComposeSettings(**task.params["compose"])
     with tempfile.TemporaryDirectory(dir=task.out) as scratch:
         plan = writable.check(film, dub, settings, task.facts["suffix"], Path(scratch))

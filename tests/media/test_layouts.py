@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
@@ -81,3 +82,29 @@ def test_sixteen_mono_tracks_and_high_rates_stay(tmp_path: Path) -> None:
     with av.open(str(done.path)) as after:
         kinds = [(s.codec_context.name, s.codec_context.sample_rate) for s in after.streams.audio]
     assert kinds == [("pcm_s24le", 96000)] + 16 * [("pcm_s24le", 48000)]
+
+
+@pytest.mark.parametrize("kind", [b"RIFF", b"RF64"])
+@pytest.mark.parametrize("objects", [True, False])
+def test_a_bed_with_objects_keeps_its_channels_and_is_told_of(
+    kind: bytes, objects: bool, tmp_path: Path
+) -> None:
+    rate, channels = 48000, 12
+    samples = np.round(np.random.default_rng(1).normal(0, 800, (rate, channels))).astype("<i2").tobytes()
+
+    def chunk(name: bytes, data: bytes, size: int | None = None) -> bytes:
+        return name + struct.pack("<I", len(data) if size is None else size) + data
+
+    layout = struct.pack("<HHIIHH", 1, channels, rate, 2 * channels * rate, 2 * channels, 16)
+    long = kind == b"RF64"
+    parts = chunk(b"ds64", struct.pack("<QQQI", 0, len(samples), rate, 0)) if long else b""
+    parts += chunk(b"fmt ", layout) + chunk(b"data", samples, 0xFFFFFFFF if long else None)
+    if objects:
+        parts += chunk(b"chna", struct.pack("<HH", 0, 0)) + chunk(b"axml", b"<ebuCoreMain/>")
+    dub = tmp_path / "dub_fr.wav"
+    dub.write_bytes(chunk(kind, b"WAVE" + parts, 0xFFFFFFFF if long else None))
+    film = films.make(tmp_path / "film.mov", *films.x264(), sound="")
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5))
+    with av.open(str(done.path)) as made:
+        assert made.streams.audio[0].codec_context.channels == channels
+    assert [("ADM" in line) for line in done.warnings].count(True) == objects
