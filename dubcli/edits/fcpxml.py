@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _CLIPS = ("clip", "asset-clip", "ref-clip", "sync-clip", "mc-clip", "video", "audition")
-_RATE_SLACK = Fraction(1, 100)  # frames a second by which two rates are the same
 _LANES = 1000  # tracks under the spine's, for lanes below it
 
 
@@ -51,11 +50,8 @@ def parse(root: Element, name: str, clock: Clock) -> Read:
     formats = {found.get("id"): found for found in root.iter("format")}
     frame = formats.get(sequences[0].get("format"))
     length = _seconds(frame.get("frameDuration") if frame is not None else None, name)
-    if length and abs(1 / length - clock.rate) > _RATE_SLACK:
-        raise ConfigError(
-            f"{name} counts {float(1 / length):.3f} frames a second, the film has {float(clock.rate):.3f}; "
-            "export it at the film's rate"
-        )
+    if length:
+        clock.check_rate(float(1 / length), name)
     reader = _Reader(name, clock, {found.get("id") or "": found for found in root.iter("asset")})
     drop = sequences[0].get("tcFormat")
     events = [
@@ -99,7 +95,12 @@ class _Reader:
         offset, source = _seconds(item.get("offset"), self.name), _seconds(own, self.name)
         start = offset if parent is None else parent.start + offset - parent.source
         length = item.get("duration") or (asset.get("duration") if asset is not None else None)
-        lane = int(item.get("lane") or 0) + (parent.lane if parent else 0)
+        try:
+            lane = int(item.get("lane") or 0) + (parent.lane if parent else 0)
+        except ValueError:
+            raise ConfigError(
+                f"{self.name}: {item.get('lane')!r} is no lane; export the list again"
+            ) from None
         return _Place(start, _seconds(length, self.name), source, lane)
 
     def _event(self, item: Element, place: _Place, drop: bool | None) -> Event:

@@ -26,7 +26,6 @@ ADAPTERS = {".otio": "otio_json", ".xml": "fcp_xml", ".aaf": "AAF"}
 XML = (".xml", ".fcpxml")
 """Suffixes of Final Cut Pro's XML, of version 7 or X; which of both it is, its root says."""
 LARGEST_BYTES = 50_000_000  # far above any real list; bounds memory
-_RATE_SLACK = 0.01  # frames a second by which rates differ that are written 23.98 and 23.976
 
 
 def parse(path: Path, clock: Clock) -> Read:
@@ -170,12 +169,8 @@ class _Reader:
         Raises:
             ConfigError: it counts at another rate.
         """
-        rate = float(self.clock.rate)
-        if time.value and abs(time.rate - rate) > _RATE_SLACK:
-            raise ConfigError(
-                f"{self.path} counts {time.rate:.3f} frames a second, the film has {rate:.3f}; "
-                "export it at the film's rate"
-            )
+        if time.value:
+            self.clock.check_rate(time.rate, str(self.path))
         return round(float(time.value))
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dubcli.artifacts.media import MediaInfo
 
 PATTERN = r"^\d{2}:[0-5]\d:[0-5]\d[:;]\d{2}$"
+_RATE_SLACK = 0.01  # frames a second by which rates differ that are written 23.98 and 23.976
 DROP_RATES = (Fraction(30000, 1001), Fraction(60000, 1001))
 _TIME = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,6})?)|(\d{1,6}(?:[.,]\d{1,6})?)s")
 
@@ -106,6 +107,19 @@ class Clock:
             why = "drop frame leaves it out" if self.drop else "a day has 24 hours"
             raise ConfigError(f"{text} is no timecode: {why}")
         return count
+
+    def check_rate(self, rate: float, name: str) -> None:
+        """Check that a list counts as many frames a second as the film.
+
+        Raises:
+            ConfigError: it does not; `name` is that of the list.
+        """
+        own = float(self.rate)
+        if abs(rate - own) > _RATE_SLACK:
+            raise ConfigError(
+                f"{name} counts {rate:.3f} frames a second, the film has {own:.3f}; "
+                "export it at the film's rate"
+            )
 
     def after(self, count: int, first: int) -> int:
         """Frames that a count comes after another (negative: before), over midnight where that is nearer."""
