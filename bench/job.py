@@ -59,7 +59,7 @@ def run(film: Path, audio: Path, out: Path) -> tuple[float, float, int]:
 
 def used(command: list[str], **environment: str) -> tuple[float, float, int]:
     """Seconds, seconds of processor time, and peak resident bytes of a command and all below it."""
-    before, began, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0
+    before, began, peak = busy(), time.monotonic(), 0
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -72,8 +72,13 @@ def used(command: list[str], **environment: str) -> tuple[float, float, int]:
         time.sleep(0.1)
     if process.returncode:
         raise SystemExit(f"{' '.join(command[:5])} … ended with {process.returncode}")
-    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak
+    return time.monotonic() - began, busy() - before, peak
+
+
+def busy() -> float:
+    """Seconds of processor time of all commands that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import tempfile
 import time
@@ -21,21 +20,20 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bench.feature import cut_together
-from bench.job import COMMAND
+from bench.job import COMMAND, busy
 
 ONE_WORKER = ["--workers", "1"]
 
 
 def together(commands: list[list[str]]) -> tuple[float, float]:
     """Seconds and processor seconds of commands that run beside each other."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    before, began = busy(), time.monotonic()
     nothing = subprocess.DEVNULL
     running = [subprocess.Popen(command, stdin=nothing, stdout=nothing) for command in commands]
     codes = [process.wait() for process in running]
     if any(codes):
         raise SystemExit("a share ended with an error")
-    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - began, busy() - before
 
 
 def main() -> None:

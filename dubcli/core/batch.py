@@ -289,5 +289,5 @@ def _check(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> No
         stems=entry.stems,
         save=False,
     )
-    if entry.out.exists() and not overwrite and not job.published():
+    if job.stands_in_the_way() and not overwrite:
         raise UsageError(f"{entry.out} exists and is not this job's; add --force, or give another out")

@@ -299,6 +299,10 @@ class Job:
         """Whether the output is at its path as this job wrote it: the same file, or a copy of it."""
         return published.find_note(self.root, self.out) is not None
 
+    def stands_in_the_way(self) -> bool:
+        """Whether something that this job has not written stands at the output's path."""
+        return self.out.exists() and not self.published()
+
     def publish(self, film: Artifact, report: Artifact | None, signature: Signature | None = None) -> bool:
         """Move the finished film to its path in one step, and the report into the job directory.
 

@@ -40,7 +40,7 @@ def run(
     """
     selection = selection or Selection()
     with job.lock(shared=selection.shared), _translate_errors(job):
-        if job.out.exists() and not job.published() and not overwrite:
+        if job.stands_in_the_way() and not overwrite:
             raise UsageError(
                 f"{job.out} exists and is not this job's; add --force, or choose another with -o FILE"
             )

@@ -209,11 +209,12 @@ class Work:
 
     def _drawing(self, role: str, folder: Path) -> str:
         """The engine that drew the patches of an input, "" where it is none or nothing was drawn."""
-        if not role.startswith("patch/") or not patches.PatchFacts.load(folder).changed:
+        if not role.startswith("patch/"):
             return ""
-        if patches.Choice.among(folder):
+        made = patches.PatchFacts.load(folder)
+        if made.changed and patches.Choice.among(folder):
             return patches.Choice.load(folder).engine
-        return patches.PatchFacts.load(folder).engine
+        return made.engine if made.changed else ""
 
     def subjects(self, shot: str) -> Iterator[Subject]:
         """The faces of a shot."""
@@ -233,7 +234,8 @@ class Work:
         if lips is not None and not failed and not rejected:
             placed = patches.Placement.load(lips)
             patched, confidence = placed.frames, placed.confidence
-        engine, why_drawn = self._drawn(name, lips) if len(patched) and lips else (None, "")
+        drew = "" if lips is None or failed else patches.PatchFacts.load(lips).engine
+        engine, why_drawn = self._drawn(name, lips, drew) if len(patched) and lips else (None, "")
         arrays: dict[str, NDArray[Any]] = {}
         if motion is not None:
             rows = Motion.load(motion).arrays
@@ -242,7 +244,6 @@ class Work:
             arrays = {key: rows[key][own] for key in ("frames", "aperture", "closed", "weight")}
         why = np.full(len(track.frames), FAILED if failed else NO_LINE, object)
         if not failed:
-            drew = "" if lips is None else patches.PatchFacts.load(lips).engine
             self._explain(why, shot, number, track, arrays, len(patched), drew)
         if rejected:
             why[:] = REJECTED
@@ -277,17 +278,15 @@ class Work:
             aperture=aperture,
         )
 
-    def _drawn(self, face: str, lips: Path) -> tuple[str | None, str]:
+    def _drawn(self, face: str, lips: Path, drew: str) -> tuple[str | None, str]:
         """The lip engine that drew a face, and the reason for it; nothing where there was no choice."""
         reasons = self.facts.get("drawn")
         if reasons is None:
-            engine = patches.PatchFacts.load(lips).engine
-            return (None if ["lips", engine] in self.facts["engines"] else engine), ""
+            return (None if ["lips", drew] in self.facts["engines"] else drew), ""
         if patches.Choice.among(lips):
             choice = patches.Choice.load(lips)
             return choice.engine, choice.why
-        engine = patches.PatchFacts.load(lips).engine
-        return engine, reasons.get(face, "") if engine == "exemplar" else ""
+        return drew, reasons.get(face, "") if drew == "exemplar" else ""
 
     def _explain(
         self,

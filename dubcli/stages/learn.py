@@ -87,6 +87,7 @@ def run(task: Task) -> None:
     mouth.save_persons(task.out, basis.save(people))
     fits = {name: mouth.PersonFit.model_validate({**facts.get(name, {}), **styles[name]}) for name in people}
     mouth.MouthFacts(kind=kind, why=why, lag=round(mouth_model.lag, 3), people=fits).save(task.out)
+    _loaded.cache_clear()  # a worker lives longer than its unit
 
 
 def check(task: Task) -> None:
