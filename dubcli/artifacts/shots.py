@@ -67,6 +67,8 @@ class Groups(Document):
         starts: first frames of the groups, rising from 0.
         keys: the frame of each group from which decoding can start.
         fixed: which groups cannot be copied: an edit list hides some of their packets.
+        stops: frames within groups at which a copy may end: every packet stored earlier is shown earlier, so
+            none of those needs a later one. Rising.
         reason: why nothing can be copied, "" where something can.
     """
 
@@ -75,6 +77,7 @@ class Groups(Document):
     starts: tuple[int, ...] = (0,)
     keys: tuple[int, ...] = (0,)
     fixed: tuple[bool, ...] = (False,)
+    stops: tuple[int, ...] = ()
     reason: str = ""
 
 

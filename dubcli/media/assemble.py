@@ -92,11 +92,7 @@ def film(source: Source, segments: Sequence[Segment], target: Target) -> Remuxed
     elif not segments and not any(groups.fixed):
         copies = untouched
     elif not groups.reason and settings.video != "encode":
-        copies = [
-            part
-            for gap in untouched
-            for part in spans.whole_groups(gap, groups.starts, groups.keys, groups.fixed, count)
-        ]
+        copies = [part for gap in untouched for part in spans.whole_groups(gap, groups, count)]
     asked = settings.video == "encode" or settings.codec != "source"
     why = "" if copies or asked else groups.reason
     if copies:

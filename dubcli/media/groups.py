@@ -90,7 +90,8 @@ class Grouper:
         # A cut: everything stored earlier is displayed before everything stored later.
         latest = np.maximum.accumulate(times)
         earliest = np.minimum.accumulate(times[::-1])[::-1]
-        cuts = [k for k in self._entries if k == 0 or latest[k - 1] < earliest[k]]
+        clean = np.append(True, latest[:-1] < earliest[1:])
+        cuts = [k for k in self._entries if clean[k]]
         starts, keys, fixed = [], [], []
         for a, b in itertools.pairwise([*cuts, len(times)]):
             shown = times[a:b][~hidden[a:b]]
@@ -99,4 +100,5 @@ class Grouper:
             starts.append(int(np.searchsorted(pts, shown.min())))
             keys.append(int(np.searchsorted(pts, times[a])))
             fixed.append(bool(hidden[a:b].any()))
-        return Groups(starts=tuple(starts), keys=tuple(keys), fixed=tuple(fixed))
+        stops = np.setdiff1d(np.searchsorted(pts, earliest[clean]), starts)
+        return Groups(starts=tuple(starts), keys=tuple(keys), fixed=tuple(fixed), stops=tuple(stops.tolist()))

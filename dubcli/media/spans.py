@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from dubcli.artifacts.shots import Groups
+
 Span = tuple[int, int]
 
 
@@ -70,40 +72,46 @@ def subtract(span: Span, spans: Sequence[Span]) -> list[Span]:
     return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
 
 
-def grow_to_groups(
-    spans: Iterable[Span], starts: Sequence[int], keys: Sequence[int], count: int
-) -> list[Span]:
-    """Ranges widened to what must be encoded when they change: whole groups, up to the next entry point.
+def grow_to_groups(spans: Iterable[Span], groups: Groups, count: int) -> list[Span]:
+    """Ranges widened to what must be encoded: from where a copy may end to the next entry point.
 
     Args:
         spans: ranges of frames.
-        starts, keys: as in `artifacts.shots.Groups`.
+        groups: where packets can be cut.
         count: frames of the film.
     """
-    ends = [*keys[1:], count]
+    starts, stops, ends = groups.starts, groups.stops, [*groups.keys[1:], count]
     return merged(
-        (starts[bisect.bisect_right(starts, start) - 1], ends[bisect.bisect_left(starts, stop) - 1])
+        (
+            max(_last(starts, start), _last(stops, start)),
+            ends[bisect.bisect_left(starts, stop) - 1],
+        )
         for start, stop in spans
     )
 
 
-def whole_groups(
-    span: Span, starts: Sequence[int], keys: Sequence[int], fixed: Sequence[bool], count: int
-) -> list[Span]:
-    """The parts of a range that may be copied: from entry points to ends of groups.
+def whole_groups(span: Span, groups: Groups, count: int) -> list[Span]:
+    """The parts of a range that may be copied: from entry points to where a copy may end.
 
     Args:
         span: a range of frames.
-        starts, keys, fixed: as in `artifacts.shots.Groups`.
+        groups: where packets can be cut.
         count: frames of the film.
     """
-    ends = [*starts[1:], count]
+    ends = [*groups.starts[1:], count]
     out: list[Span] = []
-    for start, key, end, stuck in zip(starts, keys, ends, fixed, strict=True):
-        if stuck or key < span[0] or end > span[1]:
+    for start, key, end, stuck in zip(groups.starts, groups.keys, ends, groups.fixed, strict=True):
+        stop = end if end <= span[1] else _last(groups.stops, span[1])
+        if stuck or key < span[0] or stop <= key:
             continue
         if out and out[-1][1] == start:
-            out[-1] = (out[-1][0], end)  # the group before is copied as well
-        elif key < end:
-            out.append((key, end))
+            out[-1] = (out[-1][0], stop)  # the group before is copied as well
+        else:
+            out.append((key, stop))
     return out
+
+
+def _last(frames: Sequence[int], upto: int) -> int:
+    """The last of rising frame numbers that is not above another; 0 where there is none."""
+    place = bisect.bisect_right(frames, upto)
+    return frames[place - 1] if place else 0

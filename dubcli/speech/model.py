@@ -300,6 +300,8 @@ def _voice(x: Floats, base: Floats, person: Person, shape: Floats) -> tuple[Voic
 
 
 def _solve(x: Floats, base: Floats, y: Floats, scale: Floats, gain: float = 1.0) -> Voice:
+    from scipy.linalg import solve
+
     some = spread(len(x), _KERNEL_FRAMES)
     own = _encoded(x[some])
     kernel = _kernel(own, own, scale).astype(np.float64)
@@ -309,7 +311,8 @@ def _solve(x: Floats, base: Floats, y: Floats, scale: Floats, gain: float = 1.0)
         (predicted * observed).sum() / max((predicted**2).sum(), 1e-9), 0, 1
     )  # least squares
     rest = (y - mean - _weighted(base - mean, prior_weight))[some].astype(np.float64)
-    weight = np.linalg.solve(kernel + _NOISE * np.eye(len(some)), rest).astype(np.float32)
+    weight = solve(kernel + _NOISE * np.eye(len(some)), rest, assume_a="pos", check_finite=False)
+    weight = weight.astype(np.float32)
     return Voice(own, weight, scale, mean, np.array([prior_weight], np.float32), np.array([gain], np.float32))
 
 

@@ -64,12 +64,12 @@ def units(job: JobView) -> Iterable[Unit]:
 
 
 def _encoded(way: str, touched: list[Span], groups: Groups, count: int) -> list[Span]:
-    """Ranges of frames that must be encoded: groups with touched frames, and groups that cannot be copied."""
+    """Ranges of frames to encode: touched ones to the end of their groups, and what cannot be copied."""
     if touched and (way == "encode" or groups.reason):
         return [(0, count)]
     edges = [*groups.starts, count]
     fixed = [(edges[k], edges[k + 1]) for k, stuck in enumerate(groups.fixed) if stuck]
-    return spans.grow_to_groups([*touched, *fixed], groups.starts, groups.keys, count)
+    return spans.grow_to_groups([*touched, *fixed], groups, count)
 
 
 def run(task: Task) -> None:

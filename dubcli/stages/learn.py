@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel, TrackSpan
 
-STAGE = Stage("learn", 11, after=("cast", "align"))
+STAGE = Stage("learn", 12, after=("cast", "align"))
 
 _SHAPES = 40_000  # frames that a person's space of shapes is fitted to: half an hour of one face; set by hand
 _STYLE_TRACKS = 64  # tracks that a style is estimated from: twice the chunks of a training set; set by hand

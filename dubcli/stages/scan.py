@@ -6,7 +6,7 @@ from dubcli.artifacts.media import MediaInfo
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError
 
-STAGE = Stage("scan", version=2, after=("probe",))
+STAGE = Stage("scan", version=3, after=("probe",))
 _JUMP_SECONDS = 1  # seconds back in time, more than any reordering of pictures; set by hand
 
 
