@@ -35,13 +35,15 @@ _HOOK = (
 
 
 def prepared(film: Path, folder: Path, seconds: float, size: str, depth: int) -> Path:
-    """The film cut to a length and brought to a size and depth."""
+    """The film cut to a length and brought to a size and depth, in square pixels: its middle, undistorted."""
     if not (seconds or size or depth):
         return film
     out = folder / "film.mp4"
     given = ffmpeg.input(str(film), **({"t": seconds} if seconds else {}))
     form = "yuv420p10le" if depth == 10 else "yuv420p"
-    extra = {"s": size} if size else {}
+    box = size.replace("x", ":")
+    fill = f"scale={box}:force_original_aspect_ratio=increase,crop={box},setsar=1"
+    extra = {"vf": fill} if size else {}
     made = ffmpeg.output(
         given,
         str(out),
