@@ -55,12 +55,12 @@ fuzz: venv ## Let the command line read 1,400 mutated files of every kind
 train-test: venv ## Dub FILM with AUDIO by produb, kill its training ten times, and compare with one left alone
 	$(BIN)/python -m bench.killed $(FILM) $(AUDIO)
 
-farm-test: venv ## Install Slurm from Debian's packages (as root), and test farms with it and with fifty kills
-	@PATH=$$PATH:/usr/sbin; for program in slurmctld slurmd sbatch munged; do \
+farm-test: venv ## Install Slurm and sshfs from Debian's packages (as root), and test farms with them and fifty kills
+	@PATH=$$PATH:/usr/sbin; for program in slurmctld slurmd sbatch munged sshfs; do \
 	  command -v $$program >/dev/null || missing=yes; \
 	done; \
 	[ -z "$$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-	  slurmctld slurmd slurm-client munge
+	  slurmctld slurmd slurm-client munge sshfs openssh-sftp-server
 	DUBCLI_FARM_TEST=1 $(BIN)/python -m pytest tests/farm
 
 check: venv ## Check format, lint, types, the order of rooms, and that man pages, completion and schema are fresh

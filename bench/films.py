@@ -1,27 +1,29 @@
-"""Forty ordinary films and dubs: which are finished right, which are refused after `probe`, which are wrong.
+"""Ordinary films and dubs: which are finished right, which are refused at once, which are wrong.
 
     python -m bench.films ../shared/footage [NAME…]
 
-Each row makes a film and a dub by ffmpeg from a clip of a talking face, runs `dubcli run` on them, and reads
-the result back with PyAV: number and times of the frames, the average rate, the dub's place by correlation,
-the channels, the flags of the picture, and that pixels changed at all. Refused is right where the row says
-so: exit 3 with nothing done but `probe`. The last line counts.
+Each row of `films.yaml` makes a film and a dub by ffmpeg from a clip of a talking face, runs `dubcli run` on
+them, and reads the result back with PyAV: number and times of the frames, the average rate, the dub's place by
+correlation, the channels, the flags of the picture, and that pixels changed at all. Refused is right where the
+row says so: exit 3 with nothing done but to read the film. The last line counts.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -30,12 +32,16 @@ from dubcli.media.ffmpeg import binary
 _SECONDS = "2.4"
 _DUBCLI = "import sys; from dubcli.cli.main import main; sys.exit(main())"
 _CLIP, _SPEECH = "talk/downing_5s.mp4", "speech/fr_librivox_7s.wav"
-X264 = ["-c:v", "libx264", "-preset", "veryfast", "-g", "25", "-bf", "2"]
+_OPTIONS = {
+    "+x264": "-c:v libx264 -preset veryfast -g 25 -bf 2",
+    # NTSC DV: 4:1:1, 720x480, pixels of 8:9.
+    "+dv": "-vf scale=480:480,pad=720:480:120:0,setsar=8/9 -r 30000/1001 -c:v dvvideo -pix_fmt yuv411p -ac 2",
+}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A film, a dub, and what must come of them.
+    """A film, a dub, and what must come of them; options are as one types them.
 
     Attributes:
         film: its file name.
@@ -45,121 +51,35 @@ class Row:
         out: name of the result, "" for dubcli's own choice.
         options: more of the command line.
         before: input options of the film.
-        refused: whether `probe` must refuse it.
+        joined: output options of its second half, whose bytes are put behind the first's; "" for one film.
+        cut: bytes that are taken off its beginning and its end.
+        refused: whether `probe` or `scan` must refuse it.
         pixels: whether the picture must change: the clip's face is in it.
     """
 
     film: str
-    picture: list[str]
+    picture: str
     dub: str = "dub_fr.wav"
-    sound: list[str] = field(default_factory=list)
+    sound: str = "-ar 48000 -ac 1"
     out: str = ""
-    options: list[str] = field(default_factory=list)
-    before: list[str] = field(default_factory=list)
+    options: str = ""
+    before: str = ""
+    joined: str = ""
+    cut: tuple[int, int] = (0, 0)
     refused: bool = False
     pixels: bool = True
 
 
-DV = [
-    "-vf",
-    "scale=480:480,pad=720:480:120:0,setsar=8/9",
-    "-r",
-    "30000/1001",
-    "-c:v",
-    "dvvideo",
-    "-pix_fmt",
-    "yuv411p",
-    "-ac",
-    "2",
-]
-"""NTSC DV: 4:1:1, 720×480, pixels of 8:9."""
+def rows() -> dict[str, Row]:
+    """The rows of `films.yaml`."""
+    text = Path(__file__).with_suffix(".yaml").read_text("utf-8")
+    return {name: Row(**fields) for name, fields in yaml.safe_load(text).items()}
 
-ROWS = {
-    "mp4, 25": Row("film.mp4", X264),
-    "mp4, 23.976": Row("film.mp4", ["-r", "24000/1001", *X264]),
-    "mp4, fragmented": Row("film.mp4", [*X264, "-movflags", "frag_keyframe+empty_moov"]),
-    "ts, 29.97": Row("film.ts", ["-r", "30000/1001", *X264]),
-    "ts at the wrap": Row("film.ts", [*X264, "-output_ts_offset", "95442.2", "-muxdelay", "0"]),
-    "m2ts, ac3": Row("film.m2ts", [*X264, "-c:a", "ac3"]),
-    "vob, 23.976": Row("film.vob", ["-r", "24000/1001", "-c:v", "mpeg2video", "-b:v", "6M", "-c:a", "ac3"]),
-    "mpg, 25": Row("film.mpg", ["-c:v", "mpeg2video", "-b:v", "6M", "-bf", "2", "-c:a", "mp2"]),
-    "avi, h264 with b": Row("film.avi", [*X264, "-bf", "3", "-c:a", "mp3"]),
-    "avi, xvid": Row("film.avi", ["-c:v", "mpeg4", "-q:v", "2", "-bf", "2", "-c:a", "mp3"]),
-    "avi, mjpeg": Row("film.avi", ["-c:v", "mjpeg", "-q:v", "2", "-c:a", "pcm_s16le"]),
-    "flv": Row("film.flv", [*X264, "-ar", "44100"]),
-    "wmv": Row("film.wmv", ["-c:v", "wmv2", "-b:v", "6M", "-c:a", "wmav2"]),
-    "webm, vp9": Row(
-        "film.webm", ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "4M"]
-    ),
-    "webm, odd": Row(
-        "film.webm",
-        [
-            "-vf",
-            "scale=401:401",
-            "-c:v",
-            "libvpx-vp9",
-            "-deadline",
-            "realtime",
-            "-cpu-used",
-            "8",
-            "-b:v",
-            "4M",
-        ],
-        refused=True,
-    ),
-    "ogv": Row("film.ogv", ["-c:v", "libtheora", "-q:v", "9", "-c:a", "libvorbis"]),
-    "mkv, 29.97 to mp4": Row("film.mkv", ["-r", "30000/1001", *X264], out="out.mp4"),
-    "mp4 to mkv": Row("film.mp4", X264, out="out.mkv"),
-    "hevc 10 bits": Row("film.mkv", ["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le"]),
-    "av1": Row("film.mp4", ["-c:v", "libsvtav1", "-preset", "12"]),
-    "prores": Row("film.mov", ["-c:v", "prores_ks", "-pix_fmt", "yuv422p10le"]),
-    "prores into mp4": Row("film.mov", ["-c:v", "prores_ks"], out="out.mp4", refused=True),
-    "prores 4444 with alpha": Row(
-        "film.mov", ["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"], refused=True
-    ),
-    "mxf, dnxhd": Row(
-        "film.mxf",
-        [
-            "-vf",
-            "scale=720:720,pad=1280:720:280:0,setsar=1,fps=25",
-            "-c:v",
-            "dnxhd",
-            "-b:v",
-            "75M",
-            "-pix_fmt",
-            "yuv422p",
-            "-c:a",
-            "pcm_s24le",
-        ],
-    ),
-    "mxf, mpeg2 4:2:2": Row(
-        "film.mxf", ["-c:v", "mpeg2video", "-pix_fmt", "yuv422p", "-b:v", "20M", "-c:a", "pcm_s16le"]
-    ),
-    "dv, 4:1:1": Row(
-        "film.dv",
-        DV,
-        refused=True,
-    ),
-    "dv, 4:1:1 lossless": Row(
-        "film.dv",
-        DV,
-        out="out.mkv",
-        options=["--set", "compose.codec=ffv1"],
-    ),
-    "dvd, 16:15": Row("film.mpg", ["-vf", "scale=480:512,setsar=16/15", "-c:v", "mpeg2video", "-b:v", "6M"]),
-    "pixels 2:1": Row("film.mp4", ["-vf", "scale=256:512,setsar=2/1", *X264]),
-    "mirrored": Row("film.mp4", ["-c:v", "copy", "-c:a", "copy"], before=["-display_hflip"]),
-    "upside down, flagged": Row("film.mov", ["-c", "copy"], before=["-display_rotation", "180"]),
-    "interlaced": Row("film.ts", [*X264, "-flags", "+ildct+ilme", "-x264-params", "tff=1", "-c:a", "mp2"]),
-    "timecode, drop frame": Row("film.mov", ["-r", "30000/1001", *X264, "-timecode", "00:59:58;28"]),
-    "dub mp3 to mkv": Row("film.mp4", X264, "dub_fr.mp3", out="out.mkv"),
-    "dub ogg to mkv": Row("film.mp4", X264, "dub_fr.ogg", ["-c:a", "libvorbis", "-ac", "2"], out="out.mkv"),
-    "dub opus": Row("film.mp4", X264, "dub_fr.opus"),
-    "dub 7.1": Row("film.mp4", X264, sound=["-af", "pan=7.1|FC=c0"]),
-    "dub 9.1.6 to mp4": Row("film.mp4", X264, sound=["-af", "pan=9.1.6|FC=c0"], refused=True),
-    "dub 9.1.6 to mov": Row("film.mp4", X264, sound=["-af", "pan=9.1.6|FC=c0"], out="delivery/out.mov"),
-    "dub 24 bits, 96 kHz": Row("film.mov", X264, sound=["-ar", "96000", "-c:a", "pcm_s24le"]),
-}
+
+def _words(options: str) -> list[str]:
+    for short, long in _OPTIONS.items():
+        options = options.replace(short, long)
+    return shlex.split(options)
 
 
 def made(row: Row, footage: Path, folder: Path) -> tuple[Path, Path]:
@@ -168,8 +88,16 @@ def made(row: Row, footage: Path, folder: Path) -> tuple[Path, Path]:
     base = folder / "base.mp4"
     good = ["-c:v", "libx264", "-crf", "14", "-preset", "fast", "-g", "25", "-c:a", "aac"]
     _ffmpeg("-i", footage / _CLIP, "-t", _SECONDS, *good, base)
-    _ffmpeg(*row.before, "-i", base, *row.picture, film)
-    _ffmpeg("-i", footage / _SPEECH, "-t", "2", *(row.sound or ["-ar", "48000", "-ac", "1"]), dub)
+    half = ["-t", "1.2"] if row.joined else []
+    _ffmpeg(*_words(row.before), "-i", base, *half, *_words(row.picture), film)
+    data = film.read_bytes()
+    if row.joined:
+        later = folder / f"later{film.suffix}"
+        _ffmpeg("-ss", "1.2", "-i", base, "-output_ts_offset", "1.2", *_words(row.joined), later)
+        data += later.read_bytes()
+        later.unlink()
+    film.write_bytes(data[row.cut[0] : len(data) - row.cut[1]])
+    _ffmpeg("-i", footage / _SPEECH, "-t", "2", *_words(row.sound), dub)
     base.unlink()
     return film, dub
 
@@ -182,7 +110,7 @@ def _ffmpeg(*arguments: str | Path) -> None:
 
 def judged(row: Row, film: Path, dub: Path) -> str:
     """Run the job; "right", "refused" or what is wrong."""
-    command = [sys.executable, "-c", _DUBCLI, "run", film.name, "--audio", dub.name, *row.options]
+    command = [sys.executable, "-c", _DUBCLI, "run", film.name, "--audio", dub.name, *_words(row.options)]
     out = film.parent / row.out if row.out else None
     if out:
         command += ["-o", str(row.out)]
@@ -190,10 +118,13 @@ def judged(row: Row, film: Path, dub: Path) -> str:
     done = subprocess.run(
         command, cwd=film.parent, env=environment, capture_output=True, text=True, check=False
     )
-    worked = [path.name for path in film.parent.glob("*/refs/*") if path.name not in ("probe", "align")]
     if row.refused:
-        refused = done.returncode == 3 and not worked and len(done.stderr.strip().splitlines()[-1]) < 400
-        return "refused" if refused else f"wrong: exit {done.returncode}, after {worked}"
+        worked = {line.split("/")[0] for path in film.parent.glob("*/refs.tsv") for line in path.open()}
+        worked -= {"probe", "align"}
+        refused = done.returncode == 3 and not worked and len(done.stderr.strip().splitlines()) == 1
+        return (
+            "refused" if refused else f"wrong: exit {done.returncode}, after {sorted(worked)}: {done.stderr}"
+        )
     if done.returncode:
         return f"wrong: exit {done.returncode}: {done.stderr.strip().splitlines()[-1]}"
     found = (p for p in film.parent.iterdir() if p.suffix in (".mp4", ".mov", ".mkv"))
@@ -270,7 +201,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="words of rows; all by default")
     chosen = parser.parse_args()
     counts: dict[str, int] = {}
-    for name, row in tqdm(ROWS.items(), desc="films", disable=None):
+    for name, row in tqdm(rows().items(), desc="films", disable=None):
         if chosen.names and not any(word in name for word in chosen.names):
             continue
         with tempfile.TemporaryDirectory() as folder:

@@ -39,7 +39,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.CHECK: "a result failed its own check",
     ExitCode.STORE: "the store is damaged",
     ExitCode.LOCKED: "another run holds the job",
-    ExitCode.TEMPORARY: "temporary: GPU memory or device busy, disk full",
+    ExitCode.TEMPORARY: "temporary: GPU memory or device busy, disk full or away",
     ExitCode.INTERRUPTED: "stopped by Ctrl-C (INT); state saved",
     ExitCode.TERMINATED: "stopped by TERM; state saved",
 }
@@ -117,6 +117,10 @@ class DiskFullError(TemporaryError):
 
 class MemoryFullError(TemporaryError):
     """No more memory is given; less work at once may fit."""
+
+
+class AwayError(TemporaryError):
+    """A disk or a file server cannot be reached."""
 
 
 class StoppedError(DubError):

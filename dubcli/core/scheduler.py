@@ -28,6 +28,7 @@ from dubcli.core.signals import Stop
 from dubcli.core.store import MANIFEST, Files, remove_tree
 from dubcli.core.worker import Message, Worker
 from dubcli.errors import (
+    AwayError,
     DiskFullError,
     DubError,
     ExitCode,
@@ -336,7 +337,7 @@ class Scheduler:
 
     def _fail(self, work: _Work, error: DubError) -> None:
         self._clear(work)
-        final = error.exit_code in FATAL or isinstance(error, DiskFullError)
+        final = error.exit_code in FATAL or isinstance(error, AwayError | DiskFullError)
         if isinstance(error, MemoryFullError):
             self.pool.ran_out()
             work.batch /= 2

@@ -1,4 +1,4 @@
-"""Errors of the machine in words: libraries report in many ways that memory or disk space ran out."""
+"""Errors of the machine in words: libraries say in many ways that memory ran out, a disk is full or away."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dubcli.errors import (
+    AwayError,
     CheckError,
     DependencyError,
     DiskFullError,
@@ -27,8 +28,22 @@ if TYPE_CHECKING:
 _DISK = {errno.ENOSPC, errno.EDQUOT}
 # A process or a thread that cannot be started for lack of memory is reported as "try again".
 _MEMORY = {errno.ENOMEM, errno.EAGAIN}
+# A disk that was unplugged, a file server that does not answer or has lost what was open.
+_AWAY = {
+    errno.EIO,
+    errno.ENODEV,
+    errno.ENXIO,
+    errno.ENOTCONN,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.ECONNABORTED,
+    errno.ECONNRESET,
+}
 # Errors from C++ and Rust name their cause only in their text.
 _DISK_WORDS = ("no space left on device", "disk quota exceeded", "(os error 28)", "(os error 122)")
+_AWAY_WORDS = ("transport endpoint is not connected", "stale file handle", "(os error 107)", "(os error 116)")
 _MEMORY_WORDS = (
     "can't start new thread",
     "cannot allocate memory",
@@ -54,15 +69,17 @@ def shortage(error: BaseException, where: str = "") -> TemporaryError | None:
         where: the file or folder that was written to, where the error does not name one.
     """
     for one in _chain(error):
-        if isinstance(one, DiskFullError | MemoryFullError):
+        if isinstance(one, DiskFullError | MemoryFullError | AwayError):
             return one
-        # FFmpeg's "try again" is part of how it decodes.
+        # FFmpeg's "try again" is part of how it decodes, its "input/output error" often a file cut short.
         number = None if type(one).__module__.startswith("av.") else getattr(one, "errno", None)
         # The text of dubcli's other errors may contain a file name with these words.
         ours = isinstance(one, DubError) and not isinstance(one, CheckError | DependencyError | EngineError)
         words = "" if ours else str(one)
         if number in _DISK or _contains_any(words, _DISK_WORDS):
             return disk_full(str(getattr(one, "filename", None) or where))
+        if number in _AWAY or _contains_any(words, _AWAY_WORDS):
+            return away(str(getattr(one, "filename", None) or where), getattr(one, "strerror", None) or words)
         if type(one).__name__ == "OutOfMemoryError":
             return device_full(words)
         if isinstance(one, MemoryError) or number in _MEMORY or _contains_any(words, _MEMORY_WORDS):
@@ -74,6 +91,8 @@ def shortage_in_text(text: str, where: str = "") -> TemporaryError | None:
     """The shortage that the end of a process's log reports, None where it reports none."""
     if _contains_any(text, _DISK_WORDS):
         return disk_full(where)
+    if _contains_any(text, _AWAY_WORDS):
+        return away(where, next(word for word in _AWAY_WORDS if word in text.lower()))
     return memory_full() if _contains_any(text, _MEMORY_WORDS) else None
 
 
@@ -95,6 +114,14 @@ def disk_full(where: str) -> DiskFullError:
     return DiskFullError(
         f"the disk is full{place}; free some space, or name a store elsewhere with --store DIR, "
         "and type the same again"
+    )
+
+
+def away(where: str, reason: str) -> AwayError:
+    """The error for a disk or a file server that cannot be reached."""
+    return AwayError(
+        f"{where or 'a folder'} cannot be reached ({reason.lower()}); what is done is kept: see to its disk "
+        "or file server, and type the same again"
     )
 
 

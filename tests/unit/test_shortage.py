@@ -7,6 +7,7 @@ import resource
 import signal
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from dubcli.cli import failures
 from dubcli.core.shortage import by_signal, shortage, shortage_in_text
 from dubcli.core.worker import explain
 from dubcli.errors import (
+    AwayError,
     ConfigError,
     DiskFullError,
     EngineError,
@@ -83,6 +85,30 @@ def test_disk(error: BaseException) -> None:
 @pytest.mark.parametrize(
     "error",
     [
+        OSError(errno.ENOTCONN, "Transport endpoint is not connected", "/net/x"),
+        OSError(errno.ESTALE, "Stale file handle", "/net/x"),
+        OSError(errno.EIO, "Input/output error", "/net/x"),
+        RuntimeError("/net/x: Transport endpoint is not connected (os error 107)"),
+        caused(OSError(errno.ETIMEDOUT, "Connection timed out"), MediaError("/net/x cannot be read")),
+    ],
+)
+def test_a_disk_that_is_away(error: BaseException) -> None:
+    told = explain(error, Path("/net/tmp/x"), engine=False)
+    assert isinstance(told, AwayError)
+    assert str(told).startswith("/net")
+    assert failures.explain(error)[0] == ExitCode.TEMPORARY
+
+
+def test_ffmpegs_input_error_is_a_file_cut_short() -> None:
+    cut = caused(
+        av.error.OSError(errno.EIO, "Input/output error", "film.avi"), MediaError("film.avi is cut short")
+    )
+    assert shortage(cut) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
         ValueError("tensor of shape (0,)"),
         FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"),
         MediaError("cannot read out of memory.mp4"),
@@ -94,7 +120,7 @@ def test_other_errors_are_no_shortage(error: BaseException) -> None:
 
 
 def test_shortages_cross_a_process_border() -> None:
-    for error in (DiskFullError("x"), MemoryFullError("x")):
+    for error in (AwayError("x"), DiskFullError("x"), MemoryFullError("x")):
         assert by_code(int(error.exit_code), type(error).__name__) is type(error)
     assert by_code(7, "NoSuchError") is EngineError
 
@@ -102,6 +128,7 @@ def test_shortages_cross_a_process_border() -> None:
 def test_last_words() -> None:
     assert isinstance(shortage_in_text("terminate called: std::bad_alloc\n"), MemoryFullError)
     assert isinstance(shortage_in_text("write: No space left on device"), DiskFullError)
+    assert isinstance(shortage_in_text("OSError: [Errno 116] Stale file handle: '/x'"), AwayError)
     assert shortage_in_text("Segmentation fault") is None
 
 
