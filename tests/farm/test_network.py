@@ -38,9 +38,11 @@ class Mount:
         path.mkdir()
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            server = subprocess.Popen([SERVER], stdin=ours, stdout=ours)
+            server = subprocess.Popen([SERVER], stdin=ours.fileno(), stdout=ours.fileno())
             words = ["sshfs", "-f", f":{served}", str(path), "-o", "passive"]
-            client = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL)
+            client = subprocess.Popen(
+                words, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL
+            )
         made = cls(path, server, client)
         for _ in range(100):
             if os.path.ismount(path):
