@@ -4,8 +4,8 @@
 
 Each row of `films.yaml` makes a film and a dub by ffmpeg from a clip of a talking face, runs `dubcli run`
 on them, and reads the result back with PyAV: number and times of the frames, the average rate, the dub's
-place by correlation, the channels, the flags of the picture, and that pixels changed at all. Refused is right where
-the row says so: exit 3 with nothing done but to read the film. The last line counts.
+place by correlation, the channels, the flags of the picture, and that pixels changed at all. Refused is right
+where the row says so: exit 3 with nothing done but to read the film. The last line counts.
 """
 
 from __future__ import annotations
