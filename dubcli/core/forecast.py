@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from dubcli import stages
@@ -85,12 +85,12 @@ class _Part:
         stage: its name.
         whole: worker-seconds that `SECONDS` expects of all its units.
         size: bytes that `BYTES` expects of them.
-        frames: of the film.
-        shots: frames of each of its shots, as far as they were tracked.
         share: part of it that must run, and is not found done, 0–1.
         units: how many it has; None until it is planned.
         run: how many of them must run.
-        costs: of those that have ended.
+        cost: of those.
+        ended: how many of those have ended.
+        paid: cost of those that have ended.
         spent: worker-seconds that these took.
         closed: nothing more of it will run.
     """
@@ -98,28 +98,21 @@ class _Part:
     stage: str
     whole: float
     size: float
-    frames: int
-    shots: list[float]
     share: float
     units: int | None = None
     run: int = 0
-    costs: list[float] = field(default_factory=list)
+    cost: float = 0.0
+    ended: int = 0
+    paid: float = 0.0
     spent: float = 0.0
     closed: bool = False
 
     @property
     def done(self) -> float:
         """Part of it that has ended, 0–1: by cost, since the longest shots come first."""
-        waiting = self.run - len(self.costs)
-        if not self.costs or waiting <= 0:
-            return float(bool(self.costs))
-        ended = sum(self.costs)
-        rest = waiting * min(self.costs)
-        if self.stage == "track" and self.run == self.units:
-            rest = min(rest, max(self.frames - ended, 0.0))
-        elif shorter := sorted(self.shots)[: -len(self.costs)]:
-            rest = min(rest, waiting * sum(shorter) / len(shorter))
-        return ended / (ended + rest) if ended else len(self.costs) / self.run
+        if self.ended >= self.run:
+            return float(bool(self.ended))
+        return self.paid / self.cost if self.cost else self.ended / self.run
 
     @property
     def seconds(self) -> float:
@@ -131,7 +124,7 @@ class _Part:
         """How many times longer than expected it took; None while that is not known."""
         if self.units == 0:
             return 0.0
-        ended = bool(self.run) and len(self.costs) >= self.run
+        ended = bool(self.run) and self.ended >= self.run
         return self.spent / self.seconds if ended and self.seconds else None
 
 
@@ -160,7 +153,6 @@ class Forecast:
         self._films = [(entry.film, entry.preset) for entry in entries]
         self._frames = {film: length.frames for film, length in lengths.items()}
         self._shots: dict[Path, int] = {}
-        self._lengths: dict[Path, list[float]] = {film: [] for film in lengths}
         self._parts: list[dict[str, _Part]] = []
         self._sizes: dict[str, float] = defaultdict(float)
         self._counted: set[str] = set()
@@ -170,8 +162,7 @@ class Forecast:
             length = lengths[entry.film]
             first = (entry.film, entry.preset) not in known
             known.add((entry.film, entry.preset))
-            shots = self._lengths[entry.film]
-            self._parts.append({name: _part(name, length, shots, first) for name in stages.ORDER})
+            self._parts.append({name: _part(name, length, first) for name in stages.ORDER})
             for stage, seconds in trains.items() if first else ():
                 self._parts[-1][stage].whole = seconds
         self._outputs = BYTES["remux"][2] * sum(lengths[entry.film].size for entry in entries)
@@ -187,15 +178,14 @@ class Forecast:
             case "stage.plan" if part:
                 part.units, part.run = event["units"], event["run"]
                 part.share = part.run / part.units if part.units else 0.0
-                part.costs, part.spent, part.closed = [], 0.0, not part.run
+                part.cost, part.ended, part.paid, part.spent = event["cost"], 0, 0.0, 0.0
+                part.closed = not part.run
                 if part.stage == "track":
                     self._shots[self._films[number][0]] = event["units"]
             case "unit.done" if part and part.run:
                 part.spent += event["seconds"]
-                part.costs.append(event.get("cost", 1.0))
-                if part.stage == "track":
-                    self._lengths[self._films[number][0]].append(part.costs[-1])
-                part.closed = len(part.costs) >= part.run
+                part.ended, part.paid = part.ended + 1, part.paid + event["cost"]
+                part.closed = part.ended >= part.run
             case "exit":  # what did not run was not needed, or will not be, since the job failed
                 self._ended.add(number)
                 for one in self._parts[number].values():
@@ -285,7 +275,7 @@ class Forecast:
         return known
 
 
-def _part(name: str, length: Length, shots: list[float], first: bool) -> _Part:
+def _part(name: str, length: Length, first: bool) -> _Part:
     once, frame, pixels = SECONDS[name]
     seconds = once + length.frames * (frame + pixels * length.megapixels)
     by_frame, bound, by_byte = BYTES.get(name, (20.0, 0.0, 0.0))
@@ -294,4 +284,4 @@ def _part(name: str, length: Length, shots: list[float], first: bool) -> _Part:
     if name == "gallery":
         size = min(size, GALLERY_BYTES)
     share = 1.0 if first else 1.0 - FOUND.get(name, 0.0)
-    return _Part(name, seconds, size, length.frames, shots, share)
+    return _Part(name, seconds, size, share)

@@ -18,6 +18,7 @@ import dubcli
 from dubcli import stages
 from dubcli.core import consent, gpu, keys, plan, scratch, sources, training
 from dubcli.core.events import Events
+from dubcli.core.failures import Failures, is_fatal, shot_of
 from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, Unit
@@ -28,19 +29,13 @@ from dubcli.core.signals import Stop
 from dubcli.core.store import MANIFEST, Files, remove_tree
 from dubcli.core.worker import Message, Worker
 from dubcli.errors import (
-    AwayError,
-    DiskFullError,
     DubError,
-    ExitCode,
     MemoryFullError,
-    PartialError,
     StoppedError,
     UsageError,
     by_code,
 )
 
-FATAL = {ExitCode.USAGE, ExitCode.MEDIA, ExitCode.CONFIG, ExitCode.DEPENDENCY, ExitCode.STORE}
-"""Failures that a retry would only repeat."""
 WAITING_SECONDS = 60.0
 """How often it is said that a run waits for the GPU; set by hand."""
 
@@ -71,7 +66,7 @@ class Scheduler:
         self.planned: dict[str, int] = {}
         self.queue: list[_Work] = []
         self.hands: dict[Worker, _Work] = {}
-        self.failed: dict[str, DubError] = {}
+        self.failures = Failures(self.view, job.settings.run.fallback == "original")
         self.fatal: DubError | None = None
         self.ran = 0
         self.left_out: dict[str, list[Row]] = {}
@@ -109,7 +104,7 @@ class Scheduler:
             raise self.fatal
         if stop.signum:
             raise StoppedError(stop.signum)
-        if self.failed or (self.selection.stage == stages.ORDER[-1] and self.view.failures):
+        if self.failures.errors or (self.selection.stage == stages.ORDER[-1] and self.view.failures):
             self._raise_failures()
         if self.selection.stage and self.selection.stage not in self.planned:
             waits = sorted(self.left_out, key=stages.ORDER.index)
@@ -145,11 +140,13 @@ class Scheduler:
                     self._record(row.unit, row.artifact, cached=True)
                 elif not row.chosen:
                     self._leave_out(row, row.unit)
-                elif not self._is_abandoned(row.unit):
+                elif not self.failures.abandons(row.unit):
                     self.planned[name] += 1
                     self.queue.append(_Work(row, row.unit))
             self.queue.sort(key=lambda work: (stages.ORDER.index(work.unit.stage.name), -work.unit.cost))
-            self.events("stage.plan", stage=name, units=len(found), run=self.planned[name], **seconds)
+            cost = sum(work.unit.cost for work in self.queue if work.unit.stage.name == name)
+            run = self.planned[name]
+            self.events("stage.plan", stage=name, units=len(found), run=run, cost=round(cost, 3), **seconds)
             if not self.planned[name]:
                 self.events("stage.done", stage=name)
 
@@ -182,7 +179,7 @@ class Scheduler:
     def _leave_out(self, row: Row, unit: Unit) -> None:
         """Leave a unit to another run; where one failed and may fall back, its shot stays as it was."""
         failure = self.job.failure(unit.id)
-        if failure and self._fall_back and self._shot(unit):
+        if failure and self.failures.fall_back and shot_of(unit):
             self.view.failures[unit.id] = str(failure.get("error", ""))
         else:
             self.left_out.setdefault(unit.stage.name, []).append(row)
@@ -195,7 +192,7 @@ class Scheduler:
             after = stages.module(name).STAGE.after
             if any(self.planned.get(stage, 1) or stage in self.left_out for stage in after):
                 continue
-            if name == "remux" and self.failed and not self._fall_back:
+            if name == "remux" and self.failures.errors and not self.failures.fall_back:
                 continue
             yield name
 
@@ -337,7 +334,7 @@ class Scheduler:
 
     def _fail(self, work: _Work, error: DubError) -> None:
         self._clear(work)
-        final = error.exit_code in FATAL or isinstance(error, AwayError | DiskFullError)
+        final = is_fatal(error)
         if isinstance(error, MemoryFullError):
             self.pool.ran_out()
             work.batch /= 2
@@ -351,47 +348,18 @@ class Scheduler:
         )
         self.events("unit.failed", **_event_fields(work.unit), code=int(error.exit_code), text=str(error))
         told = type(error)(str(error) if final else text)
-        if final or not self._shot(work.unit):
+        if final or not shot_of(work.unit):
             self.fatal = told
             return
-        self.failed[work.unit.id] = told
-        self.view.failures[work.unit.id] = str(error)
+        self.failures.add(work.unit, told, str(error))
         self._count_down(work.unit)
 
     def _raise_failures(self) -> None:
         """The exit code of a run some of whose shots failed."""
-        if self.selection.shared and self._fall_back and self.selection.stage != stages.ORDER[-1]:
+        if self.selection.shared and self.failures.fall_back and self.selection.stage != stages.ORDER[-1]:
             self._notice("failed shots keep the original picture; the report, which comes last, ends with 6")
-            return
-        unit_id, text = next(iter(self.view.failures.items()))
-        first = self.failed.get(unit_id) or text
-        stage_name = unit_id.split("/")[0]
-        if isinstance(first, DubError) and not self.view.artifacts.get(stage_name) and not self._fall_back:
-            raise first
-        muxed = bool(self.view.artifacts.get("remux"))
-        end = (
-            "they show the original picture"
-            if muxed
-            else "type the same to try them again, or add --fallback original"
-        )
-        raise PartialError(f"{len(self._failed_shots())} of the shots failed ({first}); {end}")
-
-    def _is_abandoned(self, unit: Unit) -> bool:
-        """Whether a unit's shot failed upstream, so that it need not run."""
-        return not self._fall_back and self._shot(unit) in self._failed_shots()
-
-    def _failed_shots(self) -> set[str]:
-        return {unit_id.split("/")[1].split(".")[0] for unit_id in self.view.failures}
-
-    @staticmethod
-    def _shot(unit: Unit) -> str:
-        """The shot a unit belongs to, "" for units of the whole film."""
-        shot = unit.name.split(".")[0]
-        return shot if shot.isdigit() else ""
-
-    @property
-    def _fall_back(self) -> bool:
-        return self.job.settings.run.fallback == "original"
+        else:
+            raise self.failures.error()
 
     @staticmethod
     def _clear(work: _Work) -> None:
@@ -417,5 +385,5 @@ def logs(job: Job, selection: Selection) -> Path:
 
 def _event_fields(unit: Unit) -> dict[str, Any]:
     """The fields by which events name a unit."""
-    shot = Scheduler._shot(unit)
+    shot = shot_of(unit)
     return {"stage": unit.stage.name, "unit": unit.name, **({"shot": shot} if shot else {})}

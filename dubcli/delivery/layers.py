@@ -135,7 +135,7 @@ def _movements(
 
     It gives None for frames without a motion: those that a compositor has added.
     """
-    from dubcli.engines.lips.exemplar import canonical_meshes
+    from dubcli.engines.lips.meshes import canonical_meshes
     from dubcli.face import pose
 
     rows = motions.Motion.load(face.motion.path)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dubcli.artifacts import gallery as footage
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.engines import registry
-from dubcli.engines.lips import LipWork, TrainWork, exemplar
+from dubcli.engines.lips import LipWork, TrainWork, exemplar, meshes
 from dubcli.engines.lips.produb import adapters, batches, checkpoint, engine, losses, pairs, training, view
 from dubcli.engines.lips.produb.network import Network
 from dubcli.errors import CheckError, DependencyError, EngineError, MemoryFullError
@@ -129,7 +129,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def looks(face: Face, source: NDArray[np.uint8], mesh: NDArray[np.float32]) -> view.Seen:
     """What the network sees of a picture with that mesh, drawn from two rows of the footage."""
     rows = footage.load(face.gallery)
-    references, still = pairs.faces(rows, *exemplar.smoothed_runs(rows), 3, [9, 20])
+    references, still = pairs.faces(rows, *meshes.smoothed_runs(rows), 3, [9, 20])
     fitted = pose.canonical_transform(mesh[None], rows.head)
     return view.seen(source, mesh[:, :2], mesh[:, 2], references, still, rows.head, fitted, 64)
 
@@ -225,8 +225,8 @@ def test_training_and_rendering_see_a_frame_alike(face: Face, film: tuple[Path, 
             {"p01": face.gallery}, pairs.fingerprint({"p01": face.gallery}), 64, film[1], lambda a, b: None
         ),
     )
-    meshes, head_pose = exemplar.smoothed_runs(rows)
-    own = pose.to_canonical(meshes, head_pose)[:, MOUTH]
+    steady, head_pose = meshes.smoothed_runs(rows)
+    own = pose.to_canonical(steady, head_pose)[:, MOUTH]
     filmed = FaceTrack(
         rows.frames, np.array(rows.mesh), rows.pose, head_pose.scale.astype(np.float32), rows.sharp,
         np.zeros(len(rows), np.float32), np.zeros(len(rows), np.uint8), face.rest.thumbs,

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dubcli.artifacts.gallery import Gallery, joined, load
-from dubcli.artifacts.tracks import FaceTrack
-from dubcli.engines.lips import LipWork, render, retrieval
+from dubcli.engines.lips import LipWork, meshes, render, retrieval
 from dubcli.face import mask, occlusion, pose, warp
 from dubcli.face import mesh as regions
 from dubcli.face.gallery import build, cut, usable
-from dubcli.face.smooth import quadratic, smoothstep
+from dubcli.face.smooth import smoothstep
 from dubcli.media import ahead, spans
 from dubcli.media.patches import Patch
 
@@ -201,7 +200,8 @@ class Plan:
 
     def __init__(self, work: LipWork, gallery: Gallery) -> None:
         self.work, self.gallery = work, gallery
-        head_pose, source, canonical = canonical_meshes(work.track, work.frames, work.shape, gallery.head)
+        found = meshes.canonical_meshes(work.track, work.frames, work.shape, gallery.head)
+        head_pose, source, canonical = found
         self.mesh = pose.from_canonical(source, head_pose)
         wanted = pose.from_canonical(canonical, head_pose)
         self.target, self.depth = wanted[:, :, :2], wanted[:, :, 2]
@@ -211,14 +211,14 @@ class Plan:
         self.active, self.edited = work.weight > 0, None
         if work.found is not None:
             shape, weight = work.found
-            self.unedited_row, self.found = NO_ROW, _reached(source, shape)
+            self.unedited_row, self.found = NO_ROW, meshes.reached(source, shape)
             self.found_active = weight > 0
             self.active |= self.found_active
             changed = (work.shape != shape).any(axis=(1, 2)) | (work.weight != weight)
             self.edited = ndimage.maximum_filter1d(changed, 2 * _EDIT_REACH + 1, mode="constant")
         self.appearance = occlusion.fit(gallery.texture)
         self.count = int((work.weight > 0).sum())
-        self.gallery_mesh, self.gallery_pose = smoothed_runs(gallery)
+        self.gallery_mesh, self.gallery_pose = meshes.smoothed_runs(gallery)
         self.gallery_size = self.gallery_pose.scale
         self.size, self.origin = self._boxes()
 
@@ -240,13 +240,13 @@ class Plan:
 
     def faces(self, start: int, pictures: list[NDArray[Any]]) -> tuple[list[render.Face], NDArray[np.uint8]]:
         """The faces to change from frame `start` on, and their textures."""
-        meshes = self.mesh[start : start + len(pictures)].copy()
-        meshes[..., :2] -= self.origin[start : start + len(pictures), None]
-        flat = np.stack([occlusion.unwrapped(p, m) for p, m in zip(pictures, meshes, strict=True)])
+        own = self.mesh[start : start + len(pictures)].copy()
+        own[..., :2] -= self.origin[start : start + len(pictures), None]
+        flat = np.stack([occlusion.unwrapped(p, m) for p, m in zip(pictures, own, strict=True)])
         masks = np.stack([occlusion.estimate(texture, self.appearance) for texture in flat])
         masks = ndimage.median_filter(masks, (_OCCLUSION_FRAMES, 1, 1), mode="nearest")
         return [
-            render.Face(p, m, c if c.any() else None) for p, m, c in zip(pictures, meshes, masks, strict=True)
+            render.Face(p, m, c if c.any() else None) for p, m, c in zip(pictures, own, masks, strict=True)
         ], flat
 
     def choose(
@@ -307,7 +307,7 @@ class Plan:
 
     def footage(self, row: int) -> render.Face:
         """Reference frame of that row, in pixels of its crop."""
-        return face_of(self.gallery, self.gallery_mesh, row)
+        return meshes.face_of(self.gallery, self.gallery_mesh, row)
 
     def finish(self, frame: Rendered, picture: NDArray[np.float32]) -> Patch:
         """The patch of a frame in the film's own depth, whose mask is 0 outside the picture."""
@@ -336,69 +336,10 @@ class Plan:
         return (width, height), origin
 
 
-def canonical_meshes(
-    track: FaceTrack, frames: NDArray[np.int32], shape: Floats, head: Floats
-) -> tuple[pose.Transform, NDArray[np.float32], NDArray[np.float32]]:
-    """Head poses of frames (T,) of a track, and canonical meshes (T, 478, 3): the source's and the target's.
-
-    The source's is without jitter; the target's has mouth shapes (T, P, 3). `head` is that of the gallery.
-    """
-    rows = frames - track.frames[0]
-    head_pose = pose.canonical_transform(track.mesh, head, _SMOOTHING)[rows]
-    source = smoothed(pose.to_canonical(track.mesh[rows], head_pose), _SMOOTHING)
-    target = source.copy()
-    target[:, _MOUTH] = _reached(source, shape)
-    return head_pose, source, target
-
-
-def _reached(source: Floats, shape: Floats) -> NDArray[np.float32]:
-    """Mouths (T, P, 3) moved from the source (T, 478, 3) by the share that each point may move."""
-    mouth = source[:, _MOUTH]
-    return np.asarray(mouth + _reach()[:, None] * (shape - mouth), np.float32)
-
-
-def smoothed(shapes: Floats, frames: float) -> NDArray[np.float32]:
-    """Points (T, N, 3) without the jitter of the mesh: zero-phase local quadratic smoothing over frames."""
-    reach = int(np.ceil(3 * frames))
-    kernel = quadratic(frames, reach)
-    return np.asarray(ndimage.correlate1d(np.asarray(shapes, np.float32), kernel, axis=0, mode="nearest"))
-
-
-def smoothed_runs(gallery: Gallery) -> tuple[NDArray[np.float32], pose.Transform]:
-    """Meshes of the gallery without jitter, (N, 478, 3), and the head poses (N) that they have."""
-    mesh = np.array(gallery.mesh)
-    scale, rotation, shift = np.zeros(len(mesh)), np.zeros((len(mesh), 3, 3)), np.zeros((len(mesh), 3))
-    for number in np.unique(gallery.run):
-        rows = np.flatnonzero(gallery.run == number)
-        head_pose = pose.canonical_transform(mesh[rows], gallery.head, _SMOOTHING)
-        mesh[rows] = pose.from_canonical(
-            smoothed(pose.to_canonical(mesh[rows], head_pose), _SMOOTHING), head_pose
-        )
-        scale[rows], rotation[rows], shift[rows] = head_pose.scale, head_pose.rotation, head_pose.shift
-    return mesh, pose.Transform(scale, rotation, shift)
-
-
-def face_of(gallery: Gallery, mesh: Floats, row: int) -> render.Face:
-    """Reference frame of a row, in pixels of its crop; `mesh` (N, 478, 3) is that of `smoothed_runs`."""
-    occluded = gallery.occlusion[row]
-    return render.Face(
-        gallery.crop[row],
-        mesh[row] - (*gallery.origin[row], 0),
-        _UNIT * occluded if occluded.any() else None,
-    )
-
-
-@lru_cache(maxsize=1)
-def _reach() -> NDArray[np.float32]:
-    """Share (P,) of the target movement that each mouth point makes: falls towards the ears."""
-    side = np.abs(regions.head()[_MOUTH, 0])
-    return 1 - smoothstep((side - 0.42) / (0.65 - 0.42))
-
-
 @lru_cache(maxsize=1)
 def _span() -> NDArray[np.int64]:
     """Nodes of the lattice that can move, or that share a triangle with one that can, or bound the mask."""
-    free = {m for m, r in zip(_MOUTH, _reach(), strict=True) if r > 0}
+    free = {m for m, r in zip(_MOUTH, meshes.reach(), strict=True) if r > 0}
     free |= {regions.POINTS + j for j, point in enumerate(regions.JAW) if point in free}
     near = {int(n) for t in warp.lattice().triangles for n in t if free & set(map(int, t))}
     return np.array(sorted(near | set(mask.EDGE)))

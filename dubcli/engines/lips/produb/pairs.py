@@ -18,7 +18,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from dubcli.artifacts.gallery import Gallery, load
-from dubcli.engines.lips import exemplar, render, retrieval
+from dubcli.engines.lips import exemplar, meshes, render, retrieval
 from dubcli.engines.lips.produb import view
 from dubcli.engines.lips.produb.forecast import MOST_FRAMES, ROUNDS
 from dubcli.face import mesh as regions
@@ -111,7 +111,7 @@ def build(
     }
     at = 0
     for number, (gallery, plan) in enumerate(zip(people, plans, strict=True)):
-        smoothed, stock = exemplar.smoothed_runs(gallery), bank(gallery)
+        smoothed, stock = meshes.smoothed_runs(gallery), bank(gallery)
         for rows, chosen, held in plan:
             first = at
             for pair in _drawn(gallery, smoothed, stock, rows, chosen, size):
@@ -189,7 +189,7 @@ def faces(
 
     Args:
         gallery: the footage.
-        mesh: (N, 478, 3) and `head_pose` (N), as `exemplar.smoothed_runs` gives them.
+        mesh: (N, 478, 3) and `head_pose` (N), as `meshes.smoothed_runs` gives them.
         chosen: row that `exemplar` chose.
         borrow: rows of `borrowed`.
     """
@@ -197,13 +197,13 @@ def faces(
     def placed(row: int) -> pose.Transform:
         return inside(head_pose[np.array([row])], gallery.origin[row])
 
-    warped = [exemplar.face_of(gallery, mesh, row) for row in (chosen, *borrow[:WARPED])]
-    return warped, [(exemplar.face_of(gallery, mesh, row), placed(row)) for row in borrow[:STILL]]
+    warped = [meshes.face_of(gallery, mesh, row) for row in (chosen, *borrow[:WARPED])]
+    return warped, [(meshes.face_of(gallery, mesh, row), placed(row)) for row in borrow[:STILL]]
 
 
 def paths(gallery: Gallery) -> list[tuple[NDArray[np.int64], NDArray[np.int64], bool]]:
     """Stretches of consecutive rows of a gallery, rows that each is drawn from, and whether held out."""
-    _, head_pose = exemplar.smoothed_runs(gallery)
+    _, head_pose = meshes.smoothed_runs(gallery)
     light, size = occlusion.light(gallery.texture), head_pose.scale
     found = []
     kept = round((1 - _HELD_SHARE) * len(gallery))
@@ -246,7 +246,7 @@ def _drawn(
     steady = exemplar.Steady()
 
     def one(row: int, other: int) -> tuple[render.Layers, view.Seen, pose.Transform, render.Face]:
-        face = exemplar.face_of(gallery, mesh, row)
+        face = meshes.face_of(gallery, mesh, row)
         here = inside(head_pose[np.array([row])], gallery.origin[row])
         borrow = borrowed(gallery, stock, int(gallery.frames[row]), other)
         references, still = faces(gallery, mesh, head_pose, other, borrow)
