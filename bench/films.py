@@ -121,7 +121,7 @@ def judged(row: Row, film: Path, dub: Path) -> str:
     if row.refused:
         worked = {line.split("/")[0] for path in film.parent.glob("*/refs.tsv") for line in path.open()}
         worked -= {"probe", "align"}
-        refused = done.returncode == 3 and not worked and len(done.stderr.strip().splitlines()) == 1
+        refused = done.returncode == 3 and not worked and done.stderr.count(": error: ") == 1
         return (
             "refused" if refused else f"wrong: exit {done.returncode}, after {sorted(worked)}: {done.stderr}"
         )

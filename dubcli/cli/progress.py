@@ -240,7 +240,8 @@ def describe(event: Event) -> str | None:
         case "unit.retry":
             return f"{name} again (attempt {event['attempt']}): {event['text']}"
         case "unit.failed":
-            return f"{name} failed: {event['text']}"
+            # What ends the run is told at its end.
+            return f"{name} failed" if event.get("fatal") else f"{name} failed: {event['text']}"
         case "warning":
             return f"{name} warning: {event['text']}"
         case "notice":

@@ -342,16 +342,15 @@ class Scheduler:
             self.events("unit.retry", **_event_fields(work.unit), attempt=work.attempt + 1, text=str(error))
             self.queue.insert(0, work)
             return
-        text = f"{work.unit.id}: {error}"
-        self.job.set_failure(
-            work.unit.id, {"code": int(error.exit_code), "error": str(error), "attempts": work.attempt}
-        )
-        self.events("unit.failed", **_event_fields(work.unit), code=int(error.exit_code), text=str(error))
-        told = type(error)(str(error) if final else text)
-        if final or not shot_of(work.unit):
+        fatal = final or not shot_of(work.unit)
+        code, text = int(error.exit_code), str(error)
+        self.job.set_failure(work.unit.id, {"code": code, "error": text, "attempts": work.attempt})
+        self.events("unit.failed", **_event_fields(work.unit), code=code, text=text, fatal=fatal)
+        told = type(error)(text if final else f"{work.unit.id}: {error}")
+        if fatal:
             self.fatal = told
             return
-        self.failures.add(work.unit, told, str(error))
+        self.failures.add(work.unit, told, text)
         self._count_down(work.unit)
 
     def _raise_failures(self) -> None:

@@ -24,7 +24,9 @@ def story(listener: object) -> None:
     events("unit.start", stage="track", unit="00000000", shot="00000000", reasons=["new"], cost=10)
     events("progress", stage="track", unit="00000000", shot="00000000", done=5, total=10)
     events("unit.done", stage="track", unit="00000000", shot="00000000", seconds=1.25, cost=10)
-    events("unit.failed", stage="track", unit="00000010", shot="00000010", code=7, text="it broke")
+    events(
+        "unit.failed", stage="track", unit="00000010", shot="00000010", code=7, text="it broke", fatal=False
+    )
     events("run.stop", units=1, seconds=2.0)
     events("exit", code=6)
 
@@ -38,6 +40,13 @@ def test_plain_lines_name_every_finished_shot() -> None:
     assert lines[0].endswith("track 00000000 done in 1.2 s")
     assert lines[1].startswith("[100 %")
     assert lines[1].endswith("track 00000010 failed: it broke")
+
+
+def test_what_ends_the_run_is_told_once() -> None:
+    """The command's last line says it; older jobs' events do not know of it."""
+    failed: dict[str, object] = {"type": "unit.failed", "stage": "probe", "unit": "film", "text": "it broke"}
+    assert progress.describe({**failed, "fatal": True}) == "probe film failed"
+    assert progress.describe(failed) == "probe film failed: it broke"
 
 
 def test_openjd_agents_get_percent_and_status() -> None:
