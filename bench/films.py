@@ -205,8 +205,10 @@ def main() -> None:
         if chosen.names and not any(word in name for word in chosen.names):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            film, dub = made(row, chosen.footage.resolve(), Path(folder))
-            verdict = judged(row, film, dub)
+            try:
+                verdict = judged(row, *made(row, chosen.footage.resolve(), Path(folder)))
+            except subprocess.CalledProcessError:
+                verdict = "cannot be made by this ffmpeg"
         counts[verdict.split(":")[0]] = counts.get(verdict.split(":")[0], 0) + 1
         with tqdm.external_write_mode():
             print(f"{name:24} {verdict}", flush=True)
