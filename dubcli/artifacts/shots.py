@@ -70,6 +70,7 @@ class Groups(Document):
         stops: frames within groups at which a copy may end: every packet stored earlier is shown earlier, so
             none of those needs a later one. Rising.
         reason: why nothing can be copied, "" where something can.
+        damaged: whether packets or frames of the film are damaged.
     """
 
     FILE: ClassVar[str] = "groups.json"
@@ -79,6 +80,7 @@ class Groups(Document):
     fixed: tuple[bool, ...] = (False,)
     stops: tuple[int, ...] = ()
     reason: str = ""
+    damaged: bool = False
 
 
 @dataclass(frozen=True)

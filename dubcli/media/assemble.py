@@ -128,6 +128,7 @@ def _assemble(
         left_out = [*left_out, *(f"{name} of pictures encoded anew" for name in original.video.dynamic)]
     for line in left_out:
         target.warn(f"left out: {line}")
-    verify.film(target.path, original.video, original.pts + original.time_shift, digest, copies, report)
+    shown, careful = original.pts + original.time_shift, source.groups.damaged
+    verify.film(target.path, original.video, shown, digest, copies, report, careful=careful)
     copied = sum(stop - start for start, stop in copies)
     return Remuxed(encoded=len(original.pts) - copied, copied=copied, why=why, left_out=tuple(left_out))

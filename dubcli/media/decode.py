@@ -154,21 +154,22 @@ def _frames(
         return digests is None or frame.is_corrupt or digest(frame) == digests[number].tobytes()
 
     wanted = start
-    for time, frame in _decode_from(path, video, pts, start):
+    for careful in (False, True):
+        for time, frame in _decode_from(path, video, pts, wanted, careful):
+            if wanted == stop:
+                return
+            where = int(np.searchsorted(pts, time)) if time is not None else len(pts)
+            if where < wanted:
+                continue
+            if where != wanted or pts[where] != time or not matches(frame, where):
+                break
+            yield Frame(wanted, int(pts[wanted]), frame, colour, square)
+            wanted += 1
         if wanted == stop:
             return
-        where = int(np.searchsorted(pts, time)) if time is not None else len(pts)
-        if where < wanted:
-            continue
-        if where != wanted or pts[where] != time or not matches(frame, where):
-            break
-        yield Frame(wanted, int(pts[wanted]), frame, colour, square)
-        wanted += 1
-    if wanted == stop:
-        return
     # Timestamps do not lead there (damaged index, none at all): count from the film's first picture.
     with source.opened(path) as container:
-        stream = open_stream(container, path, video.index)
+        stream = open_stream(container, path, video.index, careful=True)
         number = -1
         for number, frame in enumerate(pictures(container, stream, path, video)):
             if number >= stop:
@@ -186,13 +187,13 @@ def _frames(
 
 
 def _decode_from(
-    path: Path, video: VideoStream, pts: NDArray[np.int64], start: int
+    path: Path, video: VideoStream, pts: NDArray[np.int64], start: int, careful: bool
 ) -> Iterator[tuple[int | None, VideoFrame]]:
     """Pictures and their times from an entry point at or before frame `start`; empty where there is none."""
     ahead = 0
     while True:
         with source.opened(path) as container:
-            stream = open_stream(container, path, video.index)
+            stream = open_stream(container, path, video.index, careful=careful)
             target = max(0, start - ahead)
             if target > 0:
                 try:
@@ -220,11 +221,21 @@ def presentation_time(frame: VideoFrame, container: InputContainer) -> int | Non
     return frame.dts if container.format.name == "avi" else frame.pts
 
 
-def open_stream(container: InputContainer, path: Path, index: int | None = None) -> AvVideoStream:
-    """The film's video stream, set to decode on a few cores."""
+def open_stream(
+    container: InputContainer, path: Path, index: int | None = None, *, careful: bool = False
+) -> AvVideoStream:
+    """The film's video stream, set to decode on a few cores.
+
+    Args:
+        container: from `source.opened`.
+        path: the film, for messages.
+        index: of the stream; None for the container's first picture.
+        careful: on one core. With several, an error that is met at the end of a film loses the pictures in
+            the hands of the others, as many as there are cores.
+    """
     stream = source.picture(container, path, index)
     stream.thread_type = "AUTO"
-    stream.codec_context.thread_count = min(_THREADS, os.cpu_count() or 1)
+    stream.codec_context.thread_count = 1 if careful else min(_THREADS, os.cpu_count() or 1)
     return stream
 
 

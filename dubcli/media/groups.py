@@ -36,6 +36,7 @@ class Grouper:
     _entries: list[int] = field(default_factory=list)
     _hidden: list[int] = field(default_factory=list)
     _reason: str = ""
+    _damaged: bool = False
 
     def __post_init__(self) -> None:
         self._size = 0
@@ -66,9 +67,10 @@ class Grouper:
             if nal.is_entry(units, self.codec) or nal.is_open_entry(units, self.codec):
                 self._entries.append(number)
 
-    def refuse(self, reason: str) -> None:
-        """Record that nothing can be copied, and why."""
+    def refuse(self, reason: str, *, damaged: bool = False) -> None:
+        """Record that nothing can be copied, and why; and whether because the film is damaged."""
         self._reason = reason
+        self._damaged |= damaged
 
     def groups(self, pts: NDArray[np.int64]) -> Groups:
         """The groups, once every packet was taken.
@@ -77,7 +79,7 @@ class Grouper:
             pts: (N,) timestamps of the film's frames.
         """
         if self._reason:
-            return Groups(reason=self._reason)
+            return Groups(reason=self._reason, damaged=self._damaged)
         if any(time is None for time in self._times):
             return Groups(reason="some of its packets have no time")
         times = np.array(self._times, np.int64)

@@ -23,6 +23,8 @@ def film(
     digest: NDArray[np.uint8],
     copies: Sequence[Span],
     report: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    careful: bool = False,
 ) -> None:
     """Decode a film once, whole, and compare it with what it must be.
 
@@ -33,6 +35,7 @@ def film(
         digest: (N, 16) digests of the source's frames.
         copies: ranges of frames that were copied.
         report: called with frames done and frames to do.
+        careful: as for `decode.open_stream`, where it may be damaged as its source is.
 
     Raises:
         CheckError: a frame is missing, extra, damaged or shown at another time, or a copied one differs.
@@ -57,7 +60,7 @@ def film(
         raise CheckError(f"the film is {made.width}×{made.height}, not {video.width}×{video.height} pixels")
     number, last = -1, None
     with source.opened(path) as container:
-        stream = decode.open_stream(container, path)
+        stream = decode.open_stream(container, path, careful=careful)
         assert stream.time_base is not None
         base = stream.time_base
         found = decode.pictures(container, stream, path, made, count_damage, seen)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
 from dubcli.artifacts.media import MediaInfo
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError
+
+if TYPE_CHECKING:
+    from dubcli.artifacts.media import VideoStream
+    from dubcli.media.groups import Grouper
+    from dubcli.media.shots import Scorer
 
 STAGE = Stage("scan", version=3, after=("probe",))
 _JUMP_SECONDS = 1  # seconds back in time, more than any reordering of pictures; set by hand
@@ -28,33 +36,87 @@ def units(job: JobView) -> list[Unit]:
     ]
 
 
+class _DamagedError(Exception):
+    """The film's picture is damaged."""
+
+
+@dataclass
+class _Reading:
+    """What one pass over the film's picture tells of it.
+
+    Attributes:
+        grouper: knows where its packets can be cut.
+        scorer: how much frames differ from those before them.
+        times: of its frames, in ticks, in the order they come.
+        digests: of its frames.
+        damaged: packets that do not decode, and frames of which something was guessed.
+    """
+
+    grouper: Grouper
+    scorer: Scorer
+    times: list[int] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    damaged: int = 0
+
+
 def run(task: Task) -> None:
     """Write what every frame is, how much it differs from the one before, and where packets can be cut."""
     import numpy as np
 
     from dubcli.artifacts import shots
-    from dubcli.media import ahead, decode, source
-    from dubcli.media.colour import Colour
-    from dubcli.media.groups import MISTIMED, Grouper
-    from dubcli.media.shots import WIDTH, Scorer
+    from dubcli.media.groups import MISTIMED
 
     video = MediaInfo.load(task.inputs["probe"]).film
+    try:
+        found = _read(task, video, careful=False)
+    except _DamagedError:
+        found = _read(task, video, careful=True)
+    times, grouper = found.times, found.grouper
+    if not times:
+        raise MediaError(f"{task.inputs['film']}: no picture can be decoded; check that the film is whole")
+    if found.damaged:
+        grouper.refuse(f"{found.damaged} of its packets or frames are damaged", damaged=True)
+        count = f"{found.damaged} packets or frames of the film's picture"
+        task.warn(f"{count} are damaged; what is lacking was guessed")
+    # Pictures come in their order. Where a container counts packets instead of timing them (MXF without an
+    # index), times do not, and copied packets would keep the wrong ones. No two pictures have one time.
+    if times != sorted(times):
+        grouper.refuse(MISTIMED)
+    ticks = np.arange(len(times))
+    pts = np.maximum.accumulate(np.sort(np.array(times, np.int64)) - ticks) + ticks
+    grouper.groups(pts).save(task.out)
+    rows = np.frombuffer(b"".join(found.digests), np.uint8).reshape(-1, 16)
+    shots.Frames(pts, rows, video.tick).save(task.out)
+    shots.save_change(task.out, np.array(found.scorer.scores, np.float64))
+
+
+def _read(task: Task, video: VideoStream, *, careful: bool) -> _Reading:
+    """Decode the film's picture; `careful` as for `decode.open_stream`.
+
+    Raises:
+        _DamagedError: it is damaged, and was not read carefully.
+        MediaError: its times jump back, or it changes midway.
+    """
+    from dubcli.media import ahead, decode, source
+    from dubcli.media.colour import Colour
+    from dubcli.media.groups import Grouper
+    from dubcli.media.shots import WIDTH, Scorer
+
     film = task.inputs["film"]
     colour = Colour.of(video)
-    scorer = Scorer(float(video.rate))
     size = (WIDTH, max(16, round(WIDTH * video.height / video.width)))
-    times: list[int] = []
-    digests: list[bytes] = []
-    damaged = 0
-
-    def count_damage() -> None:
-        nonlocal damaged
-        damaged += 1
-
+    step = max(1, round(1 / (video.rate * video.tick)))
     with source.opened(film) as container:
-        stream = decode.open_stream(container, film, video.index)
+        stream = decode.open_stream(container, film, video.index, careful=careful)
         grouper = Grouper(video.codec, stream.codec_context.extradata or b"")
-        step = max(1, round(1 / (video.rate * video.tick)))
+        found = _Reading(grouper, Scorer(float(video.rate)))
+        times = found.times
+
+        def count_damage() -> None:
+            if not careful:
+                raise _DamagedError
+            found.damaged += 1
+
         pictures = decode.pictures(container, stream, film, video, count_damage, grouper.add)
         pictures = decode.steady(pictures, stream, film)
         for frame, digest in ahead.read(((frame, decode.digest(frame)) for frame in pictures), 4):
@@ -67,27 +129,11 @@ def run(task: Task) -> None:
                     "give it times that go on, or dub its parts one by one"
                 )
             times.append(time)
-            digests.append(digest)
-            scorer.add(decode.to_rgb(frame, colour, *size, small=True)[..., ::-1])
+            found.digests.append(digest)
+            found.scorer.add(decode.to_rgb(frame, colour, *size, small=True)[..., ::-1])
             if len(times) % 25 == 0:
                 task.report(len(times), max(video.packets, len(times)))
-    if not times:
-        raise MediaError(f"{film}: no picture can be decoded; check that the film is whole")
-    if damaged:
-        grouper.refuse(f"{damaged} of its packets or frames are damaged")
-        task.warn(
-            f"{damaged} packets or frames of the film's picture are damaged; what is lacking was guessed"
-        )
-    # Pictures come in their order. Where a container counts packets instead of timing them (MXF without an
-    # index), times do not, and copied packets would keep the wrong ones. No two pictures have one time.
-    if times != sorted(times):
-        grouper.refuse(MISTIMED)
-    ticks = np.arange(len(times))
-    pts = np.maximum.accumulate(np.sort(np.array(times, np.int64)) - ticks) + ticks
-    grouper.groups(pts).save(task.out)
-    rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16)
-    shots.Frames(pts, rows, video.tick).save(task.out)
-    shots.save_change(task.out, np.array(scorer.scores, np.float64))
+    return found
 
 
 def check(task: Task) -> None:

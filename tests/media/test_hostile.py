@@ -14,7 +14,7 @@ import pytest
 
 from dubcli.artifacts.shots import Frames
 from dubcli.errors import CheckError, MediaError
-from dubcli.media import sound
+from dubcli.media import decode, sound
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
 from dubcli.stages import probe as stage_probe
@@ -103,6 +103,33 @@ def test_a_truncated_film_plays_to_where_it_ends(tmp_path: Path, dub: Path) -> N
     assert films.decoded(done.path).times == before
 
 
+@pytest.mark.parametrize("cores", [1, 2, 8])
+def test_a_film_cut_within_a_picture_has_its_last_ones_on_any_number_of_cores(
+    cores: int, tmp_path: Path, dub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several cores decode several pictures at once; the error of the last must not lose those before it."""
+    fragments = ["-movflags", "frag_keyframe+empty_moov", "-bf", "2"]
+    whole = films.make(tmp_path / "whole.mp4", *films.x264("-g", "25", *fragments), seconds=2)
+    with av.open(str(whole)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(container.streams.video[0]) if p.size]
+    place, size = packets[44]
+    film = tmp_path / "film.mp4"
+    film.write_bytes(whole.read_bytes()[: place + size // 2])
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(decode, "_THREADS", cores)
+    stages = films.Stages(tmp_path / "job", film, dub)
+    stages.read()
+    frames = Frames.load(stages.view.one("split").path)
+    assert len(frames.pts) == 44
+    assert [line for line in stages.warnings if "damaged" in line] == [
+        "1 packets or frames of the film's picture are damaged; what is lacking was guessed"
+    ]
+    stages.touch(range(40, 44))
+    assert len(films.decoded(stages.finish().path).times) == 44
+    untouched = films.dubbed(tmp_path / "untouched", film, dub)
+    assert untouched.note["encoded"] in (0, 44)
+
+
 def test_an_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
     whole = films.make(tmp_path / "whole.mp4", *films.x264())
     film = tmp_path / "film.mp4"
@@ -129,7 +156,7 @@ def test_damaged_pictures_play_as_they_did(tmp_path: Path, dub: Path) -> None:
     before, after = films.decoded(film), films.decoded(done.path)
     assert after.times == before.times
     assert after.hashes[8:] == before.hashes[8:]
-    assert (done.note["encoded"], done.note["copied"]) == (8, 42)
+    assert (done.note["encoded"], done.note["copied"]) == (6, 44)
 
 
 def test_packets_that_do_not_decode_are_passed_over_with_a_warning(tmp_path: Path, dub: Path) -> None:
