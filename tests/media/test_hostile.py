@@ -113,6 +113,7 @@ def test_a_film_cut_within_a_picture_has_its_last_ones_on_any_number_of_cores(
     with av.open(str(whole)) as container:
         packets = [(p.pos, p.size) for p in container.demux(container.streams.video[0]) if p.size]
     place, size = packets[44]
+    assert place is not None
     film = tmp_path / "film.mp4"
     film.write_bytes(whole.read_bytes()[: place + size // 2])
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
