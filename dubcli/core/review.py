@@ -122,6 +122,7 @@ class Review:
         for shot in shots:
             before = self.file.shots.get(shot, Decision())
             fields = before.model_dump() | change(shot, before) | ({} if note is None else {"note": note})
+            fields["stop"] = self.shots[shot].stop if fields["state"] == "approved" else None
             if problems := problems_of(fields, Decision):
                 raise UsageError(problems[0][1])
             made[shot] = Decision.model_validate(fields)

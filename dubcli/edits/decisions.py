@@ -1,13 +1,14 @@
 """`decisions.yaml`: what a reviewer decided shot by shot, with settings of a shot's own.
 
     shots:
-      "00000120": {state: approved, take: 2, note: "lips meet now"}
+      "00000120": {state: approved, take: 2, stop: 361, note: "lips meet now"}
       "00000361": {state: rejected, take: 1, settings: {motion.amplitude: 0.8}}
 
 `dubcli review` writes it, and a person may: a shot is called by its name, in quotes. A shot that is
 `approved` keeps its take through all later runs, until it is open or rejected again; take 0 is the film's
-own picture. The settings of one that is not run it again alone: those of `motion` and `lips`, since others
-would change other shots as well.
+own picture. `stop` is the frame after the shot's last one when it was approved: another shot may get its
+name, and has no approval. The settings of one that is not run it again alone: those of `motion` and `lips`,
+since others would change other shots as well.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -24,6 +25,9 @@ from dubcli.errors import ConfigError
 from dubcli.settings.config import Settings
 from dubcli.settings.document import Document, problems_of, read
 from dubcli.settings.layers import flatten, names, nest
+
+if TYPE_CHECKING:
+    from dubcli.artifacts.shots import Shot
 
 FILE = "decisions.yaml"
 SECTIONS = ("motion", "lips")
@@ -48,6 +52,7 @@ class Decision(BaseModel):
     Attributes:
         state: `approved` keeps its take; `rejected` and `open` do not.
         take: the take that is approved or was rejected; 0 is the film's own picture, None the last one.
+        stop: the frame after the last one of a shot that is approved; None where nobody said.
         note: for people.
         settings: `section.field` → value, for this shot alone.
     """
@@ -56,6 +61,7 @@ class Decision(BaseModel):
 
     state: Literal["open", "approved", "rejected"] = "open"
     take: Annotated[int, Field(ge=0, le=9999)] | None = None
+    stop: Annotated[int, Field(ge=1)] | None = None
     note: str = Field(default="", max_length=2000)
     settings: Annotated[dict[str, bool | int | float | str], AfterValidator(_own)] = {}
 
@@ -172,16 +178,22 @@ def _stop(node: yaml.Node) -> int:
     return int(node.end_mark.index)
 
 
-def check_shots(document: Document, decisions: Decisions, shots: Mapping[str, Any]) -> None:
-    """Check that the shots of the decisions exist.
+def check_shots(document: Document, decisions: Decisions, shots: Mapping[str, Shot]) -> None:
+    """Check that the shots of the decisions exist, and that approved ones end where they did.
 
     Raises:
         ConfigError: one does not; file, line and column are named.
     """
-    for name in decisions.shots:
+    for name, decision in decisions.shots.items():
         if name not in shots:
             raise ConfigError(
                 f"{document.at(('shots', name))}: there is no shot {name}{nearest(name, shots)}"
+            )
+        if decision.stop not in (None, shots[name].stop):
+            raise ConfigError(
+                f"{document.at(('shots', name))}: shot {name} was approved when it ended before frame "
+                f"{decision.stop}, and now ends before {shots[name].stop}; look at it again, and type: "
+                f"dubcli review approve {name}, or reopen {name}"
             )
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dubcli.artifacts.shots import Shot
 from dubcli.core import takelist
 from dubcli.edits import decisions
 from dubcli.edits.decisions import Decision, Decisions
@@ -16,6 +17,7 @@ from dubcli.settings.config import Settings
 from dubcli.settings.document import parse_yaml
 
 SHOTS = ["00000000", "00000120", "00000361"]
+FILM = {name: Shot(name=name, start=int(name), stop=int(name) + 120, picture="") for name in SHOTS}
 HAND = """\
 # for Tuesday
 shots:
@@ -94,8 +96,22 @@ def test_a_shot_that_is_gone_is_named_with_the_nearest(tmp_path: Path) -> None:
     path = tmp_path / "decisions.yaml"
     path.write_text('shots:\n  "00000130": {state: approved}\n')
     with pytest.raises(ConfigError, match=r"yaml:2:3: there is no shot 00000130; the nearest is 00000120"):
-        decisions.check_shots(*decisions.load(path), dict.fromkeys(SHOTS))
+        decisions.check_shots(*decisions.load(path), FILM)
     assert decisions.load(tmp_path / "none")[1] == Decisions()
+
+
+def test_what_was_approved_of_another_shot_of_the_name_is_asked_again(tmp_path: Path) -> None:
+    """Shots were merged: the approval of the first, of take 0, would keep the second from being dubbed."""
+    path = tmp_path / "decisions.yaml"
+    for stop, fits in ((FILM["00000120"].stop, True), (FILM["00000120"].stop - 60, False)):
+        path.write_text(f'shots:\n  "00000120": {{state: approved, take: 0, stop: {stop}}}\n')
+        if fits:
+            decisions.check_shots(*decisions.load(path), FILM)
+        else:
+            with pytest.raises(
+                ConfigError, match=r"yaml:2:3: shot 00000120 was approved when"
+            ):
+                decisions.check_shots(*decisions.load(path), FILM)
 
 
 def test_settings_of_a_shot_take_the_place_of_the_films() -> None:
