@@ -108,9 +108,7 @@ def test_what_was_approved_of_another_shot_of_the_name_is_asked_again(tmp_path: 
         if fits:
             decisions.check_shots(*decisions.load(path), FILM)
         else:
-            with pytest.raises(
-                ConfigError, match=r"yaml:2:3: shot 00000120 was approved when"
-            ):
+            with pytest.raises(ConfigError, match=r"yaml:2:3: shot 00000120 was approved when"):
                 decisions.check_shots(*decisions.load(path), FILM)
 
 
