@@ -60,21 +60,21 @@ def preimage(unit: Unit, salt: str = "") -> dict[str, Any]:
     }
 
 
-_PLAIN = frozenset({str, int, bool, type(None)})  # types that need no look; asked for 100,000 times in a plan
-
-
 def _to_json_types(value: Any) -> Any:
     kind = type(value)
-    if kind in _PLAIN:
+    if kind is str or kind is int or value is None or kind is bool:
         return value
     if kind is list or kind is tuple:
-        return [item if type(item) in _PLAIN else _to_json_types(item) for item in value]
+        return [_to_json_types(item) for item in value]
     if isinstance(value, float) and math.isfinite(value):
         return value
     if kind is dict or isinstance(value, Mapping):
-        if not all(isinstance(name, str) for name in value):
-            raise TypeError("a key's mappings are named by strings")
-        return {name: item if type(item) in _PLAIN else _to_json_types(item) for name, item in value.items()}
+        found = {}
+        for name, item in value.items():
+            if not isinstance(name, str):
+                raise TypeError("a key's mappings are named by strings")
+            found[name] = item if type(item) is str else _to_json_types(item)
+        return found
     if isinstance(value, (str, int)):
         return value
     raise TypeError(f"{kind.__name__} cannot be part of a key: {value!r}")
