@@ -16,12 +16,6 @@ def is_fatal(error: DubError) -> bool:
     return error.exit_code in FATAL or isinstance(error, AwayError | DiskFullError)
 
 
-def shot_of(unit: Unit) -> str:
-    """The shot a unit belongs to, "" for units of the whole film."""
-    shot = unit.name.split(".")[0]
-    return shot if shot.isdigit() else ""
-
-
 @dataclass
 class Failures:
     """The units of a run that failed, whose texts stand in `view.failures`.
@@ -43,7 +37,7 @@ class Failures:
 
     def abandons(self, unit: Unit) -> bool:
         """Whether a unit's shot failed upstream, so that it need not run."""
-        return not self.fall_back and shot_of(unit) in self._shots()
+        return not self.fall_back and unit.shot in self._shots()
 
     def error(self) -> DubError:
         """How a run ends in which something failed."""

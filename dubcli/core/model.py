@@ -115,6 +115,12 @@ class Unit:
     scratch: bool = False
 
     @property
+    def shot(self) -> str:
+        """The shot it belongs to, "" where it is of the whole film or of a person."""
+        shot = self.name.split(".")[0]
+        return shot if shot.isdigit() else ""
+
+    @property
     def id(self) -> str:
         """`stage/name`, the way people and events name the unit."""
         return f"{self.stage.name}/{self.name}"

@@ -97,8 +97,7 @@ class Selection:
     def _asks_for(self, unit: Unit) -> bool:
         if self.stage and unit.stage.name != self.stage:
             return False
-        shot = unit.name.split(".")[0]
-        return not (self.shots and shot.isdigit()) or self.shots[0] <= shot <= self.shots[1]
+        return not (self.shots and unit.shot) or self.shots[0] <= unit.shot <= self.shots[1]
 
     def forces(self, unit: Unit) -> bool:
         """Whether a unit that was chosen is to be done again."""
@@ -137,7 +136,7 @@ def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt:
     chosen = selection.chosen(units)
     found = [Row(stage, unit, own.key, DONE, ("approved",), own) for unit, own in pinned.units(stage)]
     for unit in units:
-        if unit.name.split(".")[0] not in pinned.shots:
+        if unit.shot not in pinned.shots:
             found.append(_row(job, unit, unit.name in chosen, selection, salt))
             pinned.check(unit, found[-1].key)
     if selection.frames:
@@ -154,7 +153,7 @@ def _near(upstream: JobView, frames: tuple[int, int]) -> Callable[[Unit], bool]:
         return lambda unit: True
     shots = Shots.load(upstream.one("split").path).named()
     inside = {name for name, shot in shots.items() if shot.start < frames[1] and frames[0] < shot.stop}
-    return lambda unit: not unit.name[:8].isdigit() or unit.name.split(".")[0] in inside
+    return lambda unit: not unit.shot or unit.shot in inside
 
 
 def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Iterator[Row]:

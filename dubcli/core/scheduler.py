@@ -18,7 +18,7 @@ import dubcli
 from dubcli import stages
 from dubcli.core import consent, gpu, keys, plan, scratch, sources, training
 from dubcli.core.events import Events
-from dubcli.core.failures import Failures, is_fatal, shot_of
+from dubcli.core.failures import Failures, is_fatal
 from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, Unit
@@ -133,7 +133,7 @@ class Scheduler:
                 self.fatal = error
                 return
             self.view.artifacts[name] = {}
-            self.planned[name] = 0
+            self.planned[name], cost = 0, 0.0
             for row in found:
                 assert row.unit
                 if row.artifact:
@@ -142,9 +142,9 @@ class Scheduler:
                     self._leave_out(row, row.unit)
                 elif not self.failures.abandons(row.unit):
                     self.planned[name] += 1
+                    cost += row.unit.cost
                     self.queue.append(_Work(row, row.unit))
             self.queue.sort(key=lambda work: (stages.ORDER.index(work.unit.stage.name), -work.unit.cost))
-            cost = sum(work.unit.cost for work in self.queue if work.unit.stage.name == name)
             run = self.planned[name]
             self.events("stage.plan", stage=name, units=len(found), run=run, cost=round(cost, 3), **seconds)
             if not self.planned[name]:
@@ -179,7 +179,7 @@ class Scheduler:
     def _leave_out(self, row: Row, unit: Unit) -> None:
         """Leave a unit to another run; where one failed and may fall back, its shot stays as it was."""
         failure = self.job.failure(unit.id)
-        if failure and self.failures.fall_back and shot_of(unit):
+        if failure and self.failures.fall_back and unit.shot:
             self.view.failures[unit.id] = str(failure.get("error", ""))
         else:
             self.left_out.setdefault(unit.stage.name, []).append(row)
@@ -342,7 +342,7 @@ class Scheduler:
             self.events("unit.retry", **_event_fields(work.unit), attempt=work.attempt + 1, text=str(error))
             self.queue.insert(0, work)
             return
-        fatal = final or not shot_of(work.unit)
+        fatal = final or not work.unit.shot
         code, text = int(error.exit_code), str(error)
         self.job.set_failure(work.unit.id, {"code": code, "error": text, "attempts": work.attempt})
         self.events("unit.failed", **_event_fields(work.unit), code=code, text=text, fatal=fatal)
@@ -384,5 +384,4 @@ def logs(job: Job, selection: Selection) -> Path:
 
 def _event_fields(unit: Unit) -> dict[str, Any]:
     """The fields by which events name a unit."""
-    shot = shot_of(unit)
-    return {"stage": unit.stage.name, "unit": unit.name, **({"shot": shot} if shot else {})}
+    return {"stage": unit.stage.name, "unit": unit.name, **({"shot": unit.shot} if unit.shot else {})}

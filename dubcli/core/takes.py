@@ -152,7 +152,7 @@ class Pinned:
         Raises:
             ConfigError: it would be another.
         """
-        shot = unit.name.split(".")[0]
+        shot = unit.shot
         if shot in self.lost and self.lost[shot].get(unit.id) != key:
             raise ConfigError(
                 f"shot {shot} is approved, but its take is no longer in the store and would be made "

@@ -135,7 +135,7 @@ def _movements(
 
     It gives None for frames without a motion: those that a compositor has added.
     """
-    from dubcli.engines.lips.meshes import canonical_meshes
+    from dubcli.engines.lips import meshes
     from dubcli.face import pose
 
     rows = motions.Motion.load(face.motion.path)
@@ -144,8 +144,8 @@ def _movements(
     shot, _, number = face.name.partition(".")
     track = tracks.load_one(face.track.path, shot, int(number))
     head = load_gallery(face.gallery.path).head
-    head_pose, own, asked = canonical_meshes(track, rows.frames, rows.shape, head)
-    source, target = (pose.from_canonical(meshes, head_pose) for meshes in (own, asked))
+    head_pose, own, asked = meshes.canonical(track, rows.frames, rows.shape, head)
+    source, target = (pose.from_canonical(each, head_pose) for each in (own, asked))
     first, (fx, fy) = int(rows.frames[0]), square.factor
 
     def at(

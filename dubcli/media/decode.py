@@ -154,7 +154,7 @@ def _frames(
         return digests is None or frame.is_corrupt or digest(frame) == digests[number].tobytes()
 
     wanted = start
-    for careful in (False, True):
+    for careful in (False, True):  # what is damaged may come out otherwise on several cores
         for time, frame in _decode_from(path, video, pts, wanted, careful):
             if wanted == stop:
                 return

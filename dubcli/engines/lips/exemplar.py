@@ -32,12 +32,10 @@ CHUNK_BYTES, CHUNK_FRAMES = 128_000_000, 400  # of the source, in memory at once
 SHOT_BYTES = 200_000_000  # of reference frames from the shot itself, where the gallery lacks them
 _SUFFICIENT = 0.6  # share of a shot's usable frames in the gallery from which no more are added
 _MOUTH = list(regions.MOUTH)
-_SMOOTHING = 0.8  # frames (standard deviation): removes the jitter of the mesh, keeps a lip closure
 _BORDER = 4  # pixels around the points that move
 _CONFIDENCE_COST = 8.0  # cost of a reference frame at which its confidence is 1/e
 _FADE_START, _FADE_END = 14.0, 22.0  # costs between which the patch fades out
 _OCCLUSION_FRAMES = 3  # frames of the median filter over occlusion masks
-_UNIT = np.float32(1 / 255)
 _THREADS = 2  # frames rendered at once; they do not depend on each other
 _DRAWN_BYTES = 400_000_000  # of frames rendered and not yet yielded: in 4K a few are gigabytes
 _PIXEL_BYTES = 100  # that rendering a frame takes for each pixel of its patch
@@ -200,8 +198,7 @@ class Plan:
 
     def __init__(self, work: LipWork, gallery: Gallery) -> None:
         self.work, self.gallery = work, gallery
-        found = meshes.canonical_meshes(work.track, work.frames, work.shape, gallery.head)
-        head_pose, source, canonical = found
+        head_pose, source, canonical = meshes.canonical(work.track, work.frames, work.shape, gallery.head)
         self.mesh = pose.from_canonical(source, head_pose)
         wanted = pose.from_canonical(canonical, head_pose)
         self.target, self.depth = wanted[:, :, :2], wanted[:, :, 2]

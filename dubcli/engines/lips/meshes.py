@@ -23,7 +23,7 @@ _SMOOTHING = 0.8  # frames (standard deviation): removes the jitter of the mesh,
 _UNIT = np.float32(1 / 255)
 
 
-def canonical_meshes(
+def canonical(
     track: FaceTrack, frames: NDArray[np.int32], shape: Floats, head: Floats
 ) -> tuple[pose.Transform, NDArray[np.float32], NDArray[np.float32]]:
     """Head poses of frames (T,) of a track, and canonical meshes (T, 478, 3): the source's and the target's.
