@@ -184,16 +184,20 @@ def made_up(folder: Path, shots: int, people: int, hours: float) -> None:
 # A film that is cut together.
 
 
-def cut_together(footage: Path, minutes: float, folder: Path) -> tuple[Path, Path]:
-    """A film of parts of talking people's clips, eleven a minute, and a dub of the same length."""
+def cut_together(footage: Path, minutes: float, folder: Path) -> tuple[Path, Path, float]:
+    """A film of parts of talking people's clips, eleven a minute, a dub of its length, and its minutes.
+
+    Clips that are shorter than a part make it shorter than was asked for.
+    """
     clips = sorted(p for p in (footage / "talk").iterdir() if p.suffix in (".mp4", ".mpg"))
     voices = sorted((footage / "speech").glob("*.wav"))
     chance = np.random.default_rng(7)
     length = 60 / SHOTS_A_MINUTE
     parts = folder / "parts"
     parts.mkdir()
-    fit = "scale=640:360:force_original_aspect_ratio=decrease,pad=640:360:(ow-iw)/2:(oh-ih)/2"
-    look = f"{fit},fps=25,format=yuv420p"
+    fit = "scale=640:360:force_original_aspect_ratio=decrease:out_color_matrix=bt709:out_range=tv"
+    one = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"  # as films have
+    look = f"{fit},pad=640:360:(ow-iw)/2:(oh-ih)/2,setsar=1,fps=25,format=yuv420p,{one}"
     sound = "aresample=48000,aformat=channel_layouts=mono"
     for k in tqdm(range(round(minutes * SHOTS_A_MINUTE)), desc="cut", disable=None):
         clip = clips[int(chance.integers(len(clips)))]
@@ -213,21 +217,23 @@ def cut_together(footage: Path, minutes: float, folder: Path) -> tuple[Path, Pat
          "-c:a", "aac", "-b:a", "128k", url(film)],
         check=True,
     )  # fmt: skip
+    with source.opened(film) as box:
+        seconds = (box.duration or 0) / 1e6
     (folder / "voices.txt").write_text(
         "".join(f"file '{voices[k % len(voices)].resolve()}'\n" for k in range(int(minutes * 12) + 1))
     )
     subprocess.run(
         [binary(), "-v", "error", "-y", "-f", "concat", "-safe", "0", "-i", url(folder / "voices.txt"),
-         "-t", str(60 * minutes), "-ar", "48000", "-ac", "1", url(dub)],
+         "-t", f"{seconds:.3f}", "-ar", "48000", "-ac", "1", url(dub)],
         check=True,
     )  # fmt: skip
     shutil.rmtree(parts)
-    return film, dub
+    return film, dub, seconds / 60
 
 
 def dubbed(footage: Path, minutes: float, folder: Path) -> None:
     """Dub a film cut together from clips, and say what each stage and each of its minutes took."""
-    film, dub = cut_together(footage, minutes, folder)
+    film, dub, length = cut_together(footage, minutes, folder)
     words = [str(film), "--audio", str(dub), "-o", str(folder / "out.mp4"), "--job", str(folder / "job")]
     usage = measured(["run", *words, "-q", "--progress", "none"])
     for row in rows(folder / "job", usage):
@@ -235,9 +241,10 @@ def dubbed(footage: Path, minutes: float, folder: Path) -> None:
     one, together = usage.peak(0.0, time.time())
     tell(
         {
-            "minutes": minutes,
+            "minutes": round(length, 2),
             "seconds": round(usage.seconds, 1),
-            "seconds_a_minute": round(usage.seconds / minutes, 1),
+            "seconds_a_minute": round(usage.seconds / length, 1),
+            "cpu_a_minute": round(usage.busy(0.0, time.time()) / length, 1),
             "one_mb": one,
             "all_mb": together,
         }

@@ -56,7 +56,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        film, dub = cut_together(args.footage, args.minutes, folder)
+        film, dub, _ = cut_together(args.footage, args.minutes, folder)
         job = folder / "job"
         words = ["run", str(film), "--audio", str(dub), "-o", str(folder / "out.mp4"), "--job", str(job)]
         together([[*COMMAND, *words, "-q", "--progress", "none"]])

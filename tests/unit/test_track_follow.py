@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from dubcli.face import follow, mesh
+from dubcli.face import follow, mesh, steady
 from dubcli.face.crop import Image
 from dubcli.face.follow import Observation
 from dubcli.face.roi import Roi, roi_of
@@ -133,3 +135,18 @@ def test_the_look_does_not_depend_on_the_jaw() -> None:
     one, two = roi_of(closed), roi_of(open_)
     np.testing.assert_allclose(one.centre, two.centre, atol=1e-4)
     assert abs(one.side - two.side) < 1e-4
+
+
+def test_displacements_are_those_of_their_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are computed beside the steps that follow, also of a face that is followed back."""
+
+    def between(previous: Image, current: Image, *observations: Any) -> NDArray[np.float64]:
+        return np.array([_number(previous), _number(current), 0, 0], np.float64)
+
+    monkeypatch.setattr(follow, "_displacement", between)
+    late = Stage([lambda n: (200 + n, 150) if n >= 5 else None, lambda n: (500, 150)])
+    for trace in followed(late, 30):
+        frames = np.arange(trace.first + 1, trace.stop)
+        found = np.array(trace.displacements)
+        assert (found[0] == steady.NONE).all()
+        assert found[1:, :2].tolist() == np.stack([frames - 1, frames], axis=1).tolist()

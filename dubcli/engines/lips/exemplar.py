@@ -88,29 +88,36 @@ def prepare(work: LipWork) -> Plan | None:
 
 def rendered(plan: Plan) -> Iterator[Rendered]:
     """All frames whose weight is above 0, in order."""
-    from dubcli.media.decode import frames as decode
-
-    work = plan.work
-    done, previous_row, steady = 0, NO_ROW, Steady()
-    for start, stop in plan.chunks():
-        first = int(work.frames[start])
-        pictures: list[NDArray[Any]] = []
-        for frame in decode(work.film, work.video, work.pts, first, first + stop - start, work.digests):
-            pictures.append(cut(frame, plan.corner(start + len(pictures)), plan.size))
-            work.report(done, plan.count)
-        faces, flat = plan.faces(start, pictures)
-        rows, cost = plan.choose(start, flat, previous_row)
-        active = [t for t in range(start, stop) if plan.weight[t] > 0]
-        jobs = ((t, faces[t - start], rows[t - start]) for t in active)
+    work, done, steady = plan.work, 0, Steady()
+    for start, faces, rows, cost in ahead.read(_looked_at(plan), 1):
+        active = [t for t in range(start, start + len(faces)) if plan.weight[t] > 0]
+        jobs = ((t, faces[t - start], int(rows[t - start])) for t in active)
         drawings = ahead.each(plan.draw, jobs, plan.ahead, _THREADS)
         for t, drawn in zip(active, drawings, strict=True):
-            previous_row = int(rows[t - start])
-            picture, alpha = steady.joined(drawn, previous_row, plan.size_at[t])
+            row, face = int(rows[t - start]), faces[t - start]
+            picture, alpha = steady.joined(drawn, row, plan.size_at[t])
             target = plan.target[t] - plan.origin[t]
-            row_cost, face = float(cost[t - start]), faces[t - start]
-            yield Rendered(t, previous_row, row_cost, face, target, plan.depth[t], picture, alpha)
+            yield Rendered(t, row, float(cost[t - start]), face, target, plan.depth[t], picture, alpha)
             done += 1
             work.report(done, plan.count)
+
+
+def _looked_at(
+    plan: Plan,
+) -> Iterator[tuple[int, list[render.Face], NDArray[np.int64], NDArray[np.float32]]]:
+    """Chunk after chunk its first frame, its faces, and for each a row of the gallery and its cost."""
+    from dubcli.media.decode import frames as decode
+
+    work, previous = plan.work, NO_ROW
+    for start, stop in plan.chunks():
+        first = int(work.frames[start])
+        frames = decode(work.film, work.video, work.pts, first, first + stop - start, work.digests)
+        pictures = ((t, cut(frame, plan.corner(t), plan.size)) for t, frame in enumerate(frames, start))
+        faces, flat = plan.faces(pictures)
+        rows, cost = plan.choose(start, flat, previous)
+        active = np.flatnonzero(plan.weight[start:stop] > 0)
+        previous = int(rows[active[-1]]) if len(active) else previous
+        yield start, faces, rows, cost
 
 
 class Steady:
@@ -151,7 +158,7 @@ def confidence(work: LipWork) -> NDArray[np.float32]:
     for t in looked.tolist():
         frame = int(work.frames[t])
         (picture,) = decode(work.film, work.video, work.pts, frame, frame + 1, work.digests)
-        _, flat = plan.faces(t, [cut(picture, plan.corner(t), plan.size)])
+        _, flat = plan.faces([(t, cut(picture, plan.corner(t), plan.size))])
         lights.append(occlusion.light(flat)[0])
     light = np.stack([np.interp(active, looked, band) for band in np.stack(lights).T], axis=1)
     best = []
@@ -235,16 +242,22 @@ class Plan:
         frame_bytes = self.size[0] * self.size[1] * _PIXEL_BYTES
         return max(1, min(2 * _THREADS + 1, int(self.work.batch * _DRAWN_BYTES) // frame_bytes))
 
-    def faces(self, start: int, pictures: list[NDArray[Any]]) -> tuple[list[render.Face], NDArray[np.uint8]]:
-        """The faces to change from frame `start` on, and their textures."""
-        own = self.mesh[start : start + len(pictures)].copy()
-        own[..., :2] -= self.origin[start : start + len(pictures), None]
-        flat = np.stack([occlusion.unwrapped(p, m) for p, m in zip(pictures, own, strict=True)])
-        masks = np.stack([occlusion.estimate(texture, self.appearance) for texture in flat])
-        masks = ndimage.median_filter(masks, (_OCCLUSION_FRAMES, 1, 1), mode="nearest")
+    def faces(
+        self, pictures: Iterable[tuple[int, NDArray[Any]]]
+    ) -> tuple[list[render.Face], NDArray[np.uint8]]:
+        """The faces of consecutive frames, and their textures; pictures are cut by `corner` and `size`."""
+
+        def look(t: int, picture: NDArray[Any]) -> tuple[NDArray[Any], Floats, NDArray[np.uint8], Any]:
+            own = self.mesh[t].copy()
+            own[:, :2] -= self.origin[t]
+            flat = occlusion.unwrapped(picture, own)
+            return picture, own, flat, occlusion.estimate(flat, self.appearance)
+
+        seen, meshes_, flat, masks = zip(*ahead.each(look, pictures, 2 * _THREADS, _THREADS), strict=True)
+        covered = ndimage.median_filter(np.stack(masks), (_OCCLUSION_FRAMES, 1, 1), mode="nearest")
         return [
-            render.Face(p, m, c if c.any() else None) for p, m, c in zip(pictures, own, masks, strict=True)
-        ], flat
+            render.Face(p, m, c if c.any() else None) for p, m, c in zip(seen, meshes_, covered, strict=True)
+        ], np.stack(flat)
 
     def choose(
         self, start: int, flat: NDArray[np.uint8], previous: int
