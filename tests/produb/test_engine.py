@@ -1,0 +1,124 @@
+"""The learnt lip engine at 64 pixels, on a drawn face."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from dubcli.engines import registry
+from dubcli.engines.lips import exemplar
+from dubcli.engines.lips.produb import adapters, checkpoint, engine, training
+from dubcli.engines.lips.produb.network import Network
+from dubcli.errors import DependencyError, EngineError
+from dubcli.face import mesh as regions
+from dubcli.media.patches import Patch
+from tests.produb.drawn import ENGINE, FRAMES, SETTINGS, Face, same
+
+
+def test_it_is_registered_as_an_engine_that_learns() -> None:
+    info = registry.engine("lips", "produb")
+    assert info.learns
+    assert isinstance(info.load(), engine.ProdubEngine)
+
+
+def test_an_untrained_network_gives_exactly_what_exemplar_gives(face: Face, tmp_path: Path) -> None:
+    facts = {"version": engine.VERSION, "size": 64, "people": ["p01"], "adapted": False, "thin": 8}
+    checkpoint.write(tmp_path / engine.WEIGHTS, Network(1, 1, 8).state_dict(), facts)
+    made = list(engine.ProdubEngine().patches(face.lip_work(tmp_path)))
+    plain = list(exemplar.ExemplarEngine().patches(face.lip_work()))
+    assert len(made) == len(face.rest.frames)
+    for a, b in zip(made, plain, strict=True):
+        assert (a.frame, a.origin, a.confidence) == (b.frame, b.origin, b.confidence)
+        np.testing.assert_array_equal(a.rgb, b.rgb)
+        np.testing.assert_array_equal(a.mask, b.mask)
+
+
+def test_without_weights_the_frames_are_those_of_exemplar(face: Face) -> None:
+    made = list(engine.ProdubEngine().patches(face.lip_work()))
+    plain = list(exemplar.ExemplarEngine().patches(face.lip_work()))
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(made, plain, strict=True))
+
+
+def test_training_mends_unseen_frames(face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    joined = exemplar.Steady.joined
+
+    def faulty(*args: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        picture, alpha = joined(*args)
+        return np.clip(picture - np.array([0.15, 0, 0], np.float32), 0, 1), alpha
+
+    monkeypatch.setattr(exemplar.Steady, "joined", faulty)
+    monkeypatch.setattr(training, "RATE", 5e-3)  # for a network that is a sixty-fourth of the real one
+    (tmp_path / "scratch").mkdir()
+    work = replace(face.train_work(tmp_path / "other", tmp_path / "out"), scratch=tmp_path / "scratch")
+    ENGINE.train(replace(work, settings={**SETTINGS, "steps": 40}))
+
+    def error(made: list[Patch]) -> float:
+        rest = []
+        for patch in made:
+            lips = face.rest.mesh[patch.frame - FRAMES, list(regions.LIPS_OUTER), :2]
+            (x0, y0), (x1, y1) = lips.min(axis=0).astype(int), lips.max(axis=0).astype(int)
+            truth = face.pictures[patch.frame][y0:y1, x0:x1].astype(float)
+            x, y = patch.origin
+            rest.append(np.abs(truth - patch.rgb[y0 - y : y1 - y, x0 - x : x1 - x]).mean())
+        return float(np.mean(rest))
+
+    plain = error(list(exemplar.ExemplarEngine().patches(face.lip_work())))
+    assert error(list(engine.ProdubEngine().patches(face.lip_work(tmp_path / "out")))) < 0.8 * plain
+
+
+def test_a_person_is_adapted_on_top_of_the_film(face: Face, film: tuple[Path, Path], tmp_path: Path) -> None:
+    ENGINE.train(
+        face.train_work(
+            tmp_path / "scratch", tmp_path / "out", base=film[0], settings={**SETTINGS, "steps": 3}
+        )
+    )
+    adapted, size = engine.network_of((film[0], tmp_path / "out"))
+    plain, _ = engine.network_of((film[0],))
+    assert size == 64
+    a, b = adapted.state_dict(), plain.state_dict()
+    assert a.keys() == b.keys()
+    assert any(not torch.equal(a[k], b[k]) for k in a)
+    assert list(engine.ProdubEngine().patches(face.lip_work(film[0], tmp_path / "out")))
+
+
+def test_fresh_adapters_change_nothing() -> None:
+    network = Network(1, 2)
+    size = sum(t.numel() for t in network.state_dict().values())
+    before = {name: t.clone() for name, t in network.state_dict().items()}
+    found = adapters.adapt(network)
+    assert float(adapters.departure(found).detach()) == 0
+    assert sum(p.numel() for p in network.parameters() if p.requires_grad) < 0.1 * size
+    adapters.merge(network)
+    assert same(before, network.state_dict())
+
+
+def test_weights_of_something_else_are_refused(face: Face, film: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="no adapters"):
+        list(engine.ProdubEngine().patches(face.lip_work(film[0], film[0])))
+    held, facts = checkpoint.read(film[0] / engine.WEIGHTS)
+    for name, change in {
+        "version": (held, {**facts, "version": 99}),
+        "shape": (held, {**facts, "size": 128}),
+        "half": (dict(list(held.items())[1:]), facts),
+    }.items():
+        (tmp_path / name).mkdir()
+        checkpoint.write(tmp_path / name / engine.WEIGHTS, *change)
+        with pytest.raises(EngineError, match="dubcli run again"):
+            list(engine.ProdubEngine().patches(face.lip_work(tmp_path / name)))
+    (tmp_path / engine.WEIGHTS).write_bytes(b"\x80\x04pickle")
+    with pytest.raises(EngineError, match="cannot be read"):
+        list(engine.ProdubEngine().patches(face.lip_work(tmp_path)))
+
+
+def test_cuda_is_refused_where_there_is_none(face: Face, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    settings = {**SETTINGS, "device": "cuda"}
+    with pytest.raises(DependencyError, match=r"train\.device=cpu"):
+        ENGINE.train(face.train_work(tmp_path, tmp_path, settings=settings))

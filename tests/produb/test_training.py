@@ -1,0 +1,112 @@
+"""Training that is killed, continued, damaged or out of memory, and what it minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dubcli.engines.lips.produb import checkpoint, losses, training
+from dubcli.errors import CheckError, MemoryFullError
+from tests.produb.drawn import ENGINE, SETTINGS, Face, same, tensors
+
+
+class StoppedError(Exception):
+    """Stands for kill -9."""
+
+
+def stops_after(steps: int) -> Callable[[int, int], None]:
+    def report(done: int, total: int) -> None:
+        if done == steps:
+            raise StoppedError
+
+    return report
+
+
+def test_a_training_killed_anywhere_ends_with_the_same_weights(
+    face: Face, film: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SAVE_PIXELS", 2 * 64 * 64)
+    (tmp_path / "scratch").mkdir()
+    work = face.train_work(tmp_path / "scratch", tmp_path / "out")
+    for steps in (1, 3, 5):
+        with pytest.raises(StoppedError):
+            ENGINE.train(replace(work, report=stops_after(steps)))
+    steps_seen: list[int] = []
+    ENGINE.train(replace(work, report=lambda done, total: steps_seen.append(done)))
+    assert steps_seen[-2:] == [5, 6]
+    assert steps_seen.count(1) == 0  # continued, not begun again
+    assert same(tensors(tmp_path / "out"), tensors(film[0]))
+
+
+@pytest.mark.parametrize("harm", ["damaged", "cut short", "of another training", "of another network"])
+def test_a_checkpoint_that_is_not_this_trainings_is_ignored(
+    face: Face, film: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    monkeypatch.setattr(training, "SAVE_PIXELS", 2 * 64 * 64)
+    work = face.train_work(tmp_path / "scratch", tmp_path / "out")
+    other = replace(work, settings={**SETTINGS, "steps": 7}) if harm == "of another training" else work
+    with pytest.raises(StoppedError):
+        ENGINE.train(replace(other, report=stops_after(5)))
+    path = work.scratch / "checkpoint.safetensors"
+    if harm == "of another network":
+        held, facts = checkpoint.read(path)
+        name = next(name for name in held if name.startswith("now/"))
+        checkpoint.write(path, {("now/other" if k == name else k): v for k, v in held.items()}, facts)
+    data = bytearray(path.read_bytes())
+    if harm == "damaged":
+        data[-100] ^= 255
+    path.write_bytes(bytes(data[: len(data) // 2]) if harm == "cut short" else bytes(data))
+    ENGINE.train(work)
+    assert same(tensors(work.out), tensors(film[0]))
+
+
+def test_lost_numbers_go_back_once(
+    face: Face, film: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true, calls = losses.total, [0]  # two calls a step: the fourth step fails
+
+    def broken(times: int) -> Callable[..., torch.Tensor]:
+        def total(*args: Any) -> torch.Tensor:
+            calls[0] += 1
+            return true(*args) * (float("nan") if 7 <= calls[0] < 7 + 2 * times else 1.0)
+
+        return total
+
+    monkeypatch.setattr(training, "SAVE_PIXELS", 2 * 64 * 64)
+    monkeypatch.setattr(losses, "total", broken(1))
+    seen: list[int] = []
+    ENGINE.train(
+        face.train_work(tmp_path / "s1", tmp_path / "o1", report=lambda done, total: seen.append(done))
+    )
+    assert [n for n in seen if n] == [1, 2, 3, 3, 4, 5, 6]
+    assert all(torch.isfinite(t).all() for t in tensors(tmp_path / "o1").values())
+    calls[0] = 0
+    monkeypatch.setattr(losses, "total", broken(2))
+    with pytest.raises(CheckError, match="lost its numbers twice"):
+        ENGINE.train(face.train_work(tmp_path / "s2", tmp_path / "o2"))
+
+
+def test_a_full_memory_is_named(
+    face: Face, film: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> torch.Tensor:
+        raise torch.OutOfMemoryError("no")
+
+    monkeypatch.setattr(training, "result", full)
+    with pytest.raises(MemoryFullError, match=r"train\.size=64"):
+        ENGINE.train(face.train_work(film[1], tmp_path))
+
+
+def test_structure_prefers_equal_contrast_to_blur() -> None:
+    torch.manual_seed(0)
+    truth = torch.rand(2, 3, 32, 32)
+    guess = 0.5 * truth + 0.5 * torch.rand(2, 3, 32, 32)  # half of it is known
+    blurred = 0.5 + 0.3 * (guess - 0.5)
+    weight = torch.ones(2, 1, 32, 32)
+    assert losses.structure(guess, truth, weight) < losses.structure(blurred, truth, weight)
+    assert losses.structure(truth, truth, weight).abs() < 1e-5

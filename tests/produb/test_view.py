@@ -1,0 +1,89 @@
+"""What the network sees: nothing of the mouth that the film shows, and the same in training and rendering."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dubcli.artifacts import gallery as footage
+from dubcli.artifacts.tracks import FaceTrack
+from dubcli.engines.lips import exemplar, meshes
+from dubcli.engines.lips.produb import engine, pairs, view
+from dubcli.face import mesh as regions
+from dubcli.face import pose
+from tests.produb.drawn import FRAMES, HEIGHT, MOUTH, WIDTH, Face, looks
+
+
+def test_nothing_of_the_sources_mouth_is_seen(face: Face) -> None:
+    mesh, source = face.rest.mesh[0], face.pictures[int(face.rest.frames[0])]
+    fitted = pose.canonical_transform(mesh[None], footage.load(face.gallery).head)
+    to_view = view.placement(fitted, 64)
+    # Every pixel whose centre lies in the masked part of the view: below the nose, from cheek to cheek.
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    at = np.stack([x, y], axis=-1) @ to_view[:, :2].T + to_view[:, 2]
+    below = (at[..., 1] > 64 * (0.62 - view.CENTRE[1] + view.SIDE / 2) / view.SIDE) & (at[..., 1] < 64)
+    jaw = below & (at[..., 0] > 0) & (at[..., 0] < 64)
+    assert jaw[
+        mesh[list(regions.LIPS_OUTER), 1].astype(int), mesh[list(regions.LIPS_OUTER), 0].astype(int)
+    ].all()
+    other = source.copy()
+    other[jaw] = np.random.default_rng(0).integers(0, 255, (int(jaw.sum()), 3))
+    before, after = looks(face, source, mesh), looks(face, other, mesh)
+    for name in ("context", "visible", "maps", "references", "window"):
+        np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+    other[~jaw] = 255 - other[~jaw]
+    assert (looks(face, other, mesh).context != before.context).any()
+
+
+def test_the_mask_follows_the_skull_and_not_the_jaw(face: Face) -> None:
+    mesh, source = face.rest.mesh[0], face.pictures[int(face.rest.frames[0])]
+    lower = mesh.copy()
+    lower[MOUTH, 1] += 12
+    a, b = looks(face, source, mesh), looks(face, source, lower)
+    np.testing.assert_array_equal(a.visible, b.visible)
+    np.testing.assert_array_equal(a.context, b.context)
+    assert (a.maps != b.maps).any()
+    turned = mesh + np.array([7, 0, 0], np.float32)
+    np.testing.assert_array_equal(looks(face, np.roll(source, 7, axis=1), turned).visible, a.visible)
+
+
+def test_training_and_rendering_see_a_frame_alike(face: Face, film: tuple[Path, Path]) -> None:
+    rows, made = (
+        footage.load(face.gallery),
+        pairs.build(
+            {"p01": face.gallery}, pairs.fingerprint({"p01": face.gallery}), 64, film[1], lambda a, b: None
+        ),
+    )
+    steady, head_pose = meshes.smoothed_runs(rows)
+    own = pose.to_canonical(steady, head_pose)[:, MOUTH]
+    filmed = FaceTrack(
+        rows.frames, np.array(rows.mesh), rows.pose, head_pose.scale.astype(np.float32), rows.sharp,
+        np.zeros(len(rows), np.float32), np.zeros(len(rows), np.uint8), face.rest.thumbs,
+        face.rest.descriptor,
+    )  # fmt: skip
+    work = replace(
+        face.lip_work(), track=filmed, frames=rows.frames, shape=own, weight=np.ones(len(rows), np.float32)
+    )
+    plan = exemplar.prepare(work)
+    assert plan is not None
+    shown = [seen for _, seen in engine.seen_frames(plan, 64)]
+    assert len(made) >= len(shown)
+    for k in (0, 20, len(shown) - 1):
+        for name in ("context", "visible", "maps", "window"):
+            np.testing.assert_allclose(
+                getattr(made, name)[k].astype(int), getattr(shown[k], name).astype(int), atol=1
+            )
+
+
+def test_frames_are_drawn_from_footage_that_is_far_enough(face: Face) -> None:
+    rows = footage.load(face.gallery)
+    plans = pairs.paths(rows)
+    assert sum(len(a) for a, _, _ in plans) > FRAMES
+    assert {held for _, _, held in plans} == {False, True}
+    for own, other, _ in plans:
+        assert (np.abs(rows.frames[own] - rows.frames[other]) >= pairs.APART).all()
+    for number in (0, 20, FRAMES - 1):
+        for row in pairs.borrowed(rows, pairs.bank(rows), number, -1):
+            assert abs(rows.frames[row] - number) >= pairs.APART
