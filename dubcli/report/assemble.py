@@ -76,7 +76,7 @@ def assemble(
         done: called with the number of shots done and their total.
     """
     pictures = Pictures()
-    before = stills.Version(work.inputs["film"], work.media.film, work.pts)
+    before = stills.Version(work.inputs["film"], work.media.film, work.pts, work.keys)
     after = stills.Version.of(work.result, before)
     changed = np.zeros(len(work.pts), bool)
     shots, wanted, cast = [], [], people.Tally(work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -161,12 +161,15 @@ class Work:
             if name not in self.rejected and patches.PatchFacts.load(path).changed
         )
 
+    @cached_property
+    def keys(self) -> Sequence[int]:
+        """Frames from which decoding can start, rising; as far apart as is usual where they are unknown."""
+        groups = Groups.load(self.inputs["split"])
+        return range(0, len(self.pts), _USUAL_GROUP) if groups.reason else groups.keys
+
     def visit_frames(self) -> float:
         """Frames that are decoded on average to see one: those from the last entry point on."""
-        groups = Groups.load(self.inputs["split"])
-        if groups.reason:
-            return _USUAL_GROUP / 2
-        sizes = np.diff([*groups.keys, len(self.pts)])
+        sizes = np.diff([*self.keys, len(self.pts)])
         return float((sizes.astype(np.float64) ** 2).sum() / (2 * len(self.pts)))
 
     def film(self) -> Film:

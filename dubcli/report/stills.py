@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
 from dubcli.face.roi import Roi, roi_of
-from dubcli.media import decode, source
+from dubcli.media import decode, source, spans
 from dubcli.media.colour import Rect
 from dubcli.media.probe import probe
 from dubcli.media.samples import eight_bit
@@ -36,11 +37,19 @@ _UPPER = (*regions.RIGID, *regions.EYE_RING_LEFT, *regions.EYE_RING_RIGHT)
 
 @dataclass(frozen=True)
 class Version:
-    """A film that can be read by frame number: its file, its picture stream, its timestamps."""
+    """A film that can be read by frame number.
+
+    Attributes:
+        path: its file.
+        video: its picture stream.
+        pts: (N,) timestamps of its frames.
+        keys: frames from which decoding can start, rising from 0.
+    """
 
     path: Path
     video: VideoStream
     pts: NDArray[np.int64]
+    keys: Sequence[int]
 
     @classmethod
     def of(cls, path: Path, like: Version) -> Version:
@@ -52,10 +61,10 @@ class Version:
                 packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size
             ]
         if len(times) == len(like.pts):
-            return cls(path, video, np.array(sorted(times), np.int64))
+            return cls(path, video, np.array(sorted(times), np.int64), like.keys)
         # Not every packet is a picture (two fields, or some that are never shown): go by the other's times.
         ticks = (like.pts - like.pts[0]) * float(like.video.tick / video.tick)
-        return cls(path, video, video.start_pts + np.round(ticks).astype(np.int64))
+        return cls(path, video, video.start_pts + np.round(ticks).astype(np.int64), like.keys)
 
     def frames(self, start: int, stop: int) -> Iterator[decode.Frame]:
         """Frames [start, stop) in order."""
@@ -74,12 +83,22 @@ class Visit:
     stills: tuple[int, ...]
     loop: tuple[int, int] = (0, 0)
 
-    @property
-    def spans(self) -> list[tuple[int, int]]:
-        """Ranges of frames to decode."""
-        start, stop = self.loop
-        alone = [(frame, frame + 1) for frame in self.stills if not start <= frame < stop]
-        return sorted([*alone, *([self.loop] if start < stop else [])])
+    def spans(self, keys: Sequence[int]) -> list[tuple[int, int]]:
+        """Ranges of frames to decode; two of one group of pictures, whose entry points these are, as one.
+
+        To seek for the second would decode again what was decoded for the first.
+        """
+        found: list[tuple[int, int]] = []
+        for start, stop in spans.merged([*((frame, frame + 1) for frame in self.stills), self.loop]):
+            if found and keys[max(0, bisect_right(keys, start) - 1)] < found[-1][1]:
+                found[-1] = found[-1][0], stop
+            else:
+                found.append((start, stop))
+        return found
+
+    def shows(self, frame: int) -> bool:
+        """Whether a frame is shown."""
+        return frame in self.stills or self.loop[0] <= frame < self.loop[1]
 
 
 @dataclass
@@ -102,8 +121,10 @@ class Shown:
 def visit(before: Version, after: Version, track: FaceTrack, asked: Visit) -> Shown:
     """Take the pictures of a face that are asked for, from source and finished film."""
     shown, columns, apart = Shown(), [], []
-    for start, stop in asked.spans:
+    for start, stop in asked.spans(before.keys):
         for was, now in zip(before.frames(start, stop), after.frames(start, stop), strict=True):
+            if not asked.shows(was.index):
+                continue
             mesh = track.mesh[was.index - track.frames[0]]
             roi = roi_of(mesh)
             # Of most films a face is a small part.

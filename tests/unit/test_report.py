@@ -16,7 +16,7 @@ from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.measures import Measure, Violation
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.demo import film as demo
-from dubcli.report import assemble, gather
+from dubcli.report import assemble, gather, stills
 from dubcli.settings.config import QualitySettings
 from tests.unit.reports import (
     CUT,
@@ -287,3 +287,17 @@ def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
     pictured = [k for k in range(count) if f"00000000.{k}" in pictures.faces]
     assert 20 <= len(pictured) <= 60
     assert max(np.diff([0, *pictured, count])) < 2.5 * count / len(pictured)
+
+
+@pytest.mark.parametrize(
+    ("keys", "read"),
+    [
+        ((0,), [(3, 91)]),  # one group: to seek would decode its beginning again
+        ((0, 50), [(3, 31), (60, 91)]),
+        (tuple(range(100)), [(3, 4), (20, 31), (60, 61), (90, 91)]),  # every frame by itself
+    ],
+)
+def test_what_the_page_shows_is_decoded_once(keys: tuple[int, ...], read: list[tuple[int, int]]) -> None:
+    asked = stills.Visit(stills=(3, 25, 60, 90), loop=(20, 31))
+    assert asked.spans(keys) == read
+    assert [k for k in range(100) if asked.shows(k)] == [3, *range(20, 31), 60, 90]
