@@ -61,7 +61,8 @@ one = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from(SHOTS), one), max_size=6), st.sampled_from(["", HAND, LINES, "shots: {}\n"])
+    st.lists(st.tuples(st.sampled_from(SHOTS), one), max_size=6),
+    st.sampled_from(["", HAND, LINES, "shots: {}\n"]),
 )
 def test_what_was_decided_last_is_what_is_read(changes: list[tuple[str, Decision]], text: str) -> None:
     wanted = read(text) if text else {}
