@@ -1,7 +1,8 @@
-"""Writes into a finished MP4 or MOV what ffmpeg's muxer does not: languages, Dolby Vision in MOV.
+"""Reads of an MP4 or MOV what PyAV does not tell (edits), and writes what ffmpeg's muxer does not: languages,
+Dolby Vision in MOV.
 
-Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2); QuickTime File Format, language code values; Dolby Vision
-Streams Within the ISO Base Media File Format, 2.1.
+Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6); QuickTime File Format, language code
+values; Dolby Vision Streams Within the ISO Base Media File Format, 2.1.
 """
 
 from __future__ import annotations
@@ -26,9 +27,7 @@ def set_languages(path: Path, languages: Sequence[str]) -> None:
         languages: of the tracks in order, "" where it stays as it is.
     """
     with path.open("r+b") as file:
-        size = path.stat().st_size
-        tracks = [box for top in _inside(file, 0, size, b"moov") for box in _inside(file, *top[1:], b"trak")]
-        for track, language in zip(tracks, languages, strict=False):
+        for track, language in zip(_tracks(file, path.stat().st_size), languages, strict=False):
             if len(language) != 3:
                 continue
             code = 0
@@ -40,6 +39,38 @@ def set_languages(path: Path, languages: Sequence[str]) -> None:
                     version = file.read(1)[0]
                     file.seek(start + (32 if version else 20))
                     file.write(code.to_bytes(2, "big"))
+
+
+def edited(path: Path) -> set[int]:
+    """Ids of the tracks that an edit list plays in several parts, such as those left by cutting."""
+    found: set[int] = set()
+    with path.open("rb") as file:
+        for track in _tracks(file, path.stat().st_size):
+            parts = sum(
+                _parts(file, body)
+                for e in _inside(file, *track[1:], b"edts")
+                for _, body, _ in _inside(file, *e[1:], b"elst")
+            )
+            for _, body, _ in _inside(file, *track[1:], b"tkhd"):
+                file.seek(body)
+                version = file.read(1)[0]
+                file.seek(body + (20 if version else 12))
+                number = int.from_bytes(file.read(4), "big")
+                found |= {number} if parts > 1 else set()
+    return found
+
+
+def _parts(file: BinaryIO, body: int) -> int:
+    """The edits of a list that play something: the others only wait."""
+    file.seek(body)
+    wide, count = file.read(4)[0] * 4, int.from_bytes(file.read(4), "big")
+    table = file.read(count * (12 + 2 * wide))
+    starts = (table[at : at + 4 + wide] for at in range(4 + wide, len(table), 12 + 2 * wide))
+    return sum(int.from_bytes(start, "big", signed=True) >= 0 for start in starts)
+
+
+def _tracks(file: BinaryIO, size: int) -> list[Box]:
+    return [box for top in _inside(file, 0, size, b"moov") for box in _inside(file, *top[1:], b"trak")]
 
 
 def add_dolby_vision(path: Path, record: DolbyVision) -> None:
