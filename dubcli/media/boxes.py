@@ -1,12 +1,13 @@
 """Reads of an MP4 or MOV what PyAV does not tell (edits), and writes what ffmpeg's muxer does not: languages,
 Dolby Vision in MOV.
 
-Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6); QuickTime File Format, language code
-values; Dolby Vision Streams Within the ISO Base Media File Format, 2.1.
+Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6); QuickTime File Format, language
+code values; Dolby Vision Streams Within the ISO Base Media File Format, 2.1.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dubcli.artifacts.media import DolbyVision
 
 Box = tuple[bytes, int, int]  # type, first byte of its content, byte after it
+_MOST_EDITS = 1000  # that are looked at; set by hand
 
 
 def set_languages(path: Path, languages: Sequence[str]) -> None:
@@ -35,9 +37,7 @@ def set_languages(path: Path, languages: Sequence[str]) -> None:
                 code = code << 5 | (ord(letter) - 0x60) & 31
             for media in _inside(file, *track[1:], b"mdia"):
                 for _, start, _ in _inside(file, *media[1:], b"mdhd"):
-                    file.seek(start)
-                    version = file.read(1)[0]
-                    file.seek(start + (32 if version else 20))
+                    file.seek(start + (32 if _number(file, start, 1) else 20))
                     file.write(code.to_bytes(2, "big"))
 
 
@@ -46,27 +46,30 @@ def edited(path: Path) -> set[int]:
     found: set[int] = set()
     with path.open("rb") as file:
         for track in _tracks(file, path.stat().st_size):
-            parts = sum(
-                _parts(file, body)
-                for e in _inside(file, *track[1:], b"edts")
-                for _, body, _ in _inside(file, *e[1:], b"elst")
+            lists = (
+                box
+                for edits in _inside(file, *track[1:], b"edts")
+                for box in _inside(file, *edits[1:], b"elst")
             )
-            for _, body, _ in _inside(file, *track[1:], b"tkhd"):
-                file.seek(body)
-                version = file.read(1)[0]
-                file.seek(body + (20 if version else 12))
-                number = int.from_bytes(file.read(4), "big")
-                found |= {number} if parts > 1 else set()
+            if sum(_parts(file, edits) for edits in lists) > 1:
+                for _, start, _ in _inside(file, *track[1:], b"tkhd"):
+                    found.add(_number(file, start + (20 if _number(file, start, 1) else 12), 4))
     return found
 
 
-def _parts(file: BinaryIO, body: int) -> int:
-    """The edits of a list that play something: the others only wait."""
-    file.seek(body)
-    wide, count = file.read(4)[0] * 4, int.from_bytes(file.read(4), "big")
-    table = file.read(count * (12 + 2 * wide))
-    starts = (table[at : at + 4 + wide] for at in range(4 + wide, len(table), 12 + 2 * wide))
-    return sum(int.from_bytes(start, "big", signed=True) >= 0 for start in starts)
+def _parts(file: BinaryIO, edits: Box) -> int:
+    """The edits of a list that play something; the others only wait."""
+    _, start, stop = edits
+    wide = 8 if _number(file, start, 1) else 4
+    size = 2 * wide + 4
+    last = min(stop, start + 8 + size * _number(file, start + 4, 4))
+    begins = (_number(file, at + wide, wide, signed=True) for at in range(start + 8, last, size))
+    return sum(begin >= 0 for begin in itertools.islice(begins, _MOST_EDITS))
+
+
+def _number(file: BinaryIO, at: int, size: int, *, signed: bool = False) -> int:
+    file.seek(at)
+    return int.from_bytes(file.read(size), "big", signed=signed)
 
 
 def _tracks(file: BinaryIO, size: int) -> list[Box]:
