@@ -154,6 +154,27 @@ def test_file_names_cannot_write_on_the_terminal(name: str, dubcli: Dubcli) -> N
     assert not {"\x1b", "\x07"} & set(done.stderr)
 
 
+@pytest.mark.parametrize("name", [b"\xe9.mp4", b"\xe9/film.mp4"])
+def test_names_that_are_no_text_are_refused_before_anything_is_written(
+    name: bytes, dubcli: Dubcli, tmp_path: Path
+) -> None:
+    film = tmp_path / os.fsdecode(name)
+    film.parent.mkdir(exist_ok=True)
+    for path in (film, film.with_suffix(".wav")):
+        path.touch()
+    words = os.fsdecode(name), "--audio", os.fsdecode(name[:-4] + b".wav")
+    for command in (
+        ("run", *words),
+        ("plan", *words),
+        ("batch", "--glob", "**/*.mp4", "--dubs", "{stem}.wav"),
+    ):
+        done = dubcli(*command)
+        assert done.returncode == (4 if command[0] == "batch" else 2)
+        assert "is not UTF-8; rename" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.rglob("*.dub"))
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_any_locale_will_do(encoding: str, dubcli: Dubcli) -> None:
     done = dubcli("run", "фильм.mp4", "--audio", "dub.wav", PYTHONIOENCODING=encoding)
