@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from dubcli.errors import ConfigError
+from dubcli.errors import ConfigError, typed
 from dubcli.settings.config import Settings
 from dubcli.settings.document import Document, problems_of, read
 from dubcli.settings.layers import flatten, names, nest
@@ -193,7 +193,7 @@ def check_shots(document: Document, decisions: Decisions, shots: Mapping[str, Sh
             raise ConfigError(
                 f"{document.at(('shots', name))}: shot {name} was approved when it ended before frame "
                 f"{decision.stop}, and now ends before {shots[name].stop}; look at it again, and type: "
-                f"dubcli review approve {name}, or reopen {name}"
+                f"dubcli review {typed(Path(document.name).parent)} approve {name}, or reopen {name}"
             )
 
 
