@@ -199,10 +199,13 @@ def export(
     from dubcli.edits import scenes, shotfile
     from dubcli.edits.timecode import tag
 
+    suffix, known = out_file.suffix.lower(), (*timeline.SUFFIXES, ".csv")
+    if suffix not in known:
+        raise UsageError(f"{out_file.name} is no list that can be written; use one of {', '.join(known)}")
     job = Job.open(find_job(job_dir))
     found, info = _shots(job), _media(job)
     clock = shotfile.clock(job.root, info)
-    if out_file.suffix.lower() == ".csv":
+    if suffix == ".csv":
         spans = [(shot.start, shot.stop) for shot in found.shots]
         out.export(scenes.text(spans, float(clock.rate)), out_file)
         return
