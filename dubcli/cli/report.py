@@ -54,9 +54,9 @@ def report(
     elif form == "csv":
         from dubcli.report.table import table
 
-        out.raw(table(_loaded(job.root)))
+        out.export(table(_loaded(job.root)), None)
     elif form == "edl":
-        out.raw(_edl(job, _loaded(job.root)))
+        out.export(_edl(job, _loaded(job.root)), None)
     else:
         out.path(page)
     if open_it:
