@@ -5,7 +5,9 @@ The text of an error is one line: what is wrong, then what to type next.
 
 from __future__ import annotations
 
+import shlex
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -43,6 +45,12 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.INTERRUPTED: "stopped by Ctrl-C (INT); state saved",
     ExitCode.TERMINATED: "stopped by TERM; state saved",
 }
+
+
+def typed(path: Path) -> str:
+    """A path as it is typed: in quotes where a shell needs them, and never like an option."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 class DubError(Exception):

@@ -11,7 +11,11 @@ from pathlib import Path
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a small file so that a reader, or a power cut, sees the old bytes or the new ones."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
+    except OSError as error:
+        error.filename = str(path)  # which the user knows, and not the temporary one
+        raise
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -143,7 +143,13 @@ class VideoStream(Strict):
 
 
 class AudioStream(Strict):
-    """An audio stream; `start` is in ticks of `time_base`, `digest` the sha256 of its packets in order."""
+    """An audio stream.
+
+    Attributes:
+        start: ticks of `time_base`.
+        digest: sha256 of its packets in order.
+        edited: an edit list plays it in several parts, so that its packets are not what is heard.
+    """
 
     index: int
     digest: str
@@ -156,6 +162,7 @@ class AudioStream(Strict):
     language: str
     disposition: tuple[str, ...]
     tags: dict[str, str]
+    edited: bool = False
 
 
 class SubtitleStream(Strict):

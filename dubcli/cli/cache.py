@@ -10,7 +10,7 @@ import typer
 
 from dubcli.cli import options
 from dubcli.cli.output import out
-from dubcli.errors import StoreError, UsageError
+from dubcli.errors import StoreError, UsageError, typed
 
 if TYPE_CHECKING:
     from dubcli.core.store import Store
@@ -109,7 +109,8 @@ def verify(
     if damaged and not repair:
         where = place or Path()
         raise StoreError(
-            f"{len(damaged)} of {count} results are damaged; type: dubcli cache verify --repair {where}"
+            f"{len(damaged)} of {count} results are damaged; "
+            f"type: dubcli cache verify --repair {typed(where)}"
         )
     if not json:
         gone = f", {len(damaged)} removed, and {len(doubtful)} that were made from them"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dubcli.cli import editor, options
 from dubcli.cli.output import out
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, typed
 
 if TYPE_CHECKING:
     from dubcli.core.job import Job
@@ -77,7 +77,7 @@ def edit(
     document, file = castfile.load(path)
     stylefile.check(document, file.styles(), stylefile.files(job.root))
     out.path(path)
-    out.note(f"to apply it, type: dubcli run {job.root}")
+    out.note(f"to apply it, type: dubcli run {typed(job.root)}")
 
 
 def _persons(job: Job) -> list[dict[str, Any]]:
@@ -87,7 +87,7 @@ def _persons(job: Job) -> list[dict[str, Any]]:
     key = job.ref("cast/film")
     artifact = job.store.get(key) if key else None
     if artifact is None:
-        raise UsageError(f"{job.root} has no cast yet; type: dubcli run {job.root}")
+        raise UsageError(f"{job.root} has no cast yet; type: dubcli run {typed(job.root)}")
     persons = Cast.load(artifact.path).persons
     return [
         person.model_dump(exclude_none=True) | {"sheet": str(sheet(artifact.path, person.id))}

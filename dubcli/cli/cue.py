@@ -9,7 +9,7 @@ import typer
 
 from dubcli.cli import options
 from dubcli.cli.output import out
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, typed
 
 if TYPE_CHECKING:
     from dubcli.edits.cuefile import Film
@@ -144,7 +144,7 @@ def import_(
     write_atomically(path, cuefile.job_file(before | changed, cued.film).encode())
     out.path(path)
     count = f"{len(changed)} shot{'' if len(changed) == 1 else 's'}"
-    out.note(f"{count} changed; to apply it, type: dubcli run {cued.job.root}")
+    out.note(f"{count} changed; to apply it, type: dubcli run {typed(cued.job.root)}")
 
 
 class _CuedJob:
@@ -209,7 +209,7 @@ class _CuedJob:
         key = self.job.ref(unit)
         artifact = self.job.store.get(key) if key else None
         if artifact is None:
-            raise UsageError(f"{self.job.root} has no cues yet; type: dubcli run {self.job.root}")
+            raise UsageError(f"{self.job.root} has no cues yet; type: dubcli run {typed(self.job.root)}")
         return artifact.path
 
 

@@ -10,7 +10,7 @@ import typer
 
 from dubcli.cli import options
 from dubcli.cli.output import out
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -86,7 +86,7 @@ def finished(job: Job) -> dict[str, dict[str, Row]]:
     found: dict[str, dict[str, Row]] = {}
     for row in plan.plan(job, plan.Selection(until="measure")):
         if row.unit is None:
-            raise UsageError(f"{job.root} is not finished; type: dubcli run {job.root}")
+            raise UsageError(f"{job.root} is not finished; type: dubcli run {typed(job.root)}")
         if row.artifact is not None:
             found.setdefault(row.stage, {})[row.unit.name] = row
     return found

@@ -35,10 +35,11 @@ def demo(
     from dubcli.cli.run import execute, listeners
     from dubcli.core.plan import Selection
     from dubcli.demo.film import make
+    from dubcli.errors import typed
 
     folder.mkdir(parents=True, exist_ok=True)
     film, dub = make(folder)
-    out.note(f"made {film} and {dub}; now: dubcli run {film} --audio {dub}")
+    out.note(f"made {film} and {dub}; now: dubcli run {typed(film)} --audio {typed(dub)}")
     execute(
         Request(film, dub),
         Running(workers=workers),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubcli.cli import options
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, typed
 
 if TYPE_CHECKING:
     from dubcli.core.job import Job
@@ -126,7 +126,7 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
             job.save()
         return job, resolved
     if request.audio is None:
-        raise UsageError(f"which dub? type: dubcli run {request.source} --audio FILE")
+        raise UsageError(f"which dub? type: dubcli run {typed(request.source)} --audio FILE")
     resolved = _resolve(request, running, (request.job or request.out or request.source).parent)
     job = Job.create_or_open(
         request.source,
@@ -201,8 +201,8 @@ def _refuse_images(path: Path) -> None:
 
     if folder := folder_of_images(path):
         raise UsageError(
-            f"{folder} is an image sequence; type: dubcli conform {folder} --rate FPS -o film.mkv, and dub "
-            "that film"
+            f"{folder} is an image sequence; type: dubcli conform {typed(folder)} --rate FPS -o film.mkv, "
+            "and dub that film"
         )
 
 

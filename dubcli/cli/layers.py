@@ -9,7 +9,7 @@ import typer
 
 from dubcli.cli import options
 from dubcli.cli.output import out
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, typed
 
 if TYPE_CHECKING:
     from dubcli.core.model import Artifact
@@ -72,7 +72,10 @@ def export(
     changed = [face for face in work.faces.values() if face.is_changed]
     unknown += sorted(wanted - {face.name.split(".")[0] for face in changed})
     if unknown:
-        raise UsageError(f"--shot {unknown[0]}: no changed shot is called that; type: dubcli shots show")
+        raise UsageError(
+            f"--shot {unknown[0]}: no changed shot is called that; "
+            f"type: dubcli shots show {typed(work.job.root)}"
+        )
     for face in changed:
         if not wanted or face.name.split(".")[0] in wanted:
             count = layers.write(face, out_folder, work.film.info.film, work.film.clock, work.film.first)
@@ -120,7 +123,7 @@ def import_(
         shutil.rmtree(target, ignore_errors=True)
         made.rename(target)
     out.path(target)
-    out.note(f"{count} frames of {name}; to apply them, type: dubcli run {work.job.root}")
+    out.note(f"{count} frames of {name}; to apply them, type: dubcli run {typed(work.job.root)}")
 
 
 class _Work:

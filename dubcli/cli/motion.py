@@ -10,7 +10,7 @@ import typer
 from dubcli.cli import options
 from dubcli.cli.cue import Format, ImportJob, To
 from dubcli.cli.output import out
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, typed
 
 if TYPE_CHECKING:
     from dubcli.core.job import Job
@@ -78,7 +78,7 @@ def import_(
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, curvefile.to_csv(rows).encode())
     out.path(path)
-    out.note(f"to apply it, type: dubcli run {job.root}")
+    out.note(f"to apply it, type: dubcli run {typed(job.root)}")
 
 
 def _job(place: Path | None) -> Job:

@@ -10,7 +10,7 @@ import typer
 
 from dubcli.cli import options
 from dubcli.cli.output import out
-from dubcli.errors import StoreError, UsageError
+from dubcli.errors import StoreError, UsageError, typed
 
 if TYPE_CHECKING:
     from dubcli.artifacts.report import Report
@@ -48,15 +48,15 @@ def report(
     job = Job.open(find_job(job_dir))
     page = job.root / "report.html"
     if not (job.root / "report.json" if json or form != "html" else page).is_file():
-        raise UsageError(f"{job.root} has no report yet; type: dubcli run {job.root}")
+        raise UsageError(f"{job.root} has no report yet; type: dubcli run {typed(job.root)}")
     if json:
         out.document(json_text.loads((job.root / "report.json").read_text("utf-8")))
     elif form == "csv":
         from dubcli.report.table import table
 
-        out.raw(table(_loaded(job.root)))
+        out.export(table(_loaded(job.root)), None)
     elif form == "edl":
-        out.raw(_edl(job, _loaded(job.root)))
+        out.export(_edl(job, _loaded(job.root)), None)
     else:
         out.path(page)
     if open_it:
@@ -73,7 +73,7 @@ def _loaded(root: Path) -> Report:
         return Report.load(root)
     except StoreError:
         path = root / Report.FILE
-        raise StoreError(f"{path} is not valid; delete it and type: dubcli run {root}") from None
+        raise StoreError(f"{path} is not valid; delete it and type: dubcli run {typed(root)}") from None
 
 
 def _edl(job: Job, report: Report) -> str:

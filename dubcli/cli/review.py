@@ -10,7 +10,7 @@ import typer
 
 from dubcli.cli import options
 from dubcli.cli.output import out
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, typed
 
 if TYPE_CHECKING:
     from dubcli.core.review import Review
@@ -273,7 +273,7 @@ def _tell(review: Review, changed: Sequence[str], purpose: str) -> None:
     out.path(review.path)
     count = f"{len(changed)} shot{'' if len(changed) == 1 else 's'}"
     root = review.job.root
-    out.note(f"{count} decided" + (f"; {purpose}, type: dubcli run {root}" if purpose else ""))
+    out.note(f"{count} decided" + (f"; {purpose}, type: dubcli run {typed(root)}" if purpose else ""))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -9,7 +9,7 @@ import typer
 
 from dubcli.cli import options
 from dubcli.cli.output import out
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, typed
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import MediaInfo
@@ -132,7 +132,7 @@ def edit(
     editor.open_file(path)
     shotfile.load(path)
     out.path(path)
-    out.note(f"to apply it, type: dubcli run {job.root}")
+    out.note(f"to apply it, type: dubcli run {typed(job.root)}")
 
 
 def import_(
@@ -178,7 +178,8 @@ def import_(
         out.warn(line)
     out.path(path)
     out.note(
-        f"{len(found.starts)} shots, from the {found.side} side; to apply them, type: dubcli run {job.root}"
+        f"{len(found.starts)} shots, from the {found.side} side; "
+        f"to apply them, type: dubcli run {typed(job.root)}"
     )
 
 
@@ -198,10 +199,13 @@ def export(
     from dubcli.edits import scenes, shotfile
     from dubcli.edits.timecode import tag
 
+    suffix, known = out_file.suffix.lower(), (*timeline.SUFFIXES, ".csv")
+    if suffix not in known:
+        raise UsageError(f"{out_file.name} is no list that can be written; use one of {', '.join(known)}")
     job = Job.open(find_job(job_dir))
     found, info = _shots(job), _media(job)
     clock = shotfile.clock(job.root, info)
-    if out_file.suffix.lower() == ".csv":
+    if suffix == ".csv":
         spans = [(shot.start, shot.stop) for shot in found.shots]
         out.export(scenes.text(spans, float(clock.rate)), out_file)
         return
@@ -222,7 +226,7 @@ def _shots(job: Job) -> Shots:
     key = job.ref("split/film")
     artifact = job.store.get(key) if key else None
     if artifact is None:
-        raise UsageError(f"{job.root} has no shots yet; type: dubcli run {job.root}")
+        raise UsageError(f"{job.root} has no shots yet; type: dubcli run {typed(job.root)}")
     return Shots.load(artifact.path)
 
 

@@ -9,7 +9,7 @@ import typer
 from dubcli.cli import options
 from dubcli.cli.cue import To
 from dubcli.cli.output import out
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, typed
 
 HELP = """
 Export the words and phones recognised in the dub and in the film.
@@ -52,7 +52,7 @@ def export(
     key = job.ref(f"align/{of}")
     artifact = job.store.get(key) if key else None
     if artifact is None:
-        raise UsageError(f"{job.root} has no phones of its {of} yet; type: dubcli run {job.root}")
+        raise UsageError(f"{job.root} has no phones of its {of} yet; type: dubcli run {typed(job.root)}")
     record = Record.load(artifact.path)
     as_json = form == "json" or (form is None and out_file is not None and out_file.suffix.lower() == ".json")
     text = record.text() if as_json else textgrid.dump(record)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
-from dubcli.errors import ConfigError
+from dubcli.errors import ConfigError, typed
 
 FIRST = "gallery"
 """The stage before which it is asked: the first that prepares the pictures of people who have cues."""
@@ -34,7 +34,7 @@ def check(job: Job, view: JobView, today: datetime.date | None = None) -> str:
     text = f"consent does not cover this dub: {'; '.join(missing)}"
     if required:
         raise ConfigError(
-            f"{text}; record it in {job.root / 'cast.yaml'} (dubcli cast edit {job.root}), or write "
+            f"{text}; record it in {job.root / 'cast.yaml'} (dubcli cast edit {typed(job.root)}), or write "
             "touch: false there and their mouths stay as they are"
         )
     return text

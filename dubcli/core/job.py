@@ -122,6 +122,7 @@ class Job:
         if not out.name or out.is_dir():
             raise UsageError(f"{out} is a folder; name the film to write with -o FILE")
         root = root or out.with_suffix(".dub")
+        check_names(film, dub, out, root, *voices.values(), *filter(None, (store, script)))
         if out.resolve() in (film.resolve(), dub.resolve()):
             raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
         if out.suffix.lower() not in SUFFIXES:
@@ -156,9 +157,10 @@ class Job:
         """The job in an existing directory.
 
         Raises:
-            UsageError: there is no such directory, or it is no job.
+            UsageError: there is no such directory, it is no job, or its name is not UTF-8.
             ConfigError: its `job.json` is not valid.
         """
+        check_names(root)
         path = root / "job.json"
         try:
             data = JobFile.model_validate_json(path.read_text("utf-8"))
@@ -365,6 +367,19 @@ def default_out(film: Path, dub: Path) -> Path:
     own = film.suffix.lower()
     suffix = film.suffix if own in SUFFIXES else _CONTAINER_FOR.get(own, ".mp4")
     return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
+
+
+def check_names(*paths: Path) -> None:
+    """Check that names are text: a job's files, a film's manifest and its workers hold them as UTF-8.
+
+    Raises:
+        UsageError: one is of other bytes.
+    """
+    for path in paths:
+        try:
+            os.fsencode(path).decode()
+        except UnicodeDecodeError:
+            raise UsageError(f"the name {path} is not UTF-8; rename the file or folder") from None
 
 
 def check_folder(folder: Path, *, make: bool) -> None:

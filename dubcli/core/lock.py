@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dubcli.errors import LockedError
+from dubcli.errors import LockedError, typed
 
 FOLDER = "locks"
 BEAT_SECONDS = 20.0
@@ -162,12 +162,14 @@ def _flock(descriptor: int, mode: int, root: Path) -> bool:
 
 def _refusal(root: Path, holder: Holder | None) -> str:
     if holder is None:
-        return f"another run holds {root}; wait for it, or, if that is dead, type: dubcli unlock {root}"
+        return (
+            f"another run holds {root}; wait for it, or, if that is dead, type: dubcli unlock {typed(root)}"
+        )
     if holder.here:
         return f"{holder} holds {root}; wait for it, or stop it (kill {holder.pid})"
     return (
         f"{holder} holds {root}, which it last touched {holder.age:.0f} s ago; wait for it, or, if that "
-        f"machine is dead, type: dubcli unlock --force {root}"
+        f"machine is dead, type: dubcli unlock --force {typed(root)}"
     )
 
 

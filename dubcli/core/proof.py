@@ -16,7 +16,7 @@ from dubcli.core.events import Events
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
 from dubcli.core.plan import Selection
-from dubcli.errors import ConfigError, UsageError
+from dubcli.errors import ConfigError, UsageError, typed
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import MediaInfo
@@ -124,7 +124,7 @@ def compare(job: Job, shot: str, numbers: Sequence[int]) -> Path:
         sides.append((f"take {number}", faces))
     probe, split = (job.store.get(job.ref(f"{stage}/film") or "") for stage in ("probe", "split"))
     if probe is None or split is None:
-        raise UsageError(f"{job.root} is not finished; type: dubcli run {job.root}")
+        raise UsageError(f"{job.root} is not finished; type: dubcli run {typed(job.root)}")
     span = Shots.load(split.path).named()[shot]
     name = f"{shot}.takes-{'-'.join(map(str, numbers))}"
     media, frames = MediaInfo.load(probe.path), Frames.load(split.path)

@@ -11,7 +11,7 @@ from dubcli.core.job import Job
 from dubcli.core.takelist import Takes
 from dubcli.edits import decisions
 from dubcli.edits.decisions import Decision
-from dubcli.errors import StoreError, UsageError
+from dubcli.errors import StoreError, UsageError, typed
 from dubcli.files import write_atomically
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Review:
         key = job.ref("split/film")
         artifact = job.store.get(key) if key else None
         if artifact is None:
-            raise UsageError(f"{job.root} has no shots yet; type: dubcli run {job.root}")
+            raise UsageError(f"{job.root} has no shots yet; type: dubcli run {typed(job.root)}")
         self._split = artifact.path
         self.shots = Shots.load(self._split).named()
         self._takes = takelist.load(job.root)
@@ -58,7 +58,8 @@ class Review:
         count = len(self.takes(shot).takes)
         if number >= count:
             raise UsageError(
-                f"shot {shot} has {count - 1} takes, not {number}; type: dubcli review takes {shot}"
+                f"shot {shot} has {count - 1} takes, not {number}; "
+                f"type: dubcli review {typed(self.job.root)} takes {shot}"
             )
         return number
 
@@ -71,8 +72,9 @@ class Review:
         """
         if shot not in self._takes and shot not in self._reported:
             raise UsageError(
-                f"no finished film shows shot {shot} yet; type: dubcli run {self.job.root}, or to keep the "
-                f"film's own picture: dubcli review approve {shot} --take 0"
+                f"no finished film shows shot {shot} yet; type: dubcli run {typed(self.job.root)}, "
+                "or to keep the film's own picture: "
+                f"dubcli review {typed(self.job.root)} approve {shot} --take 0"
             )
         return self.takes(shot).current
 
@@ -90,7 +92,9 @@ class Review:
             if dash:
                 inside = [shot for shot in self.shots if int(first) <= int(shot) <= int(last)]
                 if not inside:
-                    raise UsageError(f"no shot begins in {word}; type: dubcli shots show {self.job.root}")
+                    raise UsageError(
+                        f"no shot begins in {word}; type: dubcli shots show {typed(self.job.root)}"
+                    )
                 found |= dict.fromkeys(inside)
                 continue
             name = f"{int(first):08d}"

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import json
 import os
-import shlex
 import shutil
 import stat
 import tempfile
@@ -24,7 +23,7 @@ from pydantic_core import from_json
 
 from dubcli.core import keys
 from dubcli.core.model import Artifact
-from dubcli.errors import StoreError
+from dubcli.errors import StoreError, typed
 from dubcli.files import sync
 
 MANIFEST = "artifact.json"
@@ -348,10 +347,7 @@ def _rename_into_place(made: Path, target: Path) -> bool:
 
 def damage_message(key: str, what: str, root: Path) -> str:
     """The message for a damaged artifact."""
-    return (
-        f"the store is damaged at {key[:12]}: {what}; "
-        f"type: dubcli cache verify --repair {shlex.quote(str(root))}"
-    )
+    return f"the store is damaged at {key[:12]}: {what}; type: dubcli cache verify --repair {typed(root)}"
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:

@@ -23,7 +23,7 @@ from dubcli.core.sources import mark_or_none
 from dubcli.core.takelist import FILE, Take, Takes, load
 from dubcli.edits import decisions
 from dubcli.engines import required
-from dubcli.errors import ConfigError
+from dubcli.errors import ConfigError, typed
 from dubcli.settings.config import Settings
 from dubcli.settings.layers import Resolved
 
@@ -146,7 +146,7 @@ class Pinned:
         for name, artifact in self.artifacts.items():
             yield Unit(stages.module(stage).STAGE, name, {}, {}), artifact
 
-    def check(self, unit: Unit, key: str) -> None:
+    def check(self, unit: Unit, key: str, job: Job) -> None:
         """Check that a unit of a shot whose take is lost would be made as it was.
 
         Raises:
@@ -156,7 +156,7 @@ class Pinned:
         if shot in self.lost and self.lost[shot].get(unit.id) != key:
             raise ConfigError(
                 f"shot {shot} is approved, but its take is no longer in the store and would be made "
-                f"differently now; type: dubcli review reopen {shot}"
+                f"differently now; type: dubcli review {typed(job.root)} reopen {shot}"
             )
 
 
@@ -192,7 +192,7 @@ def _check_picture(job: Job, shot: str, picture: str, take: Mapping[str, str]) -
         if unit.startswith("lips/") and image.get("picture") != picture:
             raise ConfigError(
                 f"shot {shot} was approved with another picture than the film has there now; "
-                f"type: dubcli review reopen {shot}"
+                f"type: dubcli review {typed(job.root)} reopen {shot}"
             )
 
 

@@ -14,6 +14,7 @@ from dubcli.core.model import JobView
 from dubcli.core.store import sha256
 from dubcli.errors import ConfigError, MediaError, StoreError, UsageError
 from dubcli.media import marks
+from dubcli.media.containers import SUFFIXES
 from dubcli.provenance import signing
 from dubcli.provenance.claim import Claim
 from dubcli.provenance.signing import Finding
@@ -72,7 +73,9 @@ def _of_manifest(film: Path, found: Finding | None) -> Iterator[Statement]:
     if found is None:
         beside = signing.sidecar(film)
         text = f"anything: {film.name} has no manifest, in it or beside it ({beside.name})"
-        others = sorted(path.name for path in film.parent.glob("*.c2pa"))
+        films = (path for path in film.parent.iterdir() if path.suffix.lower() in SUFFIXES)
+        taken = {signing.sidecar(path) for path in films}
+        others = sorted(path.name for path in film.parent.glob("*.c2pa") if path not in taken)
         if others:
             text += f"; {others[0]} lies there: was the film renamed? Then give it the same name"
         yield Statement("not proven", text)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from opentimelineio.schema import Clip as OtioClip
     from opentimelineio.schema import Timeline
 
+SUFFIXES = (".edl", *ADAPTERS)
 EDL_EVENTS = 999
 """Events that CMX 3600 can number."""
 _REEL_LETTERS = 8
@@ -58,22 +59,18 @@ def write(path: Path, title: str, tracks: Sequence[Sequence[Clip]], clock: Clock
     """Write a timeline in the format of the file's suffix.
 
     Args:
-        path: .edl, .otio, .xml or .aaf.
+        path: one of SUFFIXES.
         title: of the timeline.
         tracks: clips of each picture track, the lowest first; an EDL holds the highest alone.
         clock: the film's timecode.
 
     Raises:
-        UsageError: the format is none of these, cannot hold so many clips, or the file cannot be written.
+        UsageError: the format cannot hold so many clips, or the file cannot be written.
         ConfigError: an EDL of a film whose rate has no timecode.
     """
     import opentimelineio as otio
 
     suffix = path.suffix.lower()
-    if suffix not in (".edl", *ADAPTERS):
-        raise UsageError(
-            f"{path.name} is no timeline that can be written; use one of {', '.join(('.edl', *ADAPTERS))}"
-        )
     try:
         if suffix == ".edl":
             path.write_text(edl(title, tracks[-1], clock), encoding="utf-8", newline="\n")

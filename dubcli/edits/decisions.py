@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from dubcli.errors import ConfigError
+from dubcli.errors import ConfigError, typed
 from dubcli.settings.config import Settings
 from dubcli.settings.document import Document, problems_of, read
 from dubcli.settings.layers import flatten, names, nest
@@ -167,15 +167,15 @@ def _entries(text: str) -> dict[str, tuple[int, int]] | None:
         return None
     for key, value in root.value:
         if key.value == "shots" and isinstance(value, yaml.MappingNode) and not value.flow_style:
-            return {name.value: (name.start_mark.index, _stop(one)) for name, one in value.value}
+            return {name.value: (name.start_mark.index, _stop(text, one)) for name, one in value.value}
     return None
 
 
-def _stop(node: yaml.Node) -> int:
-    """Where the text of a value ends; a block's own mark stands after the comments that follow it."""
+def _stop(text: str, node: yaml.Node) -> int:
+    """Where the text of a value ends; a block's own mark stands where the next text begins."""
     if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
-        return _stop(node.value[-1][1])
-    return int(node.end_mark.index)
+        return _stop(text, node.value[-1][1])
+    return len(text[: node.end_mark.index].rstrip())
 
 
 def check_shots(document: Document, decisions: Decisions, shots: Mapping[str, Shot]) -> None:
@@ -193,7 +193,7 @@ def check_shots(document: Document, decisions: Decisions, shots: Mapping[str, Sh
             raise ConfigError(
                 f"{document.at(('shots', name))}: shot {name} was approved when it ended before frame "
                 f"{decision.stop}, and now ends before {shots[name].stop}; look at it again, and type: "
-                f"dubcli review approve {name}, or reopen {name}"
+                f"dubcli review {typed(Path(document.name).parent)} approve {name}, or reopen {name}"
             )
 
 

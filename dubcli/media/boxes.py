@@ -1,11 +1,13 @@
-"""Writes into a finished MP4 or MOV what ffmpeg's muxer does not: languages, Dolby Vision in MOV.
+"""Reads of an MP4 or MOV what PyAV does not tell (edits), and writes what ffmpeg's muxer does not: languages,
+Dolby Vision in MOV.
 
-Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2); QuickTime File Format, language code values; Dolby Vision
-Streams Within the ISO Base Media File Format, 2.1.
+Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6); QuickTime File Format, language
+code values; Dolby Vision Streams Within the ISO Base Media File Format, 2.1.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from dubcli.artifacts.media import DolbyVision
 
 Box = tuple[bytes, int, int]  # type, first byte of its content, byte after it
+_MOST_EDITS = 1000  # that are looked at; set by hand
 
 
 def set_languages(path: Path, languages: Sequence[str]) -> None:
@@ -26,9 +29,7 @@ def set_languages(path: Path, languages: Sequence[str]) -> None:
         languages: of the tracks in order, "" where it stays as it is.
     """
     with path.open("r+b") as file:
-        size = path.stat().st_size
-        tracks = [box for top in _inside(file, 0, size, b"moov") for box in _inside(file, *top[1:], b"trak")]
-        for track, language in zip(tracks, languages, strict=False):
+        for track, language in zip(_tracks(file, path.stat().st_size), languages, strict=False):
             if len(language) != 3:
                 continue
             code = 0
@@ -36,10 +37,43 @@ def set_languages(path: Path, languages: Sequence[str]) -> None:
                 code = code << 5 | (ord(letter) - 0x60) & 31
             for media in _inside(file, *track[1:], b"mdia"):
                 for _, start, _ in _inside(file, *media[1:], b"mdhd"):
-                    file.seek(start)
-                    version = file.read(1)[0]
-                    file.seek(start + (32 if version else 20))
+                    file.seek(start + (32 if _number(file, start, 1) else 20))
                     file.write(code.to_bytes(2, "big"))
+
+
+def edited(path: Path) -> set[int]:
+    """Ids of the tracks that an edit list plays in several parts, such as those left by cutting."""
+    found: set[int] = set()
+    with path.open("rb") as file:
+        for track in _tracks(file, path.stat().st_size):
+            lists = (
+                box
+                for edits in _inside(file, *track[1:], b"edts")
+                for box in _inside(file, *edits[1:], b"elst")
+            )
+            if sum(_parts(file, edits) for edits in lists) > 1:
+                for _, start, _ in _inside(file, *track[1:], b"tkhd"):
+                    found.add(_number(file, start + (20 if _number(file, start, 1) else 12), 4))
+    return found
+
+
+def _parts(file: BinaryIO, edits: Box) -> int:
+    """The edits of a list that play something; the others only wait."""
+    _, start, stop = edits
+    wide = 8 if _number(file, start, 1) else 4
+    size = 2 * wide + 4
+    last = min(stop, start + 8 + size * _number(file, start + 4, 4))
+    begins = (_number(file, at + wide, wide, signed=True) for at in range(start + 8, last, size))
+    return sum(begin >= 0 for begin in itertools.islice(begins, _MOST_EDITS))
+
+
+def _number(file: BinaryIO, at: int, size: int, *, signed: bool = False) -> int:
+    file.seek(at)
+    return int.from_bytes(file.read(size), "big", signed=signed)
+
+
+def _tracks(file: BinaryIO, size: int) -> list[Box]:
+    return [box for top in _inside(file, 0, size, b"moov") for box in _inside(file, *top[1:], b"trak")]
 
 
 def add_dolby_vision(path: Path, record: DolbyVision) -> None:

@@ -76,7 +76,7 @@ def audio_codec(track: AudioStream, container: str) -> str:
 
     Lossless sound stays lossless where the container allows, and channels stay as they are.
     """
-    if track.codec in AUDIO[container]:
+    if track.codec in AUDIO[container] and not track.edited:
         return "copy"
     turned = track.codec.removesuffix("be") + "le"
     if track.codec.endswith("be") and turned in AUDIO[container]:

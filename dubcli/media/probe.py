@@ -35,7 +35,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
     Raises:
         MediaError: missing or unreadable, or nothing in it can be decoded.
     """
-    from dubcli.media import describe, source
+    from dubcli.media import boxes, describe, source
 
     with source.opened(path) as container:
         if not container.streams.video and not container.streams.audio:
@@ -63,7 +63,8 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             video = None
             for packet in container.demux(container.streams.audio) if whole else ():
                 sound[packet.stream.index].update(packet)
-        audio = tuple(_audio(s, sound[s.index].hexdigest()) for s in container.streams.audio)
+        edited = boxes.edited(path) if "mov" in container.format.name else set()
+        audio = tuple(_audio(s, sound[s.index].hexdigest(), s.id in edited) for s in container.streams.audio)
         return MediaInfo.model_validate({**facts, "audio": audio, "video": video})
 
 
@@ -151,7 +152,7 @@ def _decode(packet: object) -> Iterator[VideoFrame]:
         return  # a damaged packet before the first whole picture
 
 
-def _audio(stream: Stream, digest: str) -> AudioStream:
+def _audio(stream: Stream, digest: str, edited: bool) -> AudioStream:
     context = stream.codec_context
     return AudioStream(
         index=stream.index,
@@ -165,6 +166,7 @@ def _audio(stream: Stream, digest: str) -> AudioStream:
         language=stream.metadata.get("language", "und"),
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
+        edited=edited,
     )
 
 

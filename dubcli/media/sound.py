@@ -48,7 +48,7 @@ def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDA
         MediaError: unreadable, or no sound.
     """
     with source.opened(path) as container:
-        film = next((s for s in container.streams.video if not source.is_cover(s)), None)
+        film = next(iter(source.pictures(container)), None)
         zero = Fraction(0)
         if film is not None and film.start_time is not None and film.time_base is not None:
             zero = film.start_time * film.time_base

@@ -53,18 +53,24 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
 
 
 def picture(container: InputContainer, path: Path, index: int | None = None) -> VideoStream:
-    """The film's video stream: `index`, or the first that is not an attached picture.
+    """The film's video stream: `index`, or the one that players show.
 
     Raises:
         MediaError: there is none.
     """
-    found = [s for s in container.streams.video if not is_cover(s) and index in (None, s.index)]
+    found = [stream for stream in pictures(container) if index in (None, stream.index)]
     for stream in found:
         if stream.codec_context is not None:
             return stream
     if found:
         raise MediaError(f"{path}: its picture is of a kind that cannot be decoded; convert it first")
     raise MediaError(f"{path} has no video; name a film")
+
+
+def pictures(container: InputContainer) -> list[VideoStream]:
+    """The video streams but for covers; the first is the one that players show: that marked as default."""
+    found = [stream for stream in container.streams.video if not is_cover(stream)]
+    return sorted(found, key=lambda stream: not stream.disposition & av.stream.Disposition.default)
 
 
 def is_cover(stream: VideoStream) -> bool:

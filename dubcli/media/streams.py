@@ -150,6 +150,8 @@ def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str
         options.append((f"b:{name}", str(_AAC_BITS * max(1, track.channels))))
         if track.rate > AAC_RATE:
             options.append((f"ar:{name}", str(AAC_RATE)))
+        if track.layout == f"{track.channels} channels":  # of no named places, which some decoders leave so
+            options.append((f"ac:{name}", str(track.channels)))
     if way == "copy" and track.codec == "vorbis" and container == "matroska":
         # Its first packet only sets the decoder going; with a time before zero it would move the whole film.
         options.append((f"bsf:{name}", "setts=ts=max(TS\\,0)"))

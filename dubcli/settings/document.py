@@ -28,6 +28,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Keys = tuple[str | int, ...]
 
 LARGEST_BYTES = 4_000_000  # set by hand, far above any settings file; keeps a wrong path from filling memory
+_MOST_PROBLEMS = 20  # that are told of a file; set by hand
 _short = reprlib.Repr()  # of what stands in a file, for errors of one line
 _short.maxstring = 80
 
@@ -58,11 +59,13 @@ class Document:
         """The document as a strict model.
 
         Raises:
-            ConfigError: one line per problem, each with its place.
+            ConfigError: one line per problem, each with its place; a table may have one in every row.
         """
         problems = problems_of(self.data, model)
         if problems:
-            raise ConfigError("\n".join(f"{self.at(keys)}: {text}" for keys, text in problems))
+            lines = [f"{self.at(keys)}: {text}" for keys, text in problems[:_MOST_PROBLEMS]]
+            more = len(problems) - len(lines)
+            raise ConfigError("\n".join([*lines, f"{self.name}: {more} more like these"] if more else lines))
         return validate(self.data, model)
 
 
@@ -152,7 +155,7 @@ def parse_toml(text: str, name: str) -> Document:
 
 
 def parse_csv(text: str, name: str, top: str) -> Document:
-    """A table as `{top: [{column: text}, ...]}`; empty cells are left out, `;` may replace `,`.
+    """A table as `{top: [{column: text}, ...]}`; empty cells are left out, `;` or a tab may replace `,`.
 
     Raises:
         ConfigError: the head is missing or names a column twice, or a row has more cells than the head.
@@ -160,7 +163,7 @@ def parse_csv(text: str, name: str, top: str) -> Document:
     lines = text.splitlines()
     if not lines or not lines[0].strip():
         raise ConfigError(f"{name}:1:1: the first line must name the columns")
-    mark = ";" if ";" in lines[0] and "," not in lines[0] else ","
+    mark = next((mark for mark in ";\t" if mark in lines[0] and "," not in lines[0]), ",")
     head = [cell.strip().lower() for cell, _ in _cells(lines[0], mark)]
     twice = next((column for k, column in enumerate(head) if column in head[:k]), None)
     if twice is not None:
@@ -186,9 +189,9 @@ def to_integer(value: Any) -> Any:
 
 
 def to_number(value: Any) -> Any:
-    """A cell as a number; other text is returned unchanged."""
+    """A cell as a number, which may have a decimal comma; other text is returned unchanged."""
     try:
-        return float(value) if isinstance(value, str) else value
+        return float(value.replace(",", ".")) if isinstance(value, str) else value
     except ValueError:
         return value
 

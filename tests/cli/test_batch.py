@@ -127,15 +127,16 @@ def listed_entries(text: str, folder: Path, *, overwrite: bool = True) -> list[E
 def test_a_list_may_come_from_any_program(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "\ufeffone.mp4\tone_fr.wav\r\n  # later\r\n\t\r\none.mp4\tone_de.wav\t\r\n"
     assert [entry.dub.name for entry in listed_entries(text, media)] == ["one_fr.wav", "one_de.wav"]
-    # Names are bytes to the system, whatever they mean.
+    # Names are bytes to the system, but text to a job.
     odd = os.fsencode(media) + b"/f\xe9.mp4"
     for name in (odd, odd.replace(b".mp4", b"_fr.wav")):
         with open(name, "wb") as file:
             file.write(b"x")
-    found = listed_entries("f\udce9.mp4\tf\udce9_fr.wav", media)
-    assert found[0].film.is_file()
+    with pytest.raises(ConfigError, match=r"^line 1: the name .* is not UTF-8; rename"):
+        listed_entries("f\udce9.mp4\tf\udce9_fr.wav", media)
     monkeypatch.chdir(media)
-    assert globbed("f*.mp4", "{stem}_*.wav", media / "s", None, {})[0].out == Path("f\udce9.f\udce9_fr.mp4")
+    with pytest.raises(ConfigError, match=r"^f\udce9\.mp4: the name .* is not UTF-8; rename"):
+        globbed("f*.mp4", "{stem}_*.wav", media / "s", None, {})
 
 
 def test_all_that_is_wrong_with_a_list_is_told_at_once(media: Path) -> None:

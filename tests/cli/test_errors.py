@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,40 @@ def test_file_names_cannot_write_on_the_terminal(name: str, dubcli: Dubcli) -> N
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
     assert not {"\x1b", "\x07"} & set(done.stderr)
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "a film's.mp4", "-film.mp4", "$(film) ü.mp4"])
+def test_what_to_type_can_be_typed_whatever_a_file_is_called(
+    name: str, dubcli: Dubcli, tmp_path: Path
+) -> None:
+    (tmp_path / name).touch()
+    told = dubcli("run", f"./{name}" if name.startswith("-") else name).stderr
+    word, *words = shlex.split(told.partition("type: ")[2])
+    assert word == "dubcli"
+    assert words[:1] == ["run"]
+    assert (tmp_path / words[1]).samefile(tmp_path / name)
+    assert not words[1].startswith("-")
+
+
+@pytest.mark.parametrize("name", [b"\xe9.mp4", b"\xe9/film.mp4"])
+def test_names_that_are_no_text_are_refused_before_anything_is_written(
+    name: bytes, dubcli: Dubcli, tmp_path: Path
+) -> None:
+    film = tmp_path / os.fsdecode(name)
+    film.parent.mkdir(exist_ok=True)
+    for path in (film, film.with_suffix(".wav")):
+        path.touch()
+    words = os.fsdecode(name), "--audio", os.fsdecode(name[:-4] + b".wav")
+    for command in (
+        ("run", *words),
+        ("plan", *words),
+        ("batch", "--glob", "**/*.mp4", "--dubs", "{stem}.wav"),
+    ):
+        done = dubcli(*command)
+        assert done.returncode == (4 if command[0] == "batch" else 2)
+        assert "is not UTF-8; rename" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.rglob("*.dub"))
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

@@ -64,7 +64,9 @@ def test_the_report_names_output_day_version_and_what_was_judged(root: Path) -> 
 
 def test_exports(root: Path) -> None:
     found = Report.load(root / "job")
-    rows = list(csv.DictReader(io.StringIO(_dubcli(root, "report", "job", "--format", "csv").stdout)))
+    text = _dubcli(root, "report", "job", "--format", "csv").stdout
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert text.splitlines()[-1]  # and no line of nothing
     faces = [face for shot in found.shots for face in shot.faces]
     assert [row["face"] for row in rows if row["face"]] == [face.name for face in faces]
     assert [row["verdict"] for row in rows if row["face"]] == [face.verdict or "" for face in faces]

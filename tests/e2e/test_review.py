@@ -133,7 +133,7 @@ def test_decisions_that_cannot_be_carried_out_end_with_4_and_touch_nothing(dubcl
     opened.store.remove(opened.ref(f"lips/{SHOT}.0") or "")
     answer = dubcli("run", job, "-q", "--set", "motion.amplitude=2")
     assert answer.code == 4
-    assert "review reopen 00000000" in answer.err
+    assert f"review {job} reopen 00000000" in answer.err
     assert film.read_bytes() == before
     assert dubcli("run", job, "-q", "--set", "motion.amplitude=1").code == 0  # made again as it was
     assert film.read_bytes() == before

@@ -74,6 +74,7 @@ def test_a_manifest_beside_a_film_is_held_to_the_job_and_missed_where_the_film_w
     assert (answer.code, "film.dub_fr.c2pa is not the manifest that" in answer.out) == (8, True)
     beside.write_bytes(manifest)
     assert dubcli("verify", film, "--job", job).code == 0
+    assert "lies there" not in dubcli("verify", job.parent / "film.mp4").out  # that manifest has its film
     renamed = film.rename(job.parent / "for delivery.mp4")
     answer = dubcli("verify", renamed)
     assert (answer.code, "for delivery.c2pa" in answer.out) == (8, True)

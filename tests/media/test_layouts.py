@@ -69,6 +69,15 @@ def test_the_films_own_many_channels_are_refused_at_once(tmp_path: Path, dub: Pa
     assert len(films.sound(films.dubbed(tmp_path / "kept", film, dub, range(3, 6)).path, 1)[0]) == 16
 
 
+def test_sound_of_no_named_places_gets_those_of_its_number(tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    dub = tmp_path / "dub.tta"
+    films.ffmpeg("-f", "lavfi", "-t", "1", "-i", films.TONE, "-ac", "1", url(dub))
+    with av.open(str(dub)) as found:
+        assert found.streams.audio[0].codec_context.layout.name == "1 channels"
+    assert len(films.sound(films.dubbed(tmp_path / "job", film, dub, range(3, 6)).path)[0]) == 1
+
+
 def test_sixteen_mono_tracks_and_high_rates_stay(tmp_path: Path) -> None:
     film = tmp_path / "film.mov"
     tracks = [option for _ in range(16) for option in ("-map", "1")]

@@ -49,6 +49,21 @@ def rich(parts: Path, path: Path, *options: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+def test_the_picture_that_players_show_is_the_film(suffix: str, tmp_path: Path, dub: Path) -> None:
+    film = tmp_path / f"film{suffix}"
+    films.ffmpeg(
+        *films.moving(), "-map", "0:v", "-map", "0:v", "-filter:v:0", "scale=64:48",
+        "-disposition:v:0", "0", "-disposition:v:1", "default", *films.x264("-g", "8"), url(film),
+    )  # fmt: skip
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), suffix)
+    with av.open(str(film)) as before, av.open(str(done.path)) as after:
+        small, large = before.streams.video
+        first, second = after.streams.video
+        assert (first.width, second.width) == (large.width, small.width)
+        assert (first.disposition, second.disposition) == (large.disposition, small.disposition)
+
+
 @pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_sound_subtitles_chapters_and_tags_survive(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,6 +64,58 @@ def test_an_edit_list_hides_the_same_pictures(tmp_path: Path, dub: Path) -> None
         assert after.times == before.times
         assert done.note["copied"] > 0
         assert sum(a == b for a, b in zip(before.hashes, after.hashes, strict=True)) >= done.note["copied"]
+
+
+def play_in_parts(path: Path, *parts: tuple[float, float]) -> None:
+    """Give every track of an MP4 of ffmpeg's an edit list of (start, seconds)."""
+    data = bytearray(path.read_bytes())
+    top = data.rindex(b"moov")
+    (scale,) = struct.unpack_from(">I", data, data.index(b"mvhd", top) + 16)
+    at = len(data)
+    while (at := data.rfind(b"edts", top, at)) >= 0:
+        (ticks,) = struct.unpack_from(">I", data, data.index(b"mdhd", at) + 16)
+        (first,) = struct.unpack_from(">i", data, at + 24)
+        edits = b"".join(
+            struct.pack(">IiI", round(length * scale), first + round(start * ticks), 1 << 16)
+            for start, length in parts
+        )
+        new = (
+            struct.pack(">I4sI4sII", 24 + len(edits), b"edts", 16 + len(edits), b"elst", 0, len(parts))
+            + edits
+        )
+        (size,) = struct.unpack_from(">I", data, at - 4)
+        data[at - 4 : at - 4 + size] = new
+        for around in (data.rindex(b"trak", top, at), top):
+            (before,) = struct.unpack_from(">I", data, around - 4)
+            struct.pack_into(">I", data, around - 4, before + len(new) - size)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("result", [".mp4", ".mkv"])
+def test_a_film_played_in_parts_keeps_its_sound(result: str, tmp_path: Path, dub: Path) -> None:
+    """As programs leave it that cut without encoding: what lies between the parts is not heard."""
+    noise = films.wav(tmp_path / "noise.wav", films.noise(3))
+    film = tmp_path / "film.mp4"
+    films.ffmpeg(
+        *films.moving(seconds=3),
+        "-i",
+        url(noise),
+        *films.x264("-g", "5"),
+        "-c:a",
+        "aac",
+        "-b:a",
+        "256k",
+        url(film),
+    )
+    play_in_parts(film, (0, 0.8), (2, 0.8))
+    before, after = films.decoded(film), films.dubbed(tmp_path / "job", film, dub, range(4, 8), result)
+    shown = films.decoded(after.path)
+    assert shown.times == before.times
+    assert len(shown.times) == 40
+    heard, kept = films.sound(film)[0][0], films.sound(after.path, 1)[0][0]
+    length = min(len(heard), len(kept))
+    assert abs(len(heard) - len(kept)) < 2048
+    assert np.corrcoef(heard[:length], kept[:length])[0, 1] > 0.95
 
 
 def test_sound_that_starts_after_the_picture_stays_there(tmp_path: Path, dub: Path) -> None:

@@ -36,6 +36,23 @@ def test_what_is_left_out_or_empty_stays(tmp_path: Path) -> None:
     assert (new.width == now.width).all()
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_table_comes_back_from_a_spreadsheet_of_another_country(mark: str, tmp_path: Path) -> None:
+    rows = [{"frame": 51, "seconds": 2.0, "aperture": 0.1, "width": None, "weight": 1.0}]
+    text = curvefile.to_csv(rows)
+    there = text.replace(",", mark).replace(".", ",")
+    assert curvefile.load(written(tmp_path, there))[1] == curvefile.load(written(tmp_path, text, "b.csv"))[1]
+
+
+def test_a_mistake_in_every_row_is_not_told_of_every_row(tmp_path: Path) -> None:
+    path = written(tmp_path, "frame,aperture\n" + "".join(f"{k},wide\n" for k in range(5000)))
+    with pytest.raises(ConfigError) as told:
+        curvefile.load(path)
+    first, *_, last = str(told.value).splitlines()
+    assert "a.csv:2:3: " in first
+    assert last.endswith("a.csv: 4980 more like these")
+
+
 def test_json_and_a_table_are_read_alike(tmp_path: Path) -> None:
     rows = [{"frame": 51, "seconds": 2.0, "aperture": 0.1, "width": None, "weight": 1.0}]
     one = curvefile.load(written(tmp_path, curvefile.to_csv(rows)))[1]

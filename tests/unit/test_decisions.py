@@ -30,6 +30,21 @@ shots:
   "00000120": {state: rejected, settings: {motion.amplitude: 0.8}}  # again
 """
 
+LINES = """\
+shots:
+  "00000000": {note: one}
+  "00000120":
+    state: approved
+    note: |
+      two
+      lines
+
+  "00000361":
+    note: >-
+      of
+      several
+"""
+
 
 def read(text: str) -> dict[str, Decision]:
     return parse_yaml(text, "decisions.yaml").model(Decisions).shots
@@ -46,7 +61,8 @@ one = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from(SHOTS), one), max_size=6), st.sampled_from(["", HAND, "shots: {}\n"])
+    st.lists(st.tuples(st.sampled_from(SHOTS), one), max_size=6),
+    st.sampled_from(["", HAND, LINES, "shots: {}\n"]),
 )
 def test_what_was_decided_last_is_what_is_read(changes: list[tuple[str, Decision]], text: str) -> None:
     wanted = read(text) if text else {}
@@ -65,6 +81,18 @@ def test_comments_and_other_entries_stay_as_a_person_wrote_them() -> None:
     more = decisions.changed(text, {"00000361": Decision(note="ß")})
     assert more == text + '  "00000361": {"note": "ß"}\n'
     assert decisions.changed(more, {"00000361": Decision()}) == text
+
+
+def test_what_follows_a_note_of_several_lines_keeps_lines_of_its_own() -> None:
+    text = decisions.changed(LINES, {"00000120": Decision(state="rejected"), "00000361": Decision(take=1)})
+    assert text.splitlines() == [
+        "shots:",
+        '  "00000000": {note: one}',
+        '  "00000120": {"state": "rejected"}',
+        "",
+        '  "00000361": {"take": 1}',
+    ]
+    assert '{"take": 1}\n  # the next' in decisions.changed(HAND, {"00000000": Decision(take=1)})
 
 
 @pytest.mark.parametrize(

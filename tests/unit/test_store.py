@@ -267,3 +267,9 @@ def test_a_store_that_was_deleted_is_told_as_that(tmp_path: Path) -> None:
     made.rename(tmp_path / "elsewhere")
     with pytest.raises(StoreError, match="was deleted or emptied meanwhile"):
         store.put(image(), made, {}, {})
+
+
+def test_a_file_that_cannot_be_written_is_named_as_the_user_knows_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as told:
+        write_atomically(tmp_path / "gone" / "decisions.yaml", b"")
+    assert told.value.filename == str(tmp_path / "gone" / "decisions.yaml")
