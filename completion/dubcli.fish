@@ -220,7 +220,7 @@ complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcomma
 complete -c dubcli -n '__fish_seen_subcommand_from speech; and not __fish_seen_subcommand_from export' -a export -d 'Write words and phones with their times, as a TextGrid or as JSON.'
 complete -c dubcli -n '__fish_seen_subcommand_from speech' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from speech; and __fish_seen_subcommand_from export' -l of -r -a 'dub film' -d 'Which sound'
-complete -c dubcli -n '__fish_seen_subcommand_from speech; and __fish_seen_subcommand_from export' -s o -l out -r -F -d 'Write to this file, .json or .csv'
+complete -c dubcli -n '__fish_seen_subcommand_from speech; and __fish_seen_subcommand_from export' -s o -l out -r -F -d 'Write to this file, .TextGrid or .json'
 complete -c dubcli -n '__fish_seen_subcommand_from speech; and __fish_seen_subcommand_from export' -l format -r -a 'textgrid json' -d 'The format'
 complete -c dubcli -n '__fish_seen_subcommand_from speech; and __fish_seen_subcommand_from export' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from speech; and __fish_seen_subcommand_from export' -s v -l verbose -d 'More detail, on stderr'

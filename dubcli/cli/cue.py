@@ -108,10 +108,9 @@ def export(
     """
     from dubcli.edits import cuefile
 
-    suffix = out_file.suffix.lower().removeprefix(".") if out_file else "json"
-    form = form or ("csv" if suffix == "csv" else "json")
+    written = options.form_of(out_file, form, {".json": "json", ".csv": "csv"})
     rows = _CuedJob(job_dir).rows()
-    text = cuefile.to_csv(rows) if form == "csv" else cuefile.to_json(rows)
+    text = cuefile.to_csv(rows) if written == "csv" else cuefile.to_json(rows)
     out.export(text, out_file)
 
 

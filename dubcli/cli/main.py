@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -42,6 +43,11 @@ def _run(arguments: list[str]) -> int:
         if page := _page(command, arguments):
             out.raw(page)
             return ExitCode.OK
+        if blank := _blank(arguments):
+            out.error(
+                f"{blank} is empty, as where a shell's variable is not set; give it a value or leave it out"
+            )
+            return ExitCode.USAGE
         code = command.main(arguments, prog_name="dubcli", standalone_mode=False)
     except typer.TyperException as error:
         return _usage(error, arguments)
@@ -69,6 +75,18 @@ def _page(command: Any, arguments: list[str]) -> str:
         else:
             break
     return render(declare(command, path)).rstrip()
+
+
+def _blank(arguments: Sequence[str]) -> str:
+    """What of the command line has no letter in it, in words; "" where all has."""
+    for number, word in enumerate(arguments):
+        option = re.fullmatch(r"(--[a-z-]+)=\s*", word)
+        before = arguments[number - 1] if number else ""
+        if option:
+            return option[1]
+        if not word.strip():
+            return f"what follows {before}" if before.startswith("-") else f"word {number + 1}"
+    return ""
 
 
 def _usage(error: typer.TyperException, arguments: Sequence[str]) -> ExitCode:

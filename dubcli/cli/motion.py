@@ -40,12 +40,11 @@ def export(
     """
     from dubcli.edits import curvefile
 
+    written = options.form_of(out_file, form, {".csv": "csv", ".json": "json"})
     job = _job(job_dir)
     _, file = curvefile.load(_curves(job, face))
     rows = [row.model_dump() for row in file.curves]
-    suffix = out_file.suffix.lower().removeprefix(".") if out_file else "csv"
-    form = form or ("json" if suffix == "json" else "csv")
-    text = curvefile.to_json(rows) if form == "json" else curvefile.to_csv(rows)
+    text = curvefile.to_json(rows) if written == "json" else curvefile.to_csv(rows)
     out.export(text, out_file)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from dubcli.cli.output import out
+from dubcli.errors import UsageError
 
 FILES, SETTINGS, RUNNING, OUTPUT = "Files", "Settings", "Running", "Output"
 
@@ -148,3 +150,25 @@ Progress = Annotated[
         help="How to show progress on stderr; auto is a bar on a terminal and plain lines elsewhere.",
     ),
 ]  # fmt: skip
+
+
+def form_of(file: Path | None, asked: str | None, forms: Mapping[str, str]) -> str:
+    """The format in which an export is written: the one asked for, else what the file's suffix names.
+
+    Args:
+        file: where to, None for stdout.
+        asked: `--format`.
+        forms: suffix → format; the first is that of stdout and of names without a suffix.
+
+    Raises:
+        UsageError: the suffix is of none of them.
+    """
+    if asked is not None:
+        return asked
+    suffix = file.suffix if file else ""
+    known = {name.lower(): form for name, form in forms.items()}
+    if suffix and suffix.lower() not in known:
+        raise UsageError(
+            f"{file} is in no format that is written here; use {' or '.join(forms)}, or --format"
+        )
+    return known.get(suffix.lower(), next(iter(known.values())))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from dubcli.cli import options
-from dubcli.cli.cue import To
 from dubcli.cli.output import out
 from dubcli.errors import UsageError, typed
 
@@ -22,6 +22,13 @@ Of = Annotated[
     Literal["dub", "film"],
     typer.Option("--of", metavar="dub|film", help="Which sound.", rich_help_panel=options.OUTPUT),
 ]
+To = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="FILE", rich_help_panel=options.FILES,
+        help="Write to this file, .TextGrid or .json. Without it: to stdout.",
+    ),
+]  # fmt: skip
 Format = Annotated[
     Literal["textgrid", "json"] | None,
     typer.Option(
@@ -48,14 +55,14 @@ def export(
     from dubcli.core.job import Job
     from dubcli.speech import textgrid
 
+    written = options.form_of(out_file, form, {".TextGrid": "textgrid", ".json": "json"})
     job = Job.open(find_job(job_dir))
     key = job.ref(f"align/{of}")
     artifact = job.store.get(key) if key else None
     if artifact is None:
         raise UsageError(f"{job.root} has no phones of its {of} yet; type: dubcli run {typed(job.root)}")
     record = Record.load(artifact.path)
-    as_json = form == "json" or (form is None and out_file is not None and out_file.suffix.lower() == ".json")
-    text = record.text() if as_json else textgrid.dump(record)
+    text = record.text() if written == "json" else textgrid.dump(record)
     out.export(text, out_file)
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dubcli.core.job import STEM, Job, check_folder, default_out
 from dubcli.engines import required
@@ -36,6 +36,9 @@ Flags = Mapping[str, tuple[str, Any]]
 """Settings that were given by a flag → (the flag, its value)."""
 
 
+_Word = Annotated[str, Field(min_length=1)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
@@ -43,29 +46,37 @@ class _Strict(BaseModel):
 class Dub(_Strict):
     """A dubbed track of a film, and where its film goes."""
 
-    audio: str = Field(min_length=1, description="the dubbed track")
-    script: str | None = Field(default=None, min_length=1, description="its script")
-    stems: dict[Annotated[str, Field(pattern=STEM)], str] = Field(
+    audio: _Word = Field(description="the dubbed track")
+    script: _Word | None = Field(default=None, description="its script")
+    stems: dict[Annotated[str, Field(pattern=STEM)], _Word] = Field(
         default={}, description="single voices of it, by name"
     )
-    out: str | None = Field(
+    out: _Word | None = Field(
         default=None, description="the dubbed film; FILM.DUB.mp4 beside the film by default"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, given: Any) -> Any:
+        """A dub that is only a file's name."""
+        return {"audio": given} if isinstance(given, str) else given
 
 
 class Film(_Strict):
     """A film and its dubs."""
 
-    film: str = Field(min_length=1, description="the film")
-    dubs: list[str | Dub] = Field(min_length=1, description="its dubbed tracks")
-    presets: list[str] | None = Field(default=None, min_length=1, description="instead of the manifest's")
+    film: _Word = Field(description="the film")
+    dubs: list[Dub] = Field(min_length=1, description="its dubbed tracks")
+    presets: list[_Word] | None = Field(default=None, min_length=1, description="instead of the manifest's")
 
 
 class Manifest(_Strict):
     """The file that `dubcli batch` takes."""
 
-    store: str | None = Field(default=None, description="the store that all jobs share")
-    presets: list[str] | None = Field(default=None, min_length=1, description="each film is dubbed with each")
+    store: _Word | None = Field(default=None, description="the store that all jobs share")
+    presets: list[_Word] | None = Field(
+        default=None, min_length=1, description="each film is dubbed with each"
+    )
     films: list[Film] = Field(min_length=1, description="the films")
 
 
@@ -208,8 +219,7 @@ def _entries(manifest: Manifest, folder: Path, store: Path) -> Iterator[Entry]:
     for i, item in enumerate(manifest.films):
         film = folder / Path(item.film).expanduser()
         chosen: list[str | None] = [*(item.presets or manifest.presets or [])] or [None]
-        for j, given in enumerate(item.dubs):
-            dub = Dub(audio=given) if isinstance(given, str) else given
+        for j, dub in enumerate(item.dubs):
             audio = folder / Path(dub.audio).expanduser()
             named = folder / Path(dub.out).expanduser() if dub.out is not None else None
             script = folder / Path(dub.script).expanduser() if dub.script is not None else None

@@ -29,8 +29,10 @@ class Preset(Settings):
 class ConfigFile(Settings):
     """`dubcli.toml` by the job, or the user's own: settings, and which preset and store to use."""
 
-    preset: str | None = Field(default=None, description="name or file of the preset to start from")
-    store: str | None = Field(default=None, description="folder of a store that jobs share")
+    preset: str | None = Field(
+        default=None, min_length=1, description="name or file of the preset to start from"
+    )
+    store: str | None = Field(default=None, min_length=1, description="folder of a store that jobs share")
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,8 @@ def test_yaml_mistakes_have_a_place(text: str, place: str, words: str) -> None:
         ("[run]\nwrkers = 3", "2:1", "did you mean 'workers'?"),
         ("presets = 'x'", "1:1", "did you mean 'preset'?"),
         ("run.workers = 'x'", "1:1", "must be a valid integer"),
+        ("store = ''", "1:1", "at least 1 character"),
+        ("preset = ''", "1:1", "at least 1 character"),
         ("[run\n", "1:5", "Expected"),
     ],
 )
