@@ -59,6 +59,7 @@ class VideoStream(Strict):
         time_base: seconds per tick of `pts`.
         average_rate: frames per second over the film.
         start_pts: ticks of the first picture in presentation order.
+        last_duration: ticks for which the container shows the last picture; 0 where it does not say.
         sar: sample aspect ratio, (1, 1) for square or unknown.
         mirrored: whether display mirrors it left to right, before the rotation; from the display matrix.
         rotation: degrees counter-clockwise for display, from the display matrix.
@@ -88,6 +89,7 @@ class VideoStream(Strict):
     time_base: Rational
     average_rate: Rational
     start_pts: int
+    last_duration: int = 0
     sar: Rational
     mirrored: bool
     rotation: int

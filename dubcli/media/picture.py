@@ -88,9 +88,16 @@ class Film:
 
     @property
     def display_durations(self) -> NDArray[np.int64]:
-        """(N,) display duration of each frame in ticks of `clock`; the last keeps the average rate."""
+        """(N,) display duration of each frame in ticks of `clock`.
+
+        The last keeps the average rate, unless the container gives it a duration of its own: one that is not
+        the usual one rounded.
+        """
         step = round(self.video.tick / self.clock)
         usual = 1 / (self.video.rate * self.clock)
+        own = self.video.last_duration * step
+        if own and abs(own - usual) > step:
+            return np.append(np.diff(self.pts) * step, own)
         last = round(len(self.pts) * usual - int(self.pts[-1] - self.pts[0]) * step)
         fits = usual / 2 <= last <= 2 * usual
         return np.append(np.diff(self.pts) * step, last if fits else max(1, round(usual)))

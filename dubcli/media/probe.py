@@ -86,7 +86,8 @@ def _video(
     hasher = hashlib.sha256()
     order: list[int | None] = []
     first: VideoFrame | None = None
-    size = 0
+    size = lost = 0
+    durations: list[int] = []
     context.thread_type = "AUTO"
     for packet in container.demux(stream, *container.streams.audio):
         if packet.stream.index in sound:
@@ -97,6 +98,8 @@ def _video(
             size = size or packet.size
             if not packet.is_discard:
                 order.append(packet.pts)
+                durations.append(packet.duration or 0)
+                lost += packet.pts is packet.dts is None
         if first is None:
             first = next(iter(_decode(packet)), None)
         if first is not None and not whole:
@@ -105,6 +108,11 @@ def _video(
         raise MediaError(f"{path}: no picture can be decoded; check that the film is whole")
     if first.width < _MIN_SIDE_PIXELS or first.height < _MIN_SIDE_PIXELS:
         raise MediaError(f"{path} is {first.width}×{first.height} pixels; that is too small for a film")
+    if lost and whole and "matroska" in container.format.name:
+        raise MediaError(
+            f"{path}: {lost} pictures have no time, as where they lie before zero, which Matroska "
+            "cannot say; write it anew with times from zero (ffmpeg: without -avoid_negative_ts disabled)"
+        )
     times = [t for t in order if t is not None]
     return VideoStream.model_validate(
         {
@@ -117,6 +125,7 @@ def _video(
             "time_base": _rational(stream.time_base or Fraction(1, 1000)),
             "average_rate": _rational(_rate(stream, times)),
             "start_pts": min(times, default=0),
+            "last_duration": _last_duration(container.format.name, order, durations) if whole else 0,
             "sar": _rational(stream.sample_aspect_ratio or Fraction(1)),
             "tags": dict(stream.metadata),
             "delay": describe.reorder_depth(times),
@@ -125,6 +134,18 @@ def _video(
             "digest": hasher.hexdigest(),
         }
     )
+
+
+def _last_duration(form: str, times: list[int | None], durations: list[int]) -> int:
+    """Ticks for which the last picture is shown, 0 where the container does not say.
+
+    Matroska keeps how long a picture is shown, MP4 and MOV how long it is until the next one is decoded: that
+    is the same for the last one stored.
+    """
+    last = max(range(len(times)), key=lambda k: (times[k] is not None, times[k] or 0), default=None)
+    if last is None or not ("matroska" in form or ("mov" in form and last == len(times) - 1)):
+        return 0
+    return durations[last]
 
 
 def _rate(stream: AvVideoStream, times: list[int]) -> Fraction:

@@ -16,7 +16,9 @@ from dubcli.stages.measure import shown
 STAGE = Stage("compose", version=5, after=("measure",))
 
 # Fields of the film's description that do not change the encoded pictures.
-_NOT_PICTURE = {"index", "time_base", "start_pts", "delay", "packets", "first_bytes", "digest", "tags"}
+_NOT_PICTURE = {
+    "index", "time_base", "start_pts", "last_duration", "delay", "packets", "first_bytes", "digest", "tags",
+}  # fmt: skip
 
 
 def units(job: JobView) -> Iterable[Unit]:

@@ -6,6 +6,7 @@ import struct
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -25,6 +26,24 @@ def test_times_survive_at_every_rate(rate: str, way: str, tmp_path: Path, dub: P
     assert len(before.times) > 20
     rest = len(before.times) - 7  # 9 to the end of the group, 15, are encoded
     assert done.note["copied"] == (0 if way == "encode" else rest)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_the_last_picture_is_shown_as_long_as_the_container_says(suffix: str, tmp_path: Path) -> None:
+    """Also where that is no usual duration: the dub goes on over it."""
+    held = f"setts=duration=if(eq(N\\,{24})\\,0.6/TB\\,DURATION)"
+    film = films.make(
+        tmp_path / f"film{suffix}", *films.x264("-g", "8", "-bf", "0", "-bsf:v", held), sound=""
+    )
+    dub = films.wav(tmp_path / "dub_fr.wav", films.noise(2))
+    done = films.dubbed(tmp_path / "job", film, dub, range(4, 8))
+    samples, start, rate = films.sound(done.path)
+    assert float(start) + len(samples[0]) / rate == pytest.approx(0.96 + 0.6, abs=0.03)
+    with av.open(str(done.path)) as container:
+        *_, last = (packet for packet in container.demux(video=0) if packet.size)
+        assert last.duration is not None
+        assert last.time_base is not None
+        assert last.duration * last.time_base == Fraction(3, 5)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])

@@ -83,6 +83,16 @@ def test_times_around_the_wrap_of_a_transport_stream(touched: range, tmp_path: P
     assert abs(now.shape[1] - was.shape[1]) <= 2048
 
 
+def test_matroska_whose_pictures_lie_before_zero_is_refused_by_probe(tmp_path: Path) -> None:
+    """It has no times for them: counted on from the first one that has, all came out late, if at all."""
+    films.make(tmp_path / "plain.mp4", *films.x264(), seconds=2)
+    moved = ["-avoid_negative_ts", "disabled", "-output_ts_offset", "-1"]
+    film = tmp_path / "film.mkv"
+    films.ffmpeg("-i", url(tmp_path / "plain.mp4"), "-c", "copy", *moved, url(film))
+    with pytest.raises(MediaError, match="pictures have no time"):
+        probed(film)
+
+
 def test_times_that_jump_back_are_refused(tmp_path: Path) -> None:
     for k in range(2):
         films.make(tmp_path / f"{k}.ts", *films.x264(), sound="", seconds=2)
