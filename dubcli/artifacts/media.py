@@ -45,6 +45,10 @@ class DolbyVision(Strict):
     layered: bool
 
 
+# Marks of sound that nobody in the picture speaks.
+_SPOKEN_OVER = {"dub", "comment", "visual_impaired", "karaoke", "clean_effects"}
+
+
 class VideoStream(Strict):
     """The film's video stream.
 
@@ -209,6 +213,16 @@ class MediaInfo(Document):
     other: tuple[OtherStream, ...]
     chapters: int
     tags: dict[str, str]
+
+    @property
+    def spoken(self) -> AudioStream | None:
+        """The sound that the people in the picture spoke: the default track, unless marks say otherwise."""
+
+        def rank(track: AudioStream) -> tuple[bool, bool, bool, int]:
+            marks = set(track.disposition)
+            return not marks & _SPOKEN_OVER, "original" in marks, "default" in marks, -track.index
+
+        return max((track for track in self.audio if track.channels), key=rank, default=None)
 
     @property
     def film(self) -> VideoStream:

@@ -45,7 +45,7 @@ def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDA
         (0 for a file without a picture).
 
     Raises:
-        MediaError: unreadable, or no sound.
+        MediaError: unreadable, no sound, or samples that are no numbers.
     """
     with source.opened(path) as container:
         film = next(iter(source.pictures(container)), None)
@@ -61,6 +61,13 @@ def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDA
             wave = _concatenate(_Sound(container, _track(container, path, stream), rate).mono(centre=True))
     if not len(wave):
         raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
+    for at in range(0, len(wave), _BLOCK):
+        odd = ~np.isfinite(wave[at : at + _BLOCK])
+        if odd.any():
+            raise MediaError(
+                f"{path}: its sound holds samples that are no numbers, from about "
+                f"{(at + int(odd.argmax())) / rate:.2f} s on; export it again, or as 24 bits"
+            )
     return wave, float(sound.begin - zero) if film is not None else 0.0
 
 

@@ -24,9 +24,7 @@ def units(job: JobView) -> list[Unit]:
     """
     found = []
     info = MediaInfo.load(job.one("probe").path)
-    tracks = [track for track in info.audio if track.channels]
-    if tracks:
-        track = max(tracks, key=lambda a: ("default" in a.disposition, -a.index))
+    if track := info.spoken:
         name = "phones" if job.settings.align.engine == "script" else job.settings.align.engine
         facts: dict[str, Any] = {"stream": track.index, "offset": _offset(track, info.video)}
         found.append(_unit(job, "film", name, track.digest, job.sources["film"].path, facts))

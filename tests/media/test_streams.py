@@ -12,6 +12,7 @@ from av.container import InputContainer
 
 from dubcli.errors import MediaError
 from dubcli.media.ffmpeg import url
+from dubcli.media.probe import probe as probed
 from tests.media import films
 
 SRT = "1\n00:00:00,100 --> 00:00:00,500\nBonjour\n\n2\n00:00:00,600 --> 00:00:00,900\nle <i>monde</i>\n"
@@ -102,6 +103,27 @@ def test_sound_subtitles_chapters_and_tags_survive(
         count = min(was.shape[1], now.shape[1]) - 2048
         assert np.allclose(was[:, 1024:count], now[:, 1024:count], atol=2e-3) or ".mkv" in (suffix, result)
     assert done.note["left_out"] == []
+
+
+@pytest.mark.parametrize(
+    ("marks", "spoken"),
+    [
+        (("0", "default+dub", "comment"), 1),
+        (("dub", "default", "original"), 3),
+        (("default+comment", "0", "0"), 2),
+        (("0", "default", "0"), 2),
+        (("dub", "comment", "visual_impaired"), 1),
+    ],
+)
+def test_mouths_are_held_to_the_sound_that_was_spoken(
+    marks: tuple[str, ...], spoken: int, tmp_path: Path
+) -> None:
+    """Not to the track that players choose, where that is marked as a dub or as a commentary."""
+    tracks = [word for k in range(3) for word in ("-map", "1", f"-disposition:a:{k}", marks[k])]
+    film = films.make(tmp_path / "film.mkv", "-map", "0", *tracks, *films.x264(), seconds=0.2)
+    found = probed(film).spoken
+    assert found is not None
+    assert found.index == spoken
 
 
 def chapters(container: InputContainer) -> list[Any]:

@@ -6,7 +6,9 @@ import json
 import select
 import wave
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pocketsphinx
 import pytest
@@ -203,6 +205,19 @@ def test_an_unreadable_wav_is_a_media_error(tmp_path: Path) -> None:
     path = tmp_path / "dub.wav"
     path.write_bytes(b"RIFF\0\0\0\0 this is no sound")
     with pytest.raises(MediaError, match=r"dub\.wav"):
+        align.run(task(path, tmp_path / "out"))
+
+
+def test_samples_that_are_no_numbers_are_refused_with_their_time(tmp_path: Path) -> None:
+    """As a plug-in leaves them in a mix of floats: AAC took them for an error after all the work."""
+    path, mix = tmp_path / "a.wav", np.zeros(48000, np.float32)
+    mix[16000:] = np.nan
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("pcm_f32le", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(mix[None], format="flt", layout="mono")
+        frame.sample_rate = 16000
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    with pytest.raises(MediaError, match=r"no numbers, from about (0\.9|1\.0)"):
         align.run(task(path, tmp_path / "out"))
 
 
