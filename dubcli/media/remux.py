@@ -28,14 +28,6 @@ _SAFE = input_options()
 # for an hour, and so long ffmpeg would hold the film in memory. Set by hand.
 _INTERLEAVED_US = 10_000_000
 
-# Tags that MP4 and MOV have boxes for or write themselves; others go into their free-form list.
-_NATIVE_TAGS = {
-    "title", "artist", "album_artist", "author", "album", "grouping", "composer", "date", "comment", "genre",
-    "copyright", "description", "synopsis", "show", "episode_id", "network", "lyrics", "keywords",
-    "season_number", "episode_sort", "media_type", "hd_video", "gapless_playback", "encoder", "track", "disc",
-    "creation_time", "major_brand", "minor_version", "compatible_brands", "timecode", "duration",
-}  # fmt: skip
-
 _H264_TAGS = ("avc1", "avc3")
 _BRANDS = ("major_brand", "minor_version", "compatible_brands")  # of the container that the film came in
 
@@ -81,6 +73,7 @@ def mux(
         form = "mp4"  # which holds its record
     options = [
         *what.options,
+        *(("metadata", f"{key}=") for key in _BRANDS),
         *_fit_options(film, dub, container, warn),
         *_metadata_options(what, info, bool(form)),
     ]
@@ -91,7 +84,6 @@ def mux(
             # Its muxer does not look where the pipe keeps the shape of pixels.
             shape = Fraction(info.film.width, info.film.height) * Fraction(*info.film.sar)
             options.append(("aspect:v:0", f"{shape.numerator}:{shape.denominator}"))
-        options += [("metadata", f"{key}=") for key in _BRANDS]
         options += marks.matroska_options() if any(segment.patched for segment in segments) else []
         options += _cover_options(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
     else:
@@ -232,11 +224,9 @@ def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tu
 
 
 def _mov_options(film: picture.Film, info: MediaInfo, codec: str, new: bool) -> list[tuple[str, str]]:
-    """The film's own time scale and, unless its picture is new, four-character code, and all its tags."""
+    """The film's own time scale and, unless its picture is new, four-character code."""
     video = info.film
     options = list(picture.timescales(film).items())
-    if any(key.lower() not in _NATIVE_TAGS for key in info.tags):
-        options.append(("movflags", "+use_metadata_tags"))
     if codec == "h264" and new and video.tag not in _H264_TAGS:
         # Of intra pictures at 4:2:2 the muxer makes AVC-Intra, whose packets are laid out otherwise, and
         # takes no other code for them unless it need not be strict.

@@ -16,6 +16,15 @@ _AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audi
 COVERS = {"png": "image/png", "mjpeg": "image/jpeg"}
 """Codecs of pictures that are covers, and their types."""
 
+# Tags that MP4 and MOV have boxes for or write themselves; others go into their free-form list.
+_NATIVE_TAGS = {
+    "title", "artist", "album_artist", "author", "album", "grouping", "composer", "date", "comment", "genre",
+    "copyright", "description", "synopsis", "show", "episode_id", "network", "lyrics", "keywords",
+    "season_number", "episode_sort", "media_type", "hd_video", "gapless_playback", "encoder", "track", "disc",
+    "creation_time", "major_brand", "minor_version", "compatible_brands", "timecode", "duration",
+    "location", "location-eng",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Dub:
@@ -118,7 +127,24 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             _add(out, str(len(out.streams)), other, other.disposition, container)
         elif reason:
             out.left_out.append(f"{other.kind} stream {other.index} ({other.codec or other.tag}): {reason}")
+    reel = next((other.tags["reel_name"] for other in info.other if "reel_name" in other.tags), "")
+    if reel and container == "mp4":
+        out.left_out.append(f"reel name {reel}: mp4 has no place for it")
+    elif reel:  # the timecode track that is made anew has it from the picture
+        out.options.append(("metadata:s:v:0", f"reel_name={reel}"))
+    if container != "matroska":
+        _add_tags(out, info, container)
     return out
+
+
+def _add_tags(out: Plan, info: MediaInfo, container: str) -> None:
+    """Keep the film's tags in MP4 or MOV: those without a box go where otherwise a cover is."""
+    free = sorted(key for key in info.tags if key.lower() not in _NATIVE_TAGS)
+    kept = {index for _, index in out.streams[2:]}
+    if free and any("attached_pic" in other.disposition and other.index in kept for other in info.other):
+        out.left_out.append(f"tags {', '.join(free)}: {container} has no place for them beside a cover")
+    elif free:
+        out.options.append(("movflags", "+use_metadata_tags"))
 
 
 def _add(
@@ -164,6 +190,8 @@ def _why_left_out(stream: OtherStream, container: str, chapters: bool) -> str | 
         return None if container == "matroska" else f"{container} has no attachments"
     if stream.kind == "video":
         cover = "attached_pic" in stream.disposition and stream.codec in COVERS
+        if cover and container == "mov":
+            return "mov has no covers"
         return (
             None
             if cover or stream.codec in VIDEO[container]

@@ -202,15 +202,43 @@ def test_a_cover_stays_a_cover(parts: Path, tmp_path: Path, dub: Path) -> None:
             assert len(films.decoded(done.path).times) == 25
 
 
+def test_a_cover_that_cannot_stay_is_named_and_so_are_tags_beside_one(
+    parts: Path, tmp_path: Path, dub: Path
+) -> None:
+    """MOV has none; MP4 has either a cover or tags of any name."""
+    films.make(tmp_path / "plain.mp4", *films.x264())
+    for tag in ("location=+48.1+011.5/", "maker=me"):
+        films.ffmpeg(
+            "-i", url(tmp_path / "plain.mp4"), "-c", "copy", "-attach", url(parts / "cover.png"),
+            "-metadata:s:t", "mimetype=image/png", "-metadata", tag, url(tmp_path / f"{tag[:5]}.mkv"),
+        )  # fmt: skip
+    for name, result, covers, left in (
+        ("maker", ".mov", 0, ["video stream 2 (png): mov has no covers"]),
+        ("maker", ".mp4", 1, ["tags MAKER: mp4 has no place for them beside a cover"]),
+        ("locat", ".mp4", 1, []),
+    ):
+        done = films.dubbed(tmp_path / f"{name}{result}", tmp_path / f"{name}.mkv", dub, (), result)
+        with av.open(str(done.path)) as after:
+            assert len(after.streams.video) == 1 + covers
+            kept = {"maker", "location"} & {key.lower() for key in after.metadata}
+            assert len(kept) == (left == [] or not covers)
+            assert ";" not in after.metadata["major_brand"]
+        assert done.note["left_out"] == left
+
+
 @pytest.mark.parametrize("result", [".mov", ".mp4"])
 def test_timecode_stays(result: str, tmp_path: Path, dub: Path) -> None:
-    film = films.make(tmp_path / "film.mov", *films.x264("-timecode", "01:02:03:04"))
+    film = films.make(
+        tmp_path / "film.mov", *films.x264("-timecode", "01:02:03:04", "-metadata:s:v", "reel_name=A001")
+    )
     done = films.dubbed(tmp_path / "job", film, dub, range(3, 5), result)
     with av.open(str(done.path)) as after:
         codes = {s.metadata.get("timecode") for s in after.streams} | {after.metadata.get("timecode")}
         assert "01:02:03:04" in codes
-        assert len([s for s in after.streams if s.type == "data"]) == 1
-    assert done.note["left_out"] == []
+        reels = [s.metadata.get("reel_name") for s in after.streams if s.type == "data"]
+    lost = ["reel name A001: mp4 has no place for it"]
+    assert reels == [None if result == ".mp4" else "A001"]
+    assert done.note["left_out"] == (lost if result == ".mp4" else [])
 
 
 def test_tags_of_cameras_stay(tmp_path: Path, dub: Path) -> None:
@@ -339,7 +367,9 @@ def test_picture_subtitles_stay_in_matroska_and_are_named_elsewhere(tmp_path: Pa
 
 @pytest.mark.parametrize("result", [".mov", ".mkv"])
 def test_measurements_of_a_phone_are_left_out_and_named(result: str, tmp_path: Path, dub: Path) -> None:
-    film = films.make(tmp_path / "film.mov", *films.x264("-timecode", "01:02:03:04"))
+    film = films.make(
+        tmp_path / "film.mov", *films.x264("-timecode", "01:02:03:04", "-metadata:s:v", "reel_name=A001")
+    )
     data = film.read_bytes()
     # Apple's timed metadata, as far as a reader sees: a track of handler `meta` and samples of kind `mebx`.
     name, kind = b"mhlrtmcd", data.rindex(b"tmcd", 0, data.rindex(b"stts"))
