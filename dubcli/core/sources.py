@@ -113,8 +113,10 @@ def digest(roles: Mapping[str, Path], cache: Path) -> dict[str, Source]:
     for role, path in roles.items():
         try:
             before, marks = stamps(path), _marks(path)
-            if not _matches(known.get(role), marks):
-                known[role] = {"mark": marks, "sha256": tree(path) if path.is_dir() else sha256(path)}
+            # Also the time of the inode: whoever writes into a file may put its own time back.
+            if not _matches(known.get(role), marks) or known[role].get("stamps") != list(before):
+                read = tree(path) if path.is_dir() else sha256(path)
+                known[role] = {"mark": marks, "stamps": before, "sha256": read}
             if stamps(path) != before:
                 raise MediaError(f"{path} changes while it is read; wait until it is complete")
         except OSError as error:

@@ -53,6 +53,10 @@ AAC_LAYOUTS = {
     "1 channels", "2 channels", "3 channels", "4 channels", "5 channels", "6 channels", "8 channels",
 }  # fmt: skip
 
+# Layouts that their number of channels alone stands for: Matroska says no places of PCM. Side and back
+# speakers are one.
+_BY_NUMBER = {"mono", "stereo", "2.1", "4.0", "5.0", "5.0(side)", "5.1", "5.1(side)", "6.1", "7.1"}
+
 SUBTITLES = {
     "mp4": {"mov_text"},
     "mov": {"mov_text", "eia_608"},
@@ -76,6 +80,8 @@ def audio_codec(track: AudioStream, container: str) -> str:
 
     Lossless sound stays lossless where the container allows, and channels stay as they are.
     """
+    if container == "matroska" and track.codec in _PCM and _has_other_places(track):
+        return "flac"
     if track.codec in AUDIO[container] and not track.edited:
         return "copy"
     turned = track.codec.removesuffix("be") + "le"
@@ -87,6 +93,12 @@ def audio_codec(track: AudioStream, container: str) -> str:
     if not (lossless and container != "mp4") and track.layout in AAC_LAYOUTS:
         return "aac"
     return "" if container == "mp4" else "pcm_s24le"
+
+
+def _has_other_places(track: AudioStream) -> bool:
+    """Whether FLAC says of channels where they are, and their number alone would say something else."""
+    named = not track.layout.endswith(" channels")
+    return named and track.channels <= _FLAC_CHANNELS and track.layout not in _BY_NUMBER
 
 
 def subtitle_codec(codec: str, container: str) -> str:

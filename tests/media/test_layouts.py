@@ -20,6 +20,7 @@ LAYOUTS = [
     "2.1",
     "3.0",
     "4.0",
+    "quad",
     "5.0",
     "5.1",
     "6.1",
@@ -49,6 +50,12 @@ def test_channels_keep_their_places_or_are_refused_at_once(layout: str, tmp_path
         done = films.dubbed(tmp_path / f"job{result}", film, dub, range(3, 6), result)
         samples, _, rate = films.sound(done.path)
         assert len(samples) == count
+        if count <= 8:
+            with av.open(str(done.path)) as after:
+                told = after.streams.audio[0].layout.name
+            # What is the usual layout of so many channels needs no name.
+            usual = ["mono", "2.1", "4.0", "5.0", "5.1", "6.1", "7.1"]
+            assert told == layout or (told == f"{count} channels" and layout in usual)
         power = np.abs(np.fft.rfft(samples[:, : rate // 2] * np.hanning(rate // 2)))
         loudest = 2 * power[:, :5000].argmax(axis=1)
         lfe = {

@@ -54,6 +54,13 @@ def test_a_changed_film_gets_another_digest(job: Job) -> None:
     assert job.read_sources()["film"].sha256 != before
 
 
+def test_a_dub_that_was_written_over_with_its_old_time_gets_another_digest(job: Job) -> None:
+    before, status = job.read_sources()["dub"].sha256, job.dub.stat()
+    job.dub.write_bytes(b"bud")
+    os.utime(job.dub, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert job.read_sources()["dub"].sha256 != before
+
+
 def test_what_cannot_be_is_said(job: Job, tmp_path: Path) -> None:
     film, dub = job.film, job.dub
     with pytest.raises(MediaError, match="no file"):
