@@ -93,7 +93,17 @@ KINDS: dict[str, tuple[str, list[str]]] = {
 def told(video: VideoStream) -> dict[str, object]:
     """What a dub must not change in a picture's description."""
     whole = video.model_dump(
-        exclude={"digest", "delay", "packets", "first_bytes", "index", "tags", "time_base", "start_pts"}
+        exclude={
+            "digest",
+            "delay",
+            "packets",
+            "first_bytes",
+            "index",
+            "tags",
+            "time_base",
+            "start_pts",
+            "last_duration",
+        }
     )
     if whole["field_order"] == "unknown":
         whole["field_order"] = "progressive"  # what an encoder writes where the source says nothing
