@@ -83,6 +83,6 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def looks(face: Face, source: NDArray[np.uint8], mesh: NDArray[np.float32]) -> view.Seen:
     """What the network sees of a picture with that mesh, drawn from two rows of the footage."""
     rows = footage.load(face.gallery)
-    references, still = pairs.faces(rows, *meshes.smoothed_runs(rows), 3, [9, 20])
+    references, still = pairs.faces(rows, *meshes.smoothed_runs(rows), [3, 9, 20], [20])
     fitted = pose.canonical_transform(mesh[None], rows.head)
     return view.seen(source, mesh[:, :2], mesh[:, 2], references, still, rows.head, fitted, 64)

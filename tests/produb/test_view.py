@@ -9,7 +9,7 @@ import numpy as np
 
 from dubcli.artifacts import gallery as footage
 from dubcli.artifacts.tracks import FaceTrack
-from dubcli.engines.lips import exemplar, meshes
+from dubcli.engines.lips import exemplar, meshes, retrieval
 from dubcli.engines.lips.produb import engine, pairs, view
 from dubcli.face import mesh as regions
 from dubcli.face import pose
@@ -66,7 +66,7 @@ def test_training_and_rendering_see_a_frame_alike(face: Face, film: tuple[Path, 
     work = replace(
         face.lip_work(), track=filmed, frames=rows.frames, shape=own, weight=np.ones(len(rows), np.float32)
     )
-    plan = exemplar.prepare(work)
+    plan = exemplar.prepare(work, pairs.WARPED)
     assert plan is not None
     shown = [seen for _, seen in engine.seen_frames(plan, 64)]
     assert len(made) >= len(shown)
@@ -82,8 +82,8 @@ def test_frames_are_drawn_from_footage_that_is_far_enough(face: Face) -> None:
     plans = pairs.paths(rows)
     assert sum(len(a) for a, _, _ in plans) > FRAMES
     assert {held for _, _, held in plans} == {False, True}
-    for own, other, _ in plans:
-        assert (np.abs(rows.frames[own] - rows.frames[other]) >= pairs.APART).all()
+    for own, drawn_from, _ in plans:
+        assert (np.abs(rows.frames[own, None] - rows.frames[drawn_from]) >= retrieval.APART).all()
     for number in (0, 20, FRAMES - 1):
         for row in pairs.borrowed(rows, pairs.bank(rows), number, -1):
-            assert abs(rows.frames[row] - number) >= pairs.APART
+            assert abs(rows.frames[row] - number) >= retrieval.APART

@@ -198,3 +198,30 @@ def test_a_mouth_at_rest_keeps_its_picture_though_another_would_fit_a_little_bet
     assert (retrieval.choose(cost, footage, 5) >= 30).any()
     cost[10:20, :30] += 5
     assert len(set(retrieval.choose(cost, footage, 5, rests).tolist())) > 1
+
+
+def test_further_paths_are_of_other_moments_and_move_as_film_does() -> None:
+    said = speech(40, 5)
+    gaps = np.concatenate([said, speech(60, 6), said + 0.004, speech(60, 7), said - 0.004])
+    runs = np.repeat(np.arange(5, dtype=np.int32), [40, 60, 40, 60, 40])
+    footage = gallery(gaps, runs)
+    cost = retrieval.mismatch(wanted(said), footage, np.full(len(footage), 100.0))
+    found = retrieval.paths(cost, footage, 4)
+    assert found[:, 0].tolist() == path(said, footage) == list(range(40))
+    assert {tuple(np.diff(row)) for row in found[:, 1:3].T} == {(1,) * 39}, "the same words, said again"
+    apart = np.abs(found[:, :, None] - found[:, None])[:, ~np.eye(4, dtype=bool)]
+    assert apart.min() >= retrieval.APART
+    few = retrieval.paths(cost[:, :20], gallery(gaps[:20], runs[:20]), 4)
+    assert (few[:, 3] == few[:, 0]).all(), "where there is no other moment, the first stands in"
+
+
+def test_an_edit_leaves_further_paths_as_they_were_elsewhere() -> None:
+    said, footage = speech(40, 5), gallery(speech(200, 8), np.zeros(200, np.int32))
+    size = np.full(len(footage), 100.0)
+    before = retrieval.paths(retrieval.mismatch(wanted(said), footage, size), footage, 4)
+    near = (np.arange(40) >= 15) & (np.arange(40) < 25)
+    cost = retrieval.mismatch(wanted(np.where(near, 0.15 - said, said)), footage, size)
+    assert (retrieval.paths(cost, footage, 4)[~near] != before[~near]).any()
+    after = retrieval.paths(cost, footage, 4, earlier=(before, near))
+    assert (after[~near] == before[~near]).all()
+    assert (after[near] != before[near]).any()

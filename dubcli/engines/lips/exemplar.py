@@ -52,6 +52,7 @@ class Rendered:
     Attributes:
         t: its index among the frames of the work.
         row: of the gallery, that it was rendered from.
+        others: rows of other moments that would fit next best, as many as were asked for.
         cost: of that row.
         face: the source.
         target: (478, 2) the mesh that was asked for.
@@ -62,6 +63,7 @@ class Rendered:
 
     t: int
     row: int
+    others: list[int]
     cost: float
     face: render.Face
     target: Floats
@@ -80,10 +82,15 @@ class ExemplarEngine:
             yield from (plan.finish(frame, frame.picture) for frame in rendered(plan))
 
 
-def prepare(work: LipWork) -> Plan | None:
-    """What the frames of a work share; None where there is no footage to render them from."""
+def prepare(work: LipWork, others: int = 0) -> Plan | None:
+    """What the frames of a work share; None where there is no footage to render them from.
+
+    Args:
+        work: the work.
+        others: how many more rows each frame is told that would fit it.
+    """
     footage = _footage(work)
-    return Plan(work, footage) if len(footage) else None
+    return Plan(work, footage, others) if len(footage) else None
 
 
 def rendered(plan: Plan) -> Iterator[Rendered]:
@@ -91,13 +98,14 @@ def rendered(plan: Plan) -> Iterator[Rendered]:
     work, done, steady = plan.work, 0, Steady()
     for start, faces, rows, cost in ahead.read(_looked_at(plan), 1):
         active = [t for t in range(start, start + len(faces)) if plan.weight[t] > 0]
-        jobs = ((t, faces[t - start], int(rows[t - start])) for t in active)
+        jobs = ((t, faces[t - start], int(rows[t - start, 0])) for t in active)
         drawings = ahead.each(plan.draw, jobs, plan.ahead, _THREADS)
         for t, drawn in zip(active, drawings, strict=True):
-            row, face = int(rows[t - start]), faces[t - start]
+            (row, *others), face = rows[t - start].tolist(), faces[t - start]
             picture, alpha = steady.joined(drawn, row, plan.size_at[t])
             target = plan.target[t] - plan.origin[t]
-            yield Rendered(t, row, float(cost[t - start]), face, target, plan.depth[t], picture, alpha)
+            depth, row_cost = plan.depth[t], float(cost[t - start])
+            yield Rendered(t, row, others, row_cost, face, target, depth, picture, alpha)
             done += 1
             work.report(done, plan.count)
 
@@ -105,10 +113,10 @@ def rendered(plan: Plan) -> Iterator[Rendered]:
 def _looked_at(
     plan: Plan,
 ) -> Iterator[tuple[int, list[render.Face], NDArray[np.int64], NDArray[np.float32]]]:
-    """Chunk after chunk its first frame, its faces, and for each a row of the gallery and its cost."""
+    """Chunk after chunk its first frame, its faces, and for each rows of the gallery and the first's cost."""
     from dubcli.media.decode import frames as decode
 
-    work, previous = plan.work, NO_ROW
+    work, previous = plan.work, plan.unknown
     for start, stop in plan.chunks():
         first = int(work.frames[start])
         frames = decode(work.film, work.video, work.pts, first, first + stop - start, work.digests)
@@ -116,7 +124,7 @@ def _looked_at(
         faces, flat = plan.faces(pictures)
         rows, cost = plan.choose(start, flat, previous)
         active = np.flatnonzero(plan.weight[start:stop] > 0)
-        previous = int(rows[active[-1]]) if len(active) else previous
+        previous = rows[active[-1]] if len(active) else previous
         yield start, faces, rows, cost
 
 
@@ -203,8 +211,9 @@ class Plan:
         origin: (T, 2) even raster position of each patch.
     """
 
-    def __init__(self, work: LipWork, gallery: Gallery) -> None:
+    def __init__(self, work: LipWork, gallery: Gallery, others: int = 0) -> None:
         self.work, self.gallery = work, gallery
+        self.unknown = np.full(1 + others, NO_ROW, np.int64)
         head_pose, source, canonical = meshes.canonical(work.track, work.frames, work.shape, gallery.head)
         self.mesh = pose.from_canonical(source, head_pose)
         wanted = pose.from_canonical(canonical, head_pose)
@@ -215,7 +224,7 @@ class Plan:
         self.active, self.edited = work.weight > 0, None
         if work.found is not None:
             shape, weight = work.found
-            self.unedited_row, self.found = NO_ROW, meshes.reached(source, shape)
+            self.unedited, self.found = self.unknown, meshes.reached(source, shape)
             self.found_active = weight > 0
             self.active |= self.found_active
             changed = (work.shape != shape).any(axis=(1, 2)) | (work.weight != weight)
@@ -260,19 +269,19 @@ class Plan:
         ], np.stack(flat)
 
     def choose(
-        self, start: int, flat: NDArray[np.uint8], previous: int
+        self, start: int, flat: NDArray[np.uint8], previous: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Row of the gallery for each frame from `start` on, and its cost.
+        """Rows of the gallery (T, 1 + others) for each frame from `start` on, and the cost (T,) of the first.
 
         Where every cost is high, frames fade back to the source: first the mouth shape, then the pixels.
         """
         now = slice(start, start + len(flat))
         target = retrieval.Target(self.shape[now], self.angles[now], self.size_at[now], occlusion.light(flat))
         cost = retrieval.mismatch(target, self.gallery, self.gallery_size)
-        first = previous if start > 0 and self.active[start - 1] else NO_ROW
-        earlier = self._unedited(start, target)
-        rows = retrieval.choose(cost, self.gallery, first, retrieval.resting(target), earlier)
-        path_cost = cost[np.arange(len(rows)), rows]
+        first = previous if start > 0 and self.active[start - 1] else self.unknown
+        earlier, count = self._unedited(start, target), len(self.unknown)
+        rows = retrieval.paths(cost, self.gallery, count, first, retrieval.resting(target), earlier)
+        path_cost = cost[np.arange(len(rows)), rows[:, 0]]
         confidence = smoothstep((_FADE_END - path_cost) / (_FADE_END - _FADE_START))
         confidence = ndimage.gaussian_filter1d(
             ndimage.minimum_filter1d(confidence, 7, mode="nearest"), 1.5, mode="nearest"
@@ -297,14 +306,13 @@ class Plan:
         now = slice(start, start + len(target.shape))
         target = replace(target, shape=self.found[now])
         cost = retrieval.mismatch(target, self.gallery, self.gallery_size)
-        rests, rows = retrieval.resting(target), np.full(len(cost), NO_ROW, np.int64)
+        rests, rows = retrieval.resting(target), np.tile(self.unknown, (len(cost), 1))
         for a, b in spans.runs_of_true(self.found_active[now]):
             continues = a == 0 and start > 0 and self.found_active[start - 1]
             rests[a] = False
-            rows[a:b] = retrieval.choose(
-                cost[a:b], self.gallery, self.unedited_row if continues else NO_ROW, rests[a:b]
-            )
-        self.unedited_row = int(rows[-1])
+            first = self.unedited if continues else self.unknown
+            rows[a:b] = retrieval.paths(cost[a:b], self.gallery, len(first), first, rests[a:b])
+        self.unedited = rows[-1]
         return rows, self.edited[now]
 
     def draw(self, t: int, face: render.Face, row: int) -> render.Layers:

@@ -19,6 +19,8 @@ from dubcli.face import occlusion
 
 Floats = NDArray[np.floating[Any]]
 
+APART = 12  # frames of film between a frame and footage that is said to be of another moment
+BARRED = np.float32(1e6)  # cost of footage that may not be used
 CANDIDATES = 32  # rows of the gallery per target frame, of each of three kinds
 _NEIGHBOURS = 3  # frames on either side over which the cost of a run is averaged
 
@@ -164,6 +166,38 @@ def choose(
         path[t] = keep[t][at]
         at = int(back[t][at]) if t else at
     return path
+
+
+def paths(
+    cost: NDArray[np.float32],
+    gallery: Gallery,
+    count: int,
+    start: NDArray[np.int64] | None = None,
+    rests: NDArray[np.bool_] | None = None,
+    earlier: tuple[NDArray[np.int64], NDArray[np.bool_]] | None = None,
+) -> NDArray[np.int64]:
+    """Rows (T, count) of several paths: that of `choose`, then what fits next best from other moments.
+
+    Each moves as film does. Where there is no other footage, the row of the first stands in.
+
+    Args:
+        cost: (T, N) from `mismatch`.
+        gallery: the reference bank.
+        count: how many paths.
+        start: (count,) rows of the frame that precedes the first; none by default.
+        rests: (T,) from `resting`.
+        earlier: rows (T, count) of paths that are kept except where a mask (T,) is true; -1 where unknown.
+    """
+    frames = gallery.frames.astype(np.int64)
+    found = np.zeros((len(cost), count), np.int64)
+    for k in range(count):
+        if k:
+            cost = np.where(np.abs(frames[found[:, k - 1], None] - frames) < APART, BARRED, cost)
+        kept = (earlier[0][:, k], earlier[1]) if earlier else None
+        best = choose(cost, gallery, -1 if start is None else int(start[k]), rests, kept)
+        barred = cost[np.arange(len(best)), best] >= BARRED
+        found[:, k] = np.where(barred, found[:, 0], best) if k else best
+    return found
 
 
 def _allowed(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dubcli.core import devices
-from dubcli.engines.lips import LipWork, Trained, TrainWork, exemplar
+from dubcli.engines.lips import LipWork, Trained, TrainWork, exemplar, retrieval
 from dubcli.engines.lips.produb import adapters, checkpoint, pairs, view
 from dubcli.engines.lips.produb.batches import Recipe, inputs_of
 from dubcli.engines.lips.produb.network import BASE, Network, placed
@@ -22,7 +22,7 @@ from dubcli.errors import CheckError, EngineError
 from dubcli.media import ahead
 from dubcli.media.patches import Patch
 
-VERSION = 2  # of the weights' layout
+VERSION = 3  # of the weights' layout
 WEIGHTS, _CHECKPOINT = "weights.safetensors", "checkpoint.safetensors"
 _THREADS, _AHEAD = 2, 6  # frames whose view is made at once, and ahead of the network
 
@@ -42,8 +42,8 @@ class ProdubEngine:
         made = pairs.build(work.galleries, footage, size, scratch, lambda done, total: work.report(0, steps))
         if not len(made):
             raise CheckError(
-                f"{', '.join(people)}: no frame has footage of its own person {pairs.APART} frames away to "
-                "learn from; type: dubcli run again with --engine lips=exemplar"
+                f"{', '.join(people)}: no frame has footage of its own person {retrieval.APART} frames "
+                "away to learn from; type: dubcli run again with --engine lips=exemplar"
             )
         made_of: dict[str, Any] = {"version": VERSION, "footage": footage, "device": device.type}
         seed = int(footage[:16], 16)
@@ -74,7 +74,7 @@ class ProdubEngine:
 
     def patches(self, work: LipWork) -> Iterator[Patch]:
         """Patches of all frames whose weight is above 0; none where the gallery is empty."""
-        plan = exemplar.prepare(work)
+        plan = exemplar.prepare(work, pairs.WARPED)
         if plan is None:
             return
         if not work.weights:
@@ -86,11 +86,10 @@ class ProdubEngine:
         network = placed(network, device).eval()
 
         def one(before: Framed, now: Framed, after: Framed) -> Patch:
-            frame, _ = now
+            frame, seen = now
             flow, residual = _correction(network, before, now, after, device)
             to_view = view.placement(_head_pose(plan, frame.t), size)
-            picture = view.applied(frame.picture, flow, residual, to_view)
-            return plan.finish(frame, view.detailed(picture, frame.picture, now[1].window, to_view))
+            return plan.finish(frame, view.applied(frame.picture, flow, residual, seen.window, to_view))
 
         with exact(device):
             yield from ahead.each(one, _windows(seen_frames(plan, size)), _AHEAD, _THREADS)
@@ -108,7 +107,8 @@ def seen_frames(plan: exemplar.Plan, size: int) -> Iterator[Framed]:
         number = int(plan.work.frames[frame.t])
         borrow = pairs.borrowed(plan.gallery, stock, number, frame.row)
         mesh, poses = plan.gallery_mesh, plan.gallery_pose
-        references, still = pairs.faces(plan.gallery, mesh, poses, frame.row, borrow)
+        rows = (frame.row, *frame.others)
+        references, still = pairs.faces(plan.gallery, mesh, poses, rows, borrow)
         here, head = _head_pose(plan, frame.t), plan.gallery.head
         source = frame.face.picture
         return frame, view.seen(source, frame.target, frame.depth, references, still, head, here, size)

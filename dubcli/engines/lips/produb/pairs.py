@@ -1,8 +1,8 @@
 """What the network learns from: frames of a gallery as the truth, and what would be seen of them in a dub.
 
-Each frame of a run is drawn by `exemplar` with its own true mouth, from footage at least `APART` frames away,
-so that nothing of the truth is lent to it; several times, each time from other footage. Pairs are made once
-and kept in the scratch folder; training reads them from there.
+Each frame of a run is drawn by `exemplar` with its own true mouth, from footage at least `retrieval.APART`
+frames away, so that nothing of the truth is lent to it; several times, each time from other footage. Pairs
+are made once and kept in the scratch folder; training reads them from there.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from dubcli.media import ahead, spans
 
 Floats = NDArray[np.floating[Any]]
 
-APART = 12  # frames of film between a frame and the footage that it is drawn from
-WARPED, STILL = 2, 2  # references beside that which `exemplar` chose: warped, and laid skull on skull
+# References beside that which `exemplar` chose: what would fit next best, warped, and very different mouths,
+# laid skull on skull.
+WARPED, STILL = 4, 1
 REFERENCES = WARPED + STILL
 _HELD_SHARE = 0.1  # of a person's frames, the last ones, that are not learnt from: they say what it was worth
 _PIECE = 300  # frames whose path through the gallery is found at once
@@ -37,10 +38,9 @@ _BANK = 24  # reference frames that those of a frame are chosen from
 _SHARP = (
     0.8  # sharpness that a reference has at least, where there are enough, in units of the track's median
 )
-_BARRED = np.float32(1e6)  # cost of footage that is too near
 _THREADS = 2
 _AHEAD = 6
-VERSION = 3  # of what is in the scratch folder
+VERSION = 4  # of what is in the scratch folder
 
 
 @dataclass(frozen=True)
@@ -173,36 +173,42 @@ def bank(gallery: Gallery) -> NDArray[np.int64]:
 
 
 def borrowed(gallery: Gallery, rows: NDArray[np.int64], frame: int, own: int) -> list[int]:
-    """Rows out of a bank that are `APART` from a frame of the film, as many as are asked for at most.
+    """The first `STILL` rows of a bank that are of another moment than a frame of the film.
 
     Where there are fewer, `own` stands in for them.
     """
-    far = [int(r) for r in rows if abs(int(gallery.frames[r]) - frame) >= APART]
-    count = max(WARPED, STILL)
-    return (far + [own] * count)[:count]
+    far = [int(r) for r in rows if abs(int(gallery.frames[r]) - frame) >= retrieval.APART]
+    return (far + [own] * STILL)[:STILL]
 
 
 def faces(
-    gallery: Gallery, mesh: Floats, head_pose: pose.Transform, chosen: int, borrow: Sequence[int]
+    gallery: Gallery,
+    mesh: Floats,
+    head_pose: pose.Transform,
+    chosen: Sequence[int],
+    borrow: Sequence[int],
 ) -> tuple[list[render.Face], list[tuple[render.Face, pose.Transform]]]:
     """References as `view.seen` takes them: to warp, and to lay skull on skull, with their head poses.
 
     Args:
         gallery: the footage.
         mesh: (N, 478, 3) and `head_pose` (N), as `meshes.smoothed_runs` gives them.
-        chosen: row that `exemplar` chose.
+        chosen: rows to warp, the one that `exemplar` chose first.
         borrow: rows of `borrowed`.
     """
 
     def placed(row: int) -> pose.Transform:
         return inside(head_pose[np.array([row])], gallery.origin[row])
 
-    warped = [meshes.face_of(gallery, mesh, row) for row in (chosen, *borrow[:WARPED])]
-    return warped, [(meshes.face_of(gallery, mesh, row), placed(row)) for row in borrow[:STILL]]
+    warped = [meshes.face_of(gallery, mesh, row) for row in chosen]
+    return warped, [(meshes.face_of(gallery, mesh, row), placed(row)) for row in borrow]
 
 
 def paths(gallery: Gallery) -> list[tuple[NDArray[np.int64], NDArray[np.int64], bool]]:
-    """Stretches of consecutive rows of a gallery, rows that each is drawn from, and whether held out."""
+    """Stretches of consecutive rows (M,), rows (M, 1 + WARPED) to draw them from, and whether held out.
+
+    `exemplar` draws from the first; the network sees all.
+    """
     _, head_pose = meshes.smoothed_runs(gallery)
     light, size = occlusion.light(gallery.texture), head_pose.scale
     found = []
@@ -210,15 +216,15 @@ def paths(gallery: Gallery) -> list[tuple[NDArray[np.int64], NDArray[np.int64], 
     for rows in _pieces(gallery):
         target = retrieval.Target(gallery.shape[rows], gallery.pose[rows], size[rows], light[rows])
         cost = retrieval.mismatch(target, gallery, size)
-        apart = np.abs(gallery.frames[rows][:, None].astype(np.int64) - gallery.frames[None]) < APART
-        cost[apart] = _BARRED
+        near = np.abs(gallery.frames[rows][:, None].astype(np.int64) - gallery.frames) < retrieval.APART
+        cost[near] = retrieval.BARRED
         for _ in range(ROUNDS):
-            chosen = retrieval.choose(cost, gallery, rests=retrieval.resting(target))
-            good = cost[np.arange(len(rows)), chosen] < _BARRED
+            chosen = retrieval.paths(cost, gallery, 1 + WARPED, rests=retrieval.resting(target))
+            good = cost[np.arange(len(rows)), chosen[:, 0]] < retrieval.BARRED
             for held, which in ((False, rows < kept), (True, rows >= kept)):
                 found += [(rows[a:b], chosen[a:b], held) for a, b in spans.runs_of_true(good & which)]
-            used = gallery.frames[chosen].astype(np.int64)
-            cost[np.abs(used[:, None] - gallery.frames[None]) < APART] = _BARRED
+            used = gallery.frames[chosen[:, :1]].astype(np.int64)
+            cost[np.abs(used - gallery.frames) < retrieval.APART] = retrieval.BARRED
     return found
 
 
@@ -245,18 +251,18 @@ def _drawn(
     mesh, head_pose = smoothed
     steady = exemplar.Steady()
 
-    def one(row: int, other: int) -> tuple[render.Layers, view.Seen, pose.Transform, render.Face]:
+    def one(row: int, others: list[int]) -> tuple[render.Layers, view.Seen, pose.Transform, render.Face]:
         face = meshes.face_of(gallery, mesh, row)
         here = inside(head_pose[np.array([row])], gallery.origin[row])
-        borrow = borrowed(gallery, stock, int(gallery.frames[row]), other)
-        references, still = faces(gallery, mesh, head_pose, other, borrow)
+        borrow = borrowed(gallery, stock, int(gallery.frames[row]), others[0])
+        references, still = faces(gallery, mesh, head_pose, others, borrow)
         target, depth = np.asarray(face.mesh[:, :2], np.float32), np.asarray(face.mesh[:, 2], np.float32)
         seen = view.seen(face.picture, target, depth, references, still, gallery.head, here, size)
         return render.layers(face, target, references[0]), seen, here, face
 
     jobs = zip(rows.tolist(), chosen.tolist(), strict=True)
     for row, other, (layers, seen, here, face) in zip(
-        rows.tolist(), chosen.tolist(), ahead.each(one, jobs, _AHEAD, _THREADS), strict=True
+        rows.tolist(), chosen[:, 0].tolist(), ahead.each(one, jobs, _AHEAD, _THREADS), strict=True
     ):
         picture, _ = steady.joined(layers, other, float(head_pose.scale[row]))
         full = np.iinfo(face.picture.dtype).max

@@ -34,6 +34,7 @@ _CROWN = (97, 2, 326, 423, 427)  # from the base of the nose along its fold to t
 _LIP_LINE = (78, 82, 13, 312, 308)  # lower edge of the upper lip: the teeth's place on the skull
 _GIVEN_BACK = 0.75  # of the detail that was lost, as a power; more of it made man_front_15s too sharp
 _MOST_DETAIL = 1.6  # largest gain of detail; more would be noise
+_ROOM = 4  # pixels of a picture around a view, for interpolation
 _DEPTH_RANGE = 0.6  # outer-eye distances of depth that a map spans
 
 
@@ -84,48 +85,60 @@ def applied(
     picture: NDArray[np.float32],
     flow: NDArray[np.float32],
     residual: NDArray[np.float32],
-    to_view: NDArray[np.float64],
-) -> NDArray[np.float32]:
-    """A picture (h, w, 3), 0–1, corrected: moved by a flow (S, S, 2) in view pixels, then added to (S, S, 3).
-
-    Where both are 0 every bit stays.
-    """
-    if not flow.any() and not residual.any():
-        return picture
-    shape = picture.shape[0], picture.shape[1]
-    back = np.linalg.inv(to_view[:, :2]).T.astype(np.float32)
-    shift = _uncropped(np.ascontiguousarray(flow @ back), to_view, shape)
-    x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape[::-1]))
-    kernel, edge = cv2.INTER_LANCZOS4, cv2.BORDER_REPLICATE
-    taken = cv2.remap(picture, x + shift[..., 0], y + shift[..., 1], kernel, borderMode=edge)
-    out = np.where(shift.any(axis=2, keepdims=True), taken, picture)
-    return np.asarray(np.clip(out + _uncropped(residual, to_view, shape), 0, 1), np.float32)
-
-
-def detailed(
-    picture: NDArray[np.float32],
-    drawn: NDArray[np.float32],
     window: Bytes,
     to_view: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """The corrected picture (h, w, 3) with detail nearly as strong as in the footage that `exemplar` drew.
+    """A picture (h, w, 3), 0–1, corrected, with detail nearly as strong as it had.
 
-    A network that is unsure of a tooth's edge draws it softly; the window (S, S) is where it drew.
+    It is moved by a flow (S, S, 2) in view pixels, and a residual (S, S, 3) is added. A network that is
+    unsure of a tooth's edge draws it softly, so the finest detail is brought back within the window (S, S).
+    Where flow and residual are 0 every bit stays, as it does outside the view.
     """
-    if picture is drawn:
+    box = _covered(to_view, len(window), (picture.shape[0], picture.shape[1]))
+    if not (flow.any() or residual.any()) or box is None:
         return picture
-    plane = np.repeat(window[..., None].astype(np.float32) / 255, 3, axis=2)
-    where = np.clip(_uncropped(plane, to_view, (picture.shape[0], picture.shape[1]))[..., 0], 0, 1)
-    gain = (blend.detail(drawn, where) / max(blend.detail(picture, where), 1e-4)) ** _GIVEN_BACK
+    rows, columns = box
+    was, own = picture[box], to_view.copy()
+    own[:, 2] += own[:, :2] @ (columns.start, rows.start)
+    back = np.linalg.inv(own[:, :2]).T.astype(np.float32)
+    shape = was.shape[0], was.shape[1]
+    shift = _uncropped(np.ascontiguousarray(flow @ back), own, shape)
+    x, y = np.meshgrid(*(np.arange(s.start, s.stop, dtype=np.float32) for s in (columns, rows)))
+    kernel, edge = cv2.INTER_LANCZOS4, cv2.BORDER_REPLICATE
+    taken = cv2.remap(picture, x + shift[..., 0], y + shift[..., 1], kernel, borderMode=edge)
+    moved = np.where(shift.any(axis=2, keepdims=True), taken, was)
+    now = np.asarray(np.clip(moved + _uncropped(residual, own, shape), 0, 1), np.float32)
+    where = np.clip(_uncropped(window.astype(np.float32) / 255, own, shape), 0, 1)
+    out = picture.copy()
+    out[box] = _detailed(now, was, where)
+    return out
+
+
+def _covered(to_view: NDArray[np.float64], size: int, shape: tuple[int, int]) -> tuple[slice, slice] | None:
+    """Rows and columns of a picture (h, w) that a view of `size` pixels reaches; None for none."""
+    corners = np.array([[0, 0], [0, size], [size, 0], [size, size]], np.float64)
+    reached = (corners - to_view[:, 2]) @ np.linalg.inv(to_view[:, :2]).T
+    low = np.maximum(np.floor(reached.min(axis=0)).astype(int) - _ROOM, 0)
+    high = np.minimum(np.ceil(reached.max(axis=0)).astype(int) + _ROOM, shape[::-1])
+    if (high <= low).any():
+        return None
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
+def _detailed(
+    now: NDArray[np.float32], was: NDArray[np.float32], where: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """A corrected picture (h, w, 3) with detail nearly as strong as it was, as far as `where` (h, w) is 1."""
+    gain = (blend.detail(was, where) / max(blend.detail(now, where), 1e-4)) ** _GIVEN_BACK
     if gain <= 1:
-        return picture
-    return np.clip(blend.sharpened(picture, min(gain, _MOST_DETAIL), where), 0, 1)
+        return now
+    return np.clip(blend.sharpened(now, min(gain, _MOST_DETAIL), where), 0, 1)
 
 
 def _uncropped(
     values: NDArray[np.float32], to_view: NDArray[np.float64], shape: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Values (S, S, C) of the view at the pixels of a picture (h, w), (h, w, C), 0 outside it."""
+    """Values (S, S) or (S, S, C) of the view at the pixels of a picture (h, w), 0 outside it."""
     move = _pixel_centres(to_view, 1.0)
     kernel = cv2.WARP_INVERSE_MAP | (cv2.INTER_CUBIC if _growth(to_view) < 1 else cv2.INTER_LINEAR)
     size = shape[1], shape[0]
