@@ -43,7 +43,8 @@ AUDIO = {
 
 # Beside PCM, which discs, MXF and broadcasts pack in ways of their own.
 _LOSSLESS = {
-    "flac", "alac", "truehd", "mlp", "wavpack", "tta", "s302m", "ape", "tak", "shorten", "wmalossless", "mp4als",
+    "flac", "alac", "truehd", "mlp", "wavpack", "tta",
+    "s302m", "ape", "tak", "shorten", "wmalossless", "mp4als",
 }  # fmt: skip
 _FLAC_CHANNELS = 8
 AAC_RATE = 96_000  # samples per second, the highest it has

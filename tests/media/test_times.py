@@ -204,6 +204,14 @@ def test_raw_dv_has_a_rate(tmp_path: Path) -> None:
         assert float(probed(film, whole=whole).film.rate) == pytest.approx(30000 / 1001, rel=0.01)
 
 
+def test_a_container_that_counts_fields_has_the_rate_of_its_pictures(tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / "film.gxf", "-c:v", "mpeg2video", "-c:a", "pcm_s16le", "-ac", "1",
+                      size="720x576", seconds=0.4)  # fmt: skip
+    assert rate_of(film) == 50
+    assert probed(film).film.rate == 25
+    assert rate_of(films.dubbed(tmp_path / "job", film, dub, range(3, 5), ".mov").path) == 25
+
+
 @pytest.mark.parametrize("late", [0.0, 0.5])
 def test_a_dub_that_starts_after_its_own_picture_is_told_of(late: float, tmp_path: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264())
