@@ -41,7 +41,11 @@ AUDIO = {
     },
 }  # fmt: skip
 
-_LOSSLESS = _PCM | {"flac", "alac", "truehd", "mlp", "wavpack", "tta"}
+# Beside PCM, which discs, MXF and broadcasts pack in ways of their own.
+_LOSSLESS = {
+    "flac", "alac", "truehd", "mlp", "wavpack", "tta",
+    "s302m", "ape", "tak", "shorten", "wmalossless", "mp4als",
+}  # fmt: skip
 _FLAC_CHANNELS = 8
 AAC_RATE = 96_000  # samples per second, the highest it has
 
@@ -87,7 +91,7 @@ def audio_codec(track: AudioStream, container: str) -> str:
     turned = track.codec.removesuffix("be") + "le"
     if track.codec.endswith("be") and turned in AUDIO[container]:
         return turned
-    lossless = track.codec in _LOSSLESS
+    lossless = track.codec.startswith("pcm_") or track.codec in _LOSSLESS
     if container == "matroska" and lossless and track.channels <= _FLAC_CHANNELS:
         return "flac"
     if not (lossless and container != "mp4") and track.layout in AAC_LAYOUTS:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import av.error
+import av.filter
 import av.logging
 
 from dubcli.media import names
@@ -45,6 +47,23 @@ def picture(frame: VideoFrame, context: Any) -> dict[str, Any]:
         "light": _light(side.get("CONTENT_LIGHT_LEVEL", b"")),
         "dynamic": tuple(sorted(label for name, label in names.DYNAMIC.items() if name in side)),
     }
+
+
+def field_order(frame: VideoFrame) -> str:
+    """How a picture's fields lie, as its decoder tells: containers such as AVI do not."""
+    if not frame.interlaced_frame:
+        return "unknown"
+    graph = av.filter.Graph()  # PyAV does not tell which field is first, but lets FFmpeg choose by it
+    tick = frame.time_base or Fraction(1, 25)
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=tick)
+    chosen = graph.add("select", "eq(interlace_type,TOPFIRST)")
+    graph.link_nodes(source, chosen, graph.add("buffersink")).configure()
+    graph.push(frame)
+    graph.push(None)
+    with suppress(av.error.EOFError):
+        graph.pull()
+        return "tt"
+    return "bb"
 
 
 def _side_data(frame: VideoFrame) -> dict[str, bytes]:

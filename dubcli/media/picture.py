@@ -78,8 +78,9 @@ class Film:
     @property
     def clock(self) -> Fraction:
         """Seconds per tick in which the result is timed: whole for the film's own ticks and for its rate."""
-        fine = math.lcm((1 / self.video.tick).numerator, self.video.rate.numerator)
-        return Fraction(1, fine) if self.video.tick.numerator == 1 and fine < _MAX_TICKS else self.video.tick
+        own = self.video.tick.denominator  # AVI and MXF count pictures of 1001/24000 s: MP4 has no such ticks
+        fine = math.lcm(own, self.video.rate.numerator)
+        return Fraction(1, fine if fine < _MAX_TICKS else own)
 
     @property
     def begin(self) -> Fraction:

@@ -114,9 +114,12 @@ def _video(
             "cannot say; write it anew with times from zero (ffmpeg: without -avoid_negative_ts disabled)"
         )
     times = [t for t in order if t is not None]
+    told = dump.picture(stream.index)
+    if told["field_order"] == "unknown":
+        told["field_order"] = describe.field_order(first)
     return VideoStream.model_validate(
         {
-            **dump.picture(stream.index),
+            **told,
             **describe.picture(first, context),
             "index": stream.index,
             "codec": _codec(stream),
@@ -149,17 +152,20 @@ def _last_duration(form: str, times: list[int | None], durations: list[int]) -> 
 
 
 def _rate(stream: AvVideoStream, times: list[int]) -> Fraction:
-    """Frames per second: as the container says, unless that is nonsense (raw DV has its ticks there)."""
+    """Frames per second: as the container says, unless it counts fields (GXF), or ticks (raw DV)."""
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    steps = sorted(b - a for a, b in itertools.pairwise(sorted(times)))
+    tick = stream.time_base or Fraction(1, 1000)
+    usual = steps[len(steps) // 2] * tick if steps else 1 / rate
     if rate <= _MAX_FPS:
+        if usual * rate == 2 and stream.guessed_rate == rate / 2:
+            return rate / 2
         for exact in (Fraction(round(rate)), Fraction(1000 * round(rate * 1001 / 1000), 1001)):
             if abs(rate - exact) < rate / _RATE_RESOLUTION:  # Matroska has nanoseconds of a picture
                 return exact
         return rate
-    steps = sorted(b - a for a, b in itertools.pairwise(sorted(times)))
-    tick = stream.time_base or Fraction(1, 1000)
-    if steps and steps[len(steps) // 2] > 0:
-        return 1 / (steps[len(steps) // 2] * tick)
+    if steps and usual > 0:
+        return 1 / usual
     guessed = stream.guessed_rate
     return guessed if guessed and guessed <= _MAX_FPS else Fraction(25)
 

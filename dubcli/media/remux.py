@@ -29,6 +29,7 @@ _SAFE = input_options()
 _INTERLEAVED_US = 10_000_000
 
 _H264_TAGS = ("avc1", "avc3")
+_HEVC_TAG = "hvc1"  # the one that QuickTime, Final Cut and telephones of Apple open
 _BRANDS = ("major_brand", "minor_version", "compatible_brands")  # of the container that the film came in
 
 
@@ -233,4 +234,6 @@ def _mov_options(film: picture.Film, info: MediaInfo, codec: str, new: bool) -> 
         options += [("tag:v:0", _H264_TAGS[0]), ("strict", "unofficial")]
     elif video.codec == codec and video.tag.isalnum() and "mov" in info.format:
         options.append(("tag:v:0", video.tag))
+    elif codec == "hevc":
+        options.append(("tag:v:0", _HEVC_TAG))
     return options

@@ -230,3 +230,18 @@ def test_groups_of_one_shot_reach_into_the_next(tmp_path: Path, dub: Path) -> No
     assert all(same[:24])
     assert all(same[48:])
     assert not any(same[26:48])
+
+
+@pytest.mark.parametrize("touched", [range(9, 12), ()], ids=["touched", "copied"])
+@pytest.mark.parametrize(("source", "result"), [(".ts", ".mp4"), (".mkv", ".mov")])
+def test_hevc_of_other_containers_gets_the_code_that_quicktime_opens(
+    source: str, result: str, touched: range, tmp_path: Path, dub: Path
+) -> None:
+    hevc = ["-c:v", "libx265", "-x265-params", f"{X265}:repeat-headers=1"]
+    film = films.make(tmp_path / f"film{source}", *hevc)
+    done = films.dubbed(tmp_path / "job", film, dub, touched, result)
+    with av.open(str(done.path)) as after:
+        assert after.streams.video[0].codec_context.codec_tag == "hvc1"
+    before = films.decoded(film)
+    same = [a == b for a, b in zip(before.hashes, films.decoded(done.path).hashes, strict=True)]
+    assert sum(same) >= 8 if touched else all(same)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import pytest
 
 from dubcli.artifacts.media import VideoStream
@@ -129,6 +130,24 @@ def test_the_description_of_the_picture_survives(name: str, way: str, tmp_path: 
         assert after.chroma_location == "topleft"
     if "interlaced" in name:
         assert after.field_order[0] == "t"
+
+
+@pytest.mark.parametrize("order", ["tff", "bff"])
+@pytest.mark.parametrize(
+    ("picture", "result"),
+    [(["dvvideo", "-pix_fmt", "yuv420p"], ".mp4"), (["ffv1", "-pix_fmt", "yuv422p"], ".mkv")],
+    ids=["dv", "ffv1"],
+)
+def test_fields_that_only_the_pictures_tell_of_stay(
+    picture: list[str], result: str, order: str, tmp_path: Path, dub: Path
+) -> None:
+    """AVI has no place for them."""
+    fields = ["-vf", f"scale=720:576,setfield={order}", "-flags", "+ildct"]
+    film = films.make(tmp_path / "film.avi", "-c:v", *picture, *fields, "-c:a", "pcm_s16le", seconds=0.3)
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5), result)
+    assert probe(done.path).film.field_order[0] == order[0]
+    with av.open(str(done.path)) as after:
+        assert all(frame.interlaced_frame for frame in after.decode(video=0))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

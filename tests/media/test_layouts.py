@@ -85,6 +85,16 @@ def test_sound_of_no_named_places_gets_those_of_its_number(tmp_path: Path) -> No
     assert len(films.sound(films.dubbed(tmp_path / "job", film, dub, range(3, 6)).path)[0]) == 1
 
 
+@pytest.mark.parametrize("result", [".mkv", ".mov"])
+@pytest.mark.parametrize(("name", "codec"), [("film.m2ts", "pcm_bluray"), ("film.ts", "s302m")])
+def test_sound_of_discs_and_broadcasts_loses_nothing(
+    name: str, codec: str, result: str, tmp_path: Path, dub: Path
+) -> None:
+    film = films.make(tmp_path / name, *films.x264(), "-c:a", codec, "-strict", "-2", "-ac", "2")
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), result)
+    assert np.array_equal(films.sound(done.path, 1)[0], films.sound(film)[0])
+
+
 def test_sixteen_mono_tracks_and_high_rates_stay(tmp_path: Path) -> None:
     film = tmp_path / "film.mov"
     tracks = [option for _ in range(16) for option in ("-map", "1")]

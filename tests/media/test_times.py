@@ -146,6 +146,26 @@ def test_the_average_rate_is_the_films(
     assert float(rate_of(done.path)) == pytest.approx(float(Fraction(rate)), rel=exact)
 
 
+@pytest.mark.parametrize("touched", [range(9, 12), ()], ids=["touched", "copied"])
+@pytest.mark.parametrize(
+    ("source", "picture", "rate", "size"),
+    [
+        ("film.mxf", ["-c:v", "dnxhd", "-profile:v", "dnxhr_hq"], "24000/1001", "256x128"),
+        ("film.avi", ["-c:v", "mjpeg", "-q:v", "2"], "30000/1001", "96x64"),
+    ],
+    ids=["mxf", "avi"],
+)
+def test_times_counted_in_pictures_stay(
+    source: str, picture: list[str], rate: str, size: str, touched: range, tmp_path: Path, dub: Path
+) -> None:
+    options = [*picture, "-pix_fmt", "yuv422p", "-strict", "unofficial"]
+    film = films.make(tmp_path / source, *options, rate=rate, size=size, sound="")
+    done = films.dubbed(tmp_path / "job", film, dub, touched, ".mov")
+    assert rate_of(done.path) == Fraction(rate)
+    times = films.decoded(done.path).times
+    assert times == [times[0] + k / Fraction(rate) for k in range(len(times))]
+
+
 def test_a_gap_after_the_first_picture_changes_no_rate(tmp_path: Path, dub: Path) -> None:
     gap = ["-c:v", "huffyuv", "-pix_fmt", "yuv422p", "-vf", "select='not(eq(n,1))'", "-fps_mode", "vfr"]
     film = films.make(tmp_path / "film.avi", *gap, sound="")
@@ -182,6 +202,14 @@ def test_raw_dv_has_a_rate(tmp_path: Path) -> None:
                       rate="30000/1001", size="720x480", seconds=0.5)  # fmt: skip
     for whole in (True, False):
         assert float(probed(film, whole=whole).film.rate) == pytest.approx(30000 / 1001, rel=0.01)
+
+
+def test_a_container_that_counts_fields_has_the_rate_of_its_pictures(tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / "film.gxf", "-c:v", "mpeg2video", "-c:a", "pcm_s16le", "-ac", "1",
+                      size="720x576", seconds=0.4)  # fmt: skip
+    assert rate_of(film) == 50
+    assert probed(film).film.rate == 25
+    assert rate_of(films.dubbed(tmp_path / "job", film, dub, range(3, 5), ".mov").path) == 25
 
 
 @pytest.mark.parametrize("late", [0.0, 0.5])
