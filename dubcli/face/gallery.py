@@ -15,7 +15,7 @@ from dubcli.artifacts.gallery import Crops, Gallery
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.face import mesh as regions
 from dubcli.face import occlusion, pose
-from dubcli.media import ahead, spans
+from dubcli.media import spans
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import VideoStream
@@ -28,7 +28,6 @@ Face = Callable[[], FaceTrack]
 RUN_SECONDS = 2  # longest run that is kept whole where not all footage fits; set by hand
 _FEWEST_PARTS = 8  # that the budget holds at least, so that more than one moment is in it; set by hand
 SHORTEST_RUN = 5  # frames; shorter ones mostly are next to an occlusion or a turn of the head; set by hand
-_THREADS = 2  # frames looked at at once; they do not depend on each other
 _MARGIN = 0.12  # outer-eye distances around the lower face; set by hand
 _MIN_SHARPNESS = 0.5  # in units of the track's median; set by hand
 _MAX_OCCLUSION = 0.15  # share of the lower face; set by hand
@@ -275,13 +274,11 @@ def assemble(rows: Sequence[Rows], crop: Crops, head: Floats) -> Gallery:
     shape = pose.to_canonical(mesh, fit)[:, _MOUTH] if fit else np.zeros((0, len(_MOUTH), 3), np.float32)
     texture = np.zeros((len(mesh), occlusion.ROWS, occlusion.COLUMNS, 3), np.uint8)
     masks = np.zeros(texture.shape[:3], np.uint8)
-    pictures = zip(crop, mesh[:, :, :2] - origin[:, None], strict=True)
-    for k, flat in enumerate(ahead.each(occlusion.unwrapped, pictures, 2 * _THREADS, _THREADS)):
-        texture[k] = flat
+    for k, (picture, points) in enumerate(zip(crop, mesh[:, :, :2] - origin[:, None], strict=True)):
+        texture[k] = occlusion.unwrapped(picture, points)
     appearance = occlusion.fit(texture)
-    flats = ((flat, appearance) for flat in texture)
-    for k, covered in enumerate(ahead.each(occlusion.estimate, flats, 2 * _THREADS, _THREADS)):
-        masks[k] = np.rint(255 * covered)
+    for k, flat in enumerate(texture):
+        masks[k] = np.rint(255 * occlusion.estimate(flat, appearance))
     return Gallery(
         frames=np.concatenate([np.zeros(0, np.int32), *(r.frames for r in rows)]).astype(np.int32),
         origin=origin,

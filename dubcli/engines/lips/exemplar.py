@@ -256,16 +256,17 @@ class Plan:
     ) -> tuple[list[render.Face], NDArray[np.uint8]]:
         """The faces of consecutive frames, and their textures; pictures are cut by `corner` and `size`."""
 
-        def look(t: int, picture: NDArray[Any]) -> tuple[NDArray[Any], Floats, NDArray[np.uint8], Any]:
-            own = self.mesh[t].copy()
-            own[:, :2] -= self.origin[t]
-            flat = occlusion.unwrapped(picture, own)
-            return picture, own, flat, occlusion.estimate(flat, self.appearance)
-
-        seen, meshes_, flat, masks = zip(*ahead.each(look, pictures, 2 * _THREADS, _THREADS), strict=True)
+        seen, own, flat, masks = [], [], [], []
+        for t, picture in pictures:
+            mesh = self.mesh[t].copy()
+            mesh[:, :2] -= self.origin[t]
+            seen.append(picture)
+            own.append(mesh)
+            flat.append(occlusion.unwrapped(picture, mesh))
+            masks.append(occlusion.estimate(flat[-1], self.appearance))
         covered = ndimage.median_filter(np.stack(masks), (_OCCLUSION_FRAMES, 1, 1), mode="nearest")
         return [
-            render.Face(p, m, c if c.any() else None) for p, m, c in zip(seen, meshes_, covered, strict=True)
+            render.Face(p, m, c if c.any() else None) for p, m, c in zip(seen, own, covered, strict=True)
         ], np.stack(flat)
 
     def choose(
