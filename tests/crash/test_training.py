@@ -158,9 +158,17 @@ def test_a_device_that_is_not_there_ends_the_run_before_any_work(killed: Place, 
     assert not [e for e in new.events() if e["type"] in ("unit.start", "unit.done")]
 
 
+@pytest.fixture
+def trained(killed: Place) -> Place:
+    """The job with its weights, whichever test came before."""
+    done = command(killed, "run", str(killed.job), *WORDS, **{learner.SPEED: "0"})
+    assert done.returncode == 0, done.stderr
+    return killed
+
+
 @pytest.mark.parametrize(("fits", "name"), [(0.0, "exemplar"), (1.0, "produb")])
 def test_auto_chooses_by_how_well_the_footage_fits(
-    killed: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: float, name: str
+    trained: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: float, name: str
 ) -> None:
     """The stage itself, with the weights that the job trained and this engine in place of the real one."""
     monkeypatch.syspath_prepend(str(ENGINES))
@@ -171,8 +179,8 @@ def test_auto_chooses_by_how_well_the_footage_fits(
     registry.engines.cache_clear()
     monkeypatch.setattr(auto, "FITS", fits)
     values = {"lips": {"engine": "mean"}, "report": {"measure": 0}}
-    trained = {"train": {"steps": 400, "person_steps": 20, "least_footage": 0.5}}
-    job = Job.open(killed.job, Settings.model_validate(values | trained))
+    training = {"train": {"steps": 400, "person_steps": 20, "least_footage": 0.5}}
+    job = Job.open(trained.job, Settings.model_validate(values | training))
     job.read_sources()
     unit = next(row.unit for row in plan(job) if row.unit and row.stage == "lips")
     inputs = {role.replace("mean/", "auto/"): path for role, path in unit.paths.items()}
