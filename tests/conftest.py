@@ -1,16 +1,20 @@
-"""Films and footage that tests share."""
+"""Films, footage and engines that tests share."""
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from dubcli.demo import film
+from dubcli.engines import registry
+from tests.crash.harness import ENGINES
+from tests.engines import learner
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,16 @@ def once(folder: Path, make: Callable[[Path], object]) -> None:
         if not done.exists():
             make(folder)
             done.touch()
+
+
+@pytest.fixture
+def learning_engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The engine that learns is registered, and stands in for the one that `auto` chooses as well."""
+    monkeypatch.syspath_prepend(str(ENGINES))
+    others = tuple(info for info in registry.BUILTIN if info.name != "produb")
+    monkeypatch.setattr(
+        registry, "BUILTIN", (*others, learner.mean, dataclasses.replace(learner.mean, name="produb"))
+    )
+    registry.engines.cache_clear()
+    yield
+    registry.engines.cache_clear()

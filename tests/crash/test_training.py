@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -18,7 +17,6 @@ from dubcli.artifacts.weights import SUFFIX, TrainFacts
 from dubcli.core.job import Job
 from dubcli.core.model import Task
 from dubcli.core.plan import DONE, plan
-from dubcli.engines import registry
 from dubcli.engines.lips import LipWork, auto, exemplar
 from dubcli.errors import ExitCode
 from dubcli.settings.config import Settings
@@ -166,17 +164,12 @@ def trained(killed: Place) -> Place:
     return killed
 
 
+@pytest.mark.usefixtures("learning_engines")
 @pytest.mark.parametrize(("fits", "name"), [(0.0, "exemplar"), (1.0, "produb")])
 def test_auto_chooses_by_how_well_the_footage_fits(
     trained: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: float, name: str
 ) -> None:
     """The stage itself, with the weights that the job trained and this engine in place of the real one."""
-    monkeypatch.syspath_prepend(str(ENGINES))
-    others = tuple(info for info in registry.BUILTIN if info.name != "produb")
-    monkeypatch.setattr(
-        registry, "BUILTIN", (*others, learner.mean, dataclasses.replace(learner.mean, name="produb"))
-    )
-    registry.engines.cache_clear()
     monkeypatch.setattr(auto, "FITS", fits)
     values = {"lips": {"engine": "mean"}, "report": {"measure": 0}}
     training = {"train": {"steps": 400, "person_steps": 20, "least_footage": 0.5}}
@@ -196,7 +189,6 @@ def test_auto_chooses_by_how_well_the_footage_fits(
     monkeypatch.setattr(exemplar, "confidence", noted)
     lips.run(task)
     lips.check(task)
-    registry.engines.cache_clear()
     choice, drawn = Choice.load(tmp_path), PatchFacts.load(tmp_path)
     assert (choice.engine, drawn.engine) == (name, name)
     assert drawn.changed

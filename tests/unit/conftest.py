@@ -1,22 +1,17 @@
-"""What tests of the report, and of engines that learn, share."""
+"""What tests of the report share."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dubcli.artifacts.tracks import FaceTrack
-from dubcli.engines import registry
 from dubcli.engines.trackers.mediapipe import MediapipeTracker
 from dubcli.media import decode
 from dubcli.media.probe import probe
 from tests.conftest import Sample
-from tests.crash.harness import ENGINES
-from tests.engines import learner
 from tests.unit.reports import CUT, InputsOf, job_of, pts_of
 
 
@@ -37,16 +32,3 @@ def inputs_of(tiny: Sample, report_face: FaceTrack, tmp_path: Path) -> InputsOf:
         return job_of(tmp_path / "job", tiny.film, result, track, cues)
 
     return made
-
-
-@pytest.fixture
-def learning_engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The engine that learns is registered, and stands in for the one that `auto` chooses as well."""
-    monkeypatch.syspath_prepend(str(ENGINES))
-    others = tuple(info for info in registry.BUILTIN if info.name != "produb")
-    monkeypatch.setattr(
-        registry, "BUILTIN", (*others, learner.mean, dataclasses.replace(learner.mean, name="produb"))
-    )
-    registry.engines.cache_clear()
-    yield
-    registry.engines.cache_clear()
