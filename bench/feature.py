@@ -46,6 +46,7 @@ COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
 REAL = ("scan", "cast", "cue", "gallery", "learn", "motion", "report")
 EVERY = 0.1  # seconds between two looks at memory
 SHOTS_A_MINUTE = 11
+RATE = 25
 
 
 @dataclass
@@ -197,7 +198,7 @@ def cut_together(footage: Path, minutes: float, folder: Path) -> tuple[Path, Pat
     parts.mkdir()
     fit = "scale=640:360:force_original_aspect_ratio=decrease:out_color_matrix=bt709:out_range=tv"
     one = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"  # as films have
-    look = f"{fit},pad=640:360:(ow-iw)/2:(oh-ih)/2,setsar=1,fps=25,format=yuv420p,{one}"
+    look = f"{fit},pad=640:360:(ow-iw)/2:(oh-ih)/2,setsar=1,fps={RATE},format=yuv420p,{one}"
     sound = "aresample=48000,aformat=channel_layouts=mono"
     for k in tqdm(range(round(minutes * SHOTS_A_MINUTE)), desc="cut", disable=None):
         clip = clips[int(chance.integers(len(clips)))]
@@ -218,7 +219,7 @@ def cut_together(footage: Path, minutes: float, folder: Path) -> tuple[Path, Pat
         check=True,
     )  # fmt: skip
     with source.opened(film) as box:
-        seconds = (box.duration or 0) / 1e6
+        seconds = box.streams.video[0].frames / RATE
     (folder / "voices.txt").write_text(
         "".join(f"file '{voices[k % len(voices)].resolve()}'\n" for k in range(int(minutes * 12) + 1))
     )
