@@ -26,7 +26,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dubcli.core.job import STEM, Job, check_folder, default_out
+from dubcli.core.job import STEM, Job
+from dubcli.core.places import check_folder, default_out
 from dubcli.engines import required
 from dubcli.errors import ConfigError, DubError, ExitCode, UsageError
 from dubcli.settings.document import Keys, read

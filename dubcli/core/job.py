@@ -21,7 +21,6 @@ film.dub_fr.dub/
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -34,6 +33,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.core import lock, published, sources
 from dubcli.core.model import Artifact, Source
+from dubcli.core.places import check_folder, check_names, default_out
 from dubcli.core.sources import read_cache_file
 from dubcli.core.store import Store
 from dubcli.errors import ConfigError, MediaError, UsageError
@@ -49,15 +49,6 @@ SCHEMA = 1
 _KEY_LENGTH = 64  # hexadecimal digits; a line cut off by a crash is shorter
 STEM = r"^[\w' .-]{1,60}$"
 """Names that a stem can have."""
-_CONTAINER_FOR = {
-    ".mxf": ".mov",
-    ".gxf": ".mov",
-    ".dv": ".mov",
-    ".webm": ".mkv",
-    ".nut": ".mkv",
-    ".ogv": ".mkv",
-}
-"""The output container for an input container that is not written; others: .mp4."""
 
 _WARNING = ("probe/", "scan/", "align/", "cast/", "cue/", "learn/", "train/", "remux/")
 """Units of the whole film, whose warnings stand in the report."""
@@ -360,44 +351,3 @@ class Job:
         if there.is_relative_to(here.parent):
             return os.path.relpath(there, here)
         return str(there)
-
-
-def default_out(film: Path, dub: Path) -> Path:
-    """`film.mp4` and `dub_fr.wav` make `film.dub_fr.mp4`, beside the film."""
-    own = film.suffix.lower()
-    suffix = film.suffix if own in SUFFIXES else _CONTAINER_FOR.get(own, ".mp4")
-    return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
-
-
-def check_names(*paths: Path) -> None:
-    """Check that names are text: a job's files, a film's manifest and its workers hold them as UTF-8.
-
-    Raises:
-        UsageError: one is of other bytes.
-    """
-    for path in paths:
-        try:
-            os.fsencode(path).decode()
-        except UnicodeDecodeError:
-            raise UsageError(f"the name {path} is not UTF-8; rename the file or folder") from None
-
-
-def check_folder(folder: Path, *, make: bool) -> None:
-    """Check that an output's folder exists or can be created; create it where `make` is set.
-
-    Raises:
-        UsageError: something else has its path, or it cannot be created.
-    """
-    nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
-    if nearest.exists() and not nearest.is_dir():
-        raise UsageError(f"{nearest} is no folder; choose another output with -o FILE")
-    if not make:
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UsageError(
-            f"cannot make the folder {folder} ({error.strerror}); choose another output with -o FILE"
-        ) from None

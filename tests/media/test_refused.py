@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from dubcli.artifacts.media import MediaInfo
-from dubcli.core.job import Job, default_out
+from dubcli.core.job import Job
+from dubcli.core.places import default_out
 from dubcli.errors import DependencyError, DubError, MediaError, UsageError
 from dubcli.media import encode, sound, writable
 from dubcli.media.ffmpeg import Process, url

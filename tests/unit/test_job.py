@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from dubcli.core import sources
-from dubcli.core.job import Job, default_out
+from dubcli.core.job import Job
 from dubcli.core.model import Artifact, Stage, Unit
+from dubcli.core.places import default_out
 from dubcli.core.sources import find_change
 from dubcli.core.store import sha256
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError

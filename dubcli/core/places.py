@@ -1,0 +1,61 @@
+"""Where a job's files may lie and what they may be called; all is checked before any work."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from dubcli.errors import UsageError
+from dubcli.media.containers import SUFFIXES
+
+_CONTAINER_FOR = {
+    ".mxf": ".mov",
+    ".gxf": ".mov",
+    ".dv": ".mov",
+    ".webm": ".mkv",
+    ".nut": ".mkv",
+    ".ogv": ".mkv",
+}
+"""The output container for an input container that is not written; others: .mp4."""
+
+
+def default_out(film: Path, dub: Path) -> Path:
+    """`film.mp4` and `dub_fr.wav` make `film.dub_fr.mp4`, beside the film."""
+    own = film.suffix.lower()
+    suffix = film.suffix if own in SUFFIXES else _CONTAINER_FOR.get(own, ".mp4")
+    return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
+
+
+def check_names(*paths: Path) -> None:
+    """Check that names are text: a job's files, a film's manifest and its workers hold them as UTF-8.
+
+    Raises:
+        UsageError: one is of other bytes.
+    """
+    for path in paths:
+        try:
+            os.fsencode(path).decode()
+        except UnicodeDecodeError:
+            raise UsageError(f"the name {path} is not UTF-8; rename the file or folder") from None
+
+
+def check_folder(folder: Path, *, make: bool) -> None:
+    """Check that an output's folder exists or can be created; create it where `make` is set.
+
+    Raises:
+        UsageError: something else has its path, or it cannot be created.
+    """
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if nearest.exists() and not nearest.is_dir():
+        raise UsageError(f"{nearest} is no folder; choose another output with -o FILE")
+    if not make:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(
+            f"cannot make the folder {folder} ({error.strerror}); choose another output with -o FILE"
+        ) from None
