@@ -38,6 +38,8 @@ _UNSPECIFIED, _BT601, _BT601_NAMES = 2, 6, (5, 6)  # colour matrices of H.273; P
 
 # Of a decoder, set by hand: each holds a picture or more, so memory must not grow with the cores.
 _THREADS = 4
+# FFmpeg decodes MPEG-4's B pictures in fields to others on several threads, and to others again after a seek.
+_ONE_THREAD = "mpeg4"
 _AHEAD, _AHEAD_BYTES = 4, 64_000_000  # frames decoded ahead of their use, and what they may take; set by hand
 
 
@@ -235,7 +237,8 @@ def open_stream(
     """
     stream = source.picture(container, path, index)
     stream.thread_type = "AUTO"
-    stream.codec_context.thread_count = 1 if careful else min(_THREADS, os.cpu_count() or 1)
+    alone = careful or stream.codec_context.name == _ONE_THREAD
+    stream.codec_context.thread_count = 1 if alone else min(_THREADS, os.cpu_count() or 1)
     return stream
 
 

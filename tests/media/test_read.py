@@ -5,10 +5,11 @@ from __future__ import annotations
 import tracemalloc
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
-from dubcli.artifacts.shots import Shots
+from dubcli.artifacts.shots import Frames, Shots
 from dubcli.media import decode, sound
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
@@ -37,6 +38,23 @@ def test_a_frame_is_the_same_however_it_is_reached(suffix: str, options: list[st
         found = list(decode.frames(film, video, pts, start, stop))
         assert [frame.index for frame in found] == list(range(start, stop))
         assert [films.hashed(frame.frame) for frame in found] == whole.hashes[start:stop]
+
+
+def test_fields_of_mpeg4_are_the_same_however_they_are_reached(tmp_path: Path) -> None:
+    """FFmpeg decodes them in another way on several threads."""
+    fields = ["-vf", "scale=720:576,setfield=tff", "-flags", "+ildct+ilme"]
+    film = films.make(tmp_path / "film.avi", "-c:v", "mpeg4", "-q:v", "2", "-bf", "1", *fields, seconds=2)
+    stages = films.Stages(tmp_path / "job", film)
+    stages.read()
+    frames = Frames.load(stages.view.one("split").path)
+    with av.open(str(film)) as container:
+        container.streams.video[0].codec_context.thread_count = 1
+        alone = [decode.digest(frame) for frame in container.decode(video=0)]
+    assert [row.tobytes() for row in frames.digest] == alone
+    for start in (0, 13, 30):
+        video = probe(film).film
+        found = decode.frames(film, video, frames.pts, start, start + 10, frames.digest)
+        assert [decode.digest(frame.frame) for frame in found] == alone[start : start + 10]
 
 
 def test_cuts_are_found_and_digests_do_not_know_the_container(tmp_path: Path) -> None:
