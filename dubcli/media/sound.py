@@ -214,10 +214,16 @@ def with_decoded_start(path: Path, track: AudioStream) -> AudioStream:
     raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
 
 
-def duration(path: Path, index: int) -> float:
-    """Seconds of sound in a track, from its container; 0 where that does not say."""
+def duration(path: Path, track: AudioStream) -> float:
+    """Seconds from a track's start to the end of its last packet; 0 where its packets have no times.
+
+    Its container may guess (raw AAC, MP3, transport streams) or not say (FLAC from a pipe, a browser's WebM).
+    """
     with source.opened(path) as container:
-        track = container.streams[index]
-        if track.duration is not None and track.time_base is not None:
-            return float(track.duration * track.time_base)
-        return (container.duration or 0) / 1_000_000
+        ends = (
+            packet.pts + (packet.duration or 0)
+            for packet in container.demux(container.streams[track.index])
+            if packet.size and packet.pts is not None and not packet.is_discard
+        )
+        ticks = max(ends, default=track.start) - track.start
+    return float(ticks * Fraction(*track.time_base))

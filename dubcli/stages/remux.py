@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dubcli.media.picture import Segment
 
-STAGE = Stage("remux", version=11, after=("compose",))
+STAGE = Stage("remux", version=12, after=("compose",))
 
 
 def units(job: JobView) -> Iterable[Unit]:
@@ -76,7 +76,7 @@ def run(task: Task) -> None:
     film = Film(path, info.film, frames.pts, Fraction(*info.start), timed)
     track = sound.main_track(probe(task.inputs["dub"], whole=False))
     track = sound.with_decoded_start(task.inputs["dub"], track)
-    seconds = sound.duration(task.inputs["dub"], track.index)
+    seconds = sound.duration(task.inputs["dub"], track)
     alone = task.params["original"] == "drop"
     dub = Dub(task.inputs["dub"], track, seconds, task.params["language"], task.params["offset"], alone)
     segments = [_segment(path) for role, path in sorted(task.inputs.items()) if role.startswith("video/")]

@@ -309,6 +309,39 @@ def test_a_long_dub_ends_with_the_film(kind: str, result: str, tmp_path: Path) -
     assert any("1.50 s longer" in line for line in done.warnings)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("dub.flac", []),  # from a pipe: its head says nothing
+        ("dub.webm", ["-c:a", "libopus", "-live", "1"]),  # as a browser records
+        ("dub.mp3", ["-q:a", "0", "-write_xing", "0"]),  # guessed from its first packets
+        ("dub.aac", ["-b:a", "192k"]),
+    ],
+)
+def test_a_dubs_length_is_not_what_its_container_guesses(
+    name: str, options: list[str], tmp_path: Path
+) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    for seconds, order in (
+        (1.0, -1),
+        (2.5, 1),
+    ):  # silence costs the first less, the second more than its mean
+        parts = [films.noise(seconds - 0.4), np.zeros(19200)][::order]
+        films.wav(tmp_path / "a.wav", np.concatenate(parts))
+        dub = tmp_path / f"{seconds}{name}"
+        films.ffmpeg("-i", url(tmp_path / "a.wav"), *options, url(dub))
+        if dub.suffix == ".flac":
+            data = bytearray(dub.read_bytes())
+            data[21:26] = bytes([data[21] & 0xF0, 0, 0, 0, 0])  # STREAMINFO's number of samples
+            dub.write_bytes(data)
+        done = films.dubbed(tmp_path / f"job{seconds}", film, dub, range(3, 5))
+        samples, start, rate = films.sound(done.path)
+        assert float(start) + samples.shape[1] / rate < 1.06
+        told = [line for line in done.warnings if line.startswith("the dub")]
+        assert len(told) == (seconds > 2)
+        assert all(abs(float(line.split()[3]) - 1.5) < 0.06 for line in told)
+
+
 def test_a_short_dub_is_silent_to_the_end(tmp_path: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264(), seconds=3)
     dub = films.wav(tmp_path / "dub.wav", films.noise(1))
