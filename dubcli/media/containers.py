@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dubcli.media.source import OWN_ORDER
+
 if TYPE_CHECKING:
     from dubcli.artifacts.media import AudioStream
 
@@ -61,6 +63,17 @@ AAC_LAYOUTS = {
 # speakers are one.
 _BY_NUMBER = {"mono", "stereo", "2.1", "4.0", "5.0", "5.0(side)", "5.1", "5.1(side)", "6.1", "7.1"}
 
+# Layouts of films by their places.
+_IN_ORDER = {
+    frozenset(places.split("+")): name
+    for name, places in {
+        "stereo": "FL+FR", "3.0": "FL+FR+FC", "quad": "FL+FR+BL+BR", "quad(side)": "FL+FR+SL+SR",
+        "5.0": "FL+FR+FC+BL+BR", "5.0(side)": "FL+FR+FC+SL+SR", "5.1": "FL+FR+FC+LFE+BL+BR",
+        "5.1(side)": "FL+FR+FC+LFE+SL+SR", "6.1": "FL+FR+FC+LFE+BC+SL+SR", "7.0": "FL+FR+FC+BL+BR+SL+SR",
+        "7.1": "FL+FR+FC+LFE+BL+BR+SL+SR",
+    }.items()
+}  # fmt: skip
+
 SUBTITLES = {
     "mp4": {"mov_text"},
     "mov": {"mov_text", "eia_608"},
@@ -79,11 +92,18 @@ def suffix_for(codec: str) -> str:
     return next((suffix for suffix in (".mov", ".mp4", ".mkv") if codec in VIDEO[_FORMATS[suffix]]), "")
 
 
+def is_lossless(codec: str) -> bool:
+    """Whether a codec of sound keeps every sample."""
+    return codec.startswith("pcm_") or codec in _LOSSLESS
+
+
 def audio_codec(track: AudioStream, container: str) -> str:
     """`copy` where the container holds a track as it is, else what it is encoded to, "" where nothing fits.
 
     Lossless sound stays lossless where the container allows, and channels stay as they are.
     """
+    if container == "matroska" and track.codec in _PCM and OWN_ORDER.fullmatch(ordered(track.layout)):
+        return ""  # it says no places of PCM, and FLAC and AAC have others
     if container == "matroska" and track.codec in _PCM and _has_other_places(track):
         return "flac"
     if track.codec in AUDIO[container] and not track.edited:
@@ -91,12 +111,18 @@ def audio_codec(track: AudioStream, container: str) -> str:
     turned = track.codec.removesuffix("be") + "le"
     if track.codec.endswith("be") and turned in AUDIO[container]:
         return turned
-    lossless = track.codec.startswith("pcm_") or track.codec in _LOSSLESS
+    lossless = is_lossless(track.codec)
     if container == "matroska" and lossless and track.channels <= _FLAC_CHANNELS:
         return "flac"
-    if not (lossless and container != "mp4") and track.layout in AAC_LAYOUTS:
+    if not (lossless and container != "mp4") and ordered(track.layout) in AAC_LAYOUTS:
         return "aac"
     return "" if container == "mp4" else "pcm_s24le"
+
+
+def ordered(layout: str) -> str:
+    """The layout of the same places in FFmpeg's order, where sound has an order of its own; else itself."""
+    own = OWN_ORDER.fullmatch(layout)
+    return _IN_ORDER.get(frozenset(own[2].split("+")), layout) if own else layout
 
 
 def _has_other_places(track: AudioStream) -> bool:

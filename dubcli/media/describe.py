@@ -15,6 +15,7 @@ import av.filter
 import av.logging
 
 from dubcli.media import names
+from dubcli.media.source import OWN_ORDER
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -172,6 +173,11 @@ class FormatDump:
         }
 
     def codec(self, index: int) -> tuple[str, str]:
+    def layout(self, index: int) -> str:
+        """The layout of a sound track whose channels come in an order of its own, "" for others."""
+        found = OWN_ORDER.search(self._line(index))
+        return found[0] if found else ""
+
         """Codec and four-character code of any stream, "" where there is none."""
         found = re.search(
             r"(?:Video|Audio|Data|Subtitle|Attachment): (\w+)(?:.*?\((\S{4}) / 0x)?", self._line(index)

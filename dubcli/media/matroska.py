@@ -1,47 +1,95 @@
-"""The BCP 47 tag of a Matroska track, which ffmpeg's muxer cannot write beside the ISO 639-2 code.
+"""The BCP 47 tags of Matroska's tracks, which FFmpeg neither reads nor writes beside the ISO 639-2 codes.
 
 ffmpeg takes any text for a language, so it is given a placeholder as long as both elements, which
 then replace it: nothing in the file moves.
 
-Source: RFC 9559, 5.1.4.1.19 (Language), 5.1.4.1.20 (LanguageBCP47) and 12 (codes); RFC 8794, 11.3.1 (CRC-32).
+Source: RFC 9559, 5.1.4.1.3 (TrackType), 5.1.4.1.19 (Language), 5.1.4.1.20 (LanguageBCP47) and 12 (codes);
+RFC 8794, 4.4 (sizes) and 11.3.1 (CRC-32).
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dubcli.errors import CheckError
-from dubcli.language import iso639_2
+from dubcli.language import iso639_2, standard
 
 _LANGUAGE, _BCP47, _TRACKS, _CRC = b"\x22\xb5\x9c", b"\x22\xb5\x9d", b"\x16\x54\xae\x6b", b"\xbf\x84"
+_SEGMENT, _CLUSTER, _TRACK, _TYPE = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75", b"\xae", b"\x83"
+_STREAMS = (1, 2, 17, 33)  # picture, sound, subtitles, metadata: what FFmpeg makes streams of
+Element = tuple[bytes, tuple[int, int]]  # id, and where its content begins and ends
 _HEAD = 4 << 20  # bytes at a file's head that hold the description of its tracks; set by hand
+
+
+def languages(path: Path) -> dict[int, str]:
+    """Stream number → its BCP 47 tag, where that says more than an ISO 639-2 code."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    found: dict[int, str] = {}
+    number = 0
+    for tracks in (x for kind, x in _elements(head, 0, len(head), _SEGMENT) if kind == _TRACKS):
+        for _, track in (x for x in _elements(head, *tracks) if x[0] == _TRACK):
+            values = {kind: head[slice(*where)] for kind, where in _elements(head, *track)}
+            if int.from_bytes(values.get(_TYPE, b""), "big") in _STREAMS:
+                tag = values.get(_BCP47, b"").rstrip(b"\0").decode("ascii", "replace")
+                if says_more(tag):
+                    found[number] = tag
+                number += 1
+    return found
+
+
+def _elements(data: bytes, at: int, stop: int, through: bytes = b"") -> Iterator[Element]:
+    """Elements one after the other, and those in elements of the kind `through`."""
+    while at + 2 <= stop:
+        wide = 9 - data[at].bit_length()
+        kind, at = data[at : at + wide], at + wide
+        if wide > 8 or kind == _CLUSTER or at >= stop or not data[at]:  # after all tracks, or damaged
+            return
+        wide = 9 - data[at].bit_length()
+        size = int.from_bytes(data[at : at + wide], "big") & ((1 << 7 * wide) - 1)
+        unknown, at = size == (1 << 7 * wide) - 1, at + wide
+        end = stop if unknown else min(stop, at + size)
+        yield kind, (at, end)
+        at = at if kind == through else end
+
+
+def says_more(tag: str) -> bool:
+    """Whether a language is a BCP 47 tag that says more than an ISO 639-2 code can."""
+    return ("-" in tag or not iso639_2(tag)) and bool(standard(tag))
 
 
 def placeholder(tag: str) -> str:
     """The text to give ffmpeg as a track's language: the ISO 639-2 code alone where that suffices."""
     code = iso639_2(tag, bibliographic=True) or "und"
-    return f"{code}-{tag}---" if "-" in tag else code
+    return f"{code}-{tag}---" if says_more(tag) else code
 
 
-def set_language(path: Path, tag: str) -> None:
-    """Replace a track's placeholder by its code and tag.
+def set_languages(path: Path, tags: Sequence[str]) -> None:
+    """Replace placeholders of tracks by their codes and tags.
+
+    Args:
+        path: a Matroska file.
+        tags: of the tracks in order, BCP 47.
 
     Raises:
-        CheckError: it is not there.
+        CheckError: one is not there.
     """
-    text = placeholder(tag).encode()
-    if "-" not in tag:
+    longer = [placeholder(tag) for tag in tags if says_more(tag)]
+    if not longer:
         return
-    code = text.partition(b"-")[0]
     with path.open("r+b") as file:
         head = bytearray(file.read(_HEAD))
-        at = head.find(_LANGUAGE + bytes([0x80 | len(text)]) + text)
-        if at < 0:
-            raise CheckError(f"{path.name} lacks the language of the dub; run it again")
-        both = _element(_LANGUAGE, code) + _element(_BCP47, tag.encode())
-        head[at : at + len(both)] = both
-        _update_checksum(head, head.rfind(_TRACKS, 0, at))
+        at = 0
+        for text in map(str.encode, longer):
+            at = head.find(_LANGUAGE + bytes([0x80 | len(text)]) + text, at)
+            if at < 0:
+                raise CheckError(f"{path.name} lacks the language of a track; run it again")
+            code, _, tag = text.removesuffix(b"---").partition(b"-")
+            both = _element(_LANGUAGE, code) + _element(_BCP47, tag)
+            head[at : at + len(both)] = both
+            _update_checksum(head, head.rfind(_TRACKS, 0, at))
         file.seek(0)
         file.write(head)
 

@@ -35,7 +35,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
     Raises:
         MediaError: missing or unreadable, or nothing in it can be decoded.
     """
-    from dubcli.media import boxes, describe, source
+    from dubcli.media import boxes, describe, matroska, source
 
     with source.opened(path) as container:
         if not container.streams.video and not container.streams.audio:
@@ -45,10 +45,15 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         start = Fraction(container.start_time or 0, 1_000_000)
         dump = describe.FormatDump.of(container)
         sound = {s.index: hashlib.sha256() for s in container.streams.audio}
+        if "matroska" in container.format.name:
+            tags = matroska.languages(path)
+            for stream in container.streams:
+                if tag := tags.get(stream.index):
+                    stream.metadata["language"] = tag
         facts = {
             "format": container.format.name,
             "start": _rational(start),
-            "subtitles": tuple(_subtitle(s) for s in container.streams.subtitles),
+            "subtitles": tuple(_subtitle(s, dump) for s in container.streams.subtitles),
             "other": tuple(
                 _other(s, dump)
                 for s in container.streams
@@ -64,7 +69,9 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             for packet in container.demux(container.streams.audio) if whole else ():
                 sound[packet.stream.index].update(packet)
         edited = boxes.edited(path) if "mov" in container.format.name else set()
-        audio = tuple(_audio(s, sound[s.index].hexdigest(), s.id in edited) for s in container.streams.audio)
+        audio = tuple(
+            _audio(s, dump, sound[s.index].hexdigest(), s.id in edited) for s in container.streams.audio
+        )
         return MediaInfo.model_validate({**facts, "audio": audio, "video": video})
 
 
@@ -179,7 +186,7 @@ def _decode(packet: object) -> Iterator[VideoFrame]:
         return  # a damaged packet before the first whole picture
 
 
-def _audio(stream: Stream, digest: str, edited: bool) -> AudioStream:
+def _audio(stream: Stream, dump: describe.FormatDump, digest: str, edited: bool) -> AudioStream:
     context = stream.codec_context
     return AudioStream(
         index=stream.index,
@@ -187,7 +194,7 @@ def _audio(stream: Stream, digest: str, edited: bool) -> AudioStream:
         codec=_codec(stream),
         rate=getattr(context, "sample_rate", 0) or 0,
         channels=getattr(context, "channels", 0) or 0,
-        layout=context.layout.name if context is not None else "",  # type: ignore[attr-defined]
+        layout=dump.layout(stream.index) or (context.layout.name if context is not None else ""),  # type: ignore[attr-defined]
         time_base=_rational(stream.time_base or Fraction(1, 1000)),
         start=stream.start_time or 0,
         language=stream.metadata.get("language", "und"),
@@ -197,10 +204,10 @@ def _audio(stream: Stream, digest: str, edited: bool) -> AudioStream:
     )
 
 
-def _subtitle(stream: Stream) -> SubtitleStream:
+def _subtitle(stream: Stream, dump: describe.FormatDump) -> SubtitleStream:
     return SubtitleStream(
         index=stream.index,
-        codec=_codec(stream),
+        codec=_codec(stream) or dump.codec(stream.index)[0],
         language=stream.metadata.get("language", "und"),
         disposition=_disposition(stream),
         tags=dict(stream.metadata),

@@ -105,7 +105,7 @@ def mux(
         if vision and film.video.dolby_vision:
             boxes.add_dolby_vision(out, film.video.dolby_vision)
     elif container == "matroska":
-        matroska.set_language(out, dub.language)
+        matroska.set_languages(out, what.languages)
     return what.left_out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,12 @@ from dubcli.errors import MediaError
 from dubcli.media.ffmpeg import input_options, url
 
 if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
+
+OWN_ORDER = re.compile(r"(\d+) channels \(([^)]+)\)")
+"""FFmpeg's name of a layout of sound that is none of those that it has names for."""
 
 av.logging.set_level(None)  # FFmpeg's log messages about odd files are not for the user
 
@@ -42,6 +47,8 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
         given = input_options(**options)
         with av.open(url(path), format=form, options=given, metadata_errors="replace") as container:
             begun = True
+            for track in container.streams.audio:
+                _give_up_order(track)
             yield container
     except PermissionError:
         raise MediaError(f"{path} may not be read; check its permissions") from None
@@ -50,6 +57,16 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
             raise MediaError(f"{path} is of no format that is read here; convert it first") from None
         reason = getattr(error, "strerror", None) or str(error)
         raise MediaError(f"{path} cannot be read ({reason}); check that it is complete") from None
+
+
+def _give_up_order(track: AudioStream) -> None:
+    """Let sound whose channels come in an order of its own be decoded as channels of no named places.
+
+    PyAV frees such an order twice (CAF, AIFF and MOV of 7.1, or of 5.1 as films order it), with the process.
+    """
+    context = track.codec_context
+    if context is not None and (own := OWN_ORDER.fullmatch(context.layout.name)):
+        context.layout = f"{own[1]} channels"
 
 
 def picture(container: InputContainer, path: Path, index: int | None = None) -> VideoStream:

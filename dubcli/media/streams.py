@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dubcli.artifacts.media import AudioStream, MediaInfo, OtherStream, SubtitleStream
 from dubcli.errors import MediaError
 from dubcli.language import iso639_2
-from dubcli.media.containers import AAC_RATE, VIDEO, audio_codec, subtitle_codec, suffix_for
-from dubcli.media.matroska import placeholder
+from dubcli.media.containers import (
+    AAC_RATE,
+    VIDEO,
+    audio_codec,
+    is_lossless,
+    ordered,
+    subtitle_codec,
+    suffix_for,
+)
+from dubcli.media.matroska import placeholder, says_more
 
 _AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audible difference
 COVERS = {"png": "image/png", "mjpeg": "image/jpeg"}
@@ -54,7 +62,7 @@ class Plan:
     Attributes:
         streams: (`video`, `dub` or `film`, index in it) of each stream.
         tags: (stream of the result, index in the film) whose tags it takes.
-        languages: of each stream, "" where unknown.
+        languages: of each stream, "" where unknown: ISO 639-2 codes, for Matroska also BCP 47 tags.
         options: output options.
         covers: pictures of the film that go into Matroska as attachments.
         left_out: one line each, what could not be kept and why.
@@ -85,8 +93,6 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             f"{container} cannot hold {codec} pictures; add -o film{suffix_for(codec) or '.mkv'}"
         )
     out = Plan([("video", 0), ("dub", dub.sound.index)], [("v:0", info.film.index)])
-    code = iso639_2(dub.language, bibliographic=container == "matroska")
-    out.languages = [info.film.tags.get("language", ""), code]
     out.options = [
         ("c:v", "copy"),
         ("c:d", "copy"),
@@ -94,11 +100,10 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         *_sound("a:0", dub.sound, container),
         ("disposition:v:0", "default"),
         ("disposition:a:0", "default"),
-        (
-            "metadata:s:a:0",
-            f"language={placeholder(dub.language) if container == 'matroska' else code or 'und'}",
-        ),
+        *_stale("v:0", info.film.tags),
     ]
+    _say_language(out, "v:0", info.film.index, info.film.tags.get("language", ""), container)
+    _say_language(out, "a:0", None, dub.language, container)
     count = 1
     for track in () if dub.alone else info.audio:
         if not track.codec:
@@ -107,7 +112,12 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         name = f"a:{count}"
         count += 1
         _add(out, name, track, [flag for flag in track.disposition if flag != "default"], container)
-        out.options += _sound(name, track, container)
+        sound = _sound(name, track, container)
+        out.options += sound if sound[0][1] == "copy" else [*sound, *_stale(name, track.tags)]
+        if sound[0][1] == "aac" and is_lossless(track.codec):
+            out.left_out.append(
+                f"what AAC loses of sound track {track.index} ({track.codec}); add -o film.mov to keep it"
+            )
     count = 0
     for subtitle in info.subtitles:
         way = subtitle_codec(subtitle.codec, container)
@@ -156,13 +166,35 @@ def _add(
 ) -> None:
     out.streams.append(("film", stream.index))
     out.tags.append((name, stream.index))
-    out.languages.append(stream.tags.get("language", ""))
+    _say_language(out, name, stream.index, stream.tags.get("language", ""), container)
     out.options.append((f"disposition:{name}", "+".join(disposition) or "0"))
     if "name" in stream.tags and "title" not in stream.tags:
         # What MP4 and MOV call a track's name, their muxer and Matroska's take as its title.
         out.options.append((f"metadata:s:{name}", f"title={stream.tags['name']}"))
     if container == "matroska":
         out.options += [(f"metadata:s:{name}", f"{key}=") for key in ("name", "handler_name", "vendor_id")]
+
+
+def _say_language(out: Plan, name: str, index: int | None, tag: str, container: str) -> None:
+    """Say the next stream's language.
+
+    That of the film's stream `index` comes with its tags, unless it is a BCP 47 tag; the dub's (None) never.
+    """
+    matroska = container == "matroska"
+    code, more = iso639_2(tag, bibliographic=matroska), says_more(tag)
+    out.languages.append(tag if matroska or not (more or index is None) else code)
+    if more and index is not None and not matroska:
+        out.left_out.append(f"language {tag} of stream {index}: {container} has codes of three letters alone")
+    if more or index is None:
+        said = placeholder(tag) if matroska else code or "und"
+        out.options.append((f"metadata:s:{name}", f"language={said}"))
+
+
+def _stale(name: str, tags: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Options that leave out mkvmerge's figures (bytes, bits per second) of a stream with new packets."""
+    figures = {word for key in tags if key.startswith("_STATISTICS_TAGS") for word in tags[key].split()}
+    gone = [key for key in tags if key.startswith("_STATISTICS_") or key.partition("-")[0] in figures]
+    return [(f"metadata:s:{name}", f"{key}=") for key in gone]
 
 
 def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str]]:
@@ -178,6 +210,8 @@ def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str
             options.append((f"ar:{name}", str(AAC_RATE)))
         if track.layout == f"{track.channels} channels":  # of no named places, which some decoders leave so
             options.append((f"ac:{name}", str(track.channels)))
+    if way in ("aac", "flac") and ordered(track.layout) != track.layout:
+        options.append((f"channel_layout:{name}", ordered(track.layout)))
     if way == "copy" and track.codec == "vorbis" and container == "matroska":
         # Its first packet only sets the decoder going; with a time before zero it would move the whole film.
         options.append((f"bsf:{name}", "setts=ts=max(TS\\,0)"))

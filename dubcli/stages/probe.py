@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError, StoreError
 
-STAGE = Stage("probe", version=7)
+STAGE = Stage("probe", version=8)
 
 
 def units(job: JobView) -> Iterable[Unit]:
@@ -51,6 +51,12 @@ def _judge(task: Task) -> None:
     film, voice = (probe(task.inputs[role], whole=False) for role in ("film", "dub"))
     track = sound.with_decoded_start(task.inputs["dub"], sound.main_track(voice))
     dub = Dub(task.inputs["dub"], track, 0.0, "", alone=task.params["original"] == "drop")
+    if len(voice.audio) > 1:
+        task.warn(
+            f"{task.inputs['dub'].name} has {len(voice.audio)} sound tracks; the dub is the one at "
+            f"{[one.index for one in voice.audio].index(track.index) + 1} ({track.layout}); where they are "
+            "channels of one sound, or another is meant, write that as one track first"
+        )
     late = writable.late_sound(voice, track)
     if late and not task.params["offset"]:
         name = task.inputs["dub"].name

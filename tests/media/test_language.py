@@ -76,4 +76,4 @@ def test_the_dub_has_its_language(
 def test_a_missing_placeholder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.mkv").write_bytes(b"nothing")
     with pytest.raises(CheckError, match="lacks the language"):
-        matroska.set_language(tmp_path / "a.mkv", "fr-CA")
+        matroska.set_languages(tmp_path / "a.mkv", ["fr-CA"])

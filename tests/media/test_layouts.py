@@ -66,6 +66,40 @@ def test_channels_keep_their_places_or_are_refused_at_once(layout: str, tmp_path
         ]
 
 
+@pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize(
+    ("layout", "order"), [("5.1(side)", "FL+FC+FR+SL+SR+LFE"), ("7.1", "FL+FR+FC+LFE+SL+SR+BL+BR")]
+)
+def test_channels_in_an_order_of_their_own_keep_their_places(
+    layout: str, order: str, result: str, tmp_path: Path
+) -> None:
+    """PyAV ends the process over such orders."""
+    count, lfe = len(order.split("+")), 3  # AAC narrows the LFE
+    tones = "|".join(f"0.3*sin({200 + 90 * k}*2*PI*t)" for k in range(count))
+    source = ["-f", "lavfi", "-t", "1", "-i", f"aevalsrc={tones}:c={layout}:s=48000"]
+    places = ["-af", f"aformat=channel_layouts={order}", "-c:a", "pcm_s24le"]
+    dub, film = tmp_path / "dub.mov", tmp_path / "film.mov"
+    films.ffmpeg(*source, *places, url(dub))
+    films.ffmpeg(*films.moving(), *source, *films.x264(), *places, url(film))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), result)
+    for track in range(2):
+        plain = tmp_path / f"{track}.wav"
+        told = f"aformat=channel_layouts={layout}"
+        films.ffmpeg("-i", url(done.path), "-map", f"0:a:{track}", "-af", told, url(plain))
+        samples, _, rate = films.sound(plain)
+        power = np.abs(np.fft.rfft(samples[:, : rate // 2] * np.hanning(rate // 2)))
+        loudest = 2 * power[:, :5000].argmax(axis=1)
+        found = [f for k, f in enumerate(loudest) if k != lfe]
+        assert found == [200 + 90 * k for k in range(count) if k != lfe]
+
+
+@pytest.mark.parametrize("name", ["dub.caf", "dub.aiff"])
+def test_sound_of_many_channels_is_read(name: str, tmp_path: Path) -> None:
+    """FFmpeg tells a layout without a name of 7.1 in CAF and AIFF."""
+    films.ffmpeg("-f", "lavfi", "-t", "1", "-i", films.TONE, "-af", "pan=7.1|FC=c0", url(tmp_path / name))
+    assert len(sound.audio(tmp_path / name)[0]) == 16000
+
+
 def test_the_films_own_many_channels_are_refused_at_once(tmp_path: Path, dub: Path) -> None:
     film = films.make(tmp_path / "film.mov", *films.x264(), "-af", "pan=16c|c0=c0", "-c:a", "pcm_s24le")
     stages = films.Stages(tmp_path / "job", film, dub, ".mp4")
