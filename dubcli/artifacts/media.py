@@ -65,6 +65,7 @@ class VideoStream(Strict):
         start_pts: ticks of the first picture in presentation order.
         last_duration: ticks for which the container shows the last picture; 0 where it does not say.
         sar: sample aspect ratio, (1, 1) for square or unknown.
+        coded_sar: the one that the pictures say of themselves where the container says another; (0, 1): none.
         mirrored: whether display mirrors it left to right, before the rotation; from the display matrix.
         rotation: degrees counter-clockwise for display, from the display matrix.
         display: the nine numbers of the display matrix behind both, if any.
@@ -76,6 +77,7 @@ class VideoStream(Strict):
         tags: metadata of the stream.
         dynamic: names of per-frame metadata that encoding cannot keep (Dolby Vision, HDR10+).
         dolby_vision: how it is Dolby Vision, if it is.
+        told: names of what else the container says of how it is shown (a 360° projection, cropping).
         delay: frames by which decoding is ahead of presentation (reorder depth of the packets).
         packets: number of packets.
         first_bytes: bytes of the first packet.
@@ -95,6 +97,7 @@ class VideoStream(Strict):
     start_pts: int
     last_duration: int = 0
     sar: Rational
+    coded_sar: Rational | None = None
     mirrored: bool
     rotation: int
     display: tuple[int, ...] | None = None
@@ -109,6 +112,7 @@ class VideoStream(Strict):
     tags: dict[str, str]
     dynamic: tuple[str, ...]
     dolby_vision: DolbyVision | None = None
+    told: tuple[str, ...] = ()
     delay: int
     packets: int
     first_bytes: int

@@ -15,9 +15,10 @@ from dubcli.errors import CheckError, EngineError
 from dubcli.media import compose, encode, marks, nal, remux, spans, verify
 from dubcli.media.containers import VIDEO, format_of
 from dubcli.media.picture import Film, Segment, gaps
+from dubcli.media.probe import probe
 
 if TYPE_CHECKING:
-    from dubcli.artifacts.media import MediaInfo
+    from dubcli.artifacts.media import MediaInfo, VideoStream
     from dubcli.artifacts.shots import Groups
     from dubcli.media.spans import Span
     from dubcli.media.streams import Dub
@@ -122,8 +123,8 @@ def _assemble(
     left_out = remux.mux(
         original, source.info, parts, copies, codec, source.dub, target.path, target.scratch, target.warn
     )
-    if any(part.patched for part in parts) and format_of(target.path.suffix) != "matroska":
-        marks.write(target.path)
+    left_out = [*left_out, *_marked(original.path, target.path, any(part.patched for part in parts))]
+    left_out = [*left_out, *_unsaid(original.video, probe(target.path, whole=False).film)]
     if parts and not original.timed:
         left_out = [*left_out, *(f"{name} of pictures encoded anew" for name in original.video.dynamic)]
     for line in left_out:
@@ -132,3 +133,21 @@ def _assemble(
     verify.film(target.path, original.video, shown, digest, copies, report, careful=careful)
     copied = sum(stop - start for start, stop in copies)
     return Remuxed(encoded=len(original.pts) - copied, copied=copied, why=why, left_out=tuple(left_out))
+
+
+def _marked(film: Path, result: Path, synthetic: bool) -> list[str]:
+    """Mark an MP4 or MOV as `synthetic`, beside the film's own XMP packet; a line where that is lost."""
+    own, whole = marks.packet(film), False
+    if format_of(result.suffix) != "matroska":
+        whole = marks.write(result, own, synthetic=synthetic)
+    return ["the film's XMP packet"] if own and not whole else []
+
+
+def _unsaid(before: VideoStream, after: VideoStream) -> list[str]:
+    """What a film's container or codec said of its picture and the result's does not, one line each."""
+    lost = [said for said in before.told if said not in after.told]
+    if before.mastering and not after.mastering:
+        lost.append("its mastering display (HDR10)")
+    if before.light and not after.light:
+        lost.append("its brightness (MaxCLL)")
+    return [f"what is said of the picture: {said}" for said in lost]

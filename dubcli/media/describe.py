@@ -151,7 +151,7 @@ class FormatDump:
         return re.split(r"\n\s*Stream #0:", rest)[0]
 
     def picture(self, index: int) -> dict[str, Any]:
-        """Field order, chroma location and Dolby Vision of a video stream, as in `probe.VideoStream`."""
+        """What else the dump tells of a video stream, as in `probe.VideoStream`."""
         line = self._line(index)
         order = re.search(r"progressive|(top|bottom) (coded )?first( \(swapped\))?", line)
         place = re.search(r"\b(left|center|topleft|top|bottomleft|bottom)\)", line)
@@ -159,6 +159,7 @@ class FormatDump:
             "field_order": names.FIELD_ORDERS[order.group()] if order else "unknown",
             "chroma_location": place.group(1) if place else "unspecified",
             "dolby_vision": self._dolby_vision(index),
+            "told": tuple(said for name, said in names.TOLD.items() if f"{name}:" in self._side_data(index)),
         }
 
     def _dolby_vision(self, index: int) -> dict[str, Any] | None:
@@ -172,12 +173,12 @@ class FormatDump:
             "layered": found["el flag"] != "0",
         }
 
-    def codec(self, index: int) -> tuple[str, str]:
     def layout(self, index: int) -> str:
         """The layout of a sound track whose channels come in an order of its own, "" for others."""
         found = OWN_ORDER.search(self._line(index))
         return found[0] if found else ""
 
+    def codec(self, index: int) -> tuple[str, str]:
         """Codec and four-character code of any stream, "" where there is none."""
         found = re.search(
             r"(?:Video|Audio|Data|Subtitle|Attachment): (\w+)(?:.*?\((\S{4}) / 0x)?", self._line(index)

@@ -18,7 +18,7 @@ from dubcli.media.layout import Planes, copy_planes, layout, planes
 from dubcli.media.nal import NEW_NUMBER
 
 if TYPE_CHECKING:
-    from dubcli.artifacts.media import VideoStream
+    from dubcli.artifacts.media import MasteringDisplay, VideoStream
     from dubcli.settings.config import ComposeSettings
 
 # x264's output depends on the number of threads: a fixed one gives the same bytes on every machine.
@@ -128,6 +128,13 @@ def _field_order(video: VideoStream) -> str:
     return {"tt": "tff", "tb": "tff", "bb": "bff", "bt": "bff"}.get(video.field_order, "")
 
 
+def _mastering(display: MasteringDisplay) -> str:
+    """A mastering display as x264 and x265 take it."""
+    primaries = {"G": display.green, "B": display.blue, "R": display.red, "WP": display.white}
+    colours = "".join(f"{name}({x},{y})" for name, (x, y) in primaries.items())
+    return f"{colours}L({display.luminance[1]},{display.luminance[0]})"
+
+
 def _h264(video: VideoStream, settings: ComposeSettings) -> Options:
     rgb = layout(video.pix_fmt).rgb
     extra: dict[str, object] = {
@@ -143,6 +150,10 @@ def _h264(video: VideoStream, settings: ComposeSettings) -> Options:
         extra["chromaloc"] = _CHROMA_LOCATIONS.index(video.chroma_location)
     if _field_order(video):
         extra[_field_order(video)] = 1
+    if video.mastering is not None:
+        extra["mastering-display"] = _mastering(video.mastering)
+    if video.light is not None:
+        extra["cll"] = f"{video.light[0]},{video.light[1]}"
     options: dict[str, object] = {
         "c:v": "libx264rgb" if rgb else "libx264",
         "preset": settings.preset,
@@ -179,11 +190,7 @@ def _hevc(video: VideoStream, settings: ComposeSettings) -> Options:
     if video.chroma_location in _CHROMA_LOCATIONS:
         extra["chromaloc"] = _CHROMA_LOCATIONS.index(video.chroma_location)
     if video.mastering is not None:
-        m = video.mastering
-        extra["master-display"] = (
-            f"G({m.green[0]},{m.green[1]})B({m.blue[0]},{m.blue[1]})R({m.red[0]},{m.red[1]})"
-            f"WP({m.white[0]},{m.white[1]})L({m.luminance[1]},{m.luminance[0]})"
-        )
+        extra["master-display"] = _mastering(video.mastering)
     if video.light is not None:
         extra["max-cll"] = f"{video.light[0]},{video.light[1]}"
     if video.transfer == "smpte2084":
@@ -292,7 +299,7 @@ class Encoder:
             pipe,
             url(out),
             f="nut",
-            vf=_tags(video),
+            vf=_tags(video, how.codec),
             pix_fmt=how.pix_fmt,
             threads=_THREADS,
             fflags="+bitexact",
@@ -340,8 +347,14 @@ def _seconds(time: Fraction) -> str:
     return f"{float(time) - 5e-7:.7f}" if time else "0"
 
 
-def _tags(video: VideoStream) -> str:
-    """Filters that set the film's colour tags on raw pictures without changing a sample."""
+def _tags(video: VideoStream, codec: str) -> str:
+    """Filters that set the film's tags on raw pictures without changing a sample.
+
+    Where the pictures say another shape of pixels than their container, those in the film's own codec say it
+    too: beside them stand copied ones.
+    """
+    own = video.coded_sar if codec == video.codec else None
+    wide, high = video.sar if own is None else own
     rgb = layout(video.pix_fmt).rgb
     named = {
         "color_primaries": video.primaries,
@@ -351,7 +364,7 @@ def _tags(video: VideoStream) -> str:
         "field_mode": _field_order(video) or "prog",
     }
     params = ":".join(f"{key}={value}" for key, value in named.items() if value != "unknown")
-    return f"setparams={params},setsar={video.sar[0]}/{video.sar[1]}:65535"
+    return f"setparams={params},setsar={wide}/{high}:65535"
 
 
 def verify_encoded(path: Path, count: int, what: str) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _START = b"\0\0\0\1"
 _T35 = 4  # SEI payload type of messages registered by ITU-T T.35
+_PACKING = 45  # of how the views of two eyes lie in the picture: it stands until the next group
 _SEI = {"h264": (6,), "hevc": (39, 40)}
 _SEI_HEADER = {"h264": b"\x06", "hevc": b"\x4e\x01"}
 _HEVC_RPU = 62
@@ -34,6 +35,8 @@ _SLICES = {"h264": range(1, 6), "hevc": range(32)}  # NAL types
 _ATSC = b"\xb5\x00\x31"  # ITU-T T.35: the United States, ATSC
 _USER_DATA = re.compile(rb"\x00\x00\x01\xb2((?:GA94|DTG1).*?)(?=\x00\x00\x01|$)", re.DOTALL)
 _DOLBY_VISION = "Dolby Vision"
+
+Message = tuple[int, bytes]  # type and payload
 
 
 def lost(video: VideoStream, codec: str) -> tuple[str, ...]:
@@ -59,6 +62,8 @@ def keeps_dolby_vision(video: VideoStream, codec: str) -> bool:
 class Messages:
     """The messages of a film's pictures, for those that are encoded anew.
 
+    How two eyes' views are packed is said once in a group, so each group that begins elsewhere says it anew.
+
     Args:
         film: the film.
         video: its picture.
@@ -75,10 +80,16 @@ class Messages:
         for start, stop in spans:
             self._wanted[start:stop] = True
         self._found: dict[int, list[bytes]] = {}
+        self._packing: list[Message] = []
         self._source = self._read()
 
-    def into(self, data: bytes, frame: int) -> bytes:
+    def into(self, data: bytes, frame: int, begins: bool) -> bytes:
         """A packet with start codes, with the messages of its frame; each frame is asked for once.
+
+        Args:
+            data: the packet.
+            frame: its frame.
+            begins: whether a group begins with it.
 
         Frames come in another encoder's order of decoding, so a group's messages are kept for a while.
         """
@@ -88,6 +99,8 @@ class Messages:
                 return data
             self._found.setdefault(read[0], []).extend(read[1])
         units = self._found.pop(frame)
+        if begins and self._packing:
+            units = [_sei(self._packing, self._codec), *units]
         if not units:
             return data
         own, slices = nal.split_annexb(data), _SLICES[self._codec]
@@ -118,26 +131,32 @@ class Messages:
                 if packet.pts is not None:  # a second field may have no time of its own
                     frame = int(np.searchsorted(self._pts, packet.pts))
                     frame = frame if frame < len(self._pts) and self._pts[frame] == packet.pts else -1
-                if frame >= 0 and self._wanted[frame]:
-                    yield frame, self._units(bytes(packet), size)
+                wanted = frame >= 0 and self._wanted[frame]
+                if wanted or packet.is_keyframe:
+                    units = self._units(bytes(packet), size)
+                    if wanted:
+                        yield frame, units
 
     def _units(self, data: bytes, size: int) -> list[bytes]:
         """The messages of a packet of the film, as NAL units of the new codec."""
         if self._video.codec not in _SEI:
-            payloads = [_ATSC + found for found in _USER_DATA.findall(data)]
-            return [_sei(payloads, self._codec)] if payloads else []
-        payloads, out = [], []
+            captions = [(_T35, _ATSC + found) for found in _USER_DATA.findall(data)]
+            return [_sei(captions, self._codec)] if captions else []
+        said: list[Message] = []
+        out = []
         for unit in nal.split_sized(data, size) if size else nal.split_annexb(data):
             wanted = nal.kind(unit, self._video.codec)
             if wanted in _SEI[self._video.codec]:
-                payloads += _registered(nal.unescape(unit)[len(_SEI_HEADER[self._video.codec]) :])
+                said += _messages(nal.unescape(unit)[len(_SEI_HEADER[self._video.codec]) :])
             elif wanted == _HEVC_RPU and keeps_dolby_vision(self._video, self._codec):
                 out.append(unit)
-        return [_sei(payloads, self._codec), *out] if payloads else out
+        self._packing = [one for one in said if one[0] == _PACKING] or self._packing
+        registered = [one for one in said if one[0] == _T35]
+        return [_sei(registered, self._codec), *out] if registered else out
 
 
-def _registered(body: bytes) -> list[bytes]:
-    """Payloads of the registered messages in the body of an SEI unit."""
+def _messages(body: bytes) -> list[Message]:
+    """The messages in the body of an SEI unit."""
     found, at = [], 0
     while at + 2 <= len(body) and body[at:] != b"\x80":
         values = []
@@ -147,17 +166,17 @@ def _registered(body: bytes) -> list[bytes]:
                 value, at = value + 255, at + 1
             values.append(value + (body[at] if at < len(body) else 0))
             at += 1
-        wanted, size = values
-        if wanted == _T35 and at + size <= len(body):
-            found.append(body[at : at + size])
+        kind, size = values
+        if at + size <= len(body):
+            found.append((kind, body[at : at + size]))
         at += size
     return found
 
 
-def _sei(payloads: Sequence[bytes], codec: str) -> bytes:
-    """An SEI unit with registered messages."""
+def _sei(messages: Sequence[Message], codec: str) -> bytes:
+    """An SEI unit with messages, of types below 255."""
     body = b"".join(
-        bytes([_T35]) + b"\xff" * (len(payload) // 255) + bytes([len(payload) % 255]) + payload
-        for payload in payloads
+        bytes([kind]) + b"\xff" * (len(payload) // 255) + bytes([len(payload) % 255]) + payload
+        for kind, payload in messages
     )
     return nal.escape(_SEI_HEADER[codec] + body + b"\x80")

@@ -33,3 +33,10 @@ DYNAMIC = {
     "DYNAMIC_HDR_PLUS": "HDR10+",
     "DYNAMIC_HDR_VIVID": "HDR Vivid",
 }
+
+# What `av_dump_format` calls things that a container says of a whole picture → for people.
+TOLD = {
+    "Stereo 3D": "how the views of two eyes lie in it (3D)",
+    "Spherical Mapping": "its projection (360°)",
+    "Frame Cropping": "its cropping",
+}

@@ -211,8 +211,8 @@ def _encoded_packets(
             place = round((packet.pts - first) * stream.time_base * rate)
             if not 0 <= place < len(frames):
                 raise CheckError(f"{segment.path} holds a picture out of its place; type: dubcli run again")
-            frame, data = int(frames[place]), bytes(packet)
-            yield frame, joiner.encoded(messages.into(data, frame) if messages else data), packet.is_keyframe
+            frame, data, key = int(frames[place]), bytes(packet), packet.is_keyframe
+            yield frame, joiner.encoded(messages.into(data, frame, key) if messages else data), key
 
 
 def _copied_packets(film: Film, copies: Sequence[Span], joiner: Joiner) -> Generator[Coded, None, None]:

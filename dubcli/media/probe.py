@@ -137,6 +137,7 @@ def _video(
             "start_pts": min(times, default=0),
             "last_duration": _last_duration(container.format.name, order, durations) if whole else 0,
             "sar": _rational(stream.sample_aspect_ratio or Fraction(1)),
+            "coded_sar": _coded_aspect(stream),
             "tags": dict(stream.metadata),
             "delay": describe.reorder_depth(times),
             "packets": len(order),
@@ -144,6 +145,12 @@ def _video(
             "digest": hasher.hexdigest(),
         }
     )
+
+
+def _coded_aspect(stream: AvVideoStream) -> Rational | None:
+    """The shape of pixels that decoded pictures say, (0, 1) for none; None where it is the container's."""
+    coded, shown = stream.codec_context.sample_aspect_ratio, stream.sample_aspect_ratio
+    return None if (coded or 1) == (shown or 1) else _rational(coded or Fraction(0))
 
 
 def _last_duration(form: str, times: list[int | None], durations: list[int]) -> int:

@@ -89,8 +89,8 @@ def mux(
         options += _cover_options(film.path, what, sum(o.kind == "attachment" for o in info.other), scratch)
     else:
         options += _mov_options(film, info, codec, bool(form))
-    if vision:
-        # Dolby Vision stands in a box that ffmpeg counts as unofficial, and does not write into MOV.
+    if vision or film.video.told:
+        # Dolby Vision and 360° stand in boxes that ffmpeg counts as unofficial; MOV gets the second alone.
         options.append(("strict", "unofficial"))
     options += [
         ("fflags", "+bitexact"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -148,6 +149,49 @@ def test_fields_that_only_the_pictures_tell_of_stay(
     assert probe(done.path).film.field_order[0] == order[0]
     with av.open(str(done.path)) as after:
         assert all(frame.interlaced_frame for frame in after.decode(video=0))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_shape_of_pixels_that_the_container_alone_says_is_said_by_it_alone(
+    suffix: str, tmp_path: Path, dub: Path
+) -> None:
+    """Pictures encoded anew say of themselves what others beside them say: it does not change midway."""
+    plain = films.make(tmp_path / "plain.mp4", "-vf", "setsar=1", *films.x264("-g", "8"))
+    film = tmp_path / f"film{suffix}"
+    films.ffmpeg("-i", url(plain), "-c", "copy", "-aspect", "3:1", url(film))
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
+    assert done.note["copied"] > 0
+    with av.open(str(done.path)) as after:
+        stream = after.streams.video[0]
+        said = [stream.codec_context.sample_aspect_ratio for _ in after.decode(stream)]
+        assert stream.sample_aspect_ratio == 2
+    assert said == 25 * [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "picture"),
+    [
+        ("film.webm", ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"]),
+        ("film.mp4", films.x264("-g", "8")),
+    ],
+    ids=["vp9", "h264"],
+)
+def test_a_mastering_display_stays_with_h264(
+    name: str, picture: list[str], tmp_path: Path, dub: Path
+) -> None:
+    films.make(tmp_path / "a.mkv", *KINDS["hdr10 in matroska"][1], sound="")
+    film = tmp_path / name
+    films.ffmpeg("-i", url(tmp_path / "a.mkv"), *picture, "-pix_fmt", "yuv420p10le", url(film))
+    before = probe(film).film
+    assert before.mastering
+    assert before.light == (1000, 400)
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), ".mp4")
+    after = probe(done.path).film
+    assert (after.codec, after.mastering, after.light) == ("h264", before.mastering, before.light)
+    with av.open(str(done.path)) as box:
+        keys: list[Any] = [frame for frame in box.decode(video=0) if frame.key_frame]
+        assert all("MASTERING" in "".join(one.type.name for one in frame.side_data) for frame in keys)
+    assert not done.note["left_out"]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
