@@ -28,6 +28,7 @@ import yaml
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from dubcli.media import source
 from dubcli.media.ffmpeg import binary
 
 _SECONDS = "2.4"
@@ -157,6 +158,8 @@ def _faults(row: Row, film: Path, dub: Path, result: Path) -> Any:
     late = begin + _lag(was, now) / 48000 - after[0][0]
     if abs(late) > 2e-3 and len(now) > _SHORTEST * 48000:
         yield f"the dub is {late:.4f} s late"
+    if begin + len(now) / 48000 > after[0][-1] + max(steps, default=2) + _SHORTEST:
+        yield "the dub goes on after the film"
     if channels != count:
         yield f"{count} channels instead of {channels}"
 
@@ -186,7 +189,7 @@ def _decoded(container: Any, stream: Any) -> Any:
 def _sound(path: Path) -> tuple[NDArray[np.float32], float, int]:
     """Mono samples at 48 kHz, when the first one sounds in seconds, and the number of channels."""
     parts, start, count = [], 0.0, 0
-    with av.open(str(path)) as container:
+    with source.opened(path) as container:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=48000)
         for frame in container.decode(container.streams.audio[0]):
             if not count:
