@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
 
+_LATE_SECONDS = 60  # before a film's first picture that nobody means; set by hand
+
 
 @dataclass(frozen=True)
 class Source:
@@ -85,6 +87,12 @@ def film(source: Source, segments: Sequence[Segment], target: Target) -> Remuxed
         target.warn(
             f"the film's times begin before zero, at {before:.3f} s; in the result its first picture is "
             f"shown at {float(original.begin):.3f} s"
+        )
+    elif original.begin > _LATE_SECONDS:
+        target.warn(
+            f"the film's times begin at {float(original.begin):.3f} s, as those of broadcasts do, and so do "
+            "the result's; some players show nothing until then: where that matters, write the film anew "
+            "first, with times from zero (ffmpeg -i film -c copy)"
         )
     copies: list[Span] = []
     same_codec = spans.codec(settings.codec, original.video.codec) == original.video.codec

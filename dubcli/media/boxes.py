@@ -1,8 +1,8 @@
 """Reads of an MP4 or MOV what PyAV does not tell (edits), and writes what ffmpeg's muxer does not: languages,
-Dolby Vision in MOV.
+Dolby Vision in MOV, HDR10 of pictures that were of another codec.
 
-Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6); QuickTime File Format, language
-code values; Dolby Vision Streams Within the ISO Base Media File Format, 2.1.
+Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6, mdcv and clli 12.1.5); QuickTime
+File Format, language code values; Dolby Vision Streams Within the ISO Base Media File Format, 2.1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from dubcli.artifacts.media import DolbyVision
+    from dubcli.artifacts.media import DolbyVision, VideoStream
 
 Box = tuple[bytes, int, int]  # type, first byte of its content, byte after it
 _MOST_EDITS = 1000  # that are looked at; set by hand
@@ -80,13 +80,29 @@ def add_dolby_vision(path: Path, record: DolbyVision) -> None:
     """Add Dolby Vision's record to the first HEVC track of a file whose `moov` comes after its pictures."""
     bits = record.profile << 9 | record.level << 3 | 1 << 2 | record.layered << 1 | 1  # metadata, layer, base
     content = bytes([1, 0]) + bits.to_bytes(2, "big") + bytes([record.compatibility << 4]) + bytes(19)
-    box = (8 + len(content)).to_bytes(4, "big") + (b"dvvC" if record.profile > 7 else b"dvcC") + content
+    _add(path, (b"hvc1", b"hev1"), b"dvvC" if record.profile > 7 else b"dvcC", content)
+
+
+def add_hdr10(path: Path, video: VideoStream) -> None:
+    """Add the mastering display and brightness to the first H.264 track of such a file."""
+    if video.mastering:
+        m = video.mastering
+        places = (*m.green, *m.blue, *m.red, *m.white)
+        content = b"".join(value.to_bytes(2, "big") for value in places)
+        content += b"".join(value.to_bytes(4, "big") for value in reversed(m.luminance))
+        _add(path, (b"avc1", b"avc3"), b"mdcv", content)
+    if video.light:
+        content = b"".join(value.to_bytes(2, "big") for value in video.light)
+        _add(path, (b"avc1", b"avc3"), b"clli", content)
+
+
+def _add(path: Path, kinds: Sequence[bytes], name: bytes, content: bytes) -> None:
+    """Add a box to the first sample entry of given kinds, unless it has one or pictures come after it."""
+    box = (8 + len(content)).to_bytes(4, "big") + name + content
     with path.open("r+b") as file:
         size = path.stat().st_size
-        for entry, outer in _entries(file, size):
-            inside = (
-                box for kind in (b"dvcC", b"dvvC") for box in _inside(file, entry[1] + 78, entry[2], kind)
-            )
+        for entry, outer in _entries(file, size, kinds):
+            inside = _inside(file, entry[1] + 78, entry[2], name)
             if any(inside) or any(pictures[1] > entry[2] for pictures in _inside(file, 0, size, b"mdat")):
                 return
             file.seek(entry[2])
@@ -99,13 +115,13 @@ def add_dolby_vision(path: Path, record: DolbyVision) -> None:
             return
 
 
-def _entries(file: BinaryIO, size: int) -> Iterator[tuple[Box, tuple[Box, ...]]]:
-    """Sample entries of HEVC, each with the boxes around it, the outermost first."""
+def _entries(file: BinaryIO, size: int, kinds: Sequence[bytes]) -> Iterator[tuple[Box, tuple[Box, ...]]]:
+    """Sample entries of given kinds, each with the boxes around it, the outermost first."""
     around: list[tuple[Box, ...]] = [(box,) for box in _inside(file, 0, size, b"moov")]
     for kind in (b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
         around = [(*outer, box) for outer in around for box in _inside(file, *outer[-1][1:], kind)]
     for outer in around:
-        for kind in (b"hvc1", b"hev1"):
+        for kind in kinds:
             for entry in _inside(file, outer[-1][1] + 8, outer[-1][2], kind):
                 yield entry, outer
 

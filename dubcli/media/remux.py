@@ -104,7 +104,9 @@ def mux(
         boxes.set_languages(out, what.languages)
         if vision and film.video.dolby_vision:
             boxes.add_dolby_vision(out, film.video.dolby_vision)
-    elif container == "matroska":
+    if container != "matroska" and codec == "h264" != film.video.codec:
+        boxes.add_hdr10(out, film.video)
+    if container == "matroska":
         matroska.set_languages(out, what.languages)
     return what.left_out
 

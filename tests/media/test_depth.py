@@ -192,6 +192,8 @@ def test_a_mastering_display_stays_with_h264(
         keys: list[Any] = [frame for frame in box.decode(video=0) if frame.key_frame]
         assert all("MASTERING" in "".join(one.type.name for one in frame.side_data) for frame in keys)
     assert not done.note["left_out"]
+    data = done.path.read_bytes()
+    assert data.count(b"mdcv") == data.count(b"clli") == 1
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

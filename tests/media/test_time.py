@@ -72,6 +72,15 @@ def test_a_film_that_starts_late_stays_late(suffix: str, tmp_path: Path, dub: Pa
     assert films.decoded(done.path).times == before
 
 
+def test_a_film_that_starts_hours_late_is_told_of(tmp_path: Path, dub: Path) -> None:
+    """As recordings of broadcasts do: in MP4 and MOV that is an hour of nothing."""
+    for hours, told in ((0, False), (1, True)):
+        late = ["-output_ts_offset", str(3600 * hours)]
+        film = films.make(tmp_path / f"{hours}.ts", *films.x264("-g", "8"), *late, "-c:a", "aac")
+        done = films.dubbed(tmp_path / f"job{hours}", film, dub, range(9, 12), ".mp4")
+        assert any("times begin at 3601.4" in line for line in done.warnings) == told
+
+
 def test_an_edit_list_hides_the_same_pictures(tmp_path: Path, dub: Path) -> None:
     """Cut without encoding: pictures before the cut are stored, but not shown."""
     film = tmp_path / "film.mp4"
