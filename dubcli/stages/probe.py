@@ -52,10 +52,11 @@ def _judge(task: Task) -> None:
     track = sound.with_decoded_start(task.inputs["dub"], sound.main_track(voice))
     dub = Dub(task.inputs["dub"], track, 0.0, "", alone=task.params["original"] == "drop")
     if len(voice.audio) > 1:
+        number = [one.index for one in voice.audio].index(track.index) + 1
         task.warn(
-            f"{task.inputs['dub'].name} has {len(voice.audio)} sound tracks; the dub is the one at "
-            f"{[one.index for one in voice.audio].index(track.index) + 1} ({track.layout}); where they are "
-            "channels of one sound, or another is meant, write that as one track first"
+            f"{task.inputs['dub'].name} has {len(voice.audio)} sound tracks; number {number} "
+            f"({track.layout}) is taken; where they are channels of one sound, or another is meant, write "
+            "that as one track first"
         )
     late = writable.late_sound(voice, track)
     if late and not task.params["offset"]:
