@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dubcli.artifacts.tracks import FaceTrack
     from dubcli.quality.subject import Sound, Subject
 
-STAGE = Stage("measure", version=1, after=("lips",))
+STAGE = Stage("measure", version=2, after=("lips",))
 REFERENCES = 24  # pictures of a person's own footage that their dubbed mouth is compared with; set by hand
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
@@ -79,7 +79,7 @@ def units(job: JobView) -> list[Unit]:
                     "still": still.get(name, []),
                     "measured_by": [measured_by.name, measured_by.algorithm],
                 },
-                cost=min(most, frames[name]),
+                cost=min(most, frames[name]) + frames[name] // 8,
                 needs=job.picture_needs,
             )
         )
@@ -132,7 +132,8 @@ def run(task: Task) -> None:
     ranges = observe.windows(patches.frames, task.params["frames"], wanted)
     decoded = partial(decode.frames, task.inputs["film"], video, frames.pts)
     with Finder(views=VIEWS[:1]) as finder:
-        seen = observe.look(subject, ranges, decoded, patches, finder, _own(task))
+        looks = observe.glances(patches.frames, ranges)
+        seen = observe.look(subject, looks, decoded, patches, finder, _own(task))
     face.measures(subject, seen).save(task.out)
     measures.save_aperture(task.out, track.frames, seen.aperture)
 

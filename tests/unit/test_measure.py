@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,14 @@ from dubcli.media.patches import Placed
 from dubcli.media.probe import probe
 from dubcli.quality import face, likeness, observe
 from dubcli.quality.subject import Sound, Subject
-from dubcli.quality.verdict import Judgement, judge
+from dubcli.quality.verdict import Judgement, judge, place
 from dubcli.settings.config import QualitySettings, Settings
 from dubcli.stages import measure
 from tests.conftest import Sample
 from tests.unit.reports import pts_of as timestamps
 
 SIDE = 96  # pixels of a patch
+PER_FRAME = ("mesh", "pose", "size", "sharp", "occlusion", "reason")  # fields of a track with a row a frame
 Change = Callable[["Talker", int, Placed], Placed]
 
 
@@ -44,16 +45,45 @@ class Talker:
     own: list[NDArray[np.float64]]
     finder: Finder
 
-    def measured(self, change: Change | None = None) -> Measures:
-        """What is measured where every patch is changed."""
+    def rearranged(self, order: NDArray[np.int64]) -> Talker:
+        """The same face in frames that stand in another order, numbered anew."""
+        was, first = self.subject, self.frames[0].index
+        track = dataclasses.replace(
+            was.track,
+            frames=np.arange(first, first + len(order), dtype=np.int32),
+            **{name: getattr(was.track, name)[order] for name in PER_FRAME},
+        )
+        sounds = {
+            "dub": Sound(was.dub.aperture[order], was.dub.speech[order], was.dub.phones),
+            "film": Sound(was.dub.aperture[order], was.dub.speech[order], was.dub.phones),
+        }
+        curves = {name: getattr(was, name)[order] for name in ("target", "closed", "weight", "still")}
+        seconds = np.arange(len(order)) / was.rate
+        frames = [dataclasses.replace(self.frames[k], index=first + n) for n, k in enumerate(order)]
+        patches = {first + n: self.patches[self.frames[k].index] for n, k in enumerate(order)}
+        subject = dataclasses.replace(was, track=track, seconds=seconds, **curves, **sounds)
+        return dataclasses.replace(self, subject=subject, frames=frames, patches=patches)
+
+    def measured(
+        self, change: Change | None = None, ranges: Sequence[observe.Window] | None = None
+    ) -> Measures:
+        """What is measured where every patch is changed: in all frames, or in some."""
         made = {k: change(self, k, patch) if change else patch for k, patch in self.patches.items()}
 
         class Table:
             def at(self, index: int) -> Placed | None:
                 return made.get(index)
 
-        ranges = [(self.frames[0].index, self.frames[-1].index + 1)]
-        seen = observe.look(self.subject, ranges, lambda a, b: self.frames, Table(), self.finder, self.own)
+        first = self.frames[0].index
+        every = [(first, self.frames[-1].index + 1)]
+        seen = observe.look(
+            self.subject,
+            ranges or every,
+            lambda start, stop: self.frames[start - first : stop - first],
+            Table(),
+            self.finder,
+            self.own,
+        )
         return face.measures(self.subject, seen)
 
 
@@ -213,6 +243,42 @@ def test_windows_are_evenly_spread_and_take_the_frames_that_speak() -> None:
     assert found == [(200, 236), (900, 936)]
     assert observe.windows(patched[:50], 72, lambda a, b: 0.0) == [(100, 150)]
     assert observe.windows(patched, 0, lambda a, b: 0.0) == []
+
+
+def test_between_windows_single_frames_are_looked_at() -> None:
+    patched = np.array([*range(100, 300), *range(500, 520)], np.int32)
+    looks = observe.glances(patched, [(140, 176)])
+    alone = [start for start, stop in looks if stop - start == 1]
+    assert (140, 176) in looks
+    assert looks == sorted(looks)
+    assert max(np.diff([100, *alone[:5], 140])) <= observe.PIXELS_EVERY
+    assert [frame for frame in alone if frame >= 500] == [500, 508, 516]
+    assert observe.glances(patched, []) == []
+
+
+@pytest.mark.parametrize(
+    ("defect", "strength", "reason"), [(_tinted, 0.15, "colour"), (_blurred, 4.0, "sharpness")]
+)
+def test_a_defect_in_a_tenth_of_a_long_shot_is_seen(
+    talker: Talker, defect: Callable[[float], Change], strength: float, reason: str
+) -> None:
+    there_and_back = np.tile(np.r_[:41, 39:0:-1], 5)  # the 41 frames, forwards and backwards
+    long = talker.rearranged(there_and_back)
+    frames = [int(long.subject.track.frames[0]) + k for k in range(len(there_and_back))]
+    spoiled = range(frames[280], frames[320])
+
+    def change(talker: Talker, index: int, patch: Placed) -> Placed:
+        return defect(strength)(talker, index, patch) if index in spoiled else patch
+
+    ranges = observe.windows(np.array(frames, np.int32), 36, lambda start, stop: -start)
+    assert ranges[0][1] <= spoiled.start
+    looks = observe.glances(np.array(frames, np.int32), ranges)
+    clean, found = long.measured(ranges=looks), long.measured(change, ranges=looks)
+    assert _verdict(clean).verdict == "good"
+    judged = _verdict(found)
+    assert judged.verdict != "good"
+    assert reason in {one.measure for one in judged.reasons}
+    assert place(found, [reason]) in spoiled
 
 
 def test_a_gate_gives_back_what_is_to_be_redone_but_never_an_approved_shot(tmp_path: Path) -> None:
