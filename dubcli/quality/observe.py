@@ -123,7 +123,7 @@ def look(
     first, total = int(track.frames[0]), sum(stop - start for start, stop in ranges)
     unknown = np.full(len(track.frames), np.nan, np.float32)
     seen = Seen(unknown, unknown.copy(), Mouth(own))
-    for start, stop in _passes(ranges):
+    for start, stop in passes(ranges):
         wanted = {frame for low, high in ranges if start <= low < stop for frame in range(low, high)}
         for frame in frames(start, stop):
             patch = patches.at(frame.index) if frame.index in wanted else None
@@ -136,7 +136,7 @@ def look(
     return seen
 
 
-def _passes(ranges: Sequence[Window]) -> Iterator[Window]:
+def passes(ranges: Sequence[Window]) -> Iterator[Window]:
     """Ranges joined where little lies between them: reading on takes less than seeking."""
     joined = [*ranges[:1]]
     for start, stop in ranges[1:]:
