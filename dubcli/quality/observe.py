@@ -67,7 +67,7 @@ class Seen:
 
 
 def windows(patched: NDArray[np.int32], most: int, wanted: Callable[[int, int], float]) -> list[Window]:
-    """Ranges of consecutive frames to measure: from the first to the last change, or windows spread over them.
+    """Ranges of frames to measure: all from the first to the last change, or windows evenly spread over them.
 
     Args:
         patched: (n,) changed frames, rising.

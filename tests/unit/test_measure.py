@@ -23,6 +23,7 @@ from dubcli.media import decode
 from dubcli.media.patches import Placed
 from dubcli.media.probe import probe
 from dubcli.quality import face, likeness, observe
+from dubcli.quality.mouth import PIXELS_EVERY
 from dubcli.quality.subject import Sound, Subject
 from dubcli.quality.verdict import Judgement, judge, place
 from dubcli.settings.config import QualitySettings, Settings
@@ -53,15 +54,13 @@ class Talker:
             frames=np.arange(first, first + len(order), dtype=np.int32),
             **{name: getattr(was.track, name)[order] for name in PER_FRAME},
         )
-        sounds = {
-            "dub": Sound(was.dub.aperture[order], was.dub.speech[order], was.dub.phones),
-            "film": Sound(was.dub.aperture[order], was.dub.speech[order], was.dub.phones),
-        }
-        curves = {name: getattr(was, name)[order] for name in ("target", "closed", "weight", "still")}
-        seconds = np.arange(len(order)) / was.rate
+        sound = Sound(was.dub.aperture[order], was.dub.speech[order], was.dub.phones)
         frames = [dataclasses.replace(self.frames[k], index=first + n) for n, k in enumerate(order)]
         patches = {first + n: self.patches[self.frames[k].index] for n, k in enumerate(order)}
-        subject = dataclasses.replace(was, track=track, seconds=seconds, **curves, **sounds)
+        subject = Subject(
+            track, np.arange(len(order)) / was.rate, was.rate, was.target[order], was.closed[order],
+            was.weight[order], was.still[order], sound, sound,
+        )  # fmt: skip
         return dataclasses.replace(self, subject=subject, frames=frames, patches=patches)
 
     def measured(
@@ -251,7 +250,7 @@ def test_between_windows_single_frames_are_looked_at() -> None:
     alone = [start for start, stop in looks if stop - start == 1]
     assert (140, 176) in looks
     assert looks == sorted(looks)
-    assert max(np.diff([100, *alone[:5], 140])) <= observe.PIXELS_EVERY
+    assert max(np.diff([100, *alone[:5], 140])) <= PIXELS_EVERY
     assert [frame for frame in alone if frame >= 500] == [500, 508, 516]
     assert observe.glances(patched, []) == []
 
