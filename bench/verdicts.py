@@ -136,7 +136,7 @@ def cases(job: Job, most: int) -> Iterator[Case]:
             )
             return dataclasses.replace(sound, phones=tuple(moved))
 
-        yield Case(f"{job.root.stem}/{unit.name}", subject, looked, placed, measure._own(task), shifted)
+        yield Case(f"{job.root.stem}/{unit.name}", subject, looked, placed, measure._own(task.inputs["gallery"]), shifted)
 
 
 def _spoken(subject: Subject, first: int, start: int, stop: int) -> float:
