@@ -136,7 +136,8 @@ def cases(job: Job, most: int) -> Iterator[Case]:
             )
             return dataclasses.replace(sound, phones=tuple(moved))
 
-        yield Case(f"{job.root.stem}/{unit.name}", subject, looked, placed, measure._own(task.inputs["gallery"]), shifted)
+        own = measure._own(task.inputs["gallery"])
+        yield Case(f"{job.root.stem}/{unit.name}", subject, looked, placed, own, shifted)
 
 
 def _spoken(subject: Subject, first: int, start: int, stop: int) -> float:
