@@ -19,7 +19,7 @@ from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core.model import Artifact, JobView
 from dubcli.engines.trackers.mediapipe import VIEWS, Finder, MediapipeTracker
 from dubcli.face import mesh
-from dubcli.media import decode
+from dubcli.media import decode, spans
 from dubcli.media.patches import Placed
 from dubcli.media.probe import probe
 from dubcli.quality import face, likeness, observe
@@ -211,27 +211,68 @@ def test_a_shifted_dub_measures_as_shifted(talker: Talker) -> None:
         assert other.measured().offset_ms.dubbed == pytest.approx(1000 * late / 23.976, abs=15)
 
 
-def test_a_mouth_that_moves_in_silence_is_seen(talker: Talker) -> None:
+def test_a_mouth_that_moves_in_silence_is_seen_the_more_the_longer_it_does(talker: Talker) -> None:
     silent = dataclasses.replace(talker.subject.dub, speech=np.zeros(41, np.float32))
     still = dataclasses.replace(talker, subject=dataclasses.replace(talker.subject, dub=silent))
-    moving = still.measured().still_motion.dubbed or 0.0
-    resting = still.measured(_held(41)).still_motion.dubbed or 0.0
-    assert moving > 2 * resting
-    assert moving > QualitySettings().still_motion[0]
+    found = [still.measured(_held_from(frame)).still_motion.dubbed or 0.0 for frame in (0, 14, 27, 41)]
+    assert found == sorted(found)
+    assert found[-1] > 2 * found[0]
+    assert found[-1] > QualitySettings().still_motion[0]
 
 
-def test_dropped_closures_are_counted(talker: Talker, clean: Measures) -> None:
-    widest = int(np.argmax(talker.subject.target))
+def _held_from(stop: int) -> Change:
+    """The mouth of one frame in all from a frame on."""
+    return lambda talker, index, patch: patch if index < stop else _held(41)(talker, index, patch)
 
-    def dropped(talker: Talker, index: int, patch: Placed) -> Placed:
-        near = talker.subject.closed[max(0, index - 2) : index + 3].any()
-        rgb, mask, _, _ = talker.patches[widest]
-        return (rgb, mask, *patch[2:]) if near else patch
 
-    missed = talker.measured(dropped)
-    assert clean.closures >= 1
-    assert clean.closure_hits.dubbed == 1
-    assert (missed.closure_hits.dubbed or 0) < 0.5
+def test_dropped_closures_are_counted(talker: Talker) -> None:
+    long = talker.rearranged(np.tile(np.r_[:41, 39:0:-1], 2))
+    first = long.frames[0].index
+    runs = spans.runs_of_true(long.subject.closed > 0.5)
+    widest = first + int(np.argmax(long.subject.target))
+
+    def dropped(part: float) -> Change:
+        lost = runs[: round(part * len(runs))]
+
+        def change(talker: Talker, index: int, patch: Placed) -> Placed:
+            near = any(start - 2 <= index - first < stop + 2 for start, stop in lost)
+            rgb, mask, _, _ = talker.patches[widest]
+            return (rgb, mask, *patch[2:]) if near else patch
+
+        return change
+
+    found = [long.measured(dropped(part)) for part in (0.0, 0.5, 1.0)]
+    hits = [one.closure_hits.dubbed or 0.0 for one in found]
+    assert found[0].closures == len(runs) >= 3
+    assert hits[0] == 1
+    assert hits[0] > hits[1] > hits[2]
+    assert "closure_hits" in {one.measure for one in _verdict(found[2]).reasons}
+
+
+def test_another_persons_mouth_is_seen_the_more_the_more_of_it_there_is(
+    talker: Talker, footage: Path, clean: Measures
+) -> None:
+    clip = footage / "talk" / "whitehouse_5s.mp4"
+    stranger = list(decode.frames(clip, probe(clip).film, timestamps(clip), 0, 12))
+    (other, *_) = MediapipeTracker().track(iter(stranger), views=1)  # type: ignore[arg-type]
+    picture, theirs = np.asarray(stranger[0].rgb()), other.mesh[0, list(mesh.RIGID), :2]
+
+    def theirs_by(share: float) -> Change:
+        def change(talker: Talker, index: int, patch: Placed) -> Placed:
+            rgb, mask, left, top = patch
+            ours = talker.subject.track.mesh[index, list(mesh.RIGID), :2] - (left, top)
+            move, _ = cv2.estimateAffinePartial2D(theirs, ours)
+            laid = cv2.warpAffine(picture, move, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
+            mixed = (1 - share) * rgb + share * laid
+            return np.rint(mixed).astype(np.uint8), mask, left, top
+
+        return change
+
+    found = [clean, *(talker.measured(theirs_by(share)) for share in (0.4, 0.7, 1.0))]
+    likenesses = [one.identity.dubbed or 0.0 for one in found]
+    assert likenesses == sorted(likenesses, reverse=True)
+    assert likenesses[3] < likenesses[0] - 0.02
+    assert _verdict(found[3]).verdict != "good"
 
 
 def test_windows_are_evenly_spread_and_take_the_frames_that_speak() -> None:
