@@ -48,10 +48,8 @@ class Case:
             index: change(self, index, patch) if change else patch for index, patch in self.patches.items()
         }
         table = _Table(made)
-        numbers = [frame.index for frame in self.frames]
-        return observe.look(
-            self.subject, [(numbers[0], numbers[-1] + 1)], lambda a, b: self.frames, table, finder, self.own
-        )
+        every = [(self.frames[0].index, self.frames[-1].index + 1)]
+        return observe.look(self.subject, every, lambda a, b: self.frames, table, finder, self.own)
 
 
 Change = Callable[[Case, int, Placed], Placed]
@@ -140,6 +138,17 @@ def dropped(part: float) -> Change:
     return change
 
 
+def partly(change: Change) -> Change:
+    """The defect for `PART_SECONDS` in the second half of what was changed."""
+
+    def part(case: Case, index: int, patch: Placed) -> Placed:
+        numbers = sorted(case.patches)
+        start = numbers[len(numbers) // 2]
+        return change(case, index, patch) if 0 <= index - start < PART_SECONDS * case.subject.rate else patch
+
+    return part
+
+
 def anothers(other: Case, matched: bool) -> Change:
     """Another person's mouth, its colours matched or not."""
 
@@ -185,9 +194,12 @@ def silenced(subject: Subject, part: float) -> Subject:
     return dataclasses.replace(subject, still=still)
 
 
+PART_SECONDS = 1.5
 PICTURE: tuple[tuple[str, tuple[tuple[float, bool], ...], Callable[[float], Change]], ...] = (
     ("blurred, share of the eye distance", ((0.01, False), (0.03, True), (0.05, True)), blurred),
     ("gain flickers by", ((0.01, False), (0.04, True), (0.08, True)), flickering),
+    ("blurred for 1.5 s", ((0.05, True),), lambda share: partly(blurred(share))),
+    ("another colour for 1.5 s", ((0.15, True),), lambda gain: partly(coloured(gain))),
     ("hard edge, brighter by", ((0.02, False), (0.06, True), (0.12, True)), hard_edge),
     ("another colour, redder by", ((0.02, False), (0.08, True), (0.15, True)), coloured),
     ("held for so many frames (0: all)", ((3, False), (12, True), (0, True)), lambda n: held(int(n))),

@@ -205,9 +205,14 @@ def fill(view: JobView, made: Made, pts: NDArray[np.int64]) -> dict[str, Callabl
     def measure(unit: Unit, out: Path) -> None:
         frames = tracks.load_one(unit.paths["track"], unit.name.split(".")[0], unit.facts["track"]).frames
         offset = Measure(dubbed=240.0 if made.chance.random() < 0.1 else 10.0)
-        Measures(frames=72, picture_frames=72, speech_frames=60, offset_ms=offset, worst=int(frames[0])).save(
-            out
-        )
+        Measures(
+            frames=72,
+            picture_frames=72,
+            pixel_frames=9,
+            speech_frames=60,
+            offset_ms=offset,
+            worst=int(frames[0]),
+        ).save(out)
         save_aperture(out, frames, made.aperture[frames].astype(np.float32) * 0.2)
 
     def compose(unit: Unit, out: Path) -> None:

@@ -34,12 +34,11 @@ from dubcli.artifacts import gallery, tracks
 from dubcli.artifacts.media import MediaInfo, VideoStream
 from dubcli.artifacts.shots import Frames
 from dubcli.artifacts.tracks import FaceTrack
-from dubcli.engines.lips import LipWork, TrainWork, exemplar
+from dubcli.engines.lips import LipWork, TrainWork, exemplar, meshes
 from dubcli.engines.lips.produb.batches import Recipe
 from dubcli.engines.lips.produb.engine import WEIGHTS, ProdubEngine
 from dubcli.engines.lips.produb.losses import Weights
 from dubcli.face import mesh as regions
-from dubcli.face import pose
 from dubcli.face.gallery import build
 from dubcli.media import decode
 from dubcli.media.patches import Patch
@@ -101,8 +100,8 @@ def case_of(clip: Path, folder: Path) -> Case | None:
     if not path.is_dir():
         path.mkdir()
         gallery.save(path, build(clip, video, pts, None, [lambda: film], BUDGET))
-    head = gallery.load(path).head
-    shape = pose.to_canonical(rest.mesh, pose.canonical_transform(rest.mesh, head))
+    # Without the tracker's jitter, as the shapes are that the network learns from: lips do not tremble so.
+    _, shape = meshes.own(rest, rest.frames, gallery.load(path).head)
     return Case(clip, folder, video, pts, rest, path, shape[:, list(regions.MOUTH)])
 
 

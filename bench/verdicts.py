@@ -116,8 +116,13 @@ def cases(job: Job, most: int) -> Iterator[Case]:
             most,
             partial(_spoken, subject, first),
         )
+        looks = observe.glances(patches.frames, ranges)
+        wanted = {frame for start, stop in looks for frame in range(start, stop)}
         looked = [
-            frame for a, b in ranges for frame in decode.frames(task.inputs["film"], video, frames.pts, a, b)
+            frame
+            for start, stop in observe.passes(looks)
+            for frame in decode.frames(task.inputs["film"], video, frames.pts, start, stop)
+            if frame.index in wanted
         ]
         placed = {frame.index: patch for frame in looked if (patch := patches.at(frame.index)) is not None}
         if len(placed) < 24 or subject.speaks.sum() < 24:
@@ -131,7 +136,8 @@ def cases(job: Job, most: int) -> Iterator[Case]:
             )
             return dataclasses.replace(sound, phones=tuple(moved))
 
-        yield Case(f"{job.root.stem}/{unit.name}", subject, looked, placed, measure._own(task), shifted)
+        own = measure._own(task.inputs["gallery"])
+        yield Case(f"{job.root.stem}/{unit.name}", subject, looked, placed, own, shifted)
 
 
 def _spoken(subject: Subject, first: int, start: int, stop: int) -> float:
@@ -157,7 +163,7 @@ def main() -> int:
     )
     parser.add_argument("footage", type=Path)
     parser.add_argument("--keep", type=Path, help="folder of the jobs, kept for the next time")
-    parser.add_argument("--frames", type=int, default=36, help="frames of each face that are measured")
+    parser.add_argument("--frames", type=int, default=36, help="frames of each face's window")
     parser.add_argument(
         "--faces", type=int, default=12, help="faces that defects are put into, evenly spread"
     )

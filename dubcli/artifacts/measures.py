@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import Field
+
 from dubcli.artifacts.base import Document, Strict
 
 if TYPE_CHECKING:
@@ -49,7 +51,9 @@ class Measures(Document):
 
     Attributes:
         frames: frames in which the lips were measured.
-        picture_frames: frames in which pixels were measured.
+        picture_frames: frames that were looked at.
+        pixel_frames: of these, the frames evenly spread over all that were changed in which sharpness, grain,
+            seam and colour were measured.
         speech_frames: of the frames measured, those in which the face speaks and is wholly changed.
         rest_frames: those in which the lips have no reason to move.
         closures: lip closures behind `closure_hits`.
@@ -66,20 +70,23 @@ class Measures(Document):
         tremble: motion of the lips above 8 Hz, in thousandths of the outer-eye distance.
         flicker: second difference over three frames of the mouth's picture, in thousandths of full scale.
         brightness: the same of the brightness of the skin that was replaced.
-        sharpness: detail of the mouth over that of the cheek.
+        sharpness: detail of the mouth over that of the cheek, where it is worst for a second and a half.
         grain: grain of the skin around the mouth over that of the cheek.
-        seam: gradient at the mask's edge over that of the source there; 0 is none.
-        colour: difference of the patch's colour from the source's on the mask's ring, CIELAB units.
+        seam: gradient at the mask's edge over that of the source there; 0 is none; the worst stretch as well.
+        colour: difference of the patch's colour from the source's on the mask's ring, CIELAB units; the worst
+            stretch as well.
         identity: likeness of the lower face to this person's own footage, up to 1.
         changed_outside: samples changed outside the mask, over some frames.
         violations: sounds without the mouth shape that they need, in the measured frames.
         worst: the frame that fits worst, None where nothing was measured.
+        places: measures told of their worst stretch → the frame in its middle.
     """
 
     FILE: ClassVar[str] = "measures.json"
 
     frames: int = 0
     picture_frames: int = 0
+    pixel_frames: int = 0
     speech_frames: int = 0
     rest_frames: int = 0
     closures: int = 0
@@ -103,6 +110,7 @@ class Measures(Document):
     changed_outside: int | None = None
     violations: tuple[Violation, ...] = ()
     worst: int | None = None
+    places: dict[str, int] = Field(default_factory=dict)
 
 
 def save_aperture(folder: Path, frames: NDArray[np.int32], aperture: NDArray[np.float32]) -> None:

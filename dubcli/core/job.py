@@ -99,6 +99,8 @@ class Job:
     ) -> Job:
         """The job of this film and dub: opened or created; without `save` nothing is written.
 
+        A job keeps its store until another is named.
+
         Raises:
             MediaError: a source is missing or is no file.
             UsageError: the directory belongs to another film, is no job directory, or cannot be written.
@@ -132,6 +134,8 @@ class Job:
                 same = other.resolve() == own.resolve()
                 if not same and not sources.is_unchanged(own, role, root / "sources.json"):
                     raise UsageError(f"{root} is the job of {other}; choose another directory with --job DIR")
+            if store is None:  # it was named once: what the job has done is there
+                job.store = before.store
         sources.check(settings, script)  # what is refused is not kept in the job
         try:
             if save:

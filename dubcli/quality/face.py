@@ -51,6 +51,7 @@ def measures(subject: Subject, seen: Seen) -> Measures:
     return Measures(
         frames=int(looked.sum()),
         picture_frames=seen.mouth.looks,
+        pixel_frames=len(seen.mouth.pixel_frames),
         speech_frames=int(speak.sum()),
         rest_frames=int(rest.sum()),
         closures=closures,
@@ -72,6 +73,7 @@ def measures(subject: Subject, seen: Seen) -> Measures:
         changed_outside=sum(seen.outside) if seen.outside else None,
         violations=tuple(sorted(violations(subject, seen), key=lambda one: one.frame)),
         worst=_worst(subject, got),
+        places=seen.mouth.places(),
     )
 
 

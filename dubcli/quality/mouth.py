@@ -18,7 +18,9 @@ from dubcli.quality import likeness, pixels
 Image = NDArray[np.uint8]
 Mesh = NDArray[np.float32]
 
-PIXELS_EVERY = 4  # measured frames between those whose pixels are measured; set by hand
+PIXELS_EVERY = 8  # changed frames between those whose pixels are measured; set by hand
+_STRETCH = 5  # such frames that are judged together: a second and a half; set by hand
+_WORST = {"sharpness": -1, "seam": 1, "colour": 1}  # measures told of their worst stretch, and which way
 _MOST_LIKENESSES = 12  # pictures of a face that are compared with the person's footage; set by hand
 _CHEEKS = ((117, 118, 101, 36, 205, 187, 123), (346, 347, 330, 266, 425, 411, 352))
 _SKIN = 0.95  # of the mask, from which a pixel counts as patch alone; set by hand
@@ -49,14 +51,21 @@ class Look:
 
 @dataclass
 class Mouth:
-    """Gathers the measures; `own` are descriptors of the person's footage (`likeness.describe`)."""
+    """Gathers the measures.
+
+    Attributes:
+        own: descriptors of the person's footage (`likeness.describe`).
+        looks: frames so far.
+        pixel_frames: those of them whose pixels were measured.
+    """
 
     own: list[NDArray[np.float64]]
     looks: int = 0
+    pixel_frames: list[int] = field(default_factory=list)
     _steady: tuple[list[Any], list[Any]] = field(default_factory=lambda: ([], []))
     _levels: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
     _frames: list[int] = field(default_factory=list)
-    _found: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    _found: dict[str, list[tuple[int, float, float]]] = field(default_factory=dict)
     _likeness: tuple[list[Any], list[Any]] = field(default_factory=lambda: ([], []))
 
     def add(self, look: Look, expected: int) -> None:
@@ -69,7 +78,8 @@ class Mouth:
         for levels, picture in zip(self._levels, (look.source, look.dubbed), strict=True):
             mean = cv2.mean(picture, skin.astype(np.uint8))[:3] if known else (np.nan,) * 3
             levels.append(float(pixels.luma(np.array(mean) / 255)))
-        if self.looks % PIXELS_EVERY == 0:
+        if not self.pixel_frames or look.frame - self.pixel_frames[-1] >= PIXELS_EVERY:
+            self.pixel_frames.append(look.frame)
             self._measure(look, skin)
         if self.own and self.looks % max(1, expected // _MOST_LIKENESSES) == 0:
             self._likeness[0].append(likeness.describe(look.source, look.mesh))
@@ -79,9 +89,9 @@ class Mouth:
     def measures(self) -> dict[str, Measure]:
         """The measures of `Measures` that come from pixels."""
         found = {
-            name: Measure(source=_rounded(float(was)), dubbed=_rounded(float(now)))
-            for name, pairs in self._found.items()
-            for was, now in [np.median(np.array(pairs), axis=0)]
+            name: Measure(source=_rounded(was), dubbed=_rounded(now))
+            for name in self._found
+            for _, was, now in [self._stretch(name)]
         }
         pair = [pixels.flicker(self._consecutive(pile)) for pile in self._steady]
         found["flicker"] = Measure(source=_rounded(pair[0], 1000), dubbed=_rounded(pair[1], 1000))
@@ -93,6 +103,26 @@ class Mouth:
         was, now = (likeness.likeness(some, self.own) for some in self._likeness)
         found["identity"] = Measure(source=_rounded(was), dubbed=_rounded(now))
         return found
+
+    def places(self) -> dict[str, int]:
+        """Measure → the frame in the middle of the stretch that it is told of."""
+        return {name: self._stretch(name)[0] for name in _WORST if name in self._found}
+
+    def _stretch(self, name: str) -> tuple[int, float, float]:
+        """A frame, and medians of the source's and the dubbed values around it.
+
+        Of the worst few frames in a row, so that a part of a shot is not hidden by the rest and one frame
+        alone decides nothing; of all frames where that is not asked for.
+        """
+        rows = np.array(self._found[name])
+        count = min(_STRETCH, len(rows)) if name in _WORST else len(rows)
+        parts = [rows[k : k + count] for k in range(len(rows) - count + 1)]
+        middles = [np.median(part[:, 1:], axis=0) for part in parts]
+        sign = _WORST.get(name, 1)
+        worth = [sign * (now / was if was else now) for was, now in middles]
+        at = int(np.argmax(worth))
+        was, now = middles[at]
+        return int(parts[at][count // 2, 0]), float(was), float(now)
 
     def _consecutive(self, pile: list[Any]) -> NDArray[np.float32]:
         """The longest run of consecutive frames."""
@@ -119,7 +149,7 @@ class Mouth:
 
     def _append(self, name: str, was: float | None, now: float | None) -> None:
         if was is not None and now is not None:
-            self._found.setdefault(name, []).append((was, now))
+            self._found.setdefault(name, []).append((self.pixel_frames[-1], was, now))
 
 
 def _skin(look: Look) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
@@ -17,13 +17,14 @@ from dubcli.media import decode, layout
 from dubcli.media.patches import Placed, mix, overlap
 from dubcli.media.samples import eight_bit, unit
 from dubcli.quality import pixels
-from dubcli.quality.mouth import Look, Mouth
+from dubcli.quality.mouth import PIXELS_EVERY, Look, Mouth
 from dubcli.quality.subject import Curve, Subject
 
 Window = tuple[int, int]
 
 WINDOW = 36  # frames, a second and a half, that are measured together; set by hand
 _OUTSIDE_FRAMES = 6  # per face; the same arithmetic does them all
+_SEEK = 48  # frames without a look from which the film is read from another place; set by hand
 _BORDER = 6  # pixels around a region, for filters
 
 
@@ -70,7 +71,7 @@ def windows(patched: NDArray[np.int32], most: int, wanted: Callable[[int, int], 
 
     Args:
         patched: (n,) changed frames, rising.
-        most: frames in all.
+        most: frames of all windows.
         wanted: worth of a range [start, stop): of the places in a window's share the best is taken.
     """
     if not len(patched) or most <= 0:
@@ -89,6 +90,17 @@ def windows(patched: NDArray[np.int32], most: int, wanted: Callable[[int, int], 
     return out
 
 
+def glances(patched: NDArray[np.int32], ranges: Sequence[Window]) -> list[Window]:
+    """The ranges, and between them every `PIXELS_EVERY`th changed frame by itself, in order.
+
+    What is wrong in a part of a long shot is not in its windows; movement from frame to frame is seen there
+    only.
+    """
+    inside = {frame for start, stop in ranges for frame in range(start, stop)}
+    single = [frame for frame in patched[::PIXELS_EVERY].tolist() if frame not in inside] if ranges else []
+    return sorted([*ranges, *((frame, frame + 1) for frame in single)])
+
+
 def look(
     subject: Subject,
     ranges: Sequence[Window],
@@ -101,7 +113,7 @@ def look(
 
     Args:
         subject: the face.
-        ranges: frames [start, stop) to look at, rising.
+        ranges: frames [start, stop) to look at, rising, apart.
         frames: decodes such a range of the source.
         patches: of the face.
         finder: measures meshes.
@@ -111,9 +123,10 @@ def look(
     first, total = int(track.frames[0]), sum(stop - start for start, stop in ranges)
     unknown = np.full(len(track.frames), np.nan, np.float32)
     seen = Seen(unknown, unknown.copy(), Mouth(own))
-    for start, stop in ranges:
+    for start, stop in passes(ranges):
+        wanted = {frame for low, high in ranges if start <= low < stop for frame in range(low, high)}
         for frame in frames(start, stop):
-            patch = patches.at(frame.index)
+            patch = patches.at(frame.index) if frame.index in wanted else None
             mesh = track.mesh[frame.index - first]
             if patch is None:
                 continue
@@ -121,6 +134,17 @@ def look(
                 seen.outside.append(changed_outside(frame, patch))
             _add(seen, frame.index, eight_bit_part(frame, mesh, patch), patch, mesh, finder, first, total)
     return seen
+
+
+def passes(ranges: Sequence[Window]) -> Iterator[Window]:
+    """Ranges joined where little lies between them: reading on takes less than seeking."""
+    joined = [*ranges[:1]]
+    for start, stop in ranges[1:]:
+        if start - joined[-1][1] < _SEEK:
+            joined[-1] = joined[-1][0], stop
+        else:
+            joined.append((start, stop))
+    yield from joined
 
 
 def eight_bit_part(

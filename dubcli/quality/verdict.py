@@ -5,7 +5,7 @@ It imports nothing heavy: planning uses it too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -189,6 +189,11 @@ def judge(found: Measures, confidence: float | None, limits: QualitySettings) ->
         reasons += _against(rule, confidence, limits.confidence)
     reasons.sort(key=lambda reason: (WORST_FIRST.index(reason.verdict), -reason.excess, reason.measure))
     return Judgement(worst([reason.verdict for reason in reasons]), tuple(reasons))
+
+
+def place(found: Measures, named: Iterable[str]) -> int | None:
+    """The frame to look at of a face judged by some measures, the gravest first; None where none is known."""
+    return next((found.places[name] for name in named if name in found.places), found.worst)
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:

@@ -88,7 +88,7 @@ def assemble(
             cast.add(subject, faces[-1])
             changed[subject.patched] = True
             if len(subject.patched):
-                wanted.append((_urgency(judged), subject.name, subject))
+                wanted.append((_urgency(judged), subject.name, subject, _place(subject, judged)))
         shots.append(_shot(work, row, faces, changed))
         done(index + 1, 2 * len(work.shots))
     _picture(work, before, after, wanted, pictures)
@@ -118,6 +118,13 @@ def _urgency(judged: verdict.Judgement | None) -> tuple[int, float]:
     if judged is None:
         return len(verdict.WORST_FIRST), 0.0
     return verdict.WORST_FIRST.index(judged.verdict), -max((r.excess for r in judged.reasons), default=0.0)
+
+
+def _place(subject: Subject, judged: verdict.Judgement | None) -> int | None:
+    """The worst moment of a face, None where none is known."""
+    if subject.measured is None or judged is None:
+        return None
+    return verdict.place(subject.measured, (reason.measure for reason in judged.reasons))
 
 
 def _face(subject: Subject, judged: verdict.Judgement | None, *, approved: bool) -> Face:
@@ -170,7 +177,7 @@ def _picture(
     work: Work,
     before: stills.Version,
     after: stills.Version,
-    wanted: list[tuple[tuple[int, float], str, Subject]],
+    wanted: list[tuple[tuple[int, float], str, Subject, int | None]],
     pictures: Pictures,
 ) -> None:
     """Take pictures of as many faces as there is time for: all that are not good, the rest evenly spread."""
@@ -181,13 +188,13 @@ def _picture(
         (row for row in wanted if row[0][0] < verdict.WORST_FIRST.index("good")), key=lambda row: row[:2]
     )
     bad = bad[: max(1, most * 3 // 4)] if len(bad) < len(wanted) else bad[:most]
-    taken = {name for _, name, _ in bad}
+    taken = {row[1] for row in bad}
     rest = [row for row in wanted if row[1] not in taken]
     free = min(most - len(bad), len(rest))
     chosen = bad + [row for k, row in enumerate(rest) if (k + 1) * free // len(rest) > k * free // len(rest)]
-    for number, (_, name, subject) in enumerate(sorted(chosen, key=lambda row: row[:2])):
+    for number, (_, name, subject, worst) in enumerate(sorted(chosen, key=lambda row: row[:2])):
         pictures.faces[name] = stills.visit(
-            before, after, subject.track, _visit(subject, loop=number < _MOST_LOOPS)
+            before, after, subject.track, _visit(subject, worst, loop=number < _MOST_LOOPS)
         )
 
 
@@ -210,12 +217,11 @@ def _affordable(work: Work, share: float, frames: float, fewest: int, most: int)
     return int(np.clip(share * _DECODED_MEGAPIXELS / visit, fewest, most))
 
 
-def _visit(subject: Subject, *, loop: bool) -> stills.Visit:
+def _visit(subject: Subject, worst: int | None, *, loop: bool) -> stills.Visit:
     """What to show of a face: the worst moment, the widest mouth, the one most unlike the source."""
     frames = subject.patched
     at = frames - subject.start
     target, source = np.nan_to_num(subject.target[at]), np.nan_to_num(subject.source[at])
-    worst = subject.measured.worst if subject.measured else None
     chosen = [int(worst)] if worst is not None and worst in frames else []
     for score in (target, np.abs(target - source), source - 2 * target):
         for k in np.argsort(-score, kind="stable"):

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from dubcli.artifacts.measures import Measure, Measures
 from dubcli.artifacts.report import REVIEW, Face, Report
+from dubcli.quality.verdict import place
 from dubcli.report import plot
 from dubcli.report.assemble import Pictures
 from dubcli.report.stills import Shown
@@ -99,12 +100,12 @@ _HEADINGS = (
         "sharpness",
         "{:.2f}",
         "detail of the mouth over that of the cheek",
-        "fourth",
+        "spread",
         relative=True,
     ),
-    _Heading("grain", "grain", "{:.2f}", "grain around the mouth over that of the cheek", "fourth"),
-    _Heading("seam", "seam", "{:.2f}", "strength of the mask's edge; from about 1 it may show", "fourth"),
-    _Heading("colour", "colour", "{:.1f}", "difference on the mask's ring, CIELAB units", "fourth"),
+    _Heading("grain", "grain", "{:.2f}", "grain around the mouth over that of the cheek", "spread"),
+    _Heading("seam", "seam", "{:.2f}", "strength of the mask's edge; from about 1 it may show", "spread"),
+    _Heading("colour", "colour", "{:.1f}", "difference on the mask's ring, CIELAB units", "spread"),
     _Heading("identity", "likeness", "{:.2f}", "of the lower face to this person's own footage", "some"),
     _Heading(
         "encoded", "encoding, ‰", "{:.1f}", "difference of the upper face in both films after encoding", ""
@@ -121,7 +122,6 @@ _MOST_POINTS, _FEWEST_POINTS = (
     40,
 )  # of a curve; set by hand: more would be invisible, fewer lose its form
 _POINTS_IN_ALL = 200_000  # of each kind of curve, 10 bytes a point; set by hand
-_PIXELS_EVERY = 4  # as in `quality.mouth`
 
 
 def page(report: Report, pictures: Pictures) -> str:
@@ -204,7 +204,7 @@ def _face(report: Report, face: Face, shown: Shown | None, points: int) -> dict[
         row["curves"] = [plot.thinned(line, points) for line in lines]
     if face.measures:
         row["measured"] = face.measures.frames
-        row["worst"] = face.measures.worst
+        row["worst"] = place(face.measures, (one.measure for one in face.reasons))
         row["rows"] = list(_rows(report, face))
         row["missed"] = [
             [one.frame, one.phone.lower(), one.kind, one.measured, one.limit]
@@ -281,7 +281,7 @@ def _seen(row: _Heading, found: Measures) -> str:
         "closures": f"{found.closures} closures",
         "sounds": f"{found.sounds} sounds",
         "pictures": f"{found.picture_frames} frames",
-        "fourth": f"{-(-found.picture_frames // _PIXELS_EVERY)} frames",
+        "spread": f"{found.pixel_frames} frames",
         "some": f"{min(12, found.picture_frames)} frames",
     }[row.seen]
 

@@ -214,7 +214,8 @@ class ReportSettings(_Section):
     measure: int = Field(
         default=36,
         ge=0,
-        description="frames of each face and shot measured again, evenly spread; 0 for none",
+        description="frames in a row measured again of each face and shot, beside every eighth that was "
+        "changed; 0 for none",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dubcli.artifacts.tracks import FaceTrack
     from dubcli.quality.subject import Sound, Subject
 
-STAGE = Stage("measure", version=1, after=("lips",))
+STAGE = Stage("measure", version=2, after=("lips",))
 REFERENCES = 24  # pictures of a person's own footage that their dubbed mouth is compared with; set by hand
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
@@ -79,7 +80,7 @@ def units(job: JobView) -> list[Unit]:
                     "still": still.get(name, []),
                     "measured_by": [measured_by.name, measured_by.algorithm],
                 },
-                cost=min(most, frames[name]),
+                cost=min(most, frames[name]) + frames[name] // 8,
                 needs=job.picture_needs,
             )
         )
@@ -132,7 +133,8 @@ def run(task: Task) -> None:
     ranges = observe.windows(patches.frames, task.params["frames"], wanted)
     decoded = partial(decode.frames, task.inputs["film"], video, frames.pts)
     with Finder(views=VIEWS[:1]) as finder:
-        seen = observe.look(subject, ranges, decoded, patches, finder, _own(task))
+        looks = observe.glances(patches.frames, ranges)
+        seen = observe.look(subject, looks, decoded, patches, finder, _own(task.inputs["gallery"]))
     face.measures(subject, seen).save(task.out)
     measures.save_aperture(task.out, track.frames, seen.aperture)
 
@@ -183,15 +185,16 @@ def _sound(folder: Path, seconds: NDArray[np.float64], model: Any) -> Sound:
     return Sound(aperture.astype(np.float32), spoken.astype(np.float32), tuple(phones))
 
 
-def _own(task: Task) -> list[Any]:
-    """Descriptors of the person's own footage, evenly spread over it."""
+@lru_cache(maxsize=64)
+def _own(folder: Path) -> list[Any]:
+    """Descriptors of a person's own footage, evenly spread over it; a person is in many shots."""
     import numpy as np
 
     from dubcli.artifacts import gallery
     from dubcli.media.samples import eight_bit
     from dubcli.quality.likeness import describe
 
-    bank = gallery.load(task.inputs["gallery"])
+    bank = gallery.load(folder)
     rows = np.unique(np.linspace(0, len(bank) - 1, min(len(bank), REFERENCES)).round().astype(int))
     corner = np.zeros(3, np.float32)
     out = []

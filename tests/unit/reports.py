@@ -35,9 +35,9 @@ from dubcli.speech import visemes
 from dubcli.stages import report as stage
 
 GOOD = Measures(
-    frames=72, picture_frames=72, speech_frames=70, closures=4, offset_ms=Measure(dubbed=12.0),
-    follows=Measure(dubbed=0.95), amplitude=Measure(dubbed=1.0), closure_hits=Measure(dubbed=1.0),
-    sharpness=Measure(dubbed=0.9, source=1.0), changed_outside=0, worst=12,
+    frames=72, picture_frames=72, pixel_frames=18, speech_frames=70, closures=4,
+    offset_ms=Measure(dubbed=12.0), follows=Measure(dubbed=0.95), amplitude=Measure(dubbed=1.0),
+    closure_hits=Measure(dubbed=1.0), sharpness=Measure(dubbed=0.9, source=1.0), changed_outside=0, worst=12,
 )  # fmt: skip
 
 

@@ -62,6 +62,17 @@ def test_a_dub_that_was_written_over_with_its_old_time_gets_another_digest(job: 
     assert job.read_sources()["dub"].sha256 != before
 
 
+def test_a_job_keeps_its_store_until_another_is_named(tmp_path: Path) -> None:
+    film, dub = tmp_path / "film.mp4", tmp_path / "dub_fr.wav"
+    film.write_bytes(b"film")
+    dub.write_bytes(b"dub")
+    Job.create_or_open(film, dub, Settings(), store=tmp_path / "shared")
+    again = Job.create_or_open(film, dub, Settings())
+    assert again.store.root == Job.open(again.root).store.root == tmp_path / "shared"
+    other = Job.create_or_open(film, dub, Settings(), store=tmp_path / "other")
+    assert other.store.root == Job.open(other.root).store.root == tmp_path / "other"
+
+
 def test_what_cannot_be_is_said(job: Job, tmp_path: Path) -> None:
     film, dub = job.film, job.dub
     with pytest.raises(MediaError, match="no file"):

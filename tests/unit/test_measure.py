@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,20 @@ from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core.model import Artifact, JobView
 from dubcli.engines.trackers.mediapipe import VIEWS, Finder, MediapipeTracker
 from dubcli.face import mesh
-from dubcli.media import decode
+from dubcli.media import decode, spans
 from dubcli.media.patches import Placed
 from dubcli.media.probe import probe
 from dubcli.quality import face, likeness, observe
+from dubcli.quality.mouth import PIXELS_EVERY
 from dubcli.quality.subject import Sound, Subject
-from dubcli.quality.verdict import Judgement, judge
+from dubcli.quality.verdict import Judgement, judge, place
 from dubcli.settings.config import QualitySettings, Settings
 from dubcli.stages import measure
 from tests.conftest import Sample
 from tests.unit.reports import pts_of as timestamps
 
 SIDE = 96  # pixels of a patch
+PER_FRAME = ("mesh", "pose", "size", "sharp", "occlusion", "reason")  # fields of a track with a row a frame
 Change = Callable[["Talker", int, Placed], Placed]
 
 
@@ -44,16 +46,43 @@ class Talker:
     own: list[NDArray[np.float64]]
     finder: Finder
 
-    def measured(self, change: Change | None = None) -> Measures:
-        """What is measured where every patch is changed."""
+    def rearranged(self, order: NDArray[np.int64]) -> Talker:
+        """The same face in frames that stand in another order, numbered anew."""
+        was, first = self.subject, self.frames[0].index
+        track = dataclasses.replace(
+            was.track,
+            frames=np.arange(first, first + len(order), dtype=np.int32),
+            **{name: getattr(was.track, name)[order] for name in PER_FRAME},
+        )
+        sound = Sound(was.dub.aperture[order], was.dub.speech[order], was.dub.phones)
+        frames = [dataclasses.replace(self.frames[k], index=first + n) for n, k in enumerate(order)]
+        patches = {first + n: self.patches[self.frames[k].index] for n, k in enumerate(order)}
+        subject = Subject(
+            track, np.arange(len(order)) / was.rate, was.rate, was.target[order], was.closed[order],
+            was.weight[order], was.still[order], sound, sound,
+        )  # fmt: skip
+        return dataclasses.replace(self, subject=subject, frames=frames, patches=patches)
+
+    def measured(
+        self, change: Change | None = None, ranges: Sequence[observe.Window] | None = None
+    ) -> Measures:
+        """What is measured where every patch is changed: in all frames, or in some."""
         made = {k: change(self, k, patch) if change else patch for k, patch in self.patches.items()}
 
         class Table:
             def at(self, index: int) -> Placed | None:
                 return made.get(index)
 
-        ranges = [(self.frames[0].index, self.frames[-1].index + 1)]
-        seen = observe.look(self.subject, ranges, lambda a, b: self.frames, Table(), self.finder, self.own)
+        first = self.frames[0].index
+        every = [(first, self.frames[-1].index + 1)]
+        seen = observe.look(
+            self.subject,
+            ranges or every,
+            lambda start, stop: self.frames[start - first : stop - first],
+            Table(),
+            self.finder,
+            self.own,
+        )
         return face.measures(self.subject, seen)
 
 
@@ -182,27 +211,68 @@ def test_a_shifted_dub_measures_as_shifted(talker: Talker) -> None:
         assert other.measured().offset_ms.dubbed == pytest.approx(1000 * late / 23.976, abs=15)
 
 
-def test_a_mouth_that_moves_in_silence_is_seen(talker: Talker) -> None:
+def test_a_mouth_that_moves_in_silence_is_seen_the_more_the_longer_it_does(talker: Talker) -> None:
     silent = dataclasses.replace(talker.subject.dub, speech=np.zeros(41, np.float32))
     still = dataclasses.replace(talker, subject=dataclasses.replace(talker.subject, dub=silent))
-    moving = still.measured().still_motion.dubbed or 0.0
-    resting = still.measured(_held(41)).still_motion.dubbed or 0.0
-    assert moving > 2 * resting
-    assert moving > QualitySettings().still_motion[0]
+    found = [still.measured(_held_from(frame)).still_motion.dubbed or 0.0 for frame in (0, 14, 27, 41)]
+    assert found == sorted(found)
+    assert found[-1] > 2 * found[0]
+    assert found[-1] > QualitySettings().still_motion[0]
 
 
-def test_dropped_closures_are_counted(talker: Talker, clean: Measures) -> None:
-    widest = int(np.argmax(talker.subject.target))
+def _held_from(stop: int) -> Change:
+    """The mouth of one frame in all from a frame on."""
+    return lambda talker, index, patch: patch if index < stop else _held(41)(talker, index, patch)
 
-    def dropped(talker: Talker, index: int, patch: Placed) -> Placed:
-        near = talker.subject.closed[max(0, index - 2) : index + 3].any()
-        rgb, mask, _, _ = talker.patches[widest]
-        return (rgb, mask, *patch[2:]) if near else patch
 
-    missed = talker.measured(dropped)
-    assert clean.closures >= 1
-    assert clean.closure_hits.dubbed == 1
-    assert (missed.closure_hits.dubbed or 0) < 0.5
+def test_dropped_closures_are_counted(talker: Talker) -> None:
+    long = talker.rearranged(np.tile(np.r_[:41, 39:0:-1], 2))
+    first = long.frames[0].index
+    runs = spans.runs_of_true(long.subject.closed > 0.5)
+    widest = first + int(np.argmax(long.subject.target))
+
+    def dropped(part: float) -> Change:
+        lost = runs[: round(part * len(runs))]
+
+        def change(talker: Talker, index: int, patch: Placed) -> Placed:
+            near = any(start - 2 <= index - first < stop + 2 for start, stop in lost)
+            rgb, mask, _, _ = talker.patches[widest]
+            return (rgb, mask, *patch[2:]) if near else patch
+
+        return change
+
+    found = [long.measured(dropped(part)) for part in (0.0, 0.5, 1.0)]
+    hits = [one.closure_hits.dubbed or 0.0 for one in found]
+    assert found[0].closures == len(runs) >= 3
+    assert hits[0] == 1
+    assert hits[0] > hits[1] > hits[2]
+    assert "closure_hits" in {one.measure for one in _verdict(found[2]).reasons}
+
+
+def test_another_persons_mouth_is_seen_the_more_the_more_of_it_there_is(
+    talker: Talker, footage: Path, clean: Measures
+) -> None:
+    clip = footage / "talk" / "whitehouse_5s.mp4"
+    stranger = list(decode.frames(clip, probe(clip).film, timestamps(clip), 0, 12))
+    (other, *_) = MediapipeTracker().track(iter(stranger), views=1)  # type: ignore[arg-type]
+    picture, theirs = np.asarray(stranger[0].rgb()), other.mesh[0, list(mesh.RIGID), :2]
+
+    def theirs_by(share: float) -> Change:
+        def change(talker: Talker, index: int, patch: Placed) -> Placed:
+            rgb, mask, left, top = patch
+            ours = talker.subject.track.mesh[index, list(mesh.RIGID), :2] - (left, top)
+            move, _ = cv2.estimateAffinePartial2D(theirs, ours)
+            laid = cv2.warpAffine(picture, move, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
+            mixed = (1 - share) * rgb + share * laid
+            return np.rint(mixed).astype(np.uint8), mask, left, top
+
+        return change
+
+    found = [clean, *(talker.measured(theirs_by(share)) for share in (0.4, 0.7, 1.0))]
+    likenesses = [one.identity.dubbed or 0.0 for one in found]
+    assert likenesses == sorted(likenesses, reverse=True)
+    assert likenesses[3] < likenesses[0] - 0.02
+    assert _verdict(found[3]).verdict != "good"
 
 
 def test_windows_are_evenly_spread_and_take_the_frames_that_speak() -> None:
@@ -213,6 +283,42 @@ def test_windows_are_evenly_spread_and_take_the_frames_that_speak() -> None:
     assert found == [(200, 236), (900, 936)]
     assert observe.windows(patched[:50], 72, lambda a, b: 0.0) == [(100, 150)]
     assert observe.windows(patched, 0, lambda a, b: 0.0) == []
+
+
+def test_between_windows_single_frames_are_looked_at() -> None:
+    patched = np.array([*range(100, 300), *range(500, 520)], np.int32)
+    looks = observe.glances(patched, [(140, 176)])
+    alone = [start for start, stop in looks if stop - start == 1]
+    assert (140, 176) in looks
+    assert looks == sorted(looks)
+    assert max(np.diff([100, *alone[:5], 140])) <= PIXELS_EVERY
+    assert [frame for frame in alone if frame >= 500] == [500, 508, 516]
+    assert observe.glances(patched, []) == []
+
+
+@pytest.mark.parametrize(
+    ("defect", "strength", "reason"), [(_tinted, 0.15, "colour"), (_blurred, 4.0, "sharpness")]
+)
+def test_a_defect_in_a_tenth_of_a_long_shot_is_seen(
+    talker: Talker, defect: Callable[[float], Change], strength: float, reason: str
+) -> None:
+    there_and_back = np.tile(np.r_[:41, 39:0:-1], 5)  # the 41 frames, forwards and backwards
+    long = talker.rearranged(there_and_back)
+    frames = [int(long.subject.track.frames[0]) + k for k in range(len(there_and_back))]
+    spoiled = range(frames[280], frames[320])
+
+    def change(talker: Talker, index: int, patch: Placed) -> Placed:
+        return defect(strength)(talker, index, patch) if index in spoiled else patch
+
+    ranges = observe.windows(np.array(frames, np.int32), 36, lambda start, stop: -start)
+    assert ranges[0][1] <= spoiled.start
+    looks = observe.glances(np.array(frames, np.int32), ranges)
+    clean, found = long.measured(ranges=looks), long.measured(change, ranges=looks)
+    assert _verdict(clean).verdict == "good"
+    judged = _verdict(found)
+    assert judged.verdict != "good"
+    assert reason in {one.measure for one in judged.reasons}
+    assert place(found, [reason]) in spoiled
 
 
 def test_a_gate_gives_back_what_is_to_be_redone_but_never_an_approved_shot(tmp_path: Path) -> None:

@@ -28,14 +28,24 @@ def canonical(
 ) -> tuple[pose.Transform, NDArray[np.float32], NDArray[np.float32]]:
     """Head poses of frames (T,) of a track, and canonical meshes (T, 478, 3): the source's and the target's.
 
-    The source's is without jitter; the target's has mouth shapes (T, P, 3). `head` is that of the gallery.
+    The target's has mouth shapes (T, P, 3); see `own` for the rest.
     """
-    rows = frames - track.frames[0]
-    head_pose = pose.canonical_transform(track.mesh, head, _SMOOTHING)[rows]
-    source = smoothed(pose.to_canonical(track.mesh[rows], head_pose), _SMOOTHING)
+    head_pose, source = own(track, frames, head)
     target = source.copy()
     target[:, _MOUTH] = reached(source, shape)
     return head_pose, source, target
+
+
+def own(
+    track: FaceTrack, frames: NDArray[np.int32], head: Floats
+) -> tuple[pose.Transform, NDArray[np.float32]]:
+    """Head poses of frames (T,) of a track, and their canonical meshes (T, 478, 3), both without jitter.
+
+    `head` is that of the gallery.
+    """
+    rows = frames - track.frames[0]
+    head_pose = pose.canonical_transform(track.mesh, head, _SMOOTHING)[rows]
+    return head_pose, smoothed(pose.to_canonical(track.mesh[rows], head_pose), _SMOOTHING)
 
 
 def reached(source: Floats, shape: Floats) -> NDArray[np.float32]:
