@@ -67,7 +67,12 @@ def run(
                 report = scheduler.view.artifacts.get("report", {}).get("film")
                 # First: a film that cannot be signed is published all the same, and the report names takes.
                 takes.record(job, scheduler.view)
-                moved = job.publish(film, report, claim.signature(job, scheduler.view))
+                moved = job.publish(
+                    film,
+                    report,
+                    claim.signature(job, scheduler.view),
+                    lambda text: events("warning", stage="remux", unit="film", text=text),
+                )
                 events("published", path=str(job.out), new=moved)
             events("run.stop", units=scheduler.ran, seconds=round(time.monotonic() - began, 3))
         made = scheduler.view.artifacts.get("report", {}).get("film")
