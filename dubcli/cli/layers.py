@@ -42,18 +42,12 @@ Face = Annotated[
         help="The face. Without it: by the name of the folder, as it was exported.",
     ),
 ]  # fmt: skip
-Job_ = Annotated[
-    Path | None,
-    typer.Option(
-        "--job", metavar="DIR", rich_help_panel=options.FILES,
-        help="The job directory. Without it: this folder, or the one job in it.",
-    ),
-]  # fmt: skip
 
 
 def export(
     out_folder: To,
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     shots: Shots = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -66,7 +60,7 @@ def export(
     from dubcli.delivery import exr, layers
 
     exr.library()
-    work = _Work(job_dir)
+    work = _Work(job_dir, job_named)
     wanted = {f"{int(name):08d}" for name in shots or () if name.isdecimal()}
     unknown = [name for name in shots or () if not name.isdecimal()]
     changed = [face for face in work.faces if face.is_changed]
@@ -86,7 +80,8 @@ def export(
 def import_(
     folder: From,
     face: Face = None,
-    job_dir: Job_ = None,
+    job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -109,7 +104,7 @@ def import_(
     from dubcli.delivery import retouch
     from dubcli.edits import layerfile
 
-    job = Job.open(find_job(job_dir))
+    job = Job.open(find_job(job_dir, job_named))
     job.read_sources()
     # Layers go over what was generated, so that others, and earlier ones, may wait for the next run.
     retouched = f"{layerfile.ROLE}:"
@@ -127,7 +122,8 @@ def import_(
     assert row.unit is not None
     if shot in plan.view(job).pins:
         raise UsageError(
-            f"shot {shot} is approved and keeps what it shows; type: dubcli review {typed(job.root)} reopen {shot}"
+            f"shot {shot} is approved and keeps what it shows; "
+            f"type: dubcli review {typed(job.root)} reopen {shot}"
         )
     before = [row.artifact.path] if row.artifact else []
     if target.is_dir() and not layerfile.differences(target, row.unit.inputs):
@@ -155,14 +151,14 @@ class _Work:
         faces: all faces for which lips were made.
     """
 
-    def __init__(self, job_dir: Path | None) -> None:
+    def __init__(self, job_dir: Path | None, job_named: Path | None) -> None:
         from dubcli.artifacts.cast import Cast
         from dubcli.cli import delivered
         from dubcli.cli.jobs import find_job
         from dubcli.core.job import Job
         from dubcli.delivery.layers import Face
 
-        self.job = Job.open(find_job(job_dir))
+        self.job = Job.open(find_job(job_dir, job_named))
         done = delivered.finished(self.job)
         self.film = delivered.film(self.job, done)
 

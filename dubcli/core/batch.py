@@ -313,5 +313,5 @@ def _check(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> No
         stems=entry.stems,
         save=False,
     )
-    if job.stands_in_the_way() and not overwrite:
-        raise UsageError(f"{entry.out} exists and is not this job's; add --force, or give another out")
+    if not overwrite and (obstacle := job.obstacle()):
+        raise UsageError(f"{obstacle}; add --force to replace it, or give another out")

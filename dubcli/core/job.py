@@ -296,9 +296,9 @@ class Job:
         """Whether the output is at its path as this job wrote it: the same file, or a copy of it."""
         return published.find_note(self.root, self.out) is not None
 
-    def stands_in_the_way(self) -> bool:
-        """Whether something that this job has not written stands at the output's path."""
-        return self.out.exists() and not self.published()
+    def obstacle(self) -> str:
+        """What stands at the output's path that this job has not written so, in words; "" for nothing."""
+        return published.obstacle(self.root, self.out)
 
     def publish(
         self,

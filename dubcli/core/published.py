@@ -41,6 +41,7 @@ class Note(BaseModel):
         sha256: its file's digest.
         signature: what was signed and by whom (`provenance.signing.Signature.digest`), "" for nothing.
         sidecar: digest of the manifest beside it, "" for none.
+        name: its file's name.
     """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True)
@@ -50,6 +51,7 @@ class Note(BaseModel):
     sha256: str
     signature: str = ""
     sidecar: str = ""
+    name: str = ""
 
     @property
     def is_signed(self) -> bool:
@@ -76,6 +78,15 @@ def find_note(root: Path, out: Path) -> Note | None:
                 _write(root, known)
             return known[number]
     return None
+
+
+def obstacle(root: Path, out: Path) -> str:
+    """What stands at the job's output path that the job has not written so, in words; "" for nothing."""
+    if not out.exists() or find_note(root, out):
+        return ""
+    if any(note.name == out.name for note in _notes(root)):
+        return f"{out} was changed, or replaced, since this job wrote it"
+    return f"{out} exists and is not this job's"
 
 
 def put(
@@ -155,6 +166,7 @@ def put(
             sha256=digest,
             signature=signed,
             sidecar=hashlib.sha256(manifest).hexdigest() if manifest else "",
+            name=out.name,
         )
         _write(root, [new, *([before] if before else [])])
         os.replace(name, out)

@@ -40,8 +40,8 @@ def take(
 
     Args:
         sequence: folder of EXR files: RGBA multiplied by alpha, or a matte alone (`A` or `Y`).
-        before: the face's patches: as generated, and as retouched earlier. Frames without a file keep the last
-            ones, and a matte may show again what an earlier one has hidden.
+        before: the face's patches: as generated, and as retouched earlier. Frames without a file keep the
+            last ones, and a matte may show again what an earlier one has hidden.
         shot: the shot of the face.
         video: the film's picture.
         over: digests of the face's unit of `lips`, kept to tell whether the layers still fit.

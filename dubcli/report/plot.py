@@ -17,8 +17,8 @@ _WIDTH = 960
 _RIGHT, _TOP, _BOTTOM = 8, 10, 22
 _LANE = 18
 _GAP = 0.8  # between blocks; the width that one has at least
-# What a person looks for stays visible where a pixel has several shots: kind → least width, in the order in which
-# they are drawn over the others. Of 3 pixels, 2 are left where the page is as narrow as it gets.
+# What a person looks for stays visible where a pixel has several shots: kind → least width, in the order in
+# which they are drawn over the others. Of 3 pixels, 2 are left where the page is as narrow as it gets.
 _MARKED = {"look": 2.0, "failed": 3.0, "redo": 3.0}
 _MOST_PEOPLE = 8
 _NAMES = 80  # pixels for the names of lanes

@@ -107,9 +107,7 @@ def test_a_file_knows_its_frame_and_timecode(face: layers.Face, exported: Path) 
     assert (exported / "curve.csv").read_text().startswith("frame,weight")
 
 
-def taken(
-    stages: films.Stages, face: layers.Face, sequence: Path, folder: Path, *earlier: Path
-) -> Path:
+def taken(stages: films.Stages, face: layers.Face, sequence: Path, folder: Path, *earlier: Path) -> Path:
     """Patches made of a sequence, over the face's own and those that were taken earlier."""
     folder.mkdir()
     video = MediaInfo.load(stages.view.one("probe").path).film
@@ -185,7 +183,8 @@ def test_a_matte_that_was_wrong_is_corrected_by_the_next(
     second = taken(stages, face, right, tmp_path / "second", first)
     assert Placement.load(second).frames.tolist() == [7]
     one, two = Patches(face.lips.path).at(7), Patches(second).at(7)
-    assert one is not None and two is not None
+    assert one is not None
+    assert two is not None
     assert one[0][one[1] > 0].tolist() == two[0][two[1] > 0].tolist()
 
 

@@ -126,7 +126,10 @@ def test_what_an_earlier_batch_finished_is_done_though_this_one_does_not_come_to
     assert [one.text for one in ended] == ["done earlier", "not finished", "not finished", "not begun"]
     assert [one.is_done for one in ended] == [True, False, False, False]
     queue = Queue(
-        Policy((sys.executable, "-c", PROGRAM), reserve=1 << 60, command=("true",)), {}, lambda entry: [], print
+        Policy((sys.executable, "-c", PROGRAM), reserve=1 << 60, command=("true",)),
+        {},
+        lambda entry: [],
+        print,
     )
     assert next(iter(queue.run(found))).text == "not finished"  # what comes after the film is not done
 

@@ -122,7 +122,7 @@ def test_of_2500_shots_the_timeline_shows_those_to_be_redone() -> None:
     drawn = str(plot.timeline(source.model_copy(update={"shots": tuple(found), "film": film})))
     rects = re.findall(r'<rect class="(\w+)" x="([\d.]+)" y="10" width="([\d.]+)".*?data-shot="(\d+)"', drawn)
     assert sorted(int(name) // 70 for *_, name in rects) == list(range(2500))
-    shown = {}  # tenth of a pixel → what is seen there: the last that was drawn
+    shown: dict[int, str] = {}  # tenth of a pixel → what is seen there: the last that was drawn
     for kind, x, width, _ in rects:
         first = round(10 * float(x))
         shown |= dict.fromkeys(range(first, first + round(10 * float(width))), kind)
