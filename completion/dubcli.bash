@@ -123,12 +123,14 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "show edit import export"; fi ;;
         dubcli_shots_show)
         case "$previous" in
+            --job) _dubcli_files; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--job --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_shots_edit)
         case "$previous" in
+            --job) _dubcli_files; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--job -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_shots_import)
         case "$previous" in
             --job) _dubcli_files; return ;;
@@ -139,8 +141,9 @@ _dubcli() {
         dubcli_shots_export)
         case "$previous" in
             -o|--out) _dubcli_files; return ;;
+            --job) _dubcli_files; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-o --out -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-o --out --job -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_layers)
         case "$previous" in
         esac
@@ -148,9 +151,10 @@ _dubcli() {
         dubcli_layers_export)
         case "$previous" in
             -o|--out) _dubcli_files; return ;;
+            --job) _dubcli_files; return ;;
             --shot) return; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-o --out --shot -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-o --out --job --shot -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_layers_import)
         case "$previous" in
             --face) return; return ;;
@@ -163,26 +167,30 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "show edit"; fi ;;
         dubcli_cast_show)
         case "$previous" in
+            --job) _dubcli_files; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--job --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_cast_edit)
         case "$previous" in
+            --job) _dubcli_files; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--job -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_cue)
         case "$previous" in
         esac
         if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "show export import"; fi ;;
         dubcli_cue_show)
         case "$previous" in
+            --job) _dubcli_files; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--job --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_cue_export)
         case "$previous" in
+            --job) _dubcli_files; return ;;
             -o|--out) _dubcli_files; return ;;
             --format) _dubcli_words "json csv"; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-o --out --format -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--job -o --out --format -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_cue_import)
         case "$previous" in
             --job) _dubcli_files; return ;;
@@ -194,11 +202,12 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "export"; fi ;;
         dubcli_speech_export)
         case "$previous" in
+            --job) _dubcli_files; return ;;
             --of) _dubcli_words "dub film"; return ;;
             -o|--out) _dubcli_files; return ;;
             --format) _dubcli_words "textgrid json"; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--of -o --out --format -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--job --of -o --out --format -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_motion)
         case "$previous" in
         esac
@@ -229,8 +238,9 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "--job --name --person --progress -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_style_show)
         case "$previous" in
+            --job) _dubcli_files; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--job --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_farm)
         case "$previous" in
         esac

@@ -149,11 +149,13 @@ complete -c dubcli -n '__fish_seen_subcommand_from shots; and not __fish_seen_su
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and not __fish_seen_subcommand_from show edit import export' -a import -d 'Take the shots from a list, in place of the detected ones.'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and not __fish_seen_subcommand_from show edit import export' -a export -d 'Write the shots as a list for editing programs.'
 complete -c dubcli -n '__fish_seen_subcommand_from shots' -s h -l help -d 'Show this help'
+complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from show' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from show' -l json -d 'One JSON document on stdout'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from show' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from show' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from show' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from show' -F
+complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from edit' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from edit' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from edit' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from edit' -s h -l help -d 'Show this help'
@@ -165,7 +167,9 @@ complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcom
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from import' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from import' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from import' -F
+complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from import' -F
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from export' -s o -l out -r -F -d 'The list to write'
+complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from export' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from export' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from export' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from export' -s h -l help -d 'Show this help'
@@ -174,6 +178,7 @@ complete -c dubcli -n '__fish_seen_subcommand_from layers; and not __fish_seen_s
 complete -c dubcli -n '__fish_seen_subcommand_from layers; and not __fish_seen_subcommand_from export import' -a import -d 'Take a retouched matte or RGBA sequence back for a face.'
 complete -c dubcli -n '__fish_seen_subcommand_from layers' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from layers; and __fish_seen_subcommand_from export' -s o -l out -r -F -d 'The folder to write to'
+complete -c dubcli -n '__fish_seen_subcommand_from layers; and __fish_seen_subcommand_from export' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from layers; and __fish_seen_subcommand_from export' -l shot -r -d 'Only this shot, by its name or first frame'
 complete -c dubcli -n '__fish_seen_subcommand_from layers; and __fish_seen_subcommand_from export' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from layers; and __fish_seen_subcommand_from export' -s v -l verbose -d 'More detail, on stderr'
@@ -185,14 +190,17 @@ complete -c dubcli -n '__fish_seen_subcommand_from layers; and __fish_seen_subco
 complete -c dubcli -n '__fish_seen_subcommand_from layers; and __fish_seen_subcommand_from import' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from layers; and __fish_seen_subcommand_from import' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from layers; and __fish_seen_subcommand_from import' -F
+complete -c dubcli -n '__fish_seen_subcommand_from layers; and __fish_seen_subcommand_from import' -F
 complete -c dubcli -n '__fish_seen_subcommand_from cast; and not __fish_seen_subcommand_from show edit' -a show -d 'Show the people of a film, with a picture sheet of each.'
 complete -c dubcli -n '__fish_seen_subcommand_from cast; and not __fish_seen_subcommand_from show edit' -a edit -d 'Correct the cast: open the job'\''s cast.yaml in an editor.'
 complete -c dubcli -n '__fish_seen_subcommand_from cast' -s h -l help -d 'Show this help'
+complete -c dubcli -n '__fish_seen_subcommand_from cast; and __fish_seen_subcommand_from show' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from cast; and __fish_seen_subcommand_from show' -l json -d 'One JSON document on stdout'
 complete -c dubcli -n '__fish_seen_subcommand_from cast; and __fish_seen_subcommand_from show' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from cast; and __fish_seen_subcommand_from show' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from cast; and __fish_seen_subcommand_from show' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from cast; and __fish_seen_subcommand_from show' -F
+complete -c dubcli -n '__fish_seen_subcommand_from cast; and __fish_seen_subcommand_from edit' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from cast; and __fish_seen_subcommand_from edit' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from cast; and __fish_seen_subcommand_from edit' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from cast; and __fish_seen_subcommand_from edit' -s h -l help -d 'Show this help'
@@ -201,11 +209,13 @@ complete -c dubcli -n '__fish_seen_subcommand_from cue; and not __fish_seen_subc
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and not __fish_seen_subcommand_from show export import' -a export -d 'Write the list of cues, to be edited.'
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and not __fish_seen_subcommand_from show export import' -a import -d 'Read an edited list of cues into the job.'
 complete -c dubcli -n '__fish_seen_subcommand_from cue' -s h -l help -d 'Show this help'
+complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from show' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from show' -l json -d 'One JSON document on stdout'
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from show' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from show' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from show' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from show' -F
+complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from export' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from export' -s o -l out -r -F -d 'Write to this file, .json or .csv'
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from export' -l format -r -a 'json csv' -d 'The format of the list'
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from export' -s q -l quiet -d 'Only warnings and errors'
@@ -217,8 +227,10 @@ complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcomma
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from import' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from import' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from import' -F
+complete -c dubcli -n '__fish_seen_subcommand_from cue; and __fish_seen_subcommand_from import' -F
 complete -c dubcli -n '__fish_seen_subcommand_from speech; and not __fish_seen_subcommand_from export' -a export -d 'Write words and phones with their times, as a TextGrid or as JSON.'
 complete -c dubcli -n '__fish_seen_subcommand_from speech' -s h -l help -d 'Show this help'
+complete -c dubcli -n '__fish_seen_subcommand_from speech; and __fish_seen_subcommand_from export' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from speech; and __fish_seen_subcommand_from export' -l of -r -a 'dub film' -d 'Which sound'
 complete -c dubcli -n '__fish_seen_subcommand_from speech; and __fish_seen_subcommand_from export' -s o -l out -r -F -d 'Write to this file, .TextGrid or .json'
 complete -c dubcli -n '__fish_seen_subcommand_from speech; and __fish_seen_subcommand_from export' -l format -r -a 'textgrid json' -d 'The format'
@@ -235,10 +247,12 @@ complete -c dubcli -n '__fish_seen_subcommand_from motion; and __fish_seen_subco
 complete -c dubcli -n '__fish_seen_subcommand_from motion; and __fish_seen_subcommand_from export' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from motion; and __fish_seen_subcommand_from export' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from motion; and __fish_seen_subcommand_from export' -s h -l help -d 'Show this help'
+complete -c dubcli -n '__fish_seen_subcommand_from motion; and __fish_seen_subcommand_from export' -F
 complete -c dubcli -n '__fish_seen_subcommand_from motion; and __fish_seen_subcommand_from import' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from motion; and __fish_seen_subcommand_from import' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from motion; and __fish_seen_subcommand_from import' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from motion; and __fish_seen_subcommand_from import' -s h -l help -d 'Show this help'
+complete -c dubcli -n '__fish_seen_subcommand_from motion; and __fish_seen_subcommand_from import' -F
 complete -c dubcli -n '__fish_seen_subcommand_from motion; and __fish_seen_subcommand_from import' -F
 complete -c dubcli -n '__fish_seen_subcommand_from style; and not __fish_seen_subcommand_from lend show' -a lend -d 'Measure a style on a clip with its own sound.'
 complete -c dubcli -n '__fish_seen_subcommand_from style; and not __fish_seen_subcommand_from lend show' -a show -d 'List the styles of a job, and how the film'\''s own people speak.'
@@ -250,6 +264,8 @@ complete -c dubcli -n '__fish_seen_subcommand_from style; and __fish_seen_subcom
 complete -c dubcli -n '__fish_seen_subcommand_from style; and __fish_seen_subcommand_from lend' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from style; and __fish_seen_subcommand_from lend' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from style; and __fish_seen_subcommand_from lend' -s h -l help -d 'Show this help'
+complete -c dubcli -n '__fish_seen_subcommand_from style; and __fish_seen_subcommand_from lend' -F
+complete -c dubcli -n '__fish_seen_subcommand_from style; and __fish_seen_subcommand_from show' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from style; and __fish_seen_subcommand_from show' -l json -d 'One JSON document on stdout'
 complete -c dubcli -n '__fish_seen_subcommand_from style; and __fish_seen_subcommand_from show' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from style; and __fish_seen_subcommand_from show' -s v -l verbose -d 'More detail, on stderr'

@@ -58,7 +58,7 @@ class Film(Strict):
 
 
 class Dub(Strict):
-    """The dub: its file name, its length and how much of it is speech, in seconds."""
+    """The dub: its file name, its length and how much of the film it speaks, in seconds."""
 
     name: str
     seconds: float

@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -269,8 +269,15 @@ def _row(item: Outcome) -> tuple[str, str, str | None, str, float | None, str]:
     )  # fmt: skip
 
 
+def _mark(item: Outcome) -> Literal["good", "soft", "bad"]:
+    from dubcli.core.batchqueue import STOPPED
+
+    return "good" if item.is_done else "soft" if item.code is None or item.code in STOPPED else "bad"
+
+
 def _write_page(outcomes: list[Outcome]) -> Path | None:
     """Write the page over all films beside the store; None where that cannot be written."""
+    from dubcli.cli.progress import duration
     from dubcli.core.sources import read_cache_file
     from dubcli.files import write_atomically
     from dubcli.report.batchpage import Line, page
@@ -288,8 +295,8 @@ def _write_page(outcomes: list[Outcome]) -> Path | None:
                 preset=entry.preset or "",
                 out=str(entry.out),
                 result=result(item),
-                good=item.code == 0,
-                seconds=item.seconds,
+                mark=_mark(item),
+                took="" if item.code is None else duration(item.seconds),
                 report=report if report.is_file() else None,
                 content=read_cache_file(root / "report.json"),
             )
@@ -309,7 +316,7 @@ def _finish(outcomes: list[Outcome], why: str, *, json: bool) -> None:
     from dubcli.core.events import Events
     from dubcli.errors import ExitCode, PartialError
 
-    bad = [item for item in outcomes if item.code != ExitCode.OK]
+    bad = [item for item in outcomes if not item.is_done]
     stopped = [item.code for item in bad if item.code in STOPPED and item.code is not None]
     short = "--reserve" in why
     code = stopped[0] if stopped else ExitCode.PARTIAL if bad else ExitCode.OK

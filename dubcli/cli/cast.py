@@ -21,6 +21,7 @@ one person, and cast.yaml in the job directory can merge them, split one, name t
 
 def show(
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -33,7 +34,7 @@ def show(
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
 
-    job = Job.open(find_job(job_dir))
+    job = Job.open(find_job(job_dir, job_named))
     persons = _persons(job)
     if json:
         out.document({"job": str(job.root), "persons": persons})
@@ -55,6 +56,7 @@ def show(
 
 def edit(
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -69,7 +71,7 @@ def edit(
     from dubcli.edits import castfile, stylefile
     from dubcli.files import write_atomically
 
-    job = Job.open(find_job(job_dir))
+    job = Job.open(find_job(job_dir, job_named))
     path = job.root / "cast.yaml"
     if not path.exists():
         write_atomically(path, castfile.template(_persons(job)).encode())

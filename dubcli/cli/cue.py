@@ -36,17 +36,11 @@ Format = Annotated[
     ),
 ]  # fmt: skip
 From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited list: .csv, or JSON.")]
-ImportJob = Annotated[
-    Path | None,
-    typer.Option(
-        "--job", metavar="DIR", rich_help_panel=options.FILES,
-        help="The job directory. Without it: this folder, or the one job in it.",
-    ),
-]  # fmt: skip
 
 
 def show(
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -59,7 +53,7 @@ def show(
     """
     from dubcli.edits.cuefile import clock
 
-    cued = _CuedJob(job_dir)
+    cued = _CuedJob(job_dir, job_named)
     rows = cued.rows()
     if json:
         rest = cued.found.model_dump(include={"offscreen", "skipped"})
@@ -93,6 +87,7 @@ def show(
 
 def export(
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     out_file: To = None,
     form: Format = None,
     quiet: options.Quiet = False,
@@ -109,14 +104,15 @@ def export(
     from dubcli.edits import cuefile
 
     written = options.form_of(out_file, form, {".json": "json", ".csv": "csv"})
-    rows = _CuedJob(job_dir).rows()
+    rows = _CuedJob(job_dir, job_named).rows()
     text = cuefile.to_csv(rows) if written == "csv" else cuefile.to_json(rows)
     out.export(text, out_file)
 
 
 def import_(
     file: From,
-    job_dir: ImportJob = None,
+    job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -129,7 +125,7 @@ def import_(
     from dubcli.edits import cuefile, stylefile
     from dubcli.files import write_atomically
 
-    cued = _CuedJob(job_dir)
+    cued = _CuedJob(job_dir, job_named)
     document, list_ = cuefile.load(file)
     stylefile.check(document, list_.styles(), stylefile.files(cued.job.root))
     wanted = cuefile.resolve(document, list_, cued.film)
@@ -149,14 +145,14 @@ def import_(
 class _CuedJob:
     """A job with cues, and the film they belong to."""
 
-    def __init__(self, job_dir: Path | None) -> None:
+    def __init__(self, job_dir: Path | None, job_named: Path | None) -> None:
         from dubcli.artifacts.cues import Cues
         from dubcli.artifacts.shots import Shots
         from dubcli.cli.jobs import find_job
         from dubcli.core.job import Job
         from dubcli.edits import cuefile
 
-        self.job = Job.open(find_job(job_dir))
+        self.job = Job.open(find_job(job_dir, job_named))
         split, cast, cue = (self._artifact(f"{name}/film") for name in ("split", "cast", "cue"))
         shots = Shots.load(split).named()
         tracks = {shot: self._artifact(f"track/{shot}") for shot in shots if self.job.ref(f"track/{shot}")}

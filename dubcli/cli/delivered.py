@@ -73,8 +73,10 @@ class Delivered:
         return before, after
 
 
-def finished(job: Job) -> dict[str, dict[str, Row]]:
-    """Stage → unit → its row of the plan, up to the measures of all faces.
+def finished(job: Job, until: str = "measure") -> dict[str, dict[str, Row]]:
+    """Stage → unit → its row of the plan, up to a stage: by default the measures of all faces.
+
+    All but that stage are done; of that one, rows may have no artifact.
 
     Raises:
         UsageError: not all of them are done.
@@ -84,12 +86,16 @@ def finished(job: Job) -> dict[str, dict[str, Row]]:
     if not job.sources:
         job.read_sources()
     found: dict[str, dict[str, Row]] = {}
-    for row in plan.plan(job, plan.Selection(until="measure")):
+    for row in plan.plan(job, plan.Selection(until=until)):
         if row.unit is None:
-            raise UsageError(f"{job.root} is not finished; type: dubcli run {typed(job.root)}")
-        if row.artifact is not None:
-            found.setdefault(row.stage, {})[row.unit.name] = row
+            raise unfinished(job)
+        found.setdefault(row.stage, {})[row.unit.name] = row
     return found
+
+
+def unfinished(job: Job) -> UsageError:
+    """The error where a job has not done yet what is wanted of it."""
+    return UsageError(f"{job.root} is not finished; type: dubcli run {typed(job.root)}")
 
 
 def film(job: Job, done: dict[str, dict[str, Row]]) -> Film:

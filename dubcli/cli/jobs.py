@@ -154,12 +154,19 @@ def preview_job(request: Request, running: Running | None = None) -> Iterator[tu
         yield job, resolved
 
 
-def find_job(place: Path | None) -> Path:
+def find_job(place: Path | None, named: Path | None = None) -> Path:
     """The job directory that was named, or else this folder, or else the only job in it.
+
+    Args:
+        place: as JOB.
+        named: with --job.
 
     Raises:
         UsageError: none or several could be meant.
     """
+    if place is not None and named is not None:
+        raise UsageError(f"{place} and --job {named}: name the job once")
+    place = place or named
     if place is not None:
         return place
     here = Path()

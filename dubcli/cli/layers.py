@@ -42,18 +42,12 @@ Face = Annotated[
         help="The face. Without it: by the name of the folder, as it was exported.",
     ),
 ]  # fmt: skip
-Job_ = Annotated[
-    Path | None,
-    typer.Option(
-        "--job", metavar="DIR", rich_help_panel=options.FILES,
-        help="The job directory. Without it: this folder, or the one job in it.",
-    ),
-]  # fmt: skip
 
 
 def export(
     out_folder: To,
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     shots: Shots = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -66,10 +60,10 @@ def export(
     from dubcli.delivery import exr, layers
 
     exr.library()
-    work = _Work(job_dir)
+    work = _Work(job_dir, job_named)
     wanted = {f"{int(name):08d}" for name in shots or () if name.isdecimal()}
     unknown = [name for name in shots or () if not name.isdecimal()]
-    changed = [face for face in work.faces.values() if face.is_changed]
+    changed = [face for face in work.faces if face.is_changed]
     unknown += sorted(wanted - {face.name.split(".")[0] for face in changed})
     if unknown:
         raise UsageError(
@@ -86,7 +80,8 @@ def export(
 def import_(
     folder: From,
     face: Face = None,
-    job_dir: Job_ = None,
+    job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -95,35 +90,56 @@ def import_(
       dubcli layers import fix/00000104.0/rgba --job film.fr.dub
 
     Frames without a file stay as they are. The layers are kept in the job's folder layers and the next run
-    uses them, as long as the footage and the mouths of the face stay the same. Delete layers/SHOT.TRACK
-    there to go back to what was generated.
+    uses them, as long as the footage and the mouths of the face stay the same. Any number of faces, and
+    corrections of what was taken before, may wait for it. Delete layers/SHOT.TRACK there to go back to what
+    was generated.
     """
     import shutil
     import tempfile
 
+    from dubcli.cli import delivered
+    from dubcli.cli.jobs import find_job
+    from dubcli.core import plan
+    from dubcli.core.job import Job
     from dubcli.delivery import retouch
     from dubcli.edits import layerfile
 
-    work = _Work(job_dir)
+    job = Job.open(find_job(job_dir, job_named))
+    job.read_sources()
+    # Layers go over what was generated, so that others, and earlier ones, may wait for the next run.
+    retouched = f"{layerfile.ROLE}:"
+    job.sources = {role: file for role, file in job.sources.items() if not role.startswith(retouched)}
+    done = delivered.finished(job, until="lips")
+    film, faces = delivered.film(job, done), done.get("lips", {})
     parts = folder.name, folder.resolve().parent.name
-    name = face or next((part for part in parts if part in work.faces), "")
-    if name not in work.faces:
-        known = ", ".join(sorted(work.faces)[:5]) or "there is none"
+    name = face or next((part for part in parts if part in faces), "")
+    if name not in faces:
+        known = ", ".join(sorted(faces)[:5]) or "there is none"
         raise UsageError(f"which face is {folder}? add --face SHOT.TRACK, one of: {known}")
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; name that of an EXR sequence")
-    shot = work.film.shots.named()[name.split(".")[0]]
-    target = work.job.root / layerfile.FOLDER / name
+    row, target, shot = faces[name], job.root / layerfile.FOLDER / name, name.split(".")[0]
+    assert row.unit is not None
+    if shot in plan.view(job).pins:
+        raise UsageError(
+            f"shot {shot} is approved and keeps what it shows; "
+            f"type: dubcli review {typed(job.root)} reopen {shot}"
+        )
+    before = [row.artifact.path] if row.artifact else []
+    if target.is_dir() and not layerfile.differences(target, row.unit.inputs):
+        before.append(target)
+    if not before:
+        raise delivered.unfinished(job)
     target.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=work.job.root, prefix=".layers-") as scratch:
-        made = Path(scratch) / name
-        made.mkdir()
-        lips, video = work.faces[name].lips.path, work.film.info.film
-        count = retouch.take(folder, lips, shot, video, work.inputs(name), made, work.film.first)
+    with tempfile.TemporaryDirectory(dir=job.root, prefix=".layers-") as scratch:
+        taken = Path(scratch) / name
+        taken.mkdir()
+        own, inputs = film.shots.named()[shot], row.unit.inputs
+        count = retouch.take(folder, before, own, film.info.film, inputs, taken, film.first)
         shutil.rmtree(target, ignore_errors=True)
-        made.rename(target)
+        taken.rename(target)
     out.path(target)
-    out.note(f"{count} frames of {name}; to apply them, type: dubcli run {typed(work.job.root)}")
+    out.note(f"{count} frames of {name}; to apply them, type: dubcli run {typed(job.root)}")
 
 
 class _Work:
@@ -132,17 +148,17 @@ class _Work:
     Attributes:
         job: the job.
         film: its film before it was encoded.
-        faces: all faces for which lips were made, by name.
+        faces: all faces for which lips were made.
     """
 
-    def __init__(self, job_dir: Path | None) -> None:
+    def __init__(self, job_dir: Path | None, job_named: Path | None) -> None:
         from dubcli.artifacts.cast import Cast
         from dubcli.cli import delivered
         from dubcli.cli.jobs import find_job
         from dubcli.core.job import Job
         from dubcli.delivery.layers import Face
 
-        self.job = Job.open(find_job(job_dir))
+        self.job = Job.open(find_job(job_dir, job_named))
         done = delivered.finished(self.job)
         self.film = delivered.film(self.job, done)
 
@@ -152,22 +168,13 @@ class _Work:
             return found
 
         owners = Cast.load(artifact("cast", "film").path).owners
-        self._rows = done.get("lips", {})
-        self.faces: dict[str, Face] = {}
-        for name in self._rows:
+        self.faces: list[Face] = []
+        for name in done.get("lips", {}):
             shot, _, number = name.partition(".")
             gallery = artifact("gallery", owners[shot, int(number)].id)
-            self.faces[name] = Face(
-                name, artifact("lips", name), artifact("motion", name), artifact("track", shot), gallery
+            self.faces.append(
+                Face(name, artifact("lips", name), artifact("motion", name), artifact("track", shot), gallery)
             )
-
-    def inputs(self, name: str) -> dict[str, str]:
-        """Digests of what a face's lips were made over."""
-        from dubcli.edits import layerfile
-
-        unit = self._rows[name].unit
-        assert unit is not None
-        return {role: digest for role, digest in unit.inputs.items() if role != layerfile.ROLE}
 
 
 COMMANDS = {"export": export, "import": import_}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dubcli.cli import options
-from dubcli.cli.cue import Format, ImportJob, To
+from dubcli.cli.cue import Format, To
 from dubcli.cli.output import out
 from dubcli.errors import UsageError, typed
 
@@ -28,7 +28,8 @@ From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited curves: .
 
 def export(
     face: Face,
-    job_dir: ImportJob = None,
+    job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     out_file: To = None,
     form: Format = None,
     quiet: options.Quiet = False,
@@ -41,7 +42,7 @@ def export(
     from dubcli.edits import curvefile
 
     written = options.form_of(out_file, form, {".csv": "csv", ".json": "json"})
-    job = _job(job_dir)
+    job = _job(job_dir, job_named)
     _, file = curvefile.load(_curves(job, face))
     rows = [row.model_dump() for row in file.curves]
     text = curvefile.to_json(rows) if written == "json" else curvefile.to_csv(rows)
@@ -51,7 +52,8 @@ def export(
 def import_(
     face: Face,
     file: From,
-    job_dir: ImportJob = None,
+    job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -64,7 +66,7 @@ def import_(
     from dubcli.edits import curvefile
     from dubcli.files import write_atomically
 
-    job = _job(job_dir)
+    job = _job(job_dir, job_named)
     _, known = curvefile.load(_curves(job, face))
     document, edits = curvefile.load(file)
     curvefile.check(document, edits, [row.frame for row in known.curves])
@@ -80,11 +82,11 @@ def import_(
     out.note(f"to apply it, type: dubcli run {typed(job.root)}")
 
 
-def _job(place: Path | None) -> Job:
+def _job(place: Path | None, named: Path | None) -> Job:
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
 
-    return Job.open(find_job(place))
+    return Job.open(find_job(place, named))
 
 
 def _unit(face: str) -> str:

@@ -50,6 +50,10 @@ JobDir = Annotated[
         help="The job directory of an earlier run. Without it: this folder, or the one job in it.",
     ),
 ]
+JobNamed = Annotated[
+    Path | None,
+    typer.Option("--job", metavar="DIR", rich_help_panel=FILES, help="The job directory; the same as JOB."),
+]
 Audio = Annotated[
     Path | None,
     typer.Option("--audio", "-a", metavar="FILE", help="The dubbed track.", rich_help_panel=FILES),

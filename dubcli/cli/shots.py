@@ -31,13 +31,6 @@ From = Annotated[
         "PySceneDetect.",
     ),
 ]
-Job_ = Annotated[
-    Path | None,
-    typer.Option(
-        "--job", metavar="DIR", rich_help_panel=options.FILES,
-        help="The job directory. Without it: this folder, or the one job in it.",
-    ),
-]  # fmt: skip
 Side = Annotated[
     Literal["auto", "record", "source"],
     typer.Option(
@@ -66,6 +59,7 @@ To = Annotated[
 
 def show(
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -78,7 +72,7 @@ def show(
     from dubcli.core.job import Job
     from dubcli.edits import shotfile
 
-    job = Job.open(find_job(job_dir))
+    job = Job.open(find_job(job_dir, job_named))
     found, clock = _shots(job), shotfile.clock(job.root, _media(job))
     skipped, rate = set(found.skipped or ()), float(clock.rate)
     rows = [
@@ -108,6 +102,7 @@ def show(
 
 def edit(
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -124,7 +119,7 @@ def edit(
     from dubcli.edits import shotfile
     from dubcli.files import write_atomically
 
-    job = Job.open(find_job(job_dir))
+    job = Job.open(find_job(job_dir, job_named))
     path = job.root / shotfile.NAME
     if not path.exists():
         starts = [shot.start for shot in _shots(job).shots]
@@ -137,7 +132,8 @@ def edit(
 
 def import_(
     file: From,
-    job_dir: Job_ = None,
+    job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     side: Side = "auto",
     start: Start = "",
     quiet: options.Quiet = False,
@@ -160,7 +156,7 @@ def import_(
     from dubcli.edits.timecode import Clock, tag
     from dubcli.files import write_atomically
 
-    job = Job.open(find_job(job_dir))
+    job = Job.open(find_job(job_dir, job_named))
     path, info = job.root / shotfile.NAME, _media(job)
     before = shotfile.load(path)[1] if path.is_file() else shotfile.ShotFile()
     clock = Clock.of(info, start or before.start)
@@ -186,6 +182,7 @@ def import_(
 def export(
     out_file: To,
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -202,7 +199,7 @@ def export(
     suffix, known = out_file.suffix.lower(), (*timeline.SUFFIXES, ".csv")
     if suffix not in known:
         raise UsageError(f"{out_file.name} is no list that can be written; use one of {', '.join(known)}")
-    job = Job.open(find_job(job_dir))
+    job = Job.open(find_job(job_dir, job_named))
     found, info = _shots(job), _media(job)
     clock = shotfile.clock(job.root, info)
     if suffix == ".csv":

@@ -40,6 +40,7 @@ Format = Annotated[
 
 def export(
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     of: Of = "dub",
     out_file: To = None,
     form: Format = None,
@@ -56,7 +57,7 @@ def export(
     from dubcli.speech import textgrid
 
     written = options.form_of(out_file, form, {".TextGrid": "textgrid", ".json": "json"})
-    job = Job.open(find_job(job_dir))
+    job = Job.open(find_job(job_dir, job_named))
     key = job.ref(f"align/{of}")
     artifact = job.store.get(key) if key else None
     if artifact is None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dubcli.cli import options
-from dubcli.cli.cue import ImportJob
 from dubcli.cli.output import out
 from dubcli.errors import MediaError, UsageError
 
@@ -42,7 +41,8 @@ Person = Annotated[
 
 def lend(
     clip: Clip,
-    job_dir: ImportJob = None,
+    job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     name: Name = None,
     person: Person = None,
     progress: options.Progress = "auto",
@@ -59,7 +59,7 @@ def lend(
     from dubcli.edits import stylefile
     from dubcli.files import write_atomically
 
-    job = Job.open(find_job(job_dir))
+    job = Job.open(find_job(job_dir, job_named))
     name = clip.stem if name is None else name
     if not name or name == stylefile.OWN or not re.fullmatch(stylefile.NAME, name):
         raise UsageError(f"no style can be called {name!r}; give another --name, of letters and digits")
@@ -91,6 +91,7 @@ def lend(
 
 def show(
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -104,7 +105,7 @@ def show(
     from dubcli.core.job import Job
     from dubcli.edits import stylefile
 
-    job = Job.open(find_job(job_dir))
+    job = Job.open(find_job(job_dir, job_named))
     styles = {name: stylefile.load(path).model_dump() for name, path in stylefile.files(job.root).items()}
     own = {one: facts["style"] for one, facts in _people(job).items()}
     if json:

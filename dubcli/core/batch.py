@@ -102,12 +102,25 @@ class Entry:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an entry ended; `code` None means that it was not begun."""
+    """How an entry ended.
+
+    Attributes:
+        code: None where the batch did not come to it.
+        text: what was wrong; of one that the batch did not come to, how it stands.
+        seconds: what it took this time.
+        earlier: whether its film was finished by an earlier batch, and this one did not come to it.
+    """
 
     entry: Entry
     code: ExitCode | None
     text: str
     seconds: float
+    earlier: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its film is there."""
+        return self.code == ExitCode.OK or self.earlier
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -300,5 +313,5 @@ def _check(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> No
         stems=entry.stems,
         save=False,
     )
-    if job.stands_in_the_way() and not overwrite:
-        raise UsageError(f"{entry.out} exists and is not this job's; add --force, or give another out")
+    if not overwrite and (obstacle := job.obstacle()):
+        raise UsageError(f"{obstacle}; add --force to replace it, or give another out")

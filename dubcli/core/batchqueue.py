@@ -117,7 +117,7 @@ class Queue:
                     yield from self._look(one)
                 time.sleep(WAIT_SECONDS)
         for entry, _ in self.waiting:
-            yield Outcome(entry, None, "not begun", 0.0)
+            yield _unreached(entry, self.policy.command)
 
     def _begin(self) -> Iterator[Outcome]:
         while not self.why and len(self.running) < self.policy.jobs:
@@ -275,6 +275,18 @@ def _meaning(one: _Running, code: int) -> tuple[ExitCode, str]:
         return ExitCode(code), one.text
     except ValueError:
         return ExitCode.BUG, one.text or f"its process ended with {code}"
+
+
+def _unreached(entry: Entry, command: Sequence[str]) -> Outcome:
+    """How an entry stands that the batch did not come to: an earlier one may have finished it."""
+    root = entry.out.with_suffix(".dub")
+    if not root.is_dir():
+        return Outcome(entry, None, "not begun", 0.0)
+    with contextlib.suppress(DubError):
+        job = Job.open(root)
+        if job.published() and (not command or _is_executed(job, command)):
+            return Outcome(entry, None, "done earlier", 0.0, earlier=True)
+    return Outcome(entry, None, "not finished", 0.0)
 
 
 def _film(job: Job) -> str:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -296,16 +296,23 @@ class Job:
         """Whether the output is at its path as this job wrote it: the same file, or a copy of it."""
         return published.find_note(self.root, self.out) is not None
 
-    def stands_in_the_way(self) -> bool:
-        """Whether something that this job has not written stands at the output's path."""
-        return self.out.exists() and not self.published()
+    def obstacle(self) -> str:
+        """What stands at the output's path that this job has not written so, in words; "" for nothing."""
+        return published.obstacle(self.root, self.out)
 
-    def publish(self, film: Artifact, report: Artifact | None, signature: Signature | None = None) -> bool:
+    def publish(
+        self,
+        film: Artifact,
+        report: Artifact | None,
+        signature: Signature | None = None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> bool:
         """Move the finished film to its path in one step, and the report into the job directory.
 
         Args:
             film, report: the artifacts.
             signature: how the film is signed; None for not at all.
+            warn: called with one line where a signature was there and there is no certificate for one now.
 
         Returns:
             Whether anything was written.
@@ -317,7 +324,7 @@ class Job:
         """
         with lock.publishing(self.root):
             try:
-                return published.put(self.store, film, self.root, self.out, signature)
+                return published.put(self.store, film, self.root, self.out, signature, warn)
             finally:  # afterwards, since the report says when the film was published
                 if report:
                     self._copy_report(report)

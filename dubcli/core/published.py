@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from dubcli.files import write_atomically
 from dubcli.provenance.signing import Signature, sidecar
 
 NOTE = "published.json"
+_NO_CERTIFICATE = "provenance.certificate and provenance.key are not set now"
 
 
 class Note(BaseModel):
@@ -40,6 +41,7 @@ class Note(BaseModel):
         sha256: its file's digest.
         signature: what was signed and by whom (`provenance.signing.Signature.digest`), "" for nothing.
         sidecar: digest of the manifest beside it, "" for none.
+        name: its file's name.
     """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True)
@@ -49,6 +51,12 @@ class Note(BaseModel):
     sha256: str
     signature: str = ""
     sidecar: str = ""
+    name: str = ""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether somebody signed it with a certificate, and not a key that dubcli made for it alone."""
+        return bool(self.signature.rpartition("/")[2])
 
 
 def find_note(root: Path, out: Path) -> Note | None:
@@ -72,14 +80,34 @@ def find_note(root: Path, out: Path) -> Note | None:
     return None
 
 
-def put(store: Store, film: Artifact, root: Path, out: Path, signature: Signature | None = None) -> bool:
+def obstacle(root: Path, out: Path) -> str:
+    """What stands at the job's output path that the job has not written so, in words; "" for nothing."""
+    if not out.exists() or find_note(root, out):
+        return ""
+    if any(note.name == out.name for note in _notes(root)):
+        return f"{out} was changed, or replaced, since this job wrote it"
+    return f"{out} exists and is not this job's"
+
+
+def put(
+    store: Store,
+    film: Artifact,
+    root: Path,
+    out: Path,
+    signature: Signature | None = None,
+    warn: Callable[[str], None] = lambda text: None,
+) -> bool:
     """Publish a film; returns whether anything was written.
+
+    A film that was signed with a certificate stays where it would only lose that: who runs a job again may
+    be another person, or a shell without the certificate.
 
     Args:
         store, film: where it is.
         root: the job directory.
         out: where it goes.
         signature: how it is signed; None for not at all.
+        warn: called with one line where a signature was there and there is no certificate for one now.
 
     Raises:
         StoreError: the film is not as it was committed, or not there.
@@ -90,11 +118,18 @@ def put(store: Store, film: Artifact, root: Path, out: Path, signature: Signatur
     before = find_note(root, out)
     beside = sidecar(out)
     signed = signature.digest if signature else ""
+    unsigns = before is not None and before.is_signed and not (signature and signature.is_somebodys)
     if before and before.content == film.content:
         if signature and signature.problem:
             raise signature.problem  # what is there stays as it is
         there = not before.sidecar or (beside.is_file() and sha256(beside) == before.sidecar)
         if before.signature == signed and there:
+            return False
+        if unsigns and there:
+            warn(
+                f"{out.name} stays as it was signed, since {_NO_CERTIFICATE}; set them to sign it anew, or "
+                "delete it and run again to have it without that signature"
+            )
             return False
     files = _files(store, film)
     path = remux.found(film.path)
@@ -131,6 +166,7 @@ def put(store: Store, film: Artifact, root: Path, out: Path, signature: Signatur
             sha256=digest,
             signature=signed,
             sidecar=hashlib.sha256(manifest).hexdigest() if manifest else "",
+            name=out.name,
         )
         _write(root, [new, *([before] if before else [])])
         os.replace(name, out)
@@ -139,6 +175,11 @@ def put(store: Store, film: Artifact, root: Path, out: Path, signature: Signatur
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
+    if unsigns and not problem:
+        warn(
+            f"{out.name} was signed, and is another film now that is not, since {_NO_CERTIFICATE}; set them "
+            "and run again to sign it"
+        )
     if problem:
         raise type(problem)(f"{out} is written, but not signed: {problem}")
     return True

@@ -40,10 +40,8 @@ def run(
     """
     selection = selection or Selection()
     with job.lock(shared=selection.shared), _translate_errors(job):
-        if job.stands_in_the_way() and not overwrite:
-            raise UsageError(
-                f"{job.out} exists and is not this job's; add --force, or choose another with -o FILE"
-            )
+        if not overwrite and (obstacle := job.obstacle()):
+            raise UsageError(f"{obstacle}; add --force to replace it, or choose another with -o FILE")
         job.store.sweep(private=job.store.root.parent == job.root and not selection.shared)
         scratch.sweep(job.root, lambda key: job.store.path(key).is_dir())
         job.read_sources()
@@ -67,7 +65,12 @@ def run(
                 report = scheduler.view.artifacts.get("report", {}).get("film")
                 # First: a film that cannot be signed is published all the same, and the report names takes.
                 takes.record(job, scheduler.view)
-                moved = job.publish(film, report, claim.signature(job, scheduler.view))
+                moved = job.publish(
+                    film,
+                    report,
+                    claim.signature(job, scheduler.view),
+                    lambda text: events("warning", stage="remux", unit="film", text=text),
+                )
                 events("published", path=str(job.out), new=moved)
             events("run.stop", units=scheduler.ran, seconds=round(time.monotonic() - began, 3))
         made = scheduler.view.artifacts.get("report", {}).get("film")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ _Layer = tuple[NDArray[np.float32], NDArray[np.float32], int, int]
 
 def take(
     sequence: Path,
-    lips: Path,
+    before: Sequence[Path],
     shot: Shot,
     video: VideoStream,
     over: Mapping[str, str],
@@ -40,7 +40,8 @@ def take(
 
     Args:
         sequence: folder of EXR files: RGBA multiplied by alpha, or a matte alone (`A` or `Y`).
-        lips: the face's present patches; frames without a file keep theirs.
+        before: the face's patches: as generated, and as retouched earlier. Frames without a file keep the
+            last ones, and a matte may show again what an earlier one has hidden.
         shot: the shot of the face.
         video: the film's picture.
         over: digests of the face's unit of `lips`, kept to tell whether the layers still fit.
@@ -65,10 +66,11 @@ def take(
             f"{first + shot.start} to {first + shot.stop - 1}"
         )
     full = 65535 if video.bit_depth > 8 else 255
-    now = _present(lips)
-    layers = dict(now)
+    known = [_present(lips) for lips in before]
+    layers = dict(known[-1])
     for frame, path in files.items():
-        layers[frame] = _quantised(_layer(path, now.get(frame), (video.width, video.height), full), full)
+        own = [there[frame] for there in known if frame in there]
+        layers[frame] = _quantised(_layer(path, own, (video.width, video.height), full), full)
     boxes = {frame: _box(layer) for frame, layer in layers.items()}
     width = max((x2 - x1 for x1, _, x2, _ in boxes.values()), default=2)
     height = max((y2 - y1 for _, y1, _, y2 in boxes.values()), default=2)
@@ -77,9 +79,8 @@ def take(
     asked = np.arange(shot.start, shot.stop, dtype=np.int32)
     placed, given_back = patches.write(artifact.pictures(folder), made, asked, video)
     placed.save(folder)
-    before = artifact.PatchFacts.load(lips)
     artifact.PatchFacts(
-        engine=before.engine,
+        engine=artifact.PatchFacts.load(before[-1]).engine,
         frames=len(layers),
         changed=len(placed.frames),
         spans=tuple(spans.runs(placed.frames.tolist())),
@@ -102,7 +103,10 @@ def _present(lips: Path) -> dict[int, tuple[NDArray[Any], NDArray[Any], int, int
 
 
 def _layer(
-    path: Path, before: tuple[NDArray[Any], NDArray[Any], int, int] | None, size: tuple[int, int], full: int
+    path: Path,
+    before: Sequence[tuple[NDArray[Any], NDArray[Any], int, int]],
+    size: tuple[int, int],
+    full: int,
 ) -> _Layer:
     """RGB (h, w, 3) not multiplied by alpha, alpha (h, w), and the position of a file's picture.
 
@@ -128,11 +132,11 @@ def _layer(
         return np.clip(colour / safe, 0, 1), alpha, window.x, window.y
     colour = np.zeros((*alpha.shape, 3), np.float32)
     known = np.zeros(alpha.shape, bool)
-    if before is not None:
-        rgb, mask, x, y = before
+    for rgb, mask, x, y in before:
         target, source = _overlap(alpha.shape, (window.x, window.y), mask.shape, (x, y))
-        colour[target] = rgb[source].astype(np.float32) / np.float32(full)
-        known[target] = mask[source] > 0
+        there = mask[source] > 0
+        colour[target][there] = rgb[source][there].astype(np.float32) / np.float32(full)
+        known[target] |= there
     beyond = int(((alpha >= 0.5 / full) & ~known).sum())
     if beyond:
         raise ConfigError(

@@ -187,13 +187,15 @@ def check_shots(document: Document, decisions: Decisions, shots: Mapping[str, Sh
     for name, decision in decisions.shots.items():
         if name not in shots:
             raise ConfigError(
-                f"{document.at(('shots', name))}: there is no shot {name}{nearest(name, shots)}"
+                f"{document.at(('shots', name))}: there is no shot {name}{nearest(name, shots)}; "
+                "take the entry out, or correct it"
             )
         if decision.stop not in (None, shots[name].stop):
+            # No take of it can be approved before a film shows it so.
             raise ConfigError(
                 f"{document.at(('shots', name))}: shot {name} was approved when it ended before frame "
-                f"{decision.stop}, and now ends before {shots[name].stop}; look at it again, and type: "
-                f"dubcli review {typed(Path(document.name).parent)} approve {name}, or reopen {name}"
+                f"{decision.stop}, and now ends before {shots[name].stop}: it is another shot; type: "
+                f"dubcli review {typed(Path(document.name).parent)} reopen {name}"
             )
 
 

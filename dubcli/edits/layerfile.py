@@ -55,6 +55,20 @@ def load(folder: Path) -> Retouch:
         ) from None
 
 
+def differences(folder: Path, inputs: Mapping[str, str]) -> list[str]:
+    """Roles of what retouched layers were made over that are others now.
+
+    Args:
+        folder: the layers.
+        inputs: role → digest of what the face's unit of `lips` takes now.
+
+    Raises:
+        ConfigError: the layers are not whole.
+    """
+    over = load(folder).over
+    return sorted(role for role in over if over[role] != inputs.get(role))
+
+
 def check(name: str, folder: Path, inputs: Mapping[str, str]) -> None:
     """Check that retouched layers are still those of a face.
 
@@ -66,10 +80,8 @@ def check(name: str, folder: Path, inputs: Mapping[str, str]) -> None:
     Raises:
         ConfigError: they were made over something else.
     """
-    over = load(folder).over
-    changed = sorted(role for role in over if over[role] != inputs.get(role))
-    if changed:
+    if changed := differences(folder, inputs):
         raise ConfigError(
             f"{folder}: the retouched layers of {name} were made over another {', '.join(changed)}; "
-            "export its layers again, or delete the folder"
+            "delete the folder, run, and export its layers again"
         )

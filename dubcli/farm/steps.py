@@ -48,10 +48,11 @@ def steps(job: Job, shards: int, workers: int) -> Iterator[Step]:
     Raises:
         DubError: a source, an engine or the store is not as it must be.
     """
-    known: dict[str, list[Unit]] = {}
+    # Of a stage that is planned and has no units, as where nobody speaks, the plan has no row.
+    known: dict[str, list[Unit]] = {name: [] for name in stages.ORDER}
     rows = list(plan.plan(job))
     for row in rows:
-        known.setdefault(row.stage, []).extend([row.unit] if row.unit else [])
+        known[row.stage] += [row.unit] if row.unit else []
     view = plan.view(job)
     probed = [row for row in rows if row.stage == "probe"]
     view.artifacts["probe"] = {row.unit.name: row.artifact for row in probed if row.unit and row.artifact}

@@ -77,9 +77,14 @@ class Signature:
         """What tells one signature from another: what the claim is gathered from, and who signs."""
         return f"{self.basis}/{self.credentials.fingerprint if self.credentials else ''}"
 
+    @property
+    def is_somebodys(self) -> bool:
+        """Whether it is with a user's certificate, and not a key made for this film alone."""
+        return self.credentials is not None
+
     def embeds(self, film: Path) -> bool:
         """Whether the manifest goes into the film: where the container can hold it, and somebody signs."""
-        return self.credentials is not None and film.suffix.lower() in TYPES
+        return self.is_somebodys and film.suffix.lower() in TYPES
 
     def sign(self, film: Path, target: Path, title: str) -> bytes | None:
         """Write a film with its manifest.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import jinja2
@@ -19,7 +19,8 @@ class Line:
 
     Attributes:
         result: how it ended, in words.
-        good: whether it is done.
+        mark: how that is shown; "good" is one that is done, "bad" one that failed.
+        took: how long this run worked on it, in words; "" where it did not come to it.
         report: its `report.html`, None where there is none.
         content: its `report.json`; empty where there is none.
     """
@@ -29,8 +30,8 @@ class Line:
     preset: str
     out: str
     result: str
-    good: bool
-    seconds: float
+    mark: Literal["good", "soft", "bad"]
+    took: str
     report: Path | None
     content: Mapping[str, Any]
 
@@ -63,5 +64,5 @@ def page(title: str, lines: Sequence[Line], folder: Path) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     text = resources.files(__package__).joinpath("batch.html").read_text("utf-8")
-    done = sum(line.good for line in lines)
+    done = sum(line.mark == "good" for line in lines)
     return environment.from_string(text).render(title=title, lines=lines, done=done, link=link)

@@ -172,12 +172,17 @@ class Work:
         sizes = np.diff([*self.keys, len(self.pts)])
         return float((sizes.astype(np.float64) ** 2).sum() / (2 * len(self.pts)))
 
+    @cached_property
+    def length(self) -> float:
+        """Seconds of the film's picture."""
+        return round(float(self.seconds[-1] + 1 / self.media.film.rate), 3)
+
     def film(self) -> Film:
         """Facts about the film."""
         video = self.media.film
         return Film(
             name=FILM,
-            seconds=round(float(self.seconds[-1] + 1 / video.rate), 3),
+            seconds=self.length,
             frames=len(self.pts),
             rate=video.average_rate,
             width=video.width,
@@ -190,18 +195,24 @@ class Work:
 
     def dub(self) -> Dub:
         """Facts about the dub."""
-        heard = sound.Record.load(self.inputs["speech/dub"])
-        spoken = sum(region.end - region.start for region in heard.regions)
-        return Dub(name=DUB, seconds=heard.seconds, speech_seconds=round(spoken, 2))
+        spoken = sum(span.stop - span.start for span in self.speech())
+        seconds = sound.Record.load(self.inputs["speech/dub"]).seconds
+        return Dub(name=DUB, seconds=seconds, speech_seconds=round(spoken, 2))
 
     def speech(self) -> tuple[Span, ...]:
-        """Spans of the dub's speech."""
+        """Spans of the dub's speech within the film."""
         heard = sound.Record.load(self.inputs["speech/dub"])
-        return tuple(Span(start=region.start, stop=region.end) for region in heard.regions)
+        return tuple(self._within((region.start, region.end) for region in heard.regions))
 
     def offscreen(self) -> tuple[Span, ...]:
-        """Spans of the dub's speech by nobody visible."""
-        return tuple(Span(start=row.start, stop=row.end) for row in self.cues.offscreen)
+        """Spans of the dub's speech by nobody visible, within the film."""
+        return tuple(self._within((row.start, row.end) for row in self.cues.offscreen))
+
+    def _within(self, spoken: Iterable[tuple[float, float]]) -> Iterator[Span]:
+        """What of spans lies within the film: a dub may be longer, and what it says after it nobody hears."""
+        for start, stop in spoken:
+            if start < self.length:
+                yield Span(start=start, stop=min(self.length, stop))
 
     def engines(self) -> tuple[Engine, ...]:
         """The engines that were used: those of the settings, and what else drew a face of some shot."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.cli.batch import How, result
+from dubcli.cli.batch import How, _write_page, result
 from dubcli.core.batch import Entry, Outcome, entries, globbed, listed
 from dubcli.errors import ConfigError, ExitCode, UsageError
 from tests.cli.conftest import Dubcli
@@ -188,3 +188,27 @@ def test_a_job_that_was_stopped_has_not_failed(media: Path) -> None:
     }  # fmt: skip
     for code, words in ends.items():
         assert result(Outcome(entry, code, "not begun", 0.0)) == words
+
+
+def test_the_page_after_a_stop_counts_what_is_done_and_shows_verdicts_and_times(media: Path) -> None:
+    (entry,) = listed_entries("one.mp4\tone_fr.wav", media)
+    root = entry.out.with_suffix(".dub")
+    root.mkdir()
+    totals = {"redo": 3, "look": 12, "good": 85, "shots": 120, "shots_changed": 100}
+    (root / "report.json").write_text(json.dumps({"totals": totals}))
+    outcomes = [
+        Outcome(entry, None, "done earlier", 0.0, earlier=True),
+        Outcome(entry, ExitCode.OK, "", 200.0),
+        Outcome(entry, ExitCode.MEDIA, "no film", 2.0),
+        Outcome(entry, None, "not begun", 0.0),
+    ]
+    path = _write_page(outcomes)
+    assert path
+    text = path.read_text("utf-8")
+    assert "2 of 4 films are done." in text
+    assert re.findall(r'class="result (\w+)">([^<]*)<', text) == [
+        ("good", "done earlier"), ("good", "done"), ("bad", "failed (3)"), ("soft", "not begun"),
+    ]  # fmt: skip
+    for name, value in (("shots redo", "3"), ("shots look", "12"), ("shots good", "85")):
+        assert re.findall(rf'data-is="{name}">([^<]*)<', text) == [value] * 4
+    assert re.findall(r'data-is="time, this run">([^<]*)<', text) == ["–", "3 min 20 s", "2 s", "–"]

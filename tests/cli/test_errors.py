@@ -280,3 +280,20 @@ def test_a_file_that_looks_like_an_option_is_named(
         main(["run", "-film.mp4", "--audio", "dub.wav"])
     assert ended.value.code == ExitCode.USAGE
     assert "write ./-film.mp4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "shots import cut.edl", "shots export -o cut.edl", "shots show", "cue import cues.csv", "cue export",
+        "layers import folder", "motion import 00000000.0 curves.csv", "motion export 00000000.0",
+        "style lend clip.mp4", "cast show", "speech export",
+    ],
+)  # fmt: skip
+def test_a_job_is_named_behind_what_is_taken_or_with_an_option(dubcli: Dubcli, words: str) -> None:
+    for named in (["nowhere.dub"], ["--job", "nowhere.dub"]):
+        answer = dubcli(*words.split(), *named)
+        assert answer.returncode == 2
+        assert "nowhere.dub is not a job directory" in answer.stderr
+    answer = dubcli(*words.split(), "one.dub", "--job", "two.dub")
+    assert (answer.returncode, "name the job once" in answer.stderr) == (2, True), answer.stderr

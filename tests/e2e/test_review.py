@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import av
@@ -137,6 +138,18 @@ def test_decisions_that_cannot_be_carried_out_end_with_4_and_touch_nothing(dubcl
     assert film.read_bytes() == before
     assert dubcli("run", job, "-q", "--set", "motion.amplitude=1").code == 0  # made again as it was
     assert film.read_bytes() == before
+
+
+def test_a_shot_that_was_approved_and_merged_is_reopened_by_what_the_message_says(
+    dubcli: Dubcli, job: Path
+) -> None:
+    assert dubcli("review", job, "approve", "0").code == 0
+    (job / "shots.yaml").write_text("merge: [58]\n", "utf-8")
+    answer = dubcli("run", job, "-q")
+    (advice,) = re.findall(r"type: dubcli (.*)", answer.err)
+    assert (answer.code, advice) == (4, f"review {job} reopen {SHOT}")
+    assert dubcli(*advice.split()).code == 0
+    assert dubcli("plan", job).code == 0  # nothing stands in the way of a run
 
 
 def test_words_of_review_that_mean_nothing_are_refused(dubcli: Dubcli, job: Path) -> None:

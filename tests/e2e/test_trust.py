@@ -45,6 +45,10 @@ def test_a_film_is_signed_when_it_is_published_and_a_change_is_found(
     assert "the frames that the manifest names are those that the job changed" in told
     assert dubcli("run", job, "-q", *files.settings).code == 0
     assert film.read_bytes() == signed  # nothing is signed twice
+    answer = dubcli("run", job, "-q")  # a shell without the certificate
+    assert (answer.code, "stays as it was signed" in answer.err) == (0, True), answer.err
+    assert film.read_bytes() == signed
+    assert kinds(dubcli, film, "--job", job)[0] == 0
     assert str(files.key) not in (job / "job.json").read_text("utf-8")
 
     report = json.loads((job / "report.json").read_text("utf-8"))

@@ -14,7 +14,7 @@ import yaml
 
 from tests.cli.conftest import Dubcli
 from tests.crash.harness import Place, streams
-from tests.farm.conftest import moved
+from tests.farm.conftest import PASS, moved
 
 OPENJD = shutil.which("openjd", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 
@@ -55,3 +55,14 @@ def test_openjd_makes_the_film_where_the_folder_has_another_path(
     shards = {e["shard"] for e in place.events() if e["type"] == "run.start" and e.get("only") == "track"}
     assert (len(ran), shards) == (2, {"1/2", "2/2"})
     assert sum(e["type"] == "published" and e["new"] for e in place.events()) == 1
+
+
+@pytest.mark.parametrize("form", ["openjd", "slurm"])
+def test_a_finished_job_in_which_nobody_speaks_can_be_written(
+    form: str, begun: Place, dubcli: Dubcli
+) -> None:
+    done = begun.run(*PASS)
+    assert done.returncode == 0, done.stderr
+    written = dubcli("farm", form, begun.job, "-o", begun.folder / "file")
+    assert (written.returncode, written.stdout) == (0, f"{begun.folder / 'file'}\n"), written.stderr
+    assert "gallery" in (begun.folder / "file").read_text()  # whoever corrects the cues has work for it

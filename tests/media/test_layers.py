@@ -107,12 +107,12 @@ def test_a_file_knows_its_frame_and_timecode(face: layers.Face, exported: Path) 
     assert (exported / "curve.csv").read_text().startswith("frame,weight")
 
 
-def taken(stages: films.Stages, face: layers.Face, sequence: Path, folder: Path) -> Path:
-    """Patches made of a sequence."""
+def taken(stages: films.Stages, face: layers.Face, sequence: Path, folder: Path, *earlier: Path) -> Path:
+    """Patches made of a sequence, over the face's own and those that were taken earlier."""
     folder.mkdir()
     video = MediaInfo.load(stages.view.one("probe").path).film
     (shot,) = Shots.load(stages.view.one("split").path).shots
-    retouch.take(sequence, face.lips.path, shot, video, OVER, folder)
+    retouch.take(sequence, [face.lips.path, *earlier], shot, video, OVER, folder)
     return folder
 
 
@@ -163,6 +163,29 @@ def test_a_retouched_frame_and_a_new_one_are_taken(
     assert [top + at for top, at in zip(shown.max(axis=0), (y, x), strict=True)] == [40, 70]
     assert set(mask[mask > 0].tolist()) == {32768}
     assert colour[mask > 0][0].tolist() == [16384, 0, 65535]
+
+
+def test_a_matte_that_was_wrong_is_corrected_by_the_next(
+    stages: films.Stages, face: layers.Face, exported: Path, tmp_path: Path
+) -> None:
+    """An empty matte of all frames is taken, then the right one of frame 7 alone: the others stay empty."""
+    (wrong, right) = tmp_path / "wrong", tmp_path / "right"
+    right.mkdir()
+    for path in sorted((exported / "matte").iterdir()):
+        window = exr.read(path, SIZE)
+        empty = {name: 0 * values for name, values in window.channels.items()}
+        wrong.mkdir(exist_ok=True)
+        exr.write(wrong / path.name, exr.Window(window.x, window.y, empty), SIZE, {})
+        if path.stem.endswith("7"):
+            shutil.copy(path, right)
+    first = taken(stages, face, wrong, tmp_path / "first")
+    assert Placement.load(first).frames.tolist() == []
+    second = taken(stages, face, right, tmp_path / "second", first)
+    assert Placement.load(second).frames.tolist() == [7]
+    one, two = Patches(face.lips.path).at(7), Patches(second).at(7)
+    assert one is not None
+    assert two is not None
+    assert one[0][one[1] > 0].tolist() == two[0][two[1] > 0].tolist()
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

@@ -13,6 +13,8 @@ import pytest
 from dubcli.core.batch import Entry
 from dubcli.core.batchqueue import EXECUTED, Policy, Queue
 from dubcli.core.events import Event
+from dubcli.core.published import NOTE, Note
+from dubcli.core.sources import mark
 from dubcli.errors import ExitCode
 
 PROGRAM = """
@@ -107,6 +109,29 @@ def test_a_disk_that_is_nearly_full_stops_the_batch(make: Callable[..., list[Ent
     outcomes, queue = run(found, reserve=1 << 60)
     assert [code for code, _ in outcomes.values()] == [None, None]
     assert "GB are free" in queue.why
+
+
+def test_what_an_earlier_batch_finished_is_done_though_this_one_does_not_come_to_it(
+    make: Callable[..., list[Entry]], tmp_path: Path
+) -> None:
+    found = make(a_fr="0 0", b_fr="0 0", c_fr="0 3", d_fr="0 0")
+    run(found[:3])
+    for entry in found[:2]:  # the program in dubcli's place publishes nothing
+        entry.out.write_bytes(b"dubbed")
+        note = Note(content="c", mark=mark(entry.out), sha256="s")
+        (entry.out.with_suffix(".dub") / NOTE).write_text(json.dumps({"films": [note.model_dump()]}))
+    found[1].out.write_bytes(b"another program's")
+    queue = Queue(Policy((sys.executable, "-c", PROGRAM), reserve=1 << 60), {}, lambda entry: [], print)
+    ended = list(queue.run(found))
+    assert [one.text for one in ended] == ["done earlier", "not finished", "not finished", "not begun"]
+    assert [one.is_done for one in ended] == [True, False, False, False]
+    queue = Queue(
+        Policy((sys.executable, "-c", PROGRAM), reserve=1 << 60, command=("true",)),
+        {},
+        lambda entry: [],
+        print,
+    )
+    assert next(iter(queue.run(found))).text == "not finished"  # what comes after the film is not done
 
 
 def test_a_command_follows_each_film_once(make: Callable[..., list[Entry]], tmp_path: Path) -> None:

@@ -107,8 +107,14 @@ def test_publishing_knows_its_own_output(job: Job) -> None:
     assert not job.publish(first, None)
     assert job.publish(remuxed(job, b"dubbed again"), None)
     assert job.published()
+    assert job.obstacle() == ""
     job.out.write_bytes(b"somebody else's")
     assert not job.published()
+    assert job.obstacle() == f"{job.out} was changed, or replaced, since this job wrote it"
+    job.out = job.out.with_name("other.mp4")
+    assert job.obstacle() == ""
+    job.out.write_bytes(b"somebody else's")
+    assert job.obstacle() == f"{job.out} exists and is not this job's"
 
 
 def test_a_crash_between_note_and_rename_loses_nothing(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

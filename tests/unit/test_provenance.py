@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from dubcli.core import published
+from dubcli.core.model import Artifact
 from dubcli.core.store import Store
 from dubcli.errors import ConfigError, DubError, EngineError
 from dubcli.media import marks
@@ -199,6 +200,7 @@ def test_a_film_that_cannot_be_signed_is_published_unsigned_and_said_so(
     left = out.with_name(published.unfinished(out) + "abc.mp4")
     left.write_bytes(b"half a film")  # by a run that was killed while it published
     nobody = Signature("", lambda: CLAIM, None, films / "film.mp4")
+    out.unlink()
     assert published.put(store, film, tmp_path, out, nobody)
     assert out.read_bytes() != signed
     assert signing.sidecar(out).is_file()
@@ -208,6 +210,40 @@ def test_a_film_that_cannot_be_signed_is_published_unsigned_and_said_so(
     assert published.put(store, film, tmp_path, out, good)
     assert not signing.sidecar(out).exists()  # it would speak of another file
     assert not left.exists()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_signed_film_stays_signed_where_a_run_has_no_certificate(
+    tmp_path: Path, films: Path, files: Files, suffix: str
+) -> None:
+    store, out, told = Store(tmp_path / "store"), tmp_path / f"out{suffix}", list[str]()
+
+    def film(number: int) -> Artifact:
+        made = store.workspace()
+        shutil.copy(films / f"film{suffix}", made / f"film{suffix}")
+        (made / "number").write_text(str(number))
+        return store.put({"stage": "remux", "number": number}, made, {})
+
+    def put(number: int, signature: Signature | None) -> bool:
+        told.clear()
+        return published.put(store, film(number), tmp_path, out, signature, told.append)
+
+    good = Signature("cast", lambda: CLAIM, loaded(files), films / "film.mp4")
+    assert put(1, good)
+    signed = out.read_bytes()
+    # Another cast would be signed anew, were there a certificate; None: the packages for it are gone.
+    for without in (Signature("other cast", lambda: CLAIM, None, films / "film.mp4"), None):
+        assert not put(1, without)
+        assert out.read_bytes() == signed
+        assert "stays as it was signed" in told[0]
+        found = signing.read(out, files.authority)
+        assert (found and found.signer, found and found.nobody) == ("Post of a test", False)
+    assert not put(1, good)
+    assert told == []
+    assert put(2, Signature("cast", lambda: CLAIM, None, films / "film.mp4"))
+    assert "is another film now that is not" in told[0]
+    assert not put(2, Signature("cast", lambda: CLAIM, None, films / "film.mp4"))
+    assert told == []
 
 
 def test_the_mark_in_the_metadata_is_read_by_others_and_moves_nothing(tmp_path: Path, films: Path) -> None:

@@ -104,6 +104,21 @@ def test_a_sound_without_its_mouth_is_told_with_its_frame(inputs_of: InputsOf, t
     assert shown["missed"] == [[24, "p", "closure", 0.2, 0.05]]
 
 
+def test_only_speech_within_the_film_is_counted(inputs_of: InputsOf, tmp_path: Path) -> None:
+    """The dub speaks until 4 s after the film, partly off screen, and once more later."""
+    inputs = inputs_of(offscreen=[{"start": 2.7, "end": 7.0}, {"start": 9.0, "end": 9.5}])
+    file = inputs["speech/dub"] / "speech.json"
+    heard = json.loads(file.read_text())
+    heard["regions"] = [{"start": 0.0, "end": 7.0}, {"start": 9.0, "end": 9.5}]
+    file.write_text(json.dumps(heard))
+    report = run(inputs, tmp_path / "out")
+    length = report.film.seconds
+    assert report.dub.speech_seconds == pytest.approx(length, abs=0.01)
+    assert [(span.start, span.stop) for span in report.speech] == [(0.0, length)]
+    assert [(span.start, span.stop) for span in report.offscreen] == [(2.7, length)]
+    assert report.totals.offscreen_seconds == pytest.approx(length - 2.7, abs=0.01)
+
+
 def test_same_bytes_every_time(inputs_of: InputsOf, tmp_path: Path) -> None:
     inputs = inputs_of()
     for name in ("one", "two"):

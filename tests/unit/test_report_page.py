@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from itertools import groupby
 
 import numpy as np
 
@@ -104,6 +105,31 @@ def test_the_timeline_shows_as_spoken_only_what_was_changed() -> None:
     shot = report.shots[0].model_copy(update={"faces": (face,)})
     drawn = str(plot.timeline(report.model_copy(update={"shots": (shot,)})))
     assert re.findall(r'<rect class="(\w+)"[^>]*><title>Anna', drawn) == ["untouched", "speak"] * 2
+
+
+def test_of_2500_shots_the_timeline_shows_those_to_be_redone() -> None:
+    """Three of them, a pixel's third each, among good ones and some to look at."""
+    source, redo = hostile(), {700, 1300, 2499}
+    kinds = ["redo" if n in redo else "look" if n % 9 == 0 else "good" for n in range(2500)]
+    found = [
+        source.shots[0].model_copy(
+            update={"name": f"{70 * n:08}", "start": 70 * n, "stop": 70 * n + 70, "seconds": 70 * n / 24}
+            | {"verdict": kind, "faces": ()}
+        )
+        for n, kind in enumerate(kinds)
+    ]
+    film = source.film.model_copy(update={"frames": 175_000, "seconds": 175_000 / 24})
+    drawn = str(plot.timeline(source.model_copy(update={"shots": tuple(found), "film": film})))
+    rects = re.findall(r'<rect class="(\w+)" x="([\d.]+)" y="10" width="([\d.]+)".*?data-shot="(\d+)"', drawn)
+    assert sorted(int(name) // 70 for *_, name in rects) == list(range(2500))
+    shown: dict[int, str] = {}  # tenth of a pixel → what is seen there: the last that was drawn
+    for kind, x, width, _ in rects:
+        first = round(10 * float(x))
+        shown |= dict.fromkeys(range(first, first + round(10 * float(width))), kind)
+    runs = [(kind, len(list(run))) for kind, run in groupby(shown[at] for at in sorted(shown))]
+    assert [tenths for kind, tenths in runs if kind == "redo"] == [30, 30, 30]
+    assert min(tenths for kind, tenths in runs if kind == "look") > 0
+    assert max(shown) < 9600
 
 
 def test_clock() -> None:
