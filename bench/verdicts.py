@@ -192,7 +192,7 @@ def main() -> int:
 
 def plain(found: Measures) -> dict[str, Any]:
     """Measures as short JSON."""
-    rows = found.model_dump(exclude={"violations"})
+    rows = found.model_dump(exclude={"violations", "places"})
     return {k: [v["dubbed"], v["source"]] if isinstance(v, dict) else v for k, v in rows.items()}
 
 
