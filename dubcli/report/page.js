@@ -183,7 +183,8 @@ function plot(shot, face) {
     let path = "", pen = "M";
     frames.forEach((frame, k) => {
       if (values[k] === null) { pen = "M"; return; }
-      path += `${pen}${x(face.start + frame).toFixed(1)} ${y(values[k]).toFixed(1)}`;
+      // A frame that was measured alone is a dot.
+      path += `${pen}${x(face.start + frame).toFixed(1)} ${y(values[k]).toFixed(1)}${pen === "M" ? "h0" : ""}`;
       pen = "L";
     });
     if (path) parts.push(element("svg:path", null, { class: name, d: path }));
