@@ -191,8 +191,7 @@ def _cut_options(dub: Dub, begin: Fraction, length: Fraction, container: str) ->
     if way == "copy" and not dub.sound.codec.startswith("pcm_"):
         late = Fraction(dub.offset).limit_denominator(1_000_000)
         before, until = (_packets_until(dub, end) for end in (-late, length - late))
-        if not before:
-            return [("frames:a:0", str(until))]
+        # Not by -frames: where a stream ends by that, ffmpeg ends all others there.
         return [("bsf:a:0", f"noise=drop=not(between(n\\,{before}\\,{until - 1}))")]
     codec = dub.sound.codec if way == "copy" else way
     trim = f"atrim=start={float(begin):.9f}:end={float(begin + length):.9f}"

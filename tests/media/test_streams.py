@@ -309,6 +309,22 @@ def test_a_long_dub_ends_with_the_film(kind: str, result: str, tmp_path: Path) -
     assert any("1.50 s longer" in line for line in done.warnings)
 
 
+@pytest.mark.parametrize("kind", ["wav", "m4a", "flac", "mp3"])
+@pytest.mark.parametrize("result", [".mp4", ".mkv"])
+def test_a_films_own_sound_goes_on_after_a_long_dubs_end(kind: str, result: str, tmp_path: Path) -> None:
+    """ffmpeg's -frames, which once ended the dub, ends all other streams with it."""
+    film = tmp_path / "film.mp4"
+    films.ffmpeg(*films.moving(), "-f", "lavfi", "-t", "2", "-i", films.TONE, *films.x264(), url(film))
+    long = films.wav(tmp_path / "long.wav", films.noise(2.5))
+    films.ffmpeg("-i", url(long), url(tmp_path / f"dub.{kind}"))
+    done = films.dubbed(tmp_path / "job", film, tmp_path / f"dub.{kind}", range(3, 5), result)
+    packets = []
+    for path, track in ((film, 0), (done.path, 1)):
+        with av.open(str(path)) as box:
+            packets.append([bytes(p) for p in box.demux(box.streams.audio[track]) if p.size])
+    assert packets[0] == packets[1]
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
