@@ -212,8 +212,8 @@ def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str
             options.append((f"ac:{name}", str(track.channels)))
     if way in ("aac", "flac") and ordered(track.layout) != track.layout:
         options.append((f"channel_layout:{name}", ordered(track.layout)))
-    if way == "copy" and track.codec == "vorbis" and container == "matroska":
-        # Its first packet only sets the decoder going; with a time before zero it would move the whole film.
+    if way == "copy" and track.codec in ("vorbis", "wmav2") and container == "matroska":
+        # Their first packets only set the decoder going; with times before zero they would move the film.
         options.append((f"bsf:{name}", "setts=ts=max(TS\\,0)"))
     return options
 
