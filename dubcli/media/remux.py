@@ -30,6 +30,7 @@ _INTERLEAVED_US = 10_000_000
 
 _H264_TAGS = ("avc1", "avc3")
 _HEVC_TAG = "hvc1"  # the one that QuickTime, Final Cut and telephones of Apple open
+_COVER_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg"}  # Matroska's players look for cover.jpg
 _BRANDS = ("major_brand", "minor_version", "compatible_brands")  # of the container that the film came in
 
 
@@ -213,14 +214,14 @@ def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tu
     for number, cover in enumerate(what.covers, start=first):
         kind = COVERS[cover.codec]
         name = "cover" if number == first else f"cover{number - first}"
-        path = scratch / f"{name}.{kind.partition('/')[2]}"
+        path = scratch / f"{name}.{_COVER_SUFFIXES[kind]}"
         with source.opened(film) as container:
             packet = next(p for p in container.demux(container.streams[cover.index]) if p.size)
             path.write_bytes(bytes(packet))
         options.append(("attach", url(path)))
         options += [
             (f"metadata:s:t:{number}", f"mimetype={kind}"),
-            (f"metadata:s:t:{number}", f"filename={path.name}"),
+            (f"metadata:s:t:{number}", f"filename={cover.tags.get('filename', path.name)}"),
         ]
     return options
 

@@ -100,7 +100,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         *_sound("a:0", dub.sound, container),
         ("disposition:v:0", "default"),
         ("disposition:a:0", "default"),
-        *_stale("v:0", info.film.tags),
+        *_stale("v:0", info.film.tags, anew=codec != info.film.codec),
     ]
     _say_language(out, "v:0", info.film.index, info.film.tags.get("language", ""), container)
     _say_language(out, "a:0", None, dub.language, container)
@@ -113,7 +113,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         count += 1
         _add(out, name, track, [flag for flag in track.disposition if flag != "default"], container)
         sound = _sound(name, track, container)
-        out.options += sound if sound[0][1] == "copy" else [*sound, *_stale(name, track.tags)]
+        out.options += sound if sound[0][1] == "copy" else [*sound, *_stale(name, track.tags, anew=True)]
         if sound[0][1] == "aac" and is_lossless(track.codec):
             out.left_out.append(
                 f"what AAC loses of sound track {track.index} ({track.codec}); add -o film.mov to keep it"
@@ -190,10 +190,14 @@ def _say_language(out: Plan, name: str, index: int | None, tag: str, container: 
         out.options.append((f"metadata:s:{name}", f"language={said}"))
 
 
-def _stale(name: str, tags: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Options that leave out mkvmerge's figures (bytes, bits per second) of a stream with new packets."""
+def _stale(name: str, tags: Mapping[str, str], *, anew: bool) -> list[tuple[str, str]]:
+    """Options that leave out what is no longer true of a stream with new packets.
+
+    That is mkvmerge's figures (bytes, bits per second), and where all is encoded `anew`, by what it was.
+    """
     figures = {word for key in tags if key.startswith("_STATISTICS_TAGS") for word in tags[key].split()}
     gone = [key for key in tags if key.startswith("_STATISTICS_") or key.partition("-")[0] in figures]
+    gone += [key for key in tags if anew and key.lower() == "encoder"]
     return [(f"metadata:s:{name}", f"{key}=") for key in gone]
 
 

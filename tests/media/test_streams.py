@@ -226,6 +226,25 @@ def test_a_cover_that_cannot_stay_is_named_and_so_are_tags_beside_one(
         assert done.note["left_out"] == left
 
 
+def test_a_covers_name_stays(parts: Path, tmp_path: Path, dub: Path) -> None:
+    """Matroska's players look for cover.jpg."""
+    films.make(tmp_path / "plain.mp4", *films.x264())
+    films.ffmpeg("-i", url(parts / "cover.png"), url(tmp_path / "a.jpg"))
+    films.ffmpeg(
+        "-i", url(tmp_path / "plain.mp4"), "-i", url(tmp_path / "a.jpg"), "-map", "0", "-map", "1",
+        "-c", "copy", "-disposition:v:1", "attached_pic", url(tmp_path / "film.mp4"),
+    )  # fmt: skip
+    films.ffmpeg(
+        "-i", url(tmp_path / "plain.mp4"), "-c", "copy", "-attach", url(tmp_path / "a.jpg"),
+        "-metadata:s:t", "mimetype=image/jpeg", "-metadata:s:t", "filename=small_cover.jpg",
+        url(tmp_path / "film.mkv"),
+    )  # fmt: skip
+    for suffix, name in ((".mp4", "cover.jpg"), (".mkv", "small_cover.jpg")):
+        done = films.dubbed(tmp_path / f"job{suffix}", tmp_path / f"film{suffix}", dub, range(3, 5), ".mkv")
+        with av.open(str(done.path)) as after:
+            assert after.streams.video[1].metadata["filename"] == name
+
+
 @pytest.mark.parametrize("result", [".mov", ".mp4"])
 def test_timecode_stays(result: str, tmp_path: Path, dub: Path) -> None:
     film = films.make(
