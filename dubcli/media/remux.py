@@ -109,6 +109,9 @@ def mux(
         boxes.add_hdr10(out, film.video)
     if container == "matroska":
         matroska.set_languages(out, what.languages)
+    else:
+        boxes.turn_off(out, what.off)
+        boxes.add_keys(out, what.keys, mov=container == "mov")
     return what.left_out
 
 

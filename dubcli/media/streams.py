@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,18 +21,27 @@ from dubcli.media.containers import (
 )
 from dubcli.media.matroska import placeholder, says_more
 
+_LANGUAGE = re.compile("-[a-z]{3}$")  # after a tag's name
 _AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audible difference
 COVERS = {"png": "image/png", "mjpeg": "image/jpeg"}
 """Codecs of pictures that are covers, and their types."""
 
-# Tags that MP4 and MOV have boxes for or write themselves; others go into their free-form list.
-_NATIVE_TAGS = {
-    "title", "artist", "album_artist", "author", "album", "grouping", "composer", "date", "comment", "genre",
-    "copyright", "description", "synopsis", "show", "episode_id", "network", "lyrics", "keywords",
-    "season_number", "episode_sort", "media_type", "hd_video", "gapless_playback", "encoder", "track", "disc",
-    "creation_time", "major_brand", "minor_version", "compatible_brands", "timecode", "duration",
-    "location", "location-eng",
+# Tags that FFmpeg's muxers of MP4 and MOV have boxes for, found by writing each; others become keys.
+_BOXED_TAGS = {
+    "mp4": {
+        "title", "artist", "album_artist", "album", "grouping", "composer", "date", "comment", "genre",
+        "copyright", "description", "synopsis", "show", "episode_id", "network", "lyrics", "keywords",
+        "season_number", "episode_sort", "media_type", "hd_video", "gapless_playback", "compilation", "track",
+        "disc", "location", "creation_time",
+    },
+    "mov": {
+        "title", "artist", "album", "comment", "date", "genre", "copyright", "make", "model", "location",
+        "creation_time",
+    },
 }  # fmt: skip
+
+# Tags of the container that the film came in, and of what is made anew.
+_OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "timecode", "xmp"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,8 @@ class Plan:
         languages: of each stream, "" where unknown: ISO 639-2 codes, for Matroska also BCP 47 tags.
         options: output options.
         covers: pictures of the film that go into Matroska as attachments.
+        keys: tags of the film that MP4 or MOV have no box for.
+        off: streams that no player of MP4 or MOV shows unasked.
         left_out: one line each, what could not be kept and why.
     """
 
@@ -73,6 +85,8 @@ class Plan:
     languages: list[str] = field(default_factory=list)
     options: list[tuple[str, str]] = field(default_factory=list)
     covers: list[OtherStream] = field(default_factory=list)
+    keys: dict[str, str] = field(default_factory=dict)
+    off: list[int] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -128,6 +142,8 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         count += 1
         _add(out, name, subtitle, subtitle.disposition, container)
         out.options.append((f"c:{name}", way))
+        if "default" not in subtitle.disposition:
+            out.off.append(len(out.streams) - 1)
     for other in info.other:
         if container == "matroska" and other.codec in COVERS and "attached_pic" in other.disposition:
             out.covers.append(other)
@@ -143,18 +159,20 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     elif reel:  # the timecode track that is made anew has it from the picture
         out.options.append(("metadata:s:v:0", f"reel_name={reel}"))
     if container != "matroska":
-        _add_tags(out, info, container)
+        out.keys = _keys(info.tags, _BOXED_TAGS[container] | _OWN_TAGS)
+    if made := info.tags.get("creation_time"):
+        # It stands twice in films that FFmpeg copied with all their tags, which then reads both as one text.
+        out.options.append(("metadata", f"creation_time={made.partition(';')[0]}"))
     return out
 
 
-def _add_tags(out: Plan, info: MediaInfo, container: str) -> None:
-    """Keep the film's tags in MP4 or MOV: those without a box go where otherwise a cover is."""
-    free = sorted(key for key in info.tags if key.lower() not in _NATIVE_TAGS)
-    kept = {index for _, index in out.streams[2:]}
-    if free and any("attached_pic" in other.disposition and other.index in kept for other in info.other):
-        out.left_out.append(f"tags {', '.join(free)}: {container} has no place for them beside a cover")
-    elif free:
-        out.options.append(("movflags", "+use_metadata_tags"))
+def _keys(tags: Mapping[str, str], boxed: Container[str]) -> dict[str, str]:
+    """Tags that are not `boxed`, but for those that only repeat one in its language, as `title-eng` does."""
+    return {
+        key: value
+        for key, value in tags.items()
+        if key.lower() not in boxed and (key == (plain := _LANGUAGE.sub("", key)) or tags.get(plain) != value)
+    }
 
 
 def _add(
