@@ -1,5 +1,6 @@
 """Reads of an MP4 or MOV what PyAV does not tell (edits), and writes what ffmpeg's muxer does not: languages,
-Dolby Vision in MOV, HDR10 of pictures that were of another codec, tags of any name, subtitles that are off.
+Dolby Vision in MOV, HDR10 of pictures that were of another codec, tags of any name, subtitles that are off,
+the end of the last picture.
 
 Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6, meta 8.11.1, mdcv and clli 12.1.5);
 QuickTime File Format, language code values and metadata (keys and ilst); Dolby Vision Streams Within the ISO
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -50,6 +52,44 @@ def turn_off(path: Path, streams: Sequence[int]) -> None:
                 flags = _number(file, start + 3, 1)
                 file.seek(start + 3)
                 file.write(bytes([flags & ~1]))
+
+
+def set_length(path: Path, seconds: Fraction) -> None:
+    """Let the first track play until its last picture ends, where it has an edit list.
+
+    The muxer takes a picture's end from the time until the next one is decoded.
+    """
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        tracks = _tracks(file, size)
+        lists = (
+            box
+            for edits in _inside(file, *tracks[0][1:], b"edts")
+            for box in _inside(file, *edits[1:], b"elst")
+        )
+        for movie, (_, start, _) in zip(_inside(file, 0, size, b"moov"), lists, strict=False):
+            (head,) = _inside(file, *movie[1:], b"mvhd")
+            scale = _number(file, head[1] + (20 if _number(file, head[1], 1) else 12), 4)
+            wide = 8 if _number(file, start, 1) else 4
+            last = start + 8 + (2 * wide + 4) * (_number(file, start + 4, 4) - 1)
+            heads = [box for track in tracks for box in _inside(file, *track[1:], b"tkhd")]
+            first, whole = _duration(file, heads[0], 20), _duration(file, head, 16)
+            length = round(seconds * scale)
+            own = _number(file, *first) - _number(file, last, wide) + length
+            _write(file, last, wide, length)
+            _write(file, *first, own)
+            _write(file, *whole, max(_number(file, *_duration(file, box, 20)) for box in heads))
+
+
+def _duration(file: BinaryIO, head: Box, place: int) -> tuple[int, int]:
+    """Where the duration of a `tkhd` or `mvhd` stands and its bytes: `place` is that among narrow numbers."""
+    wide = _number(file, head[1], 1)
+    return (head[1] + place + 8, 8) if wide else (head[1] + place, 4)
+
+
+def _write(file: BinaryIO, at: int, size: int, number: int) -> None:
+    file.seek(at)
+    file.write(number.to_bytes(size, "big"))
 
 
 def edited(path: Path) -> set[int]:

@@ -110,6 +110,7 @@ def mux(
     if container == "matroska":
         matroska.set_languages(out, what.languages)
     else:
+        boxes.set_length(out, film.seconds)
         boxes.turn_off(out, what.off)
         boxes.add_keys(out, what.keys, mov=container == "mov")
     return what.left_out
