@@ -1,14 +1,17 @@
 """Reads of an MP4 or MOV what PyAV does not tell (edits), and writes what ffmpeg's muxer does not: languages,
-Dolby Vision in MOV, HDR10 of pictures that were of another codec.
+Dolby Vision in MOV, HDR10 of pictures that were of another codec, tags of any name, subtitles that are off,
+the end of the last picture.
 
-Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6, mdcv and clli 12.1.5); QuickTime
-File Format, language code values; Dolby Vision Streams Within the ISO Base Media File Format, 2.1.
+Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6, meta 8.11.1, mdcv and clli 12.1.5);
+QuickTime File Format, language code values and metadata (keys and ilst); Dolby Vision Streams Within the ISO
+Base Media File Format, 2.1.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -39,6 +42,54 @@ def set_languages(path: Path, languages: Sequence[str]) -> None:
                 for _, start, _ in _inside(file, *media[1:], b"mdhd"):
                     file.seek(start + (32 if _number(file, start, 1) else 20))
                     file.write(code.to_bytes(2, "big"))
+
+
+def turn_off(path: Path, streams: Sequence[int]) -> None:
+    """Let players show these streams only where they are asked to: the muxer turns on the first of a kind."""
+    with path.open("r+b") as file:
+        for number, track in enumerate(_tracks(file, path.stat().st_size)):
+            for _, start, _ in _inside(file, *track[1:], b"tkhd") if number in streams else ():
+                flags = _number(file, start + 3, 1)
+                file.seek(start + 3)
+                file.write(bytes([flags & ~1]))
+
+
+def set_length(path: Path, seconds: Fraction) -> None:
+    """Let the first track play until its last picture ends, where it has an edit list.
+
+    The muxer takes a picture's end from the time until the next one is decoded.
+    """
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        tracks = _tracks(file, size)
+        lists = (
+            box
+            for edits in _inside(file, *tracks[0][1:], b"edts")
+            for box in _inside(file, *edits[1:], b"elst")
+        )
+        for movie, (_, start, _) in zip(_inside(file, 0, size, b"moov"), lists, strict=False):
+            (head,) = _inside(file, *movie[1:], b"mvhd")
+            scale = _number(file, head[1] + (20 if _number(file, head[1], 1) else 12), 4)
+            wide = 8 if _number(file, start, 1) else 4
+            last = start + 8 + (2 * wide + 4) * (_number(file, start + 4, 4) - 1)
+            heads = [box for track in tracks for box in _inside(file, *track[1:], b"tkhd")]
+            first, whole = _duration(file, heads[0], 20), _duration(file, head, 16)
+            length = round(seconds * scale)
+            own = _number(file, *first) - _number(file, last, wide) + length
+            _write(file, last, wide, length)
+            _write(file, *first, own)
+            _write(file, *whole, max(_number(file, *_duration(file, box, 20)) for box in heads))
+
+
+def _duration(file: BinaryIO, head: Box, place: int) -> tuple[int, int]:
+    """Where the duration of a `tkhd` or `mvhd` stands and its bytes: `place` is that among narrow numbers."""
+    wide = _number(file, head[1], 1)
+    return (head[1] + place + 8, 8) if wide else (head[1] + place, 4)
+
+
+def _write(file: BinaryIO, at: int, size: int, number: int) -> None:
+    file.seek(at)
+    file.write(number.to_bytes(size, "big"))
 
 
 def edited(path: Path) -> set[int]:
@@ -96,23 +147,55 @@ def add_hdr10(path: Path, video: VideoStream) -> None:
         _add(path, (b"avc1", b"avc3"), b"clli", content)
 
 
+def add_keys(path: Path, tags: Mapping[str, str], *, mov: bool) -> None:
+    """Add tags of any name to a file whose `moov` comes after its pictures.
+
+    They stand after those that the muxer has boxes for, which so stay where players look for them.
+    """
+    if not tags:
+        return
+    handler = _box(b"hdlr", bytes(8) + b"mdta" + bytes(13))
+    names = b"".join(_box(b"mdta", name.encode()) for name in tags)
+    values = b"".join(
+        _box(number.to_bytes(4, "big"), _box(b"data", b"\0\0\0\1" + bytes(4) + value.encode()))  # UTF-8
+        for number, value in enumerate(tags.values(), start=1)
+    )
+    keys = _box(b"keys", bytes(4) + len(tags).to_bytes(4, "big") + names)
+    # In QuickTime's own files it has no version.
+    content = (b"" if mov else bytes(4)) + handler + keys + _box(b"ilst", values)
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        for movie in _inside(file, 0, size, b"moov"):
+            _insert(file, size, _box(b"meta", content), (movie,))
+            return
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return (8 + len(content)).to_bytes(4, "big") + kind + content
+
+
 def _add(path: Path, kinds: Sequence[bytes], name: bytes, content: bytes) -> None:
     """Add a box to the first sample entry of given kinds, unless it has one or pictures come after it."""
-    box = (8 + len(content)).to_bytes(4, "big") + name + content
     with path.open("r+b") as file:
         size = path.stat().st_size
         for entry, outer in _entries(file, size, kinds):
-            inside = _inside(file, entry[1] + 78, entry[2], name)
-            if any(inside) or any(pictures[1] > entry[2] for pictures in _inside(file, 0, size, b"mdat")):
-                return
-            file.seek(entry[2])
-            rest = file.read()
-            file.seek(entry[2])
-            file.write(box + rest)
-            for _, body, end in (*outer, entry):
-                file.seek(body - 8)
-                file.write((end - body + 8 + len(box)).to_bytes(4, "big"))
+            if not any(_inside(file, entry[1] + 78, entry[2], name)):
+                _insert(file, size, _box(name, content), (*outer, entry))
             return
+
+
+def _insert(file: BinaryIO, size: int, box: bytes, around: Sequence[Box]) -> None:
+    """Put a box at the end of the innermost of those around it, unless pictures come after it."""
+    end = around[-1][2]
+    if any(pictures[1] > end for pictures in _inside(file, 0, size, b"mdat")):
+        return
+    file.seek(end)
+    rest = file.read()
+    file.seek(end)
+    file.write(box + rest)
+    for _, body, stop in around:
+        file.seek(body - 8)
+        file.write((stop - body + 8 + len(box)).to_bytes(4, "big"))
 
 
 def _entries(file: BinaryIO, size: int, kinds: Sequence[bytes]) -> Iterator[tuple[Box, tuple[Box, ...]]]:

@@ -30,6 +30,7 @@ _INTERLEAVED_US = 10_000_000
 
 _H264_TAGS = ("avc1", "avc3")
 _HEVC_TAG = "hvc1"  # the one that QuickTime, Final Cut and telephones of Apple open
+_COVER_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg"}  # Matroska's players look for cover.jpg
 _BRANDS = ("major_brand", "minor_version", "compatible_brands")  # of the container that the film came in
 
 
@@ -108,6 +109,10 @@ def mux(
         boxes.add_hdr10(out, film.video)
     if container == "matroska":
         matroska.set_languages(out, what.languages)
+    else:
+        boxes.set_length(out, film.seconds)
+        boxes.turn_off(out, what.off)
+        boxes.add_keys(out, what.keys, mov=container == "mov")
     return what.left_out
 
 
@@ -191,8 +196,7 @@ def _cut_options(dub: Dub, begin: Fraction, length: Fraction, container: str) ->
     if way == "copy" and not dub.sound.codec.startswith("pcm_"):
         late = Fraction(dub.offset).limit_denominator(1_000_000)
         before, until = (_packets_until(dub, end) for end in (-late, length - late))
-        if not before:
-            return [("frames:a:0", str(until))]
+        # Not by -frames: where a stream ends by that, ffmpeg ends all others there.
         return [("bsf:a:0", f"noise=drop=not(between(n\\,{before}\\,{until - 1}))")]
     codec = dub.sound.codec if way == "copy" else way
     trim = f"atrim=start={float(begin):.9f}:end={float(begin + length):.9f}"
@@ -214,14 +218,14 @@ def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tu
     for number, cover in enumerate(what.covers, start=first):
         kind = COVERS[cover.codec]
         name = "cover" if number == first else f"cover{number - first}"
-        path = scratch / f"{name}.{kind.partition('/')[2]}"
+        path = scratch / f"{name}.{_COVER_SUFFIXES[kind]}"
         with source.opened(film) as container:
             packet = next(p for p in container.demux(container.streams[cover.index]) if p.size)
             path.write_bytes(bytes(packet))
         options.append(("attach", url(path)))
         options += [
             (f"metadata:s:t:{number}", f"mimetype={kind}"),
-            (f"metadata:s:t:{number}", f"filename={path.name}"),
+            (f"metadata:s:t:{number}", f"filename={cover.tags.get('filename', path.name)}"),
         ]
     return options
 

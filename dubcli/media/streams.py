@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,18 +21,27 @@ from dubcli.media.containers import (
 )
 from dubcli.media.matroska import placeholder, says_more
 
+_LANGUAGE = re.compile("-[a-z]{3}$")  # after a tag's name
 _AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audible difference
 COVERS = {"png": "image/png", "mjpeg": "image/jpeg"}
 """Codecs of pictures that are covers, and their types."""
 
-# Tags that MP4 and MOV have boxes for or write themselves; others go into their free-form list.
-_NATIVE_TAGS = {
-    "title", "artist", "album_artist", "author", "album", "grouping", "composer", "date", "comment", "genre",
-    "copyright", "description", "synopsis", "show", "episode_id", "network", "lyrics", "keywords",
-    "season_number", "episode_sort", "media_type", "hd_video", "gapless_playback", "encoder", "track", "disc",
-    "creation_time", "major_brand", "minor_version", "compatible_brands", "timecode", "duration",
-    "location", "location-eng",
+# Tags that FFmpeg's muxers of MP4 and MOV have boxes for, found by writing each; others become keys.
+_BOXED_TAGS = {
+    "mp4": {
+        "title", "artist", "album_artist", "album", "grouping", "composer", "date", "comment", "genre",
+        "copyright", "description", "synopsis", "show", "episode_id", "network", "lyrics", "keywords",
+        "season_number", "episode_sort", "media_type", "hd_video", "gapless_playback", "compilation", "track",
+        "disc", "location", "creation_time",
+    },
+    "mov": {
+        "title", "artist", "album", "comment", "date", "genre", "copyright", "make", "model", "location",
+        "creation_time",
+    },
 }  # fmt: skip
+
+# Tags of the container that the film came in, and of what is made anew.
+_OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "timecode", "xmp"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,8 @@ class Plan:
         languages: of each stream, "" where unknown: ISO 639-2 codes, for Matroska also BCP 47 tags.
         options: output options.
         covers: pictures of the film that go into Matroska as attachments.
+        keys: tags of the film that MP4 or MOV have no box for.
+        off: streams that no player of MP4 or MOV shows unasked.
         left_out: one line each, what could not be kept and why.
     """
 
@@ -73,6 +85,8 @@ class Plan:
     languages: list[str] = field(default_factory=list)
     options: list[tuple[str, str]] = field(default_factory=list)
     covers: list[OtherStream] = field(default_factory=list)
+    keys: dict[str, str] = field(default_factory=dict)
+    off: list[int] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -100,7 +114,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         *_sound("a:0", dub.sound, container),
         ("disposition:v:0", "default"),
         ("disposition:a:0", "default"),
-        *_stale("v:0", info.film.tags),
+        *_stale("v:0", info.film.tags, anew=codec != info.film.codec),
     ]
     _say_language(out, "v:0", info.film.index, info.film.tags.get("language", ""), container)
     _say_language(out, "a:0", None, dub.language, container)
@@ -113,7 +127,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         count += 1
         _add(out, name, track, [flag for flag in track.disposition if flag != "default"], container)
         sound = _sound(name, track, container)
-        out.options += sound if sound[0][1] == "copy" else [*sound, *_stale(name, track.tags)]
+        out.options += sound if sound[0][1] == "copy" else [*sound, *_stale(name, track.tags, anew=True)]
         if sound[0][1] == "aac" and is_lossless(track.codec):
             out.left_out.append(
                 f"what AAC loses of sound track {track.index} ({track.codec}); add -o film.mov to keep it"
@@ -128,6 +142,8 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         count += 1
         _add(out, name, subtitle, subtitle.disposition, container)
         out.options.append((f"c:{name}", way))
+        if "default" not in subtitle.disposition:
+            out.off.append(len(out.streams) - 1)
     for other in info.other:
         if container == "matroska" and other.codec in COVERS and "attached_pic" in other.disposition:
             out.covers.append(other)
@@ -143,18 +159,20 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     elif reel:  # the timecode track that is made anew has it from the picture
         out.options.append(("metadata:s:v:0", f"reel_name={reel}"))
     if container != "matroska":
-        _add_tags(out, info, container)
+        out.keys = _keys(info.tags, _BOXED_TAGS[container] | _OWN_TAGS)
+    if made := info.tags.get("creation_time"):
+        # It stands twice in films that FFmpeg copied with all their tags, which then reads both as one text.
+        out.options.append(("metadata", f"creation_time={made.partition(';')[0]}"))
     return out
 
 
-def _add_tags(out: Plan, info: MediaInfo, container: str) -> None:
-    """Keep the film's tags in MP4 or MOV: those without a box go where otherwise a cover is."""
-    free = sorted(key for key in info.tags if key.lower() not in _NATIVE_TAGS)
-    kept = {index for _, index in out.streams[2:]}
-    if free and any("attached_pic" in other.disposition and other.index in kept for other in info.other):
-        out.left_out.append(f"tags {', '.join(free)}: {container} has no place for them beside a cover")
-    elif free:
-        out.options.append(("movflags", "+use_metadata_tags"))
+def _keys(tags: Mapping[str, str], boxed: Container[str]) -> dict[str, str]:
+    """Tags that are not `boxed`, but for those that only repeat one in its language, as `title-eng` does."""
+    return {
+        key: value
+        for key, value in tags.items()
+        if key.lower() not in boxed and (key == (plain := _LANGUAGE.sub("", key)) or tags.get(plain) != value)
+    }
 
 
 def _add(
@@ -190,10 +208,14 @@ def _say_language(out: Plan, name: str, index: int | None, tag: str, container: 
         out.options.append((f"metadata:s:{name}", f"language={said}"))
 
 
-def _stale(name: str, tags: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Options that leave out mkvmerge's figures (bytes, bits per second) of a stream with new packets."""
+def _stale(name: str, tags: Mapping[str, str], *, anew: bool) -> list[tuple[str, str]]:
+    """Options that leave out what is no longer true of a stream with new packets.
+
+    That is mkvmerge's figures (bytes, bits per second), and where all is encoded `anew`, by what it was.
+    """
     figures = {word for key in tags if key.startswith("_STATISTICS_TAGS") for word in tags[key].split()}
     gone = [key for key in tags if key.startswith("_STATISTICS_") or key.partition("-")[0] in figures]
+    gone += [key for key in tags if anew and key.lower() == "encoder"]
     return [(f"metadata:s:{name}", f"{key}=") for key in gone]
 
 
@@ -212,8 +234,8 @@ def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str
             options.append((f"ac:{name}", str(track.channels)))
     if way in ("aac", "flac") and ordered(track.layout) != track.layout:
         options.append((f"channel_layout:{name}", ordered(track.layout)))
-    if way == "copy" and track.codec == "vorbis" and container == "matroska":
-        # Its first packet only sets the decoder going; with a time before zero it would move the whole film.
+    if way == "copy" and track.codec in ("vorbis", "wmav2") and container == "matroska":
+        # Their first packets only set the decoder going; with times before zero they would move the film.
         options.append((f"bsf:{name}", "setts=ts=max(TS\\,0)"))
     return options
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError, StoreError
 
-STAGE = Stage("probe", version=8)
+STAGE = Stage("probe", version=9)
 
 
 def units(job: JobView) -> Iterable[Unit]:

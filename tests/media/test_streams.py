@@ -202,28 +202,83 @@ def test_a_cover_stays_a_cover(parts: Path, tmp_path: Path, dub: Path) -> None:
             assert len(films.decoded(done.path).times) == 25
 
 
-def test_a_cover_that_cannot_stay_is_named_and_so_are_tags_beside_one(
+def test_a_cover_that_cannot_stay_is_named_and_tags_stay_beside_one(
     parts: Path, tmp_path: Path, dub: Path
 ) -> None:
-    """MOV has none; MP4 has either a cover or tags of any name."""
     films.make(tmp_path / "plain.mp4", *films.x264())
-    for tag in ("location=+48.1+011.5/", "maker=me"):
-        films.ffmpeg(
-            "-i", url(tmp_path / "plain.mp4"), "-c", "copy", "-attach", url(parts / "cover.png"),
-            "-metadata:s:t", "mimetype=image/png", "-metadata", tag, url(tmp_path / f"{tag[:5]}.mkv"),
-        )  # fmt: skip
-    for name, result, covers, left in (
-        ("maker", ".mov", 0, ["video stream 2 (png): mov has no covers"]),
-        ("maker", ".mp4", 1, ["tags MAKER: mp4 has no place for them beside a cover"]),
-        ("locat", ".mp4", 1, []),
-    ):
-        done = films.dubbed(tmp_path / f"{name}{result}", tmp_path / f"{name}.mkv", dub, (), result)
+    films.ffmpeg(
+        "-i", url(tmp_path / "plain.mp4"), "-c", "copy", "-attach", url(parts / "cover.png"),
+        "-metadata:s:t", "mimetype=image/png", "-metadata", "maker=me", url(tmp_path / "film.mkv"),
+    )  # fmt: skip
+    for result, covers, left in ((".mov", 0, ["video stream 2 (png): mov has no covers"]), (".mp4", 1, [])):
+        done = films.dubbed(tmp_path / result, tmp_path / "film.mkv", dub, (), result)
         with av.open(str(done.path)) as after:
             assert len(after.streams.video) == 1 + covers
-            kept = {"maker", "location"} & {key.lower() for key in after.metadata}
-            assert len(kept) == (left == [] or not covers)
+            assert after.metadata["MAKER"] == "me"
             assert ";" not in after.metadata["major_brand"]
         assert done.note["left_out"] == left
+
+
+def test_a_covers_name_stays(parts: Path, tmp_path: Path, dub: Path) -> None:
+    """Matroska's players look for cover.jpg."""
+    films.make(tmp_path / "plain.mp4", *films.x264())
+    films.ffmpeg("-i", url(parts / "cover.png"), url(tmp_path / "a.jpg"))
+    films.ffmpeg(
+        "-i", url(tmp_path / "plain.mp4"), "-i", url(tmp_path / "a.jpg"), "-map", "0", "-map", "1",
+        "-c", "copy", "-disposition:v:1", "attached_pic", url(tmp_path / "film.mp4"),
+    )  # fmt: skip
+    films.ffmpeg(
+        "-i", url(tmp_path / "plain.mp4"), "-c", "copy", "-attach", url(tmp_path / "a.jpg"),
+        "-metadata:s:t", "mimetype=image/jpeg", "-metadata:s:t", "filename=small_cover.jpg",
+        url(tmp_path / "film.mkv"),
+    )  # fmt: skip
+    for suffix, name in ((".mp4", "cover.jpg"), (".mkv", "small_cover.jpg")):
+        done = films.dubbed(tmp_path / f"job{suffix}", tmp_path / f"film{suffix}", dub, range(3, 5), ".mkv")
+        with av.open(str(done.path)) as after:
+            assert after.streams.video[1].metadata["filename"] == name
+
+
+@pytest.mark.parametrize("result", [".mp4", ".mov"])
+def test_subtitles_that_are_off_stay_off(result: str, parts: Path, tmp_path: Path, dub: Path) -> None:
+    """FFmpeg's muxer turns the first one on."""
+    film = rich(parts, tmp_path / "film.mkv", "-c:s", "srt", "-c:a", "aac", "-disposition:s:0", "0")
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), result)
+    with av.open(str(done.path)) as after:
+        assert [bool(s.disposition & 1) for s in after.streams.subtitles] == [False, False]
+        assert after.streams.audio[0].disposition & 1
+
+
+@pytest.mark.parametrize("result", [".mp4", ".mov"])
+def test_tags_stay_and_those_with_boxes_stay_in_them(result: str, tmp_path: Path, dub: Path) -> None:
+    """A tag of any name put all others where no player looks; MOV lost those that MP4 alone has boxes for."""
+    tags = {"title": "T", "artist": "A", "description": "D", "composer": "C", "PURL": "https://example.org"}
+    given = [part for key, value in tags.items() for part in ("-metadata", f"{key}={value}")]
+    film = films.make(
+        tmp_path / "film.mkv", *films.x264(*given, "-metadata", "creation_time=2024-05-01T10:00:00Z")
+    )
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5), result)
+    with av.open(str(done.path)) as after:
+        assert {key: upper(after.metadata).get(key.upper()) for key in tags} == tags
+        assert after.metadata["creation_time"] == "2024-05-01T10:00:00.000000Z"
+        assert after.streams.video[0].metadata["creation_time"] == "2024-05-01T10:00:00.000000Z"
+    data = done.path.read_bytes()
+    assert b"\xa9nam" in data
+    assert data.count(b"mdtaPURL") == 1
+    assert b"mdtatitle" not in data
+    again = films.dubbed(tmp_path / "again", done.path, dub, range(3, 5), result)
+    with av.open(str(done.path)) as before, av.open(str(again.path)) as after:
+        assert after.metadata == before.metadata
+
+
+def test_a_day_that_stands_twice_stays(tmp_path: Path, dub: Path) -> None:
+    """As FFmpeg leaves it in films of cameras that it copies with all their tags."""
+    options = ("-movflags", "use_metadata_tags", "-metadata", "creation_time=2024-05-01T10:00:00Z")
+    film = films.make(tmp_path / "film.mp4", *films.x264(*options, "-metadata", "maker=me"))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5))
+    assert film.read_bytes().count(b"mdtacreation_time") == 1
+    with av.open(str(done.path)) as after:
+        assert after.metadata["creation_time"] == "2024-05-01T10:00:00.000000Z"
+        assert after.streams.video[0].metadata["creation_time"] == "2024-05-01T10:00:00.000000Z"
 
 
 @pytest.mark.parametrize("result", [".mov", ".mp4"])
@@ -307,6 +362,22 @@ def test_a_long_dub_ends_with_the_film(kind: str, result: str, tmp_path: Path) -
     samples, start, rate = films.sound(done.path)
     assert 1.0 - 1 / rate <= float(start) + samples.shape[1] / rate <= (1.03 if kind != "wav" else 1.022)
     assert any("1.50 s longer" in line for line in done.warnings)
+
+
+@pytest.mark.parametrize("kind", ["wav", "m4a", "flac", "mp3"])
+@pytest.mark.parametrize("result", [".mp4", ".mkv"])
+def test_a_films_own_sound_goes_on_after_a_long_dubs_end(kind: str, result: str, tmp_path: Path) -> None:
+    """ffmpeg's -frames, which once ended the dub, ends all other streams with it."""
+    film = tmp_path / "film.mp4"
+    films.ffmpeg(*films.moving(), "-f", "lavfi", "-t", "2", "-i", films.TONE, *films.x264(), url(film))
+    long = films.wav(tmp_path / "long.wav", films.noise(2.5))
+    films.ffmpeg("-i", url(long), url(tmp_path / f"dub.{kind}"))
+    done = films.dubbed(tmp_path / "job", film, tmp_path / f"dub.{kind}", range(3, 5), result)
+    packets = []
+    for path, track in ((film, 0), (done.path, 1)):
+        with av.open(str(path)) as box:
+            packets.append([bytes(p) for p in box.demux(box.streams.audio[track]) if p.size])
+    assert packets[0] == packets[1]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,30 @@ def test_the_last_picture_is_shown_as_long_as_the_container_says(suffix: str, tm
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_the_last_picture_of_irregular_ones_is_shown_as_long_as_it_was(
+    suffix: str, tmp_path: Path, dub: Path
+) -> None:
+    """As of a phone: encoded pictures are stored in another order."""
+    irregularly = "setpts='(N*3021+mod(N*37,11)*60)/90000/TB'"
+    options = ("-fps_mode", "vfr", "-enc_time_base", "1/90000", "-video_track_timescale", "90000", "-bf", "0")
+    film = films.make(
+        tmp_path / "film.mp4", "-vf", f"settb=1/90000,{irregularly}", *options, *films.x264("-g", "8")
+    )
+    for late in (0, 0.4):
+        films.ffmpeg("-itsoffset", str(late), "-i", url(film), "-c", "copy", url(tmp_path / f"{late}.mp4"))
+        done = films.dubbed(tmp_path / f"job{late}", tmp_path / f"{late}.mp4", dub, range(16, 25), suffix)
+        lengths = []
+        for path in (tmp_path / f"{late}.mp4", done.path):
+            with av.open(str(path)) as box:
+                stream = box.streams.video[0]
+                assert stream.duration is not None
+                assert stream.time_base is not None
+                lengths.append(stream.duration * stream.time_base)
+        assert lengths[0] == lengths[1]
+        assert films.decoded(done.path).times == films.decoded(tmp_path / f"{late}.mp4").times
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
 def test_irregular_times_survive_exactly(suffix: str, tmp_path: Path, dub: Path) -> None:
     film = irregular(tmp_path / "film.mp4")
     done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), suffix)

@@ -176,7 +176,7 @@ def test_a_gap_after_the_first_picture_changes_no_rate(tmp_path: Path, dub: Path
 
 DELAYS = [
     ("dub.mp3", []), ("dub.m4a", []), ("dub.opus", []), ("dub.ogg", ["-c:a", "libvorbis", "-ac", "2"]),
-    ("dub.ac3", []), ("dub.flac", []), ("dub.mka", ["-c:a", "libmp3lame"]),
+    ("dub.ac3", []), ("dub.flac", []), ("dub.mka", ["-c:a", "libmp3lame"]), ("dub.wma", []),
 ]  # fmt: skip
 
 

@@ -108,6 +108,17 @@ def test_figures_of_packets_that_are_others_now_do_not_stay(tmp_path: Path, dub:
         assert after.streams.audio[1].metadata["BPS"] == "123"
 
 
+def test_an_encoder_is_told_of_what_it_encoded_alone(tmp_path: Path, dub: Path) -> None:
+    said = ("-metadata:s:v", "ENCODER=another", "-metadata:s:a", "ENCODER=another", "-fflags", "+bitexact")
+    codecs = ("-c:v", "mpeg2video", "-c:a", "flac", "-flags", "+bitexact")
+    film = films.make(tmp_path / "film.mkv", *codecs, *said)
+    for suffix in (".mkv", ".mp4"):
+        done = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
+        with av.open(str(done.path)) as after:
+            told = [s.metadata.get("ENCODER") for s in (after.streams.video[0], after.streams.audio[1])]
+            assert told == [None, "another" if suffix == ".mkv" else None]
+
+
 @pytest.mark.parametrize("touched", [range(9, 12), ()], ids=["touched", "copied"])
 def test_what_an_editing_program_says_in_xmp_stays_beside_the_mark(
     touched: range, tmp_path: Path, dub: Path
