@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,7 @@ class Patches:
         if (np.diff(self.frames) <= 0).any():
             raise MediaError(f"{folder}: frames of patches are not in order")
         self._pictures = self._read()
+        next(self._pictures)
         self._next = 0
 
     def at(self, index: int) -> Placed | None:
@@ -87,21 +88,31 @@ class Patches:
         Frames must be asked for in rising order.
         """
         while self._next < len(self.frames) and self.frames[self._next] < index:
-            next(self._pictures)
+            self._pictures.send(False)
             self._next += 1
         if self._next == len(self.frames) or self.frames[self._next] != index:
             return None
         x, y = self._origin[self._next]
-        rgb, mask = layout.with_alpha(next(self._pictures))
+        picture = self._pictures.send(True)
+        assert picture is not None
         self._next += 1
+        rgb, mask = layout.with_alpha(picture)
         return rgb, mask, int(x), int(y)
 
-    def _read(self) -> Iterator[av.VideoFrame]:
+    def _read(self) -> Generator[av.VideoFrame | None, bool, None]:
+        """Pictures in order, after a first None; sent False, the next one is passed over."""
         path, count = pictures(self._folder), 0
+        wanted = yield None
         with source.opened(path) as container:
-            for frame in container.decode(source.picture(container, path)):
-                count += 1
-                yield frame
+            stream = source.picture(container, path)
+            stream.thread_type = "SLICE"  # a packet gives its picture at once
+            alone = stream.codec_context.codec.intra_only  # so that others need not be decoded
+            for packet in container.demux(stream):
+                if not packet.size:
+                    continue
+                for frame in packet.decode() if wanted or not alone else (None,):
+                    count += 1
+                    wanted = yield frame
         raise MediaError(f"{path} holds {count} patches but {len(self.frames)} are listed")
 
 

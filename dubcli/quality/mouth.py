@@ -21,7 +21,7 @@ Mesh = NDArray[np.float32]
 PIXELS_EVERY = 8  # changed frames between those whose pixels are measured; set by hand
 _STRETCH = 5  # such frames that are judged together: a second and a half; set by hand
 _WORST = {"sharpness": -1, "seam": 1, "colour": 1}  # measures told of their worst stretch, and which way
-_MOST_LIKENESSES = 12  # pictures of a face that are compared with the person's footage; set by hand
+MOST_LIKENESSES = 8  # about as many pictures of a face are compared with the person's footage; set by hand
 _CHEEKS = ((117, 118, 101, 36, 205, 187, 123), (346, 347, 330, 266, 425, 411, 352))
 _SKIN = 0.95  # of the mask, from which a pixel counts as patch alone; set by hand
 _STEADY_SIZE = (72, 48)  # of the stabilised mouth, pixels; set by hand
@@ -81,7 +81,7 @@ class Mouth:
         if not self.pixel_frames or look.frame - self.pixel_frames[-1] >= PIXELS_EVERY:
             self.pixel_frames.append(look.frame)
             self._measure(look, skin)
-        if self.own and self.looks % max(1, expected // _MOST_LIKENESSES) == 0:
+        if self.own and self.looks % max(1, expected // MOST_LIKENESSES) == 0:
             self._likeness[0].append(likeness.describe(look.source, look.mesh))
             self._likeness[1].append(likeness.describe(look.dubbed, look.new_mesh))
         self.looks += 1

@@ -23,7 +23,7 @@ from dubcli.quality.subject import Curve, Subject
 Window = tuple[int, int]
 
 WINDOW = 36  # frames, a second and a half, that are measured together; set by hand
-_OUTSIDE_FRAMES = 6  # per face; the same arithmetic does them all
+_OUTSIDE_FRAMES = 4  # per face; the same arithmetic does them all
 _SEEK = 48  # frames without a look from which the film is read from another place; set by hand
 _BORDER = 6  # pixels around a region, for filters
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from dubcli.artifacts.measures import Measure, Measures
 from dubcli.artifacts.report import REVIEW, Face, Report
+from dubcli.quality.mouth import MOST_LIKENESSES
 from dubcli.quality.verdict import place
 from dubcli.report import plot
 from dubcli.report.assemble import Pictures
@@ -274,15 +275,16 @@ def _limit(report: Report, row: _Heading, which: int, source: float | None) -> s
 
 def _seen(row: _Heading, found: Measures) -> str:
     """How much a figure rests on."""
+    looks = found.picture_frames
     return {
         "frames": f"{found.frames} frames",
         "speech": f"{found.speech_frames} frames of speech",
         "rest": f"{found.rest_frames} frames at rest",
         "closures": f"{found.closures} closures",
         "sounds": f"{found.sounds} sounds",
-        "pictures": f"{found.picture_frames} frames",
+        "pictures": f"{looks} frames",
         "spread": f"{found.pixel_frames} frames",
-        "some": f"{min(12, found.picture_frames)} frames",
+        "some": f"{len(range(0, looks, max(1, looks // MOST_LIKENESSES)))} frames",
     }[row.seen]
 
 
