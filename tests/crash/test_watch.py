@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -37,6 +37,13 @@ def split(tmp_path_factory: pytest.TempPathFactory, tiny: Sample) -> Place:
         done = place.run("--stage", stage)
         assert done.returncode == 0, done.stderr
     return place
+
+
+@pytest.fixture
+def elsewhere(split: Place, tmp_path: Path) -> Iterator[Path]:
+    """A place for another store; the job keeps the one that was named last, so its own is named again."""
+    yield tmp_path / "store"
+    assert split.run("--stage", "probe", "--store", str(split.job / "store")).returncode == 0
 
 
 def track(place: Place, engine: str, *more: str) -> tuple[int, str]:
@@ -94,13 +101,12 @@ def test_shortages_are_temporary_whoever_tells_them(split: Place, engine: str, w
     assert words in line
 
 
-def test_unfinished_work_does_not_stay_in_a_store_that_others_share(split: Place) -> None:
-    store = split.folder / "shared"
+def test_unfinished_work_does_not_stay_in_a_store_that_others_share(split: Place, elsewhere: Path) -> None:
     for stage in ("probe", "scan", "split"):
-        assert split.run("--stage", stage, "--store", str(store)).returncode == 0
-    code, _ = track(split, "raises", "--store", str(store))
+        assert split.run("--stage", stage, "--store", str(elsewhere)).returncode == 0
+    code, _ = track(split, "raises", "--store", str(elsewhere))
     assert code == 7
-    assert not list((store / "tmp").iterdir())
+    assert not list((elsewhere / "tmp").iterdir())
 
 
 def test_a_full_disk_names_the_store(split: Place) -> None:
@@ -145,10 +151,9 @@ def test_nothing_is_kept_of_a_film_that_was_replaced_meanwhile_and_put_back(spli
     assert split.run("--stage", "split").returncode == 0
 
 
-def test_a_store_that_is_deleted_meanwhile_is_no_bug(split: Place) -> None:
-    store = split.folder / "doomed"
-    shutil.copytree(split.job / "store", store)
-    code, errors = disturbed(split, lambda: shutil.rmtree(store), "--store", str(store))
+def test_a_store_that_is_deleted_meanwhile_is_no_bug(split: Place, elsewhere: Path) -> None:
+    shutil.copytree(split.job / "store", elsewhere)
+    code, errors = disturbed(split, lambda: shutil.rmtree(elsewhere), "--store", str(elsewhere))
     assert code == 9, errors
     assert "was deleted or emptied meanwhile; type the same again" in errors
     assert "a bug" not in errors
