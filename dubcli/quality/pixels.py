@@ -35,8 +35,10 @@ def sharpness(picture: Picture, region: Region) -> float | None:
     """
     if np.count_nonzero(region) < FEWEST_PIXELS:
         return None
-    detail = cv2.Laplacian(np.asarray(picture, np.float32), cv2.CV_32F, borderType=cv2.BORDER_REPLICATE)
-    return float(np.sqrt(np.square(detail[region]).mean()))
+    near = _around(region)
+    part = np.asarray(picture[near], np.float32)
+    detail = cv2.Laplacian(part, cv2.CV_32F, borderType=cv2.BORDER_REPLICATE)
+    return float(np.sqrt(np.square(detail[region[near]]).mean()))
 
 
 def grain(picture: Picture, region: Region) -> float | None:
@@ -48,10 +50,10 @@ def grain(picture: Picture, region: Region) -> float | None:
     """
     if np.count_nonzero(region) < FEWEST_PIXELS:
         return None
-    rest = cv2.filter2D(
-        np.asarray(picture, np.float32), cv2.CV_32F, _SECOND_DIFFERENCE, borderType=cv2.BORDER_REPLICATE
-    )
-    return float(1.4826 * np.median(np.abs(rest[region])) / 6)
+    near = _around(region)
+    part = np.asarray(picture[near], np.float32)
+    rest = cv2.filter2D(part, cv2.CV_32F, _SECOND_DIFFERENCE, borderType=cv2.BORDER_REPLICATE)
+    return float(1.4826 * np.median(np.abs(rest[region[near]])) / 6)
 
 
 def seam(before: Picture, after: Picture, mask: Picture) -> float | None:
@@ -145,6 +147,12 @@ def changed_outside(before: NDArray[Any], after: NDArray[Any], mask: Picture) ->
     if differs.ndim > mask.ndim:
         differs = differs.any(axis=-1)
     return int(np.count_nonzero(differs & (mask <= 0)))
+
+
+def _around(region: Region) -> tuple[slice, slice]:
+    """Rows and columns of a region, with the pixel around it that filters of three reach."""
+    rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
+    return np.s_[max(0, rows[0] - 1) : rows[-1] + 2, max(0, columns[0] - 1) : columns[-1] + 2]
 
 
 def _ring(mask: Picture, low: float, high: float) -> Region:
