@@ -129,6 +129,7 @@ def test_a_film_cut_within_a_picture_has_its_last_ones_on_any_number_of_cores(
     assert len(films.decoded(stages.finish().path).times) == 44
     untouched = films.dubbed(tmp_path / "untouched", film, dub)
     assert untouched.note["encoded"] == 44  # a copy would hold the packet that shows nothing
+    assert len(films.decoded(untouched.path).times) == 44
 
 
 def test_an_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
