@@ -117,13 +117,8 @@ def cases(job: Job, most: int) -> Iterator[Case]:
             partial(_spoken, subject, first),
         )
         looks = observe.glances(patches.frames, ranges)
-        wanted = {frame for start, stop in looks for frame in range(start, stop)}
-        looked = [
-            frame
-            for start, stop in observe.passes(looks)
-            for frame in decode.frames(task.inputs["film"], video, frames.pts, start, stop)
-            if frame.index in wanted
-        ]
+        read = partial(decode.frames, task.inputs["film"], video, frames.pts)
+        looked = list(observe.decoded(looks, read))
         placed = {frame.index: patch for frame in looked if (patch := patches.at(frame.index)) is not None}
         if len(placed) < 24 or subject.speaks.sum() < 24:
             continue

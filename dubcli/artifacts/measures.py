@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+PIXELS_EVERY = 8
+"""Changed frames from one whose pixels are measured to the next; set by hand."""
 _CURVES = "curves.npz"
 
 

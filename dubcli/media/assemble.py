@@ -95,15 +95,15 @@ def film(source: Source, segments: Sequence[Segment], target: Target) -> Remuxed
             "first, with times from zero (ffmpeg -i film -c copy)"
         )
     copies: list[Span] = []
-    # A copy would hold the packet of a damaged film that shows nothing, and readers end with an error there.
-    spoiled = groups.damaged and original.video.packets > count
     same_codec = spans.codec(settings.codec, original.video.codec) == original.video.codec
     if not same_codec or original.video.codec not in VIDEO[format_of(target.path.suffix)]:
         copies = []
-    elif spoiled:
-        target.warn("the whole picture is encoded anew: a packet of the film's shows nothing")
     elif not segments and not any(groups.fixed):
         copies = untouched
+        if groups.damaged and original.video.packets > count:
+            # A copy would hold the packet that shows nothing, and readers end with an error there.
+            copies = []
+            target.warn("the whole picture is encoded anew: a packet of the film's shows nothing")
     elif not groups.reason and settings.video != "encode":
         copies = [part for gap in untouched for part in spans.whole_groups(gap, groups, count)]
     asked = settings.video == "encode" or settings.codec != "source"

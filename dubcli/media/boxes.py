@@ -40,8 +40,7 @@ def set_languages(path: Path, languages: Sequence[str]) -> None:
                 code = code << 5 | (ord(letter) - 0x60) & 31
             for media in _inside(file, *track[1:], b"mdia"):
                 for _, start, _ in _inside(file, *media[1:], b"mdhd"):
-                    file.seek(start + (32 if _number(file, start, 1) else 20))
-                    file.write(code.to_bytes(2, "big"))
+                    _write(file, start + (32 if _number(file, start, 1) else 20), 2, code)
 
 
 def turn_off(path: Path, streams: Sequence[int]) -> None:
@@ -49,9 +48,7 @@ def turn_off(path: Path, streams: Sequence[int]) -> None:
     with path.open("r+b") as file:
         for number, track in enumerate(_tracks(file, path.stat().st_size)):
             for _, start, _ in _inside(file, *track[1:], b"tkhd") if number in streams else ():
-                flags = _number(file, start + 3, 1)
-                file.seek(start + 3)
-                file.write(bytes([flags & ~1]))
+                _write(file, start + 3, 1, _number(file, start + 3, 1) & ~1)
 
 
 def set_length(path: Path, seconds: Fraction) -> None:
@@ -194,8 +191,7 @@ def _insert(file: BinaryIO, size: int, box: bytes, around: Sequence[Box]) -> Non
     file.seek(end)
     file.write(box + rest)
     for _, body, stop in around:
-        file.seek(body - 8)
-        file.write((stop - body + 8 + len(box)).to_bytes(4, "big"))
+        _write(file, body - 8, 4, stop - body + 8 + len(box))
 
 
 def _entries(file: BinaryIO, size: int, kinds: Sequence[bytes]) -> Iterator[tuple[Box, tuple[Box, ...]]]:

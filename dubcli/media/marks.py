@@ -42,10 +42,15 @@ def packet(path: Path) -> str:
     Raises:
         MediaError: it cannot be read.
     """
+    return _tags(path).get("xmp", "")
+
+
+def _tags(path: Path) -> dict[str, str]:
+    """Tags of a film by their names in lower case, an XMP packet among them."""
     from dubcli.media.source import opened
 
     with opened(path, export_xmp="1") as container:
-        return container.metadata.get("xmp", "")
+        return {key.lower(): value for key, value in container.metadata.items()}
 
 
 def write(path: Path, own: str = "", *, synthetic: bool = True) -> bool:
@@ -78,9 +83,6 @@ def read(path: Path) -> str:
     Raises:
         MediaError: it cannot be read.
     """
-    from dubcli.media.source import opened
-
-    found = re.search(r"DigitalSourceType(?:=|>|\s)[\"'\s]*([^\"'<\s]+)", packet(path))
-    with opened(path) as container:
-        tags = {key.lower(): value for key, value in container.metadata.items()}
+    tags = _tags(path)
+    found = re.search(r"DigitalSourceType(?:=|>|\s)[\"'\s]*([^\"'<\s]+)", tags.get("xmp", ""))
     return tags.get(_TAG.lower(), "") or (found[1] if found else "")

@@ -11,14 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.artifacts.measures import Measure
+from dubcli.artifacts.measures import PIXELS_EVERY, Measure
 from dubcli.face import mesh as regions
 from dubcli.quality import likeness, pixels
 
 Image = NDArray[np.uint8]
 Mesh = NDArray[np.float32]
 
-PIXELS_EVERY = 8  # changed frames between those whose pixels are measured; set by hand
 _STRETCH = 5  # such frames that are judged together: a second and a half; set by hand
 _WORST = {"sharpness": -1, "seam": 1, "colour": 1}  # measures told of their worst stretch, and which way
 MOST_LIKENESSES = 8  # about as many pictures of a face are compared with the person's footage; set by hand

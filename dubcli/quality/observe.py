@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dubcli.artifacts.measures import PIXELS_EVERY
 from dubcli.face import mesh as regions
 from dubcli.face.roi import Roi, roi_of
 from dubcli.media import decode, layout
 from dubcli.media.patches import Placed, mix, overlap
 from dubcli.media.samples import eight_bit, unit
 from dubcli.quality import pixels
-from dubcli.quality.mouth import PIXELS_EVERY, Look, Mouth
+from dubcli.quality.mouth import Look, Mouth
 from dubcli.quality.subject import Curve, Subject
 
 Window = tuple[int, int]
@@ -123,20 +124,27 @@ def look(
     first, total = int(track.frames[0]), sum(stop - start for start, stop in ranges)
     unknown = np.full(len(track.frames), np.nan, np.float32)
     seen = Seen(unknown, unknown.copy(), Mouth(own))
-    for start, stop in passes(ranges):
-        wanted = {frame for low, high in ranges if start <= low < stop for frame in range(low, high)}
-        for frame in frames(start, stop):
-            patch = patches.at(frame.index) if frame.index in wanted else None
-            mesh = track.mesh[frame.index - first]
-            if patch is None:
-                continue
-            if len(seen.outside) < _OUTSIDE_FRAMES:
-                seen.outside.append(changed_outside(frame, patch))
-            _add(seen, frame.index, eight_bit_part(frame, mesh, patch), patch, mesh, finder, first, total)
+    for frame in decoded(ranges, frames):
+        patch = patches.at(frame.index)
+        mesh = track.mesh[frame.index - first]
+        if patch is None:
+            continue
+        if len(seen.outside) < _OUTSIDE_FRAMES:
+            seen.outside.append(changed_outside(frame, patch))
+        _add(seen, frame.index, eight_bit_part(frame, mesh, patch), patch, mesh, finder, first, total)
     return seen
 
 
-def passes(ranges: Sequence[Window]) -> Iterator[Window]:
+def decoded(
+    ranges: Sequence[Window], frames: Callable[[int, int], Iterable[decode.Frame]]
+) -> Iterator[decode.Frame]:
+    """The frames of ranges that are rising and apart; `frames` decodes a range of the source."""
+    wanted = {frame for start, stop in ranges for frame in range(start, stop)}
+    for start, stop in _passes(ranges):
+        yield from (frame for frame in frames(start, stop) if frame.index in wanted)
+
+
+def _passes(ranges: Sequence[Window]) -> Iterator[Window]:
     """Ranges joined where little lies between them: reading on takes less than seeking."""
     joined = [*ranges[:1]]
     for start, stop in ranges[1:]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.cues import Cues
-from dubcli.artifacts.measures import Measures
+from dubcli.artifacts.measures import PIXELS_EVERY, Measures
 from dubcli.artifacts.patches import PatchFacts
 from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact, JobView, Stage, Task, Unit
@@ -80,7 +80,7 @@ def units(job: JobView) -> list[Unit]:
                     "still": still.get(name, []),
                     "measured_by": [measured_by.name, measured_by.algorithm],
                 },
-                cost=min(most, frames[name]) + frames[name] // 8,
+                cost=min(most, frames[name]) + frames[name] // PIXELS_EVERY,
                 needs=job.picture_needs,
             )
         )

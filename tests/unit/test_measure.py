@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.artifacts.measures import Measure, Measures
+from dubcli.artifacts.measures import PIXELS_EVERY, Measure, Measures
 from dubcli.artifacts.speech import Phone
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core.model import Artifact, JobView
@@ -23,7 +23,6 @@ from dubcli.media import decode, spans
 from dubcli.media.patches import Placed
 from dubcli.media.probe import probe
 from dubcli.quality import face, likeness, observe
-from dubcli.quality.mouth import PIXELS_EVERY
 from dubcli.quality.subject import Sound, Subject
 from dubcli.quality.verdict import Judgement, judge, place
 from dubcli.settings.config import QualitySettings, Settings
