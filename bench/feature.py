@@ -7,7 +7,7 @@
 gallery, learn, motion and report on them as `dubcli run` does; what lies between them (patches, encoded
 shots) is made up as well. `film` cuts a film of eleven shots a minute together from the clips of a footage
 folder at 640×360, 25 frames a second, and dubs it from end to end; runs of several lengths tell what a minute
-costs.
+costs. Stopped and typed again with the same `--keep`, it goes on.
 
 A row per stage: units, seconds from its first unit's start to its last one's end, processor seconds in that
 time, and the peak megabytes, sampled ten times a second, of one process and of all together. Pages of mapped
@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ from dubcli.settings.config import Settings
 COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
 REAL = ("scan", "cast", "cue", "gallery", "learn", "motion", "report")
 EVERY = 0.1  # seconds between two looks at memory
+PAUSE = 10.0  # seconds without a look: the run was stopped
 SHOTS_A_MINUTE = 11
 RATE = 25
 
@@ -88,17 +90,23 @@ def processes(pid: int) -> Iterator[tuple[int, float]]:
         return
 
 
-def measured(words: Sequence[str]) -> Usage:
-    """Run the command line and watch it."""
-    usage, began = Usage(), time.time()
+def measured(words: Sequence[str], log: Path = Path(os.devnull)) -> Usage:
+    """Run the command line and watch it; what was seen is added to a log, so that a run may go on later."""
+    usage = Usage()
+    for line in log.read_text().splitlines() if log.exists() else ():
+        usage.samples.append(tuple(json.loads(line)))
+    before = usage.samples[-1][3] if usage.samples else 0.0
     process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL)
-    while process.poll() is None:
-        sizes, busy = zip(*(list(processes(process.pid)) or [(0, 0.0)]), strict=True)
-        usage.samples.append((time.time(), max(sizes), sum(sizes), sum(busy)))
-        time.sleep(EVERY)
+    with log.open("a", buffering=1) as file:
+        while process.poll() is None:
+            sizes, busy = zip(*(list(processes(process.pid)) or [(0, 0.0)]), strict=True)
+            usage.samples.append((time.time(), max(sizes), sum(sizes), before + sum(busy)))
+            file.write(json.dumps(usage.samples[-1]) + "\n")
+            time.sleep(EVERY)
     if process.returncode:
         raise SystemExit(f"dubcli {' '.join(words)} ended with {process.returncode}")
-    usage.seconds = time.time() - began
+    times = [sample[0] for sample in usage.samples]
+    usage.seconds = sum(b - a for a, b in pairwise(times) if b - a < PAUSE)
     return usage
 
 
@@ -186,21 +194,25 @@ def made_up(folder: Path, shots: int, people: int, hours: float) -> None:
 
 
 def cut_together(footage: Path, minutes: float, folder: Path) -> tuple[Path, Path, float]:
-    """A film of parts of talking people's clips, eleven a minute, a dub of its length, and its minutes.
-
-    Clips that are shorter than a part make it shorter than was asked for.
-    """
+    """A film of parts of talking people's clips, a dub of its length, and its minutes."""
+    film, dub = folder / "film.mp4", folder / "dub_fr.wav"
+    if film.exists() and dub.exists():
+        with source.opened(film) as box:
+            return film, dub, box.streams.video[0].frames / RATE / 60
     clips = sorted(p for p in (footage / "talk").iterdir() if p.suffix in (".mp4", ".mpg"))
     voices = sorted((footage / "speech").glob("*.wav"))
     chance = np.random.default_rng(7)
     length = 60 / SHOTS_A_MINUTE
     parts = folder / "parts"
+    shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir()
     fit = "scale=640:360:force_original_aspect_ratio=decrease:out_color_matrix=bt709:out_range=tv"
     one = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"  # as films have
     look = f"{fit},pad=640:360:(ow-iw)/2:(oh-ih)/2,setsar=1,fps={RATE},format=yuv420p,{one}"
     sound = "aresample=48000,aformat=channel_layouts=mono"
-    for k in tqdm(range(round(minutes * SHOTS_A_MINUTE)), desc="cut", disable=None):
+    bar, frames = tqdm(total=round(minutes * 60 * RATE), desc="cut", unit="frames", disable=None), 0
+    while frames < minutes * 60 * RATE:
+        part = parts / f"{len(list(parts.iterdir())):05d}.mkv"
         clip = clips[int(chance.integers(len(clips)))]
         with source.opened(clip) as box:
             seconds = (box.duration or 0) / 1e6
@@ -208,11 +220,14 @@ def cut_together(footage: Path, minutes: float, folder: Path) -> tuple[Path, Pat
         subprocess.run(
             [binary(), "-v", "error", "-y", "-ss", f"{start:.2f}", "-t", f"{length:.2f}", "-i", url(clip),
              "-vf", look, "-af", sound, "-map", "0:v:0", "-map", "0:a:0?", "-c:v", "libx264", "-preset",
-             "veryfast", "-crf", "18", "-g", "50", "-c:a", "pcm_s16le", url(parts / f"{k:05d}.mkv")],
+             "veryfast", "-crf", "18", "-g", "50", "-c:a", "pcm_s16le", url(part)],
             check=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
+        with source.opened(part) as box:
+            frames += round((box.duration or 0) / 1e6 * RATE)
+        bar.update(frames - bar.n)
+    bar.close()
     (parts / "list.txt").write_text("".join(f"file '{p.name}'\n" for p in sorted(parts.glob("*.mkv"))))
-    film, dub = folder / "film.mp4", folder / "dub_fr.wav"
     subprocess.run(
         [binary(), "-v", "error", "-y", "-f", "concat", "-i", url(parts / "list.txt"), "-c:v", "copy",
          "-c:a", "aac", "-b:a", "128k", url(film)],
@@ -236,7 +251,7 @@ def dubbed(footage: Path, minutes: float, folder: Path) -> None:
     """Dub a film cut together from clips, and say what each stage and each of its minutes took."""
     film, dub, length = cut_together(footage, minutes, folder)
     words = [str(film), "--audio", str(dub), "-o", str(folder / "out.mp4"), "--job", str(folder / "job")]
-    usage = measured(["run", *words, "-q", "--progress", "none"])
+    usage = measured(["run", *words, "-q", "--progress", "none"], folder / "usage.jsonl")
     for row in rows(folder / "job", usage):
         tell(row)
     one, together = usage.peak(0.0, time.time())
