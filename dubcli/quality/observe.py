@@ -29,14 +29,6 @@ _SEEK = 48  # frames without a look from which the film is read from another pla
 _BORDER = 6  # pixels around a region, for filters
 
 
-class Observed(Protocol):
-    """What a tracker sees of a face."""
-
-    @property
-    def mesh(self) -> NDArray[np.float32]:
-        """(478, 3) pixels."""
-
-
 class Placing(Protocol):
     """Patches by frame number (`media.patches.Patches`)."""
 
@@ -47,8 +39,8 @@ class Placing(Protocol):
 class Finder(Protocol):
     """Looks at a face in a picture (`engines.trackers`)."""
 
-    def observe(self, rgb: NDArray[np.uint8], roi: Roi) -> Observed | None:
-        """The face in a region of interest, None where there is none."""
+    def mesh(self, rgb: NDArray[np.uint8], roi: Roi) -> NDArray[np.float32] | None:
+        """Mesh (478, 3) of the face in a region of interest, None where there is none."""
 
 
 @dataclass
@@ -126,12 +118,15 @@ def look(
     seen = Seen(unknown, unknown.copy(), Mouth(own))
     for frame in decoded(ranges, frames):
         patch = patches.at(frame.index)
-        mesh = track.mesh[frame.index - first]
         if patch is None:
             continue
         if len(seen.outside) < _OUTSIDE_FRAMES:
             seen.outside.append(changed_outside(frame, patch))
-        _add(seen, frame.index, eight_bit_part(frame, mesh, patch), patch, mesh, finder, first, total)
+        at = frame.index - first
+        one, sight = _looked(frame, patch, track.mesh[at], finder)
+        if sight is not None:
+            seen.aperture[at], seen.width[at] = regions.aperture(sight), regions.width(sight)
+        seen.mouth.add(one, total)
     return seen
 
 
@@ -155,11 +150,26 @@ def _passes(ranges: Sequence[Window]) -> Iterator[Window]:
     yield from joined
 
 
-def eight_bit_part(
-    frame: decode.Frame, mesh: NDArray[np.float32], patch: Placed
-) -> tuple[NDArray[np.uint8], int, int]:
-    """Surroundings of a face and its patch as 8-bit RGB, and the position (x, y) of their first pixel."""
-    rgb, roi = frame.rgb(), roi_of(mesh)
+def _looked(
+    frame: decode.Frame, patch: Placed, mesh: NDArray[np.float32], finder: Finder
+) -> tuple[Look, NDArray[np.float32] | None]:
+    """One frame, and the mesh that is seen in the dubbed one, None where no face is."""
+    roi = roi_of(mesh)
+    source, x, y = _surroundings(frame, roi, patch)
+    corner = np.array((x, y, 0), np.float32)
+    mask, own, dubbed = placed(patch, source, x, y)
+    local = mesh - corner
+    sight = finder.mesh(dubbed, Roi(roi.centre - corner[:2], roi.side, roi.angle))
+    box, shift = _lower_face(local, mask)
+    was, now, patched = (np.ascontiguousarray(picture[box]) for picture in (source, dubbed, own))
+    new = local if sight is None else sight
+    shape = np.ascontiguousarray(mask[box])
+    return Look(frame.index, was, now, patched, shape, local - shift, new - shift), sight
+
+
+def _surroundings(frame: decode.Frame, roi: Roi, patch: Placed) -> tuple[NDArray[np.uint8], int, int]:
+    """A face and its patch as 8-bit RGB, and the position (x, y) of their first pixel."""
+    rgb = frame.rgb()
     height, width = rgb.shape[:2]
     picture, _, x, y = patch
     reach = 0.72 * roi.side  # half a diagonal
@@ -168,32 +178,6 @@ def eight_bit_part(
     x0, y0 = np.clip(np.floor(low), 0, (width - 2, height - 2)).astype(int)
     x1, y1 = np.clip(np.ceil(high), (x0 + 2, y0 + 2), (width, height)).astype(int)
     return eight_bit(rgb[y0:y1, x0:x1]), int(x0), int(y0)
-
-
-def _add(
-    seen: Seen,
-    index: int,
-    part: tuple[NDArray[np.uint8], int, int],
-    patch: Placed,
-    mesh: NDArray[np.float32],
-    finder: Finder,
-    first: int,
-    total: int,
-) -> None:
-    """Take in one frame, given the part of the source around the face."""
-    source, x, y = part
-    corner = np.array((x, y, 0), np.float32)
-    mask, own, dubbed = placed(patch, source, x, y)
-    local = mesh - corner
-    sight = finder.observe(dubbed, roi_of(local))
-    if sight is not None:
-        seen.aperture[index - first] = regions.aperture(sight.mesh)
-        seen.width[index - first] = regions.width(sight.mesh)
-    new = local if sight is None else sight.mesh
-    box, shift = _lower_face(local, mask)
-    was, now, patched = (np.ascontiguousarray(picture[box]) for picture in (source, dubbed, own))
-    shape = np.ascontiguousarray(mask[box])
-    seen.mouth.add(Look(index, was, now, patched, shape, local - shift, new - shift), total)
 
 
 def _lower_face(
@@ -223,13 +207,21 @@ def placed(
     """
     rgb, mask, left, top = patch
     moved = rgb, mask, left - x, top - y
-    full, picture, mixed = np.zeros(source.shape[:2], np.float32), source.copy(), source.copy()
+    full, picture, mixed = _in_place(moved, source.shape[:2]), source.copy(), source.copy()
     if both := overlap(moved, source.shape[:2]):
         here, there = both
-        full[there] = unit(mask[here])
         cv2.copyTo(eight_bit(rgb[here]), (mask[here] > 0).astype(np.uint8), picture[there])
         mix(mixed, moved)
     return full, picture, mixed
+
+
+def _in_place(patch: Placed, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """The mask of a patch in a picture of a shape (H, W), 0-1."""
+    full = np.zeros(shape, np.float32)
+    if both := overlap(patch, shape):
+        here, there = both
+        full[there] = unit(patch[1][here])
+    return full
 
 
 def changed_outside(was: decode.Frame, patch: Placed) -> int:
@@ -238,8 +230,7 @@ def changed_outside(was: decode.Frame, patch: Placed) -> int:
     planes = layout.copy_planes(was.planes)
     patch = was.square.to_raster(patch)
     was.colour.blend(planes, *patch)
-    height, width = form.view(was.planes, 0).shape
-    mask, _, _ = placed(patch, np.zeros((height, width, 3), np.uint8), 0, 0)
+    mask = _in_place(patch, form.view(was.planes, 0).shape)
     count = 0
     for k in range(len(form.components)):
         before, after = form.view(was.planes, k), form.view(planes, k)

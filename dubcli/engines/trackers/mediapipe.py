@@ -205,20 +205,32 @@ class Finder:
 
     def observe(self, rgb: Image, roi: Roi) -> Observation | None:
         """Observation of the face in a region of interest, or None where there is none."""
+        seen = self._seen(rgb, roi)
+        if seen is None:
+            return None
+        first = seen.views[0]
+        return Observation(
+            seen.mesh, seen.score, seen.spread, colours(first.crop, first.within), sharpness(rgb, seen.mesh)
+        )
+
+    def mesh(self, rgb: Image, roi: Roi) -> NDArray[np.float32] | None:
+        """Mesh (478, 3) of the face in a region of interest, or None where there is none."""
+        seen = self._seen(rgb, roi)
+        return None if seen is None else seen.mesh
+
+    def _seen(self, rgb: Image, roi: Roi) -> _Seen | None:
         through = partial(_viewed, reduced(rgb, roi, SIDE), roi)
         viewed: list[_View] = []
         spread = np.inf
         while len(viewed) < len(self._views) and spread > AGREED:
-            batch = slice(len(viewed), len(viewed) + PARALLEL)
-            viewed += self._pool.map(through, self._views[batch], self.networks)
+            views = self._views[len(viewed) : len(viewed) + PARALLEL]
+            viewed += (self._pool.map if len(views) > 1 else map)(through, views, self.networks)
             if min(each.score for each in viewed) < follow.MIN_SCORE / 2:
                 return None
             mesh = np.mean([each.points for each in viewed], axis=0).astype(np.float32)
             spread = _spread([each.points for each in viewed]) / max(eye_distance(mesh), 1e-6)
         score = float(np.mean([each.score for each in viewed]))
-        if score < follow.MIN_SCORE:
-            return None
-        return Observation(mesh, score, spread, viewed[0].colour, sharpness(rgb, mesh))
+        return _Seen(viewed, mesh, score, spread) if score >= follow.MIN_SCORE else None
 
     def thumb(self, rgb: Image, mesh: NDArray[np.float32]) -> Image:
         """Upright picture of a face, (96, 96, 3)."""
@@ -300,11 +312,22 @@ class FaceMesh:
 
 @dataclass(frozen=True)
 class _View:
-    """Mesh of one view: points (478, 3) in the raster, the face score, skin colours."""
+    """Mesh of one view: points (478, 3) in the raster and within the crop, the face score."""
 
     points: NDArray[np.float64]
     score: float
-    colour: NDArray[np.uint8]
+    crop: Image
+    within: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A face in several views: mean mesh (478, 3), mean score, spread of the lips in eye distances."""
+
+    views: list[_View]
+    mesh: NDArray[np.float32]
+    score: float
+    spread: float
 
 
 def _viewed(source: Reduced, roi: Roi, view: View, network: FaceMesh) -> _View:
@@ -317,11 +340,10 @@ def _viewed(source: Reduced, roi: Roi, view: View, network: FaceMesh) -> _View:
     if mirrored:
         points = points[regions.mirror()]
         points[:, 0] = SIDE - points[:, 0]
-    colour = colours(crop, points)
-    shrink = SIDE / square.side
-    points[:, :2] = (points[:, :2] - to_crop[:, 2]) @ to_crop[:, :2] / shrink**2  # a similarity's inverse
-    points[:, 2] /= shrink
-    return _View(points, score, colour)
+    placed, shrink = points.copy(), SIDE / square.side
+    placed[:, :2] = (points[:, :2] - to_crop[:, 2]) @ to_crop[:, :2] / shrink**2  # a similarity's inverse
+    placed[:, 2] /= shrink
+    return _View(placed, score, crop, points)
 
 
 def _spread(views: list[NDArray[np.float64]]) -> float:
