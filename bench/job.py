@@ -60,18 +60,20 @@ def run(film: Path, audio: Path, out: Path) -> tuple[float, float, int]:
 def used(command: list[str], **environment: str) -> tuple[float, float, int]:
     """Seconds, seconds of processor time, and peak resident bytes of a command and all below it."""
     before, began, peak = busy(), time.monotonic(), 0
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **environment},
-    )
-    while process.poll() is None:
-        peak = max(peak, resident(process.pid))
-        time.sleep(0.1)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command[:5])} … ended with {process.returncode}")
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            env={**os.environ, **environment},
+        )
+        while process.poll() is None:
+            peak = max(peak, resident(process.pid))
+            time.sleep(0.1)
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(f"{said.read()}{' '.join(command[:5])} … ended with {process.returncode}")
     return time.monotonic() - began, busy() - before, peak
 
 

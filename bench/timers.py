@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -78,10 +78,18 @@ class Clock:
 
         return timed
 
-    def _steps(self, kind: str, steps: Iterator[Any]) -> Iterator[Any]:
-        end = object()
-        while (step := self.call(kind, next, steps, end)) is not end:
-            yield step
+    def _steps(self, kind: str, steps: Iterator[Any]) -> Generator[Any, Any, None]:
+        end, sent = object(), None
+        while (step := self.call(kind, _advanced, steps, sent, end)) is not end:
+            sent = yield step
+
+
+def _advanced(steps: Iterator[Any], sent: Any, end: object) -> Any:
+    """The next step, given what was sent to the generator; `end` where there is none."""
+    try:
+        return next(steps) if sent is None else steps.send(sent)  # type: ignore[attr-defined]
+    except StopIteration:
+        return end
 
 
 class _Finder(importlib.abc.MetaPathFinder):
