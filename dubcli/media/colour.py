@@ -5,7 +5,6 @@ Y'CbCr equations: ITU-T H.273 (8.3). RGB is in the film's own transfer function 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -131,7 +130,7 @@ class Colour:
         for k, component in enumerate(form.components):
             samples = form.view(planes, k)
             if k and form.factor != (1, 1):
-                parts.append(_upsample_chroma(samples, form, (x, w), (y, h), self.site, component.shift))
+                parts.append(_upsample_chroma(samples, form, rect, self.site, component.shift))
             else:
                 parts.append(_to_floats(samples[y : y + h, x : x + w], component.shift))
         top = 255 if form.bits <= 8 else 65535
@@ -216,54 +215,35 @@ def _to_codes(values: Floats, top: int) -> NDArray[Any]:
 
 
 def _upsample_chroma(
-    samples: NDArray[Any],
-    form: Layout,
-    across: tuple[int, int],
-    down: tuple[int, int],
-    site: tuple[float, float],
-    shift: int,
+    samples: NDArray[Any], form: Layout, rect: Rect, site: tuple[float, float], shift: int
 ) -> Floats:
     """Chroma samples interpolated linearly to the luma samples of a rectangle, (h, w)."""
-    (column, width), (fx, fy) = across, form.factor
-    first = max(0, column // fx - 1)  # neighbours of the rectangle, and no more
-    part = samples[:, first : (column + width) // fx + 2]
-    for axis, (start, count) in enumerate((down, (column - first * fx, width))):
-        factor, place = (fy, fx)[axis], site[1 - axis]
-        part = _upsample(part, axis, start, count, factor, place, shift if axis == 0 else 0)
-    return np.asarray(part, np.float32)
+    x, y, w, h = rect
+    fx, fy = form.factor
+    left, top = max(0, x // fx - 1), max(0, y // fy - 1)  # neighbours of the rectangle, and no more
+    part = _to_floats(samples[top : (y + h - 1) // fy + 2, left : (x + w - 1) // fx + 2], shift)
+    part = _upsample(_upsample(part, (1, fy), site[1]), (fx, 1), site[0])
+    x, y = x - left * fx, y - top * fy
+    return part[y : y + h, x : x + w]
 
 
-def _upsample(
-    samples: NDArray[Any], axis: int, start: int, count: int, factor: int, place: float, shift: int
-) -> NDArray[Any]:
-    """Samples interpolated linearly along an axis to the luma samples `start` … `start + count − 1`.
+def _upsample(part: Floats, factor: tuple[int, int], place: float) -> Floats:
+    """Samples interpolated linearly by (across, down), one of which is 1; the border is repeated.
 
-    Luma sample n lies at (n − place × (factor − 1)) / factor in the grid of chroma samples.
+    Luma sample n lies at (n − place × (factor − 1)) / factor in the grid of chroma samples. In their middle
+    that is what `cv2.resize` does; at either end it is the mean of as many repeated samples as the factor.
     """
-    if factor == 1:
-        part = samples[start : start + count] if axis == 0 else samples[:, start : start + count]
-        return part >> shift if shift else part
-    size = samples.shape[axis]
-    first = math.floor((start - place * (factor - 1)) / factor)
-    last = math.floor((start + count - 1 - place * (factor - 1)) / factor) + 1
-    rows = np.clip(np.arange(first, last + 1), 0, size - 1)
-    low, high = int(rows[0]), int(rows[-1]) + 1
-    part = _to_floats(samples[low:high] if axis == 0 else samples[:, low:high], shift)
-    edges = [(0, 0), (0, 0)]
-    edges[axis] = (int((rows[:-1] == low).sum()) - 1 if first < 0 else 0, max(0, last - (size - 1)))
-    if any(edges[axis]):
-        part = np.pad(part, edges, mode="edge")
-    part = np.moveaxis(part, axis, 0)
-    step = np.diff(part, axis=0)
-    out = np.empty((count, part.shape[1]) if axis == 0 else (part.shape[1], count), np.float32)
-    target = np.moveaxis(out, axis, 0)
-    for phase in range(min(factor, count)):
-        where = (start + phase - place * (factor - 1)) / factor
-        k, share = math.floor(where) - first, np.float32(where - math.floor(where))
-        lines = target[phase::factor]
-        np.multiply(step[k : k + len(lines)], share, out=lines)
-        lines += part[k : k + len(lines)]
-    return out
+    count = max(factor)
+    if count == 1:
+        return part
+    size = part.shape[1] * factor[0], part.shape[0] * factor[1]
+    if place == 0.5:
+        return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    repeated = cv2.resize(part, size, interpolation=cv2.INTER_NEAREST)
+    mean = np.full(factor[::-1], 1 / count, np.float32)
+    anchor = (int(place * (factor[0] - 1)), int(place * (factor[1] - 1)))
+    found = cv2.filter2D(repeated, -1, mean, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32)
 
 
 def _average_patch(
