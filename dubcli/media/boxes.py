@@ -105,6 +105,12 @@ def edited(path: Path) -> set[int]:
     return found
 
 
+def is_encrypted(path: Path) -> bool:
+    """Whether a picture of the file is encrypted (ISO/IEC 14496-12 8.12)."""
+    with path.open("rb") as file:
+        return any(_entries(file, path.stat().st_size, (b"encv",)))
+
+
 def _parts(file: BinaryIO, edits: Box) -> int:
     """The edits of a list that play something; the others only wait."""
     _, start, stop = edits

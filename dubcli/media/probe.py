@@ -45,7 +45,9 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         start = Fraction(container.start_time or 0, 1_000_000)
         dump = describe.FormatDump.of(container)
         sound = {s.index: hashlib.sha256() for s in container.streams.audio}
+        untold: tuple[str, ...] = ()
         if "matroska" in container.format.name:
+            untold = tuple(matroska.chapters_lost(path))
             tags = matroska.languages(path)
             for stream in container.streams:
                 if tag := tags.get(stream.index):
@@ -60,6 +62,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
                 if s is not film and s.type not in ("audio", "subtitle")
             ),
             "chapters": len(container.chapters()),
+            "untold": untold,
             "tags": dict(container.metadata),
         }
         if film is not None:
@@ -87,7 +90,7 @@ def _video(
 
     Packets of sound go into the hashes of `sound`, by stream, on the way.
     """
-    from dubcli.media import describe
+    from dubcli.media import boxes, describe
 
     context = stream.codec_context
     hasher = hashlib.sha256()
@@ -111,6 +114,8 @@ def _video(
             first = next(iter(_decode(packet)), None)
         if first is not None and not whole:
             break
+    if first is None and "mov" in container.format.name and boxes.is_encrypted(path):
+        raise MediaError(f"{path} is encrypted; name a copy without protection")
     if first is None:
         raise MediaError(f"{path}: no picture can be decoded; check that the film is whole")
     if first.width < _MIN_SIDE_PIXELS or first.height < _MIN_SIDE_PIXELS:
