@@ -106,9 +106,9 @@ def edited(path: Path) -> set[int]:
 
 
 def is_encrypted(path: Path) -> bool:
-    """Whether a picture of the file is encrypted (ISO/IEC 14496-12 8.12)."""
+    """Whether picture or sound of the file is encrypted (ISO/IEC 14496-12 8.12)."""
     with path.open("rb") as file:
-        return any(_entries(file, path.stat().st_size, (b"encv",)))
+        return any(_entries(file, path.stat().st_size, (b"encv", b"enca")))
 
 
 def _parts(file: BinaryIO, edits: Box) -> int:

@@ -40,6 +40,9 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
     with source.opened(path) as container:
         if not container.streams.video and not container.streams.audio:
             raise MediaError(f"{path} has neither picture nor sound; name a film or a sound file")
+        mov = "mov" in container.format.name
+        if mov and boxes.is_encrypted(path):  # some of it may decode, to noise
+            raise MediaError(f"{path} is encrypted; name a copy without protection")
         covers = all(source.is_cover(stream) for stream in container.streams.video)
         film = None if covers and container.streams.audio else source.picture(container, path)
         start = Fraction(container.start_time or 0, 1_000_000)
@@ -71,7 +74,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             video = None
             for packet in container.demux(container.streams.audio) if whole else ():
                 sound[packet.stream.index].update(packet)
-        edited = boxes.edited(path) if "mov" in container.format.name else set()
+        edited = boxes.edited(path) if mov else set()
         audio = tuple(
             _audio(s, dump, sound[s.index].hexdigest(), s.id in edited) for s in container.streams.audio
         )
@@ -90,7 +93,7 @@ def _video(
 
     Packets of sound go into the hashes of `sound`, by stream, on the way.
     """
-    from dubcli.media import boxes, describe
+    from dubcli.media import describe
 
     context = stream.codec_context
     hasher = hashlib.sha256()
@@ -114,8 +117,6 @@ def _video(
             first = next(iter(_decode(packet)), None)
         if first is not None and not whole:
             break
-    if first is None and "mov" in container.format.name and boxes.is_encrypted(path):
-        raise MediaError(f"{path} is encrypted; name a copy without protection")
     if first is None:
         raise MediaError(f"{path}: no picture can be decoded; check that the film is whole")
     if first.width < _MIN_SIDE_PIXELS or first.height < _MIN_SIDE_PIXELS:

@@ -103,8 +103,13 @@ def test_a_picture_that_no_encoder_takes_is_copied_where_that_is_asked_for(tmp_p
 def test_an_encrypted_film_is_called_that(tmp_path: Path) -> None:
     key = ["-encryption_key", 16 * "7a", "-encryption_kid", 16 * "5b"]
     film = films.make(tmp_path / "film.mp4", *films.x264(), "-encryption_scheme", "cenc-aes-ctr", *key)
-    with pytest.raises(MediaError, match="is encrypted; name a copy"):
-        probed(film)
+    dub = tmp_path / "dub.m4a"
+    films.ffmpeg(
+        "-f", "lavfi", "-t", "1", "-i", films.TONE, "-encryption_scheme", "cenc-aes-ctr", *key, url(dub)
+    )
+    for path in (film, dub):
+        with pytest.raises(MediaError, match="is encrypted; name a copy"):
+            probed(path, whole=False)
 
 
 def test_a_container_that_cannot_hold_the_picture_is_refused_by_probe(tmp_path: Path, dub: Path) -> None:
