@@ -75,6 +75,7 @@ _IN_ORDER = {
 }  # fmt: skip
 
 _LT_RT = "downmix"  # FFmpeg's name of a matrixed pair
+_AMBISONIC = "ambisonic"  # the head of its names of sound that has no speakers yet, as 360° films have
 _NOWHERE = {"UNSD", "UNK"}  # its names of channels that are marked as unused, or as it knows not what
 # By number of channels: the layout that they get where their own places cannot be written.
 _USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
@@ -137,6 +138,8 @@ def renamed(track: AudioStream, way: str) -> str:
 
 def loses_places(track: AudioStream, container: str) -> bool:
     """Whether a container does not say where a track's channels are: left alone, say, or as Lt and Rt."""
+    if track.layout.startswith(_AMBISONIC):
+        return True
     if not _places(track.layout) or _sayable(track) == ordered(track.layout):
         return False
     return container == "mp4" or (container == "matroska" and audio_codec(track, container) != "flac")
@@ -164,7 +167,7 @@ def _has_other_places(track: AudioStream) -> bool:
     """Whether FLAC says of channels where they are, and their number alone would say something else."""
     if _sayable(track) != ordered(track.layout):
         return track.channels == 1 and bool(_places(track.layout))
-    named = not track.layout.endswith(" channels")
+    named = not track.layout.endswith(" channels") and not track.layout.startswith(_AMBISONIC)
     return named and track.channels <= _FLAC_CHANNELS and track.layout not in _BY_NUMBER
 
 

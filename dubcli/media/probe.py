@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -74,9 +75,10 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             video = None
             for packet in container.demux(container.streams.audio) if whole else ():
                 sound[packet.stream.index].update(packet)
-        edited = boxes.edited(path) if mov else set()
+        edited, around = (boxes.edited(path), boxes.ambisonic(path)) if mov else (set(), set())
         audio = tuple(
-            _audio(s, dump, sound[s.index].hexdigest(), s.id in edited) for s in container.streams.audio
+            _audio(s, dump, sound[s.index].hexdigest(), edited=s.id in edited, around=s.id in around)
+            for s in container.streams.audio
         )
         return MediaInfo.model_validate({**facts, "audio": audio, "video": video})
 
@@ -199,15 +201,19 @@ def _decode(packet: object) -> Iterator[VideoFrame]:
         return  # a damaged packet before the first whole picture
 
 
-def _audio(stream: Stream, dump: describe.FormatDump, digest: str, edited: bool) -> AudioStream:
+def _audio(
+    stream: Stream, dump: describe.FormatDump, digest: str, *, edited: bool, around: bool
+) -> AudioStream:
     context = stream.codec_context
+    channels = getattr(context, "channels", 0) or 0
+    layout = dump.layout(stream.index) or (context.layout.name if context is not None else "")  # type: ignore[attr-defined]
     return AudioStream(
         index=stream.index,
         digest=digest,
         codec=_codec(stream),
         rate=getattr(context, "sample_rate", 0) or 0,
-        channels=getattr(context, "channels", 0) or 0,
-        layout=dump.layout(stream.index) or (context.layout.name if context is not None else ""),  # type: ignore[attr-defined]
+        channels=channels,
+        layout=f"ambisonic {math.isqrt(channels) - 1}" if around else layout,
         time_base=_rational(stream.time_base or Fraction(1, 1000)),
         start=stream.start_time or 0,
         language=stream.metadata.get("language", "und"),

@@ -269,9 +269,8 @@ def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str
 
 def _name_lost_places(out: Plan, name: str, track: AudioStream, container: str) -> None:
     if loses_places(track, container):
-        out.left_out.append(
-            f"the places of {_whose(name, track)} ({track.layout}); add -o film.mov to keep them"
-        )
+        way = "" if loses_places(track, "mov") else "; add -o film.mov to keep them"
+        out.left_out.append(f"the places of {_whose(name, track)} ({track.layout}){way}")
 
 
 def _whose(name: str, track: AudioStream) -> str:

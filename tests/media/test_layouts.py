@@ -15,6 +15,7 @@ from dubcli.media import sound
 from dubcli.media.ffmpeg import url
 from dubcli.stages import probe
 from tests.media import films
+from tests.media.test_told import box, inside
 
 LAYOUTS = [
     "mono",
@@ -130,6 +131,26 @@ def test_channels_marked_as_unused_are_heard(result: str, tmp_path: Path, dub: P
     assert "UNSD" in MediaInfo.load(done.root / "probe" / "film").audio[0].layout
     now = films.sound(done.path, 1)[0]
     assert np.abs(now).max(axis=1) == pytest.approx(4 * [0.4], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("result", "codec", "entry"),
+    [(".mov", "pcm_s16le", b"lpcm"), (".mkv", "pcm_s16le", b"lpcm"), (".mp4", "aac", b"mp4a")],
+)
+def test_sound_around_a_listener_stays_as_it_is_and_is_told_of(
+    result: str, codec: str, entry: bytes, tmp_path: Path
+) -> None:
+    """Ambisonics of 360° films: no container here says so, and FLAC would call it four speakers."""
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    plain, dub = tmp_path / "plain.mov", tmp_path / "dub.mov"
+    mix = "pan=4c|c0=c0|c1=c1|c2=c0|c3=c1" if codec != "aac" else "pan=4.0|FL=c0|FR=c1|FC=c0|BC=c1"
+    films.ffmpeg("-f", "lavfi", "-t", "1", "-i", films.TONE, "-af", mix, "-c:a", codec, url(plain))
+    said = struct.pack(">BBIBBI4I", 0, 0, 1, 0, 0, 4, *range(4))
+    way = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", entry]
+    dub.write_bytes(inside(plain.read_bytes(), way, box(b"SA3D", said)))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), result)
+    assert np.array_equal(films.sound(done.path)[0], films.sound(plain)[0])
+    assert done.note["left_out"] == ["the places of the dub's sound (ambisonic 1)"]
 
 
 @pytest.mark.parametrize("name", ["dub.caf", "dub.aiff"])
