@@ -7,6 +7,7 @@ populations.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -33,23 +34,35 @@ def named(text: str) -> str:
     return tag
 
 
+def _plain(text: str) -> str:
+    """A text without accents and other marks on its letters, however they are coded."""
+    return "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+
+
 def guess(name: str) -> str:
     """BCP 47 tag of the last language in a file's name, "" where it has none.
 
-    `dub_fr` and `dub-FRA` are French, `fr-CA` and `pt_br` have their regions, `zh-Hant` its script. After a
-    language and a hyphen or underscore, a word that can be a script or region is never another language.
+    `dub_fr`, `dub-FRA` and `French dub` are French, `fr-CA` and `pt_br` have their regions, `zh-Hant` its
+    script. After a language and a hyphen or underscore, a word that can be a script or region is never
+    another language; one that is also an English word, as in `fr_v3_no_fx`, is one where there is no other.
     """
-    words = [(match[1], match[2]) for match in re.finditer(r"([^A-Za-z0-9]*)([A-Za-z0-9]+)", name)]
-    found, at = "", 0
+    words = [(match[1], match[2]) for match in re.finditer(r"([\W_]*)([^\W_]+)", _plain(name))]
+    found, unsure, at = "", "", 0
     while at < len(words):
         tag, size = _tag(words[at:])
-        found, at = tag or found, at + size
-    return found
+        if words[at][1].lower() in _ENGLISH:
+            unsure = tag or unsure
+        elif tag and not found.startswith(f"{tag}-"):
+            found = tag
+        at += size
+    return found or unsure
 
 
 def _tag(words: list[tuple[str, str]]) -> tuple[str, int]:
     """The tag at the head of words and its number of words; "" and 1 where the first is not a language."""
     first = words[0][1]
+    if tag := _NAMES.get(first.casefold()):
+        return tag, 1
     if not re.fullmatch("[A-Za-z]{2,3}", first) or _broad(standard(first)) not in _in_names():
         return "", 1
     tag, size = standard(first), 1
@@ -95,6 +108,29 @@ def nearest(tag: str, known: Iterable[str]) -> str:
     return found if found and key(found)[0] <= _SAME_LANGUAGE else ""
 
 
+_ENGLISH = {"he", "is", "it", "no"}  # words that are codes as well
+_RATHER_ENGLISH = {"am", "as", "my", "or", "so", "to"}  # likewise, of languages in which few films are dubbed
+
+# Names of languages in which films are dubbed, in English and in themselves, without accents; chosen by hand.
+_NAMES = {
+    name: tag
+    for tag, names in {
+        "ar": "arabic العربية", "bg": "bulgarian български", "ca": "catalan catala", "cs": "czech cestina",
+        "da": "danish dansk", "de": "german deutsch", "el": "greek ελληνικα", "en": "english",
+        "es": "spanish espanol castellano castilian", "et": "estonian eesti", "fa": "persian farsi فارسی",
+        "fi": "finnish suomi", "fil": "filipino tagalog", "fr": "french francais", "he": "hebrew עברית",
+        "hi": "hindi", "hr": "croatian hrvatski", "hu": "hungarian magyar", "id": "indonesian",
+        "it": "italian italiano", "ja": "japanese nihongo 日本語", "ko": "korean 한국어", "lt": "lithuanian",
+        "lv": "latvian", "ms": "malay melayu", "nl": "dutch nederlands", "no": "norwegian norsk",
+        "pl": "polish polski", "pt": "portuguese portugues", "ro": "romanian romana", "ru": "russian русский",
+        "sk": "slovak slovencina", "sl": "slovenian slovenscina", "sr": "serbian srpski",
+        "sv": "swedish svenska", "ta": "tamil", "te": "telugu", "th": "thai ไทย", "tr": "turkish turkce",
+        "uk": "ukrainian українська", "vi": "vietnamese", "yue": "cantonese 粵語 粤语",
+        "zh": "chinese mandarin 中文 普通话 國語 国语",
+    }.items()
+    for name in map(_plain, names.split())
+}  # fmt: skip
+
 _SAME_LANGUAGE = 9  # CLDR's distance up to which two tags are one language in other regions (langcodes)
 
 
@@ -119,4 +155,4 @@ def _in_names() -> frozenset[str]:
     """
     from langcodes.language_lists import CLDR_LANGUAGES
 
-    return frozenset((CLDR_LANGUAGES - {"und"}) | {"mt", "no"})
+    return frozenset((CLDR_LANGUAGES - {"und"} - _RATHER_ENGLISH) | {"mt", "no"})

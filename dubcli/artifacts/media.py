@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -47,6 +48,8 @@ class DolbyVision(Strict):
 
 # Marks of sound that nobody in the picture speaks.
 _SPOKEN_OVER = {"dub", "comment", "visual_impaired", "karaoke", "clean_effects"}
+# FFmpeg's name of one channel that is marked as another than the middle one, which it calls mono.
+_ONE_PLACE = re.compile(r"1 channels \(.+\)")
 
 
 class VideoStream(Strict):
@@ -204,6 +207,7 @@ class MediaInfo(Document):
         start: seconds of the earliest stream's start.
         video: the film's video stream, None for an audio file.
         chapters: number of chapters.
+        untold: what is known to be in the file and is not read.
         tags: metadata of the file.
     """
 
@@ -216,17 +220,22 @@ class MediaInfo(Document):
     subtitles: tuple[SubtitleStream, ...]
     other: tuple[OtherStream, ...]
     chapters: int
+    untold: tuple[str, ...] = ()
     tags: dict[str, str]
 
     @property
     def spoken(self) -> AudioStream | None:
-        """The sound that the people in the picture spoke: the default track, unless marks say otherwise."""
+        """The sound that the people in the picture spoke: the default track, unless marks say otherwise.
 
-        def rank(track: AudioStream) -> tuple[bool, bool, bool, int]:
+        Of tracks that hold a channel each, that is the one in the middle.
+        """
+
+        def rank(track: AudioStream) -> tuple[bool, bool, bool, bool, int]:
             marks = set(track.disposition)
-            return not marks & _SPOKEN_OVER, "original" in marks, "default" in marks, -track.index
+            beside = _ONE_PLACE.fullmatch(track.layout) is not None
+            return not marks & _SPOKEN_OVER, "original" in marks, not beside, "default" in marks, -track.index
 
-        return max((track for track in self.audio if track.channels), key=rank, default=None)
+        return max((track for track in self.audio if track.codec and track.channels), key=rank, default=None)
 
     @property
     def film(self) -> VideoStream:
@@ -238,3 +247,19 @@ class MediaInfo(Document):
         if self.video is None:
             raise MediaError("the file has no video; name a film")
         return self.video
+
+
+class Output(Document):
+    """`output.json`: how the film that was asked for will be written.
+
+    Attributes:
+        options: output options of ffmpeg.
+        left_out: one line each, what could not be kept and why.
+        language: BCP 47 tag of the dub's language by its own file, "" where that says none.
+    """
+
+    FILE: ClassVar[str] = "output.json"
+
+    options: tuple[tuple[str, str], ...]
+    left_out: tuple[str, ...]
+    language: str

@@ -10,7 +10,6 @@ from dubcli.core.job import Job
 from dubcli.core.model import JobView
 from dubcli.engines.registry import engine
 from dubcli.errors import ConfigError, DependencyError
-from dubcli.language import guess
 from dubcli.provenance import credentials
 from dubcli.provenance.claim import Claim, Consent, Tool
 from dubcli.provenance.signing import Signature
@@ -35,7 +34,7 @@ def gather(job: Job, view: JobView) -> Claim:
     return Claim(
         film=view.sources["film"].sha256,
         dub=view.sources["dub"].sha256,
-        language=job.settings.remux.language or guess(job.dub.stem),
+        language=view.language,
         frames=len(seconds),
         changed=tuple(changed),
         seconds=tuple((round(edges[start], 3), round(edges[stop], 3)) for start, stop in changed),

@@ -45,11 +45,9 @@ def _objections(job: Job, view: JobView, today: datetime.date, *, unrecorded: bo
     from dubcli.artifacts.cast import Cast
     from dubcli.artifacts.cues import Cues
     from dubcli.edits import castfile
-    from dubcli.language import guess
 
     edits = view.sources.get("cast")
     notes = castfile.load(edits.path)[1].persons if edits else {}
-    language = job.settings.remux.language or guess(job.dub.stem)
     cast = Cast.load(view.one("cast").path)
     shown = {cue.person for cue in Cues.load(view.one("cue").path).cues}
     for take in view.pins.values():  # which are shown whether there is a cue or not
@@ -60,6 +58,6 @@ def _objections(job: Job, view: JobView, today: datetime.date, *, unrecorded: bo
             continue
         note = notes.get(person.id)
         record = note.consent if note else None
-        why = record.objection(language, today) if record else "none is recorded" if unrecorded else ""
+        why = record.objection(view.language, today) if record else "none is recorded" if unrecorded else ""
         if why:
             yield f"{person.id}{f' {person.name}' if person.name else ''}: {why}"

@@ -112,10 +112,11 @@ class Job:
             if not path.is_file():
                 raise MediaError(f"{option}: there is no file {path}; check the name")
         out = out or default_out(film, dub)
+        check_names(film, dub, out, *voices.values(), *filter(None, (store, script)))
         if not out.name or out.is_dir():
             raise UsageError(f"{out} is a folder; name the film to write with -o FILE")
         root = root or out.with_suffix(".dub")
-        check_names(film, dub, out, root, *voices.values(), *filter(None, (store, script)))
+        check_names(root)
         if out.resolve() in (film.resolve(), dub.resolve()):
             raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
         if out.suffix.lower() not in SUFFIXES:

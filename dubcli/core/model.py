@@ -164,6 +164,16 @@ class JobView:
         video = MediaInfo.load(self.one("probe").path).film
         return Needs.of_pictures(video.width, video.height)
 
+    @property
+    def language(self) -> str:
+        """BCP 47 tag of the dub's language by the settings, else its file's name, else the file; or ""."""
+        from dubcli.artifacts.media import Output
+        from dubcli.language import guess
+
+        named = self.settings.remux.language or guess(self.sources["dub"].path.stem)
+        probed = self.artifacts.get("probe", {}).get("output")
+        return named or (Output.load(probed.path).language if probed else "")
+
     def weights(self, engine: str) -> dict[str, Source]:
         """Weights that settings name for an engine, by role `ENGINE/NAME`."""
         return {role: file for role, file in self.sources.items() if role.startswith(f"{engine}/")}

@@ -28,16 +28,22 @@ def default_out(film: Path, dub: Path) -> Path:
 
 
 def check_names(*paths: Path) -> None:
-    """Check that names are text: a job's files, a film's manifest and its workers hold them as UTF-8.
+    """Check that names are text, which a job's files hold as UTF-8, and no longer than their disk takes.
 
     Raises:
-        UsageError: one is of other bytes.
+        UsageError: one is of other bytes, or too long, as a film's name and a dub's may be together.
     """
     for path in paths:
         try:
             os.fsencode(path).decode()
+            path.lstat()
         except UnicodeDecodeError:
             raise UsageError(f"the name {path} is not UTF-8; rename the file or folder") from None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise UsageError(
+                    f"the name {path.name} is too long here; name the film to write with -o FILE"
+                ) from None
 
 
 def check_folder(folder: Path, *, make: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -184,7 +185,27 @@ def _seconds(time: re.Match[str]) -> float:
 
 
 def tag(info: MediaInfo, name: str) -> str:
-    """A tag of a film: of its picture, its timecode track, or the file; "" where there is none."""
-    boxes = [info.film.tags, *(other.tags for other in info.other if other.kind == "data"), info.tags]
+    """A tag of a film or a dub: of its picture, its timecode track, or the file; "" where there is none."""
+    picture = [info.video.tags] if info.video else []
+    boxes = [*picture, *(other.tags for other in info.other if other.kind == "data"), info.tags]
     found = [value for tags in boxes for key, value in tags.items() if key.lower() == name and value]
     return found[0] if found else ""
+
+
+def stamped(dub: MediaInfo, clock: Clock) -> float | None:
+    """Seconds after a film's first picture at which a dub says that it begins; None where that is not said.
+
+    Wave files count samples after midnight (EBU Tech 3285). At 23.976 and 29.97 a second of timecode is
+    longer than one of the clock, which not all programs heed: of both readings the nearer one counts.
+    """
+    samples = dub.tags.get("time_reference", "")
+    if not clock.known:
+        return None
+    if samples.isdecimal() and int(samples) and dub.audio:
+        since = Fraction(int(samples), dub.audio[0].rate or 1)
+        begins = (clock.first / rate for rate in (clock.rate, Fraction(math.ceil(clock.rate))))
+        return float(min((since - begin for begin in begins), key=abs))
+    try:
+        return float((clock.count(tag(dub, "timecode")) - clock.first) / clock.rate)
+    except ConfigError:
+        return None

@@ -1,10 +1,10 @@
-"""Reads of an MP4 or MOV what PyAV does not tell (edits), and writes what ffmpeg's muxer does not: languages,
-Dolby Vision in MOV, HDR10 of pictures that were of another codec, tags of any name, subtitles that are off,
-the end of the last picture.
+"""Reads of an MP4 or MOV what PyAV does not tell (edits, encryption, ambisonics), and writes what ffmpeg's
+muxer does not: languages, Dolby Vision in MOV, HDR10 of pictures that were of another codec, tags of any
+name, subtitles that are off, the end of the last picture.
 
-Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6, meta 8.11.1, mdcv and clli 12.1.5);
-QuickTime File Format, language code values and metadata (keys and ilst); Dolby Vision Streams Within the ISO
-Base Media File Format, 2.1.
+Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6, meta 8.11.1, protection 8.12, mdcv
+and clli 12.1.5); QuickTime File Format, language code values and metadata (keys and ilst); Spatial Audio RFC
+of Google (SA3D); Dolby Vision Streams Within the ISO Base Media File Format, 2.1.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Box = tuple[bytes, int, int]  # type, first byte of its content, byte after it
 _MOST_EDITS = 1000  # that are looked at; set by hand
+_MOST_SAID = 1 << 20  # bytes of a track's descriptions of samples that are looked at; set by hand
 
 
 def set_languages(path: Path, languages: Sequence[str]) -> None:
@@ -100,9 +101,37 @@ def edited(path: Path) -> set[int]:
                 for box in _inside(file, *edits[1:], b"elst")
             )
             if sum(_parts(file, edits) for edits in lists) > 1:
-                for _, start, _ in _inside(file, *track[1:], b"tkhd"):
-                    found.add(_number(file, start + (20 if _number(file, start, 1) else 12), 4))
+                found |= _ids(file, track)
     return found
+
+
+def ambisonic(path: Path) -> set[int]:
+    """Ids of the tracks whose sound is around a listener and has no speakers (SA3D), as 360° films have.
+
+    FFmpeg's decoders give such channels those of speakers.
+    """
+    found: set[int] = set()
+    with path.open("rb") as file:
+        for track in _tracks(file, path.stat().st_size):
+            around = [track]
+            for kind in (b"mdia", b"minf", b"stbl", b"stsd"):
+                around = [box for outer in around for box in _inside(file, *outer[1:], kind)]
+            for _, start, stop in around:
+                file.seek(start)
+                if b"SA3D" in file.read(min(stop - start, _MOST_SAID)):
+                    found |= _ids(file, track)
+    return found
+
+
+def _ids(file: BinaryIO, track: Box) -> set[int]:
+    heads = _inside(file, *track[1:], b"tkhd")
+    return {_number(file, start + (20 if _number(file, start, 1) else 12), 4) for _, start, _ in heads}
+
+
+def is_encrypted(path: Path) -> bool:
+    """Whether picture or sound of the file is encrypted (ISO/IEC 14496-12 8.12)."""
+    with path.open("rb") as file:
+        return any(_entries(file, path.stat().st_size, (b"encv", b"enca")))
 
 
 def _parts(file: BinaryIO, edits: Box) -> int:

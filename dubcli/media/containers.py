@@ -74,6 +74,12 @@ _IN_ORDER = {
     }.items()
 }  # fmt: skip
 
+_LT_RT = "downmix"  # FFmpeg's name of a matrixed pair
+_AMBISONIC = "ambisonic"  # the head of its names of sound that has no speakers yet, as 360° films have
+_NOWHERE = {"UNSD", "UNK"}  # its names of channels that are marked as unused, or as it knows not what
+# By number of channels: the layout that they get where their own places cannot be written.
+_USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+
 SUBTITLES = {
     "mp4": {"mov_text"},
     "mov": {"mov_text", "eia_608"},
@@ -102,7 +108,7 @@ def audio_codec(track: AudioStream, container: str) -> str:
 
     Lossless sound stays lossless where the container allows, and channels stay as they are.
     """
-    if container == "matroska" and track.codec in _PCM and OWN_ORDER.fullmatch(ordered(track.layout)):
+    if container == "matroska" and track.codec in _PCM and OWN_ORDER.fullmatch(_sayable(track)):
         return ""  # it says no places of PCM, and FLAC and AAC have others
     if container == "matroska" and track.codec in _PCM and _has_other_places(track):
         return "flac"
@@ -114,7 +120,7 @@ def audio_codec(track: AudioStream, container: str) -> str:
     lossless = is_lossless(track.codec)
     if container == "matroska" and lossless and track.channels <= _FLAC_CHANNELS:
         return "flac"
-    if not (lossless and container != "mp4") and ordered(track.layout) in AAC_LAYOUTS:
+    if not (lossless and container != "mp4") and _sayable(track) in AAC_LAYOUTS:
         return "aac"
     return "" if container == "mp4" else "pcm_s24le"
 
@@ -125,9 +131,43 @@ def ordered(layout: str) -> str:
     return _IN_ORDER.get(frozenset(own[2].split("+")), layout) if own else layout
 
 
+def renamed(track: AudioStream, way: str) -> str:
+    """The layout that a track gets where its own cannot be written by `way` (see `audio_codec`), else ""."""
+    return _sayable(track) if way == "aac" and _sayable(track) != ordered(track.layout) else ""
+
+
+def loses_places(track: AudioStream, container: str) -> bool:
+    """Whether a container does not say where a track's channels are: left alone, say, or as Lt and Rt."""
+    if track.layout.startswith(_AMBISONIC):
+        return True
+    if not _places(track.layout) or _sayable(track) == ordered(track.layout):
+        return False
+    return container == "mp4" or (container == "matroska" and audio_codec(track, container) != "flac")
+
+
+def _sayable(track: AudioStream) -> str:
+    """The layout in FFmpeg's order; the usual one where places are unknown, or of two channels at most.
+
+    Those are heard alike: a channel marked as left in a track of its own is one channel.
+    """
+    layout = ordered(track.layout)
+    odd = layout == _LT_RT or OWN_ORDER.fullmatch(layout)
+    unsaid = odd and (track.channels <= 2 or not _places(layout))
+    return _USUAL.get(track.channels, layout) if unsaid else layout
+
+
+def _places(layout: str) -> list[str]:
+    """The places of channels in a layout that is none of the usual ones."""
+    own = OWN_ORDER.fullmatch(layout)
+    names = own[2].split("+") if own else ["DL", "DR"] if layout == _LT_RT else []
+    return [name for name in names if name not in _NOWHERE]
+
+
 def _has_other_places(track: AudioStream) -> bool:
     """Whether FLAC says of channels where they are, and their number alone would say something else."""
-    named = not track.layout.endswith(" channels")
+    if _sayable(track) != ordered(track.layout):
+        return track.channels == 1 and bool(_places(track.layout))
+    named = not track.layout.endswith(" channels") and not track.layout.startswith(_AMBISONIC)
     return named and track.channels <= _FLAC_CHANNELS and track.layout not in _BY_NUMBER
 
 

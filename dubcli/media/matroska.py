@@ -1,9 +1,11 @@
-"""The BCP 47 tags of Matroska's tracks, which FFmpeg neither reads nor writes beside the ISO 639-2 codes.
+"""The BCP 47 tags of Matroska's tracks, which FFmpeg neither reads nor writes beside the ISO 639-2 codes, and
+what it does not read of chapters.
 
 ffmpeg takes any text for a language, so it is given a placeholder as long as both elements, which
 then replace it: nothing in the file moves.
 
-Source: RFC 9559, 5.1.4.1.3 (TrackType), 5.1.4.1.19 (Language), 5.1.4.1.20 (LanguageBCP47) and 12 (codes);
+Source: RFC 9559, 5.1.4.1.3 (TrackType), 5.1.4.1.19 (Language), 5.1.4.1.20 (LanguageBCP47), 5.1.7 (Chapters)
+and 12 (codes);
 RFC 8794, 4.4 (sizes) and 11.3.1 (CRC-32).
 """
 
@@ -18,6 +20,7 @@ from dubcli.language import iso639_2, standard
 
 _LANGUAGE, _BCP47, _TRACKS, _CRC = b"\x22\xb5\x9c", b"\x22\xb5\x9d", b"\x16\x54\xae\x6b", b"\xbf\x84"
 _SEGMENT, _CLUSTER, _TRACK, _TYPE = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75", b"\xae", b"\x83"
+_CHAPTERS, _EDITION, _ATOM, _DISPLAY = b"\x10\x43\xa7\x70", b"\x45\xb9", b"\xb6", b"\x80"
 _STREAMS = (1, 2, 17, 33)  # picture, sound, subtitles, metadata: what FFmpeg makes streams of
 Element = tuple[bytes, tuple[int, int]]  # id, and where its content begins and ends
 _HEAD = 4 << 20  # bytes at a file's head that hold the description of its tracks; set by hand
@@ -38,6 +41,26 @@ def languages(path: Path) -> dict[int, str]:
                     found[number] = tag
                 number += 1
     return found
+
+
+def chapters_lost(path: Path) -> Iterator[str]:
+    """What FFmpeg does not read of chapters: it takes one name each, and those of the first level alone."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    where = (x for kind, x in _elements(head, 0, len(head), _SEGMENT) if kind == _CHAPTERS)
+    editions = [x for chapters in where for kind, x in _elements(head, *chapters) if kind == _EDITION]
+    inside = [
+        [kind for kind, _ in _elements(head, *atom)]
+        for edition in editions
+        for found, atom in _elements(head, *edition)
+        if found == _ATOM
+    ]
+    if len(editions) > 1:
+        yield "orders of chapters but the first"
+    if any(_ATOM in kinds for kinds in inside):
+        yield "chapters within chapters"
+    if any(kinds.count(_DISPLAY) > 1 for kinds in inside):
+        yield "names of chapters in further languages"
 
 
 def _elements(data: bytes, at: int, stop: int, through: bytes = b"") -> Iterator[Element]:

@@ -39,4 +39,5 @@ TOLD = {
     "Stereo 3D": "how the views of two eyes lie in it (3D)",
     "Spherical Mapping": "its projection (360°)",
     "Frame Cropping": "its cropping",
+    "ICC Profile": "its ICC profile",
 }

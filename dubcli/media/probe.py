@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -40,12 +41,17 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
     with source.opened(path) as container:
         if not container.streams.video and not container.streams.audio:
             raise MediaError(f"{path} has neither picture nor sound; name a film or a sound file")
+        mov = "mov" in container.format.name
+        if mov and boxes.is_encrypted(path):  # some of it may decode, to noise
+            raise MediaError(f"{path} is encrypted; name a copy without protection")
         covers = all(source.is_cover(stream) for stream in container.streams.video)
         film = None if covers and container.streams.audio else source.picture(container, path)
         start = Fraction(container.start_time or 0, 1_000_000)
         dump = describe.FormatDump.of(container)
         sound = {s.index: hashlib.sha256() for s in container.streams.audio}
+        untold: tuple[str, ...] = ()
         if "matroska" in container.format.name:
+            untold = tuple(matroska.chapters_lost(path))
             tags = matroska.languages(path)
             for stream in container.streams:
                 if tag := tags.get(stream.index):
@@ -60,6 +66,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
                 if s is not film and s.type not in ("audio", "subtitle")
             ),
             "chapters": len(container.chapters()),
+            "untold": untold,
             "tags": dict(container.metadata),
         }
         if film is not None:
@@ -68,9 +75,10 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             video = None
             for packet in container.demux(container.streams.audio) if whole else ():
                 sound[packet.stream.index].update(packet)
-        edited = boxes.edited(path) if "mov" in container.format.name else set()
+        edited, around = (boxes.edited(path), boxes.ambisonic(path)) if mov else (set(), set())
         audio = tuple(
-            _audio(s, dump, sound[s.index].hexdigest(), s.id in edited) for s in container.streams.audio
+            _audio(s, dump, sound[s.index].hexdigest(), edited=s.id in edited, around=s.id in around)
+            for s in container.streams.audio
         )
         return MediaInfo.model_validate({**facts, "audio": audio, "video": video})
 
@@ -193,15 +201,19 @@ def _decode(packet: object) -> Iterator[VideoFrame]:
         return  # a damaged packet before the first whole picture
 
 
-def _audio(stream: Stream, dump: describe.FormatDump, digest: str, edited: bool) -> AudioStream:
+def _audio(
+    stream: Stream, dump: describe.FormatDump, digest: str, *, edited: bool, around: bool
+) -> AudioStream:
     context = stream.codec_context
+    channels = getattr(context, "channels", 0) or 0
+    layout = dump.layout(stream.index) or (context.layout.name if context is not None else "")  # type: ignore[attr-defined]
     return AudioStream(
         index=stream.index,
         digest=digest,
         codec=_codec(stream),
         rate=getattr(context, "sample_rate", 0) or 0,
-        channels=getattr(context, "channels", 0) or 0,
-        layout=dump.layout(stream.index) or (context.layout.name if context is not None else ""),  # type: ignore[attr-defined]
+        channels=channels,
+        layout=f"ambisonic {math.isqrt(channels) - 1}" if around else layout,
         time_base=_rational(stream.time_base or Fraction(1, 1000)),
         start=stream.start_time or 0,
         language=stream.metadata.get("language", "und"),

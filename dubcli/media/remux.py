@@ -117,9 +117,9 @@ def mux(
 
 
 def _command(streams: Sequence[Any], options: Sequence[tuple[str, str]], out: Path) -> list[str]:
-    """Arguments that write streams; of a repeated option the last counts, but for tags and packet filters."""
+    """Arguments that write streams; of a repeated option the last counts, but for tags and filters."""
     once = {name: value for name, value in options if not name.startswith(("metadata", "attach"))}
-    filters = [name for name, _ in options if name.startswith("bsf")]
+    filters = [name for name, _ in options if name.startswith(("bsf", "filter"))]
     once |= {name: ",".join(value for key, value in options if key == name) for name in filters}
     # ffmpeg-python knows an option once; tags are many under one name.
     *head, target = arguments(ffmpeg.output(*streams, url(out), **once))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.errors import MediaError
+from dubcli.language import standard
 from dubcli.media import source
 
 if TYPE_CHECKING:
@@ -196,6 +197,16 @@ def main_track(info: MediaInfo) -> AudioStream:
     if not tracks:
         raise MediaError("the dub has no sound that can be decoded; name a file with sound")
     return max(tracks, key=lambda track: ("default" in track.disposition, -track.index))
+
+
+def told_language(info: MediaInfo, track: AudioStream) -> str:
+    """The BCP 47 tag of a track's language as its file says it, "" where it says none.
+
+    QuickTime and Matroska say English where nobody said anything: that is believed of other files alone.
+    """
+    tag = standard(track.tags.get("language", ""))
+    silent = "matroska" in info.format or "qt" in info.tags.get("major_brand", "")
+    return "" if tag == "en" and silent else tag
 
 
 def with_decoded_start(path: Path, track: AudioStream) -> AudioStream:

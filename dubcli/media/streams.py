@@ -14,8 +14,11 @@ from dubcli.media.containers import (
     AAC_RATE,
     VIDEO,
     audio_codec,
+    format_of,
     is_lossless,
+    loses_places,
     ordered,
+    renamed,
     subtitle_codec,
     suffix_for,
 )
@@ -118,6 +121,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     ]
     _say_language(out, "v:0", info.film.index, info.film.tags.get("language", ""), container)
     _say_language(out, "a:0", None, dub.language, container)
+    _name_lost_places(out, "a:0", dub.sound, container)
     count = 1
     for track in () if dub.alone else info.audio:
         if not track.codec:
@@ -127,6 +131,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         count += 1
         _add(out, name, track, [flag for flag in track.disposition if flag != "default"], container)
         sound = _sound(name, track, container)
+        _name_lost_places(out, name, track, container)
         out.options += sound if sound[0][1] == "copy" else [*sound, *_stale(name, track.tags, anew=True)]
         if sound[0][1] == "aac" and is_lossless(track.codec):
             out.left_out.append(
@@ -153,17 +158,36 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             _add(out, str(len(out.streams)), other, other.disposition, container)
         elif reason:
             out.left_out.append(f"{other.kind} stream {other.index} ({other.codec or other.tag}): {reason}")
-    reel = next((other.tags["reel_name"] for other in info.other if "reel_name" in other.tags), "")
-    if reel and container == "mp4":
-        out.left_out.append(f"reel name {reel}: mp4 has no place for it")
-    elif reel:  # the timecode track that is made anew has it from the picture
-        out.options.append(("metadata:s:v:0", f"reel_name={reel}"))
+    _keep_reels(out, info, container)
+    out.left_out += info.untold
     if container != "matroska":
         out.keys = _keys(info.tags, _BOXED_TAGS[container] | _OWN_TAGS)
     if made := info.tags.get("creation_time"):
         # It stands twice in films that FFmpeg copied with all their tags, which then reads both as one text.
         out.options.append(("metadata", f"creation_time={made.partition(';')[0]}"))
     return out
+
+
+def _keep_reels(out: Plan, info: MediaInfo, container: str) -> None:
+    """Give each picture the reel of its timecode track, which is made anew from it; name what is over."""
+    kept = {index for name, index in out.streams if name == "film"}
+    others = [other.tags for other in info.other if other.kind == "video" and other.index in kept]
+    tracks = [other for other in info.other if other.tag == "tmcd" or "reel_name" in other.tags]
+    for number, tags in enumerate([info.film.tags, *others]):
+        own = [track for track in tracks if track.tags.get("timecode") == tags.get("timecode")]
+        track = next(iter(own or ([] if number else tracks)), None)
+        if track is None:
+            continue
+        tracks.remove(track)
+        reel = track.tags.get("reel_name", "")
+        if reel and container == "mp4":
+            out.left_out.append(f"reel name {reel}: mp4 has no place for it")
+        elif reel:
+            out.options.append((f"metadata:s:v:{number}", f"reel_name={reel}"))
+    for track in tracks if container != "matroska" else ():
+        if track.tag == "tmcd":
+            code = track.tags.get("timecode", "of a further track")
+            out.left_out.append(f"timecode {code}: one goes with each picture")
 
 
 def _keys(tags: Mapping[str, str], boxed: Container[str]) -> dict[str, str]:
@@ -222,9 +246,9 @@ def _stale(name: str, tags: Mapping[str, str], *, anew: bool) -> list[tuple[str,
 def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str]]:
     way = audio_codec(track, container)
     if not way:
-        whose = "the dub's sound" if name == "a:0" else f"sound track {track.index}"
-        what = f"{whose} ({track.layout or f'{track.channels} channels'})"
-        raise MediaError(f"{what} cannot be written into {container}; add -o film.mov or -o film.mkv")
+        what = f"{_whose(name, track)} ({track.layout or f'{track.channels} channels'})"
+        ways = [f"-o film{end}" for end in (".mov", ".mkv") if audio_codec(track, format_of(end))]
+        raise MediaError(f"{what} cannot be written into {container}; add {' or '.join(ways)}")
     options = [(f"c:{name}", way)]
     if way == "aac":
         options.append((f"b:{name}", str(_AAC_BITS * max(1, track.channels))))
@@ -232,12 +256,26 @@ def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str
             options.append((f"ar:{name}", str(AAC_RATE)))
         if track.layout == f"{track.channels} channels":  # of no named places, which some decoders leave so
             options.append((f"ac:{name}", str(track.channels)))
-    if way in ("aac", "flac") and ordered(track.layout) != track.layout:
+    if layout := renamed(track, way):
+        channels = "|".join(map(str, range(track.channels)))
+        options.append((f"filter:{name}", f"channelmap={channels}:{layout}"))
+    elif way in ("aac", "flac") and ordered(track.layout) != track.layout:
         options.append((f"channel_layout:{name}", ordered(track.layout)))
     if way == "copy" and track.codec in ("vorbis", "wmav2") and container == "matroska":
         # Their first packets only set the decoder going; with times before zero they would move the film.
         options.append((f"bsf:{name}", "setts=ts=max(TS\\,0)"))
     return options
+
+
+def _name_lost_places(out: Plan, name: str, track: AudioStream, container: str) -> None:
+    if loses_places(track, container):
+        way = "" if loses_places(track, "mov") else "; add -o film.mov to keep them"
+        out.left_out.append(f"the places of {_whose(name, track)} ({track.layout}){way}")
+
+
+def _whose(name: str, track: AudioStream) -> str:
+    """What people call a stream of sound of the result."""
+    return "the dub's sound" if name == "a:0" else f"sound track {track.index}"
 
 
 def _why_left_out(stream: OtherStream, container: str, chapters: bool) -> str | None:

@@ -354,13 +354,13 @@ def _warnings(work: Work, shots: Sequence[Shot], faces: Sequence[Face], failed: 
     spoken, hidden = work.dub().speech_seconds, sum(span.stop - span.start for span in work.offscreen())
     if spoken and hidden > _OFFSCREEN_SHARE * spoken:
         yield f"{hidden:.0f} of {spoken:.0f} s of the dub is off screen; check who speaks: dubcli cue show"
-    if not faces:
-        yield "there is no face in the film; its picture is unchanged"
 
 
 def unmoved(faces: Sequence[Face]) -> list[str]:
     """Who was to speak and does not in any frame, and why; one line where that is so of the whole film."""
-    if faces and not any(face.changed for face in faces):
+    if not faces:
+        return ["there is no face in the film; its picture is unchanged"]
+    if not any(face.changed for face in faces):
         return [f"no mouth was changed, 0 of {len(faces)} faces: {_commonest_reason(faces)}"]
     people: dict[str, list[Face]] = {}
     for face in faces:

@@ -201,7 +201,7 @@ class RemuxSettings(_Section):
 
     language: Annotated[str, AfterValidator(_language)] = Field(
         default="",
-        description="BCP 47 tag of the dub's language, such as fr or pt-BR; empty: from its file name",
+        description="BCP 47 tag of the dub's language, such as fr or pt-BR; empty: from its file",
     )
     original: Literal["keep", "drop"] = Field(
         default="keep", description="what becomes of the film's own sound"

@@ -40,7 +40,12 @@ def load(path: Path) -> Script:
 
 
 def _plain(text: str, name: str) -> Script:
-    """The script in plain text, without times; `NAME: ` at the head of a line names its speaker."""
+    """The script in plain text, without times; `NAME: ` at the head of a line names its speaker.
+
+    Subtitles are often handed over as text.
+    """
+    if subtitles.are_in(text):
+        return subtitles.read(text, name)
     found: list[Line] = []
     speaker = None
     for number, row in enumerate(text.split("\n"), 1):

@@ -73,6 +73,11 @@ def read(text: str, name: str) -> Script:
     return Script(tuple(found), language=language, faults=tuple(faults))
 
 
+def are_in(text: str) -> bool:
+    """Whether a text has times as subtitles have them, whatever its file is called."""
+    return any(cue and not cue.fault for cue in map(_times, text.split("\n")))
+
+
 def substation(text: str, name: str) -> Script:
     """The script in a SubStation Alpha file, SSA or ASS: the name (actor) of an event is its speaker."""
     found: list[Line] = []

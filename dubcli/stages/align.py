@@ -9,7 +9,6 @@ from dubcli.artifacts.media import AudioStream, MediaInfo, VideoStream
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines import registry
 from dubcli.errors import CheckError, ConfigError
-from dubcli.language import guess
 
 STAGE = Stage("align", version=6, after=("probe",))
 
@@ -34,7 +33,7 @@ def units(job: JobView) -> list[Unit]:
         raise ConfigError("align.engine is script, but there is none; name one with --script FILE")
     facts = {"offset": job.settings.align.offset}
     if name in ("script", "whisperx"):
-        facts["language"] = job.settings.remux.language or guess(dub.path.stem)
+        facts["language"] = job.language
     if name == "script" and script:
         facts["script"] = script.path.suffix.lower()
     found.append(_unit(job, "dub", name, dub.sha256, dub.path, facts))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError, StoreError
 
-STAGE = Stage("probe", version=9)
+STAGE = Stage("probe", version=10)
+
+_SLACK_SECONDS = 0.02  # by which a dub may be stamped otherwise than its film; set by hand, half a frame
+_LEADER_SECONDS = 600  # more is no leader: the two were stamped by other clocks; set by hand
 
 
 def units(job: JobView) -> Iterable[Unit]:
@@ -31,7 +33,7 @@ def units(job: JobView) -> Iterable[Unit]:
 
 
 def run(task: Task) -> None:
-    """Write `media.json`, an `artifacts.media.MediaInfo`, or `output.json`."""
+    """Write an `artifacts.media.MediaInfo` or, of the unit `output`, an `Output`."""
     if task.unit == "output":
         _judge(task)
     else:
@@ -39,10 +41,12 @@ def run(task: Task) -> None:
 
 
 def _judge(task: Task) -> None:
-    """Write `output.json`: how every stream of the film will be written."""
+    """Write an `artifacts.media.Output`: how every stream of the film will be written."""
     import tempfile
     from pathlib import Path
 
+    from dubcli.artifacts.media import Output
+    from dubcli.edits.timecode import Clock, stamped
     from dubcli.media import encode, messages, sound, writable
     from dubcli.media.probe import probe
     from dubcli.media.streams import Dub
@@ -65,6 +69,13 @@ def _judge(task: Task) -> None:
             f"the sound of {name} starts {late:.3f} s after its picture, but is laid from the film's first "
             f"picture on; add --set align.offset={late:.3f} to keep it late"
         )
+    stamp = stamped(voice, Clock.of(film)) or 0.0
+    if _SLACK_SECONDS < abs(stamp) < _LEADER_SECONDS and not task.params["offset"]:
+        name, when = task.inputs["dub"].name, "before" if stamp < 0 else "after"
+        task.warn(
+            f"by its timecode {name} begins {abs(stamp):.3f} s {when} the film, but is laid from the film's "
+            f"first picture on; add --set align.offset={round(stamp, 5)} to keep its place"
+        )
     if writable.has_objects(task.inputs["dub"]):
         task.warn(
             f"{task.inputs['dub'].name} describes a bed and objects (ADM); its channels are kept, "
@@ -76,8 +87,8 @@ def _judge(task: Task) -> None:
     if settings.video != "copy":
         for name in messages.lost(film.film, encode.encoding(film.film, settings).codec):
             task.warn(f"the film carries {name}; frames that are encoded anew lose it")
-    note = {"options": plan.options, "left_out": plan.left_out}
-    (task.out / "output.json").write_text(json.dumps(note, indent=1) + "\n")
+    own = sound.told_language(voice, track)
+    Output(options=tuple(plan.options), left_out=tuple(plan.left_out), language=own).save(task.out)
 
 
 def _probe(task: Task) -> None:
@@ -94,14 +105,9 @@ def _probe(task: Task) -> None:
 
 def check(task: Task) -> None:
     """The description must be there and valid."""
-    from dubcli.artifacts.media import MediaInfo
-
-    if task.unit == "output":
-        if not (task.out / "output.json").is_file():
-            raise CheckError("probe left no output.json; type: dubcli run again")
-        return
+    from dubcli.artifacts.media import MediaInfo, Output
 
     try:
-        MediaInfo.load(task.out)
+        (Output if task.unit == "output" else MediaInfo).load(task.out)
     except StoreError as error:
         raise CheckError(f"probe left no description of the film ({error})") from error

@@ -14,13 +14,11 @@ if TYPE_CHECKING:
 
     from dubcli.media.picture import Segment
 
-STAGE = Stage("remux", version=13, after=("compose",))
+STAGE = Stage("remux", version=14, after=("compose",))
 
 
 def units(job: JobView) -> Iterable[Unit]:
     """One unit: the film."""
-    from dubcli.language import guess
-
     media, split = job.one("probe"), job.one("split")
     film, dub = job.sources["film"], job.sources["dub"]
     parts = {f"video/{name}": artifact for name, artifact in job.all("compose").items()}
@@ -44,7 +42,7 @@ def units(job: JobView) -> Iterable[Unit]:
         },
         params={
             **settings.model_dump(),
-            "language": settings.language or guess(dub.path.stem),
+            "language": job.language,
             "compose": job.settings.compose.model_dump(),
             "offset": job.settings.align.offset,
         },

@@ -9,11 +9,13 @@ import av
 import numpy as np
 import pytest
 
+from dubcli.artifacts.media import MediaInfo
 from dubcli.errors import MediaError
 from dubcli.media import sound
 from dubcli.media.ffmpeg import url
 from dubcli.stages import probe
 from tests.media import films
+from tests.media.test_told import box, inside
 
 LAYOUTS = [
     "mono",
@@ -91,6 +93,64 @@ def test_channels_in_an_order_of_their_own_keep_their_places(
         loudest = 2 * power[:, :5000].argmax(axis=1)
         found = [f for k, f in enumerate(loudest) if k != lfe]
         assert found == [200 + 90 * k for k in range(count) if k != lfe]
+
+
+@pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize(("places", "told"), [("FL", ".mov .mkv"), ("downmix", ".mov")])
+def test_tracks_marked_as_a_side_or_a_matrixed_pair_are_written_everywhere(
+    places: str, told: str, result: str, tmp_path: Path
+) -> None:
+    """Editing programs hand over a track a channel, each with its place, and Lt and Rt."""
+    mix = "pan=FL|FL=c0" if places == "FL" else "pan=downmix|DL=c0|DR=c1"
+    film = films.make(tmp_path / "film.mov", *films.x264(), "-af", mix, "-c:a", "pcm_s24le")
+    dub = tmp_path / "dub.mov"
+    films.ffmpeg("-f", "lavfi", "-t", "1", "-i", films.TONE, "-af", mix, "-c:a", "pcm_s24le", url(dub))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), result)
+    for track in range(2):
+        was, now = films.sound(film)[0], films.sound(done.path, track)[0]
+        assert now.shape[0] == was.shape[0]
+        assert np.abs(now).max() == pytest.approx(np.abs(was).max(), rel=0.05)
+        with av.open(str(done.path)) as after:
+            name = after.streams.audio[track].codec_context.layout.name
+        assert (name in ("1 channels (FL)", "downmix")) == (result in told.split())
+    lost = [line for line in done.note["left_out"] if "places of" in line]
+    assert len(lost) == (0 if result in told.split() else 2)
+
+
+@pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
+def test_channels_marked_as_unused_are_heard(result: str, tmp_path: Path, dub: Path) -> None:
+    """As those that iMovie wrote beside DV."""
+    mix = "pan=4.0|FL=c0|FR=c1|FC=c0|BC=c1,aformat=channel_layouts=FR+FL+FC+BC"
+    film = films.make(tmp_path / "film.mov", *films.x264(), "-af", mix, "-c:a", "pcm_s16be")
+    data = bytearray(film.read_bytes())
+    first = data.find(b"chan", data.rfind(b"stsd")) + 20
+    for label in range(first, first + 4 * 20, 20):
+        data[label : label + 4] = bytes(4)
+    film.write_bytes(data)
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), result)
+    assert "UNSD" in MediaInfo.load(done.root / "probe" / "film").audio[0].layout
+    now = films.sound(done.path, 1)[0]
+    assert np.abs(now).max(axis=1) == pytest.approx(4 * [0.4], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("result", "codec", "entry"),
+    [(".mov", "pcm_s16le", b"lpcm"), (".mkv", "pcm_s16le", b"lpcm"), (".mp4", "aac", b"mp4a")],
+)
+def test_sound_around_a_listener_stays_as_it_is_and_is_told_of(
+    result: str, codec: str, entry: bytes, tmp_path: Path
+) -> None:
+    """Ambisonics of 360° films: no container here says so, and FLAC would call it four speakers."""
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    plain, dub = tmp_path / "plain.mov", tmp_path / "dub.mov"
+    mix = "pan=4c|c0=c0|c1=c1|c2=c0|c3=c1" if codec != "aac" else "pan=4.0|FL=c0|FR=c1|FC=c0|BC=c1"
+    films.ffmpeg("-f", "lavfi", "-t", "1", "-i", films.TONE, "-af", mix, "-c:a", codec, url(plain))
+    said = struct.pack(">BBIBBI4I", 0, 0, 1, 0, 0, 4, *range(4))
+    way = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", entry]
+    dub.write_bytes(inside(plain.read_bytes(), way, box(b"SA3D", said)))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), result)
+    assert np.array_equal(films.sound(done.path)[0], films.sound(plain)[0])
+    assert done.note["left_out"] == ["the places of the dub's sound (ambisonic 1)"]
 
 
 @pytest.mark.parametrize("name", ["dub.caf", "dub.aiff"])

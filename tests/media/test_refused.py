@@ -100,6 +100,18 @@ def test_a_picture_that_no_encoder_takes_is_copied_where_that_is_asked_for(tmp_p
         ComposeSettings(video="copy", codec="ffv1")
 
 
+def test_an_encrypted_film_is_called_that(tmp_path: Path) -> None:
+    key = ["-encryption_key", 16 * "7a", "-encryption_kid", 16 * "5b"]
+    film = films.make(tmp_path / "film.mp4", *films.x264(), "-encryption_scheme", "cenc-aes-ctr", *key)
+    dub = tmp_path / "dub.m4a"
+    films.ffmpeg(
+        "-f", "lavfi", "-t", "1", "-i", films.TONE, "-encryption_scheme", "cenc-aes-ctr", *key, url(dub)
+    )
+    for path in (film, dub):
+        with pytest.raises(MediaError, match="is encrypted; name a copy"):
+            probed(path, whole=False)
+
+
 def test_a_container_that_cannot_hold_the_picture_is_refused_by_probe(tmp_path: Path, dub: Path) -> None:
     film = films.make(tmp_path / "film.mov", "-c:v", "prores_ks", "-pix_fmt", "yuv422p10le")
     stages = films.Stages(tmp_path / "job", film, dub, ".mp4")
@@ -145,6 +157,16 @@ def test_a_folder_is_no_output(out: str, tmp_path: Path, monkeypatch: pytest.Mon
     )
     with pytest.raises(UsageError, match="is a folder; name the film"):
         Job.create_or_open(film, dub, Settings(), out=Path(out))
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
+    """As the title of a film from the web, to which a dub's name is added."""
+    film, dub = tmp_path / f"{248 * 'a'}.mp4", tmp_path / "dub_fr.wav"
+    film.touch()
+    dub.touch()
+    with pytest.raises(UsageError, match=r"is too long here; name the film to write with -o FILE"):
+        Job.create_or_open(film, dub, Settings())
+    assert Job.create_or_open(film, dub, Settings(), out=tmp_path / "out.mp4").out.name == "out.mp4"
 
 
 def test_the_outputs_folder_is_made(tmp_path: Path) -> None:

@@ -288,6 +288,38 @@ def test_timecode_stays(result: str, tmp_path: Path, dub: Path) -> None:
     assert done.note["left_out"] == (lost if result == ".mp4" else [])
 
 
+def test_each_picture_keeps_its_timecode_and_reel(tmp_path: Path, dub: Path) -> None:
+    film = tmp_path / "film.mov"
+    codes = {"01:00:00:00": "A001", "14:22:01:10": "B001"}
+    said = [
+        word
+        for k, (code, reel) in enumerate(codes.items())
+        for word in (f"-metadata:s:v:{k}", f"timecode={code}", f"-metadata:s:v:{k}", f"reel_name={reel}")
+    ]
+    films.ffmpeg(*films.moving(), "-map", "0", "-map", "0", *films.x264(*said), str(film))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5))
+    with av.open(str(done.path)) as after:
+        found = {
+            s.metadata["timecode"]: s.metadata.get("reel_name") for s in after.streams if s.type == "data"
+        }
+    assert found == codes
+
+
+def test_mouths_are_held_to_the_channel_in_the_middle(tmp_path: Path) -> None:
+    """Editing programs hand over 5.1 as a track a channel; dialogue is in the third one."""
+    places = ["FL", "FR", "FC", "LFE"]
+    tracks = [word for _ in places for word in ("-map", "1")]
+    filters = [
+        word for k, place in enumerate(places) for word in (f"-filter:a:{k}", f"pan={place}|{place}=c0")
+    ]
+    film = films.make(
+        tmp_path / "film.mov", "-map", "0", *tracks, *films.x264(), *filters, "-c:a", "pcm_s16le", seconds=0.2
+    )
+    found = probed(film).spoken
+    assert found is not None
+    assert found.index == 3
+
+
 def test_tags_of_cameras_stay(tmp_path: Path, dub: Path) -> None:
     tags = [
         "-movflags",

@@ -169,3 +169,87 @@ def test_a_dub_of_several_tracks_is_told_of(tmp_path: Path) -> None:
         stages = films.Stages(tmp_path / f"job{count}", film, dub)
         stages.run(probing)
         assert sum("2 sound tracks" in line for line in stages.warnings) == count - 1
+
+
+def test_a_colour_profile_that_is_lost_is_named(tmp_path: Path, dub: Path) -> None:
+    """As those of a computer's screen, which QuickTime kept beside what it recorded."""
+    colours = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+    plain = films.make(tmp_path / "plain.mov", "-vf", colours, *films.x264())
+    film = tmp_path / "film.mov"
+    way = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"]
+    film.write_bytes(inside(plain.read_bytes(), way, box(b"colr", b"prof" + bytes(128))))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5))
+    assert "what is said of the picture: its ICC profile" in done.note["left_out"]
+
+
+def test_chapters_that_lose_something_are_named(tmp_path: Path, dub: Path) -> None:
+    """Those within chapters, and names in a second language: FFmpeg reads neither from Matroska."""
+    plain = films.make(tmp_path / "plain.mkv", *films.x264())
+    name = element(b"\x80", element(b"\x85", b"One"))
+    start, inner = element(b"\x91", b"\0"), element(b"\xb6", element(b"\x91", b"\0") + name)
+    data = plain.read_bytes()
+    tracks = b"\x16\x54\xae\x6b"
+    at = data.find(tracks, data.find(tracks) + 4)  # the first is where it is looked up
+    for extra, lost in (
+        (start + name, []),
+        (start + name + name, ["names of chapters in further languages"]),
+        (start + name + inner, ["chapters within chapters"]),
+    ):
+        film = tmp_path / f"{len(extra)}.mkv"
+        edition = element(b"\x45\xb9", element(b"\xb6", extra))
+        film.write_bytes(grown(data[:at] + element(b"\x10\x43\xa7\x70", edition) + data[at:], len(data)))
+        assert list(probe(film).untold) == lost
+    assert "chapters within chapters" in films.dubbed(tmp_path / "job", film, dub).note["left_out"]
+
+
+def element(kind: bytes, content: bytes) -> bytes:
+    """An element of Matroska, of less than 127 bytes."""
+    return kind + bytes([0x80 | len(content)]) + content
+
+
+def grown(data: bytes, before: int) -> bytes:
+    """A Matroska file whose segment, of eight bytes of size, has grown."""
+    at = data.find(b"\x18\x53\x80\x67") + 4
+    size = int.from_bytes(data[at : at + 8], "big") + len(data) - before
+    return data[:at] + size.to_bytes(8, "big") + data[at + 8 :]
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "tag"),
+    [("mix.mka", "fre", "fr"), ("mix.m4a", "eng", "en"), ("mix.mka", "eng", ""), ("mix_de.mka", "fre", "de")],
+)
+def test_the_dubs_language_may_stand_in_its_file(name: str, inside: str, tag: str, tmp_path: Path) -> None:
+    """Its name comes first; Matroska says English where nobody said anything."""
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    dub = tmp_path / name
+    said = ["-metadata:s:a", f"language={inside}", "-c:a", "aac"]
+    films.ffmpeg("-f", "lavfi", "-t", "1", "-i", films.TONE, *said, url(dub))
+    stages = films.Stages(tmp_path / "job", film, dub, ".mp4")
+    stages.run(probing)
+    assert stages.view.language == tag
+
+
+@pytest.mark.parametrize(
+    ("samples", "code", "rate", "offset"),
+    [
+        (172_704_000, "01:00:00:00", "25", -2.0),  # two seconds of leader before the first hour
+        (172_800_000, "01:00:00:00", "25", None),
+        (172_972_800, "01:00:00:00", "24000/1001", None),  # 3,600 s of timecode are 3603.6 s
+        (172_800_000, "01:00:00:00", "24000/1001", None),
+        (172_848_000, "01:00:00;00", "30000/1001", 1.0036),
+        (0, "01:00:00:00", "25", None),
+        (4_800_000, "01:00:00:00", "25", None),
+    ],
+)
+def test_a_dub_that_is_stamped_beside_the_films_timecode_is_told_of(
+    samples: int, code: str, rate: str, offset: float | None, tmp_path: Path
+) -> None:
+    film = films.make(tmp_path / "film.mov", *films.x264("-timecode", code), rate=rate)
+    dub = tmp_path / "dub_fr.wav"
+    stamp = ["-write_bext", "1", "-metadata", f"time_reference={samples}"]
+    films.ffmpeg("-f", "lavfi", "-t", "1", "-i", films.TONE, *stamp, url(dub))
+    stages = films.Stages(tmp_path / "job", film, dub, ".mov")
+    stages.run(probing)
+    lines = [line for line in stages.warnings if "by its timecode" in line]
+    assert len(lines) == (offset is not None)
+    assert all(f"--set align.offset={offset}" in line for line in lines)

@@ -90,10 +90,10 @@ def ask(tmp_path: Path) -> Callable[..., str]:
     def check(text: str | None, *, required: bool) -> str:
         settings = Settings(cast=CastSettings(require_consent=required))
         job = Job.create_or_open(film, dub, settings)
-        view.sources = {}
+        view.sources = {"dub": Source(dub, "")}
         if text is not None:
             (job.root / "cast.yaml").write_text(text, "utf-8")
-            view.sources = {"cast": Source(job.root / "cast.yaml", "")}
+            view.sources = {**view.sources, "cast": Source(job.root / "cast.yaml", "")}
         return consent.check(job, view, TODAY)
 
     return check

@@ -271,6 +271,7 @@ def test_somebody_who_was_to_speak_and_never_does_is_named() -> None:
         "Ben was to speak, but 0 of 2 faces were changed: lost (18 frames)"
     ]
     assert assemble.unmoved([spoken, extra]) == []
+    assert assemble.unmoved([]) == ["there is no face in the film; its picture is unchanged"]
 
 
 def test_pictures_are_spread_over_more_faces_than_there_are_pictures(

@@ -57,7 +57,8 @@ def read(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Script:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("a.srt", SRT), ("a.SRT", SRT.replace("\n", "\r\n")), ("a.vtt", VTT)]
+    ("name", "text"),
+    [("a.srt", SRT), ("a.SRT", SRT.replace("\n", "\r\n")), ("a.vtt", VTT), ("a.srt.txt", SRT)],
 )
 def test_subtitles_are_lines_with_times_and_speakers(tmp_path: Path, name: str, text: str) -> None:
     one, two = read(tmp_path, name, text).lines
