@@ -85,7 +85,7 @@ def _write(
     for name, artifact in view.all("lips").items():
         shot = shots[name.split(".")[0]]
         if shot.start < span[1] and span[0] < shot.stop and PatchFacts.load(artifact.path).changed:
-            faces.append(artifact.path)
+            faces.append((shot.name, artifact.path))
     out = _clip(job, media, frames, span, [("dubbed", faces)], f"{span[0]}-{span[1]}")
     events("proof", path=str(out), start=span[0], stop=span[1])
     return out
@@ -120,7 +120,7 @@ def compare(job: Job, shot: str, numbers: Sequence[int]) -> Path:
         ]
         if not all(found):
             raise UsageError(f"take {number} of shot {shot} is no longer in the store; leave it out")
-        faces = [one.path for one in found if one and PatchFacts.load(one.path).changed]
+        faces = [(shot, one.path) for one in found if one and PatchFacts.load(one.path).changed]
         sides.append((f"take {number}", faces))
     probe, split = (job.store.get(job.ref(f"{stage}/film") or "") for stage in ("probe", "split"))
     if probe is None or split is None:
@@ -136,7 +136,7 @@ def _clip(
     media: MediaInfo,
     frames: Frames,
     span: tuple[int, int],
-    sides: Sequence[tuple[str, Sequence[Path]]],
+    sides: Sequence[tuple[str, Sequence[tuple[str, Path]]]],
     name: str,
 ) -> Path:
     """Write a clip into the job's folder of proofs, in one step."""
