@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dubcli.core import runner, takelist
+from dubcli.core import runner, takelist, takes
 from dubcli.core.events import Events
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
@@ -115,10 +115,9 @@ def compare(job: Job, shot: str, numbers: Sequence[int]) -> Path:
     for number in numbers:
         if not 0 < number < len(known):
             raise UsageError(f"shot {shot} has {len(known) - 1} takes, not {number}; 0 is shown anyway")
-        found = [
-            job.store.get(key) for unit, key in sorted(known[number].items()) if unit.startswith("lips/")
-        ]
-        if not all(found):
+        take = {unit: key for unit, key in sorted(known[number].items()) if unit.startswith("lips/")}
+        found = [job.store.get(key) for key in take.values()]
+        if not takes.is_whole(job, take):
             raise UsageError(f"take {number} of shot {shot} is no longer in the store; leave it out")
         faces = [(shot, one.path) for one in found if one and PatchFacts.load(one.path).changed]
         sides.append((f"take {number}", faces))

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from dubcli.core.model import Artifact
 
 _WINDOW = 20  # rows of 10 ms over which sounds are compared: a short syllable
-# Bels of log-mel between two sounds where they differ most: in dubs cut anew the same words were apart
-# by 0.13 at most, words that come 10 ms later by 0.5 at least, other words by more than 1.
-_SAME = 0.4
+# Bels between two sounds where they differ most: in dubs cut anew the same words were apart by 0.04 at most,
+# words that come 10 ms later by 0.42 at least, other words by 0.8 at least.
+_SAME = 0.3
 _SILENCE = -4.0  # bels (`speech.features`)
+_NEAR_SILENCE, _FAINT = -3.5, -2.5  # bels up to which a band may be cut off, and is not compared
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,11 @@ class _Cut:
         import numpy as np
 
         length = max(1, round(100 * float(self.seconds[shot.stop - 1] - self.seconds[shot.start])))
-        apart = np.abs(self._heard(shot, length) - other._heard(its, length)).mean(axis=1)
+        one, two = self._heard(shot, length), other._heard(its, length)
+        # Each is relative to the average spectrum of its own dub.
+        known = (one > _NEAR_SILENCE) & (two > _NEAR_SILENCE)
+        shift = np.ma.median(np.ma.masked_array(one - two, ~known), axis=0).filled(0)  # type: ignore[no-untyped-call]
+        apart = np.abs(np.maximum(one, _FAINT) - np.maximum(two + shift, _FAINT)).mean(axis=1)
         window = np.ones(min(_WINDOW, length)) / min(_WINDOW, length)
         return bool(np.convolve(apart, window, "valid").max() <= _SAME)
 
