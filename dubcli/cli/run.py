@@ -251,7 +251,7 @@ def execute(
                 out.detail(f"{name} = {value} ({origin})")
         events = Events(job.root / "events.jsonl", *listeners)
         if recut_of:
-            _carry(job, recut_of, events)
+            _carry(job, recut_of, events, overwrite=force)
         clip = proof.run(job, events, *stretch) if stretch else None
         if also:
             also[0](job)
@@ -269,15 +269,15 @@ def execute(
         out.path(clip or job.out)
 
 
-def _carry(job: Job, recut_of: Path, events: Events) -> None:
+def _carry(job: Job, recut_of: Path, events: Events, *, overwrite: bool) -> None:
     """Carry decisions over from the job of another cut, and say so."""
     from dubcli.core import recut
     from dubcli.core.job import Job
 
-    found = recut.carry(job, Job.open(recut_of), events)
+    found = recut.carry(job, Job.open(recut_of), events, overwrite=overwrite)
     told = {
         "kept: same pictures, same dub": found.kept,
-        "open again: the dub has changed there": found.said,
+        "open again: the dub has changed there, or their take is gone": found.reopened,
         "with their notes and settings": found.noted,
     }
     for what, shots in told.items():

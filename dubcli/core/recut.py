@@ -41,12 +41,12 @@ class Carried:
 
     Attributes:
         kept: approved ones that keep their take.
-        said: approved ones that are open again, since the dub says something else there.
+        reopened: approved ones that are open again: the dub says something else there, or the take is lost.
         noted: others, whose notes and settings go along.
     """
 
     kept: tuple[str, ...]
-    said: tuple[str, ...]
+    reopened: tuple[str, ...]
     noted: tuple[str, ...]
 
 
@@ -67,17 +67,23 @@ def check(job: Job, before: Job) -> None:
         raise UsageError(f"{before.root} has no shots to take over; type: dubcli run {typed(before.root)}")
 
 
-def carry(job: Job, before: Job, events: Events) -> Carried:
+def carry(job: Job, before: Job, events: Events, *, overwrite: bool = False) -> Carried:
     """Carry over what was decided about the shots of another cut; the film and its dub are read for that.
 
     Shots that have takes, or decisions of their own, are left alone.
+
+    Args:
+        job: the job of the recut film.
+        before: that of the earlier cut.
+        events: what receives the events.
+        overwrite: as for `runner.run`.
 
     Raises:
         UsageError: see `check`.
         DubError: as the exit-code table says.
     """
     check(job, before)
-    runner.run(job, events, Selection(until="align"))
+    runner.run(job, events, Selection(until="align"), overwrite=overwrite)
     now, then = _Cut.of(job), _Cut.of(before)
     own, path = takelist.load(job.root), job.root / decisions.FILE
     own_decisions = decisions.load(path)[1].shots
@@ -86,7 +92,7 @@ def carry(job: Job, before: Job, events: Events) -> Carried:
     alike: dict[str, list[Shot]] = {}
     for name in told.keys() & then.shots.keys():
         alike.setdefault(then.shots[name].picture, []).append(then.shots[name])
-    found: dict[str, list[str]] = {"kept": [], "said": [], "noted": []}
+    found: dict[str, list[str]] = {"kept": [], "reopened": [], "noted": []}
     made: dict[str, Decision] = {}
     lines: list[str] = []
     for shot in now.shots.values():
@@ -95,7 +101,7 @@ def carry(job: Job, before: Job, events: Events) -> Carried:
             continue
         same = next((old for old in olds if now.sounds_as(shot, then, old)), None)
         decision = told[(same or olds[0]).name]
-        group, take = "noted" if decision.state != "approved" else "said", None
+        group, take = "noted" if decision.state != "approved" else "reopened", None
         if same and decision.state == "approved":
             take = {_renamed(unit, same, shot): key for unit, key in pins[same.name].items()}
             if takes.is_whole(job, take):
@@ -103,16 +109,16 @@ def carry(job: Job, before: Job, events: Events) -> Carried:
                 lines += [takelist.line(shot.name, take)] if take else []
         found[group].append(shot.name)
         made[shot.name] = Decision(
-            state="open" if group == "said" else decision.state,
+            state="open" if group == "reopened" else decision.state,
             take=int(bool(take)) if group == "kept" else None,
             stop=shot.stop if group == "kept" else None,
             note=decision.note,
             settings=decision.settings,
         )
-    with open(job.root / takelist.FILE, "a", encoding="utf-8") as file:
-        file.writelines(lines)
-    text = path.read_text("utf-8-sig") if path.is_file() else ""
     if made:
+        with open(job.root / takelist.FILE, "a", encoding="utf-8") as file:
+            file.writelines(lines)
+        text = path.read_text("utf-8-sig") if path.is_file() else ""
         write_atomically(path, decisions.changed(text, made).encode())
     return Carried(**{group: tuple(shots) for group, shots in found.items()})
 
