@@ -29,7 +29,7 @@ from dubcli.artifacts import gallery, tracks
 from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.patches import PatchFacts
-from dubcli.artifacts.shots import Frames
+from dubcli.artifacts.shots import Frames, Shots
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core.model import Task
 from dubcli.engines.trackers.mediapipe import MediapipeTracker
@@ -80,13 +80,14 @@ def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
     found = [t for name in view.all("track") for t in tracks.load(view.one("track", name).path, name)]
     video = MediaInfo.load(view.one("probe").path).film
     pts = Frames.load(view.one("split").path).pts
+    one = Shots.load(view.one("split").path).shots[0]
     whole = [t for t in found if len(t.frames) == len(pts)]
     if len(whole) != 1:
         return None
     cut = int(len(pts) * FILM)
     film, rest = part(whole[0], 0, cut), part(whole[0], cut, len(pts))
     count = min(len(rest.frames), cut)
-    made = build(clip, video, pts, None, [lambda: film], 400_000_000)
+    made = build(clip, video, pts, None, [lambda: film], [one], 400_000_000)
     place = pose.canonical_transform(rest.mesh, made.head)
     asked = pose.to_canonical(rest.mesh, place)[:count, list(regions.MOUTH)]
 
@@ -98,14 +99,14 @@ def measured(clip: Path, folder: Path) -> dict[str, Any] | None:
     gallery.save(folder / "gallery", made)
     weight = np.ones(count, np.float32)
     zero = np.zeros(count, np.float32)
-    Motion(film.frames[:count], asked, weight, zero, zero).save(parts["motion"])
+    Motion(film.frames[:count], asked, weight, zero, zero).save(parts["motion"], one.name)
     inputs = {"film": clip, "split": view.one("split").path, "probe": view.one("probe").path}
     inputs |= {"track": parts["driven"], "motion": parts["motion"], "gallery": folder / "gallery"}
     began, busy = time.perf_counter(), time.process_time()
     lips.run(Task("00000000.0", inputs, {}, {"track": 0}, "exemplar", parts["out"]))
     wall, busy = time.perf_counter() - began, time.process_time() - busy
 
-    stored, before, after = Patches(parts["out"]), [], []
+    stored, before, after = Patches(parts["out"], one.name), [], []
     for frame in decode.frames(clip, video, pts, 0, count):
         picture = frame.rgb((0, 0, video.width, video.height))
         before.append(picture)

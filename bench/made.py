@@ -23,7 +23,7 @@ from dubcli.artifacts.patches import PatchFacts, pictures
 from dubcli.artifacts.phones import CLASSES
 from dubcli.artifacts.remux import Remuxed
 from dubcli.artifacts.remux import film as finished
-from dubcli.artifacts.shots import Frames, Groups, Shot, Shots
+from dubcli.artifacts.shots import Frames, Groups, Shot, Shots, first_frame
 from dubcli.core.model import JobView, Unit
 from dubcli.face import mesh as regions
 from dubcli.media import source
@@ -186,18 +186,19 @@ def fill(view: JobView, made: Made, pts: NDArray[np.int64]) -> dict[str, Callabl
         speech.save_features(out, features.items())
 
     def lips(unit: Unit, out: Path) -> None:
-        motion = Motion.load(unit.paths["motion"])
+        shot = unit.name.split(".")[0]
+        motion = Motion.load(unit.paths["motion"], shot)
         asked = motion.frames[motion.weight > 0]
         mask = np.full((PATCH, PATCH), 255, np.uint8)
         rgb = np.full((PATCH, PATCH, 3), 120, np.uint8)
         patches = (Patch(int(f), (300, 160), rgb, mask, 0.9) for f in asked)
         placed, back = write(pictures(out), patches, motion.frames, film)
-        placed.save(out)
+        placed.save(out, shot)
         PatchFacts(
             engine="made",
             frames=len(motion.frames),
             changed=len(asked),
-            spans=tuple(runs(asked.tolist())),
+            in_shot=tuple(runs((asked - first_frame(shot)).tolist())),
             given_back=back,
             confidence=0.9,
         ).save(out)

@@ -32,7 +32,7 @@ from bench.quality import score
 from bench.track import prepared
 from dubcli.artifacts import gallery, tracks
 from dubcli.artifacts.media import MediaInfo, VideoStream
-from dubcli.artifacts.shots import Frames
+from dubcli.artifacts.shots import Frames, Shot, Shots
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.engines.lips import LipWork, TrainWork, exemplar, meshes
 from dubcli.engines.lips.produb.batches import Recipe
@@ -71,6 +71,7 @@ class Case:
     video: VideoStream
     pts: NDArray[np.int64]
     rest: FaceTrack
+    shot: Shot
     gallery: Path
     shape: NDArray[np.float32]
 
@@ -78,7 +79,7 @@ class Case:
         """The rest as work for a lip engine."""
         ones = np.ones(len(self.rest.frames), np.float32)
         return LipWork(
-            self.clip, self.video, self.pts, None, self.rest, self.rest.frames, self.shape, ones,
+            self.clip, self.video, self.pts, None, self.rest, self.shot, self.rest.frames, self.shape, ones,
             self.gallery, weights=weights, settings={"device": "cpu"},
         )  # fmt: skip
 
@@ -92,6 +93,7 @@ def case_of(clip: Path, folder: Path) -> Case | None:
     video, pts = MediaInfo.load(probe).film, Frames.load(split).pts
     found = [t for path in sorted((stages / "track").iterdir()) for t in tracks.load(path, path.name)]
     longest = max(found, key=lambda t: len(t.frames))
+    (shot,) = (s for s in Shots.load(split).shots if s.start <= longest.frames[0] < s.stop)
     if len(longest.frames) < LEAST * len(pts):
         return None
     cut = int(len(longest.frames) * FILM)
@@ -99,10 +101,10 @@ def case_of(clip: Path, folder: Path) -> Case | None:
     path = folder / "gallery"
     if not path.is_dir():
         path.mkdir()
-        gallery.save(path, build(clip, video, pts, None, [lambda: film], BUDGET))
+        gallery.save(path, build(clip, video, pts, None, [lambda: film], [shot], BUDGET))
     # Without the tracker's jitter, as the shapes are that the network learns from: lips do not tremble so.
     _, shape = meshes.own(rest, rest.frames, gallery.load(path).head)
-    return Case(clip, folder, video, pts, rest, path, shape[:, list(regions.MOUTH)])
+    return Case(clip, folder, video, pts, rest, shot, path, shape[:, list(regions.MOUTH)])
 
 
 def trained(case: Case, name: str, settings: TrainSettings, recipe: Recipe) -> tuple[tuple[Path, ...], float]:

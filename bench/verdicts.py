@@ -109,7 +109,7 @@ def cases(job: Job, most: int) -> Iterator[Case]:
         track = tracks.load_one(task.inputs["track"], task.unit.split(".")[0], task.facts["track"])
         seconds = frames.seconds[track.frames]
         subject = measure._subject(task, track, seconds, float(video.rate))
-        patches = Patches(task.inputs["patch"])
+        patches = Patches(task.inputs["patch"], task.unit.split(".")[0])
         first = int(track.frames[0])
         ranges = observe.windows(
             patches.frames,

@@ -41,9 +41,10 @@ _dubcli() {
             --handles) return; return ;;
             --mezzanine) _dubcli_words "prores dnxhr ffv1"; return ;;
             --expect) return; return ;;
+            --recut-of) _dubcli_files; return ;;
             --progress) _dubcli_words "auto bar plain json openjd none"; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "-a --audio --stem --script -o --out --job --store -p --preset --set --engine --accept-licence --keep-matching --workers --fallback --stage --shots --shard --redo --from --to --changed-only --handles --mezzanine --expect -f --force -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "-a --audio --stem --script -o --out --job --store -p --preset --set --engine --accept-licence --keep-matching --workers --fallback --stage --shots --shard --redo --from --to --changed-only --handles --mezzanine --expect --recut-of -f --force -n --dry-run --progress --json -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_batch)
         case "$previous" in
             --glob) return; return ;;

@@ -48,6 +48,7 @@ complete -c dubcli -n '__fish_seen_subcommand_from run' -l changed-only -r -F -d
 complete -c dubcli -n '__fish_seen_subcommand_from run' -l handles -r -d 'Frames before and after each changed shot'
 complete -c dubcli -n '__fish_seen_subcommand_from run' -l mezzanine -r -a 'prores dnxhr ffv1' -d 'Codec of the changed shots'
 complete -c dubcli -n '__fish_seen_subcommand_from run' -l expect -r -d 'Refuse to run where stages or engines have other versions than those o'
+complete -c dubcli -n '__fish_seen_subcommand_from run' -l recut-of -r -F -d 'The film is another cut of that jobs'
 complete -c dubcli -n '__fish_seen_subcommand_from run' -s f -l force -d 'Replace an output file that this job did not make'
 complete -c dubcli -n '__fish_seen_subcommand_from run' -s n -l dry-run -d 'Show what would run and why'
 complete -c dubcli -n '__fish_seen_subcommand_from run' -l progress -r -a 'auto bar plain json openjd none' -d 'How to show progress on stderr'

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from dubcli.artifacts.base import Document, Strict
+
+if TYPE_CHECKING:
+    from dubcli.artifacts.shots import Shot
 
 Face = tuple[str, int]
 """A shot's name, and the number of a track in it."""
@@ -46,6 +50,15 @@ class Person(Strict):
     frames: int = 0
     faces: tuple[Face, ...] = ()
     style: str | None = None
+
+    def footage(self, shots: Mapping[str, Shot]) -> list[Face]:
+        """Their tracks, each picture once however often the film shows it, in an order that no cut changes.
+
+        Args:
+            shots: the film's, by name.
+        """
+        first = {(shots[shot].picture, track): (shot, track) for shot, track in reversed(self.faces)}
+        return [first[known] for known in sorted(first)]
 
 
 class Cast(Document):

@@ -1,4 +1,7 @@
-"""`motion`'s artifact: the target mouth shapes of one face in one shot."""
+"""`motion`'s artifact: the target mouth shapes of one face in one shot.
+
+On disk frames count from the shot's first one, as those of its tracks do.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dubcli.artifacts.shots import first_frame
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _FILE = "motion.npz"
+_IN_SHOT = "in_shot"  # frames, counted from the shot's first one
 
 
 @dataclass(frozen=True)
@@ -48,19 +54,17 @@ class Motion:
         return {name: values for name, values in rows.items() if values is not None}
 
     @classmethod
-    def load(cls, folder: Path) -> Motion:
-        """The motion in an artifact's folder."""
+    def load(cls, folder: Path, shot: str) -> Motion:
+        """The motion in an artifact's folder, of a face in that shot."""
         from dubcli.artifacts import arrays
 
-        return cls(**arrays.read(folder / _FILE))
+        box = arrays.read(folder / _FILE)
+        return cls(frames=box.pop(_IN_SHOT) + first_frame(shot), **box)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, shot: str) -> None:
         """Write it into an artifact's folder."""
         import numpy as np
 
-        np.savez_compressed(folder / _FILE, **self.arrays)
-
-
-def table(folder: Path) -> Path:
-    """Path of the same curves as a CSV, the form in which they are edited (`edits.curvefile`)."""
-    return folder / "motion.csv"
+        box = self.arrays
+        in_shot = box.pop("frames") - first_frame(shot)
+        np.savez_compressed(folder / _FILE, **{_IN_SHOT: in_shot}, **box)

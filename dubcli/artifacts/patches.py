@@ -1,4 +1,7 @@
-"""`lips`'s artifact: mouth patches of one face in one shot; `media.patches` reads their pixels."""
+"""`lips`'s artifact: mouth patches of one face in one shot; `media.patches` reads their pixels.
+
+On disk frames count from the shot's first one, as those of its tracks do.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from dubcli.artifacts.base import Document
+from dubcli.artifacts.shots import first_frame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
 
 _INDEX = "patch.npz"
 _PICTURES = "patch.nut"
+_IN_SHOT = "in_shot"  # frames, counted from the shot's first one
 
 
 class PatchFacts(Document):
@@ -23,7 +28,8 @@ class PatchFacts(Document):
         engine: the lip engine's name.
         frames: number of frames that were requested.
         changed: number of frames that have a visible patch.
-        spans: the same frames as half-open ranges of film-wide numbers: planning reads no arrays.
+        in_shot: the same frames as half-open ranges, counted from the shot's first frame: planning reads no
+            arrays.
         given_back: number of frames that the engine left to the source.
         confidence: mean confidence of the patches, None where there is none.
     """
@@ -33,9 +39,14 @@ class PatchFacts(Document):
     engine: str
     frames: int
     changed: int
-    spans: tuple[tuple[int, int], ...]
+    in_shot: tuple[tuple[int, int], ...]
     given_back: int
     confidence: float | None = None
+
+    def spans(self, shot: str) -> list[tuple[int, int]]:
+        """The frames that have a visible patch, as half-open ranges of film-wide numbers."""
+        first = first_frame(shot)
+        return [(first + start, first + stop) for start, stop in self.in_shot]
 
 
 class Choice(Document):
@@ -72,21 +83,24 @@ class Placement:
     confidence: NDArray[np.float32]
 
     @classmethod
-    def load(cls, folder: Path) -> Placement:
-        """The placement in an artifact's folder; no rows where nothing was changed."""
+    def load(cls, folder: Path, shot: str) -> Placement:
+        """The placement in an artifact's folder, of a face in a shot; no rows where nothing was changed."""
         import numpy as np
 
         from dubcli.artifacts import arrays
 
         if not (folder / _INDEX).exists():
             return cls(np.zeros(0, np.int32), np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
-        return cls(**arrays.read(folder / _INDEX))
+        box = arrays.read(folder / _INDEX)
+        return cls(frames=box.pop(_IN_SHOT) + first_frame(shot), **box)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, shot: str) -> None:
         """Write it into an artifact's folder."""
         import numpy as np
 
-        np.savez_compressed(folder / _INDEX, **{f.name: getattr(self, f.name) for f in fields(self)})
+        box = {f.name: getattr(self, f.name) for f in fields(self)}
+        in_shot = box.pop("frames") - first_frame(shot)
+        np.savez_compressed(folder / _INDEX, **{_IN_SHOT: in_shot}, **box)
 
 
 def pictures(folder: Path) -> Path:

@@ -23,13 +23,18 @@ class Shot(Strict):
     Attributes:
         name: its first frame's number, eight digits or more.
         start, stop: film-wide frame numbers, half-open.
-        picture: digest of its decoded frames and of what describes them.
+        picture: digest of its decoded frames and of what describes them, wherever the shot is.
     """
 
     name: str
     start: int
     stop: int
     picture: str
+
+
+def first_frame(shot: str) -> int:
+    """The first frame of a shot, which is its name."""
+    return int(shot)
 
 
 class Shots(Document):

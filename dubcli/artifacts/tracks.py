@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.artifacts.arrays import mapped
+from dubcli.artifacts.shots import first_frame
 
 _FILE = "tracks.npz"
 _PICTURES = ("thumbs", "descriptor")  # for identification only; other readers leave them on disk
@@ -69,11 +70,6 @@ class FaceTrack:
     def eligible(self) -> NDArray[np.bool_]:
         """(T,) bool: frames whose mouth may be changed."""
         return np.asarray(self.reason == Reason.OK)
-
-
-def first_frame(shot: str) -> int:
-    """The first frame of a shot, which is its name."""
-    return int(shot)
 
 
 def save(folder: Path, tracks: Iterable[FaceTrack], shot: str) -> int:

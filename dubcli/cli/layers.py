@@ -70,9 +70,10 @@ def export(
             f"--shot {unknown[0]}: no changed shot is called that; "
             f"type: dubcli shots show {typed(work.job.root)}"
         )
+    video, seconds = work.film.info.film, work.film.frames.seconds
     for face in changed:
         if not wanted or face.name.split(".")[0] in wanted:
-            count = layers.write(face, out_folder, work.film.info.film, work.film.clock, work.film.first)
+            count = layers.write(face, out_folder, video, seconds, work.film.clock, work.film.first)
             out.note(f"{face.name}: {count} frames")
     out.path(out_folder)
 

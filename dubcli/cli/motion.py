@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,8 +43,7 @@ def export(
 
     written = options.form_of(out_file, form, {".csv": "csv", ".json": "json"})
     job = _job(job_dir, job_named)
-    _, file = curvefile.load(_curves(job, face))
-    rows = [row.model_dump() for row in file.curves]
+    rows = _curves(job, face)
     text = curvefile.to_json(rows) if written == "json" else curvefile.to_csv(rows)
     out.export(text, out_file)
 
@@ -67,9 +66,9 @@ def import_(
     from dubcli.files import write_atomically
 
     job = _job(job_dir, job_named)
-    _, known = curvefile.load(_curves(job, face))
+    known = _curves(job, face)
     document, edits = curvefile.load(file)
-    curvefile.check(document, edits, [row.frame for row in known.curves])
+    curvefile.check(document, edits, [row["frame"] for row in known])
     path = job.root / "curves" / f"{_unit(face)}.csv"
     before = curvefile.load(path)[1] if path.is_file() else None
     rows = curvefile.merge_edits(before, known, edits)
@@ -93,22 +92,24 @@ def _unit(face: str) -> str:
     return face.replace("/", ".")
 
 
-def _curves(job: Job, face: str) -> Path:
-    """The table that the last run left.
+def _curves(job: Job, face: str) -> list[dict[str, Any]]:
+    """The curves that the last run left.
 
     Raises:
         UsageError: that face is not changed.
     """
-    from dubcli.artifacts.motion import table
+    from dubcli.artifacts.motion import Motion
+    from dubcli.artifacts.shots import Frames
+    from dubcli.edits import curvefile
     from dubcli.settings.document import suggestion
 
-    key = job.ref(f"motion/{_unit(face)}")
-    artifact = job.store.get(key) if key else None
-    if artifact is None:
+    keys = job.ref(f"motion/{_unit(face)}"), job.ref("split/film")
+    artifact, split = (job.store.get(key) if key else None for key in keys)
+    if artifact is None or split is None:
         made = [unit for unit, _ in job.refs() if unit.startswith("motion/")]
         known = [unit.removeprefix("motion/").replace(".", "/") for unit in made]
         raise UsageError(f"the mouth of {face} is not changed in {job.root}{suggestion(face, known)}")
-    return table(artifact.path)
+    return curvefile.rows(Motion.load(artifact.path, face.split("/")[0]), Frames.load(split.path).seconds)
 
 
 COMMANDS = {"export": export, "import": import_}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
@@ -18,7 +19,7 @@ from dubcli.errors import DependencyError, ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dubcli.core.events import Event, Listener
+    from dubcli.core.events import Event, Events, Listener
     from dubcli.core.job import Job
     from dubcli.core.plan import Selection
 
@@ -65,6 +66,14 @@ Expect = Annotated[
         "--expect", metavar="VERSIONS", rich_help_panel=options.RUNNING,
         help="Refuse to run where stages or engines have other versions than those on the machine that wrote "
         "this word, which dubcli farm does: results would have other keys, and not be used.",
+    ),
+]  # fmt: skip
+RecutOf = Annotated[
+    Path | None,
+    typer.Option(
+        "--recut-of", metavar="JOB", rich_help_panel=options.FILES,
+        help="The film is another cut of that job's: shots approved there keep their picture wherever they "
+        "are now, if pictures and dub are the same. Both jobs need one --store.",
     ),
 ]  # fmt: skip
 Redo = Annotated[
@@ -163,6 +172,7 @@ def run(
     chosen: Chosen,
     delivered: Delivered,
     expect: Expect = None,
+    recut_of: RecutOf = None,
     force: Force = False,
     dry_run: DryRun = False,
     progress: options.Progress = "auto",
@@ -186,6 +196,10 @@ def run(
     to stderr.
     """
     stretch = chosen.proof()
+    if recut_of and (stretch or dry_run or chosen.stage or chosen.shots):
+        raise UsageError(
+            "--recut-of is of a whole run; leave out --dry-run, --from, --to, --stage and --shots"
+        )
     if stretch and dry_run:
         raise UsageError("--dry-run does not go with --from; leave one out")
     if dry_run:
@@ -199,7 +213,7 @@ def run(
         raise UsageError("--changed-only is of a whole run; leave out --from and --to")
     execute(
         request, running, chosen.selection(), expect=expect,
-        force=force, listeners=heard, json=json, also=also, stretch=stretch,
+        force=force, listeners=heard, json=json, also=also, stretch=stretch, recut_of=recut_of,
     )  # fmt: skip
 
 
@@ -214,6 +228,7 @@ def execute(
     also: tuple[Callable[[Job], None], Callable[[Job], None]] | None = None,
     stretch: tuple[str, str] | None = None,
     expect: str | None = None,
+    recut_of: Path | None = None,
 ) -> None:
     """Run a job, or make a proof of a stretch, and end its events with the exit code, whatever happens.
 
@@ -235,6 +250,8 @@ def execute(
             if origin != "default":
                 out.detail(f"{name} = {value} ({origin})")
         events = Events(job.root / "events.jsonl", *listeners)
+        if recut_of:
+            _carry(job, recut_of, events, overwrite=force)
         clip = proof.run(job, events, *stretch) if stretch else None
         if also:
             also[0](job)
@@ -250,6 +267,22 @@ def execute(
         events("exit", code=int(code), **({"text": text} if text else {}))
     if not json and (clip or job.published()):
         out.path(clip or job.out)
+
+
+def _carry(job: Job, recut_of: Path, events: Events, *, overwrite: bool) -> None:
+    """Carry decisions over from the job of another cut, and say so."""
+    from dubcli.core import recut
+    from dubcli.core.job import Job
+
+    found = recut.carry(job, Job.open(recut_of), events, overwrite=overwrite)
+    told = {
+        "kept: same pictures, same dub": found.kept,
+        "open again: the dub has changed there, or their take is gone": found.reopened,
+        "with their notes and settings": found.noted,
+    }
+    for what, shots in told.items():
+        if shots:
+            out.note(f"{len(shots)} shot{'' if len(shots) == 1 else 's'} of {recut_of} {what}")
 
 
 def _check_versions(expected: str, here: str) -> None:

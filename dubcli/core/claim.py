@@ -55,7 +55,7 @@ def changed_faces(view: JobView) -> dict[tuple[str, int], tuple[tuple[int, int],
     found = {}
     for name, artifact in shown(view).items():
         shot, _, track = name.partition(".")
-        own = PatchFacts.load(artifact.path).spans if shot in encoded else ()
+        own = tuple(PatchFacts.load(artifact.path).spans(shot)) if shot in encoded else ()
         if own:
             found[shot, int(track)] = own
     return found

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dubcli.core import runner, takelist
+from dubcli.core import runner, takelist, takes
 from dubcli.core.events import Events
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
@@ -85,7 +85,7 @@ def _write(
     for name, artifact in view.all("lips").items():
         shot = shots[name.split(".")[0]]
         if shot.start < span[1] and span[0] < shot.stop and PatchFacts.load(artifact.path).changed:
-            faces.append(artifact.path)
+            faces.append((shot.name, artifact.path))
     out = _clip(job, media, frames, span, [("dubbed", faces)], f"{span[0]}-{span[1]}")
     events("proof", path=str(out), start=span[0], stop=span[1])
     return out
@@ -115,12 +115,11 @@ def compare(job: Job, shot: str, numbers: Sequence[int]) -> Path:
     for number in numbers:
         if not 0 < number < len(known):
             raise UsageError(f"shot {shot} has {len(known) - 1} takes, not {number}; 0 is shown anyway")
-        found = [
-            job.store.get(key) for unit, key in sorted(known[number].items()) if unit.startswith("lips/")
-        ]
-        if not all(found):
+        take = {unit: key for unit, key in sorted(known[number].items()) if unit.startswith("lips/")}
+        found = [job.store.get(key) for key in take.values()]
+        if not takes.is_whole(job, take):
             raise UsageError(f"take {number} of shot {shot} is no longer in the store; leave it out")
-        faces = [one.path for one in found if one and PatchFacts.load(one.path).changed]
+        faces = [(shot, one.path) for one in found if one and PatchFacts.load(one.path).changed]
         sides.append((f"take {number}", faces))
     probe, split = (job.store.get(job.ref(f"{stage}/film") or "") for stage in ("probe", "split"))
     if probe is None or split is None:
@@ -136,7 +135,7 @@ def _clip(
     media: MediaInfo,
     frames: Frames,
     span: tuple[int, int],
-    sides: Sequence[tuple[str, Sequence[Path]]],
+    sides: Sequence[tuple[str, Sequence[tuple[str, Path]]]],
     name: str,
 ) -> Path:
     """Write a clip into the job's folder of proofs, in one step."""

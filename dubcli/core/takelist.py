@@ -27,6 +27,11 @@ class Takes:
     current: int = 0
 
 
+def line(shot: str, take: Take) -> str:
+    """The line that says that a film shows a take of a shot."""
+    return "\t".join([shot, *(f"{unit}={key}" for unit, key in sorted(take.items()))]) + "\n"
+
+
 def load(root: Path) -> dict[str, Takes]:
     """The takes of every shot that has any; a line that a crash cut off, or that is none, is left out."""
     found: dict[str, Takes] = {}

@@ -20,7 +20,7 @@ from dubcli import stages
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Unit
 from dubcli.core.sources import mark_or_none
-from dubcli.core.takelist import FILE, Take, Takes, load
+from dubcli.core.takelist import FILE, Take, Takes, line, load
 from dubcli.edits import decisions
 from dubcli.engines import required
 from dubcli.errors import ConfigError, typed
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dubcli.settings.document import Document
 
 STAGES = ("motion", "lips")
+_FIRST = {"motion": 11, "lips": 11}  # versions whose frames count from the shot's first one
 
 
 def record(job: Job, view: JobView) -> None:
@@ -46,10 +47,10 @@ def record(job: Job, view: JobView) -> None:
         take = shown.get(shot, {})
         before = known.get(shot, Takes([{}]))
         if before.takes[before.current] != take:
-            lines.append("\t".join([shot, *(f"{unit}={key}" for unit, key in sorted(take.items()))]))
+            lines.append(line(shot, take))
     if lines:
         with open(job.root / FILE, "a", encoding="utf-8") as file:
-            file.write("".join(f"{line}\n" for line in lines))
+            file.writelines(lines)
 
 
 def decide(job: Job, view: JobView) -> None:
@@ -174,16 +175,24 @@ def pinned(job: Job, view: JobView, stage: str) -> Pinned:
         return Pinned({}, {}, frozenset())
     shots = Shots.load(view.one("split").path).named()
     for shot, take in view.pins.items():
-        found = {unit: job.store.get(key) for unit, key in take.items()}
-        if not all(found.values()):
+        if not is_whole(job, take):
             lost[shot] = take
             continue
+        found = {unit: job.store.get(key) for unit, key in take.items()}
         _check_picture(job, shot, shots[shot].picture, take)
         for unit, artifact in found.items():
             of_stage, _, name = unit.partition("/")
             if of_stage == stage and artifact:
                 artifacts[name] = artifact
     return Pinned(artifacts, lost, frozenset(view.pins) - frozenset(lost))
+
+
+def is_whole(job: Job, take: Take) -> bool:
+    """Whether the store has all of a take, in the form that is read now."""
+    images = {unit: job.store.preimage(key) for unit, key in take.items() if job.store.get(key)}
+    return len(images) == len(take) and all(
+        image is not None and image["version"] >= _FIRST[unit.split("/")[0]] for unit, image in images.items()
+    )
 
 
 def _check_picture(job: Job, shot: str, picture: str, take: Mapping[str, str]) -> None:

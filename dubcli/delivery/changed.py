@@ -70,10 +70,10 @@ class Film:
         }
         return [shot for shot in self.shots.shots if shot.name in names]
 
-    def within(self, start: int, stop: int) -> list[Artifact]:
-        """The patches of the shots that have frames in a range, in order."""
+    def within(self, start: int, stop: int) -> dict[str, Artifact]:
+        """Face → its patches, of the shots that have frames in a range, in order."""
         names = {shot.name for shot in self.shots.shots if shot.start < stop and start < shot.stop}
-        return [one for name, one in sorted(self.patches.items()) if name.split(".")[0] in names]
+        return {name: one for name, one in sorted(self.patches.items()) if name.split(".")[0] in names}
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,11 @@ def _encode(film: Film, span: tuple[int, int], path: Path, form: Form, reel: str
     from dubcli.media.ffmpeg import Process, arguments, url
     from dubcli.media.patches import Patches
 
-    faces = [Patches(one.path) for one in film.within(*span) if PatchFacts.load(one.path).changed]
+    faces = [
+        Patches(one.path, name.split(".")[0])
+        for name, one in film.within(*span).items()
+        if PatchFacts.load(one.path).changed
+    ]
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".dubcli-") as scratch:
         raw, ready = Path(scratch) / "shot.nut", Path(scratch) / path.name
         video, frames = film.info.film, film.frames
@@ -227,7 +231,7 @@ def _digest(film: Film, span: tuple[int, int], form: Form, reel: str) -> str:
     """A digest of all that a file depends on."""
     state = hashlib.sha256(film.frames.digest[slice(*span)].tobytes())
     facts = [span, form.codec, reel, film.clock.first, film.clock.drop, film.info.film.average_rate]
-    state.update(json.dumps([*facts, [one.content for one in film.within(*span)]]).encode())
+    state.update(json.dumps([*facts, [one.content for one in film.within(*span).values()]]).encode())
     return state.hexdigest()
 
 

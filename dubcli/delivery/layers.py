@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.artifacts import motion as motions
 from dubcli.artifacts import tracks
 from dubcli.artifacts.gallery import load as load_gallery
+from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.patches import PatchFacts
 from dubcli.delivery import exr
+from dubcli.edits import curvefile
 from dubcli.edits.timecode import Clock
 from dubcli.errors import UsageError
 from dubcli.face import warp
@@ -59,11 +60,17 @@ class Face:
         """Whether any of its frames was changed."""
         return bool(PatchFacts.load(self.lips.path).changed)
 
+    @property
+    def shot(self) -> str:
+        """The name of its shot."""
+        return self.name.split(".")[0]
+
 
 def write(
     face: Face,
     folder: Path,
     video: VideoStream,
+    seconds: NDArray[np.float64],
     clock: Clock,
     first: int = 0,
     report: Callable[[int], None] = lambda done: None,
@@ -74,6 +81,7 @@ def write(
         face: the face.
         folder: where to; what it holds of this face is replaced.
         video: the film's picture.
+        seconds: times of the film's frames.
         clock: the film's timecode.
         first: number of the film's first frame in names of files.
         report: called with the number of frames done.
@@ -84,13 +92,14 @@ def write(
     """
     exr.library()
     root, size, square = folder / face.name, (video.width, video.height), Square.of(video)
-    patches = Patches(face.lips.path)
-    moved = _movements(face, square)
+    patches = Patches(face.lips.path, face.shot)
+    motion = Motion.load(face.motion.path, face.shot)
+    moved = _movements(face, motion, square)
     try:
         for name in (RGBA, MATTE, MOTION):
             shutil.rmtree(root / name, ignore_errors=True)
             (root / name).mkdir(parents=True)
-        shutil.copyfile(motions.table(face.motion.path), root / CURVE)
+        (root / CURVE).write_text(curvefile.to_csv(curvefile.rows(motion, seconds)), "ascii")
         for done, frame in enumerate(map(int, patches.frames)):
             placed = patches.at(frame)
             assert placed is not None
@@ -103,9 +112,9 @@ def write(
                 RGBA: {name: colour[..., k] * alpha for k, name in enumerate("RGB")} | {"A": alpha},
                 MATTE: {"Y": alpha},
             }
-            motion = moved(frame, (x, y, mask.shape[1], mask.shape[0]))
-            if motion is not None:
-                layers[MOTION] = dict(zip(("motion.u", "motion.v"), motion, strict=True))
+            shift = moved(frame, (x, y, mask.shape[1], mask.shape[0]))
+            if shift is not None:
+                layers[MOTION] = dict(zip(("motion.u", "motion.v"), shift, strict=True))
             for name, channels in layers.items():
                 path = root / name / f"{face.name}.{first + frame:08d}.exr"
                 exr.write(path, exr.Window(x, y, channels), size, tags)
@@ -129,7 +138,7 @@ def _tight(
 
 
 def _movements(
-    face: Face, square: Square
+    face: Face, rows: Motion, square: Square
 ) -> Callable[[int, tuple[int, int, int, int]], tuple[NDArray[np.float32], NDArray[np.float32]] | None]:
     """A function from a frame and a rectangle of the raster to how far away the source is of each pixel.
 
@@ -138,11 +147,9 @@ def _movements(
     from dubcli.engines.lips import meshes
     from dubcli.face import pose
 
-    rows = motions.Motion.load(face.motion.path)
     if not len(rows.frames):
         return lambda frame, rect: None
-    shot, _, number = face.name.partition(".")
-    track = tracks.load_one(face.track.path, shot, int(number))
+    track = tracks.load_one(face.track.path, face.shot, int(face.name.split(".")[1]))
     head = load_gallery(face.gallery.path).head
     head_pose, own, asked = meshes.canonical(track, rows.frames, rows.shape, head)
     source, target = (pose.from_canonical(each, head_pose) for each in (own, asked))

@@ -66,7 +66,7 @@ def take(
             f"{first + shot.start} to {first + shot.stop - 1}"
         )
     full = 65535 if video.bit_depth > 8 else 255
-    known = [_present(lips) for lips in before]
+    known = [_present(lips, shot.name) for lips in before]
     layers = dict(known[-1])
     for frame, path in files.items():
         own = [there[frame] for there in known if frame in there]
@@ -78,12 +78,12 @@ def take(
     made = (_patch(frame, layers[frame], boxes[frame], size, full) for frame in sorted(layers))
     asked = np.arange(shot.start, shot.stop, dtype=np.int32)
     placed, given_back = patches.write(artifact.pictures(folder), made, asked, video)
-    placed.save(folder)
+    placed.save(folder, shot.name)
     artifact.PatchFacts(
         engine=artifact.PatchFacts.load(before[-1]).engine,
         frames=len(layers),
         changed=len(placed.frames),
-        spans=tuple(spans.runs(placed.frames.tolist())),
+        in_shot=tuple(spans.runs((placed.frames - shot.start).tolist())),
         given_back=given_back,
         confidence=_CONFIDENCE if len(placed.frames) else None,
     ).save(folder)
@@ -91,9 +91,9 @@ def take(
     return len(files)
 
 
-def _present(lips: Path) -> dict[int, tuple[NDArray[Any], NDArray[Any], int, int]]:
+def _present(lips: Path, shot: str) -> dict[int, tuple[NDArray[Any], NDArray[Any], int, int]]:
     """Frame → RGB, mask and position of the patches of a face."""
-    reader = patches.Patches(lips)
+    reader = patches.Patches(lips, shot)
     found = {}
     for frame in map(int, reader.frames):
         placed = reader.at(frame)

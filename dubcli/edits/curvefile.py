@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from dubcli.artifacts.motion import Motion
     from dubcli.speech.basis import Person
 
 COLUMNS = ("frame", "seconds", "aperture", "width", "weight")
@@ -115,16 +116,18 @@ def apply_edits(document: Document, file: CurveFile, now: Curves) -> Curves:
     return Curves(now.frames, **out)
 
 
-def merge_edits(before: CurveFile | None, now: CurveFile, edits: CurveFile) -> list[dict[str, Any]]:
-    """A face's edits: the earlier ones, and each cell in which a new file differs from what is now."""
+def merge_edits(
+    before: CurveFile | None, now: Iterable[Mapping[str, Any]], edits: CurveFile
+) -> list[dict[str, Any]]:
+    """A face's edits: the earlier ones, and each cell in which a new file differs from the `rows` of now."""
     rows = {row.frame: row.model_dump() for row in (before.curves if before else ())}
-    known = {row.frame: row for row in now.curves}
+    known = {row["frame"]: row for row in now}
     for row in edits.curves:
         cells = {name: getattr(row, name) for name in _FORMS if name not in ("frame", "seconds")}
         told = {
             name: value
             for name, value in cells.items()
-            if value is not None and abs(value - getattr(known[row.frame], name)) > _RESOLUTION
+            if value is not None and abs(value - known[row.frame][name]) > _RESOLUTION
         }
         if told:
             rows[row.frame] = dict.fromkeys(COLUMNS) | rows.get(row.frame, {}) | {"frame": row.frame} | told
@@ -141,6 +144,24 @@ def reshape(
 
     wanted = np.stack([aperture, width], axis=1)
     return basis.reshaped(person, shape, wanted, basis.lips)
+
+
+def rows(motion: Motion, seconds: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """A motion's curves, a row a frame, as exactly as files say them.
+
+    Args:
+        motion: of one face.
+        seconds: (N,) times of the film's frames.
+    """
+    from dubcli.speech import basis
+
+    columns = (
+        motion.frames, seconds[motion.frames], motion.aperture, basis.width(motion.shape), motion.weight,
+    )  # fmt: skip
+    return [
+        {name: json.loads(_FORMS[name].format(value)) for name, value in zip(COLUMNS, row, strict=True)}
+        for row in zip(*columns, strict=True)
+    ]
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:

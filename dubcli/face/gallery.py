@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.artifacts.gallery import Crops, Gallery
+from dubcli.artifacts.gallery import Crops, Gallery, numbers
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.face import mesh as regions
 from dubcli.face import occlusion, pose
@@ -19,6 +19,7 @@ from dubcli.media import spans
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import VideoStream
+    from dubcli.artifacts.shots import Shot
     from dubcli.media.decode import Frame
 
 Floats = NDArray[np.floating[Any]]
@@ -39,7 +40,7 @@ _ROW_BYTES = 4 * (
 
 
 def canonical_head(faces: Sequence[Face]) -> NDArray[np.float32]:
-    """The canonical head (478, 3) of the person whose tracks these are, all of them, in the cast's order.
+    """The canonical head (478, 3) of the person whose tracks these are: `artifacts.cast.Person.footage`.
 
     `gallery` and `learn` both call this, so a person's footage and mouth model refer to one head, though
     neither stage depends on the other.
@@ -53,6 +54,7 @@ def build(
     pts: NDArray[np.int64],
     digests: NDArray[np.uint8] | None,
     faces: Sequence[Face],
+    shots: Sequence[Shot],
     cap: int,
     head: Floats | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -66,6 +68,7 @@ def build(
         digests: (frames of the film, 16) digests of its pictures, checked when they are read,
             or None.
         faces: all tracks of the person, each loaded when it is needed and released again.
+        shots: the shot of each.
         cap: bytes to keep at most; all usable frames are kept while they fit.
         head: the person's canonical head; that of these tracks where None.
         progress: called with the number of frames cut out and their total, as a progress report.
@@ -78,6 +81,7 @@ def build(
     sizes = np.repeat([s.size for s in spans] or np.zeros((0, 2)), [len(s) for s in spans], axis=0)
     sizes = sizes.astype(np.int32)
     crop = Crops(np.zeros(int(3 * np.prod(sizes, axis=1, dtype=np.int64).sum()), kind), sizes)
+    known = tuple(dict.fromkeys(shot.picture for shot in shots))
     rows: list[Rows] = []
     row = 0
     for track, group in _by_face(faces, spans):
@@ -90,8 +94,9 @@ def build(
                 crop[row][:] = cut(frame, (int(x), int(y)), span.size)
                 row += 1
                 progress(row, len(crop))
-            rows.append(Rows(track.frames[part], mesh, track.sharp[part], origin))
-    return assemble(rows, crop, head)
+            frames = numbers(known, shots[span.face], track.frames[part])
+            rows.append(Rows(frames, mesh, track.sharp[part], origin))
+    return assemble(rows, crop, head, known)
 
 
 def cut(frame: Frame, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
@@ -131,9 +136,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Rows:
-    """Arrays of one run of frames besides its crops, as in `FaceTrack`, and the crops' origins."""
+    """Arrays of one run of frames besides its crops, as in `Gallery`."""
 
-    frames: NDArray[np.int32]
+    frames: NDArray[np.int64]
     mesh: NDArray[np.float32]
     sharp: NDArray[np.float32]
     origin: NDArray[np.int32]
@@ -265,8 +270,8 @@ def _cells(
     return pairs[:, 0], pairs[:, 1], count
 
 
-def assemble(rows: Sequence[Rows], crop: Crops, head: Floats) -> Gallery:
-    """The gallery of runs whose pixels are cut out already."""
+def assemble(rows: Sequence[Rows], crop: Crops, head: Floats, shots: tuple[str, ...]) -> Gallery:
+    """The gallery of runs whose pixels are cut out already, from shots of these picture digests."""
     head = np.asarray(head, np.float32)
     mesh = np.concatenate([np.zeros((0, 478, 3), np.float32), *(r.mesh for r in rows)])
     origin = np.concatenate([np.zeros((0, 2), np.int32), *(r.origin for r in rows)])
@@ -280,7 +285,8 @@ def assemble(rows: Sequence[Rows], crop: Crops, head: Floats) -> Gallery:
     for k, flat in enumerate(texture):
         masks[k] = np.rint(255 * occlusion.estimate(flat, appearance))
     return Gallery(
-        frames=np.concatenate([np.zeros(0, np.int32), *(r.frames for r in rows)]).astype(np.int32),
+        frames=np.concatenate([np.zeros(0, np.int64), *(r.frames for r in rows)]),
+        shots=shots,
         origin=origin,
         crop=crop,
         mesh=mesh,

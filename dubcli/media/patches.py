@@ -70,10 +70,11 @@ class Patches:
 
     Args:
         folder: as in `artifacts.patches`.
+        shot: the shot of the face.
     """
 
-    def __init__(self, folder: Path) -> None:
-        placed = Placement.load(folder)
+    def __init__(self, folder: Path, shot: str) -> None:
+        placed = Placement.load(folder, shot)
         self._folder, self._origin = folder, placed.origin
         self.frames = placed.frames
         if (np.diff(self.frames) <= 0).any():

@@ -44,7 +44,7 @@ def write(
     video: VideoStream,
     frames: Frames,
     span: tuple[int, int],
-    sides: Sequence[tuple[str, Sequence[Path]]],
+    sides: Sequence[tuple[str, Sequence[tuple[str, Path]]]],
     sound: Sound,
     out: Path,
     report: Callable[[int, int], None] = lambda done, total: None,
@@ -56,7 +56,7 @@ def write(
         video: its picture.
         frames: times and digests of all its frames.
         span: frames [start, stop) of the clip.
-        sides: a word for each version, and the folders of the patches of every face in it.
+        sides: a word for each version, and of every face in it its shot and the folder of its patches.
         sound: what is heard.
         out: the clip.
         report: called with frames done and frames in all.
@@ -65,7 +65,7 @@ def write(
         MediaError, EngineError, TemporaryError: it cannot be made.
     """
     start, stop = span
-    versions = [(word, [_from(path, start) for path in faces]) for word, faces in sides]
+    versions = [(word, [_from(*face, start) for face in faces]) for word, faces in sides]
     widest = _WIDTH // (1 + len(versions))
     seconds = frames.seconds
     begin = float(seconds[start])
@@ -97,9 +97,9 @@ def write(
         raise
 
 
-def _from(folder: Path, start: int) -> Patches:
+def _from(shot: str, folder: Path, start: int) -> Patches:
     """Patches of a face, those before a frame passed over."""
-    found = Patches(folder)
+    found = Patches(folder, shot)
     found.at(start - 1)
     return found
 

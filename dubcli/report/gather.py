@@ -246,13 +246,13 @@ class Work:
         patched, confidence = np.zeros(0, np.int32), np.zeros(0, np.float32)
         rejected = name in self.rejected
         if lips is not None and not failed and not rejected:
-            placed = patches.Placement.load(lips)
+            placed = patches.Placement.load(lips, shot)
             patched, confidence = placed.frames, placed.confidence
         drew = "" if lips is None or failed else patches.PatchFacts.load(lips).engine
         engine, why_drawn = self._drawn(name, lips, drew) if len(patched) and lips else (None, "")
         arrays: dict[str, NDArray[Any]] = {}
         if motion is not None:
-            rows = Motion.load(motion).arrays
+            rows = Motion.load(motion, shot).arrays
             # An approved shot may keep the motion of another tracking.
             own = (rows["frames"] >= track.frames[0]) & (rows["frames"] <= track.frames[-1])
             arrays = {key: rows[key][own] for key in ("frames", "aperture", "closed", "weight")}

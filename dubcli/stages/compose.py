@@ -31,7 +31,7 @@ def units(job: JobView) -> Iterable[Unit]:
     touched: list[Span] = []
     for name, artifact in shown(job).items():
         faces[name.split(".")[0]][f"patch/{name}"] = artifact
-        touched += PatchFacts.load(artifact.path).spans
+        touched += PatchFacts.load(artifact.path).spans(name.split(".")[0])
     settings = job.settings.compose
     other_codec = spans.codec(settings.codec, video.codec) != video.codec
     count = shots.count
@@ -84,7 +84,9 @@ def run(task: Task) -> None:
     from dubcli.settings.config import ComposeSettings
 
     film, frames = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["split"])
-    faces = [Patches(path) for role, path in sorted(task.inputs.items()) if role.startswith("patch/")]
+    faces = [
+        Patches(path, task.unit) for role, path in sorted(task.inputs.items()) if role.startswith("patch/")
+    ]
     settings = ComposeSettings(**task.params, video="encode")
     parts = [(start, stop) for start, stop in task.facts["spans"]]
     delay = encode_spans(

@@ -10,39 +10,48 @@ from dubcli.artifacts.shots import Shots
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
 
-STAGE = Stage("gallery", version=3, after=("cue",))
+STAGE = Stage("gallery", version=4, after=("cue",))
 
 
 def units(job: JobView) -> list[Unit]:
     """One unit per person who has a cue, named by their id.
 
     Nobody else needs one. A unit's key covers that person's tracks and shots, not the cues: dubs of one
-    film share galleries, and only a person merged or split in `cast.yaml` is cut out again.
+    film share galleries, and only a person merged or split in `cast.yaml` is cut out again. Shots are called
+    by their pictures, not by their place: a recut cuts out again only who is in a shot that is new or gone.
     """
     split, probe = job.one("split"), job.one("probe")
     named = Shots.load(split.path).named()
+    cast = Cast.load(job.one("cast").path)
     cued = {cue.person for cue in Cues.load(job.one("cue").path).cues}
+    cued |= _approved(job, cast)
     tracks = job.all("track")
     found = []
-    for person in Cast.load(job.one("cast").path).persons:
+    for person in cast.persons:
         if person.id not in cued:
             continue
-        shots = sorted({shot for shot, _ in person.faces})
+        faces = [(named[shot].picture, track) for shot, track in person.footage(named)]
+        used = {f"tracks/{named[shot].picture}": tracks[shot] for shot, _ in person.faces}
         found.append(
             Unit(
                 STAGE,
                 person.id,
-                inputs={f"tracks/{shot}": tracks[shot].content for shot in shots}
-                | {f"picture/{shot}": named[shot].picture for shot in shots},
-                paths={f"tracks/{shot}": tracks[shot].path for shot in shots}
+                inputs={role: artifact.content for role, artifact in used.items()},
+                paths={role: artifact.path for role, artifact in used.items()}
                 | {"film": job.sources["film"].path, "split": split.path, "probe": probe.path},
                 params=job.settings.gallery.model_dump(),
-                facts={"faces": person.faces},
+                facts={"faces": faces},
                 cost=person.frames,
                 needs=job.picture_needs,
             )
         )
     return found
+
+
+def _approved(job: JobView, cast: Cast) -> set[str]:
+    """Who is seen in a take that a shot keeps, which is measured against their footage, cued or not."""
+    units = {unit.split("/")[1] for take in job.pins.values() for unit in take}
+    return {person.id for (shot, track), person in cast.owners.items() if f"{shot}.{track}" in units}
 
 
 def run(task: Task) -> None:
@@ -53,13 +62,15 @@ def run(task: Task) -> None:
     from dubcli.face.gallery import build
 
     video, frames = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["split"])
+    known = {shot.picture: shot for shot in Shots.load(task.inputs["split"]).shots}
+    shots = [known[picture] for picture, _ in task.facts["faces"]]
     faces = [
-        partial(tracks.load_one, task.inputs[f"tracks/{shot}"], shot, number)
-        for shot, number in task.facts["faces"]
+        partial(tracks.load_one, task.inputs[f"tracks/{picture}"], known[picture].name, number)
+        for picture, number in task.facts["faces"]
     ]
     budget = task.params["budget_mb"] * 1_000_000
-    built = build(task.inputs["film"], video, frames.pts, frames.digest, faces, budget, progress=task.report)
-    gallery.save(task.out, built)
+    film = task.inputs["film"], video, frames.pts, frames.digest
+    gallery.save(task.out, build(*film, faces, shots, budget, progress=task.report))
 
 
 def check(task: Task) -> None:

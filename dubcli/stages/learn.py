@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel, TrackSpan
 
-STAGE = Stage("learn", 12, after=("cast", "align"))
+STAGE = Stage("learn", 13, after=("cast", "align"))
 
 _SHAPES = 40_000  # frames that a person's space of shapes is fitted to: half an hour of one face; set by hand
 _STYLE_TRACKS = 64  # tracks that a style is estimated from: twice the chunks of a training set; set by hand
@@ -59,10 +59,10 @@ def run(task: Task) -> None:
     from dubcli.artifacts import speech as sound
     from dubcli.speech import basis, model, prior, style
 
-    faces = _faces(task)
+    faces, footage = _faces(task), _footage(task)
     people = {}
     for done, (name, own) in enumerate(faces.items()):
-        people[name] = _person(own)
+        people[name] = _person(own, footage[name])
         task.report(done, 2 * len(faces))
     styles: dict[str, dict[str, Any]] = {}
     kind: mouth.Kind = "prior"
@@ -152,21 +152,29 @@ class _Mouths:
 
 
 def _faces(task: Task) -> dict[str, list[_Face]]:
-    """Tracks of each person of the cast."""
-    return {
-        person.id: [_Face(shot, track, task.inputs[f"tracks/{shot}"]) for shot, track in person.faces]
-        for person in Cast.load(task.inputs["cast"]).persons
-    }
+    """Tracks of each person of the cast, in the order of the film."""
+    cast = Cast.load(task.inputs["cast"])
+    return {person.id: [_face(task, *face) for face in person.faces] for person in cast.persons}
 
 
-def _person(own: Sequence[_Face]) -> Person:
+def _footage(task: Task) -> dict[str, list[_Face]]:
+    """The same as `gallery` takes them for its heads."""
+    cast, shots = Cast.load(task.inputs["cast"]), Shots.load(task.inputs["picture"]).named()
+    return {person.id: [_face(task, *face) for face in person.footage(shots)] for person in cast.persons}
+
+
+def _face(task: Task, shot: str, track: int) -> _Face:
+    return _Face(shot, track, task.inputs[f"tracks/{shot}"])
+
+
+def _person(own: Sequence[_Face], footage: Sequence[_Face]) -> Person:
     """A person's space of mouth shapes, from an even part of their eligible frames."""
     import numpy as np
 
     from dubcli.face.gallery import canonical_head
     from dubcli.speech import basis
 
-    head = canonical_head(own)
+    head = canonical_head(footage)
     eligible = [np.flatnonzero(face().eligible) for face in own]
     owner = np.repeat(np.arange(len(own)), [len(rows) for rows in eligible])
     rows = np.concatenate(eligible)

@@ -11,7 +11,7 @@ from dubcli.errors import CheckError
 from dubcli.stages import train
 from dubcli.stages.adapt import drawing
 
-STAGE = Stage("lips", 10, after=("motion", "gallery", "adapt"))
+STAGE = Stage("lips", 11, after=("motion", "gallery", "adapt"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -89,7 +89,8 @@ def run(task: Task) -> None:
             if (task.inputs[layerfile.ROLE] / name).is_file():
                 shutil.copyfile(task.inputs[layerfile.ROLE] / name, task.out / name)
         return
-    motion, frames = Motion.load(task.inputs["motion"]), Frames.load(task.inputs["split"])
+    shot = Shots.load(task.inputs["split"]).named()[task.unit.split(".")[0]]
+    motion, frames = Motion.load(task.inputs["motion"], shot.name), Frames.load(task.inputs["split"])
     weights, chosen = task.weights, patches.Choice(engine=task.engine, why="")
 
     def drawn_by(name: str, why: str) -> None:
@@ -101,7 +102,8 @@ def run(task: Task) -> None:
         video=MediaInfo.load(task.inputs["probe"]).film,
         pts=frames.pts,
         digests=frames.digest,
-        track=tracks.load_one(task.inputs["track"], task.unit.split(".")[0], task.facts["track"]),
+        track=tracks.load_one(task.inputs["track"], shot.name, task.facts["track"]),
+        shot=shot,
         frames=motion.frames,
         shape=motion.shape,
         weight=motion.weight,
@@ -118,14 +120,14 @@ def run(task: Task) -> None:
     made = engine("lips", task.engine).load().patches(work) if active.any() else ()
     made = ahead.read(made, 1)  # one is stored while the next is made
     placed, given_back = write(patches.pictures(task.out), made, work.frames[active], work.video)
-    placed.save(task.out)
+    placed.save(task.out, shot.name)
     if chosen.why:
         chosen.save(task.out)
     patches.PatchFacts(
         engine=chosen.engine,
         frames=len(motion.frames),
         changed=len(placed.frames),
-        spans=tuple(spans.runs(placed.frames.tolist())),
+        in_shot=tuple(spans.runs((placed.frames - shot.start).tolist())),
         given_back=given_back,
         confidence=round(float(placed.confidence.mean()), 4) if len(placed.frames) else None,
     ).save(task.out)
@@ -143,9 +145,10 @@ def check(task: Task) -> None:
     from dubcli.artifacts import patches
     from dubcli.artifacts.motion import Motion
 
-    rows = patches.Placement.load(task.out)
+    shot = task.unit.split(".")[0]
+    rows = patches.Placement.load(task.out, shot)
     frames, origin, confidence = rows.frames, rows.origin, rows.confidence
-    active = int((Motion.load(task.inputs["motion"]).weight > 0).sum())
+    active = int((Motion.load(task.inputs["motion"], shot).weight > 0).sum())
     given_back = patches.PatchFacts.load(task.out).given_back
     if len(frames) + given_back not in (0, active) and layerfile.ROLE not in task.inputs:
         made = f"{len(frames) + given_back} of {active} patches of {task.unit}"

@@ -15,11 +15,10 @@ from dubcli.speech import style
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dubcli.artifacts.motion import Motion
     from dubcli.speech.basis import Person
     from dubcli.speech.model import MouthModel
 
-STAGE = Stage("motion", 10, after=("cue", "learn"))
+STAGE = Stage("motion", 11, after=("cue", "learn"))
 
 
 def units(job: JobView) -> list[Unit]:
@@ -68,7 +67,7 @@ def units(job: JobView) -> list[Unit]:
 
 
 def run(task: Task) -> None:
-    """Write the motion of one face, and the same as a table."""
+    """Write the motion of one face."""
     import numpy as np
 
     from dubcli.artifacts import motion, mouth, tracks
@@ -78,7 +77,8 @@ def run(task: Task) -> None:
     from dubcli.speech import basis, matching, model
     from dubcli.speech import motion as curves
 
-    track = tracks.load_one(task.inputs["track"], task.unit.split(".")[0], task.facts["track"])
+    shot = task.unit.split(".")[0]
+    track = tracks.load_one(task.inputs["track"], shot, task.facts["track"])
     seconds = Frames.load(task.inputs["picture"]).seconds[track.frames]
     features, at = _features_at(task.inputs["speech/dub"], seconds)
     name = task.facts["cues"][0]["person"]
@@ -108,7 +108,7 @@ def run(task: Task) -> None:
     a, b = (int(keep[0]), int(keep[-1]) + 1) if len(keep) else (0, 0)
     found = shape[a:b].astype(np.float32), picture[a:b].astype(np.float32)
     shape, picture = _edited(task, person, track.frames, shape, picture, slice(a, b))
-    result = motion.Motion(
+    motion.Motion(
         frames=track.frames[a:b].astype(np.int32),
         shape=shape[a:b].astype(np.float32),
         weight=picture[a:b].astype(np.float32),
@@ -116,9 +116,7 @@ def run(task: Task) -> None:
         closed=closed[a:b].astype(np.float32),
         found_shape=found[0] if "curves" in task.inputs else None,
         found_weight=found[1] if "curves" in task.inputs else None,
-    )
-    result.save(task.out)
-    _table(motion.table(task.out), result, seconds[a:b], basis.width(shape[a:b]))
+    ).save(task.out, shot)
 
 
 def _styled(task: Task, name: str, person: Person, frames: Any, shape: Any) -> Any:
@@ -192,7 +190,7 @@ def check(task: Task) -> None:
 
     from dubcli.artifacts.motion import Motion
 
-    motion = Motion.load(task.out)
+    motion = Motion.load(task.out, task.unit.split(".")[0])
     curves, weight = motion.arrays.values(), motion.weight
     whole = len({len(rows) for rows in curves}) == 1 and (np.diff(motion.frames) == 1).all()
     if not whole or not all(np.isfinite(rows).all() for rows in curves):
@@ -210,11 +208,3 @@ def _kinds(frames: Any, cues: list[dict[str, Any]]) -> tuple[Any, Any]:
         inside = (frames >= cue["start"]) & (frames < cue["stop"])
         (speaking if cue["kind"] == "speak" else still)[inside] = True
     return speaking, still & ~speaking
-
-
-def _table(path: Path, result: Motion, seconds: Any, width: Any) -> None:
-    from dubcli.edits import curvefile
-
-    columns = result.frames, seconds, result.aperture, width, result.weight
-    rows = (dict(zip(curvefile.COLUMNS, row, strict=True)) for row in zip(*columns, strict=True))
-    path.write_text(curvefile.to_csv(rows), encoding="ascii")

@@ -38,12 +38,12 @@ def run(task: Task) -> None:
     """Track the faces of one shot into `tracks.npz`."""
 
     from dubcli.artifacts import tracks
-    from dubcli.artifacts.shots import Frames
+    from dubcli.artifacts.shots import Frames, first_frame
     from dubcli.face.condition import judge
     from dubcli.media import decode
 
     video = MediaInfo.load(task.inputs["probe"]).film
-    start = tracks.first_frame(task.unit)
+    start = first_frame(task.unit)
     stop = start + task.facts["count"]
     frames = Frames.load(task.inputs["split"])
     tracker = engine("tracker", task.engine).load()
@@ -73,9 +73,10 @@ def check(task: Task) -> None:
     import numpy as np
 
     from dubcli.artifacts import tracks
+    from dubcli.artifacts.shots import first_frame
     from dubcli.errors import CheckError
 
-    start = tracks.first_frame(task.unit)
+    start = first_frame(task.unit)
     stop = start + task.facts["count"]
     for number, track in enumerate(tracks.load(task.out, task.unit)):
         frames = track.frames

@@ -194,7 +194,7 @@ def test_auto_chooses_by_how_well_the_footage_fits(
     assert drawn.changed
     (bound,) = bounds
     assert choice.why.startswith(f"the film's own footage fits at {bound.mean():.2f}, ")
-    placed = Placement.load(tmp_path)
+    placed = Placement.load(tmp_path, unit.shot)
     if drawn.given_back == 0:
         assert len(bound) == len(placed.frames)
         assert (bound >= placed.confidence - 0.05).all(), "what drawing comes to is no better than the bound"

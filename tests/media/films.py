@@ -254,9 +254,9 @@ def patches(
     at: tuple[int, int] = (16, 16),
     colour: tuple[float, float, float] = (0.9, 0.2, 0.1),
 ) -> Path:
-    """A `lips` artifact: an ellipse of one colour with a soft edge, the same on every frame."""
+    """A `lips` artifact, its folder named by the face: an ellipse of one colour, the same on every frame."""
     folder.mkdir(parents=True)
-    wide, high = size
+    first, wide, high = int(folder.name.split(".")[0]), *size
     y, x = np.mgrid[0:high, 0:wide]
     far = np.hypot((x + 0.5 - wide / 2) / (wide / 2 - 1), (y + 0.5 - high / 2) / (high / 2 - 1))
     mask = np.clip((1 - far) * 3, 0, 1)
@@ -264,10 +264,12 @@ def patches(
     rgba = np.concatenate([np.broadcast_to(colour, (high, wide, 3)), mask[..., None]], axis=-1)
     rgba = np.asarray(np.round(rgba * top), kind)
     origin = np.tile(np.array([at], np.int32), (len(frames), 1))
-    Placement(np.array(frames, np.int32), origin, np.ones(len(frames), np.float32)).save(folder)
-    ranges = tuple(spans.runs(sorted(frames)))
+    Placement(np.array(frames, np.int32), origin, np.ones(len(frames), np.float32)).save(
+        folder, f"{first:08d}"
+    )
+    ranges = tuple(spans.runs([frame - first for frame in sorted(frames)]))
     PatchFacts(
-        engine="made", frames=len(frames), changed=len(frames), spans=ranges, given_back=0, confidence=1.0
+        engine="made", frames=len(frames), changed=len(frames), in_shot=ranges, given_back=0, confidence=1.0
     ).save(folder)
     with av.open(str(pictures(folder)), "w") as container:
         stream: Any = container.add_stream("ffv1", rate=25)

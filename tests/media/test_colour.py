@@ -169,7 +169,9 @@ def test_before_encoding_a_frame_differs_from_the_source_only_under_the_mask(
     before = films.decoded(film, keep=True)
     spans = [(3, 7), (8, 12)]
     frames = list(
-        compose.composite_frames(film, info.film, times.pts, times.digest, spans, [Patches(folder)])
+        compose.composite_frames(
+            film, info.film, times.pts, times.digest, spans, [Patches(folder, folder.name.split(".")[0])]
+        )
     )
     assert [index for index, _ in frames] == [3, 4, 5, 6, 8, 9, 10, 11]
     for index, planes in frames:

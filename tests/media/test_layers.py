@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.artifacts.media import MediaInfo
-from dubcli.artifacts.motion import Motion, table
+from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.patches import PatchFacts, Placement
 from dubcli.artifacts.shots import Shots
 from dubcli.core.model import Artifact
@@ -20,10 +20,12 @@ from dubcli.delivery import exr, layers, retouch
 from dubcli.edits import layerfile
 from dubcli.edits.timecode import Clock
 from dubcli.errors import ConfigError
+from dubcli.face.mesh import MOUTH
 from dubcli.media.patches import Patches
 from tests.media import films
 
 TOUCHED = range(5, 15)
+SECONDS = np.arange(25) / 25
 SIZE = (96, 64)
 OVER = {"picture": "a" * 64, "motion": "b" * 64}
 
@@ -45,9 +47,9 @@ def face(stages: films.Stages, tmp_path: Path) -> layers.Face:
     folder = tmp_path / "motion"
     folder.mkdir()
     none = np.zeros(0, np.float32)
-    Motion(np.zeros(0, np.int32), np.zeros((0, 4, 3), np.float32), none, none, none).save(folder)
-    table(folder).write_text("frame,weight\n5,0.5\n")
+    shape = np.zeros((0, len(MOUTH), 3), np.float32)
     (name, lips), nothing = next(iter(stages.view.artifacts["lips"].items())), Artifact("", folder, "")
+    Motion(np.zeros(0, np.int32), shape, none, none, none).save(folder, name.split(".")[0])
     return layers.Face(name, lips, nothing, nothing, nothing)
 
 
@@ -55,7 +57,7 @@ def face(stages: films.Stages, tmp_path: Path) -> layers.Face:
 def exported(stages: films.Stages, face: layers.Face, tmp_path: Path) -> Path:
     """The layers of the face."""
     info = MediaInfo.load(stages.view.one("probe").path)
-    layers.write(face, tmp_path / "out", info.film, Clock.of(info, "10:00:00:00"))
+    layers.write(face, tmp_path / "out", info.film, SECONDS, Clock.of(info, "10:00:00:00"))
     return tmp_path / "out" / face.name
 
 
@@ -104,7 +106,7 @@ def test_a_file_knows_its_frame_and_timecode(face: layers.Face, exported: Path) 
     assert header["dubcli/frame"] == "7"
     assert header["dubcli/timecode"] == "10:00:00:07"
     assert header["displayWindow"][1].tolist() == [SIZE[0] - 1, SIZE[1] - 1]
-    assert (exported / "curve.csv").read_text().startswith("frame,weight")
+    assert (exported / "curve.csv").read_text() == "frame,seconds,aperture,width,weight\n"
 
 
 def taken(stages: films.Stages, face: layers.Face, sequence: Path, folder: Path, *earlier: Path) -> Path:
@@ -122,7 +124,7 @@ def test_untouched_layers_come_back_bit_for_bit(
 ) -> None:
     """Where the picture shows them: what reaches over its edge is cut off."""
     back = taken(stages, face, exported / kind, tmp_path / "back")
-    before, after = Patches(face.lips.path), Patches(back)
+    before, after = Patches(face.lips.path, face.shot), Patches(back, face.shot)
     assert after.frames.tolist() == before.frames.tolist() == list(TOUCHED)
     for number in TOUCHED:
         canvas = []
@@ -153,9 +155,9 @@ def test_a_retouched_frame_and_a_new_one_are_taken(
         written(tmp_path / "fix" / f"comp_v2.{frame:04d}.exr", x, 33, R=0.25 * alpha, G=0, B=alpha, A=alpha)
     back = taken(stages, face, tmp_path / "fix", tmp_path / "back")
     frames = [frame for frame in TOUCHED if frame != 8] + [20]
-    assert Placement.load(back).frames.tolist() == frames
-    assert PatchFacts.load(back).spans == ((5, 8), (9, 15), (20, 21))
-    placed = Patches(back).at(7)
+    assert Placement.load(back, face.shot).frames.tolist() == frames
+    assert PatchFacts.load(back).in_shot == ((5, 8), (9, 15), (20, 21))
+    placed = Patches(back, face.shot).at(7)
     assert placed is not None
     colour, mask, x, y = placed
     shown = np.argwhere(mask > 0)
@@ -179,10 +181,10 @@ def test_a_matte_that_was_wrong_is_corrected_by_the_next(
         if path.stem.endswith("7"):
             shutil.copy(path, right)
     first = taken(stages, face, wrong, tmp_path / "first")
-    assert Placement.load(first).frames.tolist() == []
+    assert Placement.load(first, face.shot).frames.tolist() == []
     second = taken(stages, face, right, tmp_path / "second", first)
-    assert Placement.load(second).frames.tolist() == [7]
-    one, two = Patches(face.lips.path).at(7), Patches(second).at(7)
+    assert Placement.load(second, face.shot).frames.tolist() == [7]
+    one, two = Patches(face.lips.path, face.shot).at(7), Patches(second, face.shot).at(7)
     assert one is not None
     assert two is not None
     assert one[0][one[1] > 0].tolist() == two[0][two[1] > 0].tolist()

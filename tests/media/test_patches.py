@@ -14,6 +14,7 @@ from dubcli.artifacts.patches import pictures
 from dubcli.media.patches import Patch, Patches, write
 
 COUNT = 30
+SHOT = "00000090"
 
 
 def made(depth: int) -> Iterator[Patch]:
@@ -29,8 +30,8 @@ def test_patches_that_are_passed_over_change_nothing(tmp_path: Path, depth: int)
     video: Any = SimpleNamespace(width=640, height=360, bit_depth=depth)
     asked = np.arange(100, 100 + COUNT, dtype=np.int32)
     placement, _ = write(pictures(tmp_path), made(depth), asked, video)
-    placement.save(tmp_path)
-    reader, found = Patches(tmp_path), list(made(depth))
+    placement.save(tmp_path, SHOT)
+    reader, found = Patches(tmp_path, SHOT), list(made(depth))
     for index in (100, 107, 108, 121, 129):
         placed = reader.at(index)
         assert placed is not None

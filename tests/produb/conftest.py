@@ -16,7 +16,7 @@ from dubcli.engines.lips import exemplar
 from dubcli.engines.lips.produb import pairs, training
 from dubcli.face import gallery
 from dubcli.media.square import Square
-from tests.produb.drawn import ENGINE, FRAMES, HEIGHT, VIDEO, WIDTH, Face, cut, drawn
+from tests.produb.drawn import ENGINE, FRAMES, HEIGHT, SHOT, VIDEO, WIDTH, Face, cut, drawn
 from tests.unit.test_gallery import track
 
 
@@ -43,7 +43,8 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Face]:
         folder = tmp_path_factory.mktemp("gallery")
         film = cut(whole, 0, FRAMES)
         footage.save(
-            folder, gallery.build(Path("film"), VIDEO, np.zeros(0, np.int64), None, [lambda: film], 10**9)
+            folder,
+            gallery.build(Path("film"), VIDEO, np.zeros(0, np.int64), None, [lambda: film], [SHOT], 10**9),
         )
         made = tmp_path_factory.mktemp("made")
         pairs.build({"p01": folder}, pairs.fingerprint({"p01": folder}), 64, made, lambda done, total: None)

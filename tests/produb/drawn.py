@@ -14,12 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from dubcli.artifacts import gallery as footage
+from dubcli.artifacts.shots import Shot
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.engines.lips import LipWork, TrainWork, meshes
 from dubcli.engines.lips.produb import batches, checkpoint, engine, pairs, view
 from dubcli.face import mesh as regions
 from dubcli.face import pose
 
+SHOT = Shot(name="00000000", start=0, stop=1000, picture="drawn")
 SETTINGS = {"size": 64, "steps": 6, "device": "cpu"}
 WIDTH, HEIGHT = 320, 240
 VIDEO = cast(Any, SimpleNamespace(width=WIDTH, height=HEIGHT, bit_depth=8, rate=25, square=(WIDTH, HEIGHT)))
@@ -48,7 +50,7 @@ class Face:
         own = pose.to_canonical(self.rest.mesh, pose.canonical_transform(self.rest.mesh, head))[:, MOUTH]
         count = len(self.rest.frames)
         return LipWork(
-            Path("film"), VIDEO, np.zeros(0, np.int64), None, self.rest, self.rest.frames, own,
+            Path("film"), VIDEO, np.zeros(0, np.int64), None, self.rest, SHOT, self.rest.frames, own,
             np.ones(count, np.float32), self.gallery, weights=weights, settings=SETTINGS,
         )  # fmt: skip
 

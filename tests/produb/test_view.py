@@ -58,13 +58,14 @@ def test_training_and_rendering_see_a_frame_alike(face: Face, film: tuple[Path, 
     )
     steady, head_pose = meshes.smoothed_runs(rows)
     own = pose.to_canonical(steady, head_pose)[:, MOUTH]
+    frames = rows.frames.astype(np.int32)
     filmed = FaceTrack(
-        rows.frames, np.array(rows.mesh), rows.pose, head_pose.scale.astype(np.float32), rows.sharp,
+        frames, np.array(rows.mesh), rows.pose, head_pose.scale.astype(np.float32), rows.sharp,
         np.zeros(len(rows), np.float32), np.zeros(len(rows), np.uint8), face.rest.thumbs,
         face.rest.descriptor,
     )  # fmt: skip
     work = replace(
-        face.lip_work(), track=filmed, frames=rows.frames, shape=own, weight=np.ones(len(rows), np.float32)
+        face.lip_work(), track=filmed, frames=frames, shape=own, weight=np.ones(len(rows), np.float32)
     )
     plan = exemplar.prepare(work, pairs.WARPED)
     assert plan is not None

@@ -19,7 +19,6 @@ from dubcli.core import keys
 from dubcli.core.job import Job
 from dubcli.core.model import Unit
 from dubcli.core.plan import view
-from dubcli.media import spans
 from dubcli.settings.config import Settings
 from tests.unit.test_golden_keys import MEDIA
 
@@ -78,13 +77,12 @@ def _leave(unit: Unit, made: Path, shots: int, people: int) -> None:
             )
             Cues(cues=tuple(cues)).save(made)
         case "lips":
-            first = int(unit.name.split(".")[0])
-            frames = np.arange(first + 5, first + 60, dtype=np.int32)
-            Placement(frames, np.zeros((55, 2), np.int32), np.ones(55, np.float32)).save(made)
-            ranges = tuple(spans.runs(frames.tolist()))
-            PatchFacts(engine="made", frames=55, changed=55, spans=ranges, given_back=0, confidence=1.0).save(
-                made
-            )
+            shot = unit.name.split(".")[0]
+            frames = np.arange(int(shot) + 5, int(shot) + 60, dtype=np.int32)
+            Placement(frames, np.zeros((55, 2), np.int32), np.ones(55, np.float32)).save(made, shot)
+            PatchFacts(
+                engine="made", frames=55, changed=55, in_shot=((5, 60),), given_back=0, confidence=1.0
+            ).save(made)
         case "measure":
             Measures().save(made)
         case "remux":

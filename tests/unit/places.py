@@ -29,7 +29,8 @@ def footage(frames: int, seed: int) -> gallery.Gallery:
     lot = np.random.default_rng(seed)
     sizes = np.full((frames, 2), 4, np.int32)
     return gallery.Gallery(
-        frames=np.arange(frames, dtype=np.int32),
+        frames=np.arange(frames, dtype=np.int64),
+        shots=("picture",),
         origin=np.zeros((frames, 2), np.int32),
         crop=gallery.Crops(lot.integers(0, 255, frames * 48).astype(np.uint8), sizes),
         mesh=np.zeros((frames, 478, 3), np.float32),

@@ -174,7 +174,7 @@ def job_of(root: Path, film: Path, result: Path, face: FaceTrack, cues: dict[str
     aperture = mesh.aperture(face.mesh)
     closed, weight = (aperture < 0.02).astype(np.float32), np.ones(len(face.frames), np.float32)
     shape = np.zeros((len(face.frames), len(mesh.MOUTH), 3), np.float32)
-    Motion(face.frames, shape, weight, aperture, closed).save(folder("motion"))
+    Motion(face.frames, shape, weight, aperture, closed).save(folder("motion"), "00000000")
     paths = {
         "film": film,
         "probe": root / "probe",
@@ -218,11 +218,11 @@ def patches_of(folder: Path, film: Path, face: FaceTrack) -> Path:
             origins.append((left, top))
         box.mux(stream.encode(None))
     confidence = np.full(len(face.frames), 0.8, np.float32)
-    Placement(face.frames, np.array(origins, np.int32), confidence).save(folder)
+    Placement(face.frames, np.array(origins, np.int32), confidence).save(folder, "00000000")
     first, last, count = int(face.frames[0]), int(face.frames[-1]), len(face.frames)
-    PatchFacts(engine="exemplar", frames=count, changed=count, spans=((first, last + 1),), given_back=0).save(
-        folder
-    )
+    PatchFacts(
+        engine="exemplar", frames=count, changed=count, in_shot=((first, last + 1),), given_back=0
+    ).save(folder)
     return folder
 
 

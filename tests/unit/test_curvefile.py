@@ -99,7 +99,7 @@ def test_only_what_differs_is_kept_and_earlier_edits_stay(tmp_path: Path) -> Non
         return curvefile.load(written(tmp_path, text))[1]
 
     head = "frame,aperture,width,weight\n"
-    now = file(head + "50,0.1,0.4,1\n51,0.1,0.4,1\n52,0.1,0.4,1\n")
+    now = [{"frame": frame, "aperture": 0.1, "width": 0.4, "weight": 1.0} for frame in (50, 51, 52)]
     kept = curvefile.merge_edits(file(head + "52,,0.3,\n"), now, file(head + "50,0.1,0.4,1\n51,0.2,0.4,1\n"))
     assert [(row["frame"], row["aperture"], row["width"]) for row in kept] == [
         (51, 0.2, None),

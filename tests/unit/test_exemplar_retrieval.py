@@ -26,7 +26,8 @@ def mouths(gaps: NDArray[np.float64]) -> NDArray[np.float32]:
 def gallery(gaps: NDArray[np.float64], run: NDArray[np.int32], yaw: float = 0.0) -> Gallery:
     count = len(gaps)
     one = Gallery(
-        frames=np.arange(count, dtype=np.int32),
+        frames=np.arange(count, dtype=np.int64),
+        shots=("picture",),
         origin=np.zeros((count, 2), np.int32),
         crop=Crops(np.zeros(count * 12, np.uint8), np.full((count, 2), 2, np.int32)),
         mesh=np.zeros((count, 478, 3), np.float32),

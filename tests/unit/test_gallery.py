@@ -14,12 +14,14 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.artifacts import gallery as footage
+from dubcli.artifacts.shots import Shot
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import gallery
 from dubcli.face import mesh as regions
 from dubcli.media.square import Square
 
 VIDEO = cast(Any, SimpleNamespace(width=320, height=240, bit_depth=8, rate=25))
+SHOT = Shot(name="00000000", start=0, stop=10_000, picture="made")
 
 
 def track(gaps: NDArray[np.float64], first: int = 0) -> FaceTrack:
@@ -78,7 +80,7 @@ def _same(track: FaceTrack) -> FaceTrack:
 
 def built(tracks: list[FaceTrack], cap: int = 10**9) -> footage.Gallery:
     faces = [partial(_same, track) for track in tracks]
-    return gallery.build(Path("film"), VIDEO, np.arange(10_000), None, faces, cap)
+    return gallery.build(Path("film"), VIDEO, np.arange(10_000), None, faces, [SHOT] * len(faces), cap)
 
 
 def per_frame(found: footage.Gallery) -> int:
@@ -187,7 +189,7 @@ def test_a_close_up_in_4k_at_10_bits_is_kept_at_full_resolution_within_the_budge
     monkeypatch.setattr("dubcli.media.decode.frames", decoded)
     one = track(np.tile(np.linspace(0, 0.3, 50), 10))
     one.mesh[:] = (one.mesh - (160, 60, 0)) * 12 + (1920, 500, 0)
-    found = gallery.build(Path("film"), video, np.arange(500), None, [lambda: one], 250_000_000)
+    found = gallery.build(Path("film"), video, np.arange(500), None, [lambda: one], [SHOT], 250_000_000)
     assert isinstance(found.crop, footage.Crops)
     assert found.crop.pixels.dtype == np.uint16
     assert found.crop.pixels.nbytes <= 250_000_000

@@ -152,8 +152,8 @@ def _artifact(path: Path, content: str, documents: tuple[Document, ...]) -> Arti
         document.save(path)
     if content.startswith("lips"):
         frames = np.arange(50, 90, dtype=np.int32)
-        Placement(frames, np.zeros((40, 2), np.int32), np.ones(40, np.float32)).save(path)
-        PatchFacts(engine="made", frames=40, changed=40, spans=((50, 90),), given_back=0).save(path)
+        Placement(frames, np.zeros((40, 2), np.int32), np.ones(40, np.float32)).save(path, "00000048")
+        PatchFacts(engine="made", frames=40, changed=40, in_shot=((2, 42),), given_back=0).save(path)
     return Artifact("", path, content)
 
 

@@ -85,10 +85,10 @@ def shot(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Shot:
     pts = Frames.load(film["split"]).pts
     path = folder / "gallery"
     path.mkdir()
-    gallery.save(path, build(tiny.film, video, pts, None, [lambda: face], 10**9))
+    gallery.save(path, build(tiny.film, video, pts, None, [lambda: face], [one], 10**9))
     empty = np.zeros((len(face.frames), len(MOUTH), 3), np.float32)
     weight = np.zeros(len(empty), np.float32)
-    work = LipWork(tiny.film, video, pts, None, face, face.frames, empty, weight, path)
+    work = LipWork(tiny.film, video, pts, None, face, one, face.frames, empty, weight, path)
     return Shot(tiny.film, folder, work)
 
 
@@ -278,7 +278,9 @@ def staged(shot: Shot, out: Path, engine: str = "exemplar", count: int = 12, wei
     out.mkdir()
     shape = shot.own[::-1][:count]
     rest = np.zeros(count, np.float32)
-    Motion(shot.work.frames[:count], shape, rest + np.float32(weight), rest, rest).save(motion)
+    Motion(shot.work.frames[:count], shape, rest + np.float32(weight), rest, rest).save(
+        motion, shot.work.shot.name
+    )
     inputs = {
         "film": shot.film,
         "split": shot.folder / "split",
@@ -300,7 +302,7 @@ def test_the_stage_leaves_what_compose_reads(shot: Shot, tmp_path: Path) -> None
             replace(shot.wanted_aperture(shot.own[::-1][:12]), frames=shot.work.frames[:12])
         )
     )
-    stored = Patches(task.out)
+    stored = Patches(task.out, shot.work.shot.name)
     for patch in direct:
         found = stored.at(patch.frame)
         assert found is not None
@@ -326,7 +328,7 @@ def test_an_engine_that_changes_nothing_leaves_no_pictures(shot: Shot, tmp_path:
     task = staged(shot, tmp_path / "a", "passthrough")
     lips.check(task)
     assert not (task.out / "patch.nut").exists()
-    assert len(Patches(task.out).frames) == 0
+    assert len(Patches(task.out, shot.work.shot.name).frames) == 0
 
 
 @pytest.mark.parametrize("engine", sorted(name for kind, name in registry.engines() if kind == "lips"))
@@ -338,7 +340,7 @@ def test_a_motion_without_weights_makes_nothing_with_any_engine(
     task = staged(shot, tmp_path / "a", engine, count, weight=0)
     lips.check(task)
     assert not (task.out / "patch.nut").exists()
-    assert len(Patches(task.out).frames) == 0
+    assert len(Patches(task.out, shot.work.shot.name).frames) == 0
 
 
 def test_frames_that_are_given_back_are_not_among_the_changed(
@@ -356,7 +358,7 @@ def test_frames_that_are_given_back_are_not_among_the_changed(
     monkeypatch.setattr(ExemplarEngine, "patches", gives_back)
     task = staged(shot, tmp_path / "a")
     lips.check(task)
-    patches = Patches(task.out)
+    patches = Patches(task.out, shot.work.shot.name)
     first = int(shot.work.frames[0])
     assert [frame - first for frame in patches.frames] == [2, 3, 4, 5, 7, 8, 9, 10]
     assert all(patch is not None and patch[1].any() for patch in map(patches.at, patches.frames.tolist()))

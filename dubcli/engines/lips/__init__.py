@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dubcli.artifacts.media import VideoStream
+    from dubcli.artifacts.shots import Shot
     from dubcli.artifacts.tracks import FaceTrack
     from dubcli.media.patches import Patch
 
@@ -32,6 +33,7 @@ class LipWork:
         digests: (frames of the film, 16) digests of its pictures, against which what is decoded is
             checked; None to rely on its times.
         track: the face.
+        shot: its shot.
         frames: (T,) int32 film-wide numbers of consecutive frames, all within the track.
         shape: (T, P, 3) float32 target canonical mouth at each of them.
         weight: (T,) float32 how much to change, 0–1.
@@ -52,6 +54,7 @@ class LipWork:
     pts: NDArray[np.int64]
     digests: NDArray[np.uint8] | None
     track: FaceTrack
+    shot: Shot
     frames: NDArray[np.int32]
     shape: NDArray[np.float32]
     weight: NDArray[np.float32]

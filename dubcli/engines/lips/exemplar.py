@@ -187,14 +187,14 @@ def _footage(work: LipWork) -> Gallery:
     """The actor's gallery; where it is a selection from a long film, with this shot's own frames."""
     gallery = load(work.gallery)
     good = work.track.frames[usable(work.track)]
-    if not len(good) or np.isin(good, gallery.frames).mean() > _SUFFICIENT:
+    if not len(good) or np.isin(gallery.numbers(work.shot, good), gallery.frames).mean() > _SUFFICIENT:
         return gallery
 
     def progress(_done: int, _total: int) -> None:
         work.report(0, int((work.weight > 0).sum()))
 
-    shot = [lambda: work.track]
-    added = build(work.film, work.video, work.pts, work.digests, shot, SHOT_BYTES, gallery.head, progress)
+    own = [lambda: work.track], [work.shot]
+    added = build(work.film, work.video, work.pts, work.digests, *own, SHOT_BYTES, gallery.head, progress)
     return joined(gallery, added)
 
 

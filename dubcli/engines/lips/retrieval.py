@@ -188,7 +188,7 @@ def paths(
         rests: (T,) from `resting`.
         earlier: rows (T, count) of paths that are kept except where a mask (T,) is true; -1 where unknown.
     """
-    frames = gallery.frames.astype(np.int64)
+    frames = gallery.frames
     found = np.zeros((len(cost), count), np.int64)
     for k in range(count):
         if k:

@@ -102,10 +102,10 @@ Framed = tuple[exemplar.Rendered, view.Seen]
 def seen_frames(plan: exemplar.Plan, size: int) -> Iterator[Framed]:
     """All frames to change, in order."""
     stock = pairs.bank(plan.gallery)
+    numbers = plan.gallery.numbers(plan.work.shot, plan.work.frames).tolist()
 
     def one(frame: exemplar.Rendered) -> Framed:
-        number = int(plan.work.frames[frame.t])
-        borrow = pairs.borrowed(plan.gallery, stock, number, frame.row)
+        borrow = pairs.borrowed(plan.gallery, stock, numbers[frame.t], frame.row)
         mesh, poses = plan.gallery_mesh, plan.gallery_pose
         rows = (frame.row, *frame.others)
         references, still = pairs.faces(plan.gallery, mesh, poses, rows, borrow)

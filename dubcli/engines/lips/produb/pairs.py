@@ -173,7 +173,7 @@ def bank(gallery: Gallery) -> NDArray[np.int64]:
 
 
 def borrowed(gallery: Gallery, rows: NDArray[np.int64], frame: int, own: int) -> list[int]:
-    """The first `STILL` rows of a bank that are of another moment than a frame of the film.
+    """The first `STILL` rows of a bank that are of another moment than a frame, by its number in a gallery.
 
     Where there are fewer, `own` stands in for them.
     """
@@ -216,14 +216,14 @@ def paths(gallery: Gallery) -> list[tuple[NDArray[np.int64], NDArray[np.int64], 
     for rows in _pieces(gallery):
         target = retrieval.Target(gallery.shape[rows], gallery.pose[rows], size[rows], light[rows])
         cost = retrieval.mismatch(target, gallery, size)
-        near = np.abs(gallery.frames[rows][:, None].astype(np.int64) - gallery.frames) < retrieval.APART
+        near = np.abs(gallery.frames[rows][:, None] - gallery.frames) < retrieval.APART
         cost[near] = retrieval.BARRED
         for _ in range(ROUNDS):
             chosen = retrieval.paths(cost, gallery, 1 + WARPED, rests=retrieval.resting(target))
             good = cost[np.arange(len(rows)), chosen[:, 0]] < retrieval.BARRED
             for held, which in ((False, rows < kept), (True, rows >= kept)):
                 found += [(rows[a:b], chosen[a:b], held) for a, b in spans.runs_of_true(good & which)]
-            used = gallery.frames[chosen[:, :1]].astype(np.int64)
+            used = gallery.frames[chosen[:, :1]]
             cost[np.abs(used - gallery.frames) < retrieval.APART] = retrieval.BARRED
     return found
 
