@@ -5,6 +5,7 @@ has a line each time that a shot of the published film shows another one: the sh
 artifacts stay in the store; the file only points to them. Take 0 is the film's own picture.
 
 An approved shot is pinned: its units are those of its take, whatever settings, engines and edits have become.
+So are the tracks over which the take was made: whose faces they are is told by their numbers.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ class Pinned:
 
     Attributes:
         artifacts: unit name → artifact of shots whose take is whole.
-        lost: unit id → key of shots whose take is no longer whole in the store.
+        lost: shot → the take, where it is no longer whole in the store, or was made over other tracks.
         shots: shots whose take is whole.
     """
 
@@ -146,18 +147,25 @@ class Pinned:
         for name, artifact in self.artifacts.items():
             yield Unit(stages.module(stage).STAGE, name, {}, {}), artifact
 
-    def check(self, unit: Unit, key: str, job: Job) -> None:
-        """Check that a unit of a shot whose take is lost would be made as it was.
+    def check(self, stage: str, planned: Mapping[str, str], job: Job) -> None:
+        """Check that the units of shots whose take is lost would be made as they were.
+
+        Args:
+            stage: the stage.
+            planned: unit id → key of what is planned for it.
+            job: the job.
 
         Raises:
-            ConfigError: it would be another.
+            ConfigError: another would be made, or none.
         """
-        shot = unit.shot
-        if shot in self.lost and self.lost[shot].get(unit.id) != key:
-            raise ConfigError(
-                f"shot {shot} is approved, but its take is no longer in the store and would be made "
-                f"differently now; type: dubcli review {typed(job.root)} reopen {shot}"
-            )
+        for shot, take in self.lost.items():
+            before = {unit: key for unit, key in take.items() if unit.startswith(f"{stage}/")}
+            now = {unit: key for unit, key in planned.items() if unit.startswith(f"{stage}/{shot}.")}
+            if now != before:
+                raise ConfigError(
+                    f"shot {shot} is approved, but its take is no longer in the store and would be made "
+                    f"differently now; type: dubcli review {typed(job.root)} reopen {shot}"
+                )
 
 
 def pinned(job: Job, view: JobView, stage: str) -> Pinned:
@@ -170,20 +178,43 @@ def pinned(job: Job, view: JobView, stage: str) -> Pinned:
 
     artifacts: dict[str, Artifact] = {}
     lost: dict[str, dict[str, str]] = {}
-    if not view.pins or stage not in STAGES:
+    if not view.pins or stage not in ("track", *STAGES):
         return Pinned({}, {}, frozenset())
     shots = Shots.load(view.one("split").path).named()
+    over = {shot: _made_over(job, take) for shot, take in view.pins.items()}
+    tracks = dict(_tracks(job, over)) if stage == "track" else view.all("track")
     for shot, take in view.pins.items():
         found = {unit: job.store.get(key) for unit, key in take.items()}
-        if not all(found.values()):
+        if all(found.values()):
+            _check_picture(job, shot, shots[shot].picture, take)
+        track = tracks.get(shot)
+        if stage == "track":
+            artifacts |= {shot: track} if track and all(found.values()) else {}
+            continue
+        if not all(found.values()) or (over[shot] and {track.content if track else ""} != over[shot]):
             lost[shot] = take
             continue
-        _check_picture(job, shot, shots[shot].picture, take)
         for unit, artifact in found.items():
             of_stage, _, name = unit.partition("/")
             if of_stage == stage and artifact:
                 artifacts[name] = artifact
-    return Pinned(artifacts, lost, frozenset(view.pins) - frozenset(lost))
+    whole = frozenset(artifacts) if stage == "track" else frozenset(view.pins) - frozenset(lost)
+    return Pinned(artifacts, lost, whole)
+
+
+def _made_over(job: Job, take: Mapping[str, str]) -> set[str]:
+    """Digests of the tracks over which the faces of a take were made; one, or none where it has no face."""
+    images = (job.store.preimage(key) for unit, key in take.items() if unit.startswith("lips/"))
+    return {image["inputs"]["track"] for image in images if image and "track" in image["inputs"]}
+
+
+def _tracks(job: Job, over: Mapping[str, set[str]]) -> Iterator[tuple[str, Artifact]]:
+    """(shot, tracks) of the shots' tracks with these digests that the store still has."""
+    for unit, key in dict.fromkeys(job.past_refs()):
+        stage, _, shot = unit.partition("/")
+        artifact = job.store.get(key) if stage == "track" and over.get(shot) else None
+        if artifact and artifact.content in over[shot]:
+            yield shot, artifact
 
 
 def _check_picture(job: Job, shot: str, picture: str, take: Mapping[str, str]) -> None:
@@ -197,12 +228,13 @@ def _check_picture(job: Job, shot: str, picture: str, take: Mapping[str, str]) -
 
 
 def needed(job: Job) -> set[str]:
-    """Keys of all takes of the shots about which something was decided."""
+    """Keys of all takes of the shots about which something was decided, and of the tracks below them."""
     _, file = _decisions(job)
     known = load(job.root) if file.shots else {}
-    return {
-        key for shot in file.shots if shot in known for take in known[shot].takes for key in take.values()
-    }
+    decided = {shot: known[shot].takes for shot in file.shots if shot in known}
+    keep = {key for takes in decided.values() for take in takes for key in take.values()}
+    over = {shot: {one for take in takes for one in _made_over(job, take)} for shot, takes in decided.items()}
+    return keep | {track.key for _, track in _tracks(job, over)}
 
 
 def differences(job: Job, before: Take, now: Take) -> list[str]:

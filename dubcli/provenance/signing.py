@@ -20,6 +20,7 @@ from dubcli.provenance import claim as claims
 from dubcli.provenance import credentials as keys
 from dubcli.provenance.claim import Claim
 from dubcli.provenance.credentials import Credentials
+from dubcli.settings.config import ProvenanceSettings
 
 if TYPE_CHECKING:
     import c2pa
@@ -109,6 +110,11 @@ class Signature:
 def sidecar(film: Path) -> Path:
     """Where the manifest of a film lies that cannot hold it."""
     return film.with_suffix(".c2pa")
+
+
+def puts_beside(film: Path, settings: ProvenanceSettings) -> bool:
+    """Whether a film's manifest will lie beside it: nobody signs, or the container cannot hold it."""
+    return keys.available() and not (settings.certificate and film.suffix.lower() in TYPES)
 
 
 def check(credentials: Credentials) -> None:

@@ -14,7 +14,7 @@ STAGE = Stage("gallery", version=3, after=("cue",))
 
 
 def units(job: JobView) -> list[Unit]:
-    """One unit per person who has a cue, named by their id.
+    """One unit per person who has a cue, or whom an approved shot shows, named by their id.
 
     Nobody else needs one. A unit's key covers that person's tracks and shots, not the cues: dubs of one
     film share galleries, and only a person merged or split in `cast.yaml` is cut out again.
@@ -22,10 +22,10 @@ def units(job: JobView) -> list[Unit]:
     split, probe = job.one("split"), job.one("probe")
     named = Shots.load(split.path).named()
     cued = {cue.person for cue in Cues.load(job.one("cue").path).cues}
-    tracks = job.all("track")
+    tracks, pinned = job.all("track"), job.pinned_faces
     found = []
     for person in Cast.load(job.one("cast").path).persons:
-        if person.id not in cued:
+        if person.id not in cued and pinned.isdisjoint(person.faces):
             continue
         shots = sorted({shot for shot, _ in person.faces})
         found.append(

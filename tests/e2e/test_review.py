@@ -191,3 +191,34 @@ def test_a_shot_that_no_film_shows_yet_is_not_approved_by_chance(dubcli: Dubcli,
 def test_a_shot_that_a_person_rejected_by_hand_is_not_called_new(dubcli: Dubcli, job: Path) -> None:
     (job / "decisions.yaml").write_text(f'shots:\n  "{SHOT}": {{state: rejected}}\n', "utf-8")
     assert (listed(dubcli, job)["state"], listed(dubcli, job)["new"]) == ("rejected", False)
+
+
+def test_an_approved_shot_stays_where_its_faces_are_no_longer_found_or_asked_to_speak(
+    dubcli: Dubcli, job: Path
+) -> None:
+    film = job.parent / "film.dub_fr.mp4"
+    first = film.read_bytes()
+    assert dubcli("review", job, "approve", "0").code == 0
+    (job / "cues.json").write_text(json.dumps({"shots": [SHOT], "cues": []}), "utf-8")
+    answer = dubcli("run", job, "-q", "--set", "report.measure=36")  # nobody has a cue any more
+    assert answer.code == 0, answer.err
+    (job / "cues.json").unlink()
+    assert dubcli("run", job, "-q", "--set", "track.min_size=5000").code == 0
+    assert dubcli("cache", "prune", job).code == 0
+    assert dubcli("run", job, "-q", "--redo", "track").code == 0
+    assert film.read_bytes() == first
+    report = json.loads((job / "report.json").read_text("utf-8"))
+    assert report["changed"] == report["shots"][0]["faces"][0]["changed"] != []
+
+
+def test_who_forbids_their_mouth_comes_before_an_approval_and_what_to_type_is_right(
+    dubcli: Dubcli, job: Path
+) -> None:
+    assert dubcli("review", job, "approve", "0").code == 0
+    (job / "cast.yaml").write_text("persons:\n  p01: {name: Anna, consent: {state: refused}}\n", "utf-8")
+    answer = dubcli("run", job, "-q")
+    (advice,) = re.findall(r"type: dubcli (.*)", answer.err)
+    assert (answer.code, "p01 Anna (cast.yaml says: consent refused)" in answer.err) == (4, True), answer.err
+    assert dubcli(*advice.split()).code == 0
+    assert dubcli("run", job, "-q").code == 0
+    assert json.loads((job / "report.json").read_text("utf-8"))["changed"] == []
