@@ -200,6 +200,12 @@ def put(
     return True
 
 
+def films(root: Path, folder: Path) -> list[Path]:
+    """Films in a folder that a job has published, under whatever name."""
+    named = sorted({note.name for note in _notes(root) if note.name})
+    return [folder / name for name in named if (folder / name).is_file() and find_note(root, folder / name)]
+
+
 def unfinished(out: Path) -> str:
     """How the names of films begin that are being published there."""
     return f".dubcli-{hashlib.sha256(os.fsencode(out.name)).hexdigest()[:16]}-"
