@@ -1,7 +1,8 @@
 """Takes: what each shot of a published film showed, kept so that a reviewer can go back to it.
 
 A take of a shot is the set of its units of `motion` and `lips`, by key. `takes.tsv` in the job directory
-has a line each time that a shot of the published film shows another one: the shot, then `unit=key`. The
+has a line each time that a shot of the published film shows another one: the shot, then `unit=key`. What
+`quality.gate` gives back to the source is a take as well, which a reviewer may choose. The
 artifacts stay in the store; the file only points to them. Take 0 is the film's own picture.
 
 An approved shot is pinned: its units are those of its take, whatever settings, engines and edits have become.
@@ -27,6 +28,7 @@ from dubcli.engines import required
 from dubcli.errors import ConfigError, typed
 from dubcli.settings.config import Settings
 from dubcli.settings.layers import Resolved
+from dubcli.stages.measure import given_back
 
 if TYPE_CHECKING:
     from dubcli.edits.decisions import Decision, Decisions
@@ -36,18 +38,22 @@ STAGES = ("motion", "lips")
 
 
 def record(job: Job, view: JobView) -> None:
-    """Note what the shots of a film that was published show."""
-    shown: dict[str, Take] = {}
+    """Note what the shots of a film that was published show, and what was made of them and given back."""
+    made: dict[str, Take] = {}
     for stage in STAGES:
         for name, artifact in view.all(stage).items():
-            shown.setdefault(name.split(".")[0], {})[f"{stage}/{name}"] = artifact.key
+            made.setdefault(name.split(".")[0], {})[f"{stage}/{name}"] = artifact.key
+    back = set(given_back(view))
     known = load(job.root)
     lines = []
-    for shot in sorted({*shown, *known}):
-        take = shown.get(shot, {})
-        before = known.get(shot, Takes([{}]))
-        if before.takes[before.current] != take:
-            lines.append("\t".join([shot, *(f"{unit}={key}" for unit, key in sorted(take.items()))]))
+    for shot in sorted({*made, *known}):
+        whole, before = made.get(shot, {}), known.get(shot, Takes([{}]))
+        shown = {unit: key for unit, key in whole.items() if unit.partition("/")[2] not in back}
+        last = before.takes[before.current]
+        for take in (*([whole] if whole not in before.takes else []), shown):
+            if take != last:
+                lines.append("\t".join([shot, *(f"{unit}={key}" for unit, key in sorted(take.items()))]))
+            last = take
     if lines:
         with open(job.root / FILE, "a", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in lines))
@@ -205,7 +211,8 @@ def pinned(job: Job, view: JobView, stage: str) -> Pinned:
 def _made_over(job: Job, take: Mapping[str, str]) -> set[str]:
     """Digests of the tracks over which the faces of a take were made; one, or none where it has no face."""
     images = (job.store.preimage(key) for unit, key in take.items() if unit.startswith("lips/"))
-    return {image["inputs"]["track"] for image in images if image and "track" in image["inputs"]}
+    found = (image.get("inputs", {}).get("track") for image in images if image)
+    return {track for track in found if track}
 
 
 def _tracks(job: Job, over: Mapping[str, set[str]]) -> Iterator[tuple[str, Artifact]]:

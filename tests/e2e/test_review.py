@@ -211,6 +211,38 @@ def test_an_approved_shot_stays_where_its_faces_are_no_longer_found_or_asked_to_
     assert report["changed"] == report["shots"][0]["faces"][0]["changed"] != []
 
 
+def test_an_approved_shot_stays_where_the_store_was_moved(dubcli: Dubcli, job: Path) -> None:
+    film = (job.parent / "film.dub_fr.mp4").read_bytes()
+    assert dubcli("review", job, "approve", "0").code == 0
+    (job / "store").rename(job.parent / "elsewhere")
+    other = ["--store", job.parent / "elsewhere", "--set", "motion.amplitude=2"]
+    assert dubcli("run", job, "-q", *other).code == 0
+    assert (job.parent / "film.dub_fr.mp4").read_bytes() == film
+    assert dubcli("run", job, "-q").code == 0  # the job has kept it
+    assert not (job / "store").exists()
+
+
+def test_what_the_gate_gave_back_is_a_take_and_the_film_shows_its_own_picture(
+    dubcli: Dubcli, job: Path
+) -> None:
+    film, limits = job.parent / "film.dub_fr.mp4", ["--set", "report.measure=36"]
+    own = (job.parent / "film.mp4").read_bytes()
+    (job / "takes.tsv").unlink()  # as if no film had shown the mouth
+    limits += ["--set", "quality.sharpness=[9.0, 8.0]", "--set", "quality.gate=source"]
+    assert dubcli("run", job, "-q", *limits).code == 0
+    assert json.loads((job / "report.json").read_text("utf-8"))["changed"] == []
+    row = listed(dubcli, job)
+    assert (row["take"], row["takes"], row["verdict"]) == (0, 1, "redo")
+    given_back = film.read_bytes()
+    assert dubcli("review", job, "approve", "0").code == 0  # what is seen: the film's own picture
+    assert dubcli("run", job, "-q").code == 0
+    assert film.read_bytes() == given_back
+    assert dubcli("review", job, "approve", "0", "--take", "1").code == 0
+    assert dubcli("run", job, "-q").code == 0
+    assert json.loads((job / "report.json").read_text("utf-8"))["changed"] != []
+    assert (job.parent / "film.mp4").read_bytes() == own
+
+
 def test_who_forbids_their_mouth_comes_before_an_approval_and_what_to_type_is_right(
     dubcli: Dubcli, job: Path
 ) -> None:
