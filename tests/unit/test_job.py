@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.core import sources
+from dubcli.core import published, sources
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, Stage, Unit
 from dubcli.core.places import default_out
@@ -122,6 +122,7 @@ def test_a_film_that_was_published_under_another_name_stays_known(job: Job) -> N
     assert job.publish(remuxed(job, b"dubbed"), None)
     first, job.out = job.out, job.out.with_name("second.mp4")
     assert job.publish(remuxed(job, b"dubbed again"), None)
+    assert published.films(job.root, first.parent) == sorted([first, job.out])  # as a purge lists them
     job.out = first
     assert job.published()
     assert job.obstacle() == ""
