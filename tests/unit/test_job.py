@@ -16,7 +16,7 @@ from dubcli.core.places import default_out
 from dubcli.core.sources import find_change
 from dubcli.core.store import sha256
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
-from dubcli.provenance import signing
+from dubcli.provenance import credentials, signing
 from dubcli.settings.config import Settings
 
 
@@ -133,7 +133,7 @@ def test_a_manifest_of_another_film_is_in_the_way(job: Job, monkeypatch: pytest.
     beside = signing.sidecar(job.out)
     beside.write_bytes(b"of another film")
     assert job.obstacle() == f"{beside} exists and is no manifest of {job.out.name}"
-    monkeypatch.setattr(signing.keys, "available", lambda: False)
+    monkeypatch.setattr(credentials, "available", lambda: False)
     assert job.obstacle() == ""  # without the extra no manifest is written
 
 
