@@ -167,6 +167,14 @@ def test_words_of_review_that_mean_nothing_are_refused(dubcli: Dubcli, job: Path
     assert not (job / "decisions.yaml").exists()
 
 
+def test_an_empty_note_deletes_a_note(dubcli: Dubcli, job: Path) -> None:
+    for words in (["note", "0", ""], ["approve", "0", "--note", ""], ["approve", "0", "--note="]):
+        assert dubcli("review", job, "note", "0", "too wide").code == 0
+        answer = dubcli("review", job, *words)
+        assert (answer.code, listed(dubcli, job)["note"]) == (0, ""), answer.err
+    assert dubcli("review", "", "note", "0", "x").code == 2  # a shell's variable that is not set
+
+
 def test_a_job_that_is_not_there_is_named(dubcli: Dubcli) -> None:
     answer = dubcli("review", "nowhere.dub", "list")
     assert (answer.code, "nowhere.dub is not a job directory" in answer.err) == (2, True), answer.err
