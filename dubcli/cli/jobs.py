@@ -106,14 +106,16 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
         DubError: a file is missing, a setting is wrong, or the options do not go together.
     """
     from dubcli.core.job import Job
+    from dubcli.core.places import check_names
     from dubcli.core.sources import check
+    from dubcli.core.store import Store
     from dubcli.media.containers import SUFFIXES
 
     running = running or Running()
     if request.source.suffix.lower() not in SUFFIXES:
         _refuse_images(request.source)
     if request.source.is_dir():
-        given = {"--audio": request.audio, "-o": request.out, "--job": request.job, "--store": request.store}
+        given = {"--audio": request.audio, "-o": request.out, "--job": request.job}
         for flag, value in {**given, "--stem": request.stems or None}.items():
             if value is not None:
                 raise UsageError(f"{flag} goes with a film; {request.source} is a job and has its own")
@@ -121,6 +123,9 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
         resolved = _resolve(request, running, stored.root.parent, base=stored.settings)
         job = Job.open(request.source, resolved.settings)
         job.script = request.script or job.script
+        if request.store:  # which may have been moved
+            check_names(request.store)
+            job.store = Store(request.store)
         check(resolved.settings, request.script)
         if save:
             job.save()

@@ -78,10 +78,13 @@ def _page(command: Any, arguments: list[str]) -> str:
 
 
 def _blank(arguments: Sequence[str]) -> str:
-    """What of the command line has no letter in it, in words; "" where all has."""
+    """What of the command line has no letter in it, in words; "" where all has, or it is an empty note."""
     for number, word in enumerate(arguments):
         option = re.fullmatch(r"(--[a-z-]+)=\s*", word)
         before = arguments[number - 1] if number else ""
+        text = arguments[0] == "review" and "note" in arguments[: max(0, number - 1)]  # after note and SHOT
+        if text or before == "--note" or (option and option[1] == "--note"):
+            continue
         if option:
             return option[1]
         if not word.strip():

@@ -25,8 +25,10 @@ def check(job: Job, view: JobView, today: datetime.date | None = None) -> str:
         today: the day that counts, by default that of the machine's clock.
 
     Raises:
-        ConfigError: the settings require consent, and it is missing or does not cover this dub.
+        ConfigError: the settings require consent, and it is missing or does not cover this dub; or a shot is
+            approved with a changed mouth that `cast.yaml` forbids to change.
     """
+    _check_approved(job, view)
     required = job.settings.cast.require_consent
     missing = list(_objections(job, view, today or datetime.date.today(), unrecorded=required))
     if not missing:
@@ -40,6 +42,37 @@ def check(job: Job, view: JobView, today: datetime.date | None = None) -> str:
     return text
 
 
+def _check_approved(job: Job, view: JobView) -> None:
+    """Check that no approved shot keeps a mouth changed which may not be: who forbids it comes first.
+
+    Raises:
+        ConfigError: one does.
+    """
+    from dubcli.artifacts.cast import Cast
+    from dubcli.artifacts.patches import PatchFacts
+
+    owners = Cast.load(view.one("cast").path).owners if view.pins else {}
+    found: dict[str, str] = {}
+    for shot, take in view.pins.items():
+        for unit, key in take.items():
+            stage, _, face = unit.partition("/")
+            person, made = owners.get((shot, int(face.partition(".")[2]))), job.store.get(key)
+            forbids = stage == "lips" and person is not None and not person.touch
+            if forbids and person and made and PatchFacts.load(made.path).changed:
+                found[shot] = f"{_named(person.id, person.name)} ({person.why})"
+    if found:
+        people = ", ".join(dict.fromkeys(found.values()))
+        shots = "1 approved shot" if len(found) == 1 else f"{len(found)} approved shots"
+        raise ConfigError(
+            f"{shots} would keep a changed mouth of {people}; "
+            f"type: dubcli review {typed(job.root)} reopen {' '.join(found)}"
+        )
+
+
+def _named(person: str, name: str) -> str:
+    return f"{person} {name}" if name else person
+
+
 def _objections(job: Job, view: JobView, today: datetime.date, *, unrecorded: bool) -> Iterator[str]:
     """`p01 Anna: it ended on …` for everybody whose mouth would be changed without consent."""
     from dubcli.artifacts.cast import Cast
@@ -50,9 +83,8 @@ def _objections(job: Job, view: JobView, today: datetime.date, *, unrecorded: bo
     notes = castfile.load(edits.path)[1].persons if edits else {}
     cast = Cast.load(view.one("cast").path)
     shown = {cue.person for cue in Cues.load(view.one("cue").path).cues}
-    for take in view.pins.values():  # which are shown whether there is a cue or not
-        faces = [unit.partition("/")[2].partition(".") for unit in take]
-        shown |= {cast.owners[shot, int(k)].id for shot, _, k in faces if (shot, int(k)) in cast.owners}
+    owners = cast.owners  # approved takes are shown whether there is a cue or not
+    shown |= {owners[face].id for face in view.pinned_faces if face in owners}
     for person in cast.persons:
         if person.id not in shown:
             continue
@@ -60,4 +92,4 @@ def _objections(job: Job, view: JobView, today: datetime.date, *, unrecorded: bo
         record = note.consent if note else None
         why = record.objection(view.language, today) if record else "none is recorded" if unrecorded else ""
         if why:
-            yield f"{person.id}{f' {person.name}' if person.name else ''}: {why}"
+            yield f"{_named(person.id, person.name)}: {why}"

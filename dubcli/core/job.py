@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -39,11 +39,9 @@ from dubcli.core.store import Store
 from dubcli.errors import ConfigError, MediaError, UsageError
 from dubcli.files import write_atomically
 from dubcli.media.containers import SUFFIXES
+from dubcli.provenance.signing import Signature, puts_beside
 from dubcli.settings.config import PERSONAL, Settings
 from dubcli.settings.layers import flatten, nest, refusal
-
-if TYPE_CHECKING:
-    from dubcli.provenance.signing import Signature
 
 SCHEMA = 1
 _KEY_LENGTH = 64  # hexadecimal digits; a line cut off by a crash is shorter
@@ -257,10 +255,10 @@ class Job:
 
     def history(self) -> set[str]:
         """All keys that units of this job ever came to."""
-        return {key for _, key in self._ref_lines()}
+        return {key for _, key in self.past_refs()}
 
-    def _ref_lines(self) -> Iterator[tuple[str, str]]:
-        """(unit id, key) of every line of the pointers' file whose key is whole."""
+    def past_refs(self) -> Iterator[tuple[str, str]]:
+        """All (unit id, key) pointers that ever were, the oldest first."""
         with contextlib.suppress(OSError):
             for line in (self.root / "refs.tsv").read_text("utf-8", "replace").splitlines():
                 unit_id, _, key = line.partition("\t")
@@ -270,7 +268,7 @@ class Job:
     @cached_property
     def _refs(self) -> dict[str, str]:
         """Unit id → key, from a file whose last line a crash may have cut off; a unit's last line counts."""
-        return dict(self._ref_lines())
+        return dict(self.past_refs())
 
     @cached_property
     def _failed_units(self) -> set[str]:
@@ -298,8 +296,9 @@ class Job:
         return published.find_note(self.root, self.out) is not None
 
     def obstacle(self) -> str:
-        """What stands at the output's path that this job has not written so, in words; "" for nothing."""
-        return published.obstacle(self.root, self.out)
+        """What stands in the way of the output or its manifest that this job has not written so, in words."""
+        beside = puts_beside(self.out, self.settings.provenance)
+        return published.obstacle(self.root, self.out, beside=beside)
 
     def publish(
         self,

@@ -148,6 +148,12 @@ class JobView:
     shot_settings: dict[str, Settings] = field(default_factory=dict)
     pins: dict[str, dict[str, str]] = field(default_factory=dict)
 
+    @property
+    def pinned_faces(self) -> set[tuple[str, int]]:
+        """(shot, track) of the faces in the takes of shots that keep what they show."""
+        names = (unit.partition("/")[2].partition(".") for take in self.pins.values() for unit in take)
+        return {(shot, int(track)) for shot, _, track in names}
+
     def settings_of(self, shot: str) -> Settings:
         """The settings of a shot: its own, or the film's."""
         return self.shot_settings.get(shot, self.settings)

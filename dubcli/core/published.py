@@ -29,6 +29,7 @@ from dubcli.files import write_atomically
 from dubcli.provenance.signing import Signature, sidecar
 
 NOTE = "published.json"
+_KEPT = 100  # films that a job remembers having published, far more than anybody asks for; set by hand
 _NO_CERTIFICATE = "provenance.certificate and provenance.key are not set now"
 
 
@@ -71,8 +72,11 @@ def find_note(root: Path, out: Path) -> Note | None:
     for note in known:
         if note.mark == here:
             return note
+    if not any(note.mark[:1] == here[:1] for note in known):
+        return None
+    digest = sha256(out)
     for number, note in enumerate(known):
-        if note.mark[:1] == here[:1] and note.sha256 == sha256(out):
+        if note.sha256 == digest:
             known[number] = note.model_copy(update={"mark": here})
             with contextlib.suppress(OSError):  # a read-only job directory
                 _write(root, known)
@@ -80,13 +84,24 @@ def find_note(root: Path, out: Path) -> Note | None:
     return None
 
 
-def obstacle(root: Path, out: Path) -> str:
-    """What stands at the job's output path that the job has not written so, in words; "" for nothing."""
-    if not out.exists() or find_note(root, out):
-        return ""
-    if any(note.name == out.name for note in _notes(root)):
-        return f"{out} was changed, or replaced, since this job wrote it"
-    return f"{out} exists and is not this job's"
+def obstacle(root: Path, out: Path, *, beside: bool = False) -> str:
+    """What stands where the job will write that the job has not written so, in words; "" for nothing.
+
+    Args:
+        root: the job directory.
+        out: the path of its output.
+        beside: whether a manifest will be put beside it.
+    """
+    found, own = find_note(root, out), [note for note in _notes(root) if note.name == out.name]
+    if out.exists() and found is None:
+        return (
+            f"{out} was changed, or replaced, since this job wrote it"
+            if own
+            else f"{out} exists and is not this job's"
+        )
+    if beside and sidecar(out).exists() and not any(note.sidecar for note in [found, *own] if note):
+        return f"{sidecar(out)} exists and is no manifest of {out.name}"
+    return ""
 
 
 def put(
@@ -168,7 +183,7 @@ def put(
             sidecar=hashlib.sha256(manifest).hexdigest() if manifest else "",
             name=out.name,
         )
-        _write(root, [new, *([before] if before else [])])
+        _write(root, [new, *(note for note in _notes(root) if note.sha256 != digest)])
         os.replace(name, out)
         _place(beside, manifest, before)
     except BaseException:
@@ -183,6 +198,12 @@ def put(
     if problem:
         raise type(problem)(f"{out} is written, but not signed: {problem}")
     return True
+
+
+def films(root: Path, folder: Path) -> list[Path]:
+    """Films in a folder that a job has published, under whatever name."""
+    named = sorted({note.name for note in _notes(root) if note.name})
+    return [folder / name for name in named if (folder / name).is_file() and find_note(root, folder / name)]
 
 
 def unfinished(out: Path) -> str:
@@ -322,7 +343,7 @@ def _notes(root: Path) -> list[Note]:
 
 
 def _write(root: Path, films: list[Note]) -> None:
-    text = json.dumps({"films": [film.model_dump() for film in films]})
+    text = json.dumps({"films": [film.model_dump() for film in films[:_KEPT]]})
     write_atomically(root / NOTE, text.encode())
 
 

@@ -143,14 +143,16 @@ def _left(job: Job, doomed: set[str], gone: set[Path]) -> Iterable[Left]:
         if path == job.store.root or path in gone:
             continue
         yield Left(str(path), _size(path), KEPT_FILES.get(path.name, "no file of dubcli's; look at it"))
-    elsewhere = [
+    elsewhere: list[tuple[Path | None, str]] = [
         (job.film, "the film"),
         (job.dub, "the dub"),
         *((path, f"the voice of {name}") for name, path in sorted(job.stems.items())),
         (job.script, "the script of the dub"),
-        (job.out, "the dubbed film"),
-        (sidecar(job.out), "its manifest: digests of consent records, frames that were changed"),
     ]
+    for made in dict.fromkeys([job.out, *published.films(job.root, job.out.parent)]):
+        elsewhere.append((made, "the dubbed film"))
+        manifest = "its manifest: digests of consent records, frames that were changed"
+        elsewhere.append((sidecar(made), manifest))
     for file, what in elsewhere:
         if file and file.is_file():
             yield Left(str(file), _size(file), what)

@@ -1,10 +1,12 @@
 """Takes: what each shot of a published film showed, kept so that a reviewer can go back to it.
 
 A take of a shot is the set of its units of `motion` and `lips`, by key. `takes.tsv` in the job directory
-has a line each time that a shot of the published film shows another one: the shot, then `unit=key`. The
+has a line each time that a shot of the published film shows another one: the shot, then `unit=key`. What
+`quality.gate` gives back to the source is a take as well, which a reviewer may choose. The
 artifacts stay in the store; the file only points to them. Take 0 is the film's own picture.
 
 An approved shot is pinned: its units are those of its take, whatever settings, engines and edits have become.
+So are the tracks over which the take was made: whose faces they are is told by their numbers.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from dubcli.engines import required
 from dubcli.errors import ConfigError, typed
 from dubcli.settings.config import Settings
 from dubcli.settings.layers import Resolved
+from dubcli.stages.measure import given_back
 
 if TYPE_CHECKING:
     from dubcli.edits.decisions import Decision, Decisions
@@ -36,18 +39,22 @@ _FIRST = {"motion": 11, "lips": 11}  # versions whose frames count from the shot
 
 
 def record(job: Job, view: JobView) -> None:
-    """Note what the shots of a film that was published show."""
-    shown: dict[str, Take] = {}
+    """Note what the shots of a film that was published show, and what was made of them and given back."""
+    made: dict[str, Take] = {}
     for stage in STAGES:
         for name, artifact in view.all(stage).items():
-            shown.setdefault(name.split(".")[0], {})[f"{stage}/{name}"] = artifact.key
+            made.setdefault(name.split(".")[0], {})[f"{stage}/{name}"] = artifact.key
+    back = set(given_back(view))
     known = load(job.root)
     lines = []
-    for shot in sorted({*shown, *known}):
-        take = shown.get(shot, {})
-        before = known.get(shot, Takes([{}]))
-        if before.takes[before.current] != take:
-            lines.append(line(shot, take))
+    for shot in sorted({*made, *known}):
+        whole, before = made.get(shot, {}), known.get(shot, Takes([{}]))
+        shown = {unit: key for unit, key in whole.items() if unit.partition("/")[2] not in back}
+        last = before.takes[before.current]
+        for take in (*([whole] if whole not in before.takes else []), shown):
+            if take != last:
+                lines.append(line(shot, take))
+            last = take
     if lines:
         with open(job.root / FILE, "a", encoding="utf-8") as file:
             file.writelines(lines)
@@ -124,7 +131,7 @@ class Pinned:
 
     Attributes:
         artifacts: unit name → artifact of shots whose take is whole.
-        lost: unit id → key of shots whose take is no longer whole in the store.
+        lost: shot → the take, where it is no longer whole in the store, or was made over other tracks.
         shots: shots whose take is whole.
     """
 
@@ -147,18 +154,25 @@ class Pinned:
         for name, artifact in self.artifacts.items():
             yield Unit(stages.module(stage).STAGE, name, {}, {}), artifact
 
-    def check(self, unit: Unit, key: str, job: Job) -> None:
-        """Check that a unit of a shot whose take is lost would be made as it was.
+    def check(self, stage: str, planned: Mapping[str, str], job: Job) -> None:
+        """Check that the units of shots whose take is lost would be made as they were.
+
+        Args:
+            stage: the stage.
+            planned: unit id → key of what is planned for it.
+            job: the job.
 
         Raises:
-            ConfigError: it would be another.
+            ConfigError: another would be made, or none.
         """
-        shot = unit.shot
-        if shot in self.lost and self.lost[shot].get(unit.id) != key:
-            raise ConfigError(
-                f"shot {shot} is approved, but its take is no longer in the store and would be made "
-                f"differently now; type: dubcli review {typed(job.root)} reopen {shot}"
-            )
+        for shot, take in self.lost.items():
+            before = {unit: key for unit, key in take.items() if unit.startswith(f"{stage}/")}
+            now = {unit: key for unit, key in planned.items() if unit.startswith(f"{stage}/{shot}.")}
+            if now != before:
+                raise ConfigError(
+                    f"shot {shot} is approved, but its take is no longer in the store and would be made "
+                    f"differently now; type: dubcli review {typed(job.root)} reopen {shot}"
+                )
 
 
 def pinned(job: Job, view: JobView, stage: str) -> Pinned:
@@ -171,20 +185,45 @@ def pinned(job: Job, view: JobView, stage: str) -> Pinned:
 
     artifacts: dict[str, Artifact] = {}
     lost: dict[str, dict[str, str]] = {}
-    if not view.pins or stage not in STAGES:
+    if not view.pins or stage not in ("track", *STAGES):
         return Pinned({}, {}, frozenset())
     shots = Shots.load(view.one("split").path).named()
+    over = {shot: _made_over(job, take) for shot, take in view.pins.items()}
+    tracks = dict(_tracks(job, over)) if stage == "track" else view.all("track")
     for shot, take in view.pins.items():
-        if not is_whole(job, take):
+        whole = is_whole(job, take)
+        if whole:
+            _check_picture(job, shot, shots[shot].picture, take)
+        track = tracks.get(shot)
+        if stage == "track":
+            artifacts |= {shot: track} if track and whole else {}
+            continue
+        if not whole or (over[shot] and {track.content if track else ""} != over[shot]):
             lost[shot] = take
             continue
         found = {unit: job.store.get(key) for unit, key in take.items()}
-        _check_picture(job, shot, shots[shot].picture, take)
         for unit, artifact in found.items():
             of_stage, _, name = unit.partition("/")
             if of_stage == stage and artifact:
                 artifacts[name] = artifact
-    return Pinned(artifacts, lost, frozenset(view.pins) - frozenset(lost))
+    kept = frozenset(artifacts) if stage == "track" else frozenset(view.pins) - frozenset(lost)
+    return Pinned(artifacts, lost, kept)
+
+
+def _made_over(job: Job, take: Mapping[str, str]) -> set[str]:
+    """Digests of the tracks over which the faces of a take were made; one, or none where it has no face."""
+    images = (job.store.preimage(key) for unit, key in take.items() if unit.startswith("lips/"))
+    found = (image.get("inputs", {}).get("track") for image in images if image)
+    return {track for track in found if track}
+
+
+def _tracks(job: Job, over: Mapping[str, set[str]]) -> Iterator[tuple[str, Artifact]]:
+    """(shot, tracks) of the shots' tracks with these digests that the store still has."""
+    for unit, key in dict.fromkeys(job.past_refs()):
+        stage, _, shot = unit.partition("/")
+        artifact = job.store.get(key) if stage == "track" and over.get(shot) else None
+        if artifact and artifact.content in over[shot]:
+            yield shot, artifact
 
 
 def is_whole(job: Job, take: Take) -> bool:
@@ -206,12 +245,13 @@ def _check_picture(job: Job, shot: str, picture: str, take: Mapping[str, str]) -
 
 
 def needed(job: Job) -> set[str]:
-    """Keys of all takes of the shots about which something was decided."""
+    """Keys of all takes of the shots about which something was decided, and of the tracks below them."""
     _, file = _decisions(job)
     known = load(job.root) if file.shots else {}
-    return {
-        key for shot in file.shots if shot in known for take in known[shot].takes for key in take.values()
-    }
+    decided = {shot: known[shot].takes for shot in file.shots if shot in known}
+    keep = {key for takes in decided.values() for take in takes for key in take.values()}
+    over = {shot: {one for take in takes for one in _made_over(job, take)} for shot, takes in decided.items()}
+    return keep | {track.key for _, track in _tracks(job, over)}
 
 
 def differences(job: Job, before: Take, now: Take) -> list[str]:

@@ -92,6 +92,12 @@ def _of_manifest(film: Path, found: Finding | None) -> Iterator[Statement]:
             "who signed it: the key was made for this film alone and belongs to nobody; whoever changes the "
             "film could make another",
         )
+    elif found.expired:
+        yield Statement(
+            "not proven",
+            f"who signed it: the certificate says {found.signer} ({found.issuer}), and is not valid today; "
+            "no time stamp says that it was when the film was signed",
+        )
     elif found.trusted:
         yield Statement(
             "proven", f"{found.signer} ({found.issuer}) signed it, by an authority that you trust"

@@ -14,12 +14,13 @@ since others would change other shots as well.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from dubcli.errors import ConfigError, typed
 from dubcli.settings.config import Settings
@@ -46,6 +47,17 @@ def _own(settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def _flat(settings: Any) -> Any:
+    """Settings as they are written; of a section a mapping would be told once for every type it is not."""
+    for name, value in settings.items() if isinstance(settings, dict) else ():
+        if isinstance(value, dict | list | None):
+            raise ValueError(f"{name} must be one value, by its whole name, such as motion.amplitude: 0.8")
+    return settings
+
+
+_Settings = Annotated[dict[str, bool | int | float | str], BeforeValidator(_flat), AfterValidator(_own)]
+
+
 class Decision(BaseModel):
     """What was decided about one shot.
 
@@ -63,7 +75,7 @@ class Decision(BaseModel):
     take: Annotated[int, Field(ge=0, le=9999)] | None = None
     stop: Annotated[int, Field(ge=1)] | None = None
     note: str = Field(default="", max_length=2000)
-    settings: Annotated[dict[str, bool | int | float | str], AfterValidator(_own)] = {}
+    settings: _Settings = {}
 
     def applied(self, settings: Settings) -> Settings:
         """A film's settings with those of this shot in their place."""
@@ -71,7 +83,14 @@ class Decision(BaseModel):
         return Settings.model_validate_json(json.dumps(nest(flat)))
 
 
-ShotName = Annotated[str, StringConstraints(pattern=r"^\d{8,12}$")]
+def _shot_name(text: str) -> str:
+    if not re.fullmatch(r"\d{8,12}", text):
+        fix = f"; write {int(text):08d}" if re.fullmatch(r"\d{1,7}", text) else ", such as 00000120"
+        raise ValueError(f"a shot is called by the eight digits of its first frame{fix}")
+    return text
+
+
+ShotName = Annotated[str, AfterValidator(_shot_name)]
 
 
 class Decisions(BaseModel):

@@ -158,7 +158,7 @@ def moment(text: str, seconds: Sequence[float], clock: Clock) -> int:
         ConfigError: it is none of these, or not in the film.
     """
     if re.fullmatch(PATTERN, text) and not text.endswith("\n"):
-        number = clock.count(text) - clock.first
+        number = clock.frame(text)
     elif text.isdecimal() and len(text) < 12:
         number = int(text)
     elif time := _TIME.fullmatch(text):

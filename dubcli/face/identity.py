@@ -144,8 +144,11 @@ def cluster(
     So uncertain pairs stay apart. Time and memory grow with the square of what is compared at once, so a long
     film is clustered batch by batch, and then the groups of all batches.
 
+    Descriptors of another tracker, as those of a shot that was approved before it was changed, cannot be
+    compared: such tracks are never one person.
+
     Args:
-        descriptors: one (n, D) array per track, in film order.
+        descriptors: one (n, D) array per track, in film order; D tells the tracker.
         weights: one per track, such as its number of eligible frames.
         apart: pairs (i, j), i < j, that are certainly two people: both in one frame.
         limit: cosine distance up to which groups are merged.
@@ -156,6 +159,16 @@ def cluster(
     count = len(descriptors)
     if not count:
         return []
+    kinds = sorted({rows.shape[-1] for rows in descriptors})
+    if len(kinds) > 1:
+        found: list[list[int]] = []
+        for kind in kinds:
+            own = [k for k, rows in enumerate(descriptors) if rows.shape[-1] == kind]
+            at = {k: number for number, k in enumerate(own)}
+            kept = {(at[i], at[j]) for i, j in apart if i in at and j in at}
+            alike = cluster([descriptors[k] for k in own], [weights[k] for k in own], kept, limit)
+            found += [[own[number] for number in group] for group in alike]
+        return sorted(found, key=lambda group: (-sum(weights[k] for k in group), group))
     means = [rows.mean(axis=0, dtype=np.float64) for rows in descriptors]
     sums = np.array([mean * max(w, 1.0) for mean, w in zip(means, weights, strict=True)]).reshape(count, -1)
     cannot_link = np.array(sorted(apart), np.int64).reshape(-1, 2)

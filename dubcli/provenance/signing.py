@@ -20,6 +20,7 @@ from dubcli.provenance import claim as claims
 from dubcli.provenance import credentials as keys
 from dubcli.provenance.claim import Claim
 from dubcli.provenance.credentials import Credentials
+from dubcli.settings.config import ProvenanceSettings
 
 if TYPE_CHECKING:
     import c2pa
@@ -28,7 +29,17 @@ TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
 """Suffix → media type of the containers that can hold a manifest."""
 _OTHER = "application/octet-stream"  # a file whose bytes are digested as they are
 _LARGEST = 64_000_000  # bytes of a sidecar, far above any; set by hand
-_UNTRUSTED = "signingCredential.untrusted"
+_UNTRUSTED, _EXPIRED = "signingCredential.untrusted", "signingCredential.expired"
+_OTHER_FILM = "the film is not as it was signed: it was changed since, or is another"
+_OTHER_MANIFEST = "the manifest is not as it was signed: it was changed since"
+_PLAIN = {
+    "assertion.bmffHash.mismatch": _OTHER_FILM,
+    "assertion.boxesHash.mismatch": _OTHER_FILM,
+    "assertion.dataHash.mismatch": _OTHER_FILM,
+    "assertion.hashedURI.mismatch": _OTHER_MANIFEST,
+    "claimSignature.mismatch": _OTHER_MANIFEST,
+}
+"""What codes of C2PA mean, for people."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,7 @@ class Finding:
         issuer: who issued it.
         nobody: whether it was signed with a key that dubcli made for this film alone.
         trusted: whether the certificate leads to an authority the user named; None where none was.
+        expired: whether the certificate is not valid today, which makes the film no other.
         claim: what it says of the dub; None where it says nothing of one.
     """
 
@@ -52,6 +64,7 @@ class Finding:
     nobody: bool
     trusted: bool | None
     claim: Claim | None
+    expired: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,11 @@ class Signature:
 def sidecar(film: Path) -> Path:
     """Where the manifest of a film lies that cannot hold it."""
     return film.with_suffix(".c2pa")
+
+
+def puts_beside(film: Path, settings: ProvenanceSettings) -> bool:
+    """Whether a film's manifest will lie beside it: nobody signs, or the container cannot hold it."""
+    return keys.available() and not (settings.certificate and film.suffix.lower() in TYPES)
 
 
 def check(credentials: Credentials) -> None:
@@ -213,8 +231,10 @@ def _finding(reader: c2pa.Reader, place: Path, *, trusted: bool) -> Finding:
     active = document.get("manifests", {}).get(document.get("active_manifest")) or {}
     results = (reader.get_validation_results() or {}).get("activeManifest") or {}
     codes = {row["code"]: str(row.get("explanation", "")) for row in results.get("failure", [])}
-    problems = [f"{code} ({why})" for code, why in sorted(codes.items()) if code != _UNTRUSTED]
-    if not problems and reader.get_validation_state() not in ("Valid", "Trusted"):
+    told = sorted((code, why) for code, why in codes.items() if code not in (_UNTRUSTED, _EXPIRED))
+    problems = [f"{_PLAIN[code]} ({code})" if code in _PLAIN else f"{code} ({why})" for code, why in told]
+    expired = _EXPIRED in codes
+    if not problems and not expired and reader.get_validation_state() not in ("Valid", "Trusted"):
         problems.append("the manifest does not hold")
     signature = active.get("signature_info") or {}
     names = [str(signature[name]) for name in ("common_name", "issuer") if signature.get(name)]
@@ -227,8 +247,9 @@ def _finding(reader: c2pa.Reader, place: Path, *, trusted: bool) -> Finding:
         signer=names[0] if names else "nobody named",
         issuer=names[-1] if names else "",
         nobody=signature.get("issuer") == keys.NOBODY,
-        trusted=(_UNTRUSTED not in codes and not problems) if trusted else None,
+        trusted=(_UNTRUSTED not in codes and not problems and not expired) if trusted else None,
         claim=found[0] if found else None,
+        expired=expired,
     )
 
 

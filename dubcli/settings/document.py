@@ -255,7 +255,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def _error_text(item: Mapping[str, Any], model: type[BaseModel]) -> str:
-    keys = tuple(item["loc"])
+    keys = tuple(key for key in item["loc"] if key != "[key]")  # pydantic's mark of a key that is wrong
     dotted = ".".join(str(key) for key in keys)
     if item["type"] == "extra_forbidden":
         return f"unknown key {_short.repr(dotted)}{suggestion(str(keys[-1]), fields_at(model, keys[:-1]))}"
@@ -263,7 +263,7 @@ def _error_text(item: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"{dotted!r} is missing"
     message = str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
     message = message.replace("String should", "must")
-    message = message.replace("an object", "a mapping of keys")
+    message = message.replace("an object", "a mapping of keys").replace("a valid array", "a list")
     message = message[:1].lower() + message[1:]
     if not keys:
         return f"the file {message}"

@@ -14,7 +14,7 @@ STAGE = Stage("gallery", version=4, after=("cue",))
 
 
 def units(job: JobView) -> list[Unit]:
-    """One unit per person who has a cue, named by their id.
+    """One unit per person who has a cue, or whom an approved shot shows, named by their id.
 
     Nobody else needs one. A unit's key covers that person's tracks and shots, not the cues: dubs of one
     film share galleries, and only a person merged or split in `cast.yaml` is cut out again. Shots are called
@@ -24,11 +24,10 @@ def units(job: JobView) -> list[Unit]:
     named = Shots.load(split.path).named()
     cast = Cast.load(job.one("cast").path)
     cued = {cue.person for cue in Cues.load(job.one("cue").path).cues}
-    cued |= _approved(job, cast)
-    tracks = job.all("track")
+    tracks, pinned = job.all("track"), job.pinned_faces
     found = []
     for person in cast.persons:
-        if person.id not in cued:
+        if person.id not in cued and pinned.isdisjoint(person.faces):
             continue
         faces = [(named[shot].picture, track) for shot, track in person.footage(named)]
         used = {f"tracks/{named[shot].picture}": tracks[shot] for shot, _ in person.faces}
@@ -46,12 +45,6 @@ def units(job: JobView) -> list[Unit]:
             )
         )
     return found
-
-
-def _approved(job: JobView, cast: Cast) -> set[str]:
-    """Who is seen in a take that a shot keeps, which is measured against their footage, cued or not."""
-    units = {unit.split("/")[1] for take in job.pins.values() for unit in take}
-    return {person.id for (shot, track), person in cast.owners.items() if f"{shot}.{track}" in units}
 
 
 def run(task: Task) -> None:

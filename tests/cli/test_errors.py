@@ -98,6 +98,7 @@ def test_a_bug_leaves_its_traceback_in_the_log(
         (["speech", "export", "empty", "-o", "x.srt"], 2, "use .TextGrid or .json, or --format"),
         (["run", "empty"], 2, "empty is not a job directory"),
         (["run", "empty", "-a", "dub.wav"], 2, "--audio goes with a film"),
+        (["run", "empty", "--store", "x"], 2, "empty is not a job directory"),
         (["run", "torn.dub"], 4, "job.json"),
         (["run", "film.mp4", "-a", "dub.wav", "--job", "dub.wav"], 2, "dub.wav is not a job directory"),
         (["run", "film.mp4", "-a", "dub.wav", "--job", "mail"], 2, "mail is not a job directory"),

@@ -167,6 +167,14 @@ def test_words_of_review_that_mean_nothing_are_refused(dubcli: Dubcli, job: Path
     assert not (job / "decisions.yaml").exists()
 
 
+def test_an_empty_note_deletes_a_note(dubcli: Dubcli, job: Path) -> None:
+    for words in (["note", "0", ""], ["approve", "0", "--note", ""], ["approve", "0", "--note="]):
+        assert dubcli("review", job, "note", "0", "too wide").code == 0
+        answer = dubcli("review", job, *words)
+        assert (answer.code, listed(dubcli, job)["note"]) == (0, ""), answer.err
+    assert dubcli("review", "", "note", "0", "x").code == 2  # a shell's variable that is not set
+
+
 def test_a_job_that_is_not_there_is_named(dubcli: Dubcli) -> None:
     answer = dubcli("review", "nowhere.dub", "list")
     assert (answer.code, "nowhere.dub is not a job directory" in answer.err) == (2, True), answer.err
@@ -191,3 +199,66 @@ def test_a_shot_that_no_film_shows_yet_is_not_approved_by_chance(dubcli: Dubcli,
 def test_a_shot_that_a_person_rejected_by_hand_is_not_called_new(dubcli: Dubcli, job: Path) -> None:
     (job / "decisions.yaml").write_text(f'shots:\n  "{SHOT}": {{state: rejected}}\n', "utf-8")
     assert (listed(dubcli, job)["state"], listed(dubcli, job)["new"]) == ("rejected", False)
+
+
+def test_an_approved_shot_stays_where_its_faces_are_no_longer_found_or_asked_to_speak(
+    dubcli: Dubcli, job: Path
+) -> None:
+    film = job.parent / "film.dub_fr.mp4"
+    first = film.read_bytes()
+    assert dubcli("review", job, "approve", "0").code == 0
+    (job / "cues.json").write_text(json.dumps({"shots": [SHOT], "cues": []}), "utf-8")
+    answer = dubcli("run", job, "-q", "--set", "report.measure=36")  # nobody has a cue any more
+    assert answer.code == 0, answer.err
+    (job / "cues.json").unlink()
+    assert dubcli("run", job, "-q", "--set", "track.min_size=5000").code == 0
+    assert dubcli("cache", "prune", job).code == 0
+    assert dubcli("run", job, "-q", "--redo", "track").code == 0
+    assert film.read_bytes() == first
+    report = json.loads((job / "report.json").read_text("utf-8"))
+    assert report["changed"] == report["shots"][0]["faces"][0]["changed"] != []
+
+
+def test_an_approved_shot_stays_where_the_store_was_moved(dubcli: Dubcli, job: Path) -> None:
+    film = (job.parent / "film.dub_fr.mp4").read_bytes()
+    assert dubcli("review", job, "approve", "0").code == 0
+    (job / "store").rename(job.parent / "elsewhere")
+    other = ["--store", job.parent / "elsewhere", "--set", "motion.amplitude=2"]
+    assert dubcli("run", job, "-q", *other).code == 0
+    assert (job.parent / "film.dub_fr.mp4").read_bytes() == film
+    assert dubcli("run", job, "-q").code == 0  # the job has kept it
+    assert not (job / "store").exists()
+
+
+def test_what_the_gate_gave_back_is_a_take_and_the_film_shows_its_own_picture(
+    dubcli: Dubcli, job: Path
+) -> None:
+    film, limits = job.parent / "film.dub_fr.mp4", ["--set", "report.measure=36"]
+    own = (job.parent / "film.mp4").read_bytes()
+    (job / "takes.tsv").unlink()  # as if no film had shown the mouth
+    limits += ["--set", "quality.sharpness=[9.0, 8.0]", "--set", "quality.gate=source"]
+    assert dubcli("run", job, "-q", *limits).code == 0
+    assert json.loads((job / "report.json").read_text("utf-8"))["changed"] == []
+    row = listed(dubcli, job)
+    assert (row["take"], row["takes"], row["verdict"]) == (0, 1, "redo")
+    given_back = film.read_bytes()
+    assert dubcli("review", job, "approve", "0").code == 0  # what is seen: the film's own picture
+    assert dubcli("run", job, "-q").code == 0
+    assert film.read_bytes() == given_back
+    assert dubcli("review", job, "approve", "0", "--take", "1").code == 0
+    assert dubcli("run", job, "-q").code == 0
+    assert json.loads((job / "report.json").read_text("utf-8"))["changed"] != []
+    assert (job.parent / "film.mp4").read_bytes() == own
+
+
+def test_who_forbids_their_mouth_comes_before_an_approval_and_what_to_type_is_right(
+    dubcli: Dubcli, job: Path
+) -> None:
+    assert dubcli("review", job, "approve", "0").code == 0
+    (job / "cast.yaml").write_text("persons:\n  p01: {name: Anna, consent: {state: refused}}\n", "utf-8")
+    answer = dubcli("run", job, "-q")
+    (advice,) = re.findall(r"type: dubcli (.*)", answer.err)
+    assert (answer.code, "p01 Anna (cast.yaml says: consent refused)" in answer.err) == (4, True), answer.err
+    assert dubcli(*advice.split()).code == 0
+    assert dubcli("run", job, "-q").code == 0
+    assert json.loads((job / "report.json").read_text("utf-8"))["changed"] == []

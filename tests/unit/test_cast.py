@@ -84,6 +84,11 @@ def faces(persons: list[dict[str, object]]) -> dict[str, list[list[object]]]:
     return {str(person["id"]): person["faces"] for person in persons}  # type: ignore[misc]
 
 
+def test_tracks_of_two_trackers_are_never_one_person() -> None:
+    rows = [np.ones((2, size), np.float32) for size in (4, 6, 4, 6)]
+    assert identity.cluster(rows, [1, 5, 1, 1], {(0, 2)}, 0.5) == [[1, 3], [0], [2]]
+
+
 def test_one_person_in_two_shots_is_one_and_the_most_seen_comes_first(
     tmp_path: Path, film: dict[str, list[FaceTrack]]
 ) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.core import sources
+from dubcli.core import published, sources
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, Stage, Unit
 from dubcli.core.places import default_out
 from dubcli.core.sources import find_change
 from dubcli.core.store import sha256
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
+from dubcli.provenance import credentials, signing
 from dubcli.settings.config import Settings
 
 
@@ -115,6 +116,25 @@ def test_publishing_knows_its_own_output(job: Job) -> None:
     assert job.obstacle() == ""
     job.out.write_bytes(b"somebody else's")
     assert job.obstacle() == f"{job.out} exists and is not this job's"
+
+
+def test_a_film_that_was_published_under_another_name_stays_known(job: Job) -> None:
+    assert job.publish(remuxed(job, b"dubbed"), None)
+    first, job.out = job.out, job.out.with_name("second.mp4")
+    assert job.publish(remuxed(job, b"dubbed again"), None)
+    assert published.films(job.root, first.parent) == sorted([first, job.out])  # as a purge lists them
+    job.out = first
+    assert job.published()
+    assert job.obstacle() == ""
+
+
+def test_a_manifest_of_another_film_is_in_the_way(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of the source, or of the same film in another container: it would be lost."""
+    beside = signing.sidecar(job.out)
+    beside.write_bytes(b"of another film")
+    assert job.obstacle() == f"{beside} exists and is no manifest of {job.out.name}"
+    monkeypatch.setattr(credentials, "available", lambda: False)
+    assert job.obstacle() == ""  # without the extra no manifest is written
 
 
 def test_a_crash_between_note_and_rename_loses_nothing(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 import shutil
 import socket
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from dubcli.core import published
+from dubcli.core import published, verify
 from dubcli.core.model import Artifact
 from dubcli.core.store import Store
 from dubcli.errors import ConfigError, DubError, EngineError
@@ -20,7 +22,7 @@ from dubcli.media import marks
 from dubcli.provenance import credentials, signing
 from dubcli.provenance.claim import Claim, Consent
 from dubcli.provenance.credentials import Credentials
-from dubcli.provenance.signing import Signature
+from dubcli.provenance.signing import Finding, Signature
 from dubcli.settings.config import ProvenanceSettings
 from tests import certificates
 from tests.certificates import Files
@@ -266,3 +268,42 @@ def _packets(path: Path) -> list[tuple[int | None, str]]:
             for packet in container.demux()
             if packet.dts is not None
         ]
+
+
+class _Reader:
+    """What C2PA's reader says of a manifest with these failures."""
+
+    def __init__(self, *codes: str) -> None:
+        self.codes = codes
+
+    def json(self) -> str:
+        signature = {"common_name": "Post", "issuer": "Test Ltd"}
+        manifest = {"signature_info": signature, "assertions": []}
+        return json.dumps({"active_manifest": "m", "manifests": {"m": manifest}})
+
+    def get_validation_results(self) -> dict[str, Any]:
+        return {"activeManifest": {"failure": [{"code": code} for code in self.codes]}}
+
+    def get_validation_state(self) -> str:
+        return "Invalid" if self.codes else "Trusted"
+
+
+def test_a_certificate_that_has_expired_since_makes_the_film_no_other(tmp_path: Path) -> None:
+    """A delivered film would be called wrong a year later, though not a byte of it has changed."""
+
+    def told(*codes: str) -> tuple[Finding, list[tuple[str, str]]]:
+        found = signing._finding(cast(Any, _Reader(*codes)), tmp_path / "film.mp4", trusted=True)
+        return found, [(row.kind, row.text) for row in verify._of_manifest(tmp_path / "film.mp4", found)]
+
+    found, rows = told("signingCredential.expired")
+    assert (found.problems, found.expired, found.trusted) == ((), True, False)
+    assert [kind for kind, _ in rows[:2]] == ["proven", "not proven"]
+    assert "is not valid today" in rows[1][1]
+    for code, words in (
+        ("assertion.bmffHash.mismatch", "the film is not as it was signed"),
+        ("claimSignature.mismatch", "the manifest is not as it was signed"),
+    ):
+        found, rows = told("signingCredential.expired", code)
+        assert rows == [("wrong", rows[0][1])]
+        assert words in rows[0][1]
+    assert told()[0].trusted

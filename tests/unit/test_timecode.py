@@ -43,6 +43,7 @@ def clock(rate: Fraction, first: str = "") -> Clock:
         ("00:01:00;02", NTSC, "00:00:00;00", 1800),
         ("00:10:00;00", NTSC, "00:09:59;29", 1),
         ("01:00:00:00", FILM, "01:00:00:00", 0),
+        ("00:00:01:00", FILM, "23:59:58:00", 72),  # past midnight
     ],
 )
 def test_a_moment_is_a_frame(text: str, rate: Fraction, first: str, frame: int) -> None:
