@@ -244,10 +244,12 @@ def compare(
 
     Without --take: the last takes, three at most. The clip goes into the job's folder proof.
     """
-    from dubcli.core import proof
+    from dubcli.core import consent, proof
 
     review = _open(job_dir)
     (name,) = review.named([shot])
+    if text := consent.recheck(review.job):
+        out.warn(text)
     last = len(review.takes(name).takes)
     chosen = numbers or list(range(max(1, last - _COMPARED), last))
     if not chosen:

@@ -42,6 +42,25 @@ def check(job: Job, view: JobView, today: datetime.date | None = None) -> str:
     return text
 
 
+def recheck(job: Job) -> str:
+    """`check` before what an earlier run rendered is handed out: consent may have been withdrawn since.
+
+    Raises:
+        ConfigError: as `check`.
+    """
+    from dubcli.core import plan
+
+    if not job.sources:
+        job.read_sources()
+    view = plan.view(job)
+    for stage in ("cast", "cue"):
+        made = job.store.get(job.ref(f"{stage}/film") or "")
+        if made is None:
+            return ""  # whoever asks for more says that the job is not finished
+        view.artifacts[stage] = {"film": made}
+    return check(job, view)
+
+
 def _check_approved(job: Job, view: JobView) -> None:
     """Check that no approved shot keeps a mouth changed which may not be: who forbids it comes first.
 

@@ -104,6 +104,10 @@ def test_a_rejected_shot_runs_again_alone_and_an_approved_take_comes_back_bit_fo
     ]
     assert min(unlike) > 30  # the film's own picture, take 1 and take 2
     assert dubcli("review", job, "compare", "0", "--take", "7").code == 2
+    cast = job / "cast.yaml"
+    cast.write_text("persons:\n  p01: {consent: {state: refused}}\n", "utf-8")
+    assert "p01: it was refused" in dubcli("review", job, "compare", "0").err
+    cast.unlink()
 
     assert dubcli("review", job, "approve", "0", "--take", "1").code == 0
     other = ["--set", "motion.amplitude=2", "--set", "lips.engine=passthrough", "--redo", "lips"]
