@@ -75,7 +75,10 @@ def decide(job: Job, view: JobView) -> None:
             number = own.current if decision.take is None else decision.take
             if number >= len(own.takes):
                 place = document.at(("shots", shot, "take"))
-                raise ConfigError(f"{place}: shot {shot} has {len(own.takes) - 1} takes, not {number}")
+                raise ConfigError(
+                    f"{place}: shot {shot} has {len(own.takes) - 1} takes, not {number}; "
+                    f"type: dubcli review {typed(job.root)} takes {shot}"
+                )
             view.pins[shot] = own.takes[number]
         elif decision.settings:
             view.shot_settings[shot] = own_settings(job, decision, document.at(("shots", shot, "settings")))

@@ -127,7 +127,10 @@ def test_decisions_that_cannot_be_carried_out_end_with_4_and_touch_nothing(dubcl
     before = film.read_bytes()
     for text, message in (
         ('shots:\n  "00000007": {state: approved}\n', "decisions.yaml:2:3: there is no shot 00000007"),
-        (f'shots:\n  "{SHOT}": {{state: approved, take: 5}}\n', "decisions.yaml:2:"),
+        (
+            f'shots:\n  "{SHOT}": {{state: approved, take: 5}}\n',
+            f"takes, not 5; type: dubcli review {job} takes {SHOT}",
+        ),
         (f'shots:\n  "{SHOT}": {{settings: {{lips.engine: nope}}}}\n', "no lips engine is called 'nope'"),
     ):
         path.write_text(text, "utf-8")
