@@ -15,7 +15,7 @@ from scipy import ndimage
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import mesh as regions
 from dubcli.face import pose
-from dubcli.face.follow import Observation, Trace
+from dubcli.face.follow import DETECT_EVERY, Observation, Trace
 from dubcli.face.identity import describe
 from dubcli.face.steady import steadied
 
@@ -27,7 +27,8 @@ MIN_SCORE = 0.9  # median face score of a track under which it is a false detect
 MAX_SPREAD = (
     0.045  # median spread, outer-eye distances, over which it is one; faces 0.003–0.02, profiles to 0.04
 )
-FEWEST = 4  # observations of a track; shorter ones are dropped
+FEWEST = 4  # observations of a track in a short shot; shorter ones are dropped
+CONFIRMED = DETECT_EVERY  # the same in others: what the next search does not find again was no face
 SPREAD_BOUNDS = (0.004, 0.01)  # outer-eye distances; bounds of a track's typical spread
 CLOSING = 8  # frames on either side over which an occlusion is one event
 WIDENING = 11  # frames; length of the maximum filter: an occluder affects the mesh before it is detected
@@ -35,15 +36,17 @@ SHADED = (0.2, 0.5)  # log of blue over red, over log of luminance: occluders ar
 DEEPEST = 0.7  # log of luminance (natural) that a fold of skin takes at most; darker is an occluder
 
 
-def finished(traces: Iterable[Trace], shape: Sequence[int], turn: int) -> list[FaceTrack]:
+def finished(traces: Iterable[Trace], frames: int, shape: Sequence[int], turn: int) -> list[FaceTrack]:
     """Face tracks from traces, without false detections; `judge` then marks where they are eligible.
 
     Args:
         traces: from `follow.Follower`.
+        frames: of the shot.
         shape: height and width of the raster.
         turn: clockwise quarter turns that bring the raster upright.
     """
-    tracks = (_finish(trace, shape, turn) for trace in traces if _is_face(trace))
+    fewest = max(FEWEST, min(CONFIRMED, frames // 2))
+    tracks = (_finish(trace, shape, turn) for trace in traces if _is_face(trace, fewest))
     return [track for track in tracks if np.median(track.size) >= SMALLEST]
 
 
@@ -64,12 +67,12 @@ def judge(track: FaceTrack, limits: Mapping[str, float]) -> None:
         track.reason[(track.reason == Reason.OK) & bad] = reason
 
 
-def _is_face(trace: Trace) -> bool:
+def _is_face(trace: Trace, fewest: int) -> bool:
     """Whether a trace is a face: high score, views that agree, and enough observations."""
     observations = [observation for observation in trace.observations if observation is not None]
     sure = np.median([observation.score for observation in observations]) >= MIN_SCORE
     agreed = np.median([observation.spread for observation in observations]) <= MAX_SPREAD
-    return bool(sure and agreed) and len(observations) >= FEWEST
+    return bool(sure and agreed) and len(observations) >= fewest
 
 
 def _finish(trace: Trace, shape: Sequence[int], turn: int) -> FaceTrack:

@@ -54,7 +54,7 @@ def observations(
 
 def finished(found: list[Observation | None], turn: int = 0) -> FaceTrack:
     trace = Trace(100, deque(found), deque([steady.NONE] * len(found)))
-    (track,) = condition.finished([trace], SHAPE, turn)
+    (track,) = condition.finished([trace], len(found), SHAPE, turn)
     condition.judge(track, LIMITS)
     return track
 
@@ -115,14 +115,17 @@ def test_profiles_small_and_blurred_faces_are_marked() -> None:
 def test_a_mesh_that_the_views_disagree_on_is_no_face() -> None:
     found = [Observation(s.mesh, 0.7, 0.08, s.colour, 1.0, s.thumb) for s in observations(20) if s]
     trace = Trace(0, deque(found), deque([steady.NONE] * 20))
-    assert condition.finished([trace], SHAPE, 0) == []
+    assert condition.finished([trace], 20, SHAPE, 0) == []
 
 
 def test_a_short_or_tiny_detection_is_no_track() -> None:
     short = Trace(0, deque(observations(3)), deque([steady.NONE] * 3))
-    assert condition.finished([short], SHAPE, 0) == []
+    assert condition.finished([short], 3, SHAPE, 0) == []
+    brief = Trace(0, deque(observations(11)), deque([steady.NONE] * 11))
+    assert condition.finished([brief], 60, SHAPE, 0) == []  # leaves in the wind, for half a second
+    assert len(condition.finished([brief], 11, SHAPE, 0)) == 1  # all of its shot
     tiny = [Observation(s.mesh * 0.05, 1.0, 0.005, s.colour, 1.0, s.thumb) for s in observations(20) if s]
-    assert condition.finished([Trace(0, deque(tiny), deque([steady.NONE] * 20))], SHAPE, 0) == []
+    assert condition.finished([Trace(0, deque(tiny), deque([steady.NONE] * 20))], 20, SHAPE, 0) == []
 
 
 def test_a_turned_raster_does_not_count_as_a_leaning_head() -> None:

@@ -57,10 +57,10 @@ def tracked(
     from dubcli.media.samples import eight_bit
 
     follower = Follower(finder)
-    shape = (0, 0)
+    shape, count = (0, 0), 0
     converted = ahead.read(((picture.index, eight_bit(picture.rgb())) for picture in pictures), 1)
     for count, (index, rgb) in enumerate(converted, 1):
         shape = (rgb.shape[0], rgb.shape[1])
         follower.feed(index, rgb)
         done(count)
-    return finished(follower.traces(), shape, turn)
+    return finished(follower.traces(), count, shape, turn)
