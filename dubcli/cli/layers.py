@@ -57,12 +57,12 @@ def export(
     Each face gets a folder SHOT.TRACK with rgba, matte and motion sequences and the curves of its motion and
     weight as curve.csv. Colours are in the film's own transfer function, not linear, and multiplied by alpha.
     """
-    from dubcli.core import consent
+    from dubcli.core import consent, plan
     from dubcli.delivery import exr, layers
 
     exr.library()
     work = _Work(job_dir, job_named)
-    if text := consent.recheck(work.job):
+    if text := consent.recheck(work.job, plan.view(work.job)):
         out.warn(text)
     wanted = {f"{int(name):08d}" for name in shots or () if name.isdecimal()}
     unknown = [name for name in shots or () if not name.isdecimal()]

@@ -244,17 +244,17 @@ def compare(
 
     Without --take: the last takes, three at most. The clip goes into the job's folder proof.
     """
-    from dubcli.core import consent, proof
+    from dubcli.core import consent, plan, proof
 
     review = _open(job_dir)
     (name,) = review.named([shot])
-    if text := consent.recheck(review.job):
+    review.job.read_sources()
+    if text := consent.recheck(review.job, plan.view(review.job)):
         out.warn(text)
     last = len(review.takes(name).takes)
     chosen = numbers or list(range(max(1, last - _COMPARED), last))
     if not chosen:
         raise UsageError(f"shot {name} has no takes: it was never changed in a finished film")
-    review.job.read_sources()
     out.path(proof.compare(review.job, name, chosen))
 
 

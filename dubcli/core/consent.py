@@ -42,17 +42,16 @@ def check(job: Job, view: JobView, today: datetime.date | None = None) -> str:
     return text
 
 
-def recheck(job: Job) -> str:
+def recheck(job: Job, view: JobView) -> str:
     """`check` before what an earlier run rendered is handed out: consent may have been withdrawn since.
+
+    Args:
+        job: the job, its sources read.
+        view: without artifacts (`plan.view`).
 
     Raises:
         ConfigError: as `check`.
     """
-    from dubcli.core import plan
-
-    if not job.sources:
-        job.read_sources()
-    view = plan.view(job)
     for stage in ("cast", "cue"):
         made = job.store.get(job.ref(f"{stage}/film") or "")
         if made is None:
