@@ -12,7 +12,7 @@ for (const shot of shots) {
   shot.text = [shot.name, shot.timecode || "", clock(shot.seconds), shot.what, shot.note, ...shot.people,
     ...shot.faces.flatMap(face => (face.reasons || []).map(reason => reason[2]))].join(" ").toLowerCase();
 }
-const list = document.getElementById("list");
+const list = document.getElementById("list"), tools = document.querySelector(".tools");
 const controls = {};
 for (const name of ["verdict", "person", "reason", "decision", "order", "search"]) controls[name] = document.getElementById(name);
 const [previous, next] = [document.getElementById("previous"), document.getElementById("next")];
@@ -56,7 +56,17 @@ function focus(index) {
   if (index >= shown.length && !next.disabled) { turn(first + PAGE); focus(0); return; }
   if (index < 0 && !previous.disabled) { turn(first - PAGE); focus(list.children.length - 1); return; }
   current = Math.max(0, Math.min(index, shown.length - 1));
-  if (shown[current]) { shown[current].focus({ preventScroll: true }); shown[current].scrollIntoView({ block: "start" }); }
+  if (!shown[current]) return;
+  uncovered();
+  shown[current].focus({ preventScroll: true });
+  shown[current].scrollIntoView({ block: "start" });
+}
+
+// What stays at the top of the window must not cover the shot that a key goes to. Its height is asked for then:
+// an observer of it is told after the next layout only, and keys may be faster.
+function uncovered() {
+  const height = getComputedStyle(tools).position === "sticky" ? tools.offsetHeight : 0;
+  document.documentElement.style.setProperty("--tools", `${height}px`);
 }
 
 function show(name) {
@@ -195,7 +205,7 @@ function plot(shot, face) {
 
 for (const name of ["verdict", "person", "reason", "decision", "order"]) controls[name].addEventListener("change", select);
 controls.search.addEventListener("input", select);
-const leaf = by => { turn(first + by * PAGE); list.scrollIntoView(); };
+const leaf = by => { turn(first + by * PAGE); uncovered(); list.scrollIntoView(); };
 previous.addEventListener("click", () => leaf(-1));
 next.addEventListener("click", () => leaf(1));
 document.addEventListener("click", event => {
@@ -214,10 +224,6 @@ document.addEventListener("keydown", event => {
   };
   if (keys[event.key]) { keys[event.key](); event.preventDefault(); }
 });
-// What stays at the top of the window must not cover the shot that a key goes to.
-const tools = document.querySelector(".tools");
-new ResizeObserver(() => document.documentElement.style.setProperty("--tools",
-  `${getComputedStyle(tools).position === "sticky" ? tools.offsetHeight : 0}px`)).observe(tools);
 function pick(kind) { controls.verdict.value = kind; select(); }
 select();
 if (location.hash.startsWith("#s")) show(location.hash.slice(2));
