@@ -212,7 +212,7 @@ def cut_together(footage: Path, minutes: float, folder: Path) -> tuple[Path, Pat
     sound = "aresample=48000,aformat=channel_layouts=mono"
     bar, frames = tqdm(total=round(minutes * 60 * RATE), desc="cut", unit="frames", disable=None), 0
     while frames < minutes * 60 * RATE:
-        part = parts / f"{len(list(parts.iterdir())):05d}.mkv"
+        part = parts / f"{frames:08d}.mkv"
         clip = clips[int(chance.integers(len(clips)))]
         with source.opened(clip) as box:
             seconds = (box.duration or 0) / 1e6

@@ -86,8 +86,7 @@ def _persons(job: Job) -> list[dict[str, Any]]:
     """The persons of the last cast, each with the path of its contact sheet."""
     from dubcli.artifacts.cast import Cast, sheet
 
-    key = job.ref("cast/film")
-    artifact = job.store.get(key) if key else None
+    artifact = job.result("cast/film")
     if artifact is None:
         raise UsageError(f"{job.root} has no cast yet; type: dubcli run {typed(job.root)}")
     persons = Cast.load(artifact.path).persons

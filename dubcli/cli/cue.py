@@ -201,8 +201,7 @@ class _CuedJob:
         return self.film.persons.get(person) or person or "?"
 
     def _artifact(self, unit: str) -> Path:
-        key = self.job.ref(unit)
-        artifact = self.job.store.get(key) if key else None
+        artifact = self.job.result(unit)
         if artifact is None:
             raise UsageError(f"{self.job.root} has no cues yet; type: dubcli run {typed(self.job.root)}")
         return artifact.path

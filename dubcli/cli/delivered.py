@@ -124,6 +124,5 @@ def markers(job: Job) -> Mapping[str, Sequence[Marker]]:
     from dubcli.delivery import remarks
     from dubcli.edits import decisions
 
-    key = job.ref("report/film")
-    artifact = job.store.get(key) if key else None
+    artifact = job.result("report/film")
     return remarks.markers(Report.load(artifact.path), decisions.notes(job.root)) if artifact else {}

@@ -103,8 +103,7 @@ def _curves(job: Job, face: str) -> list[dict[str, Any]]:
     from dubcli.edits import curvefile
     from dubcli.settings.document import suggestion
 
-    keys = job.ref(f"motion/{_unit(face)}"), job.ref("split/film")
-    artifact, split = (job.store.get(key) if key else None for key in keys)
+    artifact, split = job.result(f"motion/{_unit(face)}"), job.result("split/film")
     if artifact is None or split is None:
         made = [unit for unit, _ in job.refs() if unit.startswith("motion/")]
         known = [unit.removeprefix("motion/").replace(".", "/") for unit in made]

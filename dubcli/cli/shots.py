@@ -220,8 +220,7 @@ def _shots(job: Job) -> Shots:
     """
     from dubcli.artifacts.shots import Shots
 
-    key = job.ref("split/film")
-    artifact = job.store.get(key) if key else None
+    artifact = job.result("split/film")
     if artifact is None:
         raise UsageError(f"{job.root} has no shots yet; type: dubcli run {typed(job.root)}")
     return Shots.load(artifact.path)
@@ -229,16 +228,14 @@ def _shots(job: Job) -> Shots:
 
 def _count(job: Job) -> int | None:
     """Frames of the film, None where it was not scanned yet."""
-    key = job.ref("split/film")
-    return _shots(job).count if key and job.store.get(key) else None
+    return _shots(job).count if job.result("split/film") else None
 
 
 def _media(job: Job) -> MediaInfo:
     """What the film is, from the job or from its file."""
     from dubcli.artifacts.media import MediaInfo
 
-    key = job.ref("probe/film")
-    artifact = job.store.get(key) if key else None
+    artifact = job.result("probe/film")
     if artifact is not None:
         return MediaInfo.load(artifact.path)
     from dubcli.media.probe import probe

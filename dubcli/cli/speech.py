@@ -58,8 +58,7 @@ def export(
 
     written = options.form_of(out_file, form, {".TextGrid": "textgrid", ".json": "json"})
     job = Job.open(find_job(job_dir, job_named))
-    key = job.ref(f"align/{of}")
-    artifact = job.store.get(key) if key else None
+    artifact = job.result(f"align/{of}")
     if artifact is None:
         raise UsageError(f"{job.root} has no phones of its {of} yet; type: dubcli run {typed(job.root)}")
     record = Record.load(artifact.path)

@@ -155,8 +155,7 @@ def _people(job: Job) -> dict[str, dict[str, Any]]:
     """The last facts of `learn` about a job's people; empty where no run got so far."""
     from dubcli.artifacts.mouth import MouthFacts
 
-    key = job.ref("learn/film")
-    artifact = job.store.get(key) if key else None
+    artifact = job.result("learn/film")
     if artifact is None:
         return {}
     people = MouthFacts.load(artifact.path).people

@@ -53,7 +53,7 @@ def recheck(job: Job, view: JobView) -> str:
         ConfigError: as `check`.
     """
     for stage in ("cast", "cue"):
-        made = job.store.get(job.ref(f"{stage}/film") or "")
+        made = job.result(f"{stage}/film")
         if made is None:
             return ""  # whoever asks for more says that the job is not finished
         view.artifacts[stage] = {"film": made}

@@ -238,6 +238,11 @@ class Job:
         """The key that a unit last came to, if any."""
         return self._refs.get(unit_id)
 
+    def result(self, unit_id: str) -> Artifact | None:
+        """What a unit last came to, None where it never did or the store no longer has it."""
+        key = self.ref(unit_id)
+        return self.store.get(key) if key else None
+
     def set_ref(self, unit_id: str, key: str) -> None:
         """Remember the key that a unit came to, and forget that it failed."""
         if self._refs.get(unit_id) != key:
@@ -336,8 +341,7 @@ class Job:
             StoreError: it is not as it was committed.
             OSError: the disk is full or not writable.
         """
-        key = self.ref("report/film")
-        report = self.store.get(key) if key else None
+        report = self.result("report/film")
         if report and (self.root / "report.html").is_file():
             with lock.publishing(self.root):
                 self._copy_report(report)

@@ -117,8 +117,7 @@ class Unit:
     @property
     def shot(self) -> str:
         """The shot it belongs to, "" where it is of the whole film or of a person."""
-        shot = self.name.split(".")[0]
-        return shot if shot.isdigit() else ""
+        return _shot(self.name)
 
     @property
     def id(self) -> str:
@@ -189,6 +188,11 @@ class JobView:
         return dict(sorted(self.artifacts.get(stage, {}).items()))
 
 
+def _shot(unit: str) -> str:
+    shot = unit.split(".")[0]
+    return shot if shot.isdigit() else ""
+
+
 @dataclass
 class Task:
     """A unit as the worker sees it.
@@ -220,6 +224,11 @@ class Task:
     batch: float = 1.0
     report: Callable[[int, int], None] = lambda done, total: None
     warn: Callable[[str], None] = lambda line: None
+
+    @property
+    def shot(self) -> str:
+        """The shot that the unit belongs to, as `Unit.shot`."""
+        return _shot(self.unit)
 
     @property
     def weights(self) -> dict[str, Path]:

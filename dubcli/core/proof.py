@@ -121,7 +121,7 @@ def compare(job: Job, shot: str, numbers: Sequence[int]) -> Path:
             raise UsageError(f"take {number} of shot {shot} is no longer in the store; leave it out")
         faces = [(shot, one.path) for one in found if one and PatchFacts.load(one.path).changed]
         sides.append((f"take {number}", faces))
-    probe, split = (job.store.get(job.ref(f"{stage}/film") or "") for stage in ("probe", "split"))
+    probe, split = (job.result(f"{stage}/film") for stage in ("probe", "split"))
     if probe is None or split is None:
         raise UsageError(f"{job.root} is not finished; type: dubcli run {typed(job.root)}")
     span = Shots.load(split.path).named()[shot]

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dubcli.artifacts.shots import Shot
-    from dubcli.core.model import Artifact
 
 _WINDOW = 20  # rows of 10 ms over which sounds are compared: a short syllable
 # Bels between two sounds where they differ most: in dubs cut anew the same words were apart by 0.04 at most,
@@ -63,7 +62,7 @@ def check(job: Job, before: Job) -> None:
             f"the shots of {before.root} are in the store {before.store.root}; "
             f"add --store {typed(before.store.root)}"
         )
-    if any(_artifact(before, unit) is None for unit in ("split/film", "align/dub")):
+    if any(before.result(unit) is None for unit in ("split/film", "align/dub")):
         raise UsageError(f"{before.root} has no shots to take over; type: dubcli run {typed(before.root)}")
 
 
@@ -150,7 +149,7 @@ class _Cut:
         from dubcli.artifacts import speech
         from dubcli.artifacts.shots import Frames, Shots
 
-        split, dub = _artifact(job, "split/film"), _artifact(job, "align/dub")
+        split, dub = job.result("split/film"), job.result("align/dub")
         assert split
         assert dub
         shots, seconds = Shots.load(split.path).named(), Frames.load(split.path).seconds
@@ -180,8 +179,3 @@ class _Cut:
         a, b = max(0, whole), max(0, min(whole + length + 1, len(self.logmel)))
         rows[a - whole : b - whole] = self.logmel[a:b]
         return np.asarray((1 - part) * rows[:-1] + part * rows[1:], np.float32)
-
-
-def _artifact(job: Job, unit: str) -> Artifact | None:
-    key = job.ref(unit)
-    return job.store.get(key) if key else None

@@ -36,8 +36,7 @@ class Review:
 
         self.job = job
         self.path = job.root / decisions.FILE
-        key = job.ref("split/film")
-        artifact = job.store.get(key) if key else None
+        artifact = job.result("split/film")
         if artifact is None:
             raise UsageError(f"{job.root} has no shots yet; type: dubcli run {typed(job.root)}")
         self._split = artifact.path

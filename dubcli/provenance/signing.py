@@ -96,8 +96,8 @@ class Signature:
         return self.credentials is not None
 
     def embeds(self, film: Path) -> bool:
-        """Whether the manifest goes into the film: where the container can hold it, and somebody signs."""
-        return self.is_somebodys and film.suffix.lower() in TYPES
+        """Whether the manifest goes into the film."""
+        return embedded(film, signed=self.is_somebodys)
 
     def sign(self, film: Path, target: Path, title: str) -> bytes | None:
         """Write a film with its manifest.
@@ -126,7 +126,12 @@ def sidecar(film: Path) -> Path:
 
 def puts_beside(film: Path, settings: ProvenanceSettings) -> bool:
     """Whether a film's manifest will lie beside it: nobody signs, or the container cannot hold it."""
-    return keys.available() and not (settings.certificate and film.suffix.lower() in TYPES)
+    return keys.available() and not embedded(film, signed=bool(settings.certificate))
+
+
+def embedded(film: Path, *, signed: bool) -> bool:
+    """Whether a manifest goes into a film: where the container can hold it, and somebody signs."""
+    return signed and film.suffix.lower() in TYPES
 
 
 def check(credentials: Credentials) -> None:

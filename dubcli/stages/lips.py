@@ -89,7 +89,7 @@ def run(task: Task) -> None:
             if (task.inputs[layerfile.ROLE] / name).is_file():
                 shutil.copyfile(task.inputs[layerfile.ROLE] / name, task.out / name)
         return
-    shot = Shots.load(task.inputs["split"]).named()[task.unit.split(".")[0]]
+    shot = Shots.load(task.inputs["split"]).named()[task.shot]
     motion, frames = Motion.load(task.inputs["motion"], shot.name), Frames.load(task.inputs["split"])
     weights, chosen = task.weights, patches.Choice(engine=task.engine, why="")
 
@@ -145,10 +145,9 @@ def check(task: Task) -> None:
     from dubcli.artifacts import patches
     from dubcli.artifacts.motion import Motion
 
-    shot = task.unit.split(".")[0]
-    rows = patches.Placement.load(task.out, shot)
+    rows = patches.Placement.load(task.out, task.shot)
     frames, origin, confidence = rows.frames, rows.origin, rows.confidence
-    active = int((Motion.load(task.inputs["motion"], shot).weight > 0).sum())
+    active = int((Motion.load(task.inputs["motion"], task.shot).weight > 0).sum())
     given_back = patches.PatchFacts.load(task.out).given_back
     if len(frames) + given_back not in (0, active) and layerfile.ROLE not in task.inputs:
         made = f"{len(frames) + given_back} of {active} patches of {task.unit}"

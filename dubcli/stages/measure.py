@@ -121,9 +121,9 @@ def run(task: Task) -> None:
 
     cv2.setNumThreads(1)  # the pictures are small: dividing them costs more than it saves
     frames, video = Frames.load(task.inputs["split"]), MediaInfo.load(task.inputs["probe"]).film
-    track = tracks.load_one(task.inputs["track"], task.unit.split(".")[0], task.facts["track"])
+    track = tracks.load_one(task.inputs["track"], task.shot, task.facts["track"])
     subject = _subject(task, track, frames.seconds[track.frames], float(video.rate))
-    patches = Patches(task.inputs["patch"], task.unit.split(".")[0])
+    patches = Patches(task.inputs["patch"], task.shot)
     first = int(track.frames[0])
 
     def wanted(start: int, stop: int) -> float:
@@ -146,7 +146,7 @@ def _subject(task: Task, track: FaceTrack, seconds: NDArray[np.float64], rate: f
     from dubcli.quality.subject import Subject
     from dubcli.speech import prior
 
-    motion = Motion.load(task.inputs["motion"], task.unit.split(".")[0])
+    motion = Motion.load(task.inputs["motion"], task.shot)
     at = motion.frames - track.frames[0]
     target = np.full(len(track.frames), np.nan, np.float32)
     closed, weight = np.zeros((2, len(track.frames)), np.float32)

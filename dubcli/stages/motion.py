@@ -77,8 +77,7 @@ def run(task: Task) -> None:
     from dubcli.speech import basis, matching, model
     from dubcli.speech import motion as curves
 
-    shot = task.unit.split(".")[0]
-    track = tracks.load_one(task.inputs["track"], shot, task.facts["track"])
+    track = tracks.load_one(task.inputs["track"], task.shot, task.facts["track"])
     seconds = Frames.load(task.inputs["picture"]).seconds[track.frames]
     features, at = _features_at(task.inputs["speech/dub"], seconds)
     name = task.facts["cues"][0]["person"]
@@ -116,7 +115,7 @@ def run(task: Task) -> None:
         closed=closed[a:b].astype(np.float32),
         found_shape=found[0] if "curves" in task.inputs else None,
         found_weight=found[1] if "curves" in task.inputs else None,
-    ).save(task.out, shot)
+    ).save(task.out, task.shot)
 
 
 def _styled(task: Task, name: str, person: Person, frames: Any, shape: Any) -> Any:
@@ -190,7 +189,7 @@ def check(task: Task) -> None:
 
     from dubcli.artifacts.motion import Motion
 
-    motion = Motion.load(task.out, task.unit.split(".")[0])
+    motion = Motion.load(task.out, task.shot)
     curves, weight = motion.arrays.values(), motion.weight
     whole = len({len(rows) for rows in curves}) == 1 and (np.diff(motion.frames) == 1).all()
     if not whole or not all(np.isfinite(rows).all() for rows in curves):

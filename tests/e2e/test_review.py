@@ -11,13 +11,20 @@ import numpy as np
 import pytest
 
 from dubcli.core.job import Job
-from tests.e2e.conftest import SHOT, Dubcli, listed
+from tests.e2e.conftest import SHOT, Answer, Dubcli, listed
 
 
 def ran(events: str) -> list[str]:
     """Units that a run did, from its events; the text may begin or end inside a line."""
     rows = [json.loads(line) for line in events.splitlines() if line.startswith("{") and line.endswith("}")]
     return [f"{row['stage']}/{row['unit']}" for row in rows if row["type"] == "unit.done"]
+
+
+def refused(dubcli: Dubcli, job: Path) -> tuple[Answer, str]:
+    """A run that ends with an error, and the one command that its message says to type."""
+    answer = dubcli("run", job, "-q")
+    (advice,) = re.findall(r"type: dubcli (.*)", answer.err)
+    return answer, advice
 
 
 def test_a_proof_shows_a_stretch_before_and_after_and_its_work_counts(job: Path) -> None:
@@ -152,8 +159,7 @@ def test_a_shot_that_was_approved_and_merged_is_reopened_by_what_the_message_say
 ) -> None:
     assert dubcli("review", job, "approve", "0").code == 0
     (job / "shots.yaml").write_text("merge: [58]\n", "utf-8")
-    answer = dubcli("run", job, "-q")
-    (advice,) = re.findall(r"type: dubcli (.*)", answer.err)
+    answer, advice = refused(dubcli, job)
     assert (answer.code, advice) == (4, f"review {job} reopen {SHOT}")
     assert dubcli(*advice.split()).code == 0
     assert dubcli("plan", job).code == 0  # nothing stands in the way of a run
@@ -263,8 +269,7 @@ def test_who_forbids_their_mouth_comes_before_an_approval_and_what_to_type_is_ri
 ) -> None:
     assert dubcli("review", job, "approve", "0").code == 0
     (job / "cast.yaml").write_text("persons:\n  p01: {name: Anna, consent: {state: refused}}\n", "utf-8")
-    answer = dubcli("run", job, "-q")
-    (advice,) = re.findall(r"type: dubcli (.*)", answer.err)
+    answer, advice = refused(dubcli, job)
     assert (answer.code, "p01 Anna (cast.yaml says: consent refused)" in answer.err) == (4, True), answer.err
     assert dubcli(*advice.split()).code == 0
     assert dubcli("run", job, "-q").code == 0
