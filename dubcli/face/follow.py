@@ -135,7 +135,7 @@ class Follower:
         tiles = self._count % TILES_EVERY == 0
         due = self._count % DETECT_EVERY == 0
         early = self._beside.submit(self._finder.detect, rgb, tiles) if due else None
-        ended = self._step(index, rgb)
+        ended = self._step(rgb)
         if early:
             self._detected(index, rgb, early.result())
         elif ended:
@@ -152,7 +152,7 @@ class Follower:
         done = bridged(self._ended + self._active)
         return sorted(done, key=lambda trace: (-len(trace.observations), trace.first, _position(trace)))
 
-    def _step(self, index: int, rgb: Image) -> bool:
+    def _step(self, rgb: Image) -> bool:
         """Follow every active face into this picture; returns whether one was lost."""
         found: list[tuple[Trace, Observation]] = []
         for trace in self._active:
@@ -167,7 +167,7 @@ class Follower:
             before = self._buffer[-1][1], rgb, trace.observations[-1], observation
             self._flows.append((trace, trace.stop, self._beside.submit(_displacement, *before)))
             trace.displacements.append(steady.NONE)
-            with_thumb = index % THUMB_EVERY == 0
+            with_thumb = self._count % THUMB_EVERY == 0  # a moved shot's tracks are kept: not by film frame
             trace.observations.append(self._with_thumb(rgb, observation) if with_thumb else observation)
         followed = [trace for trace, _ in kept]
         ended = [trace for trace in self._active if not any(trace is other for other in followed)]

@@ -7,7 +7,7 @@ from dubcli.artifacts.shots import Shots
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines.registry import engine
 
-STAGE = Stage("track", 9, after=("split",))
+STAGE = Stage("track", 10, after=("split",))
 
 
 def units(job: JobView) -> list[Unit]:

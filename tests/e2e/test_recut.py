@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from dubcli.core import recut
 from dubcli.core.events import Events
 from dubcli.core.job import Job
+from dubcli.core.store import Store
 from dubcli.settings.config import Settings
 from tests.conftest import Sample
 from tests.e2e.conftest import FAST, Dubcli
@@ -191,3 +193,19 @@ def test_real_people_keep_their_footage_when_somebody_else_comes_in(
     assert set(again["motion"] + again["lips"]) <= {"C"}
     before, after = room.shown("whole", "AB"), room.shown("recut", "CBA")
     assert [after["A"], after["B"]] == [before["A"], before["B"]]
+
+
+def test_equal_keys_are_equal_bytes_wherever_a_shot_is(room: Room) -> None:
+    """The same shots in two orders, in two stores: what both of them hold under a key is the same.
+
+    P begins at frame 0 of one film and at 32 of the other. What is made anew must be what was kept, or results
+    would depend on what was cut before, and what is done again with `--redo` would have all that follows redone.
+    """
+    room.run("whole", "PTY")
+    os.rename(room.folder / "store", room.folder / "first")
+    room.run("recut", "TXP")
+    first, second = (Store(room.folder / name) for name in ("first", "store"))
+    both = {key: (first.get(key), second.get(key)) for key in set(first.keys()) & set(second.keys())}
+    of = {key: first.provenance(key)["unit"] for key in both}
+    assert {unit.split("/")[0] for unit in of.values()} >= {"track", "gallery"}
+    assert not [of[key] for key, (one, two) in both.items() if one and two and one.content != two.content]
