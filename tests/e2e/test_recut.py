@@ -198,8 +198,8 @@ def test_real_people_keep_their_footage_when_somebody_else_comes_in(
 def test_equal_keys_are_equal_bytes_wherever_a_shot_is(room: Room) -> None:
     """The same shots in two orders, in two stores: what both of them hold under a key is the same.
 
-    P begins at frame 0 of one film and at 32 of the other. What is made anew must be what was kept, or results
-    would depend on what was cut before, and what is done again with `--redo` would have all that follows redone.
+    P begins at frame 0 of one film and at 32 of the other. What is made anew must be what was kept; or else
+    results depend on what was cut before, and `--redo` of one stage makes all that follow run again.
     """
     room.run("whole", "PTY")
     os.rename(room.folder / "store", room.folder / "first")
