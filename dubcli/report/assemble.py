@@ -342,15 +342,17 @@ def _warnings(work: Work, shots: Sequence[Shot], faces: Sequence[Face], failed: 
         {f"{face.person}: {face.why}" for face in faces if face.name in work.facts.get("drawn", ())}
     )
     for kind in ("redo", "look"):
-        by: dict[str, list[str]] = {}
+        by: dict[str, list[tuple[str, str]]] = {}
         for shot in shots:
             for face in shot.faces:
                 if face.verdict == kind:
-                    by.setdefault(face.reasons[0].measure, []).append(shot.name)
-        for measure, names in sorted(by.items(), key=lambda row: (-len(row[1]), row[0])):
+                    by.setdefault(face.reasons[0].measure, []).append((shot.name, face.reasons[0].text))
+        for _, found in sorted(by.items(), key=lambda row: (-len(row[1]), row[0])):
+            names = [name for name, _ in found]
             more = len(names) - _SHOTS_NAMED
             listed = ", ".join(names[:_SHOTS_NAMED]) + (f" and {more} more" if more > 0 else "")
-            yield f"{kind}, for {measure}: {'shot' if len(names) == 1 else 'shots'} {listed}"
+            which = f"shot {listed}: " if len(names) == 1 else f"shots {listed}: in the first "
+            yield f"{kind}, {which}{found[0][1]}"
     spoken, hidden = work.dub().speech_seconds, sum(span.stop - span.start for span in work.offscreen())
     if spoken and hidden > _OFFSCREEN_SHARE * spoken:
         yield f"{hidden:.0f} of {spoken:.0f} s of the dub is off screen; check who speaks: dubcli cue show"

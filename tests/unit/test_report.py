@@ -71,7 +71,7 @@ def test_a_bad_shot_says_why_and_what_to_do_and_stands_in_the_summary(
     ]
     assert face.reasons[0].text == "the mouth is 240 ms away from the dub"
     assert "align.offset" in face.reasons[0].advice
-    assert "redo, for offset_ms: shot 00000000" in report.warnings
+    assert "redo, shot 00000000: the mouth is 240 ms away from the dub" in report.warnings
     assert (report.totals.redo, report.totals.look, report.totals.good) == (1, 0, 0)
 
 
