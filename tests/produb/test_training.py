@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from dubcli.engines.lips.produb import checkpoint, losses, training
+from dubcli.engines.lips.produb.network import Correction, Inputs
 from dubcli.errors import CheckError, MemoryFullError
 from tests.produb.drawn import ENGINE, SETTINGS, Face, same, tensors
 
@@ -110,3 +111,28 @@ def test_structure_prefers_equal_contrast_to_blur() -> None:
     weight = torch.ones(2, 1, 32, 32)
     assert losses.structure(guess, truth, weight) < losses.structure(blurred, truth, weight)
     assert losses.structure(truth, truth, weight).abs() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("able", "half"),
+    [({}, False), ({"avx512_f": True, "avx512_bf16": False}, False), ({"amx_bf16": True}, True)],
+)
+def test_bfloat16_is_for_processors_that_multiply_it(
+    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], half: bool
+) -> None:
+    """Without such instructions it takes four times as long as float32; a graphics card has them."""
+    cpu, card = torch.device("cpu"), torch.device("cuda")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    fresh = training.multiplies_bfloat16.__wrapped__
+    monkeypatch.setattr(training, "multiplies_bfloat16", fresh)
+    assert fresh(cpu) is half
+    assert fresh(card) is True
+
+    class Recorder(torch.nn.Module):
+        def forward(self, inputs: Inputs) -> Correction:
+            product = inputs.context @ torch.ones(64, 2)
+            assert product.dtype == inputs.context.dtype == (torch.bfloat16 if half else torch.float32)
+            return Correction(product, product)
+
+    one = torch.zeros(1, 4, 64, 64)
+    training.corrected(Recorder(), Inputs(one, one, one, one, torch.zeros(1, dtype=torch.int64)), cpu)

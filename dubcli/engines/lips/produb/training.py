@@ -60,7 +60,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     A processor without them takes every number apart, and needs four times as long. Versions of PyTorch that
     do not tell what it has are taken for such.
     """
-    able = getattr(torch.cpu, "get_capabilities", dict)()
+    able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return device.type != "cpu" or any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
