@@ -23,6 +23,12 @@ def _name(command: Declaration) -> str:
     return command.path
 
 
+def test_the_package_can_be_run_as_a_module(dubcli: Dubcli) -> None:
+    command = [sys.executable, "-m", "dubcli", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == dubcli("--version").stdout != ""
+
+
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["preset", "-h"], ["--version"], []])
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
