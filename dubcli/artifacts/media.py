@@ -162,6 +162,7 @@ class AudioStream(Strict):
         start: ticks of `time_base`.
         digest: sha256 of its packets in order.
         edited: an edit list plays it in several parts, so that its packets are not what is heard.
+        gaps: nothing is heard between some of its packets.
     """
 
     index: int
@@ -176,6 +177,7 @@ class AudioStream(Strict):
     disposition: tuple[str, ...]
     tags: dict[str, str]
     edited: bool = False
+    gaps: bool = False
 
 
 class SubtitleStream(Strict):

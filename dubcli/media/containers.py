@@ -113,7 +113,8 @@ def audio_codec(track: AudioStream, container: str) -> str:
     if container == "matroska" and track.codec in _PCM and _has_other_places(track):
         return "flac"
     if track.codec in AUDIO[container] and not track.edited:
-        return "copy"
+        # MOV says no times of PCM: what comes after a gap would be heard that much earlier.
+        return track.codec if container == "mov" and track.codec in _PCM and track.gaps else "copy"
     turned = track.codec.removesuffix("be") + "le"
     if track.codec.endswith("be") and turned in AUDIO[container]:
         return turned

@@ -23,6 +23,7 @@ from dubcli.media.containers import (
     suffix_for,
 )
 from dubcli.media.matroska import placeholder, says_more
+from dubcli.media.probe import GAP_SECONDS
 
 _LANGUAGE = re.compile("-[a-z]{3}$")  # after a tag's name
 _AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audible difference
@@ -256,6 +257,8 @@ def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str
             options.append((f"ar:{name}", str(AAC_RATE)))
         if track.layout == f"{track.channels} channels":  # of no named places, which some decoders leave so
             options.append((f"ac:{name}", str(track.channels)))
+    if track.gaps and way.startswith("pcm_"):
+        options.append((f"filter:{name}", f"aresample=async=1:min_hard_comp={GAP_SECONDS}"))
     if layout := renamed(track, way):
         channels = "|".join(map(str, range(track.channels)))
         options.append((f"filter:{name}", f"channelmap={channels}:{layout}"))
