@@ -210,6 +210,7 @@ class MediaInfo(Document):
         video: the film's video stream, None for an audio file.
         chapters: number of chapters.
         untold: what is known to be in the file and is not read.
+        own: types of the boxes of its own in which a camera says something of the film (MP4, MOV).
         tags: metadata of the file.
     """
 
@@ -223,6 +224,7 @@ class MediaInfo(Document):
     other: tuple[OtherStream, ...]
     chapters: int
     untold: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     tags: dict[str, str]
 
     @property

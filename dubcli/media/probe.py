@@ -72,6 +72,8 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         dump = describe.FormatDump.of(container)
         sound = {s.index: _Track() for s in container.streams.audio}
         untold: tuple[str, ...] = ()
+        if mov and (unread := sorted(set(boxes.unread(path)))):
+            untold = (f"what a camera or a program says in boxes of its own ({', '.join(unread)})",)
         if "matroska" in container.format.name:
             untold = tuple(matroska.chapters_lost(path))
             tags = matroska.languages(path)
@@ -89,6 +91,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             ),
             "chapters": len(container.chapters()),
             "untold": untold,
+            "own": tuple(kind for kind, _ in boxes.own(path)) if mov else (),
             "tags": dict(container.metadata),
         }
         if film is not None:

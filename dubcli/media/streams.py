@@ -161,6 +161,8 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             out.left_out.append(f"{other.kind} stream {other.index} ({other.codec or other.tag}): {reason}")
     _keep_reels(out, info, container)
     out.left_out += info.untold
+    if info.own and container == "matroska":
+        out.left_out.append(f"what a camera says in boxes of its own ({', '.join(info.own)})")
     if container != "matroska":
         out.keys = _keys(info.tags, _BOXED_TAGS[container] | _OWN_TAGS)
     if made := info.tags.get("creation_time"):

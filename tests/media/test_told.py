@@ -171,6 +171,29 @@ def test_a_dub_of_several_tracks_is_told_of(tmp_path: Path) -> None:
         assert sum("2 sound tracks" in line for line in stages.warnings) == count - 1
 
 
+@pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("options", [[], ["-metadata", "title=T"]], ids=["bare", "tagged"])
+def test_what_a_camera_says_in_boxes_of_its_own_stays_or_is_named(
+    options: list[str], result: str, tmp_path: Path, dub: Path
+) -> None:
+    """As those of GoPro and Nikon in `udta`, of Canon in `moov`, and of Sony beside it."""
+    film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8", *options))
+    kept = box(b"CAME", bytes(range(16))) + box(b"NCDT", box(b"NCTG", b"lens"))
+    tags = box(b"manu", b"\0\0\0\0\x55\xc4A Maker\0")  # FFmpeg reads this one
+    data = inside(film.read_bytes(), [b"moov"], box(b"uuid", b"canon" * 8))
+    there = [b"moov", b"udta"] if options else [b"moov"]
+    data = inside(data, there, kept + tags if options else box(b"udta", kept + tags))
+    film.write_bytes(data + box(b"meta", bytes(4) + box(b"xml ", b"\0\0\0\0<NonRealTimeMeta/>")))
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), result)
+    after, named = done.path.read_bytes(), " ".join(done.note["left_out"])
+    assert "boxes of its own (meta, uuid)" in named
+    assert ("boxes of its own (CAME, NCDT)" in named) == (result == ".mkv")
+    assert (kept in after) == (result != ".mkv")
+    with av.open(str(done.path)) as container:
+        assert container.metadata.get("title", "") == ("T" if options else "")
+        assert len(container.streams.audio) == 2
+
+
 def test_a_colour_profile_that_is_lost_is_named(tmp_path: Path, dub: Path) -> None:
     """As those of a computer's screen, which QuickTime kept beside what it recorded."""
     colours = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709"
