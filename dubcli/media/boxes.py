@@ -33,6 +33,10 @@ _READ = re.findall(
     purd rtng soaa soal soar soco sonm sosn stik trkn tven tves tvnn tvsh tvsn
     """,
 )
+# Boxes of a file that hold pictures and sound or say where these are.
+_STRUCTURE = re.findall(
+    rb"\w{4}", b"ftyp pdin moov mdat free skip wide pnot PICT styp sidx ssix moof mfra prft"
+)
 _KNOWN_UUIDS = (
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),  # XMP
     bytes.fromhex("d8fec3d61b0e483c92975828877ec481"),  # C2PA
@@ -153,13 +157,14 @@ def unread(path: Path) -> Iterator[str]:
     """Types of boxes in which a camera or a program says something and which are not kept."""
     with path.open("rb") as file:
         size = path.stat().st_size
-        movies = list(_inside(file, 0, size, b"moov"))
-        yield from ("meta" for _ in _inside(file, 0, size, b"meta"))
-        for start, stop in ((0, size), *(movie[1:] for movie in movies)):
-            for _, at, _ in _inside(file, start, stop, b"uuid"):
-                file.seek(at)
-                if file.read(16) not in _KNOWN_UUIDS:
-                    yield "uuid"
+        found = [box for box in _inside(file, 0, size) if box[0] not in _STRUCTURE and box[2] <= size]
+        found += [
+            box for movie in _inside(file, 0, size, b"moov") for box in _inside(file, *movie[1:], b"uuid")
+        ]
+        for box, start, _ in found:
+            file.seek(start)
+            if box.isalnum() and not (box == b"uuid" and file.read(16) in _KNOWN_UUIDS):
+                yield box.decode()
         yield from (kind for kind, start, stop in _own(file, size) if stop - start > _MOST_SAID)
 
 

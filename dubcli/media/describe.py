@@ -181,8 +181,8 @@ class FormatDump:
     def codec(self, index: int) -> tuple[str, str]:
         """Codec and four-character code of any stream, "" where there is none."""
         found = re.search(
-            r"(?:Video|Audio|Data|Subtitle|Attachment): (\w+)(?:.*?\((\S{4}) / 0x)?", self._line(index)
+            r"(?:Video|Audio|Data|Subtitle|Attachment|Unknown): (\w+)(?:.*?\((.{4}) / 0x)?", self._line(index)
         )
         if not found:
             return "", ""
-        return found.group(1).replace("none", ""), found.group(2) or ""
+        return found.group(1).replace("none", ""), (found.group(2) or "").strip()

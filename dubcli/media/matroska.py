@@ -21,6 +21,7 @@ from dubcli.language import iso639_2, standard
 _LANGUAGE, _BCP47, _TRACKS, _CRC = b"\x22\xb5\x9c", b"\x22\xb5\x9d", b"\x16\x54\xae\x6b", b"\xbf\x84"
 _SEGMENT, _CLUSTER, _TRACK, _TYPE = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75", b"\xae", b"\x83"
 _CHAPTERS, _EDITION, _ATOM, _DISPLAY = b"\x10\x43\xa7\x70", b"\x45\xb9", b"\xb6", b"\x80"
+_ORDERED = b"\x45\xdd"
 _STREAMS = (1, 2, 17, 33)  # picture, sound, subtitles, metadata: what FFmpeg makes streams of
 Element = tuple[bytes, tuple[int, int]]  # id, and where its content begins and ends
 _HEAD = 4 << 20  # bytes at a file's head that hold the description of its tracks; set by hand
@@ -44,7 +45,7 @@ def languages(path: Path) -> dict[int, str]:
 
 
 def chapters_lost(path: Path) -> Iterator[str]:
-    """What FFmpeg does not read of chapters: it takes one name each, and those of the first level alone."""
+    """What FFmpeg does not read of chapters: it takes a name each, those of the first level, and no order."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     where = (x for kind, x in _elements(head, 0, len(head), _SEGMENT) if kind == _CHAPTERS)
@@ -57,6 +58,12 @@ def chapters_lost(path: Path) -> Iterator[str]:
     ]
     if len(editions) > 1:
         yield "orders of chapters but the first"
+    if any(
+        kind == _ORDERED and any(head[slice(*where)])
+        for edition in editions
+        for kind, where in _elements(head, *edition)
+    ):
+        yield "the order in which players show chapters, of this file or of others"
     if any(_ATOM in kinds for kinds in inside):
         yield "chapters within chapters"
     if any(kinds.count(_DISPLAY) > 1 for kinds in inside):

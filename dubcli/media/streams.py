@@ -12,11 +12,13 @@ from dubcli.errors import MediaError
 from dubcli.language import iso639_2
 from dubcli.media.containers import (
     AAC_RATE,
+    SUBTITLES,
     VIDEO,
     audio_codec,
     format_of,
     is_lossless,
     loses_places,
+    marks_lost,
     ordered,
     renamed,
     subtitle_codec,
@@ -141,9 +143,13 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     count = 0
     for subtitle in info.subtitles:
         way = subtitle_codec(subtitle.codec, container)
+        keeps = "; add -o film.mkv to keep" if subtitle.codec in SUBTITLES["matroska"] else ""
         if not way:
-            out.left_out.append(f"subtitle {subtitle.index}: {subtitle.codec} cannot stand in {container}")
+            lost = f"subtitle {subtitle.index}: {subtitle.codec} cannot stand in {container}"
+            out.left_out.append(lost + (keeps and f"{keeps} it"))
             continue
+        if subtitle.codec == "ass" and way != "copy":
+            out.left_out.append(f"places, fonts and movements of subtitle {subtitle.index} (ass){keeps} them")
         name = f"s:{count}"
         count += 1
         _add(out, name, subtitle, subtitle.disposition, container)
@@ -213,6 +219,8 @@ def _add(
     out.tags.append((name, stream.index))
     _say_language(out, name, stream.index, stream.tags.get("language", ""), container)
     out.options.append((f"disposition:{name}", "+".join(disposition) or "0"))
+    if lost := marks_lost(disposition, container):
+        out.left_out.append(f"marks of stream {stream.index} ({', '.join(lost)}): {container} has none")
     if "name" in stream.tags and "title" not in stream.tags:
         # What MP4 and MOV call a track's name, their muxer and Matroska's take as its title.
         out.options.append((f"metadata:s:{name}", f"title={stream.tags['name']}"))
