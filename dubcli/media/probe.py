@@ -92,7 +92,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             "chapters": len(container.chapters()),
             "untold": untold,
             "own": tuple(kind for kind, _ in boxes.own(path)) if mov else (),
-            "tags": dict(container.metadata),
+            "tags": {**(dump.program(film.index) if film else {}), **container.metadata},
         }
         if film is not None:
             video = _video(container, film, path, sound, dump, whole)

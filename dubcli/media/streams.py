@@ -25,6 +25,7 @@ from dubcli.media.containers import (
     suffix_for,
 )
 from dubcli.media.matroska import placeholder, says_more
+from dubcli.media.names import SERVICE
 from dubcli.media.probe import GAP_SECONDS
 
 _LANGUAGE = re.compile("-[a-z]{3}$")  # after a tag's name
@@ -169,7 +170,10 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     out.left_out += info.untold
     if info.own and container == "matroska":
         out.left_out.append(f"what a camera says in boxes of its own ({', '.join(info.own)})")
-    if container != "matroska":
+    if container == "matroska":
+        # They are tags of a programme, which ffmpeg copies to none.
+        out.options += [("metadata", f"{key}={info.tags[key]}") for key in SERVICE if key in info.tags]
+    else:
         out.keys = _keys(info.tags, _BOXED_TAGS[container] | _OWN_TAGS)
     if made := info.tags.get("creation_time"):
         # It stands twice in films that FFmpeg copied with all their tags, which then reads both as one text.

@@ -198,6 +198,19 @@ def test_a_dub_of_several_tracks_is_told_of(tmp_path: Path) -> None:
         assert sum("2 sound tracks" in line for line in stages.warnings) == count - 1
 
 
+@pytest.mark.parametrize("result", [".mp4", ".mkv"])
+def test_the_name_of_a_broadcast_stays(result: str, tmp_path: Path, dub: Path) -> None:
+    """Of the programme that the film is part of; the second here."""
+    programs = ["-program", "title=Radio:st=1:st=2", "-program", "title=Das Erste HD:st=0:st=3"]
+    sounds = ["-map", "0:v", "-map", "1:a", "-map", "1:a", "-map", "1:a"]
+    film = films.make(tmp_path / "film.ts", *sounds, *films.x264("-g", "8"), *programs)
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), result)
+    with av.open(str(done.path)) as after:
+        tags = {key.lower(): value for key, value in after.metadata.items()}
+        assert tags["service_name"] == "Das Erste HD"
+        assert "service_provider" not in tags  # FFmpeg's own
+
+
 @pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
 @pytest.mark.parametrize("options", [[], ["-metadata", "title=T"]], ids=["bare", "tagged"])
 def test_what_a_camera_says_in_boxes_of_its_own_stays_or_is_named(
