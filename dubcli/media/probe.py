@@ -76,6 +76,8 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             untold = (f"what a camera or a program says in boxes of its own ({', '.join(unread)})",)
         if "matroska" in container.format.name:
             untold = tuple(matroska.chapters_lost(path))
+            if often := matroska.tags_lost(path):
+                untold += (f"tags that stand more than once, but for the last ({', '.join(often)})",)
             tags = matroska.languages(path)
             for stream in container.streams:
                 if tag := tags.get(stream.index):

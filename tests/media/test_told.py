@@ -268,6 +268,36 @@ def test_chapters_that_lose_something_are_named(tmp_path: Path, dub: Path) -> No
     assert "chapters within chapters" in films.dubbed(tmp_path / "job", film, dub).note["left_out"]
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_tags_that_stand_more_than_once_are_named(late: bool, tmp_path: Path, dub: Path) -> None:
+    """As actors, and the titles of a series and its part; mkvmerge has tags behind the pictures."""
+
+    def said(name: bytes, value: bytes, inside: bytes = b"") -> bytes:
+        return element(b"\x67\xc8", element(b"\x45\xa3", name) + element(b"\x44\x87", value) + inside)
+
+    def tag(target: bytes, *tags: bytes) -> bytes:
+        return element(b"\x73\x73", element(b"\x63\xc0", target) + b"".join(tags))
+
+    def lookup(place: int) -> bytes:
+        sought = element(b"\x53\xab", kind) + element(b"\x53\xac", place.to_bytes(4, "big"))
+        return element(b"\x11\x4d\x9b\x74", element(b"\x4d\xbb", sought))
+
+    role, kind, tracks = said(b"CHARACTER", b"Q"), b"\x12\x54\xc3\x67", b"\x16\x54\xae\x6b"
+    tags = tag(b"", said(b"TITLE", b"E"), said(b"ACTOR", b"Anna", role), said(b"ACTOR", b"Bob"))
+    tags += tag(element(b"\x68\xca", b"\x46"), said(b"TITLE", b"S"))  # of the series
+    tags += tag(element(b"\x63\xc5", b"\1"), said(b"ROLE", b"T")) * 2  # of a track
+    tags = kind + b"\x01" + len(tags).to_bytes(7, "big") + tags
+    data = films.make(tmp_path / "plain.mkv", *films.x264()).read_bytes()
+    at = data.find(tracks, data.find(tracks) + 4)  # the first is where it is looked up
+    behind = len(data) + len(lookup(0)) - data.find(b"\x18\x53\x80\x67") - 12
+    changed = data[:at] + (lookup(behind) + data[at:] + tags if late else tags + data[at:])
+    film = tmp_path / "film.mkv"
+    film.write_bytes(grown(changed, len(data)))
+    named = "tags that stand more than once, but for the last (ACTOR, TITLE)"
+    assert probe(film).untold == (named,)
+    assert named in films.dubbed(tmp_path / "job", film, dub).note["left_out"]
+
+
 def element(kind: bytes, content: bytes) -> bytes:
     """An element of Matroska, of less than 127 bytes."""
     return kind + bytes([0x80 | len(content)]) + content
