@@ -85,8 +85,11 @@ _USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.
 SUBTITLES = {
     "mp4": {"mov_text", "ttml"},
     "mov": {"mov_text", "ttml", "eia_608"},
-    "matroska": {"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "text"},
-}
+    "matroska": {
+        "subrip", "ass", "webvtt", "text",
+        "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "arib_caption",
+    },
+}  # fmt: skip
 # Marks of streams that come back from each container, by FFmpeg's muxers; of all others only default does.
 _MARKS = {
     "mp4": {"dub", "comment", "forced", "hearing_impaired", "visual_impaired", "captions", "descriptions"},

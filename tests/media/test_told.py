@@ -159,6 +159,28 @@ def test_subtitles_that_nobody_decodes_are_copied_or_named_by_their_kind(tmp_pat
     assert done.note["left_out"] == ["subtitle 2: ttml cannot stand in matroska"]
 
 
+def test_captions_of_japan_and_brazil_stay_in_matroska(tmp_path: Path, dub: Path) -> None:
+    """ARIB's, which FFmpeg does not encode: a track of ASS with their name and description."""
+    (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\nBonjour\n")
+    plain, film = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8")), tmp_path / "film.mkv"
+    text = ["-i", url(tmp_path / "a.srt"), "-map", "0", "-map", "1", "-c", "copy", "-c:s", "ass"]
+    films.ffmpeg("-i", url(plain), *text, url(film))
+    data = film.read_bytes().replace(b"S_TEXT/ASS", b"S_ARIBSUB\0")
+    at = data.find(b"\x63\xa2", data.find(b"S_ARIBSUB"))  # what describes the track: two bytes of size
+    size = int.from_bytes(data[at + 2 : at + 4], "big") & 0x3FFF
+    said = element(b"\x63\xa2", b"\x30\0\x08")  # component, and the kind of its data
+    room = b"\xec\x01" + (size + 4 - len(said) - 9).to_bytes(7, "big")
+    film.write_bytes(data[:at] + said + room + data[at + len(said + room) :])
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
+    assert done.note["left_out"] == []
+    with av.open(str(film)) as before, av.open(str(done.path)) as after:
+        shown = [[bytes(p) for p in one.demux(subtitles=0) if p.size] for one in (before, after)]
+    assert len(shown[0]) == 1
+    assert shown[0] == shown[1]
+    (named,) = films.dubbed(tmp_path / "other", film, dub, (), ".mp4").note["left_out"]
+    assert named == "subtitle 2: arib_caption cannot stand in mp4; add -o film.mkv to keep it"
+
+
 def test_marks_and_styles_that_a_container_does_not_say_are_named(tmp_path: Path, dub: Path) -> None:
     (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\nBonjour\n")
     plain = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8"))
