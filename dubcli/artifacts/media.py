@@ -162,6 +162,7 @@ class AudioStream(Strict):
         start: ticks of `time_base`.
         digest: sha256 of its packets in order.
         edited: an edit list plays it in several parts, so that its packets are not what is heard.
+        gaps: nothing is heard between some of its packets.
     """
 
     index: int
@@ -176,6 +177,7 @@ class AudioStream(Strict):
     disposition: tuple[str, ...]
     tags: dict[str, str]
     edited: bool = False
+    gaps: bool = False
 
 
 class SubtitleStream(Strict):
@@ -208,6 +210,7 @@ class MediaInfo(Document):
         video: the film's video stream, None for an audio file.
         chapters: number of chapters.
         untold: what is known to be in the file and is not read.
+        own: types of the boxes of its own in which a camera says something of the film (MP4, MOV).
         tags: metadata of the file.
     """
 
@@ -221,6 +224,7 @@ class MediaInfo(Document):
     other: tuple[OtherStream, ...]
     chapters: int
     untold: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     tags: dict[str, str]
 
     @property

@@ -1,15 +1,16 @@
-"""Reads of an MP4 or MOV what PyAV does not tell (edits, encryption, ambisonics), and writes what ffmpeg's
-muxer does not: languages, Dolby Vision in MOV, HDR10 of pictures that were of another codec, tags of any
-name, subtitles that are off, the end of the last picture.
+"""Reads of an MP4 or MOV what PyAV does not tell (edits, encryption, ambisonics, a camera's own words), and
+writes what ffmpeg's muxer does not: languages, Dolby Vision in MOV, HDR10 of pictures that were of another
+codec, tags of any name, a camera's own words, subtitles that are off, the end of the last picture.
 
-Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6, meta 8.11.1, protection 8.12, mdcv
-and clli 12.1.5); QuickTime File Format, language code values and metadata (keys and ilst); Spatial Audio RFC
-of Google (SA3D); Dolby Vision Streams Within the ISO Base Media File Format, 2.1.
+Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6, udta 8.10.1, meta 8.11.1, uuid
+11.1, protection 8.12, mdcv and clli 12.1.5); QuickTime File Format, language code values and metadata (keys
+and ilst); Spatial Audio RFC of Google (SA3D); Dolby Vision Streams Within the ISO Base Media File Format 2.1.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +21,26 @@ if TYPE_CHECKING:
 
 Box = tuple[bytes, int, int]  # type, first byte of its content, byte after it
 _MOST_EDITS = 1000  # that are looked at; set by hand
-_MOST_SAID = 1 << 20  # bytes of a track's descriptions of samples that are looked at; set by hand
+_MOST_SAID = 1 << 20  # bytes of a track's descriptions of samples, or of a camera's box; set by hand
+
+# Boxes of a film's `udta` that FFmpeg reads (mov_read_udta_string and others), or makes anew.
+_READ = re.findall(
+    r"\S{4}",
+    """
+    ©ART ©PRD ©alb ©aut ©chp ©cmt ©com ©cpy ©day ©des ©dir ©dis ©ed1 ©enc ©fmt ©gen ©grp ©hst ©inf ©lyr ©mak
+    ©mod ©nam ©ope ©prd ©prf ©req ©src ©st3 ©swr ©too ©trk ©url ©wrn ©wrt ©xyz @PRM @PRQ FIRM HMMT XMP_ aART
+    akID apID catg chpl cpil cprt desc disk egid gnre hdvd hnti keyw ldes loci manu meta modl name pcst pgap
+    purd rtng soaa soal soar soco sonm sosn stik trkn tven tves tvnn tvsh tvsn
+    """,
+)
+# Boxes of a file that hold pictures and sound or say where these are.
+_STRUCTURE = re.findall(
+    rb"\w{4}", b"ftyp pdin moov mdat free skip wide pnot PICT styp sidx ssix moof mfra prft"
+)
+_KNOWN_UUIDS = (
+    bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),  # XMP
+    bytes.fromhex("d8fec3d61b0e483c92975828877ec481"),  # C2PA
+)
 
 
 def set_languages(path: Path, languages: Sequence[str]) -> None:
@@ -121,6 +141,52 @@ def ambisonic(path: Path) -> set[int]:
                 if b"SA3D" in file.read(min(stop - start, _MOST_SAID)):
                     found |= _ids(file, track)
     return found
+
+
+def own(path: Path) -> list[tuple[str, bytes]]:
+    """What a camera or a program says of a whole film in boxes of its own: types and contents."""
+    with path.open("rb") as file:
+        return [
+            (kind, file.read(stop - start))
+            for kind, start, stop in _own(file, path.stat().st_size)
+            if stop - start <= _MOST_SAID and file.seek(start)
+        ]
+
+
+def unread(path: Path) -> Iterator[str]:
+    """Types of boxes in which a camera or a program says something and which are not kept."""
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        found = [box for box in _inside(file, 0, size) if box[0] not in _STRUCTURE and box[2] <= size]
+        found += [
+            box for movie in _inside(file, 0, size, b"moov") for box in _inside(file, *movie[1:], b"uuid")
+        ]
+        for box, start, _ in found:
+            file.seek(start)
+            if box.isalnum() and not (box == b"uuid" and file.read(16) in _KNOWN_UUIDS):
+                yield box.decode()
+        yield from (kind for kind, start, stop in _own(file, size) if stop - start > _MOST_SAID)
+
+
+def _own(file: BinaryIO, size: int) -> Iterator[tuple[str, int, int]]:
+    for movie in _inside(file, 0, size, b"moov"):
+        for said in _inside(file, *movie[1:], b"udta"):
+            for box, start, stop in _inside(file, *said[1:]):
+                if (kind := box.decode("latin-1")) not in _READ and stop <= said[2]:
+                    yield kind, start, stop
+
+
+def add_own(path: Path, content: Sequence[tuple[str, bytes]]) -> None:
+    """Add a camera's own boxes to a file whose `moov` comes after its pictures (see `own`)."""
+    if not content:
+        return
+    added = b"".join(_box(kind.encode("latin-1"), said) for kind, said in content)
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        for movie in _inside(file, 0, size, b"moov"):
+            said = list(_inside(file, *movie[1:], b"udta"))[:1]
+            _insert(file, size, added if said else _box(b"udta", added), (movie, *said))
+            return
 
 
 def _ids(file: BinaryIO, track: Box) -> set[int]:
@@ -234,8 +300,8 @@ def _entries(file: BinaryIO, size: int, kinds: Sequence[bytes]) -> Iterator[tupl
                 yield entry, outer
 
 
-def _inside(file: BinaryIO, start: int, stop: int, wanted: bytes) -> Iterator[Box]:
-    """Boxes of a type between two positions."""
+def _inside(file: BinaryIO, start: int, stop: int, wanted: bytes = b"") -> Iterator[Box]:
+    """Boxes of a type, or of all, between two positions."""
     while start + 8 <= stop:
         file.seek(start)
         head = file.read(16)
@@ -246,6 +312,6 @@ def _inside(file: BinaryIO, start: int, stop: int, wanted: bytes) -> Iterator[Bo
             size = stop - start
         if size < body - start:
             return
-        if kind == wanted:
+        if kind == wanted or not wanted:
             yield kind, body, start + size
         start += size

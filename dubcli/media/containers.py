@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from dubcli.media.source import OWN_ORDER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dubcli.artifacts.media import AudioStream
 
 # Containers a film can come out in; a film in any other becomes an .mp4.
@@ -81,10 +83,21 @@ _NOWHERE = {"UNSD", "UNK"}  # its names of channels that are marked as unused, o
 _USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 
 SUBTITLES = {
-    "mp4": {"mov_text"},
-    "mov": {"mov_text", "eia_608"},
-    "matroska": {"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "text"},
+    "mp4": {"mov_text", "ttml"},
+    "mov": {"mov_text", "ttml", "eia_608"},
+    "matroska": {
+        "subrip", "ass", "webvtt", "text",
+        "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "arib_caption",
+    },
+}  # fmt: skip
+# Marks of streams that come back from each container, by FFmpeg's muxers; of all others only default does.
+_MARKS = {
+    "mp4": {"dub", "comment", "forced", "hearing_impaired", "visual_impaired", "captions", "descriptions"},
+    "mov": set[str](),
+    "matroska": {"dub", "comment", "forced", "hearing_impaired", "visual_impaired", "original"},
 }
+_MARKED = {*_MARKS["mp4"], *_MARKS["matroska"], "lyrics", "karaoke", "clean_effects"}  # those that people set
+_IMPLIED = {"captions": "hearing_impaired", "descriptions": "visual_impaired"}  # FFmpeg adds one to the other
 _TEXT_SUBTITLES = {"subrip", "ass", "webvtt", "text", "mov_text"}
 
 
@@ -113,7 +126,8 @@ def audio_codec(track: AudioStream, container: str) -> str:
     if container == "matroska" and track.codec in _PCM and _has_other_places(track):
         return "flac"
     if track.codec in AUDIO[container] and not track.edited:
-        return "copy"
+        # MOV says no times of PCM: what comes after a gap would be heard that much earlier.
+        return track.codec if container == "mov" and track.codec in _PCM and track.gaps else "copy"
     turned = track.codec.removesuffix("be") + "le"
     if track.codec.endswith("be") and turned in AUDIO[container]:
         return turned
@@ -169,6 +183,12 @@ def _has_other_places(track: AudioStream) -> bool:
         return track.channels == 1 and bool(_places(track.layout))
     named = not track.layout.endswith(" channels") and not track.layout.startswith(_AMBISONIC)
     return named and track.channels <= _FLAC_CHANNELS and track.layout not in _BY_NUMBER
+
+
+def marks_lost(marks: Sequence[str], container: str) -> list[str]:
+    """The marks of a stream that a container does not say, but for those that another one implies."""
+    kept = _MARKS[container]
+    return [mark for mark in marks if mark in _MARKED - kept and not {_IMPLIED.get(mark)} & kept & set(marks)]
 
 
 def subtitle_codec(codec: str, container: str) -> str:

@@ -150,6 +150,14 @@ class FormatDump:
         _, _, rest = self.text.partition(self._line(index) or self.text)
         return re.split(r"\n\s*Stream #0:", rest)[0]
 
+    def program(self, index: int) -> dict[str, str]:
+        """Name and provider of the broadcast that a stream is part of, but for those that FFmpeg makes up."""
+        for part in re.split(r"\n  Program \d+", self.text)[1:]:
+            if re.search(rf"Stream #0:{index}\D", part):
+                found = re.findall(r"\n      (service_\w+) *: (.+)", part.partition("Stream #")[0])
+                return {name: said for name, said in found if said not in names.MADE_UP}
+        return {}
+
     def picture(self, index: int) -> dict[str, Any]:
         """What else the dump tells of a video stream, as in `probe.VideoStream`."""
         line = self._line(index)
@@ -181,8 +189,8 @@ class FormatDump:
     def codec(self, index: int) -> tuple[str, str]:
         """Codec and four-character code of any stream, "" where there is none."""
         found = re.search(
-            r"(?:Video|Audio|Data|Subtitle|Attachment): (\w+)(?:.*?\((\S{4}) / 0x)?", self._line(index)
+            r"(?:Video|Audio|Data|Subtitle|Attachment|Unknown): (\w+)(?:.*?\((.{4}) / 0x)?", self._line(index)
         )
         if not found:
             return "", ""
-        return found.group(1).replace("none", ""), found.group(2) or ""
+        return found.group(1).replace("none", ""), (found.group(2) or "").strip()

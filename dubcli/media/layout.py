@@ -103,7 +103,10 @@ def layout(name: str) -> Layout:
     grey = base in ("gray", "gray9", "gray10", "gray12", "gray14", "gray16")
     planar = base.startswith(("yuv", "gbr")) and form.is_planar and not base.endswith(("f32", "f16", "msb"))
     if not (planar or grey) or form.has_palette or form.is_bit_stream:
-        raise MediaError(f"pictures stored as {name} cannot be dubbed; convert the film to yuv422p10le first")
+        raise MediaError(
+            f"pictures stored as {name} cannot be dubbed; write the film anew first "
+            "(ffmpeg -i film -c:v prores_ks -pix_fmt yuv422p10le new.mov) and dub that"
+        )
     where = tuple(Component(c.plane, 0, 1, 0) for c in parts[: 1 if grey else 3])
     return Layout(name, form.is_rgb, bits, dtype, where, factor)
 

@@ -1,17 +1,19 @@
 """The BCP 47 tags of Matroska's tracks, which FFmpeg neither reads nor writes beside the ISO 639-2 codes, and
-what it does not read of chapters.
+what it does not read of chapters and tags.
 
 ffmpeg takes any text for a language, so it is given a placeholder as long as both elements, which
 then replace it: nothing in the file moves.
 
-Source: RFC 9559, 5.1.4.1.3 (TrackType), 5.1.4.1.19 (Language), 5.1.4.1.20 (LanguageBCP47), 5.1.7 (Chapters)
-and 12 (codes);
+Source: RFC 9559, 5.1.1 (SeekHead), 5.1.4.1.3 (TrackType), 5.1.4.1.19 (Language), 5.1.4.1.20 (LanguageBCP47),
+5.1.7 (Chapters), 5.1.8 (Tags) and 12 (codes);
 RFC 8794, 4.4 (sizes) and 11.3.1 (CRC-32).
 """
 
 from __future__ import annotations
 
+import itertools
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,8 +23,14 @@ from dubcli.language import iso639_2, standard
 _LANGUAGE, _BCP47, _TRACKS, _CRC = b"\x22\xb5\x9c", b"\x22\xb5\x9d", b"\x16\x54\xae\x6b", b"\xbf\x84"
 _SEGMENT, _CLUSTER, _TRACK, _TYPE = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75", b"\xae", b"\x83"
 _CHAPTERS, _EDITION, _ATOM, _DISPLAY = b"\x10\x43\xa7\x70", b"\x45\xb9", b"\xb6", b"\x80"
+_ORDERED = b"\x45\xdd"
+_LOOKUP, _SEEK, _SOUGHT, _PLACE = b"\x11\x4d\x9b\x74", b"\x4d\xbb", b"\x53\xab", b"\x53\xac"
+_TAGS, _TAG, _TARGETS, _SIMPLE = b"\x12\x54\xc3\x67", b"\x73\x73", b"\x63\xc0", b"\x67\xc8"
+_NAME, _TONGUE = b"\x45\xa3", b"\x44\x7a"
+_PARTS = {b"\x63\xc5", b"\x63\xc9", b"\x63\xc4", b"\x63\xc6"}  # a track, edition, chapter, attachment
 _STREAMS = (1, 2, 17, 33)  # picture, sound, subtitles, metadata: what FFmpeg makes streams of
 Element = tuple[bytes, tuple[int, int]]  # id, and where its content begins and ends
+_DEEPEST = 8  # tags within tags that are looked at; set by hand
 _HEAD = 4 << 20  # bytes at a file's head that hold the description of its tracks; set by hand
 
 
@@ -44,7 +52,7 @@ def languages(path: Path) -> dict[int, str]:
 
 
 def chapters_lost(path: Path) -> Iterator[str]:
-    """What FFmpeg does not read of chapters: it takes one name each, and those of the first level alone."""
+    """What FFmpeg does not read of chapters: it takes a name each, those of the first level, and no order."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     where = (x for kind, x in _elements(head, 0, len(head), _SEGMENT) if kind == _CHAPTERS)
@@ -57,10 +65,59 @@ def chapters_lost(path: Path) -> Iterator[str]:
     ]
     if len(editions) > 1:
         yield "orders of chapters but the first"
+    if any(
+        kind == _ORDERED and any(head[slice(*where)])
+        for edition in editions
+        for kind, where in _elements(head, *edition)
+    ):
+        yield "the order in which players show chapters, of this file or of others"
     if any(_ATOM in kinds for kinds in inside):
         yield "chapters within chapters"
     if any(kinds.count(_DISPLAY) > 1 for kinds in inside):
         yield "names of chapters in further languages"
+
+
+def tags_lost(path: Path) -> list[str]:
+    """Names of tags of the film that stand more than once, as actors do: FFmpeg takes the last one each."""
+    counts: Counter[str] = Counter()
+    for data in _anywhere(path, _TAGS):
+        for _, tag in (x for x in _elements(data, 0, len(data)) if x[0] == _TAG):
+            inside = list(_elements(data, *tag))
+            targets = {kind for found, x in inside if found == _TARGETS for kind, _ in _elements(data, *x)}
+            if not targets & _PARTS:
+                counts.update(_names(data, inside))
+    return sorted(name for name, count in counts.items() if count > 1)
+
+
+def _names(data: bytes, elements: Sequence[Element], before: str = "") -> Iterator[str]:
+    """Names of tags, and of tags within them, as FFmpeg says them."""
+    for simple in (where for kind, where in elements if kind == _SIMPLE):
+        inside = list(_elements(data, *simple))
+        told = {kind: data[slice(*where)].decode("utf-8", "replace") for kind, where in inside}
+        name, tongue = before + told.get(_NAME, ""), told.get(_TONGUE, "und")
+        yield name if tongue == "und" else f"{name}-{tongue}"
+        if name.count("/") < _DEEPEST:
+            yield from _names(data, inside, f"{name}/")
+
+
+def _anywhere(path: Path, wanted: bytes) -> list[bytes]:
+    """Contents of the elements of a kind that a file's head holds, or says the place of."""
+    found: dict[int, bytes] = {}
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        begin = next((where[0] for kind, where in _elements(head, 0, len(head)) if kind == _SEGMENT), 0)
+        for kind, where in _elements(head, 0, len(head), _SEGMENT):
+            if kind == wanted:
+                found[where[0]] = head[slice(*where)]
+            for _, seek in _elements(head, *where) if kind == _LOOKUP else ():
+                told = {one: head[slice(*place)] for one, place in _elements(head, *seek)}
+                at = begin + int.from_bytes(told.get(_PLACE, b""), "big")
+                if told.get(_SOUGHT) == wanted and at < 1 << 63:
+                    file.seek(at)
+                    data = file.read(_HEAD)
+                    for one, place in itertools.islice(_elements(data, 0, len(data)), 1):
+                        found |= {at + place[0]: data[slice(*place)]} if one == wanted else {}
+    return list(found.values())
 
 
 def _elements(data: bytes, at: int, stop: int, through: bytes = b"") -> Iterator[Element]:

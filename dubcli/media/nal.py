@@ -193,7 +193,7 @@ def escape(unit: bytes) -> bytes:
 
 def number(unit: bytes, codec: str) -> int:
     """Number of a parameter set."""
-    bits = _bits(unescape(unit)[:64])
+    bits = _bits(unescape(unit)[:128])
     wanted = kind(unit, codec)
     if codec == "h264":
         return _golomb(bits, 8 + (24 if wanted == H264_SPS else 0))
@@ -212,10 +212,13 @@ def _golomb(bits: str, at: int) -> int:
 
 
 def _hevc_sps_at(bits: str) -> int:
-    """Bit position of an SPS's number: behind the NAL header, four fields and one profile, tier and level."""
-    if int(bits[20:23], 2):
-        raise Unsupported("its parameter sets have sub-layers")
-    return 16 + 8 + 96
+    """Bit position of an SPS's number: behind the NAL header, four fields and profiles, tiers and levels.
+
+    Temporal sub-layers may have their own (ITU-T H.265 7.3.3).
+    """
+    at, layers = 16 + 8 + 96, int(bits[20:23], 2)
+    told = bits[at : at + 2 * layers]
+    return at + (16 if layers else 0) + 88 * told[::2].count("1") + 8 * told[1::2].count("1")
 
 
 def _to_bytes(bits: str) -> bytes:

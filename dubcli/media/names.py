@@ -34,6 +34,10 @@ DYNAMIC = {
     "DYNAMIC_HDR_VIVID": "HDR Vivid",
 }
 
+# What a broadcast is called, beside its streams; and what FFmpeg's muxer says where nobody told it.
+SERVICE = ("service_name", "service_provider")
+MADE_UP = ("Service01", "FFmpeg")
+
 # What `av_dump_format` calls things that a container says of a whole picture → for people.
 TOLD = {
     "Stereo 3D": "how the views of two eyes lie in it (3D)",

@@ -6,15 +6,17 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dubcli.artifacts.media import AudioStream, MediaInfo, OtherStream, Rational, SubtitleStream, VideoStream
 from dubcli.errors import MediaError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream as AvVideoStream
@@ -24,6 +26,26 @@ if TYPE_CHECKING:
 _MIN_SIDE_PIXELS = 16  # smaller means a damaged header; set by hand
 _RATE_RESOLUTION = 100_000  # rates closer than one part in this are equal; set by hand
 _MAX_FPS = 1000  # higher is a container's tick rate; set by hand
+GAP_SECONDS = 0.05
+"""Sound that jumps ahead by more is silent in between, less is rounding of timestamps: set by hand."""
+
+
+@dataclass
+class _Track:
+    """What the packets of a sound track tell together: their digest, and whether they leave gaps."""
+
+    hasher: hashlib._Hash = field(default_factory=hashlib.sha256)
+    end: Fraction | None = None
+    gaps: bool = False
+
+    def add(self, packet: Packet[Any]) -> None:
+        """Take in the next packet."""
+        self.hasher.update(packet)
+        if packet.pts is None or not packet.size or packet.time_base is None:
+            return
+        begin = packet.pts * packet.time_base
+        self.gaps |= self.end is not None and begin - self.end > GAP_SECONDS
+        self.end = begin + (packet.duration or 0) * packet.time_base
 
 
 def probe(path: Path, *, whole: bool = True) -> MediaInfo:
@@ -48,10 +70,14 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         film = None if covers and container.streams.audio else source.picture(container, path)
         start = Fraction(container.start_time or 0, 1_000_000)
         dump = describe.FormatDump.of(container)
-        sound = {s.index: hashlib.sha256() for s in container.streams.audio}
+        sound = {s.index: _Track() for s in container.streams.audio}
         untold: tuple[str, ...] = ()
+        if mov and (unread := sorted(set(boxes.unread(path)))):
+            untold = (f"what a camera or a program says in boxes of its own ({', '.join(unread)})",)
         if "matroska" in container.format.name:
             untold = tuple(matroska.chapters_lost(path))
+            if often := matroska.tags_lost(path):
+                untold += (f"tags that stand more than once, but for the last ({', '.join(often)})",)
             tags = matroska.languages(path)
             for stream in container.streams:
                 if tag := tags.get(stream.index):
@@ -67,17 +93,18 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             ),
             "chapters": len(container.chapters()),
             "untold": untold,
-            "tags": dict(container.metadata),
+            "own": tuple(kind for kind, _ in boxes.own(path)) if mov else (),
+            "tags": {**(dump.program(film.index) if film else {}), **container.metadata},
         }
         if film is not None:
             video = _video(container, film, path, sound, dump, whole)
         else:
             video = None
             for packet in container.demux(container.streams.audio) if whole else ():
-                sound[packet.stream.index].update(packet)
+                sound[packet.stream.index].add(packet)
         edited, around = (boxes.edited(path), boxes.ambisonic(path)) if mov else (set(), set())
         audio = tuple(
-            _audio(s, dump, sound[s.index].hexdigest(), edited=s.id in edited, around=s.id in around)
+            _audio(s, dump, sound[s.index], edited=s.id in edited, around=s.id in around)
             for s in container.streams.audio
         )
         return MediaInfo.model_validate({**facts, "audio": audio, "video": video})
@@ -87,13 +114,13 @@ def _video(
     container: InputContainer,
     stream: AvVideoStream,
     path: Path,
-    sound: dict[int, hashlib._Hash],
+    sound: dict[int, _Track],
     dump: describe.FormatDump,
     whole: bool,
 ) -> VideoStream:
     """Describe the picture: from the headers, the first decoded frame, and one reading of all packets.
 
-    Packets of sound go into the hashes of `sound`, by stream, on the way.
+    Packets of sound go to the tracks of `sound`, by stream, on the way.
     """
     from dubcli.media import describe
 
@@ -106,7 +133,7 @@ def _video(
     context.thread_type = "AUTO"
     for packet in container.demux(stream, *container.streams.audio):
         if packet.stream.index in sound:
-            sound[packet.stream.index].update(packet)
+            sound[packet.stream.index].add(packet)
             continue
         if packet.size:
             hasher.update(packet)
@@ -202,14 +229,14 @@ def _decode(packet: object) -> Iterator[VideoFrame]:
 
 
 def _audio(
-    stream: Stream, dump: describe.FormatDump, digest: str, *, edited: bool, around: bool
+    stream: Stream, dump: describe.FormatDump, track: _Track, *, edited: bool, around: bool
 ) -> AudioStream:
     context = stream.codec_context
     channels = getattr(context, "channels", 0) or 0
     layout = dump.layout(stream.index) or (context.layout.name if context is not None else "")  # type: ignore[attr-defined]
     return AudioStream(
         index=stream.index,
-        digest=digest,
+        digest=track.hasher.hexdigest(),
         codec=_codec(stream),
         rate=getattr(context, "sample_rate", 0) or 0,
         channels=channels,
@@ -220,6 +247,7 @@ def _audio(
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
         edited=edited,
+        gaps=track.gaps,
     )
 
 

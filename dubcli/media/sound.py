@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dubcli.errors import MediaError
 from dubcli.language import standard
 from dubcli.media import source
+from dubcli.media.probe import GAP_SECONDS
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 # Samples of sound in one block of memory, set by hand: large enough to be unmapped when freed.
 _BLOCK = 1 << 24
-_GAP_SECONDS = 0.05  # set by hand: sound that jumps by more is padded or cut; less is rounding of timestamps
 
 
 def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDArray[np.float32], float]:
@@ -127,7 +127,7 @@ class _Sound:
                 self.begin = at if at is not None else Fraction(0)
             elif at is not None:
                 missing = float(at - self.begin) - count / frame.sample_rate
-                if missing > _GAP_SECONDS:
+                if missing > GAP_SECONDS:
                     yield np.zeros(round(missing * self._rate), np.float32)
                     count += round(missing * frame.sample_rate)
             if shape != (frame.layout.name, frame.format.name, frame.sample_rate):

@@ -12,17 +12,21 @@ from dubcli.errors import MediaError
 from dubcli.language import iso639_2
 from dubcli.media.containers import (
     AAC_RATE,
+    SUBTITLES,
     VIDEO,
     audio_codec,
     format_of,
     is_lossless,
     loses_places,
+    marks_lost,
     ordered,
     renamed,
     subtitle_codec,
     suffix_for,
 )
 from dubcli.media.matroska import placeholder, says_more
+from dubcli.media.names import SERVICE
+from dubcli.media.probe import GAP_SECONDS
 
 _LANGUAGE = re.compile("-[a-z]{3}$")  # after a tag's name
 _AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audible difference
@@ -140,9 +144,13 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     count = 0
     for subtitle in info.subtitles:
         way = subtitle_codec(subtitle.codec, container)
+        keeps = "; add -o film.mkv to keep" if subtitle.codec in SUBTITLES["matroska"] else ""
         if not way:
-            out.left_out.append(f"subtitle {subtitle.index}: {subtitle.codec} cannot stand in {container}")
+            lost = f"subtitle {subtitle.index}: {subtitle.codec} cannot stand in {container}"
+            out.left_out.append(lost + (keeps and f"{keeps} it"))
             continue
+        if subtitle.codec == "ass" and way != "copy":
+            out.left_out.append(f"places, fonts and movements of subtitle {subtitle.index} (ass){keeps} them")
         name = f"s:{count}"
         count += 1
         _add(out, name, subtitle, subtitle.disposition, container)
@@ -160,7 +168,12 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             out.left_out.append(f"{other.kind} stream {other.index} ({other.codec or other.tag}): {reason}")
     _keep_reels(out, info, container)
     out.left_out += info.untold
-    if container != "matroska":
+    if info.own and container == "matroska":
+        out.left_out.append(f"what a camera says in boxes of its own ({', '.join(info.own)})")
+    if container == "matroska":
+        # They are tags of a programme, which ffmpeg copies to none.
+        out.options += [("metadata", f"{key}={info.tags[key]}") for key in SERVICE if key in info.tags]
+    else:
         out.keys = _keys(info.tags, _BOXED_TAGS[container] | _OWN_TAGS)
     if made := info.tags.get("creation_time"):
         # It stands twice in films that FFmpeg copied with all their tags, which then reads both as one text.
@@ -210,6 +223,8 @@ def _add(
     out.tags.append((name, stream.index))
     _say_language(out, name, stream.index, stream.tags.get("language", ""), container)
     out.options.append((f"disposition:{name}", "+".join(disposition) or "0"))
+    if lost := marks_lost(disposition, container):
+        out.left_out.append(f"marks of stream {stream.index} ({', '.join(lost)}): {container} has none")
     if "name" in stream.tags and "title" not in stream.tags:
         # What MP4 and MOV call a track's name, their muxer and Matroska's take as its title.
         out.options.append((f"metadata:s:{name}", f"title={stream.tags['name']}"))
@@ -256,6 +271,8 @@ def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str
             options.append((f"ar:{name}", str(AAC_RATE)))
         if track.layout == f"{track.channels} channels":  # of no named places, which some decoders leave so
             options.append((f"ac:{name}", str(track.channels)))
+    if track.gaps and way.startswith("pcm_"):
+        options.append((f"filter:{name}", f"aresample=async=1:min_hard_comp={GAP_SECONDS}"))
     if layout := renamed(track, way):
         channels = "|".join(map(str, range(track.channels)))
         options.append((f"filter:{name}", f"channelmap={channels}:{layout}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -80,10 +81,14 @@ def _lossless(video: VideoStream, settings: ComposeSettings, scratch: Path) -> b
 
 
 def late_sound(dub: MediaInfo, track: AudioStream) -> float:
-    """Seconds by which a dub starts after the picture of its own file; 0 where it does not."""
-    if dub.video is None:
+    """Seconds by which a dub starts after the picture of its own file, or after its beginning; 0 if not.
+
+    Only MP4, MOV and Matroska say of sound alone when it begins: times of others are those of some clock.
+    """
+    if dub.video is None and not re.search("mov|matroska", dub.format):
         return 0.0
-    begin = track.start * Fraction(*track.time_base) - dub.video.start_pts * dub.video.tick
+    zero = dub.video.start_pts * dub.video.tick if dub.video else 0
+    begin = track.start * Fraction(*track.time_base) - zero
     return float(begin) if begin > _LATE_SECONDS else 0.0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError, StoreError
 
-STAGE = Stage("probe", version=10)
+STAGE = Stage("probe", version=11)
 
 _SLACK_SECONDS = 0.02  # by which a dub may be stamped otherwise than its film; set by hand, half a frame
 _LEADER_SECONDS = 600  # more is no leader: the two were stamped by other clocks; set by hand
@@ -64,9 +64,9 @@ def _judge(task: Task) -> None:
         )
     late = writable.late_sound(voice, track)
     if late and not task.params["offset"]:
-        name = task.inputs["dub"].name
+        name, when = task.inputs["dub"].name, "its picture" if voice.video else "its file begins"
         task.warn(
-            f"the sound of {name} starts {late:.3f} s after its picture, but is laid from the film's first "
+            f"the sound of {name} starts {late:.3f} s after {when}, but is laid from the film's first "
             f"picture on; add --set align.offset={late:.3f} to keep it late"
         )
     stamp = stamped(voice, Clock.of(film)) or 0.0

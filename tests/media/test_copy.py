@@ -31,6 +31,12 @@ KINDS: dict[str, tuple[str, list[str], str, int]] = {
     ),
     "hevc open": (".mp4", ["-c:v", "libx265", "-x265-params", X265, "-tag:v", "hvc1"], ".mov", 8),
     "hevc open in matroska": (".mkv", ["-c:v", "libx265", "-x265-params", X265], ".mkv", 8),
+    "hevc in temporal layers": (
+        ".mp4",
+        ["-c:v", "libx265", "-x265-params", f"{X265}:temporal-layers=3:bframes=3:b-adapt=0"],
+        ".mp4",
+        8,
+    ),
     "hevc 10 bits": (".mp4", ["-c:v", "libx265", "-x265-params", X265, "-pix_fmt", "yuv420p10le"], ".mp4", 8),
     "hevc 12 bits 4:2:2": (
         ".mkv",

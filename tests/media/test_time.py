@@ -184,6 +184,22 @@ def test_sound_that_starts_after_the_picture_stays_there(tmp_path: Path, dub: Pa
     assert np.array_equal(before, after)
 
 
+@pytest.mark.parametrize("codec", ["pcm_s16le", "flac"])
+def test_sound_after_a_gap_stays_in_its_place(codec: str, tmp_path: Path, dub: Path) -> None:
+    """MOV says no times of PCM, which sound of recordings with dropouts is copied or decoded to."""
+    burst, film = films.wav(tmp_path / "burst.wav", films.noise(1.0)), tmp_path / "film.mkv"
+    lost = ["-bsf:a", "noise=drop='between(pts*tb,0.3,0.7)'"]
+    films.ffmpeg(*films.moving(), "-i", url(burst), *films.x264(), "-c:a", codec, *lost, url(film))
+    done = films.dubbed(tmp_path / "job", film, dub, range(4, 8), ".mov")
+    (before,), _, rate = films.sound(burst)
+    (after,), start, _ = films.sound(done.path, 1)
+    assert start == 0
+    assert abs(len(after) - len(before)) < 0.002 * rate  # Matroska counts milliseconds
+    assert not after[round(0.4 * rate) : round(0.65 * rate)].any()
+    piece = before[round(0.8 * rate) : round(0.9 * rate)]
+    assert abs(int(np.argmax(np.correlate(after, piece, "valid"))) - 0.8 * rate) < 0.001 * rate
+
+
 @pytest.mark.parametrize(("suffix", "codec"), [(".mov", "pcm"), (".mkv", "pcm"), (".mp4", "aac")])
 @pytest.mark.parametrize("late", [0, 1])
 def test_the_dub_begins_with_the_first_picture(suffix: str, codec: str, late: int, tmp_path: Path) -> None:

@@ -139,7 +139,8 @@ def test_what_an_editing_program_says_in_xmp_stays_beside_the_mark(
     assert other.note["left_out"] == ["the film's XMP packet"]
 
 
-def test_subtitles_that_nobody_decodes_are_named_by_their_kind(tmp_path: Path, dub: Path) -> None:
+def test_subtitles_that_nobody_decodes_are_copied_or_named_by_their_kind(tmp_path: Path, dub: Path) -> None:
+    """TTML, as streaming services have it."""
     (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\nBonjour\n")
     plain = films.make(tmp_path / "plain.mp4", *films.x264("-g", "8"))
     film = tmp_path / "film.mp4"
@@ -147,8 +148,56 @@ def test_subtitles_that_nobody_decodes_are_named_by_their_kind(tmp_path: Path, d
         "-i", url(plain), "-i", url(tmp_path / "a.srt"), "-map", "0", "-map", "1",
         "-c", "copy", "-c:s", "ttml", url(film),
     )  # fmt: skip
+    with av.open(str(film)) as before:
+        said = [bytes(packet) for packet in before.demux(subtitles=0) if packet.size]
+    for result in (".mp4", ".mov"):
+        done = films.dubbed(tmp_path / result, film, dub, range(9, 12), result)
+        assert done.note["left_out"] == []
+        with av.open(str(done.path)) as after:
+            assert [bytes(packet) for packet in after.demux(subtitles=0) if packet.size] == said
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), ".mkv")
+    assert done.note["left_out"] == ["subtitle 2: ttml cannot stand in matroska"]
+
+
+def test_captions_of_japan_and_brazil_stay_in_matroska(tmp_path: Path, dub: Path) -> None:
+    """ARIB's, which FFmpeg does not encode: a track of ASS with their name and description."""
+    (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\nBonjour\n")
+    plain, film = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8")), tmp_path / "film.mkv"
+    text = ["-i", url(tmp_path / "a.srt"), "-map", "0", "-map", "1", "-c", "copy", "-c:s", "ass"]
+    films.ffmpeg("-i", url(plain), *text, url(film))
+    data = film.read_bytes().replace(b"S_TEXT/ASS", b"S_ARIBSUB\0")
+    at = data.find(b"\x63\xa2", data.find(b"S_ARIBSUB"))  # what describes the track: two bytes of size
+    size = int.from_bytes(data[at + 2 : at + 4], "big") & 0x3FFF
+    said = element(b"\x63\xa2", b"\x30\0\x08")  # component, and the kind of its data
+    room = b"\xec\x01" + (size + 4 - len(said) - 9).to_bytes(7, "big")
+    film.write_bytes(data[:at] + said + room + data[at + len(said + room) :])
     done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
-    assert done.note["left_out"] == ["subtitle 2: ttml cannot stand in mp4"]
+    assert done.note["left_out"] == []
+    with av.open(str(film)) as before, av.open(str(done.path)) as after:
+        shown = [[bytes(p) for p in one.demux(subtitles=0) if p.size] for one in (before, after)]
+    assert len(shown[0]) == 1
+    assert shown[0] == shown[1]
+    (named,) = films.dubbed(tmp_path / "other", film, dub, (), ".mp4").note["left_out"]
+    assert named == "subtitle 2: arib_caption cannot stand in mp4; add -o film.mkv to keep it"
+
+
+def test_marks_and_styles_that_a_container_does_not_say_are_named(tmp_path: Path, dub: Path) -> None:
+    (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\nBonjour\n")
+    plain = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8"))
+    film = tmp_path / "film.mkv"
+    films.ffmpeg(
+        "-i", url(plain), "-i", url(tmp_path / "a.srt"), "-map", "0", "-map", "1",
+        "-c", "copy", "-c:s", "ass", "-disposition:a", "default+original",
+        "-disposition:s", "forced+hearing_impaired", url(film),
+    )  # fmt: skip
+    sound, text = "marks of stream 1 (original)", "marks of stream 2 (forced, hearing_impaired)"
+    styles = "places, fonts and movements of subtitle 2 (ass); add -o film.mkv to keep them"
+    for result, lost in (
+        (".mkv", []),
+        (".mp4", [f"{sound}: mp4 has none", styles]),
+        (".mov", [f"{sound}: mov has none", styles, f"{text}: mov has none"]),
+    ):
+        assert films.dubbed(tmp_path / result, film, dub, (), result).note["left_out"] == lost
 
 
 def test_lossless_sound_that_becomes_aac_is_named(tmp_path: Path, dub: Path) -> None:
@@ -171,6 +220,43 @@ def test_a_dub_of_several_tracks_is_told_of(tmp_path: Path) -> None:
         assert sum("2 sound tracks" in line for line in stages.warnings) == count - 1
 
 
+@pytest.mark.parametrize("result", [".mp4", ".mkv"])
+def test_the_name_of_a_broadcast_stays(result: str, tmp_path: Path, dub: Path) -> None:
+    """Of the programme that the film is part of; the second here."""
+    programs = ["-program", "title=Radio:st=1:st=2", "-program", "title=Das Erste HD:st=0:st=3"]
+    sounds = ["-map", "0:v", "-map", "1:a", "-map", "1:a", "-map", "1:a"]
+    film = films.make(tmp_path / "film.ts", *sounds, *films.x264("-g", "8"), *programs)
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), result)
+    with av.open(str(done.path)) as after:
+        tags = {key.lower(): value for key, value in after.metadata.items()}
+        assert tags["service_name"] == "Das Erste HD"
+        assert "service_provider" not in tags  # FFmpeg's own
+
+
+@pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("options", [[], ["-metadata", "title=T"]], ids=["bare", "tagged"])
+def test_what_a_camera_says_in_boxes_of_its_own_stays_or_is_named(
+    options: list[str], result: str, tmp_path: Path, dub: Path
+) -> None:
+    """As those of GoPro and Nikon in `udta`, of Canon in `moov`, and of Sony and Samsung beside it."""
+    film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8", *options))
+    kept = box(b"CAME", bytes(range(16))) + box(b"NCDT", box(b"NCTG", b"lens"))
+    tags = box(b"manu", b"\0\0\0\0\x55\xc4A Maker\0")  # FFmpeg reads this one
+    data = inside(film.read_bytes(), [b"moov"], box(b"uuid", b"canon" * 8))
+    there = [b"moov", b"udta"] if options else [b"moov"]
+    data = inside(data, there, kept + tags if options else box(b"udta", kept + tags))
+    data += box(b"meta", bytes(4) + box(b"xml ", b"\0\0\0\0<NonRealTimeMeta/>"))
+    film.write_bytes(data + box(b"sefd", b"SEFH" + bytes(8) + b"SEFT") + b"a trailer that is no box")
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), result)
+    after, named = done.path.read_bytes(), " ".join(done.note["left_out"])
+    assert "boxes of its own (meta, sefd, uuid)" in named
+    assert ("boxes of its own (CAME, NCDT)" in named) == (result == ".mkv")
+    assert (kept in after) == (result != ".mkv")
+    with av.open(str(done.path)) as container:
+        assert container.metadata.get("title", "") == ("T" if options else "")
+        assert len(container.streams.audio) == 2
+
+
 def test_a_colour_profile_that_is_lost_is_named(tmp_path: Path, dub: Path) -> None:
     """As those of a computer's screen, which QuickTime kept beside what it recorded."""
     colours = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709"
@@ -183,23 +269,55 @@ def test_a_colour_profile_that_is_lost_is_named(tmp_path: Path, dub: Path) -> No
 
 
 def test_chapters_that_lose_something_are_named(tmp_path: Path, dub: Path) -> None:
-    """Those within chapters, and names in a second language: FFmpeg reads neither from Matroska."""
+    """Those within chapters, names in a second language, and an order: FFmpeg reads none of them."""
     plain = films.make(tmp_path / "plain.mkv", *films.x264())
     name = element(b"\x80", element(b"\x85", b"One"))
     start, inner = element(b"\x91", b"\0"), element(b"\xb6", element(b"\x91", b"\0") + name)
     data = plain.read_bytes()
     tracks = b"\x16\x54\xae\x6b"
     at = data.find(tracks, data.find(tracks) + 4)  # the first is where it is looked up
-    for extra, lost in (
-        (start + name, []),
-        (start + name + name, ["names of chapters in further languages"]),
-        (start + name + inner, ["chapters within chapters"]),
+    order = ["the order in which players show chapters, of this file or of others"]
+    for ordered, extra, lost in (
+        (b"\0", start + name, []),
+        (b"\1", start + name, order),
+        (b"\0", start + name + name, ["names of chapters in further languages"]),
+        (b"\0", start + name + inner, ["chapters within chapters"]),
     ):
         film = tmp_path / f"{len(extra)}.mkv"
-        edition = element(b"\x45\xb9", element(b"\xb6", extra))
+        edition = element(b"\x45\xb9", element(b"\x45\xdd", ordered) + element(b"\xb6", extra))
         film.write_bytes(grown(data[:at] + element(b"\x10\x43\xa7\x70", edition) + data[at:], len(data)))
         assert list(probe(film).untold) == lost
     assert "chapters within chapters" in films.dubbed(tmp_path / "job", film, dub).note["left_out"]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_tags_that_stand_more_than_once_are_named(late: bool, tmp_path: Path, dub: Path) -> None:
+    """As actors, and the titles of a series and its part; mkvmerge has tags behind the pictures."""
+
+    def said(name: bytes, value: bytes, inside: bytes = b"") -> bytes:
+        return element(b"\x67\xc8", element(b"\x45\xa3", name) + element(b"\x44\x87", value) + inside)
+
+    def tag(target: bytes, *tags: bytes) -> bytes:
+        return element(b"\x73\x73", element(b"\x63\xc0", target) + b"".join(tags))
+
+    def lookup(place: int) -> bytes:
+        sought = element(b"\x53\xab", kind) + element(b"\x53\xac", place.to_bytes(4, "big"))
+        return element(b"\x11\x4d\x9b\x74", element(b"\x4d\xbb", sought))
+
+    role, kind, tracks = said(b"CHARACTER", b"Q"), b"\x12\x54\xc3\x67", b"\x16\x54\xae\x6b"
+    tags = tag(b"", said(b"TITLE", b"E"), said(b"ACTOR", b"Anna", role), said(b"ACTOR", b"Bob"))
+    tags += tag(element(b"\x68\xca", b"\x46"), said(b"TITLE", b"S"))  # of the series
+    tags += tag(element(b"\x63\xc5", b"\1"), said(b"ROLE", b"T")) * 2  # of a track
+    tags = kind + b"\x01" + len(tags).to_bytes(7, "big") + tags
+    data = films.make(tmp_path / "plain.mkv", *films.x264()).read_bytes()
+    at = data.find(tracks, data.find(tracks) + 4)  # the first is where it is looked up
+    behind = len(data) + len(lookup(0)) - data.find(b"\x18\x53\x80\x67") - 12
+    changed = data[:at] + (lookup(behind) + data[at:] + tags if late else tags + data[at:])
+    film = tmp_path / "film.mkv"
+    film.write_bytes(grown(changed, len(data)))
+    named = "tags that stand more than once, but for the last (ACTOR, TITLE)"
+    assert probe(film).untold == (named,)
+    assert named in films.dubbed(tmp_path / "job", film, dub).note["left_out"]
 
 
 def element(kind: bytes, content: bytes) -> bytes:
