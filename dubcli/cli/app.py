@@ -37,6 +37,7 @@ from dubcli.cli import (
 )
 from dubcli.cli.declaration import declare
 from dubcli.cli.help import render
+from dubcli.errors import UsageError
 
 
 class Command(TyperCommand):
@@ -45,6 +46,19 @@ class Command(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help page."""
         formatter.write(render(declare(self, ctx.command_path)))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, and refuse a word that is given twice: the parser forgets the first, such as another dub.
+
+        Raises:
+            UsageError: an option that has one value has several.
+        """
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in given:
+            once = option.param_type_name == "option" and not (option.multiple or option.is_flag)
+            if once and given.count(option) > 1:
+                raise UsageError(f"{max(option.opts, key=len)} stands there twice; name one")
+        return list(super().parse_args(ctx, args))
 
 
 class Group(TyperGroup):
