@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from dubcli.cli import (
     batch,
@@ -55,7 +55,7 @@ class Command(TyperCommand):
         """
         _, _, given = self.make_parser(ctx).parse_args(args=list(args))
         for option in given:
-            once = option.param_type_name == "option" and not (option.multiple or option.is_flag)
+            once = isinstance(option, TyperOption) and not (option.multiple or option.is_flag)
             if once and given.count(option) > 1:
                 raise UsageError(f"{max(option.opts, key=len)} stands there twice; name one")
         return list(super().parse_args(ctx, args))

@@ -14,8 +14,17 @@ _LEADER_SECONDS = 600  # more is no leader: the two were stamped by other clocks
 
 
 def units(job: JobView) -> Iterable[Unit]:
-    """`film`, and `output`, which is refused before any work is done on a film that cannot be written."""
+    """`film`, and `output`, which is refused before any work is done on a film that cannot be written.
+
+    Raises:
+        MediaError: the dub is the film.
+    """
     film, dub = job.sources["film"], job.sources.get("dub")
+    if dub is not None and dub.sha256 == film.sha256:  # where it holds several languages, the first counts
+        raise MediaError(
+            f"the dub, {dub.path}, is the film itself; name the dubbed track with --audio, or write it as a "
+            "file of its own, as with ffmpeg -i FILM -map 0:a:1 -c copy dub.mka"
+        )
     if dub is not None:
         yield Unit(
             STAGE,
@@ -47,7 +56,7 @@ def _judge(task: Task) -> None:
 
     from dubcli.artifacts.media import Output
     from dubcli.edits.timecode import Clock, stamped
-    from dubcli.media import encode, messages, sound, writable
+    from dubcli.media import encode, length, messages, sound, writable
     from dubcli.media.probe import probe
     from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
@@ -76,6 +85,9 @@ def _judge(task: Task) -> None:
             f"by its timecode {name} begins {abs(stamp):.3f} s {when} the film, but is laid from the film's "
             f"first picture on; add --set align.offset={round(stamp, 5)} to keep its place"
         )
+    lasts = sound.duration(task.inputs["dub"], track)
+    if told := length.misfit(task.inputs["film"], task.inputs["dub"].name, lasts, task.params["offset"]):
+        task.warn(told)
     if writable.has_objects(task.inputs["dub"]):
         task.warn(
             f"{task.inputs['dub'].name} describes a bed and objects (ADM); its channels are kept, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import av
 import pytest
 
+from dubcli.errors import MediaError
 from dubcli.media import marks, matroska
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
@@ -169,6 +171,40 @@ def test_a_dub_of_several_tracks_is_told_of(tmp_path: Path) -> None:
         stages = films.Stages(tmp_path / f"job{count}", film, dub)
         stages.run(probing)
         assert sum("2 sound tracks" in line for line in stages.warnings) == count - 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "offset", "told"),
+    [
+        (10.0, 0.0, ""),
+        (10.6, 0.0, ""),
+        (9.591, 0.0, "4.1% less, as between 25 and 24 .* atempo=0.959"),
+        (10.427, 0.0, "4.3% more, as between 25 and 24 .* atempo=1.042"),
+        (20.0, 0.0, "10.0 s of it will be cut off"),
+        (10.0, 2.0, "2.0 s of it will be cut off"),
+        (4.0, 0.0, "the last 6.0 s will be silent"),
+        (4.0, 5.5, ""),
+    ],
+)
+def test_a_dub_of_another_length_is_told_of_before_any_work(
+    seconds: float, offset: float, told: str, tmp_path: Path
+) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264(), seconds=10, size="64x64", rate="25")
+    dub = tmp_path / "dub.wav"
+    films.ffmpeg("-f", "lavfi", "-t", f"{seconds}", "-i", films.TONE, url(dub))
+    stages = films.Stages(tmp_path / "job", film, dub, align={"offset": offset})
+    stages.run(probing)
+    lines = [line for line in stages.warnings if "dub.wav lasts" in line]
+    assert len(lines) == bool(told)
+    assert all(re.search(told, line) for line in lines)
+
+
+def test_the_film_itself_is_no_dub(tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    copy = tmp_path / "dub_fr.mp4"
+    copy.write_bytes(film.read_bytes())
+    with pytest.raises(MediaError, match="dub_fr.mp4, is the film itself"):
+        films.Stages(tmp_path / "job", film, copy).run(probing)
 
 
 def test_a_colour_profile_that_is_lost_is_named(tmp_path: Path, dub: Path) -> None:
