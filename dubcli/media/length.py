@@ -72,7 +72,7 @@ def misfit(film: Path, dub: str, seconds: float, offset: float) -> str:
     if not (whole and seconds):
         return ""
     lengths = f"{dub} lasts {seconds:.1f} s and the film {whole:.1f} s"
-    if offset >= whole + _SLACK_SECONDS or offset <= -seconds:
+    if offset >= whole or offset <= -seconds:
         raise MediaError(
             f"{lengths}: with align.offset={offset:g} nothing of it is heard; type another "
             "--set align.offset=SECONDS, or leave it out"
