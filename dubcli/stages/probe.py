@@ -62,6 +62,10 @@ def _judge(task: Task) -> None:
     from dubcli.settings.config import ComposeSettings
 
     film, voice = (probe(task.inputs[role], whole=False) for role in ("film", "dub"))
+    if film.video is None:  # as where the two are exchanged
+        raise MediaError(
+            f"{task.inputs['film'].name} has no video; name a film, and the dubbed track with --audio"
+        )
     track = sound.with_decoded_start(task.inputs["dub"], sound.main_track(voice))
     dub = Dub(task.inputs["dub"], track, 0.0, "", alone=task.params["original"] == "drop")
     if len(voice.audio) > 1:

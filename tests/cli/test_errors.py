@@ -96,6 +96,7 @@ def test_a_bug_leaves_its_traceback_in_the_log(
         (["cue", "export", "empty", "-o", "x.xlsx"], 2, "use .json or .csv, or --format"),
         (["motion", "export", "0/0", "--job", "empty", "-o", "x.srt"], 2, "use .csv or .json, or --format"),
         (["speech", "export", "empty", "-o", "x.srt"], 2, "use .TextGrid or .json, or --format"),
+        (["film.mp4", "-a", "dub.wav"], 2, "film.mp4 is no command; type: dubcli run film.mp4 -a dub.wav"),
         (["run", "film.mp4", "-a", "dub.wav", "--audio", "other.wav"], 2, "--audio stands there twice"),
         (["run", "film.mp4", "-a", "dub.wav", "--script=a.srt", "--script", "b.srt"], 2, "--script stands"),
         (["run", "empty"], 2, "empty is not a job directory"),

@@ -201,9 +201,12 @@ def test_a_dub_of_another_length_is_told_of_before_any_work(
 
 def test_the_film_itself_is_no_dub(tmp_path: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264())
+    voice = films.wav(tmp_path / "dub.wav", films.noise(1))
+    with pytest.raises(MediaError, match=r"dub\.wav has no video"):
+        films.Stages(tmp_path / "other", voice, film, ".mp4").run(probing)
     copy = tmp_path / "dub_fr.mp4"
     copy.write_bytes(film.read_bytes())
-    with pytest.raises(MediaError, match="dub_fr.mp4, is the film itself"):
+    with pytest.raises(MediaError, match=r"dub_fr\.mp4, is the film itself"):
         films.Stages(tmp_path / "job", film, copy).run(probing)
 
 
