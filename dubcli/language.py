@@ -61,16 +61,18 @@ def guess(name: str) -> str:
 def _tag(words: list[tuple[str, str]]) -> tuple[str, int]:
     """The tag at the head of words and its number of words; "" and 1 where the first is not a language."""
     first = words[0][1]
-    if tag := _NAMES.get(first.casefold()):
-        return tag, 1
-    if not re.fullmatch("[A-Za-z]{2,3}", first) or _broad(standard(first)) not in _in_names():
+    tag, size = _NAMES.get(first.casefold(), ""), 1
+    named = bool(tag)
+    if not named and re.fullmatch("[A-Za-z]{2,3}", first) and _broad(standard(first)) in _in_names():
+        tag = standard(first)
+    if not tag:
         return "", 1
-    tag, size = standard(first), 1
     for shape in ("[A-Za-z]{4}", "[A-Za-z]{2}|[0-9]{3}"):
         between, word = words[size] if size < len(words) else ("", "")
         # Three digits after an underscore number a shot or take, except 419, the code of Latin America.
         digits = between == "_" and word.isdecimal() and word != "419"
-        if between in ("-", "_") and re.fullmatch(shape, word) and not digits:
+        known = not named or len(word) == 4 or word.upper() in _REGIONS  # `French TV` is not that of Tuvalu
+        if between in ("-", "_") and re.fullmatch(shape, word) and known and not digits:
             longer = standard(f"{tag}-{word}")
             tag, size = (longer, size + 1) if longer else (tag, size)
     return tag, size
@@ -111,24 +113,34 @@ def nearest(tag: str, known: Iterable[str]) -> str:
 _ENGLISH = {"he", "is", "it", "no"}  # words that are codes as well
 _RATHER_ENGLISH = {"am", "as", "my", "or", "so", "to"}  # likewise, of languages in which few films are dubbed
 
-# Names of languages in which films are dubbed, in English and in themselves, without accents; chosen by hand.
+# Names of languages in which films are dubbed, in English and in themselves, without accents, and codes of
+# countries and studios that are of no language; chosen by hand.
 _NAMES = {
     name: tag
     for tag, names in {
-        "ar": "arabic العربية", "bg": "bulgarian български", "ca": "catalan catala", "cs": "czech cestina",
-        "da": "danish dansk", "de": "german deutsch", "el": "greek ελληνικα", "en": "english",
+        "ar": "arabic العربية", "bg": "bulgarian български", "ca": "catalan catala", "cs": "czech cestina cz",
+        "da": "danish dansk dk", "de": "german deutsch", "el": "greek ελληνικα gr", "en": "english",
         "es": "spanish espanol castellano castilian", "et": "estonian eesti", "fa": "persian farsi فارسی",
-        "fi": "finnish suomi", "fil": "filipino tagalog", "fr": "french francais", "he": "hebrew עברית",
+        "fi": "finnish suomi", "fil": "filipino tagalog", "fr": "french francais vf vff",
+        "he": "hebrew עברית",
         "hi": "hindi", "hr": "croatian hrvatski", "hu": "hungarian magyar", "id": "indonesian",
-        "it": "italian italiano", "ja": "japanese nihongo 日本語", "ko": "korean 한국어", "lt": "lithuanian",
+        "it": "italian italiano", "ja": "japanese nihongo 日本語 jp", "ko": "korean 한국어 kr",
+        "lt": "lithuanian",
         "lv": "latvian", "ms": "malay melayu", "nl": "dutch nederlands", "no": "norwegian norsk",
         "pl": "polish polski", "pt": "portuguese portugues", "ro": "romanian romana", "ru": "russian русский",
         "sk": "slovak slovencina", "sl": "slovenian slovenscina", "sr": "serbian srpski",
         "sv": "swedish svenska", "ta": "tamil", "te": "telugu", "th": "thai ไทย", "tr": "turkish turkce",
-        "uk": "ukrainian українська", "vi": "vietnamese", "yue": "cantonese 粵語 粤语",
-        "zh": "chinese mandarin 中文 普通话 國語 国语",
+        "uk": "ukrainian українська ua", "vi": "vietnamese", "yue": "cantonese 粵語 粤语",
+        "zh": "chinese mandarin 中文 普通话 國語 国语 cn",
+        "es-419": "esla latino", "fr-CA": "vfq", "pt-BR": "ptbr brasileiro",
     }.items()
     for name in map(_plain, names.split())
+}  # fmt: skip
+
+# Regions that follow a language's name in file names: those for which dubs are made; chosen by hand.
+_REGIONS = {
+    "419", "AR", "AT", "AU", "BE", "BR", "CA", "CH", "CL", "CN", "CO", "DE", "ES", "FR", "GB", "HK", "IE",
+    "IN", "LA", "MX", "PT", "TW", "UK", "US", "ZA",
 }  # fmt: skip
 
 _SAME_LANGUAGE = 9  # CLDR's distance up to which two tags are one language in other regions (langcodes)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from dubcli.cli import (
     batch,
@@ -37,6 +37,7 @@ from dubcli.cli import (
 )
 from dubcli.cli.declaration import declare
 from dubcli.cli.help import render
+from dubcli.errors import UsageError
 
 
 class Command(TyperCommand):
@@ -45,6 +46,21 @@ class Command(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help page."""
         formatter.write(render(declare(self, ctx.command_path)))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, and refuse a file that is named twice: the parser forgets the first, such as another dub.
+
+        Of other options the last counts, as scripts expect that put a caller's words behind their own.
+
+        Raises:
+            UsageError: an option for one file names several.
+        """
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in given:
+            once = isinstance(option, TyperOption) and option.metavar == "FILE" and not option.multiple
+            if once and given.count(option) > 1:
+                raise UsageError(f"{max(option.opts, key=len)} stands there twice; name one")
+        return list(super().parse_args(ctx, args))
 
 
 class Group(TyperGroup):

@@ -112,6 +112,7 @@ class Films:
             ConfigError: one line per problem.
         """
         from dubcli.core import batch as batches
+        from dubcli.settings.encoding import encoding
 
         if (self.manifest is None) == (self.glob is None):
             raise UsageError("which films? name a manifest, - for a list on stdin, or --glob PATTERN")
@@ -120,8 +121,9 @@ class Films:
             return batches.globbed(self.glob, self.dubs, store, self.preset, flags, overwrite=overwrite)
         assert self.manifest
         if str(self.manifest) == "-":
-            # Names of files are bytes, in whatever encoding.
-            text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+            data = sys.stdin.buffer.read()
+            how = encoding(data)  # spreadsheets write UTF-16; else names of files are bytes of any kind
+            text = data.decode(how, "surrogateescape" if how.startswith("utf-8") else "replace")
             return batches.listed(text, Path(), store, self.preset, flags, overwrite=overwrite)
         if self.preset or self.store:
             raise UsageError("--preset and --store go with --glob and lists; a manifest names its own")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -100,6 +101,8 @@ def _usage(error: typer.TyperException, arguments: Sequence[str]) -> ExitCode:
     taken = next((word for word in arguments if word.startswith("-") and os.path.lexists(word)), "")
     if taken and type(error).__name__ == "NoSuchOption":
         out.error(f"the name of the file {taken} is taken for an option; write ./{taken}")
+    elif arguments and os.path.isfile(arguments[0]) and "No such command" in text:
+        out.error(f"{arguments[0]} is no command; type: {shlex.join(['dubcli', 'run', *arguments])}")
     elif context and type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(f"{context.get_help()}\n")
     else:

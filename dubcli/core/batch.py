@@ -27,7 +27,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dubcli.core.job import STEM, Job
-from dubcli.core.places import check_folder, default_out
+from dubcli.core.places import check_folder, default_out, no_file
 from dubcli.engines import required
 from dubcli.errors import ConfigError, DubError, ExitCode, UsageError
 from dubcli.settings.document import Keys, read
@@ -37,7 +37,7 @@ Flags = Mapping[str, tuple[str, Any]]
 """Settings that were given by a flag → (the flag, its value)."""
 
 
-_Word = Annotated[str, Field(min_length=1)]
+_Word = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]  # no name of a file holds a NUL
 
 
 class _Strict(BaseModel):
@@ -163,7 +163,7 @@ def listed(
     Raises:
         ConfigError: one line per problem, each with the number of its line.
     """
-    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    lines = text.removeprefix("\ufeff").replace("\0", "").replace("\r\n", "\n").split("\n")
     rows = [(i, line.split("\t")) for i, line in enumerate(lines, 1) if line.strip()]
     rows = [(i, words) for i, words in rows if not words[0].lstrip().startswith("#")]
     if not rows:
@@ -265,8 +265,8 @@ def _problems(found: list[Entry], at: Callable[[Keys], str], flags: Flags, overw
         for path, keys in missing:
             if path not in told:
                 told.add(path)
-                bare = "; names stand without quotes" if '"' in path.name else ""
-                yield f"{at(keys)}: there is no file {path}{bare}"
+                bare = f"there is no file {path}; names stand without quotes" if '"' in path.name else ""
+                yield f"{at(keys)}: {bare or no_file(path)}"
         if entry.out.resolve() in inputs:
             other = inputs[entry.out.resolve()]
             yield f"{at(entry.keys)}: the output would overwrite {other}; give it another out"

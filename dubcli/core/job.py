@@ -33,7 +33,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.core import lock, published, sources
 from dubcli.core.model import Artifact, Source
-from dubcli.core.places import check_folder, check_names, default_out
+from dubcli.core.places import check_folder, check_names, default_out, no_file
 from dubcli.core.sources import read_cache_file
 from dubcli.core.store import Store
 from dubcli.errors import ConfigError, MediaError, UsageError
@@ -107,12 +107,13 @@ class Job:
         voices = dict(stems or {})
         given = [(path, f"--stem {name}") for name, path in voices.items()]
         for path, option in ((film, "the film"), (dub, "--audio"), *given):
-            if not path.is_file():
-                raise MediaError(f"{option}: there is no file {path}; check the name")
+            if why := no_file(path):
+                raise MediaError(f"{option}: {why}")
         out = out or default_out(film, dub)
         check_names(film, dub, out, *voices.values(), *filter(None, (store, script)))
         if not out.name or out.is_dir():
             raise UsageError(f"{out} is a folder; name the film to write with -o FILE")
+        named_by_out = root is None
         root = root or out.with_suffix(".dub")
         check_names(root)
         if out.resolve() in (film.resolve(), dub.resolve()):
@@ -128,11 +129,14 @@ class Job:
         # An empty folder is a job whose job.json a full disk kept from being written.
         if root.exists() and not (root.is_dir() and not any(root.iterdir())):
             before = cls.open(root)
-            for role in ("film", "dub"):
+            # Where its film or dub was refused, nothing was done: another of the name may take its place.
+            refused = before.failure("probe/output") and not before.ref("probe/output")
+            for role in () if refused and not before.holder() else ("film", "dub"):
                 other, own = getattr(before, role), getattr(job, role)
                 same = other.resolve() == own.resolve()
                 if not same and not sources.is_unchanged(own, role, root / "sources.json"):
-                    raise UsageError(f"{root} is the job of {other}; choose another directory with --job DIR")
+                    way = "film to write with -o FILE" if named_by_out else "directory with --job DIR"
+                    raise UsageError(f"{root} is the job of {other}; choose another {way}")
             if store is None:  # it was named once: what the job has done is there
                 job.store = before.store
         sources.check(settings, script)  # what is refused is not kept in the job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 from dubcli.errors import UsageError
@@ -25,6 +26,21 @@ def default_out(film: Path, dub: Path) -> Path:
     own = film.suffix.lower()
     suffix = film.suffix if own in SUFFIXES else _CONTAINER_FOR.get(own, ".mp4")
     return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
+
+
+def no_file(path: Path) -> str:
+    """Why there is no file to read at a path, and what to do, in words; "" where there is one."""
+    if path.is_file():
+        return ""
+    if path.is_dir():
+        return f"{path} is a folder; name a file in it"
+    if path.exists():  # such as what a shell makes of <(command)
+        return f"{path} is a pipe or a device, which cannot be read twice; write it to a file first"
+    if path.is_symlink():
+        return f"{path} is a link to {os.readlink(path)}, where there is no file; name the file itself"
+    if re.match("[a-z]{2,}:/", str(path), re.IGNORECASE):
+        return f"{path} is a web address, and nothing is fetched from there; download it, and name the file"
+    return f"there is no file {path}; check the name"
 
 
 def check_names(*paths: Path) -> None:

@@ -217,7 +217,8 @@ def serve(request: Message, send_message: Callable[[Message], None], inputs: Inp
         module.check(task)
         files = seal(task.out)
     except Exception as error:  # any error of an engine must become an answer
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log is on the full disk that the error is about
+            traceback.print_exc()
         lost = isinstance(error, OSError | DubError) and not task.out.is_dir()
         engine = bool(request["engine"])
         answer = StoreError(store.deleted_message()) if lost else explain(error, task.out, engine=engine)

@@ -1,11 +1,23 @@
-"""How much picture a film has, from its headers alone."""
+"""How much picture a film has, from its headers alone, and whether a dub is as long."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from dubcli.errors import MediaError
 from dubcli.media.source import opened, picture
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+_PAL = (
+    1.0422  # between 25 / 24 and 25 / 23.976: what is said at the one speed lasts so much longer at the other
+)
+_PAL_SLACK = 0.002  # share by which lengths may miss that; set by hand, eleven seconds of a feature
+_SLACK_SECONDS = 1.0  # by which a dub may be longer or shorter, since headers round; set by hand
 
 
 @dataclass(frozen=True)
@@ -31,10 +43,51 @@ def measure(path: Path) -> Length:
     """
     with opened(path) as container:
         stream = picture(container, path)
-        seconds = 60.0
-        if stream.duration and stream.time_base:
-            seconds = float(stream.duration * stream.time_base)
-        elif container.duration:
-            seconds = container.duration / 1e6
+        seconds = _told(container, stream) or 60.0
         frames = stream.frames or round(seconds * float(stream.average_rate or 25))
         return Length(max(1, frames), stream.width * stream.height / 1e6, path.stat().st_size)
+
+
+def _told(container: InputContainer, stream: VideoStream) -> float:
+    """Seconds of a picture by its header, 0 where it says none; Matroska's is that of its longest track."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / 1e6
+
+
+def misfit(film: Path, dub: str, seconds: float, offset: float) -> str:
+    """What is to be told of a dub that is not as long as its film, before any work; "" for nothing.
+
+    Args:
+        film: its file.
+        dub: name of the dub's file.
+        seconds: how long the dub is, 0 where that is not known.
+        offset: when it begins.
+
+    Raises:
+        MediaError: with this offset nothing of it is heard.
+    """
+    with opened(film) as container:
+        whole = _told(container, picture(container, film))
+    if not (whole and seconds):
+        return ""
+    lengths = f"{dub} lasts {seconds:.1f} s and the film {whole:.1f} s"
+    if offset >= whole or offset <= -seconds:
+        raise MediaError(
+            f"{lengths}: with align.offset={offset:g} nothing of it is heard; type another "
+            "--set align.offset=SECONDS, or leave it out"
+        )
+    for speed in (_PAL, 1 / _PAL):
+        if abs(seconds * speed / whole - 1) < _PAL_SLACK:
+            apart = f"{abs(seconds / whole - 1):.1%} {'less' if speed > 1 else 'more'}"
+            return (
+                f"{lengths}, {apart}, as between 25 and 24 pictures a second: mouths will run away from what "
+                "is said; bring the dub to the film's speed first, as with "
+                f"ffmpeg -i DUB -af atempo={seconds / whole:.5f} NEW.wav"
+            )
+    beyond = offset + seconds - whole
+    if beyond > _SLACK_SECONDS:
+        return f"{lengths}: {beyond:.1f} s of it will be cut off; check that it is this film's"
+    if beyond < -_SLACK_SECONDS:
+        return f"{lengths}: the last {-beyond:.1f} s will be silent; check that it is whole, and this film's"
+    return ""

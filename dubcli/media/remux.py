@@ -179,7 +179,9 @@ def _fit_options(
     length = film.seconds
     beyond = dub.offset + dub.seconds - float(length)
     if dub.offset >= length or (dub.seconds and dub.offset <= -dub.seconds):
-        raise MediaError(f"an offset of {dub.offset} s leaves nothing of the dub; type a smaller --offset")
+        raise MediaError(
+            f"an offset of {dub.offset} s leaves nothing of the dub; type another --set align.offset=SECONDS"
+        )
     if beyond > _SLACK_SECONDS:
         warn(f"the dub is {beyond:.2f} s longer than the film; its end is cut off")
     elif dub.seconds and beyond < -1:

@@ -5,7 +5,7 @@ Times are seconds after the film's first picture, where there is one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
 # Samples of sound in one block of memory, set by hand: large enough to be unmapped when freed.
 _BLOCK = 1 << 24
+_DIRECT = 1e-3  # share of a sound's power that a direct current may have; set by hand, -30 dB
+_SILENT = 0.03**2  # power of a sound over another's below which it carries nothing; set by hand, -30 dB
 
 
 def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDArray[np.float32], float]:
     """Decode a sound track to one channel.
 
-    Where the track has a centre channel that carries sound, only that is used: it carries the dialogue.
+    Where the track has a centre channel that carries sound, only that is used: it carries the dialogue. So
+    is the first of two channels that cancel each other out, as where one is inverted.
 
     Args:
         path: a film or a sound file.
@@ -55,11 +58,10 @@ def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDA
             zero = film.start_time * film.time_base
         sound = _Sound(container, _track(container, path, stream), rate)
         wave = _concatenate(sound.mono())
-    # A centre 30 dB below the full mix (set by hand) carries no dialogue.
-    if sound.centre_energy > 0.03**2 * sound.energy:
+    if alone := sound.alone:
         del wave  # a long film's two waves would not fit in memory
         with source.opened(path) as container:
-            wave = _concatenate(_Sound(container, _track(container, path, stream), rate).mono(centre=True))
+            wave = _concatenate(_Sound(container, _track(container, path, stream), rate).mono(alone))
     if not len(wave):
         raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
     for at in range(0, len(wave), _BLOCK):
@@ -69,7 +71,17 @@ def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDA
                 f"{path}: its sound holds samples that are no numbers, from about "
                 f"{(at + int(odd.argmax())) / rate:.2f} s on; export it again, or as 24 bits"
             )
+    _without_direct_current(wave)
     return wave, float(sound.begin - zero) if film is not None else 0.0
+
+
+def _without_direct_current(wave: NDArray[np.float32]) -> None:
+    """Take out a direct current, as of a faulty interface: it would be taken for how loud speech is."""
+    pieces = [wave[at : at + _BLOCK] for at in range(0, len(wave), _BLOCK)]
+    mean = sum(float(piece.sum(dtype=np.float64)) for piece in pieces) / len(wave)
+    power = sum(float(np.square(piece).sum(dtype=np.float64)) for piece in pieces) / len(wave)
+    if mean**2 > _DIRECT * power:
+        wave -= np.float32(mean)
 
 
 def _concatenate(pieces: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -106,19 +118,28 @@ class _Sound:
 
     Attributes:
         begin: time of the first sample.
-        energy, centre_energy: of the mix of all channels and of the centre, where there is one.
+        energies: of the mix, and of the channel that may be heard alone: of layouts of two channels (True)
+            the first, of others the centre.
     """
 
     def __init__(self, container: InputContainer, track: AvAudioStream, rate: int) -> None:
         self._container, self._track, self._rate = container, track, rate
         self.begin = Fraction(0)
-        self.energy = self.centre_energy = 0.0
+        self.energies = {True: [0.0, 0.0], False: [0.0, 0.0]}
 
-    def mono(self, centre: bool = False) -> Iterator[NDArray[np.float32]]:
-        """Samples of the mix of all channels, or of the centre while there is one."""
+    @property
+    def alone(self) -> frozenset[bool]:
+        """Of which layouts one channel is to be heard instead of the mix; known once that was read."""
+        (pair, first), (mix, centre) = self.energies[True], self.energies[False]
+        # Two channels whose mix is silent are opposites; a centre that is silent carries no dialogue.
+        found = {True: pair < _SILENT * first, False: centre > _SILENT * mix}
+        return frozenset(kind for kind, is_so in found.items() if is_so)
+
+    def mono(self, alone: Collection[bool] = ()) -> Iterator[NDArray[np.float32]]:
+        """Samples of the mix of all channels; of some layouts, of the channel that is heard alone."""
         mix: _Channel | None = None
-        middle: _Channel | None = None
-        count, shape = 0, None
+        single: _Channel | None = None
+        count, shape, pair = 0, None, False
         for frame in _sound(self._container, self._track):
             at = (
                 frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
@@ -133,30 +154,35 @@ class _Sound:
             if shape != (frame.layout.name, frame.format.name, frame.sample_rate):
                 shape = (frame.layout.name, frame.format.name, frame.sample_rate)
                 names = [channel.name for channel in frame.layout.channels]
-                has_centre = "FC" in names and len(names) > 2
+                pair = len(names) == 2
+                centre = names.index("FC") if "FC" in names and len(names) > 2 else None
+                own = 0 if pair else centre
                 mix = _Channel("mono", self._rate, 0)
-                middle = (
-                    _Channel(frame.layout, self._rate, names.index("FC"), len(names)) if has_centre else None
-                )
+                single = None if own is None else _Channel(frame.layout, self._rate, own, len(names))
             count += frame.samples
             frame.pts = None
             assert mix is not None
-            yield self._resample(frame, mix, middle, centre)
+            yield self._resample(frame, mix, single, pair, alone)
         if mix is not None:
-            yield self._resample(None, mix, middle, centre)
+            yield self._resample(None, mix, single, pair, alone)
 
     def _resample(
-        self, frame: AudioFrame | None, mix: _Channel, middle: _Channel | None, centre: bool
+        self,
+        frame: AudioFrame | None,
+        mix: _Channel,
+        single: _Channel | None,
+        pair: bool,
+        alone: Collection[bool],
     ) -> NDArray[np.float32]:
         """The resampled output for a frame, or the rest at the end."""
-        if middle is None:
+        if single is None:
             return mix(frame)
-        own = middle(frame)
-        if centre:
+        own = single(frame)
+        if pair in alone:
             return own
         mixed = mix(frame)
-        self.energy += float(np.square(mixed, dtype=np.float64).sum())
-        self.centre_energy += float(np.square(own, dtype=np.float64).sum())
+        for place, samples in enumerate((mixed, own)):
+            self.energies[pair][place] += float(np.square(samples, dtype=np.float64).sum())
         return mixed
 
 

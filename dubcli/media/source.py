@@ -42,6 +42,8 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
         raise MediaError(f"{path} does not exist; check the name")
     if path.is_dir():
         raise MediaError(f"{path} is a folder; name a media file")
+    if not path.stat().st_size:
+        raise MediaError(f"{path} is empty; name a media file, or write it again")
     begun = False
     try:
         given = input_options(**options)
@@ -55,6 +57,10 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
     except (av.error.FFmpegError, UnicodeError) as error:
         if isinstance(error, av.error.ArgumentError) and not begun:  # as where its format is not among ours
             raise MediaError(f"{path} is of no format that is read here; convert it first") from None
+        if isinstance(error, av.error.InvalidDataError) and not begun:  # text, a session, or its head is gone
+            raise MediaError(
+                f"{path} cannot be read: it is no film or sound, or not complete; name one, or write it again"
+            ) from None
         reason = getattr(error, "strerror", None) or str(error)
         raise MediaError(f"{path} cannot be read ({reason}); check that it is complete") from None
 

@@ -34,7 +34,7 @@ def read_foreign(path: Path, kind: str, largest: int) -> tuple[str, tuple[str, .
         raise ConfigError(f"{path}: {error.strerror or error}; check the name of the {kind}") from None
     guess: tuple[str, ...] = ()
     try:
-        text = data.decode(_encoding(data))
+        text = data.decode(encoding(data))
     except UnicodeDecodeError as error:
         line, column = data.count(b"\n", 0, error.start) + 1, error.start - data.rfind(b"\n", 0, error.start)
         place = f"{path}:{line}:{column}"
@@ -49,7 +49,8 @@ def read_foreign(path: Path, kind: str, largest: int) -> tuple[str, tuple[str, .
     return re.sub(r"\r{1,3}\n|\r", "\n", text), guess
 
 
-def _encoding(data: bytes) -> str:
+def encoding(data: bytes) -> str:
+    """The encoding of a text's bytes: UTF-8, unless a mark or zeros between its letters say otherwise."""
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if data.startswith(mark):
             return encoding

@@ -6,6 +6,7 @@ are; the aligner finds the exact ones. Parts that cannot be read are left out an
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from dubcli.errors import ConfigError
@@ -14,6 +15,11 @@ from dubcli.speech import subtitles, timed_transcripts
 from dubcli.speech.lines import Line, Script, tidy
 
 LARGEST_BYTES = 50_000_000  # far above any real script; chosen to bound memory
+_CLOCK = r"[\[(]?\d{1,3}:[0-5]\d(?:[:;.,]\d{1,3}){0,2}[\])]?|\d+(?:\.\d+)?(?=\t)"
+_BETWEEN = r"[\s,;>–—-]+"
+_STAMP = re.compile(rf"\s*(?:\d{{1,5}}\s+)?(?:{_CLOCK})(?:{_BETWEEN}(?:{_CLOCK}))*(?:{_BETWEEN}|$)")
+"""Times at the head of a row, perhaps after its number: `00:00:01:12 00:00:03:04`, `[0:05]`, labels'."""
+_STAMPED = 0.2  # share of rows above which times at their heads are no words; set by hand
 
 
 def load(path: Path) -> Script:
@@ -23,7 +29,7 @@ def load(path: Path) -> Script:
         ConfigError: the file, or everything in it, cannot be read; with file, line and column.
     """
     readers = {
-        ".srt": subtitles.read, ".vtt": subtitles.read, ".ass": subtitles.substation,
+        ".srt": subtitles.read, ".vtt": subtitles.read, ".sbv": subtitles.read, ".ass": subtitles.substation,
         ".ssa": subtitles.substation, ".textgrid": timed_transcripts.praat, ".ctm": timed_transcripts.ctm,
         ".json": timed_transcripts.whisperx, ".txt": _plain,
     }  # fmt: skip
@@ -42,14 +48,24 @@ def load(path: Path) -> Script:
 def _plain(text: str, name: str) -> Script:
     """The script in plain text, without times; `NAME: ` at the head of a line names its speaker.
 
-    Subtitles are often handed over as text.
+    Subtitles are often handed over as text, and other lists with times that only their programs read.
     """
     if subtitles.are_in(text):
         return subtitles.read(text, name)
+    rows = text.split("\n")
+    stamps = [(number, match) for number, row in enumerate(rows, 1) if (match := _STAMP.match(row))]
+    faults: tuple[str, ...] = ()
+    if len(stamps) > max(1, _STAMPED * sum(bool(row.strip()) for row in rows)):
+        number, first = stamps[0]
+        faults = (
+            f"{name}:{number}:1: times such as {first[0].strip()!r} are not read; the words are, without",
+        )
+        for number, match in stamps:
+            rows[number - 1] = rows[number - 1][match.end() :]
     found: list[Line] = []
     speaker = None
-    for number, row in enumerate(text.split("\n"), 1):
+    for number, row in enumerate(rows, 1):
         match = subtitles.SPEAKER.match(row)
         speaker = match[1] if match else speaker
         found.append(Line(row[match.end() :] if match else row, None, None, speaker, f"{name}:{number}:1"))
-    return Script(tuple(found))
+    return Script(tuple(found), faults=faults)

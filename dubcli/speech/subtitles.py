@@ -1,4 +1,4 @@
-"""Subtitles as scripts: SubRip, WebVTT and SubStation.
+"""Subtitles as scripts: SubRip, WebVTT, SBV of YouTube, and SubStation.
 
 A cue extends from its line of times to the next one, whatever blank rows there are within and between. SubRip
 and WebVTT are parsed here rather than by pysubs2, which drops a bad cue silently, reports no line numbers,
@@ -25,18 +25,20 @@ from dubcli.speech.lines import Line, Script, fault_in_times, left_out
 # Hours may be missing, digits too many or too few, and machine translation puts a space after a colon.
 _CLOCK = r"(-?) ?(?:(\d{1,4}) ?: ?)?(\d{1,3}) ?: ?(\d{1,3})(?: ?[.,] ?(\d{1,9}))?"
 _TIMES = re.compile(rf"{_CLOCK} {{0,9}}[-–—]{{1,3}} ?[>＞] {{0,9}}{_CLOCK}(?:\s.*)?$")
+_SBV = re.compile(r"()(\d{1,3}):(\d\d):(\d\d)\.(\d{3}),()(\d{1,3}):(\d\d):(\d\d)\.(\d{3})$")
 _BROKEN = re.compile(r"-->.*\d|\d.*-->|-?\d+:\d+.*>.*\d:\d")
 _EXAMPLE = "00:01:02,500 --> 00:01:04,000"
 _NOTES = re.compile(r"(NOTE|STYLE|REGION)\b")
 _TAG = re.compile(r"</?(?!v[ .>])[\w.:/][^<>]*>|\{[^{}]*\}")
 _VOICE = re.compile(r"\s*<v(?:\.[^\s<>]*)?(?:\s+([^<>]*))?>")
 _DASH = re.compile(r"\s*(?:[-–—]|>>+)\s*(?=\S)")
+_COLON = r"(?: ?\([^()]{1,30}\))?\s?:"  # after `(V.O.)` or the like, and as French writes it after a space
 # In scripts with letter case, a name in capitals may also be alone in its row, or have no space after it.
 SPEAKER = re.compile(
-    r"\s*([^\W\d_a-z][^\Wa-z]*(?:[ .'’-]+[^\Wa-z]+){0,3}):"
-    r"(?:\s+(?=\S)|(?<=[A-ZÀ-ÞΑ-ΩА-Я0-9]:)(?:\s*$|(?=[^\W\d_]|[\"'“«¿¡])))"
+    rf"\s*([^\W\d_a-z][^\Wa-z]*(?:[ .'’-]+[^\Wa-z]+){{0,3}})(?:{_COLON}\s+(?=\S)"
+    rf"|(?<=[A-ZÀ-ÞΑ-ΩА-Я0-9]){_COLON}(?:\s*$|(?=[^\W\d_]|[\"'“«¿¡])))"
 )
-"""A speaker's name: `ANNA:` or `DR. NO:` at the head of a row, alone or followed by a line."""
+"""A speaker's name: `ANNA:`, `ANNA (V.O.) :` or `DR. NO:` at the head of a row, alone or before a line."""
 _ROLL_UP = 0.7  # share of cues that repeat rows of the previous one above which captions roll up; set by hand
 
 
@@ -50,7 +52,7 @@ class _Cue:
 
 
 def read(text: str, name: str) -> Script:
-    """The script in a SubRip or WebVTT file."""
+    """The script in a SubRip, WebVTT or SBV file."""
     rows = text.split("\n")
     web = rows[0].startswith("WEBVTT")
     cues, language = _cues(rows, web)
@@ -143,10 +145,10 @@ def _cues(rows: Sequence[str], web: bool) -> tuple[list[_Cue], str]:
 
 def _times(row: str) -> _Cue | None:
     """A cue with the times of a row; None where the row is not a line of times."""
-    if ">" not in row and "＞" not in row:
-        return None
     row = row.strip()[:500]
-    match = _TIMES.match(row)
+    if ">" not in row and "＞" not in row and "," not in row:
+        return None
+    match = _TIMES.match(row) or _SBV.match(row)
     if match:
         return _Cue(0, _seconds(match.groups()[:5]), _seconds(match.groups()[5:]))
     return _Cue(0, fault=f"not a line of times such as {_EXAMPLE}") if _BROKEN.match(row) else None

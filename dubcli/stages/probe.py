@@ -27,7 +27,7 @@ def units(job: JobView) -> Iterable[Unit]:
                 "original": job.settings.remux.original,
                 "offset": job.settings.align.offset,
             },
-            facts={"suffix": job.suffix},
+            facts={"suffix": job.suffix, "itself": dub.sha256 == film.sha256},
         )
     yield Unit(STAGE, "film", {"film": film.sha256}, {"film": film.path})
 
@@ -47,12 +47,21 @@ def _judge(task: Task) -> None:
 
     from dubcli.artifacts.media import Output
     from dubcli.edits.timecode import Clock, stamped
-    from dubcli.media import encode, messages, sound, writable
+    from dubcli.media import encode, length, messages, sound, writable
     from dubcli.media.probe import probe
     from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
 
     film, voice = (probe(task.inputs[role], whole=False) for role in ("film", "dub"))
+    if film.video is None:  # as where the two are exchanged
+        raise MediaError(
+            f"{task.inputs['film'].name} has no video; name a film, and the dubbed track with --audio"
+        )
+    if task.facts["itself"]:  # where it holds several languages, the first counts
+        task.warn(
+            "the dub is the film itself, whose mouths say it already; is the dubbed track another one? Write "
+            "it as a file of its own, as with ffmpeg -i FILM -map 0:a:1 -c copy dub.mka"
+        )
     track = sound.with_decoded_start(task.inputs["dub"], sound.main_track(voice))
     dub = Dub(task.inputs["dub"], track, 0.0, "", alone=task.params["original"] == "drop")
     if len(voice.audio) > 1:
@@ -76,6 +85,9 @@ def _judge(task: Task) -> None:
             f"by its timecode {name} begins {abs(stamp):.3f} s {when} the film, but is laid from the film's "
             f"first picture on; add --set align.offset={round(stamp, 5)} to keep its place"
         )
+    lasts = sound.duration(task.inputs["dub"], track)
+    if told := length.misfit(task.inputs["film"], task.inputs["dub"].name, lasts, task.params["offset"]):
+        task.warn(told)
     if writable.has_objects(task.inputs["dub"]):
         task.warn(
             f"{task.inputs['dub'].name} describes a bed and objects (ADM); its channels are kept, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.cli.batch import How, _write_page, result
+from dubcli.cli.batch import Films, How, _write_page, result
 from dubcli.core.batch import Entry, Outcome, entries, globbed, listed
 from dubcli.errors import ConfigError, ExitCode, UsageError
 from tests.cli.conftest import Dubcli
@@ -141,6 +142,19 @@ def test_a_list_may_come_from_any_program(media: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(media)
     with pytest.raises(ConfigError, match=r"^f\udce9\.mp4: the name .* is not UTF-8; rename"):
         globbed("f*.mp4", "{stem}_*.wav", media / "s", None, {})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
+def test_a_spreadsheets_list_is_read_in_its_encoding(
+    encoding: str, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "one.mp4\tone_fr.wav\r\none.mp4\tone_de.wav\r\n"
+    monkeypatch.chdir(media)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(rows.encode(encoding))))
+    found = Films(manifest=Path("-")).entries({}, overwrite=True)
+    assert [entry.dub.name for entry in found] == ["one_fr.wav", "one_de.wav"]
+    # Signs that no name can have, as where an encoding was mistaken, are no bug either.
+    assert listed_entries("one.mp4\0\tone_fr.wav", media)[0].film.name == "one.mp4"
 
 
 def test_all_that_is_wrong_with_a_list_is_told_at_once(media: Path) -> None:

@@ -265,6 +265,17 @@ def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
     assert counts["slowest"] < SECONDS
 
 
+def test_what_is_empty_or_no_media_is_called_so(tmp_path: Path) -> None:
+    for name, data, why in (
+        ("empty.wav", b"", "is empty"),
+        ("list.m3u8", b"#EXTM3U\na.wav\n", "cannot be read: it is no film or sound"),
+        ("session.aup", b"<?xml version='1.0'?><project/>", "cannot be read: it is no film or sound"),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(MediaError, match=f"{name} {why}"):
+            probe(tmp_path / name)
+
+
 def test_a_format_that_is_not_read_is_called_so(tmp_path: Path) -> None:
     film = films.make(tmp_path / "film.gif", sound="")
     with pytest.raises(MediaError, match="no format that is read here; convert it first"):

@@ -103,6 +103,23 @@ def test_dialogue_is_taken_from_the_centre_unless_it_is_silent(tmp_path: Path) -
         assert strongest == wanted
 
 
+@pytest.mark.parametrize("right", [-1.0, 1.0, 0.0])
+def test_a_channel_that_is_inverted_does_not_silence_the_dub(right: float, tmp_path: Path) -> None:
+    left = 0.3 * np.sin(2 * np.pi * 440 * np.arange(48000) / 48000)
+    path = films.wav(tmp_path / "two.wav", np.stack([left, right * left], axis=1))
+    found, _ = sound.audio(path)
+    assert np.std(found) > 0.4 * np.std(left)
+
+
+@pytest.mark.parametrize(("direct", "rest"), [(0.5, 0.0), (0.05, 0.0), (0.001, 0.001)])
+def test_a_direct_current_is_no_sound(direct: float, rest: float, tmp_path: Path) -> None:
+    """As of a faulty interface; of an ordinary one every sample stays."""
+    tone = 0.1 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    found, _ = sound.audio(films.wav(tmp_path / "tone.wav", tone + direct))
+    assert float(found.mean()) == pytest.approx(rest, abs=1e-4)
+    assert np.std(found) == pytest.approx(np.std(tone), rel=0.02)
+
+
 def test_sound_starts_relative_to_the_first_picture_and_gaps_are_silent(tmp_path: Path) -> None:
     burst = films.wav(tmp_path / "burst.wav", films.noise(0.5))
     film = tmp_path / "film.mkv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import av
 import pytest
 
+from dubcli.errors import MediaError
 from dubcli.media import marks, matroska
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
@@ -255,6 +257,44 @@ def test_what_a_camera_says_in_boxes_of_its_own_stays_or_is_named(
     with av.open(str(done.path)) as container:
         assert container.metadata.get("title", "") == ("T" if options else "")
         assert len(container.streams.audio) == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "offset", "told"),
+    [
+        (10.0, 0.0, ""),
+        (10.6, 0.0, ""),
+        (9.591, 0.0, "4.1% less, as between 25 and 24 .* atempo=0.959"),
+        (10.427, 0.0, "4.3% more, as between 25 and 24 .* atempo=1.042"),
+        (20.0, 0.0, "10.0 s of it will be cut off"),
+        (10.0, 2.0, "2.0 s of it will be cut off"),
+        (4.0, 0.0, "the last 6.0 s will be silent"),
+        (4.0, 5.5, ""),
+    ],
+)
+def test_a_dub_of_another_length_is_told_of_before_any_work(
+    seconds: float, offset: float, told: str, tmp_path: Path
+) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264(), seconds=10, size="64x64", rate="25")
+    dub = tmp_path / "dub.wav"
+    films.ffmpeg("-f", "lavfi", "-t", f"{seconds}", "-i", films.TONE, url(dub))
+    stages = films.Stages(tmp_path / "job", film, dub, align={"offset": offset})
+    stages.run(probing)
+    lines = [line for line in stages.warnings if "dub.wav lasts" in line]
+    assert len(lines) == bool(told)
+    assert all(re.search(told, line) for line in lines)
+
+
+def test_the_film_itself_as_its_dub_is_told_of(tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    voice = films.wav(tmp_path / "dub.wav", films.noise(1))
+    with pytest.raises(MediaError, match=r"dub\.wav has no video"):
+        films.Stages(tmp_path / "other", voice, film, ".mp4").run(probing)
+    copy = tmp_path / "dub_fr.mp4"
+    copy.write_bytes(film.read_bytes())
+    stages = films.Stages(tmp_path / "job", film, copy)
+    stages.run(probing)
+    assert any("the dub is the film itself" in line for line in stages.warnings)
 
 
 def test_a_colour_profile_that_is_lost_is_named(tmp_path: Path, dub: Path) -> None:

@@ -141,6 +141,20 @@ def test_timed_phones_of_a_script_keep_their_times(english: tuple[Alignment, Sco
     assert [(p.phone, p.start) for p in again.phones] == [(p.phone, p.start) for p in first.phones]
 
 
+@pytest.mark.parametrize("hour", [1, 10])
+def test_times_of_a_programme_are_counted_from_its_hour(english: tuple[Alignment, Scores], hour: int) -> None:
+    found, _ = truth("en")
+    later = [
+        Line(line.text, (line.start or 0) + 3600 * hour, (line.end or 0) + 3600 * hour, line.speaker)
+        for line in found.lines
+    ]
+    warnings: list[str] = []
+    context = AlignmentContext(warn=warnings.append)
+    alignment = aligner.follow(Script(tuple(later)), *english, context, "script")
+    assert closures(alignment) == closures(aligner.follow(found, *english, AlignmentContext(), "script"))
+    assert [f"after hour {hour}" in line for line in warnings] == [True]
+
+
 def test_times_after_the_end_of_the_dub(english: tuple[Alignment, Scores]) -> None:
     late, warnings = Line("Hello again.", 75.2, 76, place="a.srt:2:1"), list[str]()
     with pytest.raises(ConfigError, match=r"a\.srt:2:1: the script begins at 75\.2 s"):

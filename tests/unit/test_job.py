@@ -92,6 +92,38 @@ def test_what_cannot_be_is_said(job: Job, tmp_path: Path) -> None:
         Job.open(job.root)
 
 
+def test_a_dub_that_was_refused_gives_its_place_to_another_of_the_name(job: Job, tmp_path: Path) -> None:
+    later = tmp_path / "dub_fr.mp3"
+    later.write_bytes(b"other")
+    job.set_failure("probe/output", {"code": 3})
+    with job.lock(), pytest.raises(UsageError, match="is the job of"):
+        Job.create_or_open(job.film, later, Settings())
+    Job.create_or_open(job.film, later, Settings())
+    assert Job.open(job.root).dub == later
+    job.set_ref("probe/output", "0" * 64)
+    with pytest.raises(UsageError, match=r"is the job of .*dub_fr\.mp3; choose another film .* -o FILE"):
+        Job.create_or_open(job.film, job.dub, Settings())
+    Job.create_or_open(job.film, job.dub, Settings(), out=tmp_path / "other.mp4")
+
+
+def test_what_is_no_file_is_called_by_its_kind(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "stems").mkdir()
+    (tmp_path / "link.wav").symlink_to("gone.wav")
+    (tmp_path / "round.wav").symlink_to("round.wav")
+    os.mkfifo(tmp_path / "pipe.wav")
+    for name, why in {
+        "stems": "is a folder",
+        "link.wav": "is a link to gone.wav, where there is no file",
+        "round.wav": "is a link to round.wav",
+        "pipe.wav": "is a pipe",
+        "gone.wav": "there is no file",
+    }.items():
+        with pytest.raises(MediaError, match=f"^--audio: .*{why}"):
+            Job.create_or_open(job.film, tmp_path / name, Settings())
+    with pytest.raises(MediaError, match="is a web address"):
+        Job.create_or_open(job.film, Path("https://example.org/dub_fr.wav"), Settings())
+
+
 def test_a_second_holder_is_refused_and_told_who_holds(job: Job) -> None:
     with job.lock(), pytest.raises(LockedError, match=f"process {os.getpid()} on"), job.lock():
         pass

@@ -25,6 +25,10 @@ from dubcli.settings.config import RemuxSettings
         ("French dub", "fr"), ("Tonspur_deutsch", "de"), ("Film Franc\u0327ais v2", "fr"), ("Türkçe", "tr"),
         ("русский дубляж", "ru"), ("ไทย", "th"), ("dub_fr-CA_French", "fr-CA"), ("frenchman", ""),
         ("dub_iw", "he"), ("dub_tl", "fil"), ("dub_yue", "yue"),
+        ("dub_french_CA", "fr-CA"), ("Spanish_AR", "es-AR"), ("dub_Portuguese-BR", "pt-BR"),
+        ("English_UK_mix", "en-GB"), ("dub_english_us", "en-US"), ("Chinese-Hant", "zh-Hant"),
+        ("Spanish_419", "es-419"), ("French_TV_mix", "fr"), ("Italian_no_fx", "it"), ("French_ME", "fr"),
+        ("film_VFQ", "fr-CA"), ("film_VF", "fr"), ("dub_PTBR", "pt-BR"), ("dub_jp", "ja"), ("dub_cz", "cs"),
         ("dub", ""), ("mix_v1", ""), ("final_vo", ""), ("", ""), ("d", ""),
     ],
 )  # fmt: skip

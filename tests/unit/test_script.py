@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,44 @@ def test_plain_text_has_speakers_and_no_times(tmp_path: Path) -> None:
     found = read(tmp_path, "a.txt", "ANNA: Yes.\nYes!\n\nBEN: He said: no.\n")
     lines = [(line.speaker, line.text, line.start) for line in found.lines]
     assert lines == [("ANNA", "Yes.", None), ("ANNA", "Yes!", None), ("BEN", "He said: no.", None)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "00:00:00:05 00:00:01:05\nHello there.\n\n00:00:01:07 00:00:02:07\nHow are you?\n",
+        "1 00:00:00:05 00:00:01:05 Hello there.\n2 00:00:01:07 00:00:02:07 How are you?\n",
+        "01:00:00:05\tHello there.\n01:00:01;07\tHow are you?\n",
+        "[00:00.200 --> 00:01.200]  Hello there.\n[00:01.300 --> 00:02.300]  How are you?\n",
+        "0:00\nHello there.\n0:01\nHow are you?\n",
+        "0.200000\t1.200000\tHello there.\n1.300000\t2.300000\tHow are you?\n",  # labels of Audacity
+    ],
+)
+def test_times_at_the_heads_of_lines_are_no_words(rows: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(rows)
+    found = script.load(tmp_path / "a.txt")
+    assert [line.text for line in found.lines] == ["Hello there.", "How are you?"]
+    assert re.search(r"a\.txt:1:1: times such as .* are not read", found.faults[0])
+    (tmp_path / "b.txt").write_text("Meet me at 3:30.\n3:30 it is.\nFine.\n10 of us?\nYes.\n")
+    assert script.load(tmp_path / "b.txt").lines[1].text == "3:30 it is."
+
+
+def test_captions_of_youtube_are_lines_with_times(tmp_path: Path) -> None:
+    rows = "0:00:00.200,0:00:01.200\n>> ANNA: Hello.\n\n0:01:01.300,0:01:02.300\nYes.\n"
+    (tmp_path / "a.sbv").write_text(rows)
+    found = script.load(tmp_path / "a.sbv")
+    assert [(line.start, line.end, line.speaker, line.text) for line in found.lines] == [
+        (0.2, 1.2, "ANNA", "Hello."),
+        (61.3, 62.3, None, "Yes."),
+    ]
+
+
+@pytest.mark.parametrize("colon", [":", " :", "\u00a0:", "\u202f:", " (V.O.):", " (off) :", " :\n"])
+@pytest.mark.parametrize("name", ["ANNA", "ÉLODIE", "DR. NO"])
+def test_names_of_speakers_are_written_in_many_ways(name: str, colon: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(f"{name}{colon} Well : go on.\n", encoding="utf-8")
+    (line,) = script.load(tmp_path / "a.txt").lines
+    assert (line.speaker, line.text) == (name, "Well : go on.")
 
 
 def test_ctm_words_have_exact_times(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import resource
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 
 from dubcli.cli import failures
+from dubcli.core.inputs import Inputs
 from dubcli.core.shortage import by_signal, shortage, shortage_in_text
-from dubcli.core.worker import explain
+from dubcli.core.worker import explain, serve
 from dubcli.errors import (
     AwayError,
     ConfigError,
@@ -117,6 +119,24 @@ def test_ffmpegs_input_error_is_a_file_cut_short() -> None:
 )
 def test_other_errors_are_no_shortage(error: BaseException) -> None:
     assert shortage(error) is None
+
+
+def test_a_log_on_the_full_disk_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        @staticmethod
+        def run(task: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", "/x")
+
+    monkeypatch.setattr("dubcli.stages.module", lambda name: Full)
+    keys = ("unit", "stage", "inputs", "params", "facts", "engine", "scratch", "device", "batch")
+    request = dict.fromkeys(keys) | {"inputs": {}, "store": str(tmp_path), "out": str(tmp_path)}
+    with open("/dev/full", "w", buffering=1) as log:
+        monkeypatch.setattr("sys.stderr", log)
+        answer = serve(request, lambda message: None, Inputs())
+        monkeypatch.undo()
+        with suppress(OSError):
+            log.close()
+    assert answer["error"] == "DiskFullError"
 
 
 def test_shortages_cross_a_process_border() -> None:

@@ -40,6 +40,7 @@ _PHRASE_GAP_S = 0.4  # seconds; words with a shorter gap are accepted or dropped
 _PHRASE_WORDS = 15  # most words of a phrase
 _MISMATCH = 0.7  # share of dropped words above which the script is taken to be of another dub
 _MOST_FAULTS = 10  # faults of a script that are reported one by one, so that they fit on a screen
+_HOUR_S = 3600.0  # programmes begin at timecode 01:00:00 or 10:00:00, reels at others
 _UNSAYABLE = 0.2  # share of words without a pronunciation above which a script is not aligned
 
 
@@ -155,6 +156,7 @@ def _aligned(
     found: Script, seconds: float, scores: Scores, context: AlignmentContext
 ) -> tuple[str, list[_Said]]:
     """The language of a script, and its words with the phones found for them, right or wrong."""
+    found = _from_zero(found, seconds, context)
     if not found.lines:
         # A TextGrid of phones alone, as it is exported where no words are known.
         phones = [phone for phone in found.phones if phone.start < seconds]
@@ -181,6 +183,26 @@ def _report(faults: Sequence[str], warn: Callable[[str], None]) -> None:
     if len(faults) > _MOST_FAULTS:
         place, more = faults[_MOST_FAULTS].split(": ")[0], len(faults) - _MOST_FAULTS
         warn(f"{place}: {more} more are left out from here on")
+
+
+def _from_zero(found: Script, seconds: float, context: AlignmentContext) -> Script:
+    """A script whose times are timecode of a programme that begins at a whole hour, counted from there."""
+    times = [line.start for line in found.lines if line.start is not None]
+    times += [phone.start for phone in found.phones]
+    begin = min(times, default=0) // _HOUR_S * _HOUR_S
+    if not begin or max(times) < seconds or max(times) - begin >= seconds:
+        return found
+    if not context.speaker:
+        context.warn(f"the script's times lie after hour {begin / _HOUR_S:.0f}, and are counted from there")
+    lines = [
+        replace(line, start=_less(line.start, begin), end=_less(line.end, begin)) for line in found.lines
+    ]
+    phones = [replace(one, start=one.start - begin, end=one.end - begin) for one in found.phones]
+    return replace(found, lines=tuple(lines), phones=tuple(phones))
+
+
+def _less(moment: float | None, begin: float) -> float | None:
+    return None if moment is None else moment - begin
 
 
 def _inside(found: Script, seconds: float, context: AlignmentContext) -> list[Line]:
