@@ -185,7 +185,7 @@ BUILTIN = (
         libraries="dubcli.engines.lips.auto:algorithms", chooses=("exemplar", "produb"),
     ),
     EngineInfo(
-        "lips", "produb", 3, "dubcli.engines.lips.produb.engine:ProdubEngine",
+        "lips", "produb", 4, "dubcli.engines.lips.produb.engine:ProdubEngine",
         "exemplar's frames, corrected by a network that is trained on the film first", "Apache-2.0",
         package="torch", training="dubcli.engines.lips.produb.forecast:seconds",
     ),

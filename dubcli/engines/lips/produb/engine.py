@@ -22,7 +22,7 @@ from dubcli.errors import CheckError, EngineError
 from dubcli.media import ahead
 from dubcli.media.patches import Patch
 
-VERSION = 3  # of the weights' layout
+VERSION = 4  # of the weights' layout
 WEIGHTS, _CHECKPOINT = "weights.safetensors", "checkpoint.safetensors"
 _THREADS, _AHEAD = 2, 6  # frames whose view is made at once, and ahead of the network
 

@@ -124,16 +124,15 @@ class TextureEncoder(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(12, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        self.score = nn.Conv2d(width + shape, 1, 1)
+        self.query = nn.Conv2d(shape, width, 1)
 
     def forward(self, inputs: Inputs, shape: Tensor) -> Tensor:
         """Texture features."""
         many = inputs.references
         features = self.second(functional.silu(self.stem(folded(many.flatten(0, 1)))))
         each = split(features, len(many))
-        asked = shape[:, None].expand(-1, _FULL, -1, -1, -1).flatten(0, 1)
-        score = split(self.score(torch.cat([features, asked], 1)), len(many))
-        weight = score[:, 1:].softmax(1)
+        score = (self.query(shape)[:, None] * each[:, 1:]).sum(2, keepdim=True)
+        weight = (score / math.sqrt(each.shape[2])).softmax(1)
         return torch.cat([each[:, 0], (weight * each[:, 1:]).sum(1)], 1)
 
 
