@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dubcli.engines import registry
 from dubcli.engines.lips import exemplar
-from dubcli.engines.lips.produb import adapters, checkpoint, engine, pairs, training
-from dubcli.engines.lips.produb.network import Inputs, Network, TextureEncoder
+from dubcli.engines.lips.produb import adapters, checkpoint, engine, training
+from dubcli.engines.lips.produb.network import Network
 from dubcli.errors import DependencyError, EngineError
 from dubcli.face import mesh as regions
 from dubcli.media.patches import Patch
@@ -85,18 +85,6 @@ def test_a_person_is_adapted_on_top_of_the_film(face: Face, film: tuple[Path, Pa
     assert a.keys() == b.keys()
     assert any(not torch.equal(a[k], b[k]) for k in a)
     assert list(engine.ProdubEngine().patches(face.lip_work(film[0], tmp_path / "out")))
-
-
-def test_the_wanted_shape_chooses_among_the_references() -> None:
-    """Of the same references another shape takes others; the one that `exemplar` chose stays as it is."""
-    torch.manual_seed(0)
-    encoder, references = TextureEncoder(8, 4), torch.rand(1, 1 + pairs.REFERENCES, 3, 64, 64)
-    unused, person = torch.zeros(1, 1, 64, 64), torch.zeros(1, dtype=torch.int64)
-    inputs = Inputs(unused, unused, unused, references, person)
-    with torch.no_grad():
-        one, other = (encoder(inputs, shape) for shape in 10 * torch.randn(2, 1, 4, 32, 32))
-    assert torch.equal(one[:, :8], other[:, :8])
-    assert float((one[:, 8:] - other[:, 8:]).abs().mean()) > 0.05 * float(one[:, 8:].std())
 
 
 def test_fresh_adapters_change_nothing() -> None:

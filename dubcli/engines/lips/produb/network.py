@@ -116,23 +116,23 @@ class ShapeEncoder(nn.Module):
 class TextureEncoder(nn.Module):
     """The references: (B, 1 + REFERENCES, 3, S, S) to (B, 2 · width, S / 2, S / 2).
 
-    All are encoded alike. The one that `exemplar` chose is kept; of the others each place of the mouth takes
-    those that attention, asked by the shape, finds to fit there.
+    All are encoded alike, and no shape enters here: they are warped to the wanted one already. The one that
+    `exemplar` chose is kept; of the others each place of the mouth takes those whose features score highest
+    there. Scores that the wanted shape asks for too (a dot product) drew no better, and flickered more.
     """
 
-    def __init__(self, width: int, shape: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.stem = nn.Conv2d(12, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        self.query = nn.Conv2d(shape, width, 1)
+        self.score = nn.Conv2d(width, 1, 1, bias=False)  # which the softmax would take out again
 
-    def forward(self, inputs: Inputs, shape: Tensor) -> Tensor:
+    def forward(self, inputs: Inputs) -> Tensor:
         """Texture features."""
         many = inputs.references
         features = self.second(functional.silu(self.stem(folded(many.flatten(0, 1)))))
         each = split(features, len(many))
-        score = (self.query(shape)[:, None] * each[:, 1:]).sum(2, keepdim=True)
-        weight = (score / math.sqrt(each.shape[2])).softmax(1)
+        weight = split(self.score(features), len(many))[:, 1:].softmax(1)
         return torch.cat([each[:, 0], (weight * each[:, 1:]).sum(1)], 1)
 
 
@@ -142,14 +142,17 @@ class Level(nn.Module):
     def __init__(self, width: int, coarse: int, thin: int) -> None:
         super().__init__()
         shape, texture = _SHAPE // thin, _TEXTURE // thin
-        self.shape, self.texture = ShapeEncoder(shape), TextureEncoder(texture, shape)
+        self.shape, self.texture = ShapeEncoder(shape), TextureEncoder(texture)
         own = shape + 2 * texture + 4 * (4 + WINDOW - 1)
         self.join = nn.Conv2d(own + coarse, width, 3, padding=1)
 
     def forward(self, inputs: Inputs, coarse: Tensor | None = None) -> Tensor:
         """Joined features, with those of the coarser level (B, coarse, S / 4, S / 4)."""
-        shape = self.shape(inputs)
-        parts = [shape, self.texture(inputs, shape), folded(torch.cat([inputs.context, inputs.beside], 1))]
+        parts = [
+            self.shape(inputs),
+            self.texture(inputs),
+            folded(torch.cat([inputs.context, inputs.beside], 1)),
+        ]
         if coarse is not None:
             parts.append(doubled(coarse))
         joined: Tensor = self.join(torch.cat(parts, 1))
