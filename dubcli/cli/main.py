@@ -51,7 +51,7 @@ def _run(arguments: list[str]) -> int:
             return ExitCode.USAGE
         code = command.main(arguments, prog_name="dubcli", standalone_mode=False)
     except typer.TyperException as error:
-        return _usage(error, arguments)
+        return _usage(error, arguments, _asked_of(command, arguments)[1])
     except typer.Abort:
         return ExitCode.INTERRUPTED
     except (Exception, KeyboardInterrupt) as error:
@@ -66,16 +66,21 @@ def _page(command: Any, arguments: list[str]) -> str:
     words = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if not {"-h", "--help"} & set(words):
         return ""
+    found, path, rest = _asked_of(command, words)
+    if rest and not rest[0].startswith("-") and hasattr(found, "commands"):
+        return ""  # a mistyped command: the parser says so
+    return render(declare(found, path)).rstrip()
+
+
+def _asked_of(command: Any, words: Sequence[str]) -> tuple[Any, str, Sequence[str]]:
+    """The command that words name, how it is typed, and the words after its name."""
     path = "dubcli"
-    for word in words:
+    for number, word in enumerate(words):
         below = getattr(command, "commands", {})
-        if word in below:
-            command, path = below[word], f"{path} {word}"
-        elif not word.startswith("-") and below:
-            return ""  # a mistyped command: the parser says so
-        else:
-            break
-    return render(declare(command, path)).rstrip()
+        if word not in below:
+            return command, path, words[number:]
+        command, path = below[word], f"{path} {word}"
+    return command, path, ()
 
 
 def _blank(arguments: Sequence[str]) -> str:
@@ -93,10 +98,9 @@ def _blank(arguments: Sequence[str]) -> str:
     return ""
 
 
-def _usage(error: typer.TyperException, arguments: Sequence[str]) -> ExitCode:
-    """Tell what is wrong with the command line."""
+def _usage(error: typer.TyperException, arguments: Sequence[str], path: str) -> ExitCode:
+    """Tell what is wrong with the words of the command that is typed as `path`."""
     context = getattr(error, "ctx", None)
-    path = context.command_path if context else "dubcli"
     text = error.format_message().replace("Value error, ", "").rstrip(".")
     taken = next((word for word in arguments if word.startswith("-") and os.path.lexists(word)), "")
     if taken and type(error).__name__ == "NoSuchOption":

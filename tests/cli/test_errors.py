@@ -99,6 +99,7 @@ def test_a_bug_leaves_its_traceback_in_the_log(
         (["film.mp4", "-a", "dub.wav"], 2, "film.mp4 is no command; type: dubcli run film.mp4 -a dub.wav"),
         (["run", "film.mp4", "-a", "dub.wav", "--audio", "other.wav"], 2, "--audio stands there twice"),
         (["run", "film.mp4", "-a", "dub.wav", "--script=a.srt", "--script", "b.srt"], 2, "--script stands"),
+        (["run", "film.mp4", "--audio"], 2, "requires an argument; type: dubcli run --help"),
         (["run", "empty"], 2, "empty is not a job directory"),
         (["run", "empty", "-a", "dub.wav"], 2, "--audio goes with a film"),
         (["run", "empty", "--store", "x"], 2, "empty is not a job directory"),
