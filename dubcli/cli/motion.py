@@ -96,7 +96,7 @@ def _curves(job: Job, face: str) -> list[dict[str, Any]]:
     """The curves that the last run left.
 
     Raises:
-        UsageError: that face is not changed.
+        UsageError: that face is not changed, or no one's is yet.
     """
     from dubcli.artifacts.motion import Motion
     from dubcli.artifacts.shots import Frames
@@ -107,6 +107,8 @@ def _curves(job: Job, face: str) -> list[dict[str, Any]]:
     if artifact is None or split is None:
         made = [unit for unit, _ in job.refs() if unit.startswith("motion/")]
         known = [unit.removeprefix("motion/").replace(".", "/") for unit in made]
+        if not known:
+            raise UsageError(f"{job.root} has no curves yet; type: dubcli run {typed(job.root)}")
         raise UsageError(f"the mouth of {face} is not changed in {job.root}{suggestion(face, known)}")
     return curvefile.rows(Motion.load(artifact.path, face.split("/")[0]), Frames.load(split.path).seconds)
 

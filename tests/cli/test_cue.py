@@ -103,9 +103,10 @@ def test_an_edited_cue_runs_again_in_its_own_shot_only(
 def test_a_job_without_cues_says_what_to_type(tmp_path: Path, three_shots: Path, dubcli: Dubcli) -> None:
     words = (three_shots, "-a", three_shots.with_name("dub_fr.wav"), "-o", "out.mp4", "--job", "job")
     assert dubcli("run", *words, "--stage", "probe").returncode == 0
-    refused = dubcli("cue", "show", "job")
-    assert refused.returncode == 2
-    assert "type: dubcli run job" in refused.stderr
+    for asked in (("cue", "show", "job"), ("motion", "export", "0/0", "--job", "job")):
+        refused = dubcli(*asked)
+        assert refused.returncode == 2
+        assert "type: dubcli run job" in refused.stderr
 
 
 def test_stems_are_heard_hashed_and_checked(tmp_path: Path, three_shots: Path, dubcli: Dubcli) -> None:
