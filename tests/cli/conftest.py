@@ -16,6 +16,12 @@ COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
 
 
 @pytest.fixture
+def one_store(shared: Path) -> tuple[str, str]:
+    """Words for a store that tests share which dub the same film: its shots and faces are found once."""
+    return ("--store", str(shared / "store"))
+
+
+@pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """An environment without the developer's own settings."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("DUBCLI_", "XDG_"))}

@@ -27,12 +27,12 @@ def three_shots(shared: Path) -> Path:
 
 
 def test_an_edited_cue_runs_again_in_its_own_shot_only(
-    tmp_path: Path, three_shots: Path, dubcli: Dubcli
+    tmp_path: Path, three_shots: Path, one_store: tuple[str, str], dubcli: Dubcli
 ) -> None:
     """One job, as at a desk. Nobody hears the dub here, so every cue is one that a person has set."""
     words = (three_shots, "-a", three_shots.with_name("dub_fr.wav"), "-o", "out.mp4", "--job", "job")
     settings = ("--engine", "aligner=passthrough", "--set", "track.views=1", "--set", "report.measure=0")
-    assert dubcli("run", *words, *settings).returncode == 0
+    assert dubcli("run", *words, *settings, *one_store).returncode == 0
     units = [unit for unit, _ in Job.open(tmp_path / "job").refs() if unit.startswith("track/")]
     first, third = (units[k].removeprefix("track/") for k in (0, 2))
     start = int(third)
@@ -109,12 +109,14 @@ def test_a_job_without_cues_says_what_to_type(tmp_path: Path, three_shots: Path,
         assert "type: dubcli run job" in refused.stderr
 
 
-def test_stems_are_heard_hashed_and_checked(tmp_path: Path, three_shots: Path, dubcli: Dubcli) -> None:
+def test_stems_are_heard_hashed_and_checked(
+    tmp_path: Path, three_shots: Path, one_store: tuple[str, str], dubcli: Dubcli
+) -> None:
     """The dub itself as the stem of the one person there; then a name that nobody has, and broken sound."""
     dub = shutil.copy(three_shots.with_name("dub_fr.wav"), tmp_path / "anna.wav")
     words = (three_shots, "-a", three_shots.with_name("dub_fr.wav"), "-o", "out.mp4", "--job", "job")
     fast = ("--set", "track.views=1", "--set", "report.measure=0", "--engine", "lips=passthrough")
-    done = dubcli("run", *words, *fast, "--stem", "p01=anna.wav")
+    done = dubcli("run", *words, *fast, *one_store, "--stem", "p01=anna.wav")
     assert done.returncode == 0, done.stderr
     found = json.loads(dubcli("cue", "show", "job", "--json").stdout)["cues"]
     assert {one["person"] for one in found if one["kind"] == "speak"} == {"p01"}

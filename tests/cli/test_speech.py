@@ -68,9 +68,9 @@ def test_a_bad_script_ends_with_4_before_anything_runs(
 
 
 def test_an_edited_curve_runs_again_in_its_own_shot_only(
-    tmp_path: Path, tiny: Sample, dubcli: Dubcli
+    tmp_path: Path, tiny: Sample, one_store: tuple[str, str], dubcli: Dubcli
 ) -> None:
-    words = ("run", tiny.film, "-a", tiny.dub, "-o", "out.mp4", "--job", "job")
+    words = ("run", tiny.film, "-a", tiny.dub, "-o", "out.mp4", "--job", "job", *one_store)
     settings = ("--engine", "aligner=passthrough", "--set", "track.views=1", "--set", "report.measure=0")
     assert dubcli(*words, *settings).returncode == 0
     (tmp_path / "cues.csv").write_text("shot,track,kind,start,stop,amplitude\n0,0,speak,2,18,1.5\n")

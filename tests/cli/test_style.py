@@ -12,12 +12,12 @@ from tests.conftest import Sample
 
 
 def test_a_lent_style_runs_again_only_the_shots_that_have_it(
-    tmp_path: Path, three_shots: Path, sample: Sample, dubcli: Dubcli
+    tmp_path: Path, three_shots: Path, sample: Sample, one_store: tuple[str, str], dubcli: Dubcli
 ) -> None:
     """One job, as at a desk."""
     words = (three_shots, "-a", three_shots.with_name("dub_fr.wav"), "-o", "out.mp4", "--job", "job")
     settings = ("--engine", "lips=passthrough", "--set", "track.views=1", "--set", "report.measure=0")
-    assert dubcli("run", *words, *settings).returncode == 0
+    assert dubcli("run", *words, *settings, *one_store).returncode == 0
     job = tmp_path / "job"
 
     def ran() -> set[tuple[str, str]]:
