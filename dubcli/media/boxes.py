@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Box = tuple[bytes, int, int]  # type, first byte of its content, byte after it
 _MOST_EDITS = 1000  # that are looked at; set by hand
 _MOST_SAID = 1 << 20  # bytes of a track's descriptions of samples, or of a camera's box; set by hand
+_MOST_OWN = 64  # boxes of a camera that are kept, so that no file fills the memory; set by hand
 
 # Boxes of a film's `udta` that FFmpeg reads (mov_read_udta_string and others), or makes anew.
 _READ = re.findall(
@@ -148,7 +149,7 @@ def own(path: Path) -> list[tuple[str, bytes]]:
     with path.open("rb") as file:
         return [
             (kind, file.read(stop - start))
-            for kind, start, stop in _own(file, path.stat().st_size)
+            for kind, start, stop in itertools.islice(_own(file, path.stat().st_size), _MOST_OWN)
             if stop - start <= _MOST_SAID and file.seek(start)
         ]
 
@@ -165,7 +166,9 @@ def unread(path: Path) -> Iterator[str]:
             file.seek(start)
             if box.isalnum() and not (box == b"uuid" and file.read(16) in _KNOWN_UUIDS):
                 yield box.decode()
-        yield from (kind for kind, start, stop in _own(file, size) if stop - start > _MOST_SAID)
+        for number, (kind, start, stop) in enumerate(_own(file, size)):
+            if number >= _MOST_OWN or stop - start > _MOST_SAID:
+                yield kind
 
 
 def _own(file: BinaryIO, size: int) -> Iterator[tuple[str, int, int]]:

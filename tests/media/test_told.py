@@ -11,7 +11,7 @@ import av
 import pytest
 
 from dubcli.errors import MediaError
-from dubcli.media import marks, matroska
+from dubcli.media import boxes, marks, matroska
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
 from dubcli.stages import probe as probing
@@ -257,6 +257,15 @@ def test_what_a_camera_says_in_boxes_of_its_own_stays_or_is_named(
     with av.open(str(done.path)) as container:
         assert container.metadata.get("title", "") == ("T" if options else "")
         assert len(container.streams.audio) == 2
+
+
+def test_no_number_of_boxes_fills_the_memory(tmp_path: Path) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"))
+    many = b"".join(box(b"C%03d" % k, b"word") for k in range(100))
+    film.write_bytes(inside(film.read_bytes(), [b"moov"], box(b"udta", many)))
+    kinds = [kind for kind, _ in boxes.own(film)]
+    assert kinds == [f"C{k:03}" for k in range(64)]
+    assert list(boxes.unread(film)) == [f"C{k:03}" for k in range(64, 100)]
 
 
 @pytest.mark.parametrize(
