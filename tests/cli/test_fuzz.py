@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-CASES = 80
+CASES = 56
 SECONDS = 300
 CODE = """
 import json, pathlib, sys

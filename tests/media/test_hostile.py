@@ -244,7 +244,7 @@ def test_a_film_that_changed_since_it_was_read_is_noticed(tmp_path: Path, dub: P
         stages.finish()
 
 
-CASES = 200
+CASES = 160
 SECONDS = 60
 
 
