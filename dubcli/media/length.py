@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-_PAL = (
-    1.0422  # between 25 / 24 and 25 / 23.976: what is said at the one speed lasts so much longer at the other
-)
+# Between 25 / 24 and 25 / 23.976: what is said at the one speed lasts so much longer at the other.
+_PAL = 1.0422
 _PAL_SLACK = 0.002  # share by which lengths may miss that; set by hand, eleven seconds of a feature
 _SLACK_SECONDS = 1.0  # by which a dub may be longer or shorter, since headers round; set by hand
 

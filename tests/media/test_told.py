@@ -141,15 +141,19 @@ def test_what_an_editing_program_says_in_xmp_stays_beside_the_mark(
     assert other.note["left_out"] == ["the film's XMP packet"]
 
 
+def subtitled(film: Path, codec: str, *options: str) -> Path:
+    """A film with a track of subtitles of that codec."""
+    text = film.with_name("a.srt")
+    text.write_text("1\n00:00:00,100 --> 00:00:00,500\nBonjour\n")
+    plain = films.make(film.with_stem("plain"), *films.x264("-g", "8"))
+    both = ["-i", url(plain), "-i", url(text), "-map", "0", "-map", "1", "-c", "copy", "-c:s", codec]
+    films.ffmpeg(*both, *options, url(film))
+    return film
+
+
 def test_subtitles_that_nobody_decodes_are_copied_or_named_by_their_kind(tmp_path: Path, dub: Path) -> None:
     """TTML, as streaming services have it."""
-    (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\nBonjour\n")
-    plain = films.make(tmp_path / "plain.mp4", *films.x264("-g", "8"))
-    film = tmp_path / "film.mp4"
-    films.ffmpeg(
-        "-i", url(plain), "-i", url(tmp_path / "a.srt"), "-map", "0", "-map", "1",
-        "-c", "copy", "-c:s", "ttml", url(film),
-    )  # fmt: skip
+    film = subtitled(tmp_path / "film.mp4", "ttml")
     with av.open(str(film)) as before:
         said = [bytes(packet) for packet in before.demux(subtitles=0) if packet.size]
     for result in (".mp4", ".mov"):
@@ -163,10 +167,7 @@ def test_subtitles_that_nobody_decodes_are_copied_or_named_by_their_kind(tmp_pat
 
 def test_captions_of_japan_and_brazil_stay_in_matroska(tmp_path: Path, dub: Path) -> None:
     """ARIB's, which FFmpeg does not encode: a track of ASS with their name and description."""
-    (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\nBonjour\n")
-    plain, film = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8")), tmp_path / "film.mkv"
-    text = ["-i", url(tmp_path / "a.srt"), "-map", "0", "-map", "1", "-c", "copy", "-c:s", "ass"]
-    films.ffmpeg("-i", url(plain), *text, url(film))
+    film = subtitled(tmp_path / "film.mkv", "ass")
     data = film.read_bytes().replace(b"S_TEXT/ASS", b"S_ARIBSUB\0")
     at = data.find(b"\x63\xa2", data.find(b"S_ARIBSUB"))  # what describes the track: two bytes of size
     size = int.from_bytes(data[at + 2 : at + 4], "big") & 0x3FFF
@@ -184,14 +185,8 @@ def test_captions_of_japan_and_brazil_stay_in_matroska(tmp_path: Path, dub: Path
 
 
 def test_marks_and_styles_that_a_container_does_not_say_are_named(tmp_path: Path, dub: Path) -> None:
-    (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\nBonjour\n")
-    plain = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8"))
-    film = tmp_path / "film.mkv"
-    films.ffmpeg(
-        "-i", url(plain), "-i", url(tmp_path / "a.srt"), "-map", "0", "-map", "1",
-        "-c", "copy", "-c:s", "ass", "-disposition:a", "default+original",
-        "-disposition:s", "forced+hearing_impaired", url(film),
-    )  # fmt: skip
+    marked = ["-disposition:a", "default+original", "-disposition:s", "forced+hearing_impaired"]
+    film = subtitled(tmp_path / "film.mkv", "ass", *marked)
     sound, text = "marks of stream 1 (original)", "marks of stream 2 (forced, hearing_impaired)"
     styles = "places, fonts and movements of subtitle 2 (ass); add -o film.mkv to keep them"
     for result, lost in (

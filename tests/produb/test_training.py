@@ -120,7 +120,7 @@ def test_structure_prefers_equal_contrast_to_blur() -> None:
 def test_bfloat16_is_for_processors_that_multiply_it(
     monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], half: bool
 ) -> None:
-    """Without such instructions it takes four times as long as float32; a graphics card has them."""
+    """Without such instructions it takes six times as long as float32; a graphics card has them."""
     cpu, card = torch.device("cpu"), torch.device("cuda")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
     fresh = training.multiplies_bfloat16.__wrapped__

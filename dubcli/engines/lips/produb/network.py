@@ -28,7 +28,6 @@ _BODY = (32, 48, 64, 80)  # channels at 32, 16, 8 and 4 pixels
 _FINE = (16, 12, 8)  # channels of the levels at 128, 256 and 512 pixels
 _TEXTURE = 16  # channels of each texture encoder
 _SHAPE = 16  # channels of each shape encoder
-_FULL = 1 + REFERENCES
 _GROUPS = 4  # of channels, normalised together
 _FLOW = 0.1  # of a side of the view, that an output of 1 moves: outputs stay small
 

@@ -57,7 +57,7 @@ def corrected(network: nn.Module, inputs: Inputs, device: torch.device) -> Corre
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether a device has instructions for bfloat16, by which it is twice as fast as float32.
 
-    A processor without them takes every number apart, and needs four times as long. Versions of PyTorch that
+    A processor without them takes every number apart, and needs six times as long. Versions of PyTorch that
     do not tell what it has are taken for such.
     """
     able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
