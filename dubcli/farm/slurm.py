@@ -29,6 +29,7 @@ if [ "${{1:-}}" = task ]; then
   "$dubcli" run "$job" --stage "$stage" --shard "$number/$shards" --workers "$SLURM_CPUS_PER_TASK" \\
     --expect {version} --progress plain &
   child=$!
+  [ -z "$signal" ] || kill -"$signal" "$child"  # it came before there was a child
   while :; do
     before=$signal
     code=0

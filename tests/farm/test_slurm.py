@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from collections.abc import Iterator
@@ -49,6 +50,18 @@ def wait_for(environment: dict[str, str], job: str, states: tuple[str, ...], sec
     return now
 
 
+def wait_for_process(words: str, seconds: float = 240.0) -> None:
+    """Wait until a process with these arguments is there."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                if words in path.read_text("utf-8", "replace").replace("\0", " "):
+                    return
+        time.sleep(0.02)
+    pytest.fail(f"no process with {words!r} within {seconds:.0f} s")
+
+
 def test_stages_wait_for_each_other_and_a_stopped_task_continues(
     begun: Place, slurm: dict[str, str], dubcli: Dubcli, tmp_path: Path
 ) -> None:
@@ -58,11 +71,12 @@ def test_stages_wait_for_each_other_and_a_stopped_task_continues(
     assert written.returncode == 0, written.stderr
     jobs = dict(line.split() for line in ask(slurm, "bash", str(script)).splitlines())
 
-    wait_for(slurm, jobs["track"], ("RUNNING",))
+    wait_for_process("--stage track --shard 1/2")
     ask(slurm, "scancel", "--signal=USR1", "--batch", f"{jobs['track']}_1")
     wait_for(slurm, jobs["track"], ("PENDING",))
-    # Slurm lets a task rest for minutes before it starts again.
-    ask(slurm, "scontrol", "update", f"JobId={jobs['track']}_1", "StartTime=now")
+    # Slurm lets a task rest for minutes before it starts again. Its credentials count in seconds: a start in
+    # the second of the stop is refused as revoked.
+    ask(slurm, "scontrol", "update", f"JobId={jobs['track']}_1", "StartTime=now+2seconds")
 
     assert wait_for(slurm, jobs["report"], ENDED) == "COMPLETED"
     assert streams(place.out)[0] == streams(place.film)[0]
