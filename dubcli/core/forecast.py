@@ -22,27 +22,30 @@ from dubcli.core.store import Store
 from dubcli.media.length import Length
 
 SECONDS: Mapping[str, tuple[float, float, float]] = {
-    "probe": (1.8, 0.0, 0.0),
-    "scan": (0.4, 0.0025, 0.006),
-    "split": (0.2, 0.0, 0.0),
-    "track": (1.0, 0.025, 0.018),
-    "cast": (0.1, 0.0003, 0.0),
-    "align": (1.0, 0.0045, 0.0),
-    "cue": (0.2, 0.0003, 0.0),
-    "gallery": (0.4, 0.004, 0.005),
-    "learn": (0.2, 0.0016, 0.0),
+    "probe": (1.5, 0.0, 0.001),
+    "scan": (0.1, 0.005, 0.003),
+    "split": (0.1, 0.0, 0.0),
+    "track": (0.5, 0.018, 0.006),
+    "cast": (0.1, 0.0001, 0.0),
+    "align": (1.2, 0.001, 0.0),
+    "cue": (0.1, 0.0001, 0.0),
+    "gallery": (0.4, 0.003, 0.004),
+    "learn": (0.2, 0.0008, 0.0),
     "train": (0.0, 0.0, 0.0),
     "adapt": (0.0, 0.0, 0.0),
-    "motion": (0.1, 0.0009, 0.0),
-    "lips": (1.0, 0.022, 0.015),
-    "measure": (1.0, 0.012, 0.0),
-    "compose": (0.5, 0.012, 0.037),
-    "remux": (0.5, 0.0015, 0.0045),
-    "report": (0.9, 0.003, 0.0),
+    "motion": (0.1, 0.0003, 0.0),
+    "lips": (0.8, 0.015, 0.006),
+    "measure": (0.7, 0.004, 0.002),
+    "compose": (0.1, 0.0015, 0.035),
+    "remux": (0.4, 0.0006, 0.0035),
+    "report": (0.5, 0.0003, 0.005),
 }
-"""Worker-seconds of a stage: at all, by the frame, by the frame and megapixel. Measured on two cores, on
-twelve clips of 320x180 to 1920x1080 in which somebody speaks all the time. What training takes, an engine
-foretells (`core.training`)."""
+"""Seconds of a stage's only unit at work: at all, by the frame, by the frame and megapixel. Measured on two
+cores, on eight clips of one shot each, 320x180 to 1920x1080, in which somebody speaks all the time. What
+training takes, an engine foretells (`core.training`)."""
+BUSY: Mapping[str, float] = {"track": 1.5, "lips": 1.15, "compose": 1.7}
+"""Cores that a unit of a stage keeps busy by itself, so that as many workers as cores gain less: what two
+processes gained over one on two cores (`bench.shard`), of `compose` by the threads of its encoder."""
 BYTES: Mapping[str, tuple[float, float, float]] = {
     "track": (7000.0, 0.0, 0.0),
     "cast": (700.0, 0.0, 0.0),
@@ -66,8 +69,8 @@ FOUND: Mapping[str, float] = {
 }
 """Part of a stage that a film's next dub finds done: of `probe` and `align`, what is about the film alone."""
 SHOT_FRAMES = 75.0
-"""Frames of a shot until some film's shots are known; set by hand: three seconds."""
-START = 1.3
+"""Frames of a shot until films' shots are known, beside which it counts as one; set by hand."""
+START = 2.0
 """Seconds of a job that are no unit's: its process starts, plans and ends."""
 SURE = 0.05
 """Part of the work after which a forecast is given again."""
@@ -231,7 +234,10 @@ class Forecast:
     def _walls(self) -> tuple[float, float]:
         """Seconds of the clock that have gone into units, and that are expected still."""
         seen = sum(self._frames[film] for film in self._shots)
-        shot = seen / max(1, sum(self._shots.values())) if seen else SHOT_FRAMES
+        cuts = sum(self._shots.values()) - len(self._shots)
+        shot = (SHOT_FRAMES + seen) / (
+            1 + cuts
+        )  # by cuts: a film without any says how long a shot is at least
         factors, known = self._factors(), self._known()
         done = left = 0.0
         for number, (film, job) in enumerate(zip(self._films, self._parts, strict=True)):
@@ -239,7 +245,8 @@ class Forecast:
             done += START * (number in self._ended)
             left += START * (number not in self._ended)
             for part in job.values():
-                hands = min(self._workers, shots) if part.stage in stages.BY_SHOT else 1.0
+                at_once = shots if part.stage in stages.BY_SHOT else 1.0
+                hands = max(1.0, min(at_once, self._workers / BUSY.get(part.stage, 1.0)))
                 factor = known.get((film, part.stage), factors[part.stage])
                 done += part.spent / hands
                 left += 0.0 if part.closed else part.seconds * factor * (1.0 - part.done) / hands

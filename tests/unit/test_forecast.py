@@ -116,6 +116,22 @@ def test_a_small_sample_says_little_about_a_machine() -> None:
     assert max(abs(error) for fraction, error in said if fraction >= SURE) < 0.1
 
 
+def test_a_film_without_a_cut_says_that_the_next_ones_shots_are_long() -> None:
+    """A shot follows its faces from frame to frame: a second worker has nothing to do there."""
+    found, lengths = batch("ab", 1)
+    one, two = (Forecast(found, lengths, workers) for workers in (1, 2))
+    assert two.seconds(0.0) < 0.85 * one.seconds(0.0)
+    for forecast in (one, two):
+        forecast.take(0, {"type": "stage.plan", "stage": "track", "units": 1, "run": 1, "cost": LENGTH.frames})
+    assert two.seconds(0.0) == pytest.approx(one.seconds(0.0), rel=0.02)
+
+
+def test_workers_share_the_cores_with_the_threads_of_a_unit() -> None:
+    found, lengths = batch("a", 1)
+    alone = Forecast(found, lengths, 1).seconds(0.0)
+    assert 0.5 * alone < Forecast(found, lengths, 2).seconds(0.0) < 0.85 * alone
+
+
 def test_jobs_side_by_side_share_the_time() -> None:
     found, lengths = batch("abcd", 1)
     alone = Forecast(found, lengths, 1).seconds(0.0)
