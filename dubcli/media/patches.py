@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from dubcli.artifacts.media import VideoStream as VideoInfo
 
+_DEEP = "yuva444p16le"
+"""Pixel format of patches above 8 bits: green, blue less green, red less green (modulo 65536) and mask."""
 Placed = tuple[NDArray[Any], NDArray[Any], int, int]
 """RGB, blend mask and position (x, y) of a patch."""
 
@@ -97,7 +99,7 @@ class Patches:
         picture = self._pictures.send(True)
         assert picture is not None
         self._next += 1
-        rgb, mask = layout.with_alpha(picture)
+        rgb, mask = _samples(picture)
         return rgb, mask, int(x), int(y)
 
     def _read(self) -> Generator[av.VideoFrame | None, bool, None]:
@@ -154,7 +156,7 @@ def write(
                 container = av.open(str(path), "w", format="nut", container_options={"fflags": "+bitexact"})
                 stream = _stream(container, patch, deep)
             assert stream is not None
-            for packet in stream.encode(_picture(patch, len(numbers), "gbrap16le" if deep else "gbrap")):
+            for packet in stream.encode(_picture(patch, len(numbers))):
                 container.mux(packet)
             numbers.append(patch.frame)
             origins.append(patch.origin)
@@ -181,25 +183,38 @@ def _is_visible(patch: Patch, video: VideoInfo) -> bool:
 
 def _stream(container: Any, patch: Patch, deep: bool) -> VideoStream:
     """A lossless stream for patches of this size whose bytes depend only on the patches."""
-    # Ut Video is five times as fast as FFV1 for a little more space, but knows only 8 bits.
-    stream: VideoStream = container.add_stream("ffv1" if deep else "utvideo", rate=25)
+    # Ut Video is five times as fast as FFV1 for a little more space, but knows only 8 bits. So is FFVHUFF for
+    # twice the space; in 4K the encoder of FFV1 would also take 148 bytes a pixel.
+    stream: VideoStream = container.add_stream("ffvhuff" if deep else "utvideo", rate=25)
     stream.height, stream.width = patch.rgb.shape[:2]
-    stream.pix_fmt = "gbrap16le" if deep else "gbrap"
-    # Version 3 with checksums per slice; slices and threads are fixed, so are the bytes.
-    ffv1 = {"level": "3", "slices": "4", "slicecrc": "1", "context": "0"}
-    stream.options = {**(ffv1 if deep else {"pred": "median"}), "flags": "+bitexact"}
+    stream.pix_fmt = _DEEP if deep else "gbrap"
+    stream.options = {"pred": "plane" if deep else "median", "flags": "+bitexact"}
     stream.codec_context.thread_count = 1
     return stream
 
 
-def _picture(patch: Patch, number: int, form: str) -> Any:
+def _picture(patch: Patch, number: int) -> Any:
     """The patch as a picture in planes, black where it is invisible, which costs no space and no time."""
     height, width = patch.mask.shape
-    frame = av.VideoFrame(width, height, form)
+    deep = patch.mask.dtype == np.uint16
+    frame = av.VideoFrame(width, height, _DEEP if deep else "gbrap")
     shown = (patch.mask > 0).astype(patch.rgb.dtype)
-    for plane, k in zip(frame.planes, (1, 2, 0), strict=False):
-        samples = np.frombuffer(memoryview(plane), shown.dtype).reshape(height, -1)[:, :width]
-        np.multiply(patch.rgb[..., k], shown, out=samples)
-    np.frombuffer(memoryview(frame.planes[3]), shown.dtype).reshape(height, -1)[:, :width] = patch.mask
+    green, blue, red, alpha = (
+        np.frombuffer(memoryview(plane), shown.dtype).reshape(height, -1)[:, :width] for plane in frame.planes
+    )
+    for plane, k in ((green, 1), (blue, 2), (red, 0)):
+        np.multiply(patch.rgb[..., k], shown, out=plane)
+    if deep:  # without this a tenth more
+        blue -= green
+        red -= green
+    alpha[:] = patch.mask
     frame.pts = number
     return frame
+
+
+def _samples(picture: av.VideoFrame) -> tuple[NDArray[Any], NDArray[Any]]:
+    """RGB (h, w, 3) and mask (h, w) of a stored picture, copied."""
+    if picture.format.name != _DEEP:
+        return layout.with_alpha(picture)
+    green, blue, red, alpha = layout.planes(picture)
+    return np.stack([red + green, green, blue + green], axis=-1), np.array(alpha)

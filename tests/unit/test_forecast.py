@@ -122,7 +122,9 @@ def test_a_film_without_a_cut_says_that_the_next_ones_shots_are_long() -> None:
     one, two = (Forecast(found, lengths, workers) for workers in (1, 2))
     assert two.seconds(0.0) < 0.85 * one.seconds(0.0)
     for forecast in (one, two):
-        forecast.take(0, {"type": "stage.plan", "stage": "track", "units": 1, "run": 1, "cost": LENGTH.frames})
+        forecast.take(
+            0, {"type": "stage.plan", "stage": "track", "units": 1, "run": 1, "cost": LENGTH.frames}
+        )
     assert two.seconds(0.0) == pytest.approx(one.seconds(0.0), rel=0.02)
 
 

@@ -78,8 +78,10 @@ class ExemplarEngine:
     def patches(self, work: LipWork) -> Iterator[Patch]:
         """Patches of all frames whose weight is above 0; none where the gallery is empty."""
         plan = prepare(work)
-        if plan is not None:
-            yield from (plan.finish(frame, frame.picture) for frame in rendered(plan))
+        for frame in rendered(plan) if plan is not None else ():
+            patch = plan.finish(frame, frame.picture)
+            del frame  # before the next one is drawn
+            yield patch
 
 
 def prepare(work: LipWork, others: int = 0) -> Plan | None:
@@ -96,16 +98,18 @@ def prepare(work: LipWork, others: int = 0) -> Plan | None:
 def rendered(plan: Plan) -> Iterator[Rendered]:
     """All frames whose weight is above 0, in order."""
     work, done, steady = plan.work, 0, Steady()
-    for start, faces, rows, cost in ahead.read(_looked_at(plan), 1):
+    looked_at = _looked_at(plan)
+    for start, faces, rows, cost in ahead.read(looked_at, 1) if plan.ahead > 1 else looked_at:
         active = [t for t in range(start, start + len(faces)) if plan.weight[t] > 0]
         jobs = ((t, faces[t - start], int(rows[t - start, 0])) for t in active)
         drawings = ahead.each(plan.draw, jobs, plan.ahead, _THREADS)
-        for t, drawn in zip(active, drawings, strict=True):
+        for t in active:
             (row, *others), face = rows[t - start].tolist(), faces[t - start]
-            picture, alpha = steady.joined(drawn, row, plan.size_at[t])
+            picture, alpha = steady.joined(next(drawings), row, plan.size_at[t])
             target = plan.target[t] - plan.origin[t]
             depth, row_cost = plan.depth[t], float(cost[t - start])
             yield Rendered(t, row, others, row_cost, face, target, depth, picture, alpha)
+            del picture, alpha  # before the next one is drawn: in 4K these are a hundred megabytes
             done += 1
             work.report(done, plan.count)
 
@@ -337,10 +341,11 @@ class Plan:
         width, height = self.work.video.square
         inside = slice(max(0, -y), max(0, height - y)), slice(max(0, -x), max(0, width - x))
         matte[inside] = frame.alpha[inside] * self.pixels[frame.t]
+        scaled = picture * full
         return Patch(
             frame=int(self.work.frames[frame.t]),
             origin=(x, y),
-            rgb=np.rint(picture * full).astype(kind),
+            rgb=np.rint(scaled, out=scaled).astype(kind),
             mask=np.rint(matte * full).astype(kind),
             confidence=float(np.exp(-frame.cost / _CONFIDENCE_COST)),
         )

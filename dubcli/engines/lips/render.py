@@ -136,9 +136,9 @@ def layers(source: Face, target_mesh: Floats, reference_face: Face) -> Layers:
 
 
 def join(drawn: Layers, light: Picture, grain: float, eyes: float) -> tuple[Picture, Picture]:
-    """Final picture (H, W, 3) and mask (H, W), both 0–1, with the given light and grain."""
+    """Final picture (H, W, 3) and mask (H, W), both 0–1, with the given light and grain, made in `drawn.base`."""
     inner = mask.soften(drawn.region, _FEATHER * eyes) * drawn.matte
-    picture, alpha = drawn.base.copy(), smoothstep(drawn.movement / _VISIBLE)
+    picture, alpha = drawn.base, smoothstep(drawn.movement / _VISIBLE)
     reference = blend.relight(blend.sharpened(drawn.reference, grain, drawn.skin), light)
     base = picture[drawn.box]
     if drawn.moved_occlusion.any():
