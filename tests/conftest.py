@@ -16,6 +16,9 @@ from dubcli.engines import registry
 from tests.crash.harness import ENGINES
 from tests.engines import learner
 
+# Tests start hundreds of processes; where nothing compiled is kept, each compiles the whole package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @dataclass(frozen=True)
 class Sample:

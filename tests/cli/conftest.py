@@ -23,10 +23,10 @@ def one_store(shared: Path) -> tuple[str, str]:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """An environment without the developer's own settings."""
+    """An environment without the developer's own settings, and one worker a job: two tests run at once."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("DUBCLI_", "XDG_"))}
     clean.pop("NO_COLOR", None)
-    return {**clean, "HOME": str(tmp_path / "home"), "COLUMNS": "80"}
+    return {**clean, "HOME": str(tmp_path / "home"), "COLUMNS": "80", "DUBCLI_RUN_WORKERS": "1"}
 
 
 @pytest.fixture
