@@ -181,13 +181,18 @@ class AudioStream(Strict):
 
 
 class SubtitleStream(Strict):
-    """A subtitle stream."""
+    """A subtitle stream.
+
+    Attributes:
+        placed: some of it says where in the picture it stands.
+    """
 
     index: int
     codec: str
     language: str
     disposition: tuple[str, ...]
     tags: dict[str, str]
+    placed: bool = False
 
 
 class OtherStream(Strict):

@@ -92,7 +92,7 @@ class Film:
         """(N,) display duration of each frame in ticks of `clock`.
 
         The last keeps the average rate, unless the container gives it a duration of its own: one that is not
-        the usual one rounded.
+        the usual one rounded, or is that at irregular times.
         """
         step = round(self.video.tick / self.clock)
         usual = 1 / (self.video.rate * self.clock)
@@ -100,7 +100,7 @@ class Film:
         if own and abs(own - usual) > step:
             return np.append(np.diff(self.pts) * step, own)
         last = round(len(self.pts) * usual - int(self.pts[-1] - self.pts[0]) * step)
-        fits = usual / 2 <= last <= 2 * usual
+        fits = abs(last - usual) <= step if own else usual / 2 <= last <= 2 * usual
         return np.append(np.diff(self.pts) * step, last if fits else max(1, round(usual)))
 
     @property

@@ -32,14 +32,23 @@ GAP_SECONDS = 0.05
 
 @dataclass
 class _Track:
-    """What the packets of a sound track tell together: their digest, and whether they leave gaps."""
+    """What the packets of a sound track tell together: their digest, and whether they leave gaps.
+
+    Those of subtitles tell whether some say their places.
+    """
 
     hasher: hashlib._Hash = field(default_factory=hashlib.sha256)
     end: Fraction | None = None
     gaps: bool = False
+    placed: bool = False
 
     def add(self, packet: Packet[Any]) -> None:
         """Take in the next packet."""
+        from dubcli.media import describe
+
+        if packet.stream.type == "subtitle":
+            self.placed |= describe.placed(packet)
+            return
         self.hasher.update(packet)
         if packet.pts is None or not packet.size or packet.time_base is None:
             return
@@ -70,7 +79,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         film = None if covers and container.streams.audio else source.picture(container, path)
         start = Fraction(container.start_time or 0, 1_000_000)
         dump = describe.FormatDump.of(container)
-        sound = {s.index: _Track() for s in container.streams.audio}
+        tracks = {s.index: _Track() for s in (*container.streams.audio, *container.streams.subtitles)}
         untold: tuple[str, ...] = ()
         if mov and (unread := sorted(set(boxes.unread(path)))):
             untold = (f"what a camera or a program says in boxes of its own ({', '.join(unread)})",)
@@ -85,7 +94,6 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         facts = {
             "format": container.format.name,
             "start": _rational(start),
-            "subtitles": tuple(_subtitle(s, dump) for s in container.streams.subtitles),
             "other": tuple(
                 _other(s, dump)
                 for s in container.streams
@@ -97,30 +105,31 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             "tags": {**(dump.program(film.index) if film else {}), **container.metadata},
         }
         if film is not None:
-            video = _video(container, film, path, sound, dump, whole)
+            video = _video(container, film, path, tracks, dump, whole)
         else:
             video = None
             for packet in container.demux(container.streams.audio) if whole else ():
-                sound[packet.stream.index].add(packet)
+                tracks[packet.stream.index].add(packet)
         edited, around = (boxes.edited(path), boxes.ambisonic(path)) if mov else (set(), set())
         audio = tuple(
-            _audio(s, dump, sound[s.index], edited=s.id in edited, around=s.id in around)
+            _audio(s, dump, tracks[s.index], edited=s.id in edited, around=s.id in around)
             for s in container.streams.audio
         )
-        return MediaInfo.model_validate({**facts, "audio": audio, "video": video})
+        subtitles = tuple(_subtitle(s, dump, tracks[s.index]) for s in container.streams.subtitles)
+        return MediaInfo.model_validate({**facts, "audio": audio, "subtitles": subtitles, "video": video})
 
 
 def _video(
     container: InputContainer,
     stream: AvVideoStream,
     path: Path,
-    sound: dict[int, _Track],
+    tracks: dict[int, _Track],
     dump: describe.FormatDump,
     whole: bool,
 ) -> VideoStream:
     """Describe the picture: from the headers, the first decoded frame, and one reading of all packets.
 
-    Packets of sound go to the tracks of `sound`, by stream, on the way.
+    Packets of sound and subtitles go to their `tracks`, by stream, on the way.
     """
     from dubcli.media import describe
 
@@ -131,9 +140,9 @@ def _video(
     size = lost = 0
     durations: list[int] = []
     context.thread_type = "AUTO"
-    for packet in container.demux(stream, *container.streams.audio):
-        if packet.stream.index in sound:
-            sound[packet.stream.index].add(packet)
+    for packet in container.demux(stream, *(container.streams[index] for index in tracks)):
+        if packet.stream.index in tracks:
+            tracks[packet.stream.index].add(packet)
             continue
         if packet.size:
             hasher.update(packet)
@@ -251,13 +260,14 @@ def _audio(
     )
 
 
-def _subtitle(stream: Stream, dump: describe.FormatDump) -> SubtitleStream:
+def _subtitle(stream: Stream, dump: describe.FormatDump, track: _Track) -> SubtitleStream:
     return SubtitleStream(
         index=stream.index,
         codec=_codec(stream) or dump.codec(stream.index)[0],
         language=stream.metadata.get("language", "und"),
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
+        placed=track.placed,
     )
 
 

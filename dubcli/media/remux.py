@@ -16,6 +16,7 @@ from dubcli.media import boxes, marks, matroska, picture, source
 from dubcli.media.containers import audio_codec, format_of
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
+from dubcli.media.length import misfit
 from dubcli.media.messages import keeps_dolby_vision
 from dubcli.media.probe import probe
 from dubcli.media.sound import with_decoded_start
@@ -175,16 +176,17 @@ def _metadata_options(what: Plan, info: MediaInfo, fresh: bool) -> list[tuple[st
 def _fit_options(
     film: picture.Film, dub: Dub, container: str, warn: Callable[[str], None]
 ) -> list[tuple[str, str]]:
-    """Options that trim and pad a dub to the film's length."""
+    """Options that trim and pad a dub to the film's length; `warn` hears what `probe` has not told."""
     length = film.seconds
     beyond = dub.offset + dub.seconds - float(length)
     if dub.offset >= length or (dub.seconds and dub.offset <= -dub.seconds):
         raise MediaError(
             f"an offset of {dub.offset} s leaves nothing of the dub; type another --set align.offset=SECONDS"
         )
-    if beyond > _SLACK_SECONDS:
+    told = misfit(film.path, dub.path.name, dub.seconds, dub.offset)
+    if beyond > _SLACK_SECONDS and not told:
         warn(f"the dub is {beyond:.2f} s longer than the film; its end is cut off")
-    elif dub.seconds and beyond < -1:
+    elif dub.seconds and beyond < -1 and not told:
         warn(f"the dub ends {-beyond:.2f} s before the film does; the rest is silent")
     if dub.offset < 0:
         warn(f"the dub begins {-dub.offset:.2f} s before the film; its beginning is cut off")

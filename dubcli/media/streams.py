@@ -151,6 +151,10 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             continue
         if subtitle.codec == "ass" and way != "copy":
             out.left_out.append(f"places, fonts and movements of subtitle {subtitle.index} (ass){keeps} them")
+        elif subtitle.placed and way != "copy":
+            out.left_out.append(
+                f"places of subtitle {subtitle.index} ({subtitle.codec}){keeps and keeps + ' them'}"
+            )
         name = f"s:{count}"
         count += 1
         _add(out, name, subtitle, subtitle.disposition, container)

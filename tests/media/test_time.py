@@ -71,6 +71,21 @@ def test_the_last_picture_of_irregular_ones_is_shown_as_long_as_it_was(
         assert films.decoded(done.path).times == films.decoded(tmp_path / f"{late}.mp4").times
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_the_last_of_pictures_that_come_early_is_shown_no_longer(suffix: str, tmp_path: Path) -> None:
+    """What variable rate leaves over of the average one is not its."""
+    early = "setpts=if(gt(N\\,9)\\,PTS-0.038/TB\\,PTS)"
+    options = ("-fps_mode", "vfr", "-enc_time_base", "1/1000", "-bf", "0")
+    film = films.make(tmp_path / "film.mkv", "-vf", early, *options, *films.x264("-g", "8"), sound="")
+    dub = films.wav(tmp_path / "dub.wav", films.noise(2))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), suffix)
+    with av.open(str(done.path)) as box:
+        *_, last = (packet for packet in box.demux(video=0) if packet.size)
+        assert last.time_base is not None
+        assert last.duration is not None
+        assert last.duration * last.time_base == Fraction(40, 1000)
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
 def test_irregular_times_survive_exactly(suffix: str, tmp_path: Path, dub: Path) -> None:
     film = irregular(tmp_path / "film.mp4")

@@ -197,6 +197,22 @@ def test_marks_and_styles_that_a_container_does_not_say_are_named(tmp_path: Path
         assert films.dubbed(tmp_path / result, film, dub, (), result).note["left_out"] == lost
 
 
+def test_places_of_subtitles_that_a_container_does_not_say_are_named(tmp_path: Path, dub: Path) -> None:
+    top, plain = tmp_path / "top", tmp_path / "plain"
+    settings = "WEBVTT\n\n00:00:00.100 --> 00:00:00.500{}\nBonjour\n"
+    codes = "1\n00:00:00,100 --> 00:00:00,500\n{}Bonjour\n"
+    for kind, text, codec in ((".vtt", settings, "webvtt"), (".srt", codes, "subrip")):
+        top.with_suffix(kind).write_text(text.format(" line:0" if kind == ".vtt" else "{\\an8}"))
+        plain.with_suffix(kind).write_text(text.format(""))
+        picture = films.make(tmp_path / "picture.mkv", *films.x264("-g", "8"))
+        for where in (top, plain):
+            film = tmp_path / f"{where.name}{kind}.mkv"
+            films.ffmpeg("-i", url(picture), "-i", url(where.with_suffix(kind)), "-c", "copy", url(film))
+            lost = [f"places of subtitle 2 ({codec}); add -o film.mkv to keep them"] if where is top else []
+            done = films.dubbed(tmp_path / f"job {film.stem}", film, dub, (), ".mp4")
+            assert done.note["left_out"] == lost
+
+
 def test_lossless_sound_that_becomes_aac_is_named(tmp_path: Path, dub: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"), "-c:a", "pcm_s24le")
     done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
