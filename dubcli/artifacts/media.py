@@ -162,6 +162,7 @@ class AudioStream(Strict):
         start: ticks of `time_base`.
         digest: sha256 of its packets in order.
         edited: an edit list plays it in several parts, so that its packets are not what is heard.
+        pauses: seconds of the film, from and to, in which an edit list lets nothing be heard.
         gaps: nothing is heard between some of its packets.
     """
 
@@ -177,6 +178,7 @@ class AudioStream(Strict):
     disposition: tuple[str, ...]
     tags: dict[str, str]
     edited: bool = False
+    pauses: tuple[tuple[float, float], ...] = ()
     gaps: bool = False
 
 
@@ -215,6 +217,7 @@ class MediaInfo(Document):
         video: the film's video stream, None for an audio file.
         chapters: number of chapters.
         untold: what is known to be in the file and is not read.
+        references: stream, type and streams that it belongs to, as subtitles do to a sound (MP4, MOV).
         own: types of the boxes of its own in which a camera says something of the film (MP4, MOV).
         tags: metadata of the file.
     """
@@ -229,6 +232,7 @@ class MediaInfo(Document):
     other: tuple[OtherStream, ...]
     chapters: int
     untold: tuple[str, ...] = ()
+    references: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
     own: tuple[str, ...] = ()
     tags: dict[str, str]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream as AvVideoStream
 
-    from dubcli.media import describe
+    from dubcli.media import boxes, describe
 
 _MIN_SIDE_PIXELS = 16  # smaller means a damaged header; set by hand
 _RATE_RESOLUTION = 100_000  # rates closer than one part in this are equal; set by hand
@@ -80,9 +80,12 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         start = Fraction(container.start_time or 0, 1_000_000)
         dump = describe.FormatDump.of(container)
         tracks = {s.index: _Track() for s in (*container.streams.audio, *container.streams.subtitles)}
+        edited, around = (boxes.edited(path), boxes.ambisonic(path)) if mov else ({}, set[int]())
         untold: tuple[str, ...] = ()
         if mov and (unread := sorted(set(boxes.unread(path)))):
             untold = (f"what a camera or a program says in boxes of its own ({', '.join(unread)})",)
+        if film is not None and edited.get(film.id):
+            untold += ("pauses of the picture in its edit list: pictures from its beginning stand there",)
         if "matroska" in container.format.name:
             untold = tuple(matroska.chapters_lost(path))
             if often := matroska.tags_lost(path):
@@ -101,6 +104,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             ),
             "chapters": len(container.chapters()),
             "untold": untold,
+            "references": tuple(boxes.references(path)) if mov else (),
             "own": tuple(kind for kind, _ in boxes.own(path)) if mov else (),
             "tags": {**(dump.program(film.index) if film else {}), **container.metadata},
         }
@@ -110,9 +114,8 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             video = None
             for packet in container.demux(container.streams.audio) if whole else ():
                 tracks[packet.stream.index].add(packet)
-        edited, around = (boxes.edited(path), boxes.ambisonic(path)) if mov else (set(), set())
         audio = tuple(
-            _audio(s, dump, tracks[s.index], edited=s.id in edited, around=s.id in around)
+            _audio(s, dump, tracks[s.index], pauses=edited.get(s.id), around=s.id in around)
             for s in container.streams.audio
         )
         subtitles = tuple(_subtitle(s, dump, tracks[s.index]) for s in container.streams.subtitles)
@@ -238,7 +241,12 @@ def _decode(packet: object) -> Iterator[VideoFrame]:
 
 
 def _audio(
-    stream: Stream, dump: describe.FormatDump, track: _Track, *, edited: bool, around: bool
+    stream: Stream,
+    dump: describe.FormatDump,
+    track: _Track,
+    *,
+    pauses: tuple[boxes.Pause, ...] | None,
+    around: bool,
 ) -> AudioStream:
     context = stream.codec_context
     channels = getattr(context, "channels", 0) or 0
@@ -255,7 +263,8 @@ def _audio(
         language=stream.metadata.get("language", "und"),
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
-        edited=edited,
+        edited=pauses is not None,
+        pauses=pauses or (),
         gaps=track.gaps,
     )
 

@@ -114,6 +114,7 @@ def mux(
         boxes.set_length(out, film.seconds)
         boxes.turn_off(out, what.off)
         boxes.add_keys(out, what.keys, mov=container == "mov")
+        boxes.add_references(out, what.references)
         boxes.add_own(out, boxes.own(film.path) if info.own else [])
     return what.left_out
 

@@ -135,7 +135,7 @@ def test_an_edit_list_hides_the_same_pictures(tmp_path: Path, dub: Path) -> None
 
 
 def play_in_parts(path: Path, *parts: tuple[float, float]) -> None:
-    """Give every track of an MP4 of ffmpeg's an edit list of (start, seconds)."""
+    """Give every track of an MP4 of ffmpeg's an edit list of (start, seconds); -1 for a pause."""
     data = bytearray(path.read_bytes())
     top = data.rindex(b"moov")
     (scale,) = struct.unpack_from(">I", data, data.index(b"mvhd", top) + 16)
@@ -144,7 +144,9 @@ def play_in_parts(path: Path, *parts: tuple[float, float]) -> None:
         (ticks,) = struct.unpack_from(">I", data, data.index(b"mdhd", at) + 16)
         (first,) = struct.unpack_from(">i", data, at + 24)
         edits = b"".join(
-            struct.pack(">IiI", round(length * scale), first + round(start * ticks), 1 << 16)
+            struct.pack(
+                ">IiI", round(length * scale), -1 if start < 0 else first + round(start * ticks), 1 << 16
+            )
             for start, length in parts
         )
         new = (
@@ -184,6 +186,23 @@ def test_a_film_played_in_parts_keeps_its_sound(result: str, tmp_path: Path, dub
     length = min(len(heard), len(kept))
     assert abs(len(heard) - len(kept)) < 2048
     assert np.corrcoef(heard[:length], kept[:length])[0, 1] > 0.95
+
+
+def test_a_pause_within_sound_is_silent(tmp_path: Path, dub: Path) -> None:
+    """FFmpeg plays the beginning of the sound in it."""
+    noise = films.wav(tmp_path / "noise.wav", films.noise(3))
+    film = tmp_path / "film.mov"
+    picture = [*films.moving(seconds=3), "-i", url(noise), *films.x264("-g", "5")]
+    films.ffmpeg(*picture, "-c:a", "pcm_s16le", url(film))
+    play_in_parts(film, (0, 0.8), (-1, 0.5), (1, 0.9))
+    done = films.dubbed(tmp_path / "job", film, dub, range(4, 8))
+    after, (line,) = done.path, done.note["left_out"]
+    assert "pauses of the picture" in line
+    (heard, *_), start, rate = films.sound(after, 1)
+    assert (start, rate) == (0, 48000)
+    assert np.abs(heard[:38400] - films.noise(3)[:38400]).max() < 1e-3
+    assert not heard[39424:62300].any()  # parts end with a packet
+    assert heard[64000:].any()
 
 
 def test_sound_that_starts_after_the_picture_stays_there(tmp_path: Path, dub: Path) -> None:

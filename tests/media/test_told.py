@@ -270,6 +270,27 @@ def test_what_a_camera_says_in_boxes_of_its_own_stays_or_is_named(
         assert len(container.streams.audio) == 2
 
 
+def test_streams_that_belong_to_others_still_do_or_are_named(tmp_path: Path, dub: Path) -> None:
+    """As iTunes has it: subtitles follow sounds, one of which stands in for the other."""
+    plain = subtitled(tmp_path / "one.mp4", "mov_text")
+    film = tmp_path / "film.mp4"
+    films.ffmpeg(
+        "-i", url(plain), "-map", "0:v", "-map", "0:a", "-map", "0:a", "-map", "0:s", "-c", "copy", url(film)
+    )
+    said = [(2, "fall", (1,)), (3, "folw", (1, 2))]
+    boxes.add_references(film, said)
+    assert list(boxes.references(film)) == said
+    for suffix in (".mp4", ".mov"):
+        done = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
+        assert list(boxes.references(done.path)) == [(3, "fall", (2,)), (4, "folw", (2, 3))]
+        assert not done.note["left_out"]
+    other = films.dubbed(tmp_path / "mkv", film, dub, (), ".mkv")
+    assert [line for line in other.note["left_out"] if "belongs" in line] == [
+        "that stream 2 belongs to stream 1 (fall)",
+        "that stream 3 belongs to stream 1 and 2 (folw)",
+    ]
+
+
 def test_no_number_of_boxes_fills_the_memory(tmp_path: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"))
     many = b"".join(box(b"C%03d" % k, b"word") for k in range(100))
