@@ -161,6 +161,7 @@ class AudioStream(Strict):
     Attributes:
         start: ticks of `time_base`.
         digest: sha256 of its packets in order.
+        form: FFmpeg's name or the container's code of what it has no decoder for.
         edited: an edit list plays it in several parts, so that its packets are not what is heard.
         pauses: seconds of the film, from and to, in which an edit list lets nothing be heard.
         gaps: nothing is heard between some of its packets.
@@ -177,6 +178,7 @@ class AudioStream(Strict):
     language: str
     disposition: tuple[str, ...]
     tags: dict[str, str]
+    form: str = ""
     edited: bool = False
     pauses: tuple[tuple[float, float], ...] = ()
     gaps: bool = False
@@ -187,6 +189,7 @@ class SubtitleStream(Strict):
 
     Attributes:
         placed: some of it says where in the picture it stands.
+        foreign: FFmpeg does not know it; it is read as `codec`, without its places.
     """
 
     index: int
@@ -195,6 +198,7 @@ class SubtitleStream(Strict):
     disposition: tuple[str, ...]
     tags: dict[str, str]
     placed: bool = False
+    foreign: bool = False
 
 
 class OtherStream(Strict):

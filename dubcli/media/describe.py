@@ -90,7 +90,7 @@ def _says(name: str, side: dict[str, bytes]) -> bool:
 
 def placed(packet: Packet[Any]) -> bool:
     """Whether a subtitle says where in the picture it stands, as WebVTT, SubRip and mov_text do."""
-    settings = ("webvtt_settings", "subtitle_position")
+    settings = ("webvtt_settings", "subtitle_position", "matroska_block_additional")
     return bool(_PLACE.search(bytes(packet))) or any(
         one.data_type in settings and bytes(one).strip() for one in packet.iter_sidedata()
     )

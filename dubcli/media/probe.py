@@ -82,6 +82,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         tracks = {s.index: _Track() for s in (*container.streams.audio, *container.streams.subtitles)}
         edited, around = (boxes.edited(path), boxes.ambisonic(path)) if mov else ({}, set[int]())
         untold: tuple[str, ...] = ()
+        foreign: set[int] = set()
         if mov and (unread := sorted(set(boxes.unread(path)))):
             untold = (f"what a camera or a program says in boxes of its own ({', '.join(unread)})",)
         if film is not None and edited.get(film.id):
@@ -90,6 +91,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             untold = tuple(matroska.chapters_lost(path))
             if often := matroska.tags_lost(path):
                 untold += (f"tags that stand more than once, but for the last ({', '.join(often)})",)
+            foreign = matroska.webvtt(path)
             tags = matroska.languages(path)
             for stream in container.streams:
                 if tag := tags.get(stream.index):
@@ -118,7 +120,10 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             _audio(s, dump, tracks[s.index], pauses=edited.get(s.id), around=s.id in around)
             for s in container.streams.audio
         )
-        subtitles = tuple(_subtitle(s, dump, tracks[s.index]) for s in container.streams.subtitles)
+        subtitles = tuple(
+            _subtitle(s, dump, tracks[s.index], foreign=s.index in foreign and s.codec_context is None)
+            for s in container.streams.subtitles
+        )
         return MediaInfo.model_validate({**facts, "audio": audio, "subtitles": subtitles, "video": video})
 
 
@@ -263,20 +268,22 @@ def _audio(
         language=stream.metadata.get("language", "und"),
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
+        form="" if _codec(stream) else next(filter(None, dump.codec(stream.index)), ""),
         edited=pauses is not None,
         pauses=pauses or (),
         gaps=track.gaps,
     )
 
 
-def _subtitle(stream: Stream, dump: describe.FormatDump, track: _Track) -> SubtitleStream:
+def _subtitle(stream: Stream, dump: describe.FormatDump, track: _Track, *, foreign: bool) -> SubtitleStream:
     return SubtitleStream(
         index=stream.index,
-        codec=_codec(stream) or dump.codec(stream.index)[0],
+        codec="subrip" if foreign else _codec(stream) or dump.codec(stream.index)[0],
         language=stream.metadata.get("language", "und"),
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
         placed=track.placed,
+        foreign=foreign,
     )
 
 

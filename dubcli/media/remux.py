@@ -10,7 +10,7 @@ from typing import Any
 
 import ffmpeg
 
-from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.media import MediaInfo, SubtitleStream
 from dubcli.errors import MediaError
 from dubcli.media import boxes, marks, matroska, picture, source
 from dubcli.media.containers import audio_codec, format_of
@@ -99,7 +99,7 @@ def mux(
         ("max_interleave_delta", str(_INTERLEAVED_US)),
         ("f", container),
     ]
-    with Process(_command(_streams(what, film, dub, form), options, out)) as process:
+    with Process(_command(_streams(what, film, dub, form, info.subtitles), options, out)) as process:
         if form:
             picture.write(process, film, segments, copies, form)
     if container == "mov":
@@ -146,14 +146,18 @@ def _with_encoder_delay(dub: Dub, container: str, scratch: Path) -> Dub:
     return dataclasses.replace(dub, path=path, sound=with_decoded_start(path, track))
 
 
-def _streams(what: Plan, film: picture.Film, dub: Dub, form: str) -> list[Any]:
+def _streams(
+    what: Plan, film: picture.Film, dub: Dub, form: str, subtitles: Sequence[SubtitleStream]
+) -> list[Any]:
     """The streams that go in: the new picture from a pipe if there is one, the dub in its place, the film's.
 
+    Those of the film's `subtitles` that ffmpeg does not know are read as it is told.
     ffmpeg counts its inputs in this order: pipe, dub, film with a pipe, and film, dub without one.
     """
     lift = film.time_shift * film.video.tick
     moved = {"itsoffset": f"{float(lift):.9f}"} if lift else {}
-    origin = ffmpeg.input(url(film.path), **_SAFE, **moved)
+    kinds = {f"c:{one.index}": one.codec for one in subtitles if one.foreign}
+    origin = ffmpeg.input(url(film.path), **_SAFE, **moved, **kinds)
     # The dub's first sample belongs to the film's first picture, unless the user says otherwise.
     shift = film.begin - dub.sound.start * Fraction(*dub.sound.time_base)
     voice = ffmpeg.input(url(dub.path), **_SAFE, itsoffset=f"{float(shift) + dub.offset:.9f}")

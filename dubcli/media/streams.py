@@ -132,7 +132,8 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     count = 1
     for track in () if dub.alone else info.audio:
         if not track.codec:
-            out.left_out.append(f"sound track {track.index}: of a kind that cannot be read")
+            kind = f"{track.form}, a kind" if track.form else "of a kind"
+            out.left_out.append(f"sound track {track.index}: {kind} that cannot be read")
             continue
         name = f"a:{count}"
         count += 1
@@ -154,6 +155,10 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             continue
         if subtitle.codec == "ass" and way != "copy":
             out.left_out.append(f"places, fonts and movements of subtitle {subtitle.index} (ass){keeps} them")
+        elif subtitle.placed and subtitle.foreign:
+            out.left_out.append(
+                f"places of subtitle {subtitle.index} (WebVTT of another program than FFmpeg)"
+            )
         elif subtitle.placed and way != "copy":
             out.left_out.append(
                 f"places of subtitle {subtitle.index} ({subtitle.codec}){keeps and keeps + ' them'}"
@@ -168,11 +173,12 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         if container == "matroska" and other.codec in COVERS and "attached_pic" in other.disposition:
             out.covers.append(other)
             continue
+        what = other.codec or other.tag or other.tags.get("filename", "")
         reason = _why_left_out(other, container, bool(info.chapters))
         if reason is None:
             _add(out, str(len(out.streams)), other, other.disposition, container)
         elif reason:
-            out.left_out.append(f"{other.kind} stream {other.index} ({other.codec or other.tag}): {reason}")
+            out.left_out.append(f"{other.kind} stream {other.index} ({what}): {reason}")
     _keep_reels(out, info, container)
     _keep_references(out, info, container)
     out.left_out += info.untold

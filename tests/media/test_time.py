@@ -86,6 +86,15 @@ def test_the_last_of_pictures_that_come_early_is_shown_no_longer(suffix: str, tm
         assert last.duration * last.time_base == Fraction(40, 1000)
 
 
+def test_the_last_picture_after_slides_is_shown_as_long_as_most(tmp_path: Path, dub: Path) -> None:
+    slides = "setpts=if(lt(N\\,2)\\,N/TB\\,2/TB+(N-2)*0.04/TB)"
+    options = ("-fps_mode", "vfr", "-enc_time_base", "1/1000", "-bf", "2")
+    film = films.make(tmp_path / "film.mp4", "-vf", slides, *options, *films.x264("-g", "8"), sound="")
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6))
+    with av.open(str(film)) as before, av.open(str(done.path)) as after:
+        assert before.duration == after.duration
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
 def test_irregular_times_survive_exactly(suffix: str, tmp_path: Path, dub: Path) -> None:
     film = irregular(tmp_path / "film.mp4")

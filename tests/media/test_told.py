@@ -213,6 +213,19 @@ def test_places_of_subtitles_that_a_container_does_not_say_are_named(tmp_path: P
             assert done.note["left_out"] == lost
 
 
+def test_webvtt_of_mkvmerge_stays_as_text(tmp_path: Path, dub: Path) -> None:
+    """FFmpeg knows the kind that it writes itself alone."""
+    film = subtitled(tmp_path / "film.mkv", "webvtt")
+    own, other = b"D_WEBVTT/SUBTITLES", b"S_TEXT/WEBVTT"
+    data = film.read_bytes().replace(own, other.ljust(len(own), b"\0"))
+    film.write_bytes(data.replace(b"\n\nBonjour", b"- Bonjour"))
+    for suffix in (".mkv", ".mp4"):
+        done = films.dubbed(tmp_path / suffix, film, dub, (), suffix)
+        assert not done.note["left_out"]
+        with av.open(str(done.path)) as after:
+            assert b"Bonjour" in b"".join(bytes(packet) for packet in after.demux(after.streams.subtitles))
+
+
 def test_lossless_sound_that_becomes_aac_is_named(tmp_path: Path, dub: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"), "-c:a", "pcm_s24le")
     done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
