@@ -189,6 +189,7 @@ class SubtitleStream(Strict):
 
     Attributes:
         placed: some of it says where in the picture it stands.
+        beside: some of it is still seen where a later one begins.
         foreign: FFmpeg does not know it; it is read as `codec`, without its places.
     """
 
@@ -198,6 +199,7 @@ class SubtitleStream(Strict):
     disposition: tuple[str, ...]
     tags: dict[str, str]
     placed: bool = False
+    beside: bool = False
     foreign: bool = False
 
 
@@ -220,6 +222,7 @@ class MediaInfo(Document):
         start: seconds of the earliest stream's start.
         video: the film's video stream, None for an audio file.
         chapters: number of chapters.
+        first_chapter: seconds at which the first of them begins.
         untold: what is known to be in the file and is not read.
         references: stream, type and streams that it belongs to, as subtitles do to a sound (MP4, MOV).
         own: types of the boxes of its own in which a camera says something of the film (MP4, MOV).
@@ -235,6 +238,7 @@ class MediaInfo(Document):
     subtitles: tuple[SubtitleStream, ...]
     other: tuple[OtherStream, ...]
     chapters: int
+    first_chapter: float = 0.0
     untold: tuple[str, ...] = ()
     references: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
     own: tuple[str, ...] = ()

@@ -55,6 +55,7 @@ _RELATIONS = (
     b"sbas",
     b"ssrc",
 )
+_PICTURES = (b"avc1", b"avc3", b"hvc1", b"hev1", b"av01", b"vp09", b"mp4v", b"jpeg", b"mjpa")
 _KNOWN_UUIDS = (
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),  # XMP
     bytes.fromhex("d8fec3d61b0e483c92975828877ec481"),  # C2PA
@@ -296,6 +297,12 @@ def add_hdr10(path: Path, video: VideoStream) -> None:
     if video.light:
         content = b"".join(value.to_bytes(2, "big") for value in video.light)
         _add(path, (b"avc1", b"avc3"), b"clli", content)
+
+
+def add_full_range(path: Path) -> None:
+    """Say that the pictures of such a file have the full range: the muxer does beside other tags alone."""
+    unspecified = 3 * (2).to_bytes(2, "big")  # primaries, transfer, matrix (ITU-T H.273)
+    _add(path, _PICTURES, b"colr", b"nclx" + unspecified + b"\x80")
 
 
 def add_keys(path: Path, tags: Mapping[str, str], *, mov: bool) -> None:

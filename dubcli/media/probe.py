@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _MIN_SIDE_PIXELS = 16  # smaller means a damaged header; set by hand
 _RATE_RESOLUTION = 100_000  # rates closer than one part in this are equal; set by hand
+_BESIDE_SECONDS = 0.05  # for which two subtitles are seen together; less is rounding: set by hand
 _MAX_FPS = 1000  # higher is a container's tick rate; set by hand
 GAP_SECONDS = 0.05
 """Sound that jumps ahead by more is silent in between, less is rounding of timestamps: set by hand."""
@@ -34,26 +35,29 @@ GAP_SECONDS = 0.05
 class _Track:
     """What the packets of a sound track tell together: their digest, and whether they leave gaps.
 
-    Those of subtitles tell whether some say their places.
+    Those of subtitles tell whether some say their places, and whether some stand beside a later one.
     """
 
     hasher: hashlib._Hash = field(default_factory=hashlib.sha256)
     end: Fraction | None = None
     gaps: bool = False
     placed: bool = False
+    beside: bool = False
 
     def add(self, packet: Packet[Any]) -> None:
         """Take in the next packet."""
         from dubcli.media import describe
 
-        if packet.stream.type == "subtitle":
+        text = packet.stream.type == "subtitle"
+        if text:
             self.placed |= describe.placed(packet)
-            return
-        self.hasher.update(packet)
+        else:
+            self.hasher.update(packet)
         if packet.pts is None or not packet.size or packet.time_base is None:
             return
         begin = packet.pts * packet.time_base
         self.gaps |= self.end is not None and begin - self.end > GAP_SECONDS
+        self.beside |= text and self.end is not None and self.end - begin > _BESIDE_SECONDS
         self.end = begin + (packet.duration or 0) * packet.time_base
 
 
@@ -96,6 +100,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             for stream in container.streams:
                 if tag := tags.get(stream.index):
                     stream.metadata["language"] = tag
+        chapters = container.chapters()
         facts = {
             "format": container.format.name,
             "start": _rational(start),
@@ -104,7 +109,10 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
                 for s in container.streams
                 if s is not film and s.type not in ("audio", "subtitle")
             ),
-            "chapters": len(container.chapters()),
+            "chapters": len(chapters),
+            "first_chapter": min(
+                (float(one["start"] * (one["time_base"] or 0)) for one in chapters), default=0.0
+            ),
             "untold": untold,
             "references": tuple(boxes.references(path)) if mov else (),
             "own": tuple(kind for kind, _ in boxes.own(path)) if mov else (),
@@ -218,14 +226,14 @@ def _last_duration(form: str, times: list[int | None], durations: list[int]) -> 
 
 
 def _rate(stream: AvVideoStream, times: list[int]) -> Fraction:
-    """Frames per second: as the container says, unless it counts fields (GXF), or ticks (raw DV)."""
+    """Frames per second: as the container says, unless it counts fields (GXF), or ticks (raw DV, AVI)."""
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     steps = sorted(b - a for a, b in itertools.pairwise(sorted(times)))
     tick = stream.time_base or Fraction(1, 1000)
     usual = steps[len(steps) // 2] * tick if steps else 1 / rate
     if rate <= _MAX_FPS:
-        if usual * rate == 2 and stream.guessed_rate == rate / 2:
-            return rate / 2
+        if usual * rate >= 2 and stream.guessed_rate == 1 / usual:
+            return 1 / usual
         for exact in (Fraction(round(rate)), Fraction(1000 * round(rate * 1001 / 1000), 1001)):
             if abs(rate - exact) < rate / _RATE_RESOLUTION:  # Matroska has nanoseconds of a picture
                 return exact
@@ -283,6 +291,7 @@ def _subtitle(stream: Stream, dump: describe.FormatDump, track: _Track, *, forei
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
         placed=track.placed,
+        beside=track.beside,
         foreign=foreign,
     )
 

@@ -111,6 +111,8 @@ def mux(
     if container == "matroska":
         matroska.set_languages(out, what.languages)
     else:
+        if film.video.range == "pc":
+            boxes.add_full_range(out)
         boxes.set_length(out, film.seconds)
         boxes.turn_off(out, what.off)
         boxes.add_keys(out, what.keys, mov=container == "mov")

@@ -30,6 +30,7 @@ from dubcli.media.probe import GAP_SECONDS
 
 _LANGUAGE = re.compile("-[a-z]{3}$")  # after a tag's name
 _AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audible difference
+_LATE_CHAPTER_SECONDS = 0.05  # less is rounding: set by hand
 _SILENCED = 32  # samples that are silenced together; set by hand
 COVERS = {"png": "image/png", "mjpeg": "image/jpeg"}
 """Codecs of pictures that are covers, and their types."""
@@ -163,6 +164,11 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             out.left_out.append(
                 f"places of subtitle {subtitle.index} ({subtitle.codec}){keeps and keeps + ' them'}"
             )
+        if subtitle.beside and way == "mov_text":
+            out.left_out.append(
+                f"the ends of subtitle {subtitle.index}'s lines that are seen beside a later one"
+                f"{keeps and keeps + ' them'}"
+            )
         name = f"s:{count}"
         count += 1
         _add(out, name, subtitle, subtitle.disposition, container)
@@ -179,6 +185,9 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             _add(out, str(len(out.streams)), other, other.disposition, container)
         elif reason:
             out.left_out.append(f"{other.kind} stream {other.index} ({what}): {reason}")
+    if info.first_chapter > _LATE_CHAPTER_SECONDS and container != "matroska":
+        when = f"{info.first_chapter:.3f} s"
+        out.left_out.append(f"when the first chapter begins ({when}): in {container} it begins with the film")
     _keep_reels(out, info, container)
     _keep_references(out, info, container)
     out.left_out += info.untold

@@ -164,6 +164,7 @@ def test_timecode_in_the_pictures_of_h264_and_mpeg2_is_named_as_lost(tmp_path: P
         (broadcast, ["timecode in its pictures"]),
         (films.make(tmp_path / "disc.mpg", *disc, "10:00:00:00"), ["timecode in its groups"]),
         (films.make(tmp_path / "zero.mpg", *disc, "00:00:00:00"), []),
+        (films.make(tmp_path / "camera.mov", *disc, "10:00:00:00", "-timecode", "10:00:00:00"), []),
     ):
         stages = films.Stages(tmp_path / film.stem, film, dub, ".mp4")
         stages.run(probing)

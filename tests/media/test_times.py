@@ -130,6 +130,17 @@ def test_avi_with_reordered_pictures(touched: range, tmp_path: Path, dub: Path) 
     )
 
 
+def test_avi_that_counts_finer_ticks_than_pictures(tmp_path: Path, dub: Path) -> None:
+    """As ffmpeg leaves it that copies into it: 600 ticks a second, most of them without a picture."""
+    films.make(tmp_path / "film.mp4", *films.x264("-bf", "2"))
+    film = tmp_path / "film.avi"
+    films.ffmpeg("-i", url(tmp_path / "film.mp4"), "-c", "copy", url(film))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), ".mp4")
+    with av.open(str(done.path)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert np.allclose(np.diff(times), 1 / 25, atol=1e-6)
+
+
 def gray(frame: av.VideoFrame) -> NDArray[np.int64]:
     """Its luma."""
     return frame.to_ndarray(format="gray").astype(int)

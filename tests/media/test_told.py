@@ -213,6 +213,39 @@ def test_places_of_subtitles_that_a_container_does_not_say_are_named(tmp_path: P
             assert done.note["left_out"] == lost
 
 
+def test_a_chapter_that_begins_within_the_film_is_named(tmp_path: Path, dub: Path) -> None:
+    """MP4 and MOV, as ffmpeg writes them, begin the first with the film."""
+    plain = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8"))
+    said = tmp_path / "said"
+    said.write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=500\nEND=900\ntitle=A\n")
+    film = tmp_path / "film.mkv"
+    films.ffmpeg(
+        "-i", url(plain), "-f", "ffmetadata", "-i", url(said), "-map_chapters", "1", "-c", "copy", url(film)
+    )
+    for suffix, begin in ((".mkv", 0.5), (".mov", 0.0)):
+        done = films.dubbed(tmp_path / suffix, film, dub, (), suffix)
+        assert probe(done.path).first_chapter == begin
+        assert [line[:30] for line in done.note["left_out"]] == (
+            [] if begin else ["when the first chapter begins "]
+        )
+
+
+def test_lines_that_are_seen_together_are_cut_and_named(tmp_path: Path, dub: Path) -> None:
+    """MP4 shows one at a time."""
+    picture = films.make(tmp_path / "picture.mkv", *films.x264("-g", "8"))
+    text = tmp_path / "a.srt"
+    film = tmp_path / "film.mkv"
+    for begin in ("500", "300"):
+        text.write_text(
+            f"1\n00:00:00,100 --> 00:00:00,500\nUn\n\n2\n00:00:00,{begin} --> 00:00:00,900\nDeux\n"
+        )
+        films.ffmpeg("-i", url(picture), "-i", url(text), "-c", "copy", url(film))
+        done = films.dubbed(tmp_path / begin, film, dub, (), ".mp4")
+        assert [line[:22] for line in done.note["left_out"]] == (
+            ["the ends of subtitle 2"] if begin == "300" else []
+        )
+
+
 def test_webvtt_of_mkvmerge_stays_as_text(tmp_path: Path, dub: Path) -> None:
     """FFmpeg knows the kind that it writes itself alone."""
     film = subtitled(tmp_path / "film.mkv", "webvtt")
