@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _START = b"\0\0\0\1"
 _T35, _UNREGISTERED = 4, 5  # SEI payload types of messages registered by ITU-T T.35, and of anybody's
 _TIME_CODE = 136  # of HEVC
-_PACKING = 45  # of how the views of two eyes lie in the picture: it stands until the next group
+# Of how the views of two eyes lie in it, and of the light it is seen in: they stand until the next group.
+_LASTING = (45, 148)
 _SEI = {"h264": (6,), "hevc": (39, 40)}
 _SEI_HEADER = {"h264": b"\x06", "hevc": b"\x4e\x01"}
 _HEVC_RPU = 62
@@ -64,7 +65,7 @@ def keeps_dolby_vision(video: VideoStream, codec: str) -> bool:
 class Messages:
     """The messages of a film's pictures, for those that are encoded anew.
 
-    How two eyes' views are packed is said once in a group, so each group that begins elsewhere says it anew.
+    Some of it is said once in a group, so each group that begins elsewhere says it anew.
 
     Args:
         film: the film.
@@ -85,7 +86,7 @@ class Messages:
         if video.codec == codec == "hevc":
             self._carried.add(_TIME_CODE)
         self._found: dict[int, list[bytes]] = {}
-        self._packing: list[Message] = []
+        self._lasting: list[Message] = []
         self._source = self._read()
 
     def into(self, data: bytes, frame: int, begins: bool) -> bytes:
@@ -104,8 +105,8 @@ class Messages:
                 return data
             self._found.setdefault(read[0], []).extend(read[1])
         units = self._found.pop(frame)
-        if begins and self._packing:
-            units = [_sei(self._packing, self._codec), *units]
+        if begins and self._lasting:
+            units = [_sei(self._lasting, self._codec), *units]
         if not units:
             return data
         own, slices = nal.split_annexb(data), _SLICES[self._codec]
@@ -155,7 +156,7 @@ class Messages:
                 said += _messages(nal.unescape(unit)[len(_SEI_HEADER[self._video.codec]) :])
             elif wanted == _HEVC_RPU and keeps_dolby_vision(self._video, self._codec):
                 out.append(unit)
-        self._packing = [one for one in said if one[0] == _PACKING] or self._packing
+        self._lasting = [one for one in said if one[0] in _LASTING] or self._lasting
         stays = [one for one in said if one[0] in self._carried and not one[1].startswith(ENCODERS)]
         return [_sei(stays, self._codec), *out] if stays else out
 

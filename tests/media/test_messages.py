@@ -16,12 +16,18 @@ from dubcli.media.probe import probe
 from dubcli.stages import probe as probing
 from tests.media import films
 
+LIGHT = bytes(range(8))  # of the room that the film is meant for: it stands until the next group
 CAMERA = b"a drone's clock."  # in the place of a UUID
 
 
 def _told(frame: int) -> bytes:
     """An HEVC SEI unit with what a frame may say of itself, in Annex B."""
-    messages = ((4, _hdr10_plus(frame)), (5, CAMERA + b"%d" % frame), (136, _timecode(frame)))
+    messages = (
+        (4, _hdr10_plus(frame)),
+        (5, CAMERA + b"%d" % frame),
+        (136, _timecode(frame)),
+        (148, LIGHT),
+    )
     body = b"".join(bytes([kind, len(payload)]) + payload for kind, payload in messages)
     unit = bytes([39 << 1, 1]) + body + b"\x80"
     return b"\x00\x00\x00\x01" + re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", unit)
@@ -65,6 +71,8 @@ def test_messages_stay_with_copied_and_encoded_pictures(
     assert [len(set(told)) for told in before] == [50, 50, 50]
     done = films.dubbed(tmp_path / "job", film, dub, touched, ".mkv")
     assert [beside(done.path, name) for name in kinds] == before
+    with av.open(str(done.path)) as after:
+        assert all(LIGHT in bytes(packet) for packet in after.demux(video=0) if packet.is_keyframe)
     assert not any("lose it" in line for line in done.warnings)
 
 
