@@ -5,7 +5,7 @@ ffmpeg takes any text for a language, so it is given a placeholder as long as bo
 then replace it: nothing in the file moves.
 
 Source: RFC 9559, 5.1.1 (SeekHead), 5.1.4.1.3 (TrackType), 5.1.4.1.19 (Language), 5.1.4.1.20 (LanguageBCP47),
-5.1.4.1.21 (CodecID), 5.1.7 (Chapters), 5.1.8 (Tags) and 12 (codes);
+5.1.4.1.4 (FlagEnabled), 5.1.4.1.21 (CodecID), 5.1.7 (Chapters), 5.1.8 (Tags) and 12 (codes);
 RFC 8794, 4.4 (sizes) and 11.3.1 (CRC-32).
 """
 
@@ -28,7 +28,7 @@ _LOOKUP, _SEEK, _SOUGHT, _PLACE = b"\x11\x4d\x9b\x74", b"\x4d\xbb", b"\x53\xab",
 _TAGS, _TAG, _TARGETS, _SIMPLE = b"\x12\x54\xc3\x67", b"\x73\x73", b"\x63\xc0", b"\x67\xc8"
 _NAME, _TONGUE = b"\x45\xa3", b"\x44\x7a"
 _PARTS = {b"\x63\xc5", b"\x63\xc9", b"\x63\xc4", b"\x63\xc6"}  # a track, edition, chapter, attachment
-_CODEC = b"\x86"
+_CODEC, _ENABLED = b"\x86", b"\xb9"
 _STREAMS = (1, 2, 17, 33)  # picture, sound, subtitles, metadata: what FFmpeg makes streams of
 Element = tuple[bytes, tuple[int, int]]  # id, and where its content begins and ends
 _DEEPEST = 8  # tags within tags that are looked at; set by hand
@@ -44,6 +44,13 @@ def languages(path: Path) -> dict[int, str]:
 def webvtt(path: Path) -> set[int]:
     """Numbers of the streams of WebVTT as mkvmerge writes it, of which FFmpeg knows its own kind alone."""
     return {number for number, track in _streams(path) if _text(track, _CODEC) == "S_TEXT/WEBVTT"}
+
+
+def disabled(path: Path) -> Iterator[int]:
+    """Numbers of the streams that are switched off, which FFmpeg does not read."""
+    for number, track in _streams(path):
+        if _ENABLED in track and not any(track[_ENABLED]):
+            yield number
 
 
 def _streams(path: Path) -> Iterator[tuple[int, dict[bytes, bytes]]]:

@@ -95,6 +95,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             untold = tuple(matroska.chapters_lost(path))
             if often := matroska.tags_lost(path):
                 untold += (f"tags that stand more than once, but for the last ({', '.join(often)})",)
+            untold += tuple(f"that stream {number} is switched off" for number in matroska.disabled(path))
             foreign = matroska.webvtt(path)
             tags = matroska.languages(path)
             for stream in container.streams:

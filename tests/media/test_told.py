@@ -230,6 +230,17 @@ def test_a_chapter_that_begins_within_the_film_is_named(tmp_path: Path, dub: Pat
         )
 
 
+def test_a_track_that_is_switched_off_is_named(tmp_path: Path, dub: Path) -> None:
+    film = films.make(
+        tmp_path / "film.mkv", *films.x264("-g", "8"), "-disposition:v", "default", "-disposition:a", "0"
+    )
+    data = film.read_bytes()
+    default, enabled = b"\x88\x81\0", b"\xb9\x81\0"
+    assert data.count(default) == 1
+    film.write_bytes(data.replace(default, enabled))
+    assert films.dubbed(tmp_path / "job", film, dub).note["left_out"] == ["that stream 1 is switched off"]
+
+
 def test_lines_that_are_seen_together_are_cut_and_named(tmp_path: Path, dub: Path) -> None:
     """MP4 shows one at a time."""
     picture = films.make(tmp_path / "picture.mkv", *films.x264("-g", "8"))
