@@ -161,7 +161,9 @@ class AudioStream(Strict):
     Attributes:
         start: ticks of `time_base`.
         digest: sha256 of its packets in order.
+        form: FFmpeg's name or the container's code of what it has no decoder for.
         edited: an edit list plays it in several parts, so that its packets are not what is heard.
+        pauses: seconds of the film, from and to, in which an edit list lets nothing be heard.
         gaps: nothing is heard between some of its packets.
     """
 
@@ -176,18 +178,29 @@ class AudioStream(Strict):
     language: str
     disposition: tuple[str, ...]
     tags: dict[str, str]
+    form: str = ""
     edited: bool = False
+    pauses: tuple[tuple[float, float], ...] = ()
     gaps: bool = False
 
 
 class SubtitleStream(Strict):
-    """A subtitle stream."""
+    """A subtitle stream.
+
+    Attributes:
+        placed: some of it says where in the picture it stands.
+        beside: some of it is still seen where a later one begins.
+        foreign: FFmpeg does not know it; it is read as `codec`, without its places.
+    """
 
     index: int
     codec: str
     language: str
     disposition: tuple[str, ...]
     tags: dict[str, str]
+    placed: bool = False
+    beside: bool = False
+    foreign: bool = False
 
 
 class OtherStream(Strict):
@@ -209,7 +222,9 @@ class MediaInfo(Document):
         start: seconds of the earliest stream's start.
         video: the film's video stream, None for an audio file.
         chapters: number of chapters.
+        first_chapter: seconds at which the first of them begins.
         untold: what is known to be in the file and is not read.
+        references: stream, type and streams that it belongs to, as subtitles do to a sound (MP4, MOV).
         own: types of the boxes of its own in which a camera says something of the film (MP4, MOV).
         tags: metadata of the file.
     """
@@ -223,7 +238,9 @@ class MediaInfo(Document):
     subtitles: tuple[SubtitleStream, ...]
     other: tuple[OtherStream, ...]
     chapters: int
+    first_chapter: float = 0.0
     untold: tuple[str, ...] = ()
+    references: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
     own: tuple[str, ...] = ()
     tags: dict[str, str]
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dubcli.artifacts.media import DolbyVision, VideoStream
 
 Box = tuple[bytes, int, int]  # type, first byte of its content, byte after it
+Pause = tuple[float, float]  # seconds of the film
+Reference = tuple[int, str, tuple[int, ...]]  # stream, type, streams that it names
 _MOST_EDITS = 1000  # that are looked at; set by hand
 _MOST_SAID = 1 << 20  # bytes of a track's descriptions of samples, or of a camera's box; set by hand
 _MOST_OWN = 64  # boxes of a camera that are kept, so that no file fills the memory; set by hand
@@ -38,6 +40,22 @@ _READ = re.findall(
 _STRUCTURE = re.findall(
     rb"\w{4}", b"ftyp pdin moov mdat free skip wide pnot PICT styp sidx ssix moof mfra prft"
 )
+# How a track may belong to others. (Those of chapters and timecode are made anew, measurements do not stay.)
+# The first three are of Apple: sound that stands in, subtitles that follow a sound, forced ones.
+_RELATIONS = (
+    b"fall",
+    b"folw",
+    b"forc",
+    b"subt",
+    b"sync",
+    b"vdep",
+    b"vplx",
+    b"auxl",
+    b"thmb",
+    b"sbas",
+    b"ssrc",
+)
+_PICTURES = (b"avc1", b"avc3", b"hvc1", b"hev1", b"av01", b"vp09", b"mp4v", b"jpeg", b"mjpa")
 _KNOWN_UUIDS = (
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),  # XMP
     bytes.fromhex("d8fec3d61b0e483c92975828877ec481"),  # C2PA
@@ -111,19 +129,58 @@ def _write(file: BinaryIO, at: int, size: int, number: int) -> None:
     file.write(number.to_bytes(size, "big"))
 
 
-def edited(path: Path) -> set[int]:
-    """Ids of the tracks that an edit list plays in several parts, such as those left by cutting."""
-    found: set[int] = set()
+def edited(path: Path) -> dict[int, tuple[Pause, ...]]:
+    """Id → pauses of the tracks that an edit list plays in several parts, such as those left by cutting.
+
+    FFmpeg plays the beginning of a track in its pauses.
+    """
+    found: dict[int, tuple[Pause, ...]] = {}
     with path.open("rb") as file:
-        for track in _tracks(file, path.stat().st_size):
+        size = path.stat().st_size
+        heads = [
+            box for movie in _inside(file, 0, size, b"moov") for box in _inside(file, *movie[1:], b"mvhd")
+        ]
+        scale = _number(file, heads[0][1] + (20 if _number(file, heads[0][1], 1) else 12), 4) if heads else 1
+        for track in _tracks(file, size):
             lists = (
                 box
                 for edits in _inside(file, *track[1:], b"edts")
                 for box in _inside(file, *edits[1:], b"elst")
             )
-            if sum(_parts(file, edits) for edits in lists) > 1:
-                found |= _ids(file, track)
+            parts = [part for edits in lists for part in _parts(file, edits)]
+            if sum(begin >= 0 for _, begin in parts) > 1:
+                ends = list(itertools.accumulate(length / (scale or 1) for length, _ in parts))
+                between = zip(ends[:-1], ends[1:], parts[1:], strict=True)
+                pauses = tuple((start, stop) for start, stop, (_, begin) in between if begin < 0)
+                found |= dict.fromkeys(_ids(file, track), pauses)
     return found
+
+
+def references(path: Path) -> Iterator[Reference]:
+    """Which streams belong to others and how, as a sound that stands in for another: not those made anew."""
+    with path.open("rb") as file:
+        tracks = _tracks(file, path.stat().st_size)
+        numbers = {one: number for number, track in enumerate(tracks) for one in _ids(file, track)}
+        for number, track in enumerate(tracks):
+            for outer in _inside(file, *track[1:], b"tref"):
+                for kind, start, stop in itertools.islice(_inside(file, *outer[1:]), _MOST_OWN):
+                    places = itertools.islice(range(start, stop - 3, 4), _MOST_OWN)
+                    others = [numbers.get(_number(file, at, 4)) for at in places]
+                    if kind in _RELATIONS and others and None not in others:
+                        yield number, kind.decode(), tuple(one for one in others if one is not None)
+
+
+def add_references(path: Path, found: Sequence[Reference]) -> None:
+    """Add to a file whose `moov` comes after its pictures which of its tracks belong to others."""
+    for number, kind, others in found:
+        with path.open("r+b") as file:
+            size = path.stat().st_size
+            tracks = _tracks(file, size)
+            ids = b"".join(min(_ids(file, tracks[other])).to_bytes(4, "big") for other in others)
+            said = list(_inside(file, *tracks[number][1:], b"tref"))[:1]
+            added = _box(kind.encode(), ids)
+            movie = next(_inside(file, 0, size, b"moov"))
+            _insert(file, size, added if said else _box(b"tref", added), (movie, tracks[number], *said))
 
 
 def ambisonic(path: Path) -> set[int]:
@@ -203,14 +260,14 @@ def is_encrypted(path: Path) -> bool:
         return any(_entries(file, path.stat().st_size, (b"encv", b"enca")))
 
 
-def _parts(file: BinaryIO, edits: Box) -> int:
-    """The edits of a list that play something; the others only wait."""
+def _parts(file: BinaryIO, edits: Box) -> list[tuple[int, int]]:
+    """Length and beginning of the edits of a list; those that begin before 0 only wait."""
     _, start, stop = edits
     wide = 8 if _number(file, start, 1) else 4
     size = 2 * wide + 4
     last = min(stop, start + 8 + size * _number(file, start + 4, 4))
-    begins = (_number(file, at + wide, wide, signed=True) for at in range(start + 8, last, size))
-    return sum(begin >= 0 for begin in itertools.islice(begins, _MOST_EDITS))
+    places = itertools.islice(range(start + 8, last, size), _MOST_EDITS)
+    return [(_number(file, at, wide), _number(file, at + wide, wide, signed=True)) for at in places]
 
 
 def _number(file: BinaryIO, at: int, size: int, *, signed: bool = False) -> int:
@@ -240,6 +297,12 @@ def add_hdr10(path: Path, video: VideoStream) -> None:
     if video.light:
         content = b"".join(value.to_bytes(2, "big") for value in video.light)
         _add(path, (b"avc1", b"avc3"), b"clli", content)
+
+
+def add_full_range(path: Path) -> None:
+    """Say that the pictures of such a file have the full range: the muxer does beside other tags alone."""
+    unspecified = 3 * (2).to_bytes(2, "big")  # primaries, transfer, matrix (ITU-T H.273)
+    _add(path, _PICTURES, b"colr", b"nclx" + unspecified + b"\x80")
 
 
 def add_keys(path: Path, tags: Mapping[str, str], *, mov: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,8 +18,12 @@ import av.logging
 from dubcli.media import names
 from dubcli.media.source import OWN_ORDER
 
+_GOP_COUNTS = 0xFFEFFF  # hours, minutes, seconds and pictures of MPEG-2's timecode (ISO/IEC 13818-2 6.3.8)
+_PLACE = re.compile(rb"\{\\an?(?!2\})\d+\}|\\(?:pos|move)\(|\0\0\0\x10tbox")
+
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.frame import VideoFrame
 
 
@@ -46,7 +51,7 @@ def picture(frame: VideoFrame, context: Any) -> dict[str, Any]:
         **_display(struct.unpack("9i", matrix[:36]) if matrix else None),
         "mastering": _mastering(side.get("MASTERING_DISPLAY_METADATA", b"")),
         "light": _light(side.get("CONTENT_LIGHT_LEVEL", b"")),
-        "dynamic": tuple(sorted(label for name, label in names.DYNAMIC.items() if name in side)),
+        "dynamic": tuple(sorted(label for name, label in names.DYNAMIC.items() if _says(name, side))),
     }
 
 
@@ -73,6 +78,22 @@ def _side_data(frame: VideoFrame) -> dict[str, bytes]:
     with suppress(ValueError):
         return {item.type.name: bytes(item) for item in frame.side_data}  # type: ignore[attr-defined, arg-type]
     return {}
+
+
+def _says(name: str, side: dict[str, bytes]) -> bool:
+    """Whether a picture says something by a name: no encoder's own words, no timecode from 0."""
+    said = side.get(name, b"")
+    if name == "GOP_TIMECODE":
+        return bool(int.from_bytes(said[:4], sys.byteorder) & _GOP_COUNTS)
+    return bool(said) and not (name == "SEI_UNREGISTERED" and said.startswith(names.ENCODERS))
+
+
+def placed(packet: Packet[Any]) -> bool:
+    """Whether a subtitle says where in the picture it stands, as WebVTT, SubRip and mov_text do."""
+    settings = ("webvtt_settings", "subtitle_position", "matroska_block_additional")
+    return bool(_PLACE.search(bytes(packet))) or any(
+        one.data_type in settings and bytes(one).strip() for one in packet.iter_sidedata()
+    )
 
 
 def _display(matrix: tuple[int, ...] | None) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """The BCP 47 tags of Matroska's tracks, which FFmpeg neither reads nor writes beside the ISO 639-2 codes, and
-what it does not read of chapters and tags.
+what it does not read of chapters, tags and subtitles.
 
 ffmpeg takes any text for a language, so it is given a placeholder as long as both elements, which
 then replace it: nothing in the file moves.
 
 Source: RFC 9559, 5.1.1 (SeekHead), 5.1.4.1.3 (TrackType), 5.1.4.1.19 (Language), 5.1.4.1.20 (LanguageBCP47),
-5.1.7 (Chapters), 5.1.8 (Tags) and 12 (codes);
+5.1.4.1.4 (FlagEnabled), 5.1.4.1.21 (CodecID), 5.1.7 (Chapters), 5.1.8 (Tags) and 12 (codes);
 RFC 8794, 4.4 (sizes) and 11.3.1 (CRC-32).
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dubcli.errors import CheckError
@@ -28,6 +28,7 @@ _LOOKUP, _SEEK, _SOUGHT, _PLACE = b"\x11\x4d\x9b\x74", b"\x4d\xbb", b"\x53\xab",
 _TAGS, _TAG, _TARGETS, _SIMPLE = b"\x12\x54\xc3\x67", b"\x73\x73", b"\x63\xc0", b"\x67\xc8"
 _NAME, _TONGUE = b"\x45\xa3", b"\x44\x7a"
 _PARTS = {b"\x63\xc5", b"\x63\xc9", b"\x63\xc4", b"\x63\xc6"}  # a track, edition, chapter, attachment
+_CODEC, _ENABLED = b"\x86", b"\xb9"
 _STREAMS = (1, 2, 17, 33)  # picture, sound, subtitles, metadata: what FFmpeg makes streams of
 Element = tuple[bytes, tuple[int, int]]  # id, and where its content begins and ends
 _DEEPEST = 8  # tags within tags that are looked at; set by hand
@@ -36,19 +37,36 @@ _HEAD = 4 << 20  # bytes at a file's head that hold the description of its track
 
 def languages(path: Path) -> dict[int, str]:
     """Stream number → its BCP 47 tag, where that says more than an ISO 639-2 code."""
+    tags = {number: _text(track, _BCP47) for number, track in _streams(path)}
+    return {number: tag for number, tag in tags.items() if says_more(tag)}
+
+
+def webvtt(path: Path) -> set[int]:
+    """Numbers of the streams of WebVTT as mkvmerge writes it, of which FFmpeg knows its own kind alone."""
+    return {number for number, track in _streams(path) if _text(track, _CODEC) == "S_TEXT/WEBVTT"}
+
+
+def disabled(path: Path) -> Iterator[int]:
+    """Numbers of the streams that are switched off, which FFmpeg does not read."""
+    for number, track in _streams(path):
+        if _ENABLED in track and not any(track[_ENABLED]):
+            yield number
+
+
+def _streams(path: Path) -> Iterator[tuple[int, dict[bytes, bytes]]]:
+    """FFmpeg's numbers of tracks, and what each says of itself."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    found: dict[int, str] = {}
-    number = 0
+    numbers = itertools.count()
     for tracks in (x for kind, x in _elements(head, 0, len(head), _SEGMENT) if kind == _TRACKS):
         for _, track in (x for x in _elements(head, *tracks) if x[0] == _TRACK):
             values = {kind: head[slice(*where)] for kind, where in _elements(head, *track)}
             if int.from_bytes(values.get(_TYPE, b""), "big") in _STREAMS:
-                tag = values.get(_BCP47, b"").rstrip(b"\0").decode("ascii", "replace")
-                if says_more(tag):
-                    found[number] = tag
-                number += 1
-    return found
+                yield next(numbers), values
+
+
+def _text(values: Mapping[bytes, bytes], kind: bytes) -> str:
+    return values.get(kind, b"").rstrip(b"\0").decode("ascii", "replace")
 
 
 def chapters_lost(path: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a film's stream says beside each picture: captions, aspect, HDR10+ and Dolby Vision.
+"""What a film's stream says beside each picture: captions, HDR10+, Dolby Vision, a camera's words.
 
 Encoders here write none of it. As a mouth changes none of it either, it is taken from the film's packets and
 put into those of the pictures that were encoded anew.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dubcli.media import nal, source
+from dubcli.media.names import ENCODERS, TIMECODES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from dubcli.media.spans import Span
 
 _START = b"\0\0\0\1"
-_T35 = 4  # SEI payload type of messages registered by ITU-T T.35
-_PACKING = 45  # of how the views of two eyes lie in the picture: it stands until the next group
+_T35, _UNREGISTERED = 4, 5  # SEI payload types of messages registered by ITU-T T.35, and of anybody's
+_TIME_CODE = 136  # of HEVC
+# Of how the views of two eyes lie in it, and of the light it is seen in: they stand until the next group.
+_LASTING = (45, 148)
 _SEI = {"h264": (6,), "hevc": (39, 40)}
 _SEI_HEADER = {"h264": b"\x06", "hevc": b"\x4e\x01"}
 _HEVC_RPU = 62
@@ -41,10 +44,10 @@ Message = tuple[int, bytes]  # type and payload
 
 def lost(video: VideoStream, codec: str) -> tuple[str, ...]:
     """Names of what pictures say of themselves and lose when they are encoded to a codec."""
-    if not keeps_registered(video, codec):
-        return video.dynamic
-    kept = keeps_dolby_vision(video, codec)
-    return tuple(name for name in video.dynamic if name == _DOLBY_VISION and not kept)
+    kept = {_DOLBY_VISION: keeps_dolby_vision(video, codec)}
+    # H.264's stands among times that each encoder counts in other bits, MPEG-2's in no message.
+    kept |= dict.fromkeys(TIMECODES, video.codec == codec == "hevc")
+    return tuple(name for name in video.dynamic if not kept.get(name, keeps_registered(video, codec)))
 
 
 def keeps_registered(video: VideoStream, codec: str) -> bool:
@@ -62,7 +65,7 @@ def keeps_dolby_vision(video: VideoStream, codec: str) -> bool:
 class Messages:
     """The messages of a film's pictures, for those that are encoded anew.
 
-    How two eyes' views are packed is said once in a group, so each group that begins elsewhere says it anew.
+    Some of it is said once in a group, so each group that begins elsewhere says it anew.
 
     Args:
         film: the film.
@@ -79,8 +82,11 @@ class Messages:
         self._wanted = np.zeros(len(pts), np.bool_)
         for start, stop in spans:
             self._wanted[start:stop] = True
+        self._carried = {_T35, _UNREGISTERED}
+        if video.codec == codec == "hevc":
+            self._carried.add(_TIME_CODE)
         self._found: dict[int, list[bytes]] = {}
-        self._packing: list[Message] = []
+        self._lasting: list[Message] = []
         self._source = self._read()
 
     def into(self, data: bytes, frame: int, begins: bool) -> bytes:
@@ -99,8 +105,8 @@ class Messages:
                 return data
             self._found.setdefault(read[0], []).extend(read[1])
         units = self._found.pop(frame)
-        if begins and self._packing:
-            units = [_sei(self._packing, self._codec), *units]
+        if begins and self._lasting:
+            units = [_sei(self._lasting, self._codec), *units]
         if not units:
             return data
         own, slices = nal.split_annexb(data), _SLICES[self._codec]
@@ -150,9 +156,9 @@ class Messages:
                 said += _messages(nal.unescape(unit)[len(_SEI_HEADER[self._video.codec]) :])
             elif wanted == _HEVC_RPU and keeps_dolby_vision(self._video, self._codec):
                 out.append(unit)
-        self._packing = [one for one in said if one[0] == _PACKING] or self._packing
-        registered = [one for one in said if one[0] == _T35]
-        return [_sei(registered, self._codec), *out] if registered else out
+        self._lasting = [one for one in said if one[0] in _LASTING] or self._lasting
+        stays = [one for one in said if one[0] in self._carried and not one[1].startswith(ENCODERS)]
+        return [_sei(stays, self._codec), *out] if stays else out
 
 
 def _messages(body: bytes) -> list[Message]:

@@ -32,7 +32,16 @@ DYNAMIC = {
     "DOVI_RPU_BUFFER": "Dolby Vision",
     "DYNAMIC_HDR_PLUS": "HDR10+",
     "DYNAMIC_HDR_VIVID": "HDR Vivid",
+    "AFD": "active format (AFD)",
+    "S12M_TIMECODE": "timecode in its pictures",
+    "GOP_TIMECODE": "timecode in its groups",
+    "SEI_UNREGISTERED": "words of a camera or a program in its pictures",
 }
+TIMECODES = (DYNAMIC["S12M_TIMECODE"], DYNAMIC["GOP_TIMECODE"])
+ENCODERS = (  # what x264 and x265 say of themselves begins with these
+    bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef"),
+    bytes.fromhex("2ca2de09b51747dbbb55a4fe7fc2fc4e"),
+)
 
 # What a broadcast is called, beside its streams; and what FFmpeg's muxer says where nobody told it.
 SERVICE = ("service_name", "service_provider")

@@ -91,8 +91,8 @@ class Film:
     def display_durations(self) -> NDArray[np.int64]:
         """(N,) display duration of each frame in ticks of `clock`.
 
-        The last keeps the average rate, unless the container gives it a duration of its own: one that is not
-        the usual one rounded.
+        The last keeps the average rate, unless the container gives it a duration of its own, one that is not
+        the usual one rounded, or times are irregular: then it is shown as long as most are.
         """
         step = round(self.video.tick / self.clock)
         usual = 1 / (self.video.rate * self.clock)
@@ -100,8 +100,11 @@ class Film:
         if own and abs(own - usual) > step:
             return np.append(np.diff(self.pts) * step, own)
         last = round(len(self.pts) * usual - int(self.pts[-1] - self.pts[0]) * step)
-        fits = usual / 2 <= last <= 2 * usual
-        return np.append(np.diff(self.pts) * step, last if fits else max(1, round(usual)))
+        fits = abs(last - usual) <= step if own else usual / 2 <= last <= 2 * usual
+        steps = np.diff(self.pts) * step
+        if not fits:
+            last = int(np.median(steps)) if len(steps) else max(1, round(usual))
+        return np.append(steps, last)
 
     @property
     def seconds(self) -> Fraction:

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream as AvVideoStream
 
-    from dubcli.media import describe
+    from dubcli.media import boxes, describe
 
 _MIN_SIDE_PIXELS = 16  # smaller means a damaged header; set by hand
 _RATE_RESOLUTION = 100_000  # rates closer than one part in this are equal; set by hand
+_BESIDE_SECONDS = 0.05  # for which two subtitles are seen together; less is rounding: set by hand
 _MAX_FPS = 1000  # higher is a container's tick rate; set by hand
 GAP_SECONDS = 0.05
 """Sound that jumps ahead by more is silent in between, less is rounding of timestamps: set by hand."""
@@ -32,19 +33,31 @@ GAP_SECONDS = 0.05
 
 @dataclass
 class _Track:
-    """What the packets of a sound track tell together: their digest, and whether they leave gaps."""
+    """What the packets of a sound track tell together: their digest, and whether they leave gaps.
+
+    Those of subtitles tell whether some say their places, and whether some stand beside a later one.
+    """
 
     hasher: hashlib._Hash = field(default_factory=hashlib.sha256)
     end: Fraction | None = None
     gaps: bool = False
+    placed: bool = False
+    beside: bool = False
 
     def add(self, packet: Packet[Any]) -> None:
         """Take in the next packet."""
-        self.hasher.update(packet)
+        from dubcli.media import describe
+
+        text = packet.stream.type == "subtitle"
+        if text:
+            self.placed |= describe.placed(packet)
+        else:
+            self.hasher.update(packet)
         if packet.pts is None or not packet.size or packet.time_base is None:
             return
         begin = packet.pts * packet.time_base
         self.gaps |= self.end is not None and begin - self.end > GAP_SECONDS
+        self.beside |= text and self.end is not None and self.end - begin > _BESIDE_SECONDS
         self.end = begin + (packet.duration or 0) * packet.time_base
 
 
@@ -70,57 +83,70 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         film = None if covers and container.streams.audio else source.picture(container, path)
         start = Fraction(container.start_time or 0, 1_000_000)
         dump = describe.FormatDump.of(container)
-        sound = {s.index: _Track() for s in container.streams.audio}
+        tracks = {s.index: _Track() for s in (*container.streams.audio, *container.streams.subtitles)}
+        edited, around = (boxes.edited(path), boxes.ambisonic(path)) if mov else ({}, set[int]())
         untold: tuple[str, ...] = ()
+        foreign: set[int] = set()
         if mov and (unread := sorted(set(boxes.unread(path)))):
             untold = (f"what a camera or a program says in boxes of its own ({', '.join(unread)})",)
+        if film is not None and edited.get(film.id):
+            untold += ("pauses of the picture in its edit list: pictures from its beginning stand there",)
         if "matroska" in container.format.name:
             untold = tuple(matroska.chapters_lost(path))
             if often := matroska.tags_lost(path):
                 untold += (f"tags that stand more than once, but for the last ({', '.join(often)})",)
+            untold += tuple(f"that stream {number} is switched off" for number in matroska.disabled(path))
+            foreign = matroska.webvtt(path)
             tags = matroska.languages(path)
             for stream in container.streams:
                 if tag := tags.get(stream.index):
                     stream.metadata["language"] = tag
+        chapters = container.chapters()
         facts = {
             "format": container.format.name,
             "start": _rational(start),
-            "subtitles": tuple(_subtitle(s, dump) for s in container.streams.subtitles),
             "other": tuple(
                 _other(s, dump)
                 for s in container.streams
                 if s is not film and s.type not in ("audio", "subtitle")
             ),
-            "chapters": len(container.chapters()),
+            "chapters": len(chapters),
+            "first_chapter": min(
+                (float(one["start"] * (one["time_base"] or 0)) for one in chapters), default=0.0
+            ),
             "untold": untold,
+            "references": tuple(boxes.references(path)) if mov else (),
             "own": tuple(kind for kind, _ in boxes.own(path)) if mov else (),
             "tags": {**(dump.program(film.index) if film else {}), **container.metadata},
         }
         if film is not None:
-            video = _video(container, film, path, sound, dump, whole)
+            video = _video(container, film, path, tracks, dump, whole)
         else:
             video = None
             for packet in container.demux(container.streams.audio) if whole else ():
-                sound[packet.stream.index].add(packet)
-        edited, around = (boxes.edited(path), boxes.ambisonic(path)) if mov else (set(), set())
+                tracks[packet.stream.index].add(packet)
         audio = tuple(
-            _audio(s, dump, sound[s.index], edited=s.id in edited, around=s.id in around)
+            _audio(s, dump, tracks[s.index], pauses=edited.get(s.id), around=s.id in around)
             for s in container.streams.audio
         )
-        return MediaInfo.model_validate({**facts, "audio": audio, "video": video})
+        subtitles = tuple(
+            _subtitle(s, dump, tracks[s.index], foreign=s.index in foreign and s.codec_context is None)
+            for s in container.streams.subtitles
+        )
+        return MediaInfo.model_validate({**facts, "audio": audio, "subtitles": subtitles, "video": video})
 
 
 def _video(
     container: InputContainer,
     stream: AvVideoStream,
     path: Path,
-    sound: dict[int, _Track],
+    tracks: dict[int, _Track],
     dump: describe.FormatDump,
     whole: bool,
 ) -> VideoStream:
     """Describe the picture: from the headers, the first decoded frame, and one reading of all packets.
 
-    Packets of sound go to the tracks of `sound`, by stream, on the way.
+    Packets of sound and subtitles go to their `tracks`, by stream, on the way.
     """
     from dubcli.media import describe
 
@@ -131,9 +157,9 @@ def _video(
     size = lost = 0
     durations: list[int] = []
     context.thread_type = "AUTO"
-    for packet in container.demux(stream, *container.streams.audio):
-        if packet.stream.index in sound:
-            sound[packet.stream.index].add(packet)
+    for packet in container.demux(stream, *(container.streams[index] for index in tracks)):
+        if packet.stream.index in tracks:
+            tracks[packet.stream.index].add(packet)
             continue
         if packet.size:
             hasher.update(packet)
@@ -201,14 +227,14 @@ def _last_duration(form: str, times: list[int | None], durations: list[int]) -> 
 
 
 def _rate(stream: AvVideoStream, times: list[int]) -> Fraction:
-    """Frames per second: as the container says, unless it counts fields (GXF), or ticks (raw DV)."""
+    """Frames per second: as the container says, unless it counts fields (GXF), or ticks (raw DV, AVI)."""
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     steps = sorted(b - a for a, b in itertools.pairwise(sorted(times)))
     tick = stream.time_base or Fraction(1, 1000)
     usual = steps[len(steps) // 2] * tick if steps else 1 / rate
     if rate <= _MAX_FPS:
-        if usual * rate == 2 and stream.guessed_rate == rate / 2:
-            return rate / 2
+        if usual * rate >= 2 and stream.guessed_rate == 1 / usual:
+            return 1 / usual
         for exact in (Fraction(round(rate)), Fraction(1000 * round(rate * 1001 / 1000), 1001)):
             if abs(rate - exact) < rate / _RATE_RESOLUTION:  # Matroska has nanoseconds of a picture
                 return exact
@@ -229,7 +255,12 @@ def _decode(packet: object) -> Iterator[VideoFrame]:
 
 
 def _audio(
-    stream: Stream, dump: describe.FormatDump, track: _Track, *, edited: bool, around: bool
+    stream: Stream,
+    dump: describe.FormatDump,
+    track: _Track,
+    *,
+    pauses: tuple[boxes.Pause, ...] | None,
+    around: bool,
 ) -> AudioStream:
     context = stream.codec_context
     channels = getattr(context, "channels", 0) or 0
@@ -246,18 +277,23 @@ def _audio(
         language=stream.metadata.get("language", "und"),
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
-        edited=edited,
+        form="" if _codec(stream) else next(filter(None, dump.codec(stream.index)), ""),
+        edited=pauses is not None,
+        pauses=pauses or (),
         gaps=track.gaps,
     )
 
 
-def _subtitle(stream: Stream, dump: describe.FormatDump) -> SubtitleStream:
+def _subtitle(stream: Stream, dump: describe.FormatDump, track: _Track, *, foreign: bool) -> SubtitleStream:
     return SubtitleStream(
         index=stream.index,
-        codec=_codec(stream) or dump.codec(stream.index)[0],
+        codec="subrip" if foreign else _codec(stream) or dump.codec(stream.index)[0],
         language=stream.metadata.get("language", "und"),
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
+        placed=track.placed,
+        beside=track.beside,
+        foreign=foreign,
     )
 
 

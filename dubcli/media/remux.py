@@ -10,12 +10,13 @@ from typing import Any
 
 import ffmpeg
 
-from dubcli.artifacts.media import MediaInfo
+from dubcli.artifacts.media import MediaInfo, SubtitleStream
 from dubcli.errors import MediaError
 from dubcli.media import boxes, marks, matroska, picture, source
 from dubcli.media.containers import audio_codec, format_of
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
+from dubcli.media.length import misfit
 from dubcli.media.messages import keeps_dolby_vision
 from dubcli.media.probe import probe
 from dubcli.media.sound import with_decoded_start
@@ -98,7 +99,7 @@ def mux(
         ("max_interleave_delta", str(_INTERLEAVED_US)),
         ("f", container),
     ]
-    with Process(_command(_streams(what, film, dub, form), options, out)) as process:
+    with Process(_command(_streams(what, film, dub, form, info.subtitles), options, out)) as process:
         if form:
             picture.write(process, film, segments, copies, form)
     if container == "mov":
@@ -110,9 +111,12 @@ def mux(
     if container == "matroska":
         matroska.set_languages(out, what.languages)
     else:
+        if film.video.range == "pc":
+            boxes.add_full_range(out)
         boxes.set_length(out, film.seconds)
         boxes.turn_off(out, what.off)
         boxes.add_keys(out, what.keys, mov=container == "mov")
+        boxes.add_references(out, what.references)
         boxes.add_own(out, boxes.own(film.path) if info.own else [])
     return what.left_out
 
@@ -144,14 +148,18 @@ def _with_encoder_delay(dub: Dub, container: str, scratch: Path) -> Dub:
     return dataclasses.replace(dub, path=path, sound=with_decoded_start(path, track))
 
 
-def _streams(what: Plan, film: picture.Film, dub: Dub, form: str) -> list[Any]:
+def _streams(
+    what: Plan, film: picture.Film, dub: Dub, form: str, subtitles: Sequence[SubtitleStream]
+) -> list[Any]:
     """The streams that go in: the new picture from a pipe if there is one, the dub in its place, the film's.
 
+    Those of the film's `subtitles` that ffmpeg does not know are read as it is told.
     ffmpeg counts its inputs in this order: pipe, dub, film with a pipe, and film, dub without one.
     """
     lift = film.time_shift * film.video.tick
     moved = {"itsoffset": f"{float(lift):.9f}"} if lift else {}
-    origin = ffmpeg.input(url(film.path), **_SAFE, **moved)
+    kinds = {f"c:{one.index}": one.codec for one in subtitles if one.foreign}
+    origin = ffmpeg.input(url(film.path), **_SAFE, **moved, **kinds)
     # The dub's first sample belongs to the film's first picture, unless the user says otherwise.
     shift = film.begin - dub.sound.start * Fraction(*dub.sound.time_base)
     voice = ffmpeg.input(url(dub.path), **_SAFE, itsoffset=f"{float(shift) + dub.offset:.9f}")
@@ -175,16 +183,17 @@ def _metadata_options(what: Plan, info: MediaInfo, fresh: bool) -> list[tuple[st
 def _fit_options(
     film: picture.Film, dub: Dub, container: str, warn: Callable[[str], None]
 ) -> list[tuple[str, str]]:
-    """Options that trim and pad a dub to the film's length."""
+    """Options that trim and pad a dub to the film's length; `warn` hears what `probe` has not told."""
     length = film.seconds
     beyond = dub.offset + dub.seconds - float(length)
     if dub.offset >= length or (dub.seconds and dub.offset <= -dub.seconds):
         raise MediaError(
             f"an offset of {dub.offset} s leaves nothing of the dub; type another --set align.offset=SECONDS"
         )
-    if beyond > _SLACK_SECONDS:
+    told = misfit(film.path, dub.path.name, dub.seconds, dub.offset)
+    if beyond > _SLACK_SECONDS and not told:
         warn(f"the dub is {beyond:.2f} s longer than the film; its end is cut off")
-    elif dub.seconds and beyond < -1:
+    elif dub.seconds and beyond < -1 and not told:
         warn(f"the dub ends {-beyond:.2f} s before the film does; the rest is silent")
     if dub.offset < 0:
         warn(f"the dub begins {-dub.offset:.2f} s before the film; its beginning is cut off")

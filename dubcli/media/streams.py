@@ -30,6 +30,8 @@ from dubcli.media.probe import GAP_SECONDS
 
 _LANGUAGE = re.compile("-[a-z]{3}$")  # after a tag's name
 _AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audible difference
+_LATE_CHAPTER_SECONDS = 0.05  # less is rounding: set by hand
+_SILENCED = 32  # samples that are silenced together; set by hand
 COVERS = {"png": "image/png", "mjpeg": "image/jpeg"}
 """Codecs of pictures that are covers, and their types."""
 
@@ -83,6 +85,7 @@ class Plan:
         options: output options.
         covers: pictures of the film that go into Matroska as attachments.
         keys: tags of the film that MP4 or MOV have no box for.
+        references: which streams of the result belong to others, in MP4 and MOV.
         off: streams that no player of MP4 or MOV shows unasked.
         left_out: one line each, what could not be kept and why.
     """
@@ -94,6 +97,7 @@ class Plan:
     covers: list[OtherStream] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     off: list[int] = field(default_factory=list)
+    references: list[tuple[int, str, tuple[int, ...]]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -129,7 +133,8 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     count = 1
     for track in () if dub.alone else info.audio:
         if not track.codec:
-            out.left_out.append(f"sound track {track.index}: of a kind that cannot be read")
+            kind = f"{track.form}, a kind" if track.form else "of a kind"
+            out.left_out.append(f"sound track {track.index}: {kind} that cannot be read")
             continue
         name = f"a:{count}"
         count += 1
@@ -151,6 +156,19 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             continue
         if subtitle.codec == "ass" and way != "copy":
             out.left_out.append(f"places, fonts and movements of subtitle {subtitle.index} (ass){keeps} them")
+        elif subtitle.placed and subtitle.foreign:
+            out.left_out.append(
+                f"places of subtitle {subtitle.index} (WebVTT of another program than FFmpeg)"
+            )
+        elif subtitle.placed and way != "copy":
+            out.left_out.append(
+                f"places of subtitle {subtitle.index} ({subtitle.codec}){keeps and keeps + ' them'}"
+            )
+        if subtitle.beside and way == "mov_text":
+            out.left_out.append(
+                f"the ends of subtitle {subtitle.index}'s lines that are seen beside a later one"
+                f"{keeps and keeps + ' them'}"
+            )
         name = f"s:{count}"
         count += 1
         _add(out, name, subtitle, subtitle.disposition, container)
@@ -161,12 +179,17 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         if container == "matroska" and other.codec in COVERS and "attached_pic" in other.disposition:
             out.covers.append(other)
             continue
+        what = other.codec or other.tag or other.tags.get("filename", "")
         reason = _why_left_out(other, container, bool(info.chapters))
         if reason is None:
             _add(out, str(len(out.streams)), other, other.disposition, container)
         elif reason:
-            out.left_out.append(f"{other.kind} stream {other.index} ({other.codec or other.tag}): {reason}")
+            out.left_out.append(f"{other.kind} stream {other.index} ({what}): {reason}")
+    if info.first_chapter > _LATE_CHAPTER_SECONDS and container != "matroska":
+        when = f"{info.first_chapter:.3f} s"
+        out.left_out.append(f"when the first chapter begins ({when}): in {container} it begins with the film")
     _keep_reels(out, info, container)
+    _keep_references(out, info, container)
     out.left_out += info.untold
     if info.own and container == "matroska":
         out.left_out.append(f"what a camera says in boxes of its own ({', '.join(info.own)})")
@@ -179,6 +202,18 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         # It stands twice in films that FFmpeg copied with all their tags, which then reads both as one text.
         out.options.append(("metadata", f"creation_time={made.partition(';')[0]}"))
     return out
+
+
+def _keep_references(out: Plan, info: MediaInfo, container: str) -> None:
+    """Let streams belong to those that they belonged to; name what is lost of streams that stay."""
+    place = {index: number for number, (name, index) in enumerate(out.streams) if name == "film"}
+    place[info.film.index] = 0
+    for stream, kind, others in info.references:
+        if stream in place and container != "matroska" and place.keys() >= set(others):
+            out.references.append((place[stream], kind, tuple(place[other] for other in others)))
+        elif stream in place:
+            whose = " and ".join(map(str, others))
+            out.left_out.append(f"that stream {stream} belongs to stream {whose} ({kind})")
 
 
 def _keep_reels(out: Plan, info: MediaInfo, container: str) -> None:
@@ -273,6 +308,9 @@ def _sound(name: str, track: AudioStream, container: str) -> list[tuple[str, str
             options.append((f"ac:{name}", str(track.channels)))
     if track.gaps and way.startswith("pcm_"):
         options.append((f"filter:{name}", f"aresample=async=1:min_hard_comp={GAP_SECONDS}"))
+    if track.pauses:
+        silent = "+".join(f"between(t\\,{start:.6f}\\,{stop:.6f})" for start, stop in track.pauses)
+        options.append((f"filter:{name}", f"asetnsamples={_SILENCED}:p=0,volume=0:enable={silent}"))
     if layout := renamed(track, way):
         channels = "|".join(map(str, range(track.channels)))
         options.append((f"filter:{name}", f"channelmap={channels}:{layout}"))

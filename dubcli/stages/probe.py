@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError, StoreError
 
-STAGE = Stage("probe", version=11)
+STAGE = Stage("probe", version=12)
 
 _SLACK_SECONDS = 0.02  # by which a dub may be stamped otherwise than its film; set by hand, half a frame
 _LEADER_SECONDS = 600  # more is no leader: the two were stamped by other clocks; set by hand
@@ -48,6 +48,7 @@ def _judge(task: Task) -> None:
     from dubcli.artifacts.media import Output
     from dubcli.edits.timecode import Clock, stamped
     from dubcli.media import encode, length, messages, sound, writable
+    from dubcli.media.names import TIMECODES
     from dubcli.media.probe import probe
     from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
@@ -78,7 +79,8 @@ def _judge(task: Task) -> None:
             f"the sound of {name} starts {late:.3f} s after {when}, but is laid from the film's first "
             f"picture on; add --set align.offset={late:.3f} to keep it late"
         )
-    stamp = stamped(voice, Clock.of(film)) or 0.0
+    clock = Clock.of(film)
+    stamp = stamped(voice, clock) or 0.0
     if _SLACK_SECONDS < abs(stamp) < _LEADER_SECONDS and not task.params["offset"]:
         name, when = task.inputs["dub"].name, "before" if stamp < 0 else "after"
         task.warn(
@@ -98,6 +100,8 @@ def _judge(task: Task) -> None:
         plan = writable.check(film, dub, settings, task.facts["suffix"], Path(scratch))
     if settings.video != "copy":
         for name in messages.lost(film.film, encode.encoding(film.film, settings).codec):
+            if clock.known and name in TIMECODES:
+                continue  # the container's stays
             task.warn(f"the film carries {name}; frames that are encoded anew lose it")
     own = sound.told_language(voice, track)
     Output(options=tuple(plan.options), left_out=tuple(plan.left_out), language=own).save(task.out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dubcli.media.shots import Scorer
 
 STAGE = Stage("scan", version=4, after=("probe",))
+_COUNTING = ("mxf", "avi")  # containers that count packets instead of timing pictures
 _JUMP_SECONDS = 1  # seconds back in time, more than any reordering of pictures; set by hand
 
 
@@ -66,7 +68,8 @@ def run(task: Task) -> None:
     from dubcli.artifacts import shots
     from dubcli.media.groups import MISTIMED
 
-    video = MediaInfo.load(task.inputs["probe"]).film
+    info = MediaInfo.load(task.inputs["probe"])
+    video = info.film
     try:
         found = _read(task, video, careful=False)
     except _DamagedError:
@@ -82,6 +85,13 @@ def run(task: Task) -> None:
     # index), times do not, and copied packets would keep the wrong ones. No two pictures have one time.
     if times != sorted(times):
         grouper.refuse(MISTIMED)
+        if info.format not in _COUNTING:
+            early = sum(b < a for a, b in itertools.pairwise(times))
+            task.warn(
+                f"times of {early} pictures lie before those that they follow, as where parts were joined "
+                "without encoding; all are shown in their order, some at other times: where that matters, "
+                "join the parts anew, encoding them"
+            )
     ticks = np.arange(len(times))
     pts = np.maximum.accumulate(np.sort(np.array(times, np.int64)) - ticks) + ticks
     grouper.groups(pts).save(task.out)

@@ -1,4 +1,4 @@
-"""What pictures say of themselves stays with them: captions, HDR10+, Dolby Vision."""
+"""What pictures say of themselves stays with them: captions, HDR10+, Dolby Vision, a camera's words."""
 
 from __future__ import annotations
 
@@ -13,21 +13,45 @@ import pytest
 
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
+from dubcli.stages import probe as probing
 from tests.media import films
+
+LIGHT = bytes(range(8))  # of the room that the film is meant for: it stands until the next group
+CAMERA = b"a drone's clock."  # in the place of a UUID
+
+
+def _told(frame: int) -> bytes:
+    """An HEVC SEI unit with what a frame may say of itself, in Annex B."""
+    messages = (
+        (4, _hdr10_plus(frame)),
+        (5, CAMERA + b"%d" % frame),
+        (136, _timecode(frame)),
+        (148, LIGHT),
+    )
+    body = b"".join(bytes([kind, len(payload)]) + payload for kind, payload in messages)
+    unit = bytes([39 << 1, 1]) + body + b"\x80"
+    return b"\x00\x00\x00\x01" + re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", unit)
+
+
+def _timecode(frame: int, wide: int = 9, before: str = "01") -> bytes:
+    """10:00 and so many frames, after the number of timecodes; HEVC's has nine bits of frames."""
+    bits = (
+        before + "1" + "0" + "00000" + "1" + "00" + f"{frame % 25:0{wide}b}{frame // 25:06b}{0:06b}{10:05b}"
+    )
+    bits += "00000" if wide == 9 else 24 * "0"
+    return bytes(int(bits[k : k + 8].ljust(8, "0"), 2) for k in range(0, len(bits), 8))
 
 
 def _hdr10_plus(frame: int) -> bytes:
-    """An HEVC SEI unit with one window of SMPTE ST 2094-40 (HDR10+) metadata, in Annex B."""
+    """One window of SMPTE ST 2094-40 (HDR10+) metadata."""
     bits = "01" + f"{4000 + frame:027b}" + "0"  # windows, target luminance, no peaks of the target
     bits += 3 * f"{50000 + frame:017b}" + f"{20000:017b}" + "0000" + f"{700:010b}" + "000"
     body = bytes(int(bits[k : k + 8].ljust(8, "1"), 2) for k in range(0, len(bits), 8))
-    payload = bytes([0xB5, 0x00, 0x3C, 0x00, 0x01, 4, 1]) + body  # ITU-T T.35: country, provider, application
-    message = bytes([39 << 1, 1, 4, len(payload)]) + payload + b"\x80"
-    return b"\x00\x00\x00\x01" + re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", message)
+    return bytes([0xB5, 0x00, 0x3C, 0x00, 0x01, 4, 1]) + body  # ITU-T T.35: country, provider, application
 
 
 @pytest.mark.parametrize("touched", [range(3, 6), ()], ids=["touched", "untouched"])
-def test_hdr10_plus_stays_with_copied_and_encoded_pictures(
+def test_messages_stay_with_copied_and_encoded_pictures(
     touched: Sequence[int], tmp_path: Path, dub: Path
 ) -> None:
     plain = films.make(
@@ -36,25 +60,32 @@ def test_hdr10_plus_stays_with_copied_and_encoded_pictures(
     )  # fmt: skip
     units = re.split(rb"(?=\x00\x00\x01\x46\x01)", plain.read_bytes())  # access unit delimiters
     marked = b"".join(
-        re.sub(rb"(\x00\x00\x01[\x00-\x2b]\x01)", lambda m, k=k: _hdr10_plus(k) + m[1], unit, count=1)
+        re.sub(rb"(\x00\x00\x01[\x00-\x2b]\x01)", lambda m, k=k: _told(k) + m[1], unit, count=1)
         for k, unit in enumerate(units[1:])
     )
     (tmp_path / "marked.hevc").write_bytes(units[0] + marked)
     film = tmp_path / "film.mkv"
     films.ffmpeg("-r", "25", "-i", url(tmp_path / "marked.hevc"), "-c", "copy", url(film))
-    before = beside(film, "DYNAMIC_HDR_PLUS")
-    assert len(set(before)) == 50
+    kinds = ("DYNAMIC_HDR_PLUS", "SEI_UNREGISTERED", "S12M_TIMECODE")
+    before = [beside(film, name) for name in kinds]
+    assert [len(set(told)) for told in before] == [50, 50, 50]
     done = films.dubbed(tmp_path / "job", film, dub, touched, ".mkv")
-    assert beside(done.path, "DYNAMIC_HDR_PLUS") == before
+    assert [beside(done.path, name) for name in kinds] == before
+    with av.open(str(done.path)) as after:
+        assert all(LIGHT in bytes(packet) for packet in after.demux(video=0) if packet.is_keyframe)
+    assert not any("lose it" in line for line in done.warnings)
 
 
 def beside(path: Path, name: str) -> list[bytes]:
-    """What each picture says of itself."""
+    """What each picture says of itself, but for an encoder's words."""
     found = []
     with av.open(str(path)) as box:
         for frame in box.decode(video=0):
             data: Any = frame.side_data
-            found.append(b"".join(bytes(one) for one in data if one.type.name == name))
+            told = [bytes(one) for one in data if one.type.name == name]
+            if name == "S12M_TIMECODE":  # a number and so many timecodes; what follows is left unset
+                told = [one[: 4 + 4 * one[0]] for one in told]
+            found.append(b"".join(one for one in told if b"x26" not in one))
     return found
 
 
@@ -72,7 +103,7 @@ def with_captions(plain: Path, film: Path, sized: bool) -> Path:
         if not sized:
             return data.replace(b"\x00\x00\x01\x01", b"\x00\x00\x01\xb2" + words + b"\x00\x00\x01\x01", 1)
         payload = b"\xb5\x00\x31" + words
-        unit = bytes([6, 4, len(payload)]) + payload + b"\x80"
+        unit = bytes([6, 4, len(payload)]) + payload + bytes([5, len(CAMERA)]) + CAMERA + b"\x80"
         return len(unit).to_bytes(4, "big") + unit + data
 
     with av.open(str(plain)) as source, av.open(str(film), "w") as out:
@@ -111,7 +142,8 @@ def test_captions_stay_with_their_pictures(
     assert len(set(before)) == 50
     done = films.dubbed(tmp_path / "job", film, dub, touched, ".mp4" if suffix == ".ts" else suffix)
     assert beside(done.path, "A53_CC") == before
-    assert not any("captions" in line for line in done.warnings)
+    assert not any("lose it" in line for line in done.warnings)
+    assert beside(done.path, "SEI_UNREGISTERED") == beside(film, "SEI_UNREGISTERED")
 
 
 def test_what_another_codec_cannot_say_is_named_as_lost(tmp_path: Path, dub: Path) -> None:
@@ -120,6 +152,31 @@ def test_what_another_codec_cannot_say_is_named_as_lost(tmp_path: Path, dub: Pat
     done = films.dubbed(tmp_path / "job", film, dub, range(3, 5), ".mov", compose={"codec": "prores"})
     assert "the film carries captions (CEA-708); frames that are encoded anew lose it" in done.warnings
     assert not any(beside(done.path, "A53_CC"))
+
+
+def test_timecode_in_the_pictures_of_h264_and_mpeg2_is_named_as_lost(tmp_path: Path, dub: Path) -> None:
+    broadcast = tmp_path / "h264.mkv"
+    silent = bytes([6, 1, 1, 0x04, 0x80])  # x264's message of a picture's timing, without a timecode
+    plain = films.make(
+        tmp_path / "plain.h264", *films.x264("-bf", "0", "-x264-params", "pic-struct=1"), sound=""
+    )
+    said = _timecode(7, 8, "0000")
+    data = plain.read_bytes().replace(
+        silent, bytes([6, 1, len(said)]) + said.replace(b"\0\0\0", b"\0\0\3\0") + b"\x80"
+    )
+    (tmp_path / "told.h264").write_bytes(data)
+    films.ffmpeg("-r", "25", "-i", url(tmp_path / "told.h264"), "-c", "copy", url(broadcast))
+    assert all(beside(broadcast, "S12M_TIMECODE"))
+    disc = ["-c:v", "mpeg2video", "-gop_timecode"]
+    for film, lost in (
+        (broadcast, ["timecode in its pictures"]),
+        (films.make(tmp_path / "disc.mpg", *disc, "10:00:00:00"), ["timecode in its groups"]),
+        (films.make(tmp_path / "zero.mpg", *disc, "00:00:00:00"), []),
+        (films.make(tmp_path / "camera.mov", *disc, "10:00:00:00", "-timecode", "10:00:00:00"), []),
+    ):
+        stages = films.Stages(tmp_path / film.stem, film, dub, ".mp4")
+        stages.run(probing)
+        assert [re.findall("carries (.*);", line) for line in stages.warnings] == ([lost] if lost else [])
 
 
 @pytest.mark.parametrize(

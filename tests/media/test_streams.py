@@ -172,8 +172,8 @@ def test_what_a_container_cannot_hold_is_named(parts: Path, tmp_path: Path, dub:
         "-attach", str(parts / "font.ttf"), "-metadata:s:t:0", "mimetype=font/ttf",
     )  # fmt: skip
     done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), ".mp4")
-    assert done.note["left_out"] == ["attachment stream 5 (): mp4 has no attachments"]
-    assert "left out: attachment stream 5 (): mp4 has no attachments" in done.warnings
+    assert done.note["left_out"] == ["attachment stream 5 (font.ttf): mp4 has no attachments"]
+    assert "left out: attachment stream 5 (font.ttf): mp4 has no attachments" in done.warnings
     with av.open(str(done.path)) as after:
         assert [s.codec_context.codec.canonical_name for s in after.streams.audio] == ["aac", "aac", "aac"]
 

@@ -71,6 +71,30 @@ def test_the_last_picture_of_irregular_ones_is_shown_as_long_as_it_was(
         assert films.decoded(done.path).times == films.decoded(tmp_path / f"{late}.mp4").times
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_the_last_of_pictures_that_come_early_is_shown_no_longer(suffix: str, tmp_path: Path) -> None:
+    """What variable rate leaves over of the average one is not its."""
+    early = "setpts=if(gt(N\\,9)\\,PTS-0.038/TB\\,PTS)"
+    options = ("-fps_mode", "vfr", "-enc_time_base", "1/1000", "-bf", "0")
+    film = films.make(tmp_path / "film.mkv", "-vf", early, *options, *films.x264("-g", "8"), sound="")
+    dub = films.wav(tmp_path / "dub.wav", films.noise(2))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), suffix)
+    with av.open(str(done.path)) as box:
+        *_, last = (packet for packet in box.demux(video=0) if packet.size)
+        assert last.time_base is not None
+        assert last.duration is not None
+        assert last.duration * last.time_base == Fraction(40, 1000)
+
+
+def test_the_last_picture_after_slides_is_shown_as_long_as_most(tmp_path: Path, dub: Path) -> None:
+    slides = "setpts=if(lt(N\\,2)\\,N/TB\\,2/TB+(N-2)*0.04/TB)"
+    options = ("-fps_mode", "vfr", "-enc_time_base", "1/1000", "-bf", "2")
+    film = films.make(tmp_path / "film.mp4", "-vf", slides, *options, *films.x264("-g", "8"), sound="")
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6))
+    with av.open(str(film)) as before, av.open(str(done.path)) as after:
+        assert before.duration == after.duration
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
 def test_irregular_times_survive_exactly(suffix: str, tmp_path: Path, dub: Path) -> None:
     film = irregular(tmp_path / "film.mp4")
@@ -120,7 +144,7 @@ def test_an_edit_list_hides_the_same_pictures(tmp_path: Path, dub: Path) -> None
 
 
 def play_in_parts(path: Path, *parts: tuple[float, float]) -> None:
-    """Give every track of an MP4 of ffmpeg's an edit list of (start, seconds)."""
+    """Give every track of an MP4 of ffmpeg's an edit list of (start, seconds); -1 for a pause."""
     data = bytearray(path.read_bytes())
     top = data.rindex(b"moov")
     (scale,) = struct.unpack_from(">I", data, data.index(b"mvhd", top) + 16)
@@ -129,7 +153,9 @@ def play_in_parts(path: Path, *parts: tuple[float, float]) -> None:
         (ticks,) = struct.unpack_from(">I", data, data.index(b"mdhd", at) + 16)
         (first,) = struct.unpack_from(">i", data, at + 24)
         edits = b"".join(
-            struct.pack(">IiI", round(length * scale), first + round(start * ticks), 1 << 16)
+            struct.pack(
+                ">IiI", round(length * scale), -1 if start < 0 else first + round(start * ticks), 1 << 16
+            )
             for start, length in parts
         )
         new = (
@@ -169,6 +195,23 @@ def test_a_film_played_in_parts_keeps_its_sound(result: str, tmp_path: Path, dub
     length = min(len(heard), len(kept))
     assert abs(len(heard) - len(kept)) < 2048
     assert np.corrcoef(heard[:length], kept[:length])[0, 1] > 0.95
+
+
+def test_a_pause_within_sound_is_silent(tmp_path: Path, dub: Path) -> None:
+    """FFmpeg plays the beginning of the sound in it."""
+    noise = films.wav(tmp_path / "noise.wav", films.noise(3))
+    film = tmp_path / "film.mov"
+    picture = [*films.moving(seconds=3), "-i", url(noise), *films.x264("-g", "5")]
+    films.ffmpeg(*picture, "-c:a", "pcm_s16le", url(film))
+    play_in_parts(film, (0, 0.8), (-1, 0.5), (1, 0.9))
+    done = films.dubbed(tmp_path / "job", film, dub, range(4, 8))
+    after, (line,) = done.path, done.note["left_out"]
+    assert "pauses of the picture" in line
+    (heard, *_), start, rate = films.sound(after, 1)
+    assert (start, rate) == (0, 48000)
+    assert np.abs(heard[:38400] - films.noise(3)[:38400]).max() < 1e-3
+    assert not heard[39424:62300].any()  # parts end with a packet
+    assert heard[64000:].any()
 
 
 def test_sound_that_starts_after_the_picture_stays_there(tmp_path: Path, dub: Path) -> None:

@@ -130,6 +130,31 @@ def test_avi_with_reordered_pictures(touched: range, tmp_path: Path, dub: Path) 
     )
 
 
+def test_pictures_whose_times_lie_before_others_are_told_of(tmp_path: Path) -> None:
+    """As ffmpeg leaves it that joins parts which do not begin with a group, without encoding them."""
+    part = films.make(tmp_path / "part.mp4", *films.x264("-g", "25", "-bf", "2"), seconds=3, sound="")
+    (tmp_path / "list").write_text(f"file '{part}'\noutpoint 1.5\nfile '{part}'\ninpoint 1.7\noutpoint 2.6\n")
+    film = tmp_path / "film.mp4"
+    joined = ["-f", "concat", "-safe", "0", "-i", url(tmp_path / "list"), "-c", "copy"]
+    for path, told in ((part, 0), (film, 1)):
+        films.ffmpeg(*joined, url(film))
+        stages = films.Stages(tmp_path / f"job{told}", path)
+        stages.run(probe)
+        stages.run(scan)
+        assert sum("lie before those that they follow" in line for line in stages.warnings) == told
+
+
+def test_avi_that_counts_finer_ticks_than_pictures(tmp_path: Path, dub: Path) -> None:
+    """As ffmpeg leaves it that copies into it: 600 ticks a second, most of them without a picture."""
+    films.make(tmp_path / "film.mp4", *films.x264("-bf", "2"))
+    film = tmp_path / "film.avi"
+    films.ffmpeg("-i", url(tmp_path / "film.mp4"), "-c", "copy", url(film))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), ".mp4")
+    with av.open(str(done.path)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert np.allclose(np.diff(times), 1 / 25, atol=1e-6)
+
+
 def gray(frame: av.VideoFrame) -> NDArray[np.int64]:
     """Its luma."""
     return frame.to_ndarray(format="gray").astype(int)

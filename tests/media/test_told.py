@@ -197,6 +197,79 @@ def test_marks_and_styles_that_a_container_does_not_say_are_named(tmp_path: Path
         assert films.dubbed(tmp_path / result, film, dub, (), result).note["left_out"] == lost
 
 
+def test_places_of_subtitles_that_a_container_does_not_say_are_named(tmp_path: Path, dub: Path) -> None:
+    top, plain = tmp_path / "top", tmp_path / "plain"
+    settings = "WEBVTT\n\n00:00:00.100 --> 00:00:00.500{}\nBonjour\n"
+    codes = "1\n00:00:00,100 --> 00:00:00,500\n{}Bonjour\n"
+    for kind, text, codec in ((".vtt", settings, "webvtt"), (".srt", codes, "subrip")):
+        top.with_suffix(kind).write_text(text.format(" line:0" if kind == ".vtt" else "{\\an8}"))
+        plain.with_suffix(kind).write_text(text.format(""))
+        picture = films.make(tmp_path / "picture.mkv", *films.x264("-g", "8"))
+        for where in (top, plain):
+            film = tmp_path / f"{where.name}{kind}.mkv"
+            films.ffmpeg("-i", url(picture), "-i", url(where.with_suffix(kind)), "-c", "copy", url(film))
+            lost = [f"places of subtitle 2 ({codec}); add -o film.mkv to keep them"] if where is top else []
+            done = films.dubbed(tmp_path / f"job {film.stem}", film, dub, (), ".mp4")
+            assert done.note["left_out"] == lost
+
+
+def test_a_chapter_that_begins_within_the_film_is_named(tmp_path: Path, dub: Path) -> None:
+    """MP4 and MOV, as ffmpeg writes them, begin the first with the film."""
+    plain = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8"))
+    said = tmp_path / "said"
+    said.write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=500\nEND=900\ntitle=A\n")
+    film = tmp_path / "film.mkv"
+    films.ffmpeg(
+        "-i", url(plain), "-f", "ffmetadata", "-i", url(said), "-map_chapters", "1", "-c", "copy", url(film)
+    )
+    for suffix, begin in ((".mkv", 0.5), (".mov", 0.0)):
+        done = films.dubbed(tmp_path / suffix, film, dub, (), suffix)
+        assert probe(done.path).first_chapter == begin
+        assert [line[:30] for line in done.note["left_out"]] == (
+            [] if begin else ["when the first chapter begins "]
+        )
+
+
+def test_a_track_that_is_switched_off_is_named(tmp_path: Path, dub: Path) -> None:
+    film = films.make(
+        tmp_path / "film.mkv", *films.x264("-g", "8"), "-disposition:v", "default", "-disposition:a", "0"
+    )
+    data = film.read_bytes()
+    default, enabled = b"\x88\x81\0", b"\xb9\x81\0"
+    assert data.count(default) == 1
+    film.write_bytes(data.replace(default, enabled))
+    assert films.dubbed(tmp_path / "job", film, dub).note["left_out"] == ["that stream 1 is switched off"]
+
+
+def test_lines_that_are_seen_together_are_cut_and_named(tmp_path: Path, dub: Path) -> None:
+    """MP4 shows one at a time."""
+    picture = films.make(tmp_path / "picture.mkv", *films.x264("-g", "8"))
+    text = tmp_path / "a.srt"
+    film = tmp_path / "film.mkv"
+    for begin in ("500", "300"):
+        text.write_text(
+            f"1\n00:00:00,100 --> 00:00:00,500\nUn\n\n2\n00:00:00,{begin} --> 00:00:00,900\nDeux\n"
+        )
+        films.ffmpeg("-i", url(picture), "-i", url(text), "-c", "copy", url(film))
+        done = films.dubbed(tmp_path / begin, film, dub, (), ".mp4")
+        assert [line[:22] for line in done.note["left_out"]] == (
+            ["the ends of subtitle 2"] if begin == "300" else []
+        )
+
+
+def test_webvtt_of_mkvmerge_stays_as_text(tmp_path: Path, dub: Path) -> None:
+    """FFmpeg knows the kind that it writes itself alone."""
+    film = subtitled(tmp_path / "film.mkv", "webvtt")
+    own, other = b"D_WEBVTT/SUBTITLES", b"S_TEXT/WEBVTT"
+    data = film.read_bytes().replace(own, other.ljust(len(own), b"\0"))
+    film.write_bytes(data.replace(b"\n\nBonjour", b"- Bonjour"))
+    for suffix in (".mkv", ".mp4"):
+        done = films.dubbed(tmp_path / suffix, film, dub, (), suffix)
+        assert not done.note["left_out"]
+        with av.open(str(done.path)) as after:
+            assert b"Bonjour" in b"".join(bytes(packet) for packet in after.demux(after.streams.subtitles))
+
+
 def test_lossless_sound_that_becomes_aac_is_named(tmp_path: Path, dub: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"), "-c:a", "pcm_s24le")
     done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
@@ -252,6 +325,27 @@ def test_what_a_camera_says_in_boxes_of_its_own_stays_or_is_named(
     with av.open(str(done.path)) as container:
         assert container.metadata.get("title", "") == ("T" if options else "")
         assert len(container.streams.audio) == 2
+
+
+def test_streams_that_belong_to_others_still_do_or_are_named(tmp_path: Path, dub: Path) -> None:
+    """As iTunes has it: subtitles follow sounds, one of which stands in for the other."""
+    plain = subtitled(tmp_path / "one.mp4", "mov_text")
+    film = tmp_path / "film.mp4"
+    films.ffmpeg(
+        "-i", url(plain), "-map", "0:v", "-map", "0:a", "-map", "0:a", "-map", "0:s", "-c", "copy", url(film)
+    )
+    said = [(2, "fall", (1,)), (3, "folw", (1, 2))]
+    boxes.add_references(film, said)
+    assert list(boxes.references(film)) == said
+    for suffix in (".mp4", ".mov"):
+        done = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
+        assert list(boxes.references(done.path)) == [(3, "fall", (2,)), (4, "folw", (2, 3))]
+        assert not done.note["left_out"]
+    other = films.dubbed(tmp_path / "mkv", film, dub, (), ".mkv")
+    assert [line for line in other.note["left_out"] if "belongs" in line] == [
+        "that stream 2 belongs to stream 1 (fall)",
+        "that stream 3 belongs to stream 1 and 2 (folw)",
+    ]
 
 
 def test_no_number_of_boxes_fills_the_memory(tmp_path: Path) -> None:
