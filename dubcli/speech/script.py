@@ -7,11 +7,12 @@ are; the aligner finds the exact ones. Parts that cannot be read are left out an
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-from dubcli.errors import ConfigError
+from dubcli.errors import ConfigError, typed
 from dubcli.settings.encoding import read_foreign
-from dubcli.speech import subtitles, timed_transcripts
+from dubcli.speech import lyrics, subtitles, timed_text, timed_transcripts
 from dubcli.speech.lines import Line, Script, tidy
 
 LARGEST_BYTES = 50_000_000  # far above any real script; chosen to bound memory
@@ -20,6 +21,13 @@ _BETWEEN = r"[\s,;>–—-]+"
 _STAMP = re.compile(rf"\s*(?:\d{{1,5}}\s+)?(?:{_CLOCK})(?:{_BETWEEN}(?:{_CLOCK}))*(?:{_BETWEEN}|$)")
 """Times at the head of a row, perhaps after its number: `00:00:01:12 00:00:03:04`, `[0:05]`, labels'."""
 _STAMPED = 0.2  # share of rows above which times at their heads are no words; set by hand
+_CONVERTED = {
+    ".scc .smi": "ffmpeg -i {file} {stem}.srt",
+    ".stl .pac .cap .890 .sub .mpl .psb .usf .jss": "SubtitleEdit /convert {file} subrip",
+    ".doc .docx .odt .rtf": "soffice --headless --convert-to txt:Text {file}",
+    ".pdf": "pdftotext -layout {file}",
+}
+"""Suffixes that are not read → what makes a script of such a file."""
 
 
 def load(path: Path) -> Script:
@@ -31,18 +39,28 @@ def load(path: Path) -> Script:
     readers = {
         ".srt": subtitles.read, ".vtt": subtitles.read, ".sbv": subtitles.read, ".ass": subtitles.substation,
         ".ssa": subtitles.substation, ".textgrid": timed_transcripts.praat, ".ctm": timed_transcripts.ctm,
-        ".json": timed_transcripts.whisperx, ".txt": _plain,
+        ".json": timed_transcripts.whisperx, ".txt": _plain, ".lrc": lyrics.read,
+        **dict.fromkeys((".ttml", ".dfxp", ".itt", ".xml"), timed_text.read),
     }  # fmt: skip
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        suffixes = " ".join(sorted(readers))
-        raise ConfigError(f"{path}: not a script, by its suffix; use one of {suffixes}")
+        raise ConfigError(_unread(path, sorted(readers)))
     text, guess = read_foreign(path, "script", LARGEST_BYTES)
     found = tidy(reader(text, str(path)))
     if not found.lines and not found.phones:
         why = f"{found.faults[0]}, and nothing else is in the script" if found.faults else ""
         raise ConfigError(why or f"{path}:1:1: the script holds no words")
     return Script(found.lines, found.slack, found.language, found.phones, (*guess, *found.faults))
+
+
+def _unread(path: Path, suffixes: Iterable[str]) -> str:
+    """What to do about a file whose format is not read, in words."""
+    suffix = path.suffix.lower()
+    command = next((what for kinds, what in _CONVERTED.items() if suffix in kinds.split()), "")
+    if command:
+        words = command.format(file=typed(path), stem=typed(path.with_suffix("")))
+        return f"{path}: {suffix} is not read; make a script of it first, as with: {words}"
+    return f"{path}: not a script, by its suffix; save it as one of {' '.join(suffixes)}"
 
 
 def _plain(text: str, name: str) -> Script:
@@ -62,10 +80,13 @@ def _plain(text: str, name: str) -> Script:
         )
         for number, match in stamps:
             rows[number - 1] = rows[number - 1][match.end() :]
+    named, doubt = subtitles.naming(rows)
+    if doubt:
+        faults = (*faults, subtitles.doubtful(f"{name}:{doubt[0] + 1}:1", doubt[1]))
     found: list[Line] = []
     speaker = None
     for number, row in enumerate(rows, 1):
-        match = subtitles.SPEAKER.match(row)
+        match = named(row)
         speaker = match[1] if match else speaker
         found.append(Line(row[match.end() :] if match else row, None, None, speaker, f"{name}:{number}:1"))
     return Script(tuple(found), faults=faults)
