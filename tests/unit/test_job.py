@@ -87,6 +87,11 @@ def test_what_cannot_be_is_said(job: Job, tmp_path: Path) -> None:
     (tmp_path / "other.mp4").write_bytes(b"other")
     with pytest.raises(UsageError, match="--job DIR"):
         Job.create_or_open(tmp_path / "other.mp4", dub, Settings(), root=job.root)
+    with pytest.raises(UsageError, match=r"would lie in the job .*choose another directory with --job DIR"):
+        Job.create_or_open(film, dub, Settings(), root=job.root / "new" / "one")
+    with pytest.raises(UsageError, match=r"would lie in the job .*choose another film to write with -o FILE"):
+        Job.create_or_open(film, dub, Settings(), out=job.root / "x.mp4")
+    assert not (job.root / "new").exists()
     (job.root / "job.json").write_text('{"film": 3}')
     with pytest.raises(ConfigError):
         Job.open(job.root)
