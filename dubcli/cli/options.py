@@ -78,7 +78,7 @@ Script = Annotated[
     typer.Option(
         "--script", metavar="FILE", rich_help_panel=FILES,
         help="The script of the dub: .srt, .vtt, .sbv, .ttml, .ass, .lrc, .TextGrid, .ctm, .txt, or .json of "
-        "WhisperX. Mouths then close at the right sounds more surely, and names of speakers help to find who "
+        "Whisper. Mouths then close at the right sounds more surely, and names of speakers help to find who "
         "speaks.",
     ),
 ]  # fmt: skip

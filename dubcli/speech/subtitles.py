@@ -40,8 +40,11 @@ SPEAKER = re.compile(
     rf"|(?<=[A-ZÀ-ÞΑ-ΩА-Я0-9]){_COLON}(?:\s*$|(?=[^\W\d_]|[\"'“«¿¡])))"
 )
 """A speaker's name: `ANNA:`, `ANNA (V.O.) :` or `DR. NO:` at the head of a row, alone or before a line."""
+BRACKETED = re.compile(r"^\s*[\[(]([^\[\]()]{1,40})[\])]\s?:")
+"""What may be a name, in brackets before a colon."""
 _MIXED = re.compile(rf"\s*([^\W\d_][\w'’.-]*(?: \w[\w'’.-]*){{0,2}}){_COLON}(?:\s+(?=\S)|\s*$)")
 _NAMED = 0.25  # share of rows with a name in mixed case at their head above which it may be one; set by hand
+_FIELDS = ["Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text"]
 _ROLL_UP = 0.7  # share of cues that repeat rows of the previous one above which captions roll up; set by hand
 
 
@@ -132,12 +135,15 @@ def substation(text: str, name: str) -> Script:
     blocks: list[Block] = []
     faults: list[str] = []
     seen = set()
+    order = _FIELDS  # unless a row says another
     for number, row in enumerate(text.split("\n"), 1):
         row = row.strip()
         place = f"{name}:{number}:1"
+        if row.startswith("Format:"):
+            order = [cell.strip() for cell in row.partition(":")[2].split(",")]
         if not row.startswith("Dialogue:"):
             continue
-        event, fault = _event(row)
+        event, fault = _event(_in_order(row, order))
         if event is None or fault:
             faults.append(left_out(place, fault))
             continue
@@ -149,6 +155,15 @@ def substation(text: str, name: str) -> Script:
         blocks.append(Block(rows, event.start / 1000, event.end / 1000, place, event.name.strip() or None))
     found, doubts = dialogue(blocks)
     return Script(found, faults=(*faults, *doubts))
+
+
+def _in_order(row: str, order: Sequence[str]) -> str:
+    """A row of an event with its fields in the usual order, those that it lacks empty."""
+    if order == _FIELDS or "Text" not in order or "Start" not in order:
+        return row
+    cells = row.partition(":")[2].split(",", len(order) - 1)
+    told = dict(zip(order, cells, strict=False)) if len(cells) == len(order) else {}
+    return "Dialogue: " + ",".join(told.get(field, "0").strip() for field in _FIELDS) if told else row
 
 
 def _event(row: str) -> tuple[pysubs2.SSAEvent | None, str]:
@@ -241,7 +256,7 @@ def _visible(rows: Sequence[str]) -> Iterator[str]:
     text = re.sub(r"<(?=v[ .>])", "\n<", text)
     text = re.sub(r"(?i)<br ?/?>|\\N|\\n", "\n", text).replace("\\h", " ").replace("</v>", "")
     for row in _TAG.sub("", text).split("\n"):
-        row = html.unescape(row)
+        row = BRACKETED.sub(r"\1:", html.unescape(row))
         if row.strip():
             yield row.strip()
 

@@ -199,7 +199,7 @@ def test_tiers_named_after_speakers_are_their_lines(tmp_path: Path) -> None:
         ("a.ctm", "dub 1 nan 1 hello\n", "a.ctm:1:1"),
         ("a.json", '{"segments": [}', "a.json:1:15"),
         ("a.json", '{"segments": [{"start": -1}]}', "a.json:1:1: it lies before the beginning"),
-        ("a.json", "[]", "not a WhisperX result"),
+        ("a.json", "[]", "not a transcript of WhisperX"),
         ("a.TextGrid", "hello", "a.TextGrid:1:1: not a TextGrid"),
         ("a.TextGrid", textgrid.dump(GRID)[:700], r"a.TextGrid:\d+:\d+: .*ends before"),
         ("a.jpeg", "hello", "not a script, by its suffix"),
