@@ -106,7 +106,7 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
         DubError: a file is missing, a setting is wrong, or the options do not go together.
     """
     from dubcli.core.job import Job
-    from dubcli.core.places import check_names
+    from dubcli.core.places import check_names, check_store
     from dubcli.core.sources import check
     from dubcli.core.store import Store
     from dubcli.media.containers import SUFFIXES
@@ -126,6 +126,7 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
         if request.store:  # which may have been moved
             check_names(request.store)
             job.store = Store(request.store)
+        check_store(job.store.root)
         check(resolved.settings, request.script)
         if save:
             job.save()

@@ -19,6 +19,12 @@ from dubcli.cli.help import render
 from dubcli.cli.output import out, prepare
 from dubcli.errors import ExitCode
 
+_CALLED = {
+    "--dub": "--audio", "--sound": "--audio", "--voice": "--audio", "--output": "--out", "--srt": "--script",
+    "--subtitles": "--script", "--subs": "--script", "--threads": "--workers", "--jobs": "--workers",
+    "--lang": "--language", "--delay": "--offset",
+}  # fmt: skip
+"""What an option may be called by those who do not know its name."""
 _GC_OBJECTS = 200_000  # that may come before cycles are looked for: a feature's plan has a million, and none
 
 
@@ -107,9 +113,38 @@ def _usage(error: typer.TyperException, arguments: Sequence[str], path: str) -> 
         out.error(f"the name of the file {taken} is taken for an option; write ./{taken}")
     elif arguments and os.path.isfile(arguments[0]) and "No such command" in text:
         out.error(f"{arguments[0]} is no command; type: {shlex.join(['dubcli', 'run', *arguments])}")
+    elif meant := _meant(getattr(error, "option_name", ""), getattr(context, "command", None)):
+        out.error(f"there is no option {getattr(error, 'option_name', '')}; {meant}")
+    elif path in ("dubcli run", "dubcli plan") and (dub := _alone(text)) and not _has_audio(arguments):
+        out.error(f"which is the film, and which the dub? type: {path} FILM --audio {shlex.quote(dub)}")
     elif context and type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(f"{context.get_help()}\n")
     else:
         text = text[:1].lower() + text[1:] + ("" if text.endswith("?") else ";")
         out.error(f"{text} type: {path} --help")
     return ExitCode.USAGE
+
+
+def _meant(option: str, command: Any) -> str:
+    """What to write for an option that a command does not have; "" where nobody knows."""
+    if not option:
+        return ""
+    from dubcli.settings.layers import names
+
+    called = _CALLED.get(option, option)
+    if any(called in parameter.opts for parameter in getattr(command, "params", ())):
+        return f"write {called}"
+    leaf = called.lstrip("-").replace("-", "_")
+    settings = [f"--set {name}=VALUE" for name in names() if name.rpartition(".")[2] == leaf]
+    takes_settings = any("--set" in parameter.opts for parameter in getattr(command, "params", ()))
+    return f"it is a setting; write {' or '.join(settings)}" if settings and takes_settings else ""
+
+
+def _alone(text: str) -> str:
+    """The one word too many that is a file; "" where there is none, or several."""
+    found = re.search(r"unexpected extra arguments?(?:\(s\))? \((.+)\)$", text)
+    return found[1] if found and os.path.isfile(found[1]) else ""
+
+
+def _has_audio(arguments: Sequence[str]) -> bool:
+    return any(re.match("-a|--audio", word) for word in arguments)

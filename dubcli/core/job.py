@@ -33,7 +33,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.core import lock, published, sources
 from dubcli.core.model import Artifact, Source
-from dubcli.core.places import check_folder, check_names, default_out, no_file
+from dubcli.core.places import check_folder, check_names, check_store, default_out, no_file
 from dubcli.core.sources import read_cache_file
 from dubcli.core.store import Store
 from dubcli.errors import ConfigError, MediaError, UsageError
@@ -142,6 +142,7 @@ class Job:
                     raise UsageError(f"{root} is the job of {other}; choose another {way}")
             if store is None:  # it was named once: what the job has done is there
                 job.store = before.store
+        check_store(job.store.root)
         sources.check(settings, script)  # what is refused is not kept in the job
         try:
             if save:

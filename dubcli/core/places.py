@@ -62,6 +62,17 @@ def check_names(*paths: Path) -> None:
                 ) from None
 
 
+def check_store(folder: Path) -> None:
+    """Check that a store can be in a folder.
+
+    Raises:
+        UsageError: something else has its path.
+    """
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if nearest.exists() and not nearest.is_dir():
+        raise UsageError(f"{nearest} is no folder; name one for the store with --store DIR")
+
+
 def check_folder(folder: Path, *, make: bool) -> None:
     """Check that an output's folder exists or can be created; create it where `make` is set.
 
