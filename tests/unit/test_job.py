@@ -50,6 +50,16 @@ def test_a_moved_job_still_finds_its_film(job: Job, tmp_path: Path) -> None:
     there.rename(tmp_path)
 
 
+def test_a_job_that_moved_without_its_film_says_how_to_name_it(job: Job, tmp_path: Path) -> None:
+    job.read_sources()
+    (tmp_path / "away").mkdir()
+    moved = Job.open(job.root.rename(tmp_path / "away" / "the job.dub"))
+    with pytest.raises(MediaError, match=r"no file .*away/film\.mp4, .* --audio DUB --job '.*the job\.dub'"):
+        moved.read_sources()
+    again = Job.create_or_open(job.film, job.dub, Settings(), root=moved.root)
+    assert again.read_sources()["film"].path == job.film
+
+
 def test_a_changed_film_gets_another_digest(job: Job) -> None:
     before = job.read_sources()["film"].sha256
     job.film.write_bytes(b"another film")
