@@ -43,6 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    try:
+        return _answered(arguments)
+    except typer.Abort:
+        return failures.report(KeyboardInterrupt())
+    except (Exception, KeyboardInterrupt) as error:
+        return failures.report(error)
+
+
+def _answered(arguments: list[str]) -> int:
     from dubcli.cli.app import app
 
     command = typer.main.get_command(app)
@@ -58,10 +67,8 @@ def _run(arguments: list[str]) -> int:
         code = command.main(arguments, prog_name="dubcli", standalone_mode=False)
     except typer.TyperException as error:
         return _usage(error, arguments, _asked_of(command, arguments)[1])
-    except typer.Abort:
-        return ExitCode.INTERRUPTED
-    except (Exception, KeyboardInterrupt) as error:
-        return failures.report(error)
+    if code == ExitCode.INTERRUPTED:  # which Typer makes of Ctrl-C, without a word
+        raise KeyboardInterrupt
     return int(code or ExitCode.OK)
 
 

@@ -42,6 +42,20 @@ def test_any_exception_has_a_code_and_a_line(error: BaseException, code: int, wo
     assert "\n" not in text
 
 
+@pytest.mark.parametrize("where", ["dubcli.cli.main._page", "dubcli.settings.layers.presets"])
+def test_ctrl_c_before_any_work_is_told_in_a_line(
+    where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, stopped)
+    with pytest.raises(SystemExit) as ended:
+        main(["preset", "list"])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.strip() == "dubcli: error: stopped; type the same command to continue"
+
+
 def test_every_error_class_has_a_code_of_the_table() -> None:
     assert {kind.exit_code for kind in DubError.__subclasses__()} <= set(MEANINGS) == set(ExitCode)
 
