@@ -66,7 +66,7 @@ def _answered(arguments: list[str]) -> int:
             return ExitCode.USAGE
         code = command.main(arguments, prog_name="dubcli", standalone_mode=False)
     except typer.TyperException as error:
-        return _usage(error, arguments, _asked_of(command, arguments)[1])
+        return _usage(error, arguments, *_asked_of(command, arguments))
     if code == ExitCode.INTERRUPTED:  # which Typer makes of Ctrl-C, without a word
         raise KeyboardInterrupt
     return int(code or ExitCode.OK)
@@ -111,8 +111,10 @@ def _blank(arguments: Sequence[str]) -> str:
     return ""
 
 
-def _usage(error: typer.TyperException, arguments: Sequence[str], path: str) -> ExitCode:
-    """Tell what is wrong with the words of the command that is typed as `path`."""
+def _usage(
+    error: typer.TyperException, arguments: Sequence[str], command: Any, path: str, rest: Sequence[str]
+) -> ExitCode:
+    """Tell what is wrong with the words of a command that is typed as `path`, which are `rest`."""
     context = getattr(error, "ctx", None)
     text = error.format_message().replace("Value error, ", "").rstrip(".")
     taken = next((word for word in arguments if word.startswith("-") and os.path.lexists(word)), "")
@@ -120,6 +122,8 @@ def _usage(error: typer.TyperException, arguments: Sequence[str], path: str) -> 
         out.error(f"the name of the file {taken} is taken for an option; write ./{taken}")
     elif arguments and os.path.isfile(arguments[0]) and "No such command" in text:
         out.error(f"{arguments[0]} is no command; type: {shlex.join(['dubcli', 'run', *arguments])}")
+    elif ordered := _ordered(command, path, rest):
+        out.error(f"type: {ordered}")
     elif meant := _meant(getattr(error, "option_name", ""), getattr(context, "command", None)):
         out.error(f"there is no option {getattr(error, 'option_name', '')}; {meant}")
     elif path in ("dubcli run", "dubcli plan") and (dub := _alone(text)) and not _has_audio(arguments):
@@ -130,6 +134,26 @@ def _usage(error: typer.TyperException, arguments: Sequence[str], path: str) -> 
         text = text[:1].lower() + text[1:] + ("" if text.endswith("?") else ";")
         out.error(f"{text} type: {path} --help")
     return ExitCode.USAGE
+
+
+def _ordered(command: Any, path: str, rest: Sequence[str]) -> str:
+    """How to type words that stand in another order, or ask for help or the version; "" where they do not."""
+    commands = getattr(command, "commands", {})
+    if path == "dubcli" and rest and rest[0] in ("help", "version"):
+        return shlex.join(["dubcli", *rest[1:], f"--{rest[0]}"])
+    if rest and os.path.isfile(os.path.join(rest[0], "job.json")):
+        if commands:  # a job before the command, or in place of it
+            at = 1 if rest[1:] and rest[1] in commands else 0
+            name, others = rest[at] if at else next(iter(commands)), rest[1 + at :]
+            first = next(
+                (one.metavar for one in commands[name].params if not one.opts[0].startswith("-")), ""
+            )
+            words = [rest[0], *others] if first in ("JOB", "FILM") else [*others, "--job", rest[0]]
+            return f"{path} {shlex.join([name, *words])}"
+        group, _, name = path.rpartition(" ")
+        if group == "dubcli review":
+            return f"{group} {shlex.join([rest[0], name, *rest[1:]])}"
+    return ""
 
 
 def _meant(option: str, command: Any) -> str:

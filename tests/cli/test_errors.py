@@ -56,6 +56,31 @@ def test_ctrl_c_before_any_work_is_told_in_a_line(
     assert capsys.readouterr().err.strip() == "dubcli: error: stopped; type the same command to continue"
 
 
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        ("review list my.dub", "dubcli review my.dub list"), ("cue my.dub export", "dubcli cue export my.dub"),
+        ("cast my.dub", "dubcli cast show my.dub"), ("my.dub", "dubcli run my.dub"),
+        ("motion my.dub export 0/0", "dubcli motion export 0/0 --job my.dub"),
+        ("help cue export", "dubcli cue export --help"), ("help", "dubcli --help"),
+        ("version", "dubcli --version"),
+    ],
+)  # fmt: skip
+def test_words_in_another_order_are_told_in_the_right_one(
+    words: str,
+    typed: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "my.dub").mkdir()
+    (tmp_path / "my.dub" / "job.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"dubcli: error: type: {typed}\n")
+
+
 def test_every_error_class_has_a_code_of_the_table() -> None:
     assert {kind.exit_code for kind in DubError.__subclasses__()} <= set(MEANINGS) == set(ExitCode)
 
