@@ -59,7 +59,8 @@ def test_ctrl_c_before_any_work_is_told_in_a_line(
 @pytest.mark.parametrize(
     ("words", "typed"),
     [
-        ("review list my.dub", "dubcli review my.dub list"), ("cue my.dub export", "dubcli cue export my.dub"),
+        ("review list my.dub", "dubcli review my.dub list"),
+        ("cue my.dub export", "dubcli cue export my.dub"),
         ("cast my.dub", "dubcli cast show my.dub"), ("my.dub", "dubcli run my.dub"),
         ("motion my.dub export 0/0", "dubcli motion export 0/0 --job my.dub"),
         ("help cue export", "dubcli cue export --help"), ("help", "dubcli --help"),
@@ -163,6 +164,7 @@ def test_a_bug_leaves_its_traceback_in_the_log(
         (["engine", "show", "exemplr"], 2, "did you mean 'exemplar'?"),
         (["preset", "check", "none.yaml"], 4, "none.yaml: No such file"),
         (["batch", "none.yaml"], 4, "none.yaml: No such file"),
+        (["batch", "season.csv"], 4, "season.csv is a table"),
     ],
 )
 def test_what_goes_wrong_is_said_in_one_line(
