@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # Samples of sound in one block of memory, set by hand: large enough to be unmapped when freed.
 _BLOCK = 1 << 24
 _DIRECT = 1e-3  # share of a sound's power that a direct current may have; set by hand, -30 dB
+_FULL = {"s16": 2**15 - 2, "s32": 2**31 - 2**16, "flt": 1 - 2**-15, "dbl": 1 - 2**-15}
+"""Full scale of the formats that PCM and FLAC decode to, less what 16 bits round."""
 _CLIPPED, _CLIPPED_PLACES = 4, 3  # samples in a row at full scale, and how often; set by hand
 _SILENT = 0.03**2  # power of a sound over another's below which it carries nothing; set by hand, -30 dB
 
@@ -234,10 +236,9 @@ class _Clipping:
 
     def look(self, frame: AudioFrame, before: int) -> None:
         """Look at a frame before which there are so many samples of each channel."""
-        if frame.format.name not in ("s16", "s32"):
+        full = _FULL.get(frame.format.name)
+        if full is None:
             return
-        top = 2**15 - 1 if frame.format.name == "s16" else 2**31 - 1
-        full = top - (top >> 15)
         samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
         if samples.max(initial=0) < full and samples.min(initial=0) > -full:
             return

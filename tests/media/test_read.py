@@ -113,7 +113,7 @@ def test_a_channel_that_is_inverted_does_not_silence_the_dub(right: float, tmp_p
     assert [" cancel each other out" in line for line in told] == [True] * (right == -1.0)
 
 
-@pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_s24le", "flac", "libmp3lame"])
+@pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_s24le", "pcm_f32le", "flac", "libmp3lame"])
 @pytest.mark.parametrize("level", [0.99, 1.5])
 def test_a_dub_that_is_clipped_is_told_of(level: float, codec: str, tmp_path: Path) -> None:
     tone = level * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)

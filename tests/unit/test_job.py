@@ -12,7 +12,7 @@ import pytest
 from dubcli.core import published, sources
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, Stage, Unit
-from dubcli.core.places import default_out
+from dubcli.core.places import default_out, other_channels
 from dubcli.core.sources import find_change
 from dubcli.core.store import sha256
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
@@ -58,6 +58,21 @@ def test_a_job_that_moved_without_its_film_says_how_to_name_it(job: Job, tmp_pat
         moved.read_sources()
     again = Job.create_or_open(job.film, job.dub, Settings(), root=moved.root)
     assert again.read_sources()["film"].path == job.film
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("dub_fr.L.wav", ["dub_fr.C.wav", "dub_fr.R.wav"]),
+        ("dub_fr.R.wav", ["dub_fr.C.wav", "dub_fr.L.wav"]),
+        ("dub_fr.wav", []), ("solo_L.wav", []), ("Mix Left.WAV", ["Mix Right.wav"]),
+    ],
+)  # fmt: skip
+def test_files_of_split_mono_are_known(name: str, others: list[str], tmp_path: Path) -> None:
+    for file in ("dub_fr.L.wav", "dub_fr.R.wav", "dub_fr.C.wav", "dub_fr.wav", "dub_fr.L.txt", "solo_L.wav",
+                 "Mix Left.WAV", "Mix Right.wav", "other.R.wav"):  # fmt: skip
+        (tmp_path / file).touch()
+    assert other_channels(tmp_path / name) == others
 
 
 def test_a_changed_film_gets_another_digest(job: Job) -> None:
