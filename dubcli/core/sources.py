@@ -74,6 +74,11 @@ def edit_files(root: Path, script: Path | None) -> dict[str, Path]:
         ConfigError: a file is not valid.
     """
     roles: dict[str, Path] = {}
+    if script and not script.exists():
+        raise ConfigError(
+            f"there is no file {script}, which is the script of this job; put it back, or type the command "
+            "with the film again, with another --script or without"
+        )
     if script:
         from dubcli.speech import script as scripts
 

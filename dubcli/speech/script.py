@@ -75,6 +75,8 @@ def _reader_of(text: str, path: Path) -> Callable[[str, str], Script] | None:
 
 def _unread(path: Path, suffixes: Iterable[str]) -> str:
     """What to do about a file whose format is not read, in words."""
+    if path.is_dir():
+        return f"{path} is a folder; name the script in it"
     suffix = path.suffix.lower()
     command = next((what for kinds, what in _CONVERTED.items() if suffix in kinds.split()), "")
     if command:

@@ -60,6 +60,18 @@ def test_a_job_that_moved_without_its_film_says_how_to_name_it(job: Job, tmp_pat
     assert again.read_sources()["film"].path == job.film
 
 
+def test_a_script_that_is_gone_is_told_with_what_to_do(job: Job, tmp_path: Path) -> None:
+    script = tmp_path / "dub.txt"
+    script.write_text("Hello.")
+    Job.create_or_open(job.film, job.dub, Settings(), script=script)
+    script.unlink()
+    with pytest.raises(ConfigError, match=r"no file .*dub\.txt, .* with another --script or without"):
+        Job.open(job.root).read_sources()
+    Job.create_or_open(job.film, job.dub, Settings()).read_sources()
+    with pytest.raises(ConfigError, match="is a folder"):
+        Job.create_or_open(job.film, job.dub, Settings(), script=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "others"),
     [
