@@ -15,14 +15,17 @@ from dubcli.speech import subtitles
 from dubcli.speech.lines import Line, Script, left_out
 
 _CLOCK = r"[\[(]?\d{1,3}:[0-5]\d(?:[:;.,]\d{1,3}){0,2}[\])]?|\d+(?:\.\d+)?(?=\t)"
-_BETWEEN = r"[\s,;>–—-]+"
+_BETWEEN = r"[\s,;>|–—-]+"
 _STAMP = re.compile(rf"\s*(?:\d{{1,5}}\s+)?(?:{_CLOCK})(?:{_BETWEEN}(?:{_CLOCK}))*(?:{_BETWEEN}|$)")
 """Times at the head of a row, perhaps after its number: `00:00:01:12 00:00:03:04`, `[0:05]`, labels'."""
 _STAMPED = 0.2  # share of rows above which times at their heads are no words; set by hand
 _MARKED = re.compile(r"^\s*(?:#{1,6}|>)\s|\*\*|__")  # Markdown's headings, quotations and bold letters
 
 _NAME = r"\s*([^\W\d_][\w.'’-]*(?: [\w.'’&-]+){0,3})(?: ?\([^()]{1,30}\)){0,2}"
-_BEFORE = re.compile(rf"{_NAME}(?:\t\s*|\s+[–—-]\s+)(?=\S)")  # a row's words
+_APART = r"(?:\t\s*|\s*\|\s*|\s+[–—-]\s+)"
+_BEFORE = re.compile(rf"{_NAME}{_APART}(?=\S)")  # a row's words
+_LISTED = re.compile(r"\s*(?:[-–—•·]|\d{1,4}[.)])\s+")  # marks of lists
+_MOST = 0.5  # share of rows above which what stands at their heads is such a mark; set by hand
 _ALONE = re.compile(rf"{_NAME}(?:\s+\d{{1,2}}:\d\d(?::\d\d)?)?\s*$")  # with a time, as transcripts have
 _NAMED = 0.25  # share of rows, or of paragraphs, with such a head above which it is a name; set by hand
 _SCENE = re.compile(r"\s*(?:\d+[A-Z]?\.?\s+)?(?:INT|EXT|EST|INT\.?/EXT|I/E)[. ]")  # headings of screenplays
@@ -31,6 +34,9 @@ _SCENE = re.compile(r"\s*(?:\d+[A-Z]?\.?\s+)?(?:INT|EXT|EST|INT\.?/EXT|I/E)[. ]"
 def read(text: str, name: str) -> Script:
     """The script in plain text; times at the heads of rows are left out, with a message."""
     rows = [subtitles.BRACKETED.sub(r"\1:", _MARKED.sub("", row)) for row in text.split("\n")]
+    marks = [match for row in rows if (match := _LISTED.match(row))]
+    if len(marks) > _MOST * sum(bool(row.strip()) for row in rows):
+        rows = [_LISTED.sub("", row, count=1) for row in rows]
     stamps = [(number, match) for number, row in enumerate(rows, 1) if (match := _STAMP.match(row))]
     faults: list[str] = []
     if len(stamps) > max(1, _STAMPED * sum(bool(row.strip()) for row in rows)):
@@ -58,11 +64,11 @@ def read(text: str, name: str) -> Script:
 
 def _before_words(rows: Sequence[str]) -> re.Pattern[str] | None:
     """What matches names before a tab or a dash, where rows begin so and a name comes back."""
-    heads = [match[1] for row in rows if (match := _BEFORE.match(row)) and _is_name(match[1])]
+    heads = [match[1] for row in rows if (match := _BEFORE.match(row)) and subtitles.is_name(match[1])]
     if len(heads) == len(set(heads)) or len(heads) < _NAMED * sum(bool(row.strip()) for row in rows):
         return None
     names = sorted(map(re.escape, set(heads)), key=len, reverse=True)
-    return re.compile(rf"\s*({'|'.join(names)})(?: ?\([^()]{{1,30}}\)){{0,2}}(?:\t\s*|\s+[–—-]\s+)")
+    return re.compile(rf"\s*({'|'.join(names)})(?: ?\([^()]{{1,30}}\)){{0,2}}{_APART}(?:{_STAMP.pattern})?")
 
 
 @dataclass(frozen=True)
@@ -76,17 +82,20 @@ class _Paragraph:
     def speaker(self) -> str | None:
         """The name that may stand over the rest; None where it is none."""
         match = _ALONE.match(self.rows[0]) if len(self.rows) > 1 else None
-        return match[1] if match and _is_name(match[1]) else None
+        return match[1] if match and subtitles.is_name(match[1]) else None
 
 
 def _over_paragraphs(rows: Sequence[str]) -> list[_Paragraph] | None:
-    """The paragraphs of a text where names stand over them, and one comes back; None where it is not so."""
+    """The paragraphs of a text where names stand over them; None where it is not sure.
+
+    In screenplays one is enough, elsewhere one must come back.
+    """
     found = list(_split(rows))
     heads = [speaker for one in found if (speaker := one.speaker)]
     plain = sum(not name.isupper() for name in heads)  # which may be a short row of verse as well
     enough = _NAMED * len(found) if plain * 2 < len(heads) else len(found) / 2
-    repeated = any(count > 1 for count in Counter(heads).values())
-    return found if repeated and len(heads) >= enough else None
+    sure = any(count > 1 for count in Counter(heads).values()) or any(map(_SCENE.match, rows))
+    return found if heads and sure and len(heads) >= enough else None
 
 
 def _split(rows: Sequence[str]) -> Iterator[_Paragraph]:
@@ -119,8 +128,3 @@ def _paragraphs(
         return found, []
     what = f"{len(unsaid)} paragraphs of this screenplay stand under no name"
     return found, [left_out(f"{name}:{unsaid[0].start}:1", what, "and what is in them")]
-
-
-def _is_name(text: str) -> bool:
-    """Whether every word begins with a capital or is a number, as names in lists do."""
-    return all(word[0].isupper() or word.isdecimal() or word == "&" for word in text.split())

@@ -41,7 +41,8 @@ def load(path: Path) -> Script:
     readers = {
         ".srt": subtitles.read, ".vtt": subtitles.read, ".sbv": subtitles.read, ".ass": subtitles.substation,
         ".ssa": subtitles.substation, ".textgrid": timed_transcripts.praat, ".ctm": timed_transcripts.ctm,
-        ".json": timed_transcripts.transcript, ".txt": plain.read, ".lrc": lyrics.read,
+        ".json": timed_transcripts.transcript, ".txt": plain.read, ".fountain": plain.read,
+        ".lrc": lyrics.read,
         **dict.fromkeys((".ttml", ".dfxp", ".itt", ".xml"), timed_text.read),
     }  # fmt: skip
     reader = readers.get(path.suffix.lower())

@@ -42,7 +42,10 @@ SPEAKER = re.compile(
 """A speaker's name: `ANNA:`, `ANNA (V.O.) :` or `DR. NO:` at the head of a row, alone or before a line."""
 BRACKETED = re.compile(r"^\s*[\[(]([^\[\]()]{1,40})[\])]\s?:")
 """What may be a name, in brackets before a colon."""
-_MIXED = re.compile(rf"\s*([^\W\d_][\w'’.-]*(?: \w[\w'’.-]*){{0,2}}){_COLON}(?:\s+(?=\S)|\s*$)")
+_COLON_WIDE = _COLON[:-1] + "[:：]"
+_MIXED = re.compile(
+    rf"\s*([^\W\d_][\w'’.-]*(?: \w[\w'’.-]*){{0,2}}){_COLON_WIDE}(?:\s+(?=\S)|\s*$|(?=[\"'“«¿¡]|[^\W\d_]))"
+)
 _NAMED = 0.25  # share of rows with a name in mixed case at their head above which it may be one; set by hand
 _FIELDS = ["Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text"]
 _ROLL_UP = 0.7  # share of cues that repeat rows of the previous one above which captions roll up; set by hand
@@ -107,17 +110,22 @@ def naming(rows: Sequence[str]) -> tuple[Naming, tuple[int, str] | None]:
         dash = _DASH.match(row)
         rest = row[dash.end() :] if dash else row
         match = None if SPEAKER.match(rest) else _MIXED.match(rest)
-        if match and all(word[0].isupper() or word.isdecimal() for word in match[1].split()):
+        if match and is_name(match[1]):
             heads[number] = match.end() == len(rest), match[1]
     if not heads or len(heads) < _NAMED * sum(bool(row.strip()) for row in rows):
         return SPEAKER.match, None
     repeated = {alone for (alone, _), count in Counter(heads.values()).items() if count > 1}
     if not repeated:
-        first = next(iter(heads))
-        return SPEAKER.match, (first, heads[first][1])
+        first = next((number for number, (_, name) in heads.items() if name != name.upper()), None)
+        return SPEAKER.match, None if first is None else (first, heads[first][1])
     names = {re.escape(name) for alone, name in heads.values() if alone in repeated}
-    mixed = re.compile(rf"\s*({'|'.join(sorted(names, key=len, reverse=True))}){_COLON}\s*")
+    mixed = re.compile(rf"\s*({'|'.join(sorted(names, key=len, reverse=True))}){_COLON_WIDE}\s*")
     return lambda row: SPEAKER.match(row) or mixed.match(row), None
+
+
+def is_name(text: str) -> bool:
+    """Whether each word begins as names do: with a capital, a number, or a letter that knows no case."""
+    return all(not word[0].islower() for word in text.split())
 
 
 def doubtful(place: str, name: str) -> str:

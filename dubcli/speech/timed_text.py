@@ -17,9 +17,16 @@ from dubcli.language import standard
 from dubcli.speech.lines import Script, fault_in_times, left_out
 from dubcli.speech.subtitles import Block, dialogue
 
-_CLOCK = re.compile(r"(\d{2,4}):(\d\d):(\d\d)(?:(\.\d{1,12})|[:;](\d{2,4})(?:\.(\d{1,4}))?)?")
-_OFFSET = re.compile(r"(\d{1,15}(?:\.\d{1,12})?)(ms|[hmsft])")
-_SECONDS = {"h": Fraction(3600), "m": Fraction(60), "s": Fraction(1), "ms": Fraction(1, 1000)}
+# As the standard has them, and as players read them: hours or a unit may be missing, the point be a comma.
+_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2})(?:([.,]\d{1,12})|[:;](\d{1,4})(?:\.(\d{1,4}))?)?")
+_OFFSET = re.compile(r"(\d{1,15}(?:\.\d{1,12})?)(ms|[hmsft]?)")
+_SECONDS = {
+    "": Fraction(1),
+    "h": Fraction(3600),
+    "m": Fraction(60),
+    "s": Fraction(1),
+    "ms": Fraction(1, 1000),
+}
 _RUBY = ("text", "textContainer", "delimiter")  # repeats its base text in another writing system
 _DEEPEST = 60  # elements within each other; no real document has ten
 _LINE = "line"  # attribute that holds an element's line in the file
@@ -102,6 +109,7 @@ class _Reader:
     def __init__(self, root: Element, name: str) -> None:
         self.faults: list[str] = []
         self._name = name
+        self._absolute = "timing" in root.attrib  # lyrics of iTunes, whose times all count from the beginning
         self._smpte = root.get("timeBase") == "smpte"
         self._drop = root.get("dropMode", "")
         self._nominal = int(_digits(root.get("frameRate")) or 30)
@@ -153,9 +161,10 @@ class _Reader:
             place = f"{self._name}:{element.get(_LINE)}:1"
             bad = next((value for key, value in told.items() if value and times[key] is None), None)
             if bad is not None:
-                self.faults.append(left_out(place, f"{bad[:40]!r} is no time such as 00:00:01.500"))
-                return None
-            zero = within.start or Fraction(0)
+                what = "cue" if element.tag in ("p", "span") else "time"
+                self.faults.append(left_out(place, f"{bad[:40]!r} is no time such as 00:00:01.500", what))
+                return None if what == "cue" else within
+            zero = Fraction(0) if self._absolute else within.start or Fraction(0)
             start = zero + (times["begin"] or 0)
             ends = [zero + times["end"]] if times["end"] is not None else []
             ends += [start + times["dur"]] if times["dur"] is not None else []
@@ -173,13 +182,13 @@ class _Reader:
         match = _CLOCK.fullmatch(text)
         if not match:
             return None
-        hours, minutes, seconds = int(match[1]), int(match[2]), int(match[3])
+        hours, minutes, seconds = int(match[1] or 0), int(match[2]), int(match[3])
         frames = int(match[5] or 0) + Fraction(int(match[6] or 0), self._parts)
-        whole = hours * 3600 + minutes * 60 + seconds
+        whole = hours * 3600 + minutes * 60 + seconds + Fraction((match[4] or "0").replace(",", "."))
         if not self._smpte:
-            return whole + Fraction(match[4] or 0) + frames / self._rate
+            return whole + frames / self._rate
         # A label: pictures are counted, of which some labels are left out, and last as long as they do.
-        count = (whole + Fraction(match[4] or 0)) * self._nominal + frames
+        count = whole * self._nominal + frames
         past = hours * 60 + minutes
         count -= {"dropNTSC": 2 * (past - past // 10), "dropPAL": 4 * (past // 2 - past // 20)}.get(
             self._drop, 0

@@ -27,7 +27,9 @@ def spoken(found: Script) -> list[tuple[str | None, str]]:
 
 @pytest.mark.parametrize(
     "form",
-    ["{}\t{}\n", "{} – {}\n", "{} (off) - {}\n", "{}\n{}\n\n", "**{}:** {}\n\n", "## {}\n{}\n\n",
+    ["- {}: {}\n", "12. {}: {}\n", "• {} – {}\n", "{}:{}\n", "{} | {}\n", "01:00:00:05 | {} | {}\n",
+     "{}\t01:00:00:05\t{}\n", "[00:00:01] {}: {}\n\n", "{}: [00:00:01] {}\n\n", "{} (00:01):\n{}\n\n",
+     "{}\t{}\n", "{} – {}\n", "{} (off) - {}\n", "{}\n{}\n\n", "**{}:** {}\n\n", "## {}\n{}\n\n",
      "({}): {}\n", "[{}] : {}\n", "12\t01:00:00:05\t01:00:01:05\t{}\t{}\n",
      "00:00:01:05 - 00:00:02:05\n{}\n{}\n\n",
      "[00:00:01:05 - 00:00:02:05]\n{}\n{}\n\n", "{}  0:03  \n{}\n\n",
@@ -38,6 +40,18 @@ def test_names_stand_before_a_tab_or_a_dash_or_over_what_is_said(
     form: str, rows: list[tuple[str, str]], tmp_path: Path
 ) -> None:
     assert spoken(read(tmp_path, "a.txt", "".join(form.format(*row) for row in rows))) == rows
+
+
+def test_a_screenplay_may_have_one_line(tmp_path: Path) -> None:
+    assert spoken(read(tmp_path, "a.fountain", "EXT. ROAD - NIGHT\n\nANNA\nHello there.\n")) == SAID[:1]
+
+
+def test_names_in_scripts_that_know_no_case(tmp_path: Path) -> None:
+    found = read(tmp_path, "a.txt", "安娜：你好。\n本：是的。\n安娜：好。\n")
+    assert spoken(found) == [("安娜", "你好。"), ("本", "是的。"), ("安娜", "好。")]
+    found = read(tmp_path, "b.txt", "他说：不。\n")
+    assert spoken(found) == [(None, "他说：不。")]
+    assert not found.faults
 
 
 def test_of_a_screenplay_only_the_dialogue_is_said(tmp_path: Path) -> None:

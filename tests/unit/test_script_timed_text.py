@@ -51,7 +51,8 @@ def test_ttml_is_lines_with_times_a_language_and_no_layout(tmp_path: Path, suffi
 @pytest.mark.parametrize(
     ("begin", "attributes", "seconds"),
     [
-        ("00:01:02.5", "", 62.5), ("01:00:00:12", 'ttp:frameRate="24"', 3600.5),
+        ("00:01:02.5", "", 62.5), ("0:01:02,5", "", 62.5), ("1:02.5", "", 62.5), ("62.5", "", 62.5),
+        ("01:00:00:12", 'ttp:frameRate="24"', 3600.5),
         ("00:00:01:15", "", 1.5), ("90f", 'ttp:frameRate="30"', 3.0), ("1.5s", "", 1.5), ("1500ms", "", 1.5),
         ("0.5m", "", 30.0), ("1h", "", 3600.0), ("15000000t", 'ttp:tickRate="10000000"', 1.5),
         ("50t", 'ttp:frameRate="25"', 2.0), ("2t", "", 2.0),
@@ -87,6 +88,14 @@ def test_times_lie_within_those_of_the_elements_around(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_times_of_itunes_lyrics_count_from_the_beginning(tmp_path: Path) -> None:
+    body = (
+        '<div begin="10.5" end="20"><p begin="10.5" end="12"><span begin="11" end="12">Oui.</span></p></div>'
+    )
+    itunes = 'xmlns:itunes="http://music.apple.com/lyric-ttml-internal" itunes:timing="Word"'
+    assert rows(read(tmp_path, "a.ttml", ttml(body, itunes))) == [(11.0, 12.0, None, "Oui.")]
+
+
 def test_agents_and_names_are_speakers(tmp_path: Path) -> None:
     head = (
         '<metadata><ttm:agent xml:id="a1" type="character"><ttm:name type="alias">Anna B.</ttm:name>'
@@ -109,12 +118,18 @@ def test_ruby_is_said_once(tmp_path: Path) -> None:
 
 
 def test_a_bad_time_costs_its_cue_and_is_reported_with_its_line(tmp_path: Path) -> None:
-    body = cue("1:02", "2s") + "\n" + cue("3s", "2s") + "\n" + cue("4s", "5s")
+    body = cue("soon", "2s") + "\n" + cue("3s", "2s") + "\n" + cue("4s", "5s")
     found = read(tmp_path, "a.ttml", ttml(body))
     assert rows(found) == [(4.0, 5.0, None, "Oui.")]
     one, two = found.faults
-    assert "a.ttml:6:1: '1:02' is no time such as 00:00:01.500; this cue is left out" in one
+    assert "a.ttml:6:1: 'soon' is no time such as 00:00:01.500; this cue is left out" in one
     assert "a.ttml:7:1: it ends at 2 s, before it starts at 3 s; this cue is left out" in two
+
+
+def test_a_bad_time_around_cues_costs_itself_alone(tmp_path: Path) -> None:
+    found = read(tmp_path, "a.ttml", ttml(f'<div begin="soon">{cue("4s", "5s")}</div>'))
+    assert rows(found) == [(4.0, 5.0, None, "Oui.")]
+    assert "'soon' is no time such as 00:00:01.500; this time is left out" in found.faults[0]
 
 
 BOMB = '<!DOCTYPE tt [<!ENTITY a "x"><!ENTITY b "&a;&a;">]><tt><body><div><p>&b;</p></div></body></tt>'
