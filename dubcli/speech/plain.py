@@ -23,7 +23,9 @@ _MARKED = re.compile(r"^\s*(?:#{1,6}|>)\s|\*\*|__")  # Markdown's headings, quot
 
 _NAME = r"\s*([^\W\d_][\w.'’-]*(?: [\w.'’&-]+){0,3})(?: ?\([^()]{1,30}\)){0,2}"
 _APART = r"(?:\t\s*|\s*\|\s*|\s+[–—-]\s+)"
-_BEFORE = re.compile(rf"{_NAME}{_APART}(?=\S)")  # a row's words
+_BEFORE = re.compile(
+    rf"{_NAME}{_APART}(?:{_STAMP.pattern})?(?=\S)"
+)  # a row's words, perhaps after their time
 _LISTED = re.compile(r"\s*(?:[-–—•·]|\d{1,4}[.)])\s+")  # marks of lists
 _MOST = 0.5  # share of rows above which what stands at their heads is such a mark; set by hand
 _ALONE = re.compile(rf"{_NAME}(?:\s+\d{{1,2}}:\d\d(?::\d\d)?)?\s*$")  # with a time, as transcripts have
@@ -56,19 +58,19 @@ def read(text: str, name: str) -> Script:
     found = []
     speaker = None
     for number, row in enumerate(rows, 1):
-        match = named(row) or (before and before.match(row))
+        match = named(row) or before(row)
         speaker = match[1] if match else speaker
         found.append(Line(row[match.end() :] if match else row, None, None, speaker, f"{name}:{number}:1"))
     return Script(tuple(found), faults=tuple(faults))
 
 
-def _before_words(rows: Sequence[str]) -> re.Pattern[str] | None:
+def _before_words(rows: Sequence[str]) -> subtitles.Naming:
     """What matches names before a tab or a dash, where rows begin so and a name comes back."""
     heads = [match[1] for row in rows if (match := _BEFORE.match(row)) and subtitles.is_name(match[1])]
-    if len(heads) == len(set(heads)) or len(heads) < _NAMED * sum(bool(row.strip()) for row in rows):
-        return None
-    names = sorted(map(re.escape, set(heads)), key=len, reverse=True)
-    return re.compile(rf"\s*({'|'.join(names)})(?: ?\([^()]{{1,30}}\)){{0,2}}{_APART}(?:{_STAMP.pattern})?")
+    names = set(heads)
+    if len(heads) == len(names) or len(heads) < _NAMED * sum(bool(row.strip()) for row in rows):
+        return lambda row: None
+    return lambda row: match if (match := _BEFORE.match(row)) and match[1] in names else None
 
 
 @dataclass(frozen=True)

@@ -118,9 +118,13 @@ def naming(rows: Sequence[str]) -> tuple[Naming, tuple[int, str] | None]:
     if not repeated:
         first = next((number for number, (_, name) in heads.items() if name != name.upper()), None)
         return SPEAKER.match, None if first is None else (first, heads[first][1])
-    names = {re.escape(name) for alone, name in heads.values() if alone in repeated}
-    mixed = re.compile(rf"\s*({'|'.join(sorted(names, key=len, reverse=True))}){_COLON_WIDE}\s*")
-    return lambda row: SPEAKER.match(row) or mixed.match(row), None
+    names = {name for alone, name in heads.values() if alone in repeated}
+
+    def named(row: str) -> re.Match[str] | None:
+        mixed = _MIXED.match(row)
+        return SPEAKER.match(row) or (mixed if mixed and mixed[1] in names else None)
+
+    return named, None
 
 
 def is_name(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,15 @@ def test_json_of_many_recognisers_is_read(name: str, data: Any, language: str, t
 def test_other_json_is_refused_in_words(data: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"save it as \.srt|no words|left out"):
         read(tmp_path, "a.json", json.dumps(data))
+
+
+@pytest.mark.parametrize("form", ["Man {}: Yes.\n", "Man {}\tYes.\n", "Man {}\nYes.\n\n"])
+def test_no_number_of_names_takes_long(form: str, tmp_path: Path) -> None:
+    text = "".join(form.format(number) for number in [*range(6_000), 0])
+    begun = time.process_time()
+    found = read(tmp_path, "a.txt", text)
+    assert time.process_time() - begun < 3
+    assert len({line.speaker for line in found.lines}) == 6_000
 
 
 SUBSTATION = (
