@@ -55,7 +55,10 @@ def guess(name: str) -> str:
         elif tag and not found.startswith(f"{tag}-"):
             found = tag
         at += size
-    return found or unsure
+    found = found or unsure
+    for _, word in words:
+        found = _VARIANTS.get((found, word.casefold()), found)
+    return found
 
 
 def _tag(words: list[tuple[str, str]]) -> tuple[str, int]:
@@ -69,11 +72,13 @@ def _tag(words: list[tuple[str, str]]) -> tuple[str, int]:
         return "", 1
     for shape in ("[A-Za-z]{4}", "[A-Za-z]{2}|[0-9]{3}"):
         between, word = words[size] if size < len(words) else ("", "")
+        word = _REGION_CODES.get(word.upper(), word)
         # Three digits after an underscore number a shot or take, except 419, the code of Latin America.
         digits = between == "_" and word.isdecimal() and word != "419"
         known = not named or len(word) == 4 or word.upper() in _REGIONS  # `French TV` is not that of Tuvalu
         if between in ("-", "_") and re.fullmatch(shape, word) and known and not digits:
-            longer = standard(f"{tag}-{word}")
+            region = "419" if (tag, word.upper()) == ("es", "LA") else word  # not Laos
+            longer = standard(f"{tag}-{region}")
             tag, size = (longer, size + 1) if longer else (tag, size)
     return tag, size
 
@@ -121,7 +126,7 @@ _NAMES = {
         "ar": "arabic العربية", "bg": "bulgarian български", "ca": "catalan catala", "cs": "czech cestina cz",
         "da": "danish dansk dk", "de": "german deutsch", "el": "greek ελληνικα gr", "en": "english",
         "es": "spanish espanol castellano castilian", "et": "estonian eesti", "fa": "persian farsi فارسی",
-        "fi": "finnish suomi", "fil": "filipino tagalog", "fr": "french francais vf vff",
+        "fi": "finnish suomi", "fil": "filipino tagalog", "fr": "french francais vf vff vfi truefrench",
         "he": "hebrew עברית",
         "hi": "hindi", "hr": "croatian hrvatski", "hu": "hungarian magyar", "id": "indonesian",
         "it": "italian italiano", "ja": "japanese nihongo 日本語 jp", "ko": "korean 한국어 kr",
@@ -132,7 +137,9 @@ _NAMES = {
         "sv": "swedish svenska", "ta": "tamil", "te": "telugu", "th": "thai ไทย", "tr": "turkish turkce",
         "uk": "ukrainian українська ua", "vi": "vietnamese", "yue": "cantonese 粵語 粤语",
         "zh": "chinese mandarin 中文 普通话 國語 国语 cn",
-        "es-419": "esla latino", "fr-CA": "vfq", "pt-BR": "ptbr brasileiro",
+        "en-US": "enu", "es-419": "esla latino latam las", "es-ES": "cas",
+        "fr-CA": "vfq frc cfr qfr quebecois", "nl-BE": "flemish vlaams fle",
+        "pt-BR": "ptbr brasileiro brazilian bra ptb bpo", "zh-Hans": "chs", "zh-Hant": "cht",
     }.items()
     for name in map(_plain, names.split())
 }  # fmt: skip
@@ -141,6 +148,21 @@ _NAMES = {
 _REGIONS = {
     "419", "AR", "AT", "AU", "BE", "BR", "CA", "CH", "CL", "CN", "CO", "DE", "ES", "FR", "GB", "HK", "IE",
     "IN", "LA", "MX", "PT", "TW", "UK", "US", "ZA",
+}  # fmt: skip
+
+# ISO 3166's codes of three letters for them, and what studios write for Latin America.
+_REGION_CODES = {
+    "ARG": "AR", "AUT": "AT", "BEL": "BE", "BRA": "BR", "CAN": "CA", "CHE": "CH", "CHN": "CN", "ESP": "ES",
+    "FRA": "FR", "GBR": "GB", "HKG": "HK", "LAS": "419", "LATAM": "419", "MEX": "MX", "PRT": "PT",
+    "TWN": "TW", "USA": "US",
+}  # fmt: skip
+
+# Words that say which one of a language is meant, wherever they stand in a name.
+_VARIANTS = {
+    ("es", "latin"): "es-419", ("es", "american"): "es-419", ("es", "castilian"): "es-ES",
+    ("es", "european"): "es-ES", ("fr", "canadian"): "fr-CA", ("fr", "parisian"): "fr-FR",
+    ("fr", "quebec"): "fr-CA", ("pt", "european"): "pt-PT", ("zh", "simplified"): "zh-Hans",
+    ("zh", "traditional"): "zh-Hant",
 }  # fmt: skip
 
 _SAME_LANGUAGE = 9  # CLDR's distance up to which two tags are one language in other regions (langcodes)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubcli.cli import options
+from dubcli.cli.output import out
 from dubcli.errors import UsageError, typed
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
         DubError: a file is missing, a setting is wrong, or the options do not go together.
     """
     from dubcli.core.job import Job
-    from dubcli.core.places import check_names
+    from dubcli.core.places import check_names, check_store, other_channels
     from dubcli.core.sources import check
     from dubcli.core.store import Store
     from dubcli.media.containers import SUFFIXES
@@ -126,6 +127,7 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
         if request.store:  # which may have been moved
             check_names(request.store)
             job.store = Store(request.store)
+        check_store(job.store.root)
         check(resolved.settings, request.script)
         if save:
             job.save()
@@ -144,6 +146,12 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
         script=request.script,
         save=save,
     )
+    if others := other_channels(request.audio):
+        out.warn(
+            f"{request.audio.name} is one channel of several files ({', '.join(others[:3])} beside it), and "
+            "is taken alone; where they belong together, write them as one file, as with "
+            "ffmpeg -i L.wav -i R.wav -filter_complex join NEW.wav"
+        )
     return job, resolved
 
 

@@ -19,6 +19,12 @@ from dubcli.cli.help import render
 from dubcli.cli.output import out, prepare
 from dubcli.errors import ExitCode
 
+_CALLED = {
+    "--dub": "--audio", "--sound": "--audio", "--voice": "--audio", "--output": "--out", "--srt": "--script",
+    "--subtitles": "--script", "--subs": "--script", "--threads": "--workers", "--jobs": "--workers",
+    "--lang": "--language", "--delay": "--offset",
+}  # fmt: skip
+"""What an option may be called by those who do not know its name."""
 _GC_OBJECTS = 200_000  # that may come before cycles are looked for: a feature's plan has a million, and none
 
 
@@ -37,6 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    try:
+        return _answered(arguments)
+    except typer.Abort:
+        return failures.report(KeyboardInterrupt())
+    except (Exception, KeyboardInterrupt) as error:
+        return failures.report(error)
+
+
+def _answered(arguments: list[str]) -> int:
     from dubcli.cli.app import app
 
     command = typer.main.get_command(app)
@@ -51,11 +66,9 @@ def _run(arguments: list[str]) -> int:
             return ExitCode.USAGE
         code = command.main(arguments, prog_name="dubcli", standalone_mode=False)
     except typer.TyperException as error:
-        return _usage(error, arguments, _asked_of(command, arguments)[1])
-    except typer.Abort:
-        return ExitCode.INTERRUPTED
-    except (Exception, KeyboardInterrupt) as error:
-        return failures.report(error)
+        return _usage(error, arguments, *_asked_of(command, arguments))
+    if code == ExitCode.INTERRUPTED:  # which Typer makes of Ctrl-C, without a word
+        raise KeyboardInterrupt
     return int(code or ExitCode.OK)
 
 
@@ -98,8 +111,10 @@ def _blank(arguments: Sequence[str]) -> str:
     return ""
 
 
-def _usage(error: typer.TyperException, arguments: Sequence[str], path: str) -> ExitCode:
-    """Tell what is wrong with the words of the command that is typed as `path`."""
+def _usage(
+    error: typer.TyperException, arguments: Sequence[str], command: Any, path: str, rest: Sequence[str]
+) -> ExitCode:
+    """Tell what is wrong with the words of a command that is typed as `path`, which are `rest`."""
     context = getattr(error, "ctx", None)
     text = error.format_message().replace("Value error, ", "").rstrip(".")
     taken = next((word for word in arguments if word.startswith("-") and os.path.lexists(word)), "")
@@ -107,9 +122,60 @@ def _usage(error: typer.TyperException, arguments: Sequence[str], path: str) -> 
         out.error(f"the name of the file {taken} is taken for an option; write ./{taken}")
     elif arguments and os.path.isfile(arguments[0]) and "No such command" in text:
         out.error(f"{arguments[0]} is no command; type: {shlex.join(['dubcli', 'run', *arguments])}")
+    elif ordered := _ordered(command, path, rest):
+        out.error(f"type: {ordered}")
+    elif meant := _meant(getattr(error, "option_name", ""), getattr(context, "command", None)):
+        out.error(f"there is no option {getattr(error, 'option_name', '')}; {meant}")
+    elif path in ("dubcli run", "dubcli plan") and (dub := _alone(text)) and not _has_audio(arguments):
+        out.error(f"which is the film, and which the dub? type: {path} FILM --audio {shlex.quote(dub)}")
     elif context and type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(f"{context.get_help()}\n")
     else:
         text = text[:1].lower() + text[1:] + ("" if text.endswith("?") else ";")
         out.error(f"{text} type: {path} --help")
     return ExitCode.USAGE
+
+
+def _ordered(command: Any, path: str, rest: Sequence[str]) -> str:
+    """How to type words that stand in another order, or ask for help or the version; "" where they do not."""
+    commands = getattr(command, "commands", {})
+    if path == "dubcli" and rest and rest[0] in ("help", "version"):
+        return shlex.join(["dubcli", *rest[1:], f"--{rest[0]}"])
+    if rest and os.path.isfile(os.path.join(rest[0], "job.json")):
+        if commands:  # a job before the command, or in place of it
+            at = 1 if rest[1:] and rest[1] in commands else 0
+            name, others = rest[at] if at else next(iter(commands)), rest[1 + at :]
+            first = next(
+                (one.metavar for one in commands[name].params if not one.opts[0].startswith("-")), ""
+            )
+            words = [rest[0], *others] if first in ("JOB", "FILM") else [*others, "--job", rest[0]]
+            return f"{path} {shlex.join([name, *words])}"
+        group, _, name = path.rpartition(" ")
+        if group == "dubcli review":
+            return f"{group} {shlex.join([rest[0], name, *rest[1:]])}"
+    return ""
+
+
+def _meant(option: str, command: Any) -> str:
+    """What to write for an option that a command does not have; "" where nobody knows."""
+    if not option:
+        return ""
+    from dubcli.settings.layers import names
+
+    called = _CALLED.get(option, option)
+    if any(called in parameter.opts for parameter in getattr(command, "params", ())):
+        return f"write {called}"
+    leaf = called.lstrip("-").replace("-", "_")
+    settings = [f"--set {name}=VALUE" for name in names() if name.rpartition(".")[2] == leaf]
+    takes_settings = any("--set" in parameter.opts for parameter in getattr(command, "params", ()))
+    return f"it is a setting; write {' or '.join(settings)}" if settings and takes_settings else ""
+
+
+def _alone(text: str) -> str:
+    """The one word too many that is a file; "" where there is none, or several."""
+    found = re.search(r"unexpected extra arguments?(?:\(s\))? \((.+)\)$", text)
+    return found[1] if found and os.path.isfile(found[1]) else ""
+
+
+def _has_audio(arguments: Sequence[str]) -> bool:
+    return any(re.match("-a|--audio", word) for word in arguments)

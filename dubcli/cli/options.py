@@ -77,8 +77,9 @@ Script = Annotated[
     Path | None,
     typer.Option(
         "--script", metavar="FILE", rich_help_panel=FILES,
-        help="The script of the dub: .srt, .vtt, .sbv, .ass, .TextGrid, .ctm, .txt, or .json of WhisperX. "
-        "Mouths then close at the right sounds more surely, and names of speakers help to find who speaks.",
+        help="The script of the dub: .srt, .vtt, .sbv, .ttml, .ass, .lrc, .TextGrid, .ctm, .txt, or .json of "
+        "Whisper. Mouths then close at the right sounds more surely, and names of speakers help to find who "
+        "speaks.",
     ),
 ]  # fmt: skip
 JobOption = Annotated[

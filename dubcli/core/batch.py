@@ -100,6 +100,9 @@ class Entry:
     store: Path
 
 
+_TABLES = (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How an entry ended.
@@ -146,6 +149,11 @@ def entries(path: Path, flags: Flags, *, overwrite: bool = True) -> list[Entry]:
     Raises:
         ConfigError: one line per problem, each with its line and column.
     """
+    if path.suffix.lower() in _TABLES:
+        raise ConfigError(
+            f"{path} is a table, and a manifest is YAML, as dubcli batch --help shows; or give the table as "
+            "text, the film, a tab and the dub in each line: dubcli batch - < TABLE.txt"
+        )
     document = read(path)
     manifest = document.model(Manifest)
     folder = path.parent

@@ -33,7 +33,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.core import lock, published, sources
 from dubcli.core.model import Artifact, Source
-from dubcli.core.places import check_folder, check_names, default_out, no_file
+from dubcli.core.places import check_folder, check_names, check_store, default_out, no_file
 from dubcli.core.sources import read_cache_file
 from dubcli.core.store import Store
 from dubcli.errors import ConfigError, MediaError, UsageError
@@ -116,6 +116,10 @@ class Job:
         named_by_out = root is None
         root = root or out.with_suffix(".dub")
         check_names(root)
+        way = "film to write with -o FILE" if named_by_out else "directory with --job DIR"
+        for around in root.resolve().parents:
+            if "dub" in read_cache_file(around / "job.json"):
+                raise UsageError(f"{root} would lie in the job {around}; choose another {way}")
         if out.resolve() in (film.resolve(), dub.resolve()):
             raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
         if out.suffix.lower() not in SUFFIXES:
@@ -135,10 +139,10 @@ class Job:
                 other, own = getattr(before, role), getattr(job, role)
                 same = other.resolve() == own.resolve()
                 if not same and not sources.is_unchanged(own, role, root / "sources.json"):
-                    way = "film to write with -o FILE" if named_by_out else "directory with --job DIR"
                     raise UsageError(f"{root} is the job of {other}; choose another {way}")
             if store is None:  # it was named once: what the job has done is there
                 job.store = before.store
+        check_store(job.store.root)
         sources.check(settings, script)  # what is refused is not kept in the job
         try:
             if save:

@@ -19,6 +19,8 @@ _CONTAINER_FOR = {
     ".ogv": ".mkv",
 }
 """The output container for an input container that is not written; others: .mp4."""
+_CHANNEL = re.compile(r"(.*[ ._-])(l|r|c|lfe|ls|rs|lss|rss|lsr|rsr|left|right|cent(?:er|re))", re.IGNORECASE)
+"""Names of the files of split mono: `dub_fr.L.wav`."""
 
 
 def default_out(film: Path, dub: Path) -> Path:
@@ -26,6 +28,16 @@ def default_out(film: Path, dub: Path) -> Path:
     own = film.suffix.lower()
     suffix = film.suffix if own in SUFFIXES else _CONTAINER_FOR.get(own, ".mp4")
     return film.with_name(f"{film.stem}.{dub.stem}{suffix}")
+
+
+def other_channels(dub: Path) -> list[str]:
+    """Names of the files that hold the other channels of a dub whose own holds one, as of split mono."""
+    own = _CHANNEL.fullmatch(dub.stem)
+    if not own:
+        return []
+    files = (path for path in dub.parent.iterdir() if path.suffix.lower() == dub.suffix.lower())
+    stems = ((path.name, _CHANNEL.fullmatch(path.stem)) for path in files)
+    return sorted(name for name, one in stems if one and one[1] == own[1] and one[2] != own[2])
 
 
 def no_file(path: Path) -> str:
@@ -60,6 +72,17 @@ def check_names(*paths: Path) -> None:
                 raise UsageError(
                     f"the name {path.name} is too long here; name the film to write with -o FILE"
                 ) from None
+
+
+def check_store(folder: Path) -> None:
+    """Check that a store can be in a folder.
+
+    Raises:
+        UsageError: something else has its path.
+    """
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if nearest.exists() and not nearest.is_dir():
+        raise UsageError(f"{nearest} is no folder; name one for the store with --store DIR")
 
 
 def check_folder(folder: Path, *, make: bool) -> None:

@@ -14,10 +14,9 @@ from dubcli.core.plan import Selection
 from dubcli.core.scheduler import Scheduler, logs
 from dubcli.core.shortage import translated
 from dubcli.core.store import remove_tree
-from dubcli.errors import (
-    LockedError,
-    UsageError,
-)
+from dubcli.errors import LockedError, UsageError, typed
+
+_NAMED = 20  # shots that a message names
 
 
 def run(
@@ -54,6 +53,13 @@ def run(
             job=str(job.root),
             **selection.fields(),
         )
+        if others := takes.of_other_dubs(job):
+            named = " ".join(str(int(shot)) for shot in others[:_NAMED])
+            text = (
+                f"{len(others)} approved shots keep mouths that were made for another dub; to make them for "
+                f"this one, type: dubcli review {typed(job.root)} reopen {named}"
+            )
+            events("warning", stage="motion", unit="film", text=text)
         scheduler = Scheduler(job, events, selection, salt=salt)
         try:
             scheduler.run()

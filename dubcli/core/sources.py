@@ -12,7 +12,7 @@ from dubcli.core.model import Source, Unit
 from dubcli.core.store import sha256, tree
 from dubcli.edits import castfile, cuefile, curvefile, decisions, layerfile, shotfile, stylefile
 from dubcli.engines import insightface_pack
-from dubcli.errors import ConfigError, MediaError
+from dubcli.errors import ConfigError, MediaError, typed
 from dubcli.files import write_atomically
 from dubcli.provenance import credentials, signing
 from dubcli.settings.config import Settings
@@ -74,6 +74,11 @@ def edit_files(root: Path, script: Path | None) -> dict[str, Path]:
         ConfigError: a file is not valid.
     """
     roles: dict[str, Path] = {}
+    if script and not script.exists():
+        raise ConfigError(
+            f"there is no file {script}, which is the script of this job; put it back, or type the command "
+            "with the film again, with another --script or without"
+        )
     if script:
         from dubcli.speech import script as scripts
 
@@ -119,6 +124,11 @@ def digest(roles: Mapping[str, Path], cache: Path) -> dict[str, Source]:
                 known[role] = {"mark": marks, "stamps": before, "sha256": read}
             if stamps(path) != before:
                 raise MediaError(f"{path} changes while it is read; wait until it is complete")
+        except FileNotFoundError:
+            raise MediaError(
+                f"there is no file {path}, which is the {role} of this job; put it back, or name it where it "
+                f"is now: dubcli run FILM --audio DUB --job {typed(cache.parent)}"
+            ) from None
         except OSError as error:
             raise MediaError(f"cannot read {path}: {error.strerror}; check name and permissions") from None
         out[role] = Source(path, known[role]["sha256"], before)

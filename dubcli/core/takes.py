@@ -247,6 +247,33 @@ def _check_picture(job: Job, shot: str, picture: str, take: Mapping[str, str]) -
             )
 
 
+def of_other_dubs(job: Job) -> list[str]:
+    """Approved shots whose take was made for a dub or stem that is another now; sources must be read.
+
+    The sound that a take follows is that of the run of `align` which left what its `motion` read.
+    """
+    _, file = _decisions(job)
+    approved = {shot: one for shot, one in file.shots.items() if one.state == "approved"}
+    known = load(job.root) if approved else {}
+    heard: dict[str, str] = {}  # what `align` left -> digest of the sound it was left of
+    for unit, key in dict.fromkeys(job.past_refs()) if known else ():
+        artifact = job.store.get(key) if unit.startswith("align/") else None
+        image = job.store.preimage(key) if artifact else None
+        if artifact and image:
+            heard[artifact.content] = image["inputs"].get("audio", "")
+    now = {source.sha256 for source in job.sources.values()}
+    found = []
+    for shot, decision in approved.items():
+        own = known.get(shot, Takes([{}]))
+        number = own.current if decision.take is None else decision.take
+        units = own.takes[number].values() if number < len(own.takes) else ()
+        images = (job.store.preimage(key) for key in units)
+        speech = {image["inputs"].get("speech/dub", "") for image in images if image}
+        if any(heard.get(one) and heard[one] not in now for one in speech):
+            found.append(shot)
+    return found
+
+
 def needed(job: Job) -> set[str]:
     """Keys of all takes of the shots about which something was decided, and of the tracks below them."""
     _, file = _decisions(job)

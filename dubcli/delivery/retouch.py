@@ -87,7 +87,8 @@ def take(
         given_back=given_back,
         confidence=_CONFIDENCE if len(placed.frames) else None,
     ).save(folder)
-    Retouch(over=dict(over)).save(folder)
+    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    Retouch(over=dict(over), sizes=sizes).save(folder)
     return len(files)
 
 

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import Field
+
 from dubcli.artifacts.base import Document
-from dubcli.errors import ConfigError, StoreError
+from dubcli.errors import ConfigError, StoreError, typed
 
 FOLDER = "layers"
 ROLE = "layers"
@@ -22,11 +24,13 @@ class Retouch(Document):
 
     Attributes:
         over: role → digest of the inputs of the face's unit of `lips` when the layers were taken from it.
+        sizes: file → bytes, of what the folder holds beside this.
     """
 
     FILE: ClassVar[str] = "retouch.json"
 
     over: dict[str, str]
+    sizes: dict[str, int] = Field(default_factory=dict)
 
 
 def files(root: Path) -> dict[str, Path]:
@@ -48,11 +52,16 @@ def load(folder: Path) -> Retouch:
         ConfigError: it is not whole.
     """
     try:
-        return Retouch.load(folder)
-    except StoreError:
+        found = Retouch.load(folder)
+        whole = all((folder / name).stat().st_size == size for name, size in found.sizes.items())
+    except (StoreError, OSError):
+        whole = False
+    if not whole:
         raise ConfigError(
-            f"{folder} holds no retouched layers; delete it, or type: dubcli layers import"
-        ) from None
+            f"{folder} holds no whole layers; type: rm -r {typed(folder)}, and take them back again with "
+            "dubcli layers import"
+        )
+    return found
 
 
 def differences(folder: Path, inputs: Mapping[str, str]) -> list[str]:
@@ -83,5 +92,5 @@ def check(name: str, folder: Path, inputs: Mapping[str, str]) -> None:
     if changed := differences(folder, inputs):
         raise ConfigError(
             f"{folder}: the retouched layers of {name} were made over another {', '.join(changed)}; "
-            "delete the folder, run, and export its layers again"
+            f"type: rm -r {typed(folder)}, run, and export its layers again"
         )

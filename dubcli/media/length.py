@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-# Between 25 / 24 and 25 / 23.976: what is said at the one speed lasts so much longer at the other.
-_PAL = 1.0422
-_PAL_SLACK = 0.002  # share by which lengths may miss that; set by hand, eleven seconds of a feature
+# Speeds at which dubs come by mistake, by how much longer they then last, and the share by which lengths may
+# miss that: eleven seconds of a feature, and one. Set by hand.
+_SPEEDS = (
+    (1.0422, 0.002, "25 and 24 pictures a second"),  # between 25 / 24 and 25 / 23.976
+    (1.001, 0.0002, "24 and 23.976 pictures a second"),
+    (48 / 44.1, 0.002, "48,000 and 44,100 samples a second"),
+)
+_PLAIN = 1.01  # above this, two lengths do not come near each other by chance; set by hand
 _SLACK_SECONDS = 1.0  # by which a dub may be longer or shorter, since headers round; set by hand
 
 
@@ -54,11 +59,17 @@ def _told(container: InputContainer, stream: VideoStream) -> float:
     return (container.duration or 0) / 1e6
 
 
-def misfit(film: Path, dub: str, seconds: float, offset: float) -> str:
+def of_picture(path: Path) -> float:
+    """Seconds of a film's picture by its header, 0 where it says none."""
+    with opened(path) as container:
+        return _told(container, picture(container, path))
+
+
+def misfit(whole: float, dub: str, seconds: float, offset: float) -> str:
     """What is to be told of a dub that is not as long as its film, before any work; "" for nothing.
 
     Args:
-        film: its file.
+        whole: how long the film's picture is, 0 where that is not known.
         dub: name of the dub's file.
         seconds: how long the dub is, 0 where that is not known.
         offset: when it begins.
@@ -66,8 +77,6 @@ def misfit(film: Path, dub: str, seconds: float, offset: float) -> str:
     Raises:
         MediaError: with this offset nothing of it is heard.
     """
-    with opened(film) as container:
-        whole = _told(container, picture(container, film))
     if not (whole and seconds):
         return ""
     lengths = f"{dub} lasts {seconds:.1f} s and the film {whole:.1f} s"
@@ -76,13 +85,14 @@ def misfit(film: Path, dub: str, seconds: float, offset: float) -> str:
             f"{lengths}: with align.offset={offset:g} nothing of it is heard; type another "
             "--set align.offset=SECONDS, or leave it out"
         )
-    for speed in (_PAL, 1 / _PAL):
-        if abs(seconds * speed / whole - 1) < _PAL_SLACK:
-            apart = f"{abs(seconds / whole - 1):.1%} {'less' if speed > 1 else 'more'}"
+    apart = seconds / whole
+    for longer, slack, speeds in _SPEEDS:
+        near = min(abs(apart / longer - 1), abs(apart * longer - 1)) < slack
+        if near and (longer > _PLAIN or abs(seconds - whole) > _SLACK_SECONDS):
+            less = f"{abs(apart - 1):.1%} {'less' if apart < 1 else 'more'}"
             return (
-                f"{lengths}, {apart}, as between 25 and 24 pictures a second: mouths will run away from what "
-                "is said; bring the dub to the film's speed first, as with "
-                f"ffmpeg -i DUB -af atempo={seconds / whole:.5f} NEW.wav"
+                f"{lengths}, {less}, as between {speeds}: mouths will run away from what is said; bring the "
+                f"dub to the film's speed first, as with ffmpeg -i DUB -af atempo={apart:.5f} NEW.wav"
             )
     beyond = offset + seconds - whole
     if beyond > _SLACK_SECONDS:

@@ -16,7 +16,7 @@ from dubcli.media import boxes, marks, matroska, picture, source
 from dubcli.media.containers import audio_codec, format_of
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
-from dubcli.media.length import misfit
+from dubcli.media.length import misfit, of_picture
 from dubcli.media.messages import keeps_dolby_vision
 from dubcli.media.probe import probe
 from dubcli.media.sound import with_decoded_start
@@ -190,7 +190,7 @@ def _fit_options(
         raise MediaError(
             f"an offset of {dub.offset} s leaves nothing of the dub; type another --set align.offset=SECONDS"
         )
-    told = misfit(film.path, dub.path.name, dub.seconds, dub.offset)
+    told = misfit(of_picture(film.path), dub.path.name, dub.seconds, dub.offset)
     if beyond > _SLACK_SECONDS and not told:
         warn(f"the dub is {beyond:.2f} s longer than the film; its end is cut off")
     elif dub.seconds and beyond < -1 and not told:

@@ -5,7 +5,7 @@ Times are seconds after the film's first picture, where there is one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +30,15 @@ if TYPE_CHECKING:
 # Samples of sound in one block of memory, set by hand: large enough to be unmapped when freed.
 _BLOCK = 1 << 24
 _DIRECT = 1e-3  # share of a sound's power that a direct current may have; set by hand, -30 dB
+_FULL = {"s16": 2**15 - 2, "s32": 2**31 - 2**16, "flt": 1 - 2**-15, "dbl": 1 - 2**-15}
+"""Full scale of the formats that PCM and FLAC decode to, less what 16 bits round."""
+_CLIPPED, _CLIPPED_PLACES = 4, 3  # samples in a row at full scale, and how often; set by hand
 _SILENT = 0.03**2  # power of a sound over another's below which it carries nothing; set by hand, -30 dB
 
 
-def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDArray[np.float32], float]:
+def audio(
+    path: Path, rate: int = 16000, stream: int | None = None, warn: Callable[[str], None] = lambda text: None
+) -> tuple[NDArray[np.float32], float]:
     """Decode a sound track to one channel.
 
     Where the track has a centre channel that carries sound, only that is used: it carries the dialogue. So
@@ -43,6 +48,7 @@ def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDA
         path: a film or a sound file.
         rate: samples per second wanted.
         stream: index of the sound track, or the default one.
+        warn: called with a line on channels that cancel each other out, and one on clipping.
 
     Returns:
         (S,) float32 samples, and the time of the first one in seconds after the film's first picture
@@ -58,6 +64,16 @@ def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDA
             zero = film.start_time * film.time_base
         sound = _Sound(container, _track(container, path, stream), rate)
         wave = _concatenate(sound.mono())
+    if True in sound.alone:
+        warn(
+            f"the two channels of {path.name} cancel each other out, as where one is inverted: in mono "
+            "nothing is heard; it is delivered so, and mouths are held to the first channel; export it anew"
+        )
+    if sound.clipping.places >= _CLIPPED_PLACES:
+        warn(
+            f"{path.name} is clipped: {sound.clipping.places} times its samples stay at full scale, first "
+            f"{sound.clipping.first:.2f} s after its beginning; it is delivered so; export it with headroom"
+        )
     if alone := sound.alone:
         del wave  # a long film's two waves would not fit in memory
         with source.opened(path) as container:
@@ -73,6 +89,22 @@ def audio(path: Path, rate: int = 16000, stream: int | None = None) -> tuple[NDA
             )
     _without_direct_current(wave)
     return wave, float(sound.begin - zero) if film is not None else 0.0
+
+
+def beginning(path: Path, seconds: float, rate: int, stream: int) -> NDArray[np.float32]:
+    """(S,) samples of the first seconds of a sound track, as one channel.
+
+    Raises:
+        MediaError: unreadable.
+    """
+    with source.opened(path) as container:
+        pieces, count = [np.zeros(0, np.float32)], 0
+        for piece in _Sound(container, _track(container, path, stream), rate).mono():
+            pieces.append(piece)
+            count += len(piece)
+            if count >= seconds * rate:
+                break
+    return np.concatenate(pieces)[: round(seconds * rate)]
 
 
 def _without_direct_current(wave: NDArray[np.float32]) -> None:
@@ -118,6 +150,7 @@ class _Sound:
 
     Attributes:
         begin: time of the first sample.
+        clipping: where its samples stay at full scale, of what was read.
         energies: of the mix, and of the channel that may be heard alone: of layouts of two channels (True)
             the first, of others the centre.
     """
@@ -125,6 +158,7 @@ class _Sound:
     def __init__(self, container: InputContainer, track: AvAudioStream, rate: int) -> None:
         self._container, self._track, self._rate = container, track, rate
         self.begin = Fraction(0)
+        self.clipping = _Clipping()
         self.energies = {True: [0.0, 0.0], False: [0.0, 0.0]}
 
     @property
@@ -159,6 +193,7 @@ class _Sound:
                 own = 0 if pair else centre
                 mix = _Channel("mono", self._rate, 0)
                 single = None if own is None else _Channel(frame.layout, self._rate, own, len(names))
+            self.clipping.look(frame, count)
             count += frame.samples
             frame.pts = None
             assert mix is not None
@@ -184,6 +219,35 @@ class _Sound:
         for place, samples in enumerate((mixed, own)):
             self.energies[pair][place] += float(np.square(samples, dtype=np.float64).sum())
         return mixed
+
+
+class _Clipping:
+    """Where the samples of a sound stay at full scale, as a level that was too high leaves them.
+
+    Only sounds kept sample by sample (PCM, FLAC) are looked at: what others decode to goes beyond it.
+
+    Attributes:
+        places: their number.
+        first: seconds from the sound's beginning to the first.
+    """
+
+    def __init__(self) -> None:
+        self.places, self.first = 0, 0.0
+
+    def look(self, frame: AudioFrame, before: int) -> None:
+        """Look at a frame before which there are so many samples of each channel."""
+        full = _FULL.get(frame.format.name)
+        if full is None:
+            return
+        samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
+        if samples.max(initial=0) < full and samples.min(initial=0) > -full:
+            return
+        high = np.abs(samples.astype(np.float64)) >= full
+        row = np.logical_and.reduce([high[k : len(high) - _CLIPPED + 1 + k] for k in range(_CLIPPED)])
+        begun = row & ~np.vstack([np.zeros_like(row[:1]), row[:-1]])
+        if begun.any() and not self.places:
+            self.first = (before + int(begun.any(1).argmax())) / frame.sample_rate
+        self.places += int(begun.any(1).sum())
 
 
 class _Channel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from dubcli.settings.document import Document, fields_at, problems_of, read, sug
 
 DEFAULT_PRESET = "film"
 PREFIX = "DUBCLI_"
+_NAMED = (f"{PREFIX}PRESET", f"{PREFIX}STORE")  # variables that are no settings
+_NEAR = 0.9  # likeness above which a variable's name is mistyped, and not another program's; set by hand
 
 
 class Preset(Settings):
@@ -274,11 +277,13 @@ def _config_files(folder: Path | None) -> Iterator[tuple[Document, ConfigFile, s
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     known = {variable(name): name for name in names()}
     sections = tuple(f"{PREFIX}{section.upper()}_" for section in Settings.model_fields)
-    for key in sorted(environ):
+    for key in sorted(name for name in environ if name.startswith(PREFIX)):
         if key in known:
             yield known[key], key, environ[key]
-        elif key.startswith(sections):
-            raise ConfigError(f"{key}: no such setting{suggestion(key, known)}")
+            continue
+        mistyped = key.startswith(sections) or difflib.get_close_matches(key, [*known, *_NAMED], 1, _NEAR)
+        if mistyped and key not in _NAMED:
+            raise ConfigError(f"{key}: no such setting{suggestion(key, [*known, *_NAMED])}")
 
 
 def _read_value(dotted: str, text: str, origin: str, error: type[DubError]) -> Any:

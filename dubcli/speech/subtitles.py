@@ -13,7 +13,8 @@ from __future__ import annotations
 import html
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -39,6 +40,14 @@ SPEAKER = re.compile(
     rf"|(?<=[A-ZÀ-ÞΑ-ΩА-Я0-9]){_COLON}(?:\s*$|(?=[^\W\d_]|[\"'“«¿¡])))"
 )
 """A speaker's name: `ANNA:`, `ANNA (V.O.) :` or `DR. NO:` at the head of a row, alone or before a line."""
+BRACKETED = re.compile(r"^\s*[\[(]([^\[\]()]{1,40})[\])]\s?:")
+"""What may be a name, in brackets before a colon."""
+_COLON_WIDE = _COLON[:-1] + "[:：]"
+_MIXED = re.compile(
+    rf"\s*([^\W\d_][\w'’.-]*(?: \w[\w'’.-]*){{0,2}}){_COLON_WIDE}(?:\s+(?=\S)|\s*$|(?=[\"'“«¿¡]|[^\W\d_]))"
+)
+_NAMED = 0.25  # share of rows with a name in mixed case at their head above which it may be one; set by hand
+_FIELDS = ["Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text"]
 _ROLL_UP = 0.7  # share of cues that repeat rows of the previous one above which captions roll up; set by hand
 
 
@@ -61,7 +70,7 @@ def read(text: str, name: str) -> Script:
     head = next((k for k, row in enumerate(preamble.rows) if row.strip()), None)
     if head is not None:
         faults.append(left_out(f"{name}:{head + 1}:1", f"no times such as {_EXAMPLE} in this block"))
-    found: list[Line] = []
+    blocks: list[Block] = []
     for cue in cues:
         cue.rows = list(_visible(cue.rows))
     _unroll(cues)
@@ -71,8 +80,61 @@ def read(text: str, name: str) -> Script:
         if fault:
             faults.append(left_out(place, fault))
             continue
-        found += [Line(text, cue.start, cue.end, who, place) for who, text in _lines(cue.rows)]
-    return Script(tuple(found), language=language, faults=tuple(faults))
+        blocks.append(Block(cue.rows, cue.start, cue.end, place))
+    found, doubts = dialogue(blocks)
+    return Script(found, language=language, faults=(*faults, *doubts))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A subtitle: the rows of its text, its times in seconds, its place, and who speaks where it says so."""
+
+    rows: Sequence[str]
+    start: float | None
+    end: float | None
+    place: str
+    speaker: str | None = None
+
+
+Naming = Callable[[str], "re.Match[str] | None"]
+
+
+def naming(rows: Sequence[str]) -> tuple[Naming, tuple[int, str] | None]:
+    """How the rows of a script name speakers at their heads; the number and name of a doubtful one, if any.
+
+    Names in capitals are names. `Anna:` may also be a sentence's beginning (`Remember:`), so those in mixed
+    case count in scripts where many rows begin so, and where one of them comes back.
+    """
+    heads: dict[int, tuple[bool, str]] = {}  # row -> whether the name is alone in it, and the name
+    for number, row in enumerate(rows):
+        dash = _DASH.match(row)
+        rest = row[dash.end() :] if dash else row
+        match = None if SPEAKER.match(rest) else _MIXED.match(rest)
+        if match and is_name(match[1]):
+            heads[number] = match.end() == len(rest), match[1]
+    if not heads or len(heads) < _NAMED * sum(bool(row.strip()) for row in rows):
+        return SPEAKER.match, None
+    repeated = {alone for (alone, _), count in Counter(heads.values()).items() if count > 1}
+    if not repeated:
+        first = next((number for number, (_, name) in heads.items() if name != name.upper()), None)
+        return SPEAKER.match, None if first is None else (first, heads[first][1])
+    names = {name for alone, name in heads.values() if alone in repeated}
+
+    def named(row: str) -> re.Match[str] | None:
+        mixed = _MIXED.match(row)
+        return SPEAKER.match(row) or (mixed if mixed and mixed[1] in names else None)
+
+    return named, None
+
+
+def is_name(text: str) -> bool:
+    """Whether each word begins as names do: with a capital, a number, or a letter that knows no case."""
+    return all(not word[0].islower() for word in text.split())
+
+
+def doubtful(place: str, name: str) -> str:
+    """A message about what may be a speaker's name."""
+    return f"{place}: {name + ':'!r} may name a speaker, and is read as words; write {name.upper() + ':'!r}"
 
 
 def are_in(text: str) -> bool:
@@ -82,15 +144,18 @@ def are_in(text: str) -> bool:
 
 def substation(text: str, name: str) -> Script:
     """The script in a SubStation Alpha file, SSA or ASS: the name (actor) of an event is its speaker."""
-    found: list[Line] = []
+    blocks: list[Block] = []
     faults: list[str] = []
     seen = set()
+    order = _FIELDS  # unless a row says another
     for number, row in enumerate(text.split("\n"), 1):
         row = row.strip()
         place = f"{name}:{number}:1"
+        if row.startswith("Format:"):
+            order = [cell.strip() for cell in row.partition(":")[2].split(",")]
         if not row.startswith("Dialogue:"):
             continue
-        event, fault = _event(row)
+        event, fault = _event(_in_order(row, order))
         if event is None or fault:
             faults.append(left_out(place, fault))
             continue
@@ -98,9 +163,19 @@ def substation(text: str, name: str) -> Script:
         if not event.is_text or key in seen:  # drawings are no text; borders and glows repeat the text
             continue
         seen.add(key)
-        for who, line in _lines(list(_visible(event.text.split("\n"))), event.name.strip() or None):
-            found.append(Line(line, event.start / 1000, event.end / 1000, who, place))
-    return Script(tuple(found), faults=tuple(faults))
+        rows = list(_visible(event.text.split("\n")))
+        blocks.append(Block(rows, event.start / 1000, event.end / 1000, place, event.name.strip() or None))
+    found, doubts = dialogue(blocks)
+    return Script(found, faults=(*faults, *doubts))
+
+
+def _in_order(row: str, order: Sequence[str]) -> str:
+    """A row of an event with its fields in the usual order, those that it lacks empty."""
+    if order == _FIELDS or "Text" not in order or "Start" not in order:
+        return row
+    cells = row.partition(":")[2].split(",", len(order) - 1)
+    told = dict(zip(order, cells, strict=False)) if len(cells) == len(order) else {}
+    return "Dialogue: " + ",".join(told.get(field, "0").strip() for field in _FIELDS) if told else row
 
 
 def _event(row: str) -> tuple[pysubs2.SSAEvent | None, str]:
@@ -193,7 +268,7 @@ def _visible(rows: Sequence[str]) -> Iterator[str]:
     text = re.sub(r"<(?=v[ .>])", "\n<", text)
     text = re.sub(r"(?i)<br ?/?>|\\N|\\n", "\n", text).replace("\\h", " ").replace("</v>", "")
     for row in _TAG.sub("", text).split("\n"):
-        row = html.unescape(row)
+        row = BRACKETED.sub(r"\1:", html.unescape(row))
         if row.strip():
             yield row.strip()
 
@@ -216,20 +291,32 @@ def _repeated(earlier: Sequence[str], later: Sequence[str]) -> int:
     return 0
 
 
-def _lines(rows: Sequence[str], speaker: str | None = None) -> Iterator[tuple[str | None, str]]:
+def dialogue(blocks: Sequence[Block]) -> tuple[tuple[Line, ...], tuple[str, ...]]:
+    """The lines of subtitles, and a message where it is doubtful who speaks them."""
+    rows = [(row, block.place) for block in blocks for row in block.rows]
+    named, doubt = naming([row for row, _ in rows])
+    found = [
+        Line(text, block.start, block.end, who, block.place)
+        for block in blocks
+        for who, text in _spoken(block, named)
+    ]
+    return tuple(found), () if doubt is None else (doubtful(rows[doubt[0]][1], doubt[1]),)
+
+
+def _spoken(block: Block, named: Naming) -> Iterator[tuple[str | None, str]]:
     """(speaker, text) of the lines of a subtitle; a speaker continues until another one is named."""
-    who = speaker
+    who = block.speaker
     texts: list[str] = []
-    for row in rows:
+    for row in block.rows:
         voice = _VOICE.match(row)
         dash = _DASH.match(row)
         rest = row[voice.end() :] if voice else row[dash.end() :] if dash else row
-        name = None if voice else SPEAKER.match(rest)
+        name = None if voice else named(rest)
         if voice or dash or name:
             if texts:
                 yield who, " ".join(texts)
-            named = voice or name
-            who, texts = ((named[1] or "").strip() or None) if named else None, []
+            told = voice or name
+            who, texts = ((told[1] or "").strip() or None) if told else None, []
         texts.append(rest[name.end() :] if name else rest)
     if texts:
         yield who, " ".join(texts)

@@ -1,4 +1,4 @@
-"""Time-aligned transcripts of other programs as scripts: CTM, WhisperX JSON, TextGrids (Praat, MFA, MAUS)."""
+"""Time-aligned transcripts of other programs: CTM, JSON of Whisper's kin, TextGrids (Praat, MFA, MAUS)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dubcli.errors import ConfigError
-from dubcli.language import standard
+from dubcli.language import guess, standard
 from dubcli.speech import notation, textgrid
 from dubcli.speech.lines import FINE_S, ROUGH_S, Line, Script, TimedPhone, fault_in_times, left_out
 
@@ -54,14 +54,66 @@ def ctm(text: str, name: str) -> Script:
     return Script(tuple(found), FINE_S, faults=tuple(faults))
 
 
-def whisperx(text: str, name: str) -> Script:
-    """The script in a file of `whisperx --output_format json`."""
+def transcript(text: str, name: str) -> Script:
+    """The script in JSON of WhisperX, Whisper, whisper.cpp, or the Montreal Forced Aligner.
+
+    Raises:
+        ConfigError: it is no JSON, or that of another program.
+    """
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         line, column = getattr(error, "lineno", 1), getattr(error, "colno", 1)
         raise ConfigError(f"{name}:{line}:{column}: not JSON ({getattr(error, 'msg', error)})") from None
-    return from_whisperx(data, name, _starts(text))
+    if isinstance(data, dict) and isinstance(data.get("tiers"), dict):
+        return _from_tiers(list(_mfa(data["tiers"])), name)
+    return from_whisperx(_as_whisperx(data), name, _starts(text))
+
+
+def _as_whisperx(data: Any) -> Any:
+    """A transcript of whisper.cpp, or of words alone (OpenAI, Gentle), as WhisperX has it; others as is."""
+    if not isinstance(data, dict) or "segments" in data:
+        return data
+    if isinstance(rows := data.get("transcription"), list):
+        times = [row.get("offsets") if isinstance(row, dict) else None for row in rows]
+        result = data.get("result")
+        return {
+            "segments": [
+                {
+                    "text": row.get("text"),
+                    "start": _thousandth(at.get("from")),
+                    "end": _thousandth(at.get("to")),
+                }
+                if isinstance(at, dict)
+                else row
+                for row, at in zip(rows, times, strict=True)
+            ],
+            "language": result.get("language") if isinstance(result, dict) else "",
+        }
+    if isinstance(words := data.get("words"), list):
+        return {**data, "segments": [{"words": words}]}
+    return data
+
+
+def _thousandth(value: Any) -> float | None:
+    number = _float(value)
+    return None if number is None else number / 1000
+
+
+def _mfa(tiers: Mapping[str, Any]) -> Iterator[textgrid.Tier]:
+    """Tiers of MFA's JSON: name → rows of start, end and label; what is no such row is left out."""
+    for title, tier in tiers.items():
+        entries = tier.get("entries") if isinstance(tier, dict) else None
+        rows = [row for row in entries or () if isinstance(row, list) and len(row) == 3]
+        read = [(_float(start), _float(end), _string(label)) for start, end, label in rows]
+        yield textgrid.Tier(
+            title,
+            tuple(
+                textgrid.Interval(start, end, label, 1, 1)
+                for start, end, label in read
+                if label and start is not None and end is not None and not fault_in_times(start, end)
+            ),
+        )
 
 
 def from_whisperx(data: Any, name: str, lines: Sequence[int] = ()) -> Script:
@@ -77,7 +129,10 @@ def from_whisperx(data: Any, name: str, lines: Sequence[int] = ()) -> Script:
     """
     segments = data.get("segments") if isinstance(data, dict) else None
     if not isinstance(segments, list):
-        raise ConfigError(f"{name}:1:1: not a WhisperX result: it has no list of segments")
+        raise ConfigError(
+            f"{name}:1:1: not a transcript of WhisperX, Whisper or MFA: it has no list of segments; "
+            "save it as .srt"
+        )
     found: list[Line] = []
     faults: list[str] = []
     timed = False
@@ -102,7 +157,8 @@ def from_whisperx(data: Any, name: str, lines: Sequence[int] = ()) -> Script:
             found += _words(words, start, end, speaker, place, faults)
         else:
             found.append(Line(_string(segment.get("text")), start, end, speaker, place))
-    language = standard(_string(data.get("language")))
+    told = _string(data.get("language"))  # of some programs by its name
+    language = standard(told) or guess(told)
     return Script(tuple(found), FINE_S if timed else ROUGH_S, language, faults=tuple(faults))
 
 
@@ -196,10 +252,15 @@ _UNKNOWN = 0.5  # share of unreadable labels above which a tier is not used as p
 
 def praat(text: str, name: str) -> Script:
     """The script in a TextGrid: tiers named as words or phones, or else tiers of lines, one a speaker."""
+    tiers, faults = textgrid.parse(text, name)
+    return _from_tiers(tiers, name, faults)
+
+
+def _from_tiers(tiers: Sequence[textgrid.Tier], name: str, faults: Sequence[str] = ()) -> Script:
     words: list[Line] = []
     lines: list[Line] = []
     phones: list[TimedPhone] = []
-    tiers, faults = textgrid.parse(text, name)
+    faults = list(faults)
     for tier in tiers:
         speaker, dash, kind = tier.name.rpartition(" - ")
         kind, who = kind.strip().lower(), speaker.strip() if dash else None

@@ -71,7 +71,8 @@ def run(task: Task) -> None:
     from dubcli.media.sound import audio
     from dubcli.speech.features import levelled, made
 
-    wave, start = audio(task.inputs["audio"], rate=16000, stream=task.facts.get("stream"))
+    heard = {} if task.unit == "film" else {"warn": task.warn}  # the film's own sound is as it is
+    wave, start = audio(task.inputs["audio"], rate=16000, stream=task.facts.get("stream"), **heard)
     aligner: Aligner = registry.engine("aligner", task.engine).load()
     context = AlignmentContext(
         script=task.inputs.get("script"),

@@ -46,7 +46,7 @@ def run(task: Task) -> None:
     from dubcli.artifacts import speech, tracks
     from dubcli.artifacts.cues import Cue, Cues, Skip, Span
     from dubcli.artifacts.shots import Frames, Shots
-    from dubcli.cueing import assignment
+    from dubcli.cueing import assignment, fit
     from dubcli.cueing.evidence import FilmAudio
     from dubcli.media import spans
 
@@ -57,6 +57,8 @@ def run(task: Task) -> None:
     if "speech/film" in task.inputs:
         original = speech.Record.load(task.inputs["speech/film"])
         film = assignment.speech_frames(original.regions, seconds, original.offset)
+        if told := fit.misplaced(original, dub_speech):
+            task.warn(told)
         if film.any():
             features = speech.features(task.inputs["speech/film"])
             used = {name: features[name] for name in ("loudness", "speech", "viseme")}
@@ -69,11 +71,12 @@ def run(task: Task) -> None:
     named = _named(dub_speech, cast, seconds)
     limits = assignment.Limits(**task.params)
     edits = _edits(task)
-    voices = {
-        one: assignment.speech_frames(own.regions, seconds, own.offset)
-        for one, unit in task.facts["stems"].items()
-        for own in [speech.Record.load(task.inputs[f"speech/{unit}"])]
-    }
+    voices = {}
+    for one, unit in task.facts["stems"].items():
+        stem = speech.Record.load(task.inputs[f"speech/{unit}"])
+        voices[one] = assignment.speech_frames(stem.regions, seconds, stem.offset)
+        if told := fit.misfit(unit.removeprefix("stem:"), stem, dub_speech):
+            task.warn(told)
     cues: list[Cue] = []
     skipped: list[Skip] = []
     onscreen = np.zeros(len(seconds), bool)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from dubcli.artifacts.media import AudioStream
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError, StoreError
+from dubcli.language import guess
 
-STAGE = Stage("probe", version=12)
+STAGE = Stage("probe", version=13)
 
 _SLACK_SECONDS = 0.02  # by which a dub may be stamped otherwise than its film; set by hand, half a frame
 _LEADER_SECONDS = 600  # more is no leader: the two were stamped by other clocks; set by hand
@@ -27,7 +30,11 @@ def units(job: JobView) -> Iterable[Unit]:
                 "original": job.settings.remux.original,
                 "offset": job.settings.align.offset,
             },
-            facts={"suffix": job.suffix, "itself": dub.sha256 == film.sha256},
+            facts={
+                "suffix": job.suffix,
+                "itself": dub.sha256 == film.sha256,
+                "unnamed": not (job.settings.remux.language or guess(dub.path.stem)),
+            },
         )
     yield Unit(STAGE, "film", {"film": film.sha256}, {"film": film.path})
 
@@ -43,11 +50,10 @@ def run(task: Task) -> None:
 def _judge(task: Task) -> None:
     """Write an `artifacts.media.Output`: how every stream of the film will be written."""
     import tempfile
-    from pathlib import Path
 
     from dubcli.artifacts.media import Output
     from dubcli.edits.timecode import Clock, stamped
-    from dubcli.media import encode, length, messages, sound, writable
+    from dubcli.media import encode, leader, length, messages, sound, writable
     from dubcli.media.names import TIMECODES
     from dubcli.media.probe import probe
     from dubcli.media.streams import Dub
@@ -87,8 +93,17 @@ def _judge(task: Task) -> None:
             f"by its timecode {name} begins {abs(stamp):.3f} s {when} the film, but is laid from the film's "
             f"first picture on; add --set align.offset={round(stamp, 5)} to keep its place"
         )
+    pop = None if task.params["offset"] else _pop(task.inputs["dub"], track)
+    own_pop = _pop(task.inputs["film"], film.spoken) if pop is not None and film.spoken else None
+    if pop is not None and (own_pop is None or abs(own_pop - pop) > _SLACK_SECONDS):
+        task.warn(
+            f"{task.inputs['dub'].name} has a sync pop {pop:.3f} s after its beginning, as two seconds "
+            "before a first picture, but is laid from the film's first picture on; add --set "
+            f"align.offset={-pop - leader.BEFORE_SECONDS:.3f} to begin it there"
+        )
     lasts = sound.duration(task.inputs["dub"], track)
-    if told := length.misfit(task.inputs["film"], task.inputs["dub"].name, lasts, task.params["offset"]):
+    whole = length.of_picture(task.inputs["film"])
+    if told := length.misfit(whole, task.inputs["dub"].name, lasts, task.params["offset"]):
         task.warn(told)
     if writable.has_objects(task.inputs["dub"]):
         task.warn(
@@ -104,7 +119,20 @@ def _judge(task: Task) -> None:
                 continue  # the container's stays
             task.warn(f"the film carries {name}; frames that are encoded anew lose it")
     own = sound.told_language(voice, track)
+    if task.facts["unnamed"] and not own:
+        task.warn(
+            f"the language of {task.inputs['dub'].name} is not known, and its track will say none; name it, "
+            "as in --set remux.language=fr"
+        )
     Output(options=tuple(plan.options), left_out=tuple(plan.left_out), language=own).save(task.out)
+
+
+def _pop(path: Path, track: AudioStream) -> float | None:
+    """When the pop of a leader sounds in a file, in seconds; None where it has none."""
+    from dubcli.media import leader, sound
+
+    rate = 16000
+    return leader.pop(sound.beginning(path, leader.SEARCHED_SECONDS, rate, track.index), rate)
 
 
 def _probe(task: Task) -> None:

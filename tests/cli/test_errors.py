@@ -42,6 +42,46 @@ def test_any_exception_has_a_code_and_a_line(error: BaseException, code: int, wo
     assert "\n" not in text
 
 
+@pytest.mark.parametrize("where", ["dubcli.cli.main._page", "dubcli.settings.layers.presets"])
+def test_ctrl_c_before_any_work_is_told_in_a_line(
+    where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, stopped)
+    with pytest.raises(SystemExit) as ended:
+        main(["preset", "list"])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.strip() == "dubcli: error: stopped; type the same command to continue"
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        ("review list my.dub", "dubcli review my.dub list"),
+        ("cue my.dub export", "dubcli cue export my.dub"),
+        ("cast my.dub", "dubcli cast show my.dub"), ("my.dub", "dubcli run my.dub"),
+        ("motion my.dub export 0/0", "dubcli motion export 0/0 --job my.dub"),
+        ("help cue export", "dubcli cue export --help"), ("help", "dubcli --help"),
+        ("version", "dubcli --version"),
+    ],
+)  # fmt: skip
+def test_words_in_another_order_are_told_in_the_right_one(
+    words: str,
+    typed: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "my.dub").mkdir()
+    (tmp_path / "my.dub" / "job.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"dubcli: error: type: {typed}\n")
+
+
 def test_every_error_class_has_a_code_of_the_table() -> None:
     assert {kind.exit_code for kind in DubError.__subclasses__()} <= set(MEANINGS) == set(ExitCode)
 
@@ -96,6 +136,16 @@ def test_a_bug_leaves_its_traceback_in_the_log(
         (["cue", "export", "empty", "-o", "x.xlsx"], 2, "use .json or .csv, or --format"),
         (["motion", "export", "0/0", "--job", "empty", "-o", "x.srt"], 2, "use .csv or .json, or --format"),
         (["speech", "export", "empty", "-o", "x.srt"], 2, "use .TextGrid or .json, or --format"),
+        (["run", "film.mp4", "-a", "dub.wav", "--store", "dub.wav"], 2, "dub.wav is no folder; name one for"),
+        (
+            ["run", "film.mp4", "-a", "dub.wav", "--store", "dub.wav/x"],
+            2,
+            "dub.wav is no folder; name one for",
+        ),
+        (["run", "film.mp4", "--dub", "dub.wav"], 2, "there is no option --dub; write --audio"),
+        (["run", "film.mp4", "-a", "dub.wav", "--lang", "fr"], 2, "write --set remux.language=VALUE"),
+        (["plan", "film.mp4", "-a", "dub.wav", "--offset=2"], 2, "write --set align.offset=VALUE"),
+        (["run", "film.mp4", "dub.wav"], 2, "type: dubcli run FILM --audio dub.wav"),
         (["film.mp4", "-a", "dub.wav"], 2, "film.mp4 is no command; type: dubcli run film.mp4 -a dub.wav"),
         (["run", "film.mp4", "-a", "dub.wav", "--audio", "other.wav"], 2, "--audio stands there twice"),
         (["run", "film.mp4", "-a", "dub.wav", "--script=a.srt", "--script", "b.srt"], 2, "--script stands"),
@@ -114,6 +164,7 @@ def test_a_bug_leaves_its_traceback_in_the_log(
         (["engine", "show", "exemplr"], 2, "did you mean 'exemplar'?"),
         (["preset", "check", "none.yaml"], 4, "none.yaml: No such file"),
         (["batch", "none.yaml"], 4, "none.yaml: No such file"),
+        (["batch", "season.csv"], 4, "season.csv is a table"),
     ],
 )
 def test_what_goes_wrong_is_said_in_one_line(

@@ -69,6 +69,13 @@ def test_which_preset_and_store(home: Path, tmp_path: Path) -> None:
     assert resolve(folder=tmp_path, environ=environ, store=Path("x")).store == Path("x")
 
 
+@pytest.mark.parametrize("name", ["DUBCLI_ALING_OFFSET", "DUBCLI_ALIGN_OFSET", "DUBCLI_STOER"])
+def test_a_mistyped_variable_is_told_of_and_anothers_is_not(name: str, home: Path) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: no such setting; did you mean 'DUBCLI_"):
+        resolve(environ={name: "1"})
+    resolve(environ={"DUBCLI_FOOTAGE": "/x", "DUBCLI": "1", "ALIGN_OFFSET": "1"})
+
+
 def test_a_job_keeps_its_settings_unless_told_otherwise(home: Path) -> None:
     (home / "config.toml").write_text("[run]\nretries = 7")
     base = Settings.model_validate({"run": {"retries": 5, "workers": 3}})
@@ -193,7 +200,10 @@ def test_preset_command(dubcli: Dubcli, tmp_path: Path) -> None:
     assert "did you mean 'film'?" in missing.stderr
 
 
-def test_a_preset_made_from_another_is_valid(dubcli: Dubcli, tmp_path: Path) -> None:
+def test_a_preset_made_from_another_is_valid(
+    dubcli: Dubcli, environment: dict[str, str], tmp_path: Path
+) -> None:
+    del environment["DUBCLI_RUN_WORKERS"]
     text = dubcli("preset", "show", "--yaml").stdout
     (tmp_path / "mine.yaml").write_text(text)
     assert yaml.safe_load(text)["run"]["fallback"] == "none"

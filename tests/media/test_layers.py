@@ -254,6 +254,18 @@ def test_a_retouch_over_something_else_is_refused(
     layerfile.check(face.name, folder, {**OVER, "gallery": "c" * 64})
     with pytest.raises(ConfigError, match="another motion"):
         layerfile.check(face.name, folder, {**OVER, "motion": "d" * 64})
-    (folder / "retouch.json").write_text("{}")
-    with pytest.raises(ConfigError, match="dubcli layers import"):
+
+
+@pytest.mark.parametrize("name", ["retouch.json", "lips.json", "patch.npz", "patch.nut"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_layers_that_are_damaged_are_told_what_to_type(
+    name: str, gone: bool, stages: films.Stages, face: layers.Face, exported: Path, tmp_path: Path
+) -> None:
+    folder = taken(stages, face, exported / "rgba", tmp_path / "my back")
+    layerfile.load(folder)
+    if gone:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes((folder / name).read_bytes()[:-9])
+    with pytest.raises(ConfigError, match=f"type: rm -r '{folder}', .* dubcli layers import"):
         layerfile.load(folder)

@@ -107,8 +107,24 @@ def test_dialogue_is_taken_from_the_centre_unless_it_is_silent(tmp_path: Path) -
 def test_a_channel_that_is_inverted_does_not_silence_the_dub(right: float, tmp_path: Path) -> None:
     left = 0.3 * np.sin(2 * np.pi * 440 * np.arange(48000) / 48000)
     path = films.wav(tmp_path / "two.wav", np.stack([left, right * left], axis=1))
-    found, _ = sound.audio(path)
+    told: list[str] = []
+    found, _ = sound.audio(path, warn=told.append)
     assert np.std(found) > 0.4 * np.std(left)
+    assert [" cancel each other out" in line for line in told] == [True] * (right == -1.0)
+
+
+@pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_s24le", "pcm_f32le", "flac", "libmp3lame"])
+@pytest.mark.parametrize("level", [0.99, 1.5])
+def test_a_dub_that_is_clipped_is_told_of(level: float, codec: str, tmp_path: Path) -> None:
+    tone = level * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    path = tmp_path / "dub.mka"
+    quiet = np.concatenate([np.zeros(8000), np.clip(tone, -1, 1)])
+    films.ffmpeg("-i", url(films.wav(tmp_path / "tone.wav", quiet)), "-c:a", codec, url(path))
+    told: list[str] = []
+    sound.audio(path, warn=told.append)
+    expected = level > 1 and codec != "libmp3lame"
+    assert len(told) == expected
+    assert all("dub.mka is clipped: " in line for line in told)
 
 
 @pytest.mark.parametrize(("direct", "rest"), [(0.5, 0.0), (0.05, 0.0), (0.001, 0.001)])

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dubcli.errors import MediaError
-from dubcli.media import boxes, marks, matroska
+from dubcli.media import boxes, length, marks, matroska
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
 from dubcli.stages import probe as probing
@@ -381,6 +383,63 @@ def test_a_dub_of_another_length_is_told_of_before_any_work(
     lines = [line for line in stages.warnings if "dub.wav lasts" in line]
     assert len(lines) == bool(told)
     assert all(re.search(told, line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (5405.4, "0.1% more, as between 24 and 23.976 pictures .* atempo=1.00100"),
+        (5394.6, "0.1% less, as between 24 and 23.976 pictures .* atempo=0.99900"),
+        (5877.6, "8.8% more, as between 48,000 and 44,100 samples .* atempo=1.08844"),
+        (5408.0, "8.0 s of it will be cut off"),
+        (5400.5, "^$"),
+    ],
+)
+def test_a_dub_at_another_speed_is_told_of(seconds: float, told: str) -> None:
+    assert re.search(told, length.misfit(5400.0, "dub.wav", seconds, 0.0))
+
+
+def leadered(pop: float, frequency: float = 1000.0, seconds: float = 0.04) -> NDArray[np.float64]:
+    """Six seconds of sound that begins at 4 s, with a tone at a time before it."""
+    wave = np.concatenate([np.zeros(4 * 48000), films.noise(2)])
+    at, count = round(pop * 48000), round(seconds * 48000)
+    wave[at : at + count] = 0.1 * np.sin(2 * np.pi * frequency * np.arange(count) / 48000)
+    return wave
+
+
+@pytest.mark.parametrize(
+    ("wave", "offset", "told"),
+    [
+        (leadered(1.0), 0.0, "align.offset=-3.000"), (leadered(2.0), 0.0, "align.offset=-4.000"),
+        (leadered(1.0), -3.0, ""), (leadered(1.0, frequency=300), 0.0, ""),
+        (leadered(1.0, seconds=0.5), 0.0, ""), (leadered(3.5), 0.0, ""),
+        (films.noise(2), 0.0, ""), (np.zeros(96000), 0.0, ""),
+    ],
+)  # fmt: skip
+def test_the_pop_of_a_leader_is_told_of(
+    wave: NDArray[np.float64], offset: float, told: str, tmp_path: Path
+) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264(), seconds=4, size="64x64", rate="25")
+    dub = films.wav(tmp_path / "dub.wav", wave)
+    stages = films.Stages(tmp_path / "job", film, dub, align={"offset": offset})
+    stages.run(probing)
+    lines = [line for line in stages.warnings if "sync pop" in line]
+    assert len(lines) == bool(told)
+    assert all(told in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "count"),
+    [("dub.wav", "", 1), ("vostfr.wav", "", 1), ("dub_fr.wav", "", 0), ("dub.wav", "fr", 0)],
+)
+def test_a_dub_whose_language_is_not_known_is_told_of(
+    name: str, settings: str, count: int, tmp_path: Path
+) -> None:
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    dub = films.wav(tmp_path / name, films.noise(1))
+    stages = films.Stages(tmp_path / "job", film, dub, remux={"language": settings})
+    stages.run(probing)
+    assert sum("--set remux.language=fr" in line for line in stages.warnings) == count
 
 
 def test_the_film_itself_as_its_dub_is_told_of(tmp_path: Path) -> None:

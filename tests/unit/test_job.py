@@ -12,7 +12,7 @@ import pytest
 from dubcli.core import published, sources
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, Stage, Unit
-from dubcli.core.places import default_out
+from dubcli.core.places import default_out, other_channels
 from dubcli.core.sources import find_change
 from dubcli.core.store import sha256
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
@@ -48,6 +48,43 @@ def test_a_moved_job_still_finds_its_film(job: Job, tmp_path: Path) -> None:
     assert moved.film == there / "film.mp4"
     assert moved.read_sources()["film"].sha256 == sha256(there / "film.mp4")
     there.rename(tmp_path)
+
+
+def test_a_job_that_moved_without_its_film_says_how_to_name_it(job: Job, tmp_path: Path) -> None:
+    job.read_sources()
+    (tmp_path / "away").mkdir()
+    moved = Job.open(job.root.rename(tmp_path / "away" / "the job.dub"))
+    with pytest.raises(MediaError, match=r"no file .*away/film\.mp4, .* --audio DUB --job '.*the job\.dub'"):
+        moved.read_sources()
+    again = Job.create_or_open(job.film, job.dub, Settings(), root=moved.root)
+    assert again.read_sources()["film"].path == job.film
+
+
+def test_a_script_that_is_gone_is_told_with_what_to_do(job: Job, tmp_path: Path) -> None:
+    script = tmp_path / "dub.txt"
+    script.write_text("Hello.")
+    Job.create_or_open(job.film, job.dub, Settings(), script=script)
+    script.unlink()
+    with pytest.raises(ConfigError, match=r"no file .*dub\.txt, .* with another --script or without"):
+        Job.open(job.root).read_sources()
+    Job.create_or_open(job.film, job.dub, Settings()).read_sources()
+    with pytest.raises(ConfigError, match="is a folder"):
+        Job.create_or_open(job.film, job.dub, Settings(), script=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("dub_fr.L.wav", ["dub_fr.C.wav", "dub_fr.R.wav"]),
+        ("dub_fr.R.wav", ["dub_fr.C.wav", "dub_fr.L.wav"]),
+        ("dub_fr.wav", []), ("solo_L.wav", []), ("Mix Left.WAV", ["Mix Right.wav"]),
+    ],
+)  # fmt: skip
+def test_files_of_split_mono_are_known(name: str, others: list[str], tmp_path: Path) -> None:
+    for file in ("dub_fr.L.wav", "dub_fr.R.wav", "dub_fr.C.wav", "dub_fr.wav", "dub_fr.L.txt", "solo_L.wav",
+                 "Mix Left.WAV", "Mix Right.wav", "other.R.wav"):  # fmt: skip
+        (tmp_path / file).touch()
+    assert other_channels(tmp_path / name) == others
 
 
 def test_a_changed_film_gets_another_digest(job: Job) -> None:
@@ -87,6 +124,11 @@ def test_what_cannot_be_is_said(job: Job, tmp_path: Path) -> None:
     (tmp_path / "other.mp4").write_bytes(b"other")
     with pytest.raises(UsageError, match="--job DIR"):
         Job.create_or_open(tmp_path / "other.mp4", dub, Settings(), root=job.root)
+    with pytest.raises(UsageError, match=r"would lie in the job .*choose another directory with --job DIR"):
+        Job.create_or_open(film, dub, Settings(), root=job.root / "new" / "one")
+    with pytest.raises(UsageError, match=r"would lie in the job .*choose another film to write with -o FILE"):
+        Job.create_or_open(film, dub, Settings(), out=job.root / "x.mp4")
+    assert not (job.root / "new").exists()
     (job.root / "job.json").write_text('{"film": 3}')
     with pytest.raises(ConfigError):
         Job.open(job.root)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.patches import PatchFacts, Placement
 from dubcli.artifacts.shots import Shot
-from dubcli.core import recut, takes
+from dubcli.core import recut, takelist, takes
+from dubcli.core.model import Artifact, Source
 from dubcli.core.store import Store
 from tests.unit.places import footage
 
@@ -73,6 +74,34 @@ def test_a_take_whose_frames_count_from_the_films_first_one_is_not_shown(
     assert takes.is_whole(job, {"lips/00000000.0": artifact.key}) == whole
     assert not takes.is_whole(job, {"lips/00000000.0": "0" * 64})
     assert takes.is_whole(job, {})
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "told"),
+    [("approved", "another", True), ("approved", "first", False), ("open", "another", False)],
+)
+def test_an_approved_take_of_a_dub_that_is_another_now_is_known(
+    state: str, now: str, told: bool, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "store")
+
+    def put(stage: str, inputs: dict[str, str]) -> Artifact:
+        made = store.workspace()
+        (made / "a.json").write_text(stage)
+        return store.put({"stage": stage, "version": 11, "inputs": inputs}, made, {})
+
+    speech = put("align", {"audio": "first"})
+    mouth = put("motion", {"speech/dub": speech.content})
+    (tmp_path / "takes.tsv").write_text(takelist.line("00000120", {"motion/00000120.0": mouth.key}))
+    (tmp_path / "decisions.yaml").write_text(f'shots:\n  "00000120": {{state: {state}, take: 1}}\n')
+    job = cast(
+        Any,
+        SimpleNamespace(
+            root=tmp_path, store=store, past_refs=lambda: iter([("align/dub", speech.key)]),
+            sources={"dub": Source(tmp_path / "dub.wav", now)},
+        ),
+    )  # fmt: skip
+    assert takes.of_other_dubs(job) == ["00000120"] * told
 
 
 RATE = 1001 / 24000  # seconds a frame

@@ -117,6 +117,31 @@ def test_names_of_speakers_are_written_in_many_ways(name: str, colon: str, tmp_p
     assert (line.speaker, line.text) == (name, "Well : go on.")
 
 
+@pytest.mark.parametrize("name", ["Anna", "Élodie", "Dr. No", "Speaker 2", "O'Hara", "Jean-Luc"])
+@pytest.mark.parametrize("form", ["{}: {}", "{} : {}", "{} (off): {}", "{}:\n{}"])
+def test_names_in_mixed_case_that_come_back_are_speakers(name: str, form: str, tmp_path: Path) -> None:
+    rows = [(name, "Well: go on."), ("Ben", "He said: no."), (name, "Remember: it is late."), ("Zoé", "Yes.")]
+    text = "\n".join(form.format(who, words) for who, words in rows) + "\nAnd so on.\n"
+    found = read(tmp_path, "a.txt", text)
+    assert [(line.speaker, line.text) for line in found.lines] == [*rows, ("Zoé", "And so on.")]
+    assert not found.faults
+    cues = "".join(
+        f"{k}\n00:00:0{k},000 --> 00:00:0{k},900\n- {form.format(*row)}\n\n" for k, row in enumerate(rows)
+    )
+    assert [(line.speaker, line.text) for line in read(tmp_path, "a.srt", cues).lines] == rows
+
+
+def test_a_name_in_mixed_case_that_does_not_come_back_is_told_of(tmp_path: Path) -> None:
+    found = read(tmp_path, "a.txt", "Anna: Hello there.\nBen: Yes.\n")
+    assert [(line.speaker, line.text) for line in found.lines] == [
+        (None, "Anna: Hello there."), (None, "Ben: Yes."),
+    ]  # fmt: skip
+    assert "a.txt:1:1: 'Anna:' may name a speaker, and is read as words; write 'ANNA:'" in found.faults[0]
+    found = read(tmp_path, "b.txt", "Hello.\nRemember: it is late.\nYes.\nNo.\nRemember: no.\n" + "Go.\n" * 5)
+    assert not found.faults
+    assert all(line.speaker is None for line in found.lines)
+
+
 def test_ctm_words_have_exact_times(tmp_path: Path) -> None:
     one, two = read(tmp_path, "a.ctm", CTM).lines
     assert (one.text, one.start, one.end) == ("hello", 0.5, 0.8)
@@ -174,10 +199,10 @@ def test_tiers_named_after_speakers_are_their_lines(tmp_path: Path) -> None:
         ("a.ctm", "dub 1 nan 1 hello\n", "a.ctm:1:1"),
         ("a.json", '{"segments": [}', "a.json:1:15"),
         ("a.json", '{"segments": [{"start": -1}]}', "a.json:1:1: it lies before the beginning"),
-        ("a.json", "[]", "not a WhisperX result"),
+        ("a.json", "[]", "not a transcript of WhisperX"),
         ("a.TextGrid", "hello", "a.TextGrid:1:1: not a TextGrid"),
         ("a.TextGrid", textgrid.dump(GRID)[:700], r"a.TextGrid:\d+:\d+: .*ends before"),
-        ("a.docx", "hello", "not a script, by its suffix"),
+        ("a.jpeg", "hello", "not a script, by its suffix"),
     ],
 )  # fmt: skip
 def test_mistakes_are_reported_with_their_place(tmp_path: Path, name: str, text: str, place: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubcli.errors import ConfigError
-from dubcli.speech import script
+from dubcli.speech import lyrics, plain, script
 from dubcli.speech.lines import Script, tidy
 from dubcli.speech.subtitles import read as parse
 from dubcli.speech.subtitles import substation
@@ -227,7 +227,7 @@ PIECES = st.sampled_from(
 
 @given(st.lists(st.one_of(PIECES, st.text(max_size=4)), max_size=40).map("".join))
 def test_no_text_breaks_a_reader(text: str) -> None:
-    for reader in (parse, substation):
+    for reader in (parse, substation, plain.read, lyrics.read):
         found = tidy(reader(text, "a.srt"))
         starts = [line.start for line in found.lines]
         assert starts == sorted(starts, key=lambda start: start or 0)

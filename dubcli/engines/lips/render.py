@@ -136,7 +136,7 @@ def layers(source: Face, target_mesh: Floats, reference_face: Face) -> Layers:
 
 
 def join(drawn: Layers, light: Picture, grain: float, eyes: float) -> tuple[Picture, Picture]:
-    """Final picture (H, W, 3) and mask (H, W), both 0–1, with the given light and grain; `drawn.base` is used."""
+    """Picture (H, W, 3), made in `drawn.base`, and mask (H, W), 0–1, with the given light and grain."""
     inner = mask.soften(drawn.region, _FEATHER * eyes) * drawn.matte
     picture, alpha = drawn.base, smoothstep(drawn.movement / _VISIBLE)
     reference = blend.relight(blend.sharpened(drawn.reference, grain, drawn.skin), light)
