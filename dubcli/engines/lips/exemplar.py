@@ -78,7 +78,9 @@ class ExemplarEngine:
     def patches(self, work: LipWork) -> Iterator[Patch]:
         """Patches of all frames whose weight is above 0; none where the gallery is empty."""
         plan = prepare(work)
-        for frame in rendered(plan) if plan is not None else ():
+        if plan is None:
+            return
+        for frame in rendered(plan):
             patch = plan.finish(frame, frame.picture)
             del frame  # before the next one is drawn
             yield patch
