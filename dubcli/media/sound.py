@@ -191,7 +191,12 @@ class _Sound:
                 pair = len(names) == 2
                 centre = names.index("FC") if "FC" in names and len(names) > 2 else None
                 own = 0 if pair else centre
-                mix = _Channel("mono", self._rate, 0)
+                around = "AMBI0" in names  # ambisonics, which nothing mixes: W is what comes from all sides
+                mix = (
+                    _Channel(frame.layout, self._rate, 0, len(names))
+                    if around
+                    else _Channel("mono", self._rate, 0)
+                )
                 single = None if own is None else _Channel(frame.layout, self._rate, own, len(names))
             self.clipping.look(frame, count)
             count += frame.samples
