@@ -43,9 +43,10 @@ SECONDS: Mapping[str, tuple[float, float, float]] = {
 """Seconds of a stage's only unit at work: at all, by the frame, by the frame and megapixel. Measured on two
 cores, on eight clips of one shot each, 320x180 to 1920x1080, in which somebody speaks all the time. What
 training takes, an engine foretells (`core.training`)."""
-BUSY: Mapping[str, float] = {"track": 1.5, "lips": 1.15, "compose": 1.7}
+BUSY: Mapping[str, float] = {"track": 1.2, "lips": 1.15, "compose": 1.7}
 """Cores that a unit of a stage keeps busy by itself, so that as many workers as cores gain less: what two
-processes gained over one on two cores (`bench.shard`), of `compose` by the threads of its encoder."""
+processes gained over one on two cores (`bench.shard`; of `track`, more for small pictures), of `compose` by
+the threads of its encoder."""
 BYTES: Mapping[str, tuple[float, float, float]] = {
     "track": (7000.0, 0.0, 0.0),
     "cast": (700.0, 0.0, 0.0),
