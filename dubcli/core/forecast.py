@@ -236,9 +236,8 @@ class Forecast:
         """Seconds of the clock that have gone into units, and that are expected still."""
         seen = sum(self._frames[film] for film in self._shots)
         cuts = sum(self._shots.values()) - len(self._shots)
-        shot = (SHOT_FRAMES + seen) / (
-            1 + cuts
-        )  # by cuts: a film without any says how long a shot is at least
+        # By cuts: a film without any says how long a shot is at least.
+        shot = (SHOT_FRAMES + seen) / (1 + cuts)
         factors, known = self._factors(), self._known()
         done = left = 0.0
         for number, (film, job) in enumerate(zip(self._films, self._parts, strict=True)):

@@ -80,9 +80,13 @@ def check_store(folder: Path) -> None:
     Raises:
         UsageError: something else has its path.
     """
+    _check_nothing_else(folder, "name one for the store with --store DIR")
+
+
+def _check_nothing_else(folder: Path, advice: str) -> None:
     nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if nearest.exists() and not nearest.is_dir():
-        raise UsageError(f"{nearest} is no folder; name one for the store with --store DIR")
+        raise UsageError(f"{nearest} is no folder; {advice}")
 
 
 def check_folder(folder: Path, *, make: bool) -> None:
@@ -91,9 +95,7 @@ def check_folder(folder: Path, *, make: bool) -> None:
     Raises:
         UsageError: something else has its path, or it cannot be created.
     """
-    nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
-    if nearest.exists() and not nearest.is_dir():
-        raise UsageError(f"{nearest} is no folder; choose another output with -o FILE")
+    _check_nothing_else(folder, "choose another output with -o FILE")
     if not make:
         return
     try:

@@ -266,8 +266,8 @@ def of_other_dubs(job: Job) -> list[str]:
     for shot, decision in approved.items():
         own = known.get(shot, Takes([{}]))
         number = own.current if decision.take is None else decision.take
-        units = own.takes[number].values() if number < len(own.takes) else ()
-        images = (job.store.preimage(key) for key in units)
+        take = own.takes[number] if number < len(own.takes) else {}
+        images = (job.store.preimage(key) for unit, key in take.items() if unit.startswith("motion/"))
         speech = {image["inputs"].get("speech/dub", "") for image in images if image}
         if any(heard.get(one) and heard[one] not in now for one in speech):
             found.append(shot)

@@ -42,19 +42,7 @@ _STRUCTURE = re.findall(
 )
 # How a track may belong to others. (Those of chapters and timecode are made anew, measurements do not stay.)
 # The first three are of Apple: sound that stands in, subtitles that follow a sound, forced ones.
-_RELATIONS = (
-    b"fall",
-    b"folw",
-    b"forc",
-    b"subt",
-    b"sync",
-    b"vdep",
-    b"vplx",
-    b"auxl",
-    b"thmb",
-    b"sbas",
-    b"ssrc",
-)
+_RELATIONS = re.findall(rb"\w{4}", b"fall folw forc subt sync vdep vplx auxl thmb sbas ssrc")
 _PICTURES = (b"avc1", b"avc3", b"hvc1", b"hev1", b"av01", b"vp09", b"mp4v", b"jpeg", b"mjpa")
 _KNOWN_UUIDS = (
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),  # XMP
@@ -106,7 +94,7 @@ def set_length(path: Path, seconds: Fraction) -> None:
         )
         for movie, (_, start, _) in zip(_inside(file, 0, size, b"moov"), lists, strict=False):
             (head,) = _inside(file, *movie[1:], b"mvhd")
-            scale = _number(file, head[1] + (20 if _number(file, head[1], 1) else 12), 4)
+            scale = _scale(file, head)
             wide = 8 if _number(file, start, 1) else 4
             last = start + 8 + (2 * wide + 4) * (_number(file, start + 4, 4) - 1)
             heads = [box for track in tracks for box in _inside(file, *track[1:], b"tkhd")]
@@ -116,6 +104,11 @@ def set_length(path: Path, seconds: Fraction) -> None:
             _write(file, last, wide, length)
             _write(file, *first, own)
             _write(file, *whole, max(_number(file, *_duration(file, box, 20)) for box in heads))
+
+
+def _scale(file: BinaryIO, head: Box) -> int:
+    """Units of time a second, by a `mvhd`."""
+    return _number(file, head[1] + (20 if _number(file, head[1], 1) else 12), 4)
 
 
 def _duration(file: BinaryIO, head: Box, place: int) -> tuple[int, int]:
@@ -137,10 +130,10 @@ def edited(path: Path) -> dict[int, tuple[Pause, ...]]:
     found: dict[int, tuple[Pause, ...]] = {}
     with path.open("rb") as file:
         size = path.stat().st_size
-        heads = [
+        heads = (
             box for movie in _inside(file, 0, size, b"moov") for box in _inside(file, *movie[1:], b"mvhd")
-        ]
-        scale = _number(file, heads[0][1] + (20 if _number(file, heads[0][1], 1) else 12), 4) if heads else 1
+        )
+        scale = next((_scale(file, head) for head in heads), 0) or 1
         for track in _tracks(file, size):
             lists = (
                 box
@@ -149,7 +142,7 @@ def edited(path: Path) -> dict[int, tuple[Pause, ...]]:
             )
             parts = [part for edits in lists for part in _parts(file, edits)]
             if sum(begin >= 0 for _, begin in parts) > 1:
-                ends = list(itertools.accumulate(length / (scale or 1) for length, _ in parts))
+                ends = list(itertools.accumulate(length / scale for length, _ in parts))
                 between = zip(ends[:-1], ends[1:], parts[1:], strict=True)
                 pauses = tuple((start, stop) for start, stop, (_, begin) in between if begin < 0)
                 found |= dict.fromkeys(_ids(file, track), pauses)

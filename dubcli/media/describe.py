@@ -18,13 +18,14 @@ import av.logging
 from dubcli.media import names
 from dubcli.media.source import OWN_ORDER
 
-_GOP_COUNTS = 0xFFEFFF  # hours, minutes, seconds and pictures of MPEG-2's timecode (ISO/IEC 13818-2 6.3.8)
-_PLACE = re.compile(rb"\{\\an?(?!2\})\d+\}|\\(?:pos|move)\(|\0\0\0\x10tbox")
-
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
     from av.video.frame import VideoFrame
+
+_GOP_COUNTS = 0xFFEFFF  # hours, minutes, seconds and pictures of MPEG-2's timecode (ISO/IEC 13818-2 6.3.8)
+_PLACE = re.compile(rb"\{\\an?(?!2\})\d+\}|\\(?:pos|move)\(|\0\0\0\x10tbox")
+"""How ASS and mov_text say a place; one that stands below, in the middle, is none."""
 
 
 def reorder_depth(times: list[int]) -> int:

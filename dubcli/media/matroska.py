@@ -15,6 +15,7 @@ import itertools
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from dubcli.errors import CheckError
@@ -35,34 +36,35 @@ _DEEPEST = 8  # tags within tags that are looked at; set by hand
 _HEAD = 4 << 20  # bytes at a file's head that hold the description of its tracks; set by hand
 
 
-def languages(path: Path) -> dict[int, str]:
-    """Stream number → its BCP 47 tag, where that says more than an ISO 639-2 code."""
-    tags = {number: _text(track, _BCP47) for number, track in _streams(path)}
-    return {number: tag for number, tag in tags.items() if says_more(tag)}
+@dataclass(frozen=True)
+class Track:
+    """What FFmpeg does not read of a track.
+
+    Attributes:
+        language: its BCP 47 tag, where that says more than an ISO 639-2 code, else "".
+        webvtt: it is WebVTT as mkvmerge writes it, of which FFmpeg knows its own kind alone.
+        disabled: it is switched off.
+    """
+
+    language: str
+    webvtt: bool
+    disabled: bool
 
 
-def webvtt(path: Path) -> set[int]:
-    """Numbers of the streams of WebVTT as mkvmerge writes it, of which FFmpeg knows its own kind alone."""
-    return {number for number, track in _streams(path) if _text(track, _CODEC) == "S_TEXT/WEBVTT"}
-
-
-def disabled(path: Path) -> Iterator[int]:
-    """Numbers of the streams that are switched off, which FFmpeg does not read."""
-    for number, track in _streams(path):
-        if _ENABLED in track and not any(track[_ENABLED]):
-            yield number
-
-
-def _streams(path: Path) -> Iterator[tuple[int, dict[bytes, bytes]]]:
-    """FFmpeg's numbers of tracks, and what each says of itself."""
+def tracks(path: Path) -> list[Track]:
+    """The tracks that FFmpeg makes streams of, in its order."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    numbers = itertools.count()
-    for tracks in (x for kind, x in _elements(head, 0, len(head), _SEGMENT) if kind == _TRACKS):
-        for _, track in (x for x in _elements(head, *tracks) if x[0] == _TRACK):
+    found = []
+    for inside in (x for kind, x in _elements(head, 0, len(head), _SEGMENT) if kind == _TRACKS):
+        for _, track in (x for x in _elements(head, *inside) if x[0] == _TRACK):
             values = {kind: head[slice(*where)] for kind, where in _elements(head, *track)}
-            if int.from_bytes(values.get(_TYPE, b""), "big") in _STREAMS:
-                yield next(numbers), values
+            if int.from_bytes(values.get(_TYPE, b""), "big") not in _STREAMS:
+                continue
+            language, off = _text(values, _BCP47), _ENABLED in values and not any(values[_ENABLED])
+            webvtt = _text(values, _CODEC) == "S_TEXT/WEBVTT"
+            found.append(Track(language if says_more(language) else "", webvtt, off))
+    return found
 
 
 def _text(values: Mapping[bytes, bytes], kind: bytes) -> str:

@@ -156,7 +156,7 @@ def write(
                 container = av.open(str(path), "w", format="nut", container_options={"fflags": "+bitexact"})
                 stream = _stream(container, patch, deep)
             assert stream is not None
-            for packet in stream.encode(_picture(patch, len(numbers))):
+            for packet in stream.encode(_picture(patch, len(numbers), deep)):
                 container.mux(packet)
             numbers.append(patch.frame)
             origins.append(patch.origin)
@@ -193,10 +193,9 @@ def _stream(container: Any, patch: Patch, deep: bool) -> VideoStream:
     return stream
 
 
-def _picture(patch: Patch, number: int) -> Any:
+def _picture(patch: Patch, number: int, deep: bool) -> Any:
     """The patch as a picture in planes, black where it is invisible, which costs no space and no time."""
     height, width = patch.mask.shape
-    deep = patch.mask.dtype == np.uint16
     frame = av.VideoFrame(width, height, _DEEP if deep else "gbrap")
     shown = (patch.mask > 0).astype(patch.rgb.dtype)
     green, blue, red, alpha = (

@@ -46,10 +46,10 @@ class _Track:
 
     def add(self, packet: Packet[Any]) -> None:
         """Take in the next packet."""
-        from dubcli.media import describe
-
         text = packet.stream.type == "subtitle"
         if text:
+            from dubcli.media import describe
+
             self.placed |= describe.placed(packet)
         else:
             self.hasher.update(packet)
@@ -95,12 +95,11 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             untold = tuple(matroska.chapters_lost(path))
             if often := matroska.tags_lost(path):
                 untold += (f"tags that stand more than once, but for the last ({', '.join(often)})",)
-            untold += tuple(f"that stream {number} is switched off" for number in matroska.disabled(path))
-            foreign = matroska.webvtt(path)
-            tags = matroska.languages(path)
-            for stream in container.streams:
-                if tag := tags.get(stream.index):
-                    stream.metadata["language"] = tag
+            for number, told in enumerate(matroska.tracks(path)):
+                untold += (f"that stream {number} is switched off",) if told.disabled else ()
+                foreign |= {number} if told.webvtt else set()
+                if told.language and number < len(container.streams):
+                    container.streams[number].metadata["language"] = told.language
         chapters = container.chapters()
         facts = {
             "format": container.format.name,

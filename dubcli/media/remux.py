@@ -190,11 +190,13 @@ def _fit_options(
         raise MediaError(
             f"an offset of {dub.offset} s leaves nothing of the dub; type another --set align.offset=SECONDS"
         )
-    told = misfit(of_picture(film.path), dub.path.name, dub.seconds, dub.offset)
-    if beyond > _SLACK_SECONDS and not told:
-        warn(f"the dub is {beyond:.2f} s longer than the film; its end is cut off")
-    elif dub.seconds and beyond < -1 and not told:
-        warn(f"the dub ends {-beyond:.2f} s before the film does; the rest is silent")
+    apart = ""
+    if beyond > _SLACK_SECONDS:
+        apart = f"the dub is {beyond:.2f} s longer than the film; its end is cut off"
+    elif dub.seconds and beyond < -1:
+        apart = f"the dub ends {-beyond:.2f} s before the film does; the rest is silent"
+    if apart and not misfit(of_picture(film.path), dub.path.name, dub.seconds, dub.offset):
+        warn(apart)
     if dub.offset < 0:
         warn(f"the dub begins {-dub.offset:.2f} s before the film; its beginning is cut off")
     if dub.offset < 0 or beyond > _SLACK_SECONDS:

@@ -64,7 +64,8 @@ def audio(
             zero = film.start_time * film.time_base
         sound = _Sound(container, _track(container, path, stream), rate)
         wave = _concatenate(sound.mono())
-    if True in sound.alone:
+    alone = sound.alone
+    if True in alone:
         warn(
             f"the two channels of {path.name} cancel each other out, as where one is inverted: in mono "
             "nothing is heard; it is delivered so, and mouths are held to the first channel; export it anew"
@@ -74,7 +75,7 @@ def audio(
             f"{path.name} is clipped: {sound.clipping.places} times its samples stay at full scale, first "
             f"{sound.clipping.first:.2f} s after its beginning; it is delivered so; export it with headroom"
         )
-    if alone := sound.alone:
+    if alone:
         del wave  # a long film's two waves would not fit in memory
         with source.opened(path) as container:
             wave = _concatenate(_Sound(container, _track(container, path, stream), rate).mono(alone))
@@ -191,12 +192,9 @@ class _Sound:
                 pair = len(names) == 2
                 centre = names.index("FC") if "FC" in names and len(names) > 2 else None
                 own = 0 if pair else centre
-                around = "AMBI0" in names  # ambisonics, which nothing mixes: W is what comes from all sides
-                mix = (
-                    _Channel(frame.layout, self._rate, 0, len(names))
-                    if around
-                    else _Channel("mono", self._rate, 0)
-                )
+                # Nothing mixes ambisonics, whose first channel (W) is what comes from all sides.
+                whole, width = (frame.layout, len(names)) if "AMBI0" in names else ("mono", 1)
+                mix = _Channel(whole, self._rate, 0, width)
                 single = None if own is None else _Channel(frame.layout, self._rate, own, len(names))
             self.clipping.look(frame, count)
             count += frame.samples

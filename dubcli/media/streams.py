@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -154,21 +154,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
             lost = f"subtitle {subtitle.index}: {subtitle.codec} cannot stand in {container}"
             out.left_out.append(lost + (keeps and f"{keeps} it"))
             continue
-        if subtitle.codec == "ass" and way != "copy":
-            out.left_out.append(f"places, fonts and movements of subtitle {subtitle.index} (ass){keeps} them")
-        elif subtitle.placed and subtitle.foreign:
-            out.left_out.append(
-                f"places of subtitle {subtitle.index} (WebVTT of another program than FFmpeg)"
-            )
-        elif subtitle.placed and way != "copy":
-            out.left_out.append(
-                f"places of subtitle {subtitle.index} ({subtitle.codec}){keeps and keeps + ' them'}"
-            )
-        if subtitle.beside and way == "mov_text":
-            out.left_out.append(
-                f"the ends of subtitle {subtitle.index}'s lines that are seen beside a later one"
-                f"{keeps and keeps + ' them'}"
-            )
+        out.left_out += _lost_of_subtitle(subtitle, way, keeps and f"{keeps} them")
         name = f"s:{count}"
         count += 1
         _add(out, name, subtitle, subtitle.disposition, container)
@@ -202,6 +188,18 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         # It stands twice in films that FFmpeg copied with all their tags, which then reads both as one text.
         out.options.append(("metadata", f"creation_time={made.partition(';')[0]}"))
     return out
+
+
+def _lost_of_subtitle(subtitle: SubtitleStream, way: str, keeps: str) -> Iterator[str]:
+    """What a subtitle that stays loses; `keeps` says what to type to keep it, where anything does."""
+    if subtitle.codec == "ass" and way != "copy":
+        yield f"places, fonts and movements of subtitle {subtitle.index} (ass){keeps}"
+    elif subtitle.placed and subtitle.foreign:
+        yield f"places of subtitle {subtitle.index} (WebVTT of another program than FFmpeg)"
+    elif subtitle.placed and way != "copy":
+        yield f"places of subtitle {subtitle.index} ({subtitle.codec}){keeps}"
+    if subtitle.beside and way == "mov_text":
+        yield f"the ends of subtitle {subtitle.index}'s lines that are seen beside a later one{keeps}"
 
 
 def _keep_references(out: Plan, info: MediaInfo, container: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -291,3 +292,23 @@ def folder_digest(folder: Path) -> str:
         if path.name != "artifact.json":
             hasher.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return hasher.hexdigest()
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    """A box of MP4."""
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def inside(data: bytes, way: list[bytes], extra: bytes) -> bytes:
+    """An MP4 whose `moov` is last, with a box more at the end of a box."""
+    around, start, stop = [], 0, len(data)
+    for kind in way:
+        while data[start + 4 : start + 8] != kind:
+            start += int.from_bytes(data[start : start + 4], "big")
+        stop = start + int.from_bytes(data[start : start + 4], "big")
+        around.append((start, stop))
+        start += {b"stsd": 16, b"avc1": 86}.get(kind, 8)
+    out = bytearray(data[:stop] + extra + data[stop:])
+    for start, end in around:
+        out[start : start + 4] = (end - start + len(extra)).to_bytes(4, "big")
+    return bytes(out)

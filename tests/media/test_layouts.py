@@ -15,7 +15,6 @@ from dubcli.media import sound
 from dubcli.media.ffmpeg import url
 from dubcli.stages import probe
 from tests.media import films
-from tests.media.test_told import box, inside
 
 LAYOUTS = [
     "mono",
@@ -147,7 +146,7 @@ def test_sound_around_a_listener_stays_as_it_is_and_is_told_of(
     films.ffmpeg("-f", "lavfi", "-t", "1", "-i", films.TONE, "-af", mix, "-c:a", codec, url(plain))
     said = struct.pack(">BBIBBI4I", 0, 0, 1, 0, 0, 4, *range(4))
     way = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", entry]
-    dub.write_bytes(inside(plain.read_bytes(), way, box(b"SA3D", said)))
+    dub.write_bytes(films.inside(plain.read_bytes(), way, films.box(b"SA3D", said)))
     done = films.dubbed(tmp_path / "job", film, dub, range(3, 6), result)
     assert np.array_equal(films.sound(done.path)[0], films.sound(plain)[0])
     assert done.note["left_out"] == ["the places of the dub's sound (ambisonic 1)"]

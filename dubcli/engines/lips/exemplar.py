@@ -104,14 +104,15 @@ def rendered(plan: Plan) -> Iterator[Rendered]:
     for start, faces, rows, cost in ahead.read(looked_at, 1) if plan.ahead > 1 else looked_at:
         active = [t for t in range(start, start + len(faces)) if plan.weight[t] > 0]
         jobs = ((t, faces[t - start], int(rows[t - start, 0])) for t in active)
-        drawings = ahead.each(plan.draw, jobs, plan.ahead, _THREADS)
-        for t in active:
+        moments = iter(active)
+        for drawn in ahead.each(plan.draw, jobs, plan.ahead, _THREADS):
+            t = next(moments)
             (row, *others), face = rows[t - start].tolist(), faces[t - start]
-            picture, alpha = steady.joined(next(drawings), row, plan.size_at[t])
+            picture, alpha = steady.joined(drawn, row, plan.size_at[t])
             target = plan.target[t] - plan.origin[t]
             depth, row_cost = plan.depth[t], float(cost[t - start])
             yield Rendered(t, row, others, row_cost, face, target, depth, picture, alpha)
-            del picture, alpha  # before the next one is drawn: in 4K these are a hundred megabytes
+            del drawn, picture, alpha  # before the next one is drawn: in 4K these are a hundred megabytes
             done += 1
             work.report(done, plan.count)
 
