@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dubcli.artifacts.report import Report
 from dubcli.cli import completion, man
-from dubcli.cli.declaration import everything
+from dubcli.cli.app import everything
 from dubcli.engines.registry import BUILTIN
 from dubcli.settings.layers import Preset, names, presets
 from dubcli.stages import ORDER

@@ -35,7 +35,7 @@ from dubcli.cli import (
     unlock,
     verify,
 )
-from dubcli.cli.declaration import declare
+from dubcli.cli.declaration import Declaration, declare
 from dubcli.cli.help import render
 from dubcli.errors import UsageError
 
@@ -151,3 +151,8 @@ for name in review.COMMANDS:
     _add(group, name, "Commands", review.COMMANDS[name])
 app.add_typer(group, name="review", rich_help_panel=INSPECT)
 _add(app, "doctor", SET_UP, doctor.doctor)
+
+
+def everything() -> Declaration:
+    """The declaration of `dubcli` itself, and of every command below it."""
+    return declare(typer.main.get_command(app), "dubcli")

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import typer
-
 
 @dataclass(frozen=True)
 class Parameter:
@@ -109,13 +107,6 @@ def declare(command: Any, path: str, group: str = "") -> Declaration:
         ),
         group=group,
     )
-
-
-def everything() -> Declaration:
-    """The declaration of `dubcli` itself."""
-    from dubcli.cli.app import app
-
-    return declare(typer.main.get_command(app), "dubcli")
 
 
 def _parameter(param: Any) -> Parameter:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dubcli.cli import man
-from dubcli.cli.declaration import Declaration, everything
+from dubcli.cli.app import everything
+from dubcli.cli.declaration import Declaration
 from dubcli.cli.help import render
 from dubcli.errors import MEANINGS
 from tests.cli.conftest import Dubcli
