@@ -69,8 +69,9 @@ def transcode(film: Path, media: MediaInfo, folder: Path) -> list[str]:
 
 
 def table(folder: Path, frames: int) -> str:
-    """Rows of stages, columns of kinds of work, in core-milliseconds a frame."""
+    """Rows of stages: core-milliseconds a frame, by kind of work too, and a worker's peak megabytes."""
     stages: dict[str, Counter[str]] = defaultdict(Counter)
+    peaks: Counter[str] = Counter()
     for path in folder.glob("*.jsonl"):
         for line in path.read_text().splitlines():
             row = json.loads(line)
@@ -83,6 +84,7 @@ def table(folder: Path, frames: int) -> str:
             stage["native threads"] += max(0.0, row["process"] - named - other)
             stage["all"] += row["process"] + row["children"]
             stage["clock"] += row["wall"]
+            peaks[row["stage"]] = max(peaks[row["stage"]], row["peak"])
     lines = []
     for name in sorted(stages, key=ORDER.index):
         kinds = stages[name]
@@ -91,12 +93,11 @@ def table(folder: Path, frames: int) -> str:
             for kind, value in kinds.most_common()
             if kind not in ("all", "clock") and 1000 * value / frames >= 0.05
         )
-        lines.append(
-            f"{name:8} {1000 * kinds['all'] / frames:7.1f} {1000 * kinds['clock'] / frames:7.1f}   {parts}"
-        )
+        spent, clock = 1000 * kinds["all"] / frames, 1000 * kinds["clock"] / frames
+        lines.append(f"{name:8} {spent:7.1f} {clock:7.1f} {peaks[name] / 1e6:7.0f}   {parts}")
     total = sum(kinds["all"] for kinds in stages.values())
     lines.append(f"{'workers':8} {1000 * total / frames:7.1f}")
-    return "\n".join([f"{'stage':8} {'core-ms':>7} {'clock':>7}   a frame", *lines])
+    return "\n".join([f"{'stage':8} {'core-ms':>7} {'clock':>7} {'peak MB':>7}   a frame", *lines])
 
 
 def main() -> None:

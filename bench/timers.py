@@ -31,7 +31,7 @@ KINDS: dict[str, dict[str, str]] = {
     "dubcli.media.colour": {"Colour.rgb": "colour", "Colour.blend": "blend"},
     "dubcli.media.layout": {"copy_planes": "copies", "with_alpha": "patches"},
     "dubcli.media.ffmpeg": {"Process.write": "encode, pipe"},
-    "dubcli.media.patches": {"_picture": "patches", "Patches._read": "patches"},
+    "dubcli.media.patches": {"_picture": "patches", "_samples": "patches", "Patches._read": "patches"},
     "dubcli.media.shots": {"Scorer.add": "shot scores"},
     "dubcli.engines.trackers.mediapipe": {
         "Finder.detect": "detector",
@@ -125,11 +125,18 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
+def _peak() -> int:
+    """Bytes that were resident in this process at most, pages of mapped files included."""
+    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
+
+
 def _recorded(serve: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
     """`serve` of a worker, which appends the times of each unit to a file of its process."""
 
     def recorded(request: dict[str, Any], *rest: Any) -> Any:
         clock.seconds.clear()
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is that of this unit
         wall, own, children = time.monotonic(), time.process_time(), _children()
         thread = time.thread_time()
         try:
@@ -144,6 +151,7 @@ def _recorded(serve: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
                 "process": own,
                 "thread": thread,
                 "children": children,
+                "peak": _peak(),
                 "kinds": dict(clock.seconds),
             }
             with open(Path(os.environ[FOLDER]) / f"{os.getpid()}.jsonl", "a") as file:
