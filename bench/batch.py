@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dubcli.core.batch import entries
+from dubcli.batch.forecast import SURE, Forecast
+from dubcli.batch.manifest import entries
 from dubcli.core.devices import cores
-from dubcli.core.forecast import SURE, Forecast
 from dubcli.core.store import Store
 from dubcli.media.length import measure
 

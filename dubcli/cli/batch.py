@@ -18,8 +18,8 @@ from dubcli.cli.run import Force, JsonLines
 from dubcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dubcli.core.batch import Entry, Flags, Outcome
-    from dubcli.core.batchqueue import Policy
+    from dubcli.batch.manifest import Entry, Flags, Outcome
+    from dubcli.batch.queue import Policy
 
 ManifestFile = Annotated[
     Path | None,
@@ -111,23 +111,23 @@ class Films:
             UsageError: it is not clear which films are meant.
             ConfigError: one line per problem.
         """
-        from dubcli.core import batch as batches
+        from dubcli.batch.manifest import entries, globbed, listed
         from dubcli.settings.encoding import encoding
 
         if (self.manifest is None) == (self.glob is None):
             raise UsageError("which films? name a manifest, - for a list on stdin, or --glob PATTERN")
         store = self.store or Path("batch.store")
         if self.glob is not None:
-            return batches.globbed(self.glob, self.dubs, store, self.preset, flags, overwrite=overwrite)
+            return globbed(self.glob, self.dubs, store, self.preset, flags, overwrite=overwrite)
         assert self.manifest
         if str(self.manifest) == "-":
             data = sys.stdin.buffer.read()
             how = encoding(data)  # spreadsheets write UTF-16; else names of files are bytes of any kind
             text = data.decode(how, "surrogateescape" if how.startswith("utf-8") else "replace")
-            return batches.listed(text, Path(), store, self.preset, flags, overwrite=overwrite)
+            return listed(text, Path(), store, self.preset, flags, overwrite=overwrite)
         if self.preset or self.store:
             raise UsageError("--preset and --store go with --glob and lists; a manifest names its own")
-        return batches.entries(self.manifest, flags, overwrite=overwrite)
+        return entries(self.manifest, flags, overwrite=overwrite)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class How:
         import shlex
         import shutil
 
-        from dubcli.core.batchqueue import Policy
+        from dubcli.batch.queue import Policy
 
         try:
             command = tuple(shlex.split(self.command or ""))
@@ -203,8 +203,8 @@ def batch(
     """
     import time
 
+    from dubcli.batch.queue import Queue, free_bytes
     from dubcli.cli.batchprogress import Listening, forecast_line, forecast_of
-    from dubcli.core.batchqueue import Queue, free_bytes
     from dubcli.core.store import Store
 
     flags = running.flags()
@@ -255,7 +255,7 @@ def _list(found: list[Entry], *, json: bool) -> None:
 
 def result(item: Outcome) -> str:
     """How a job ended, in a word or two."""
-    from dubcli.core.batchqueue import STOPPED
+    from dubcli.batch.queue import STOPPED
 
     if item.code is None:
         return item.text
@@ -272,7 +272,7 @@ def _row(item: Outcome) -> tuple[str, str, str | None, str, float | None, str]:
 
 
 def _mark(item: Outcome) -> Literal["good", "soft", "bad"]:
-    from dubcli.core.batchqueue import STOPPED
+    from dubcli.batch.queue import STOPPED
 
     return "good" if item.is_done else "soft" if item.code is None or item.code in STOPPED else "bad"
 
@@ -313,8 +313,8 @@ def _write_page(outcomes: list[Outcome]) -> Path | None:
 
 def _finish(outcomes: list[Outcome], why: str, *, json: bool) -> None:
     """Print what failed and end with the batch's code: a signal's, a full disk's, or 6 for failures."""
+    from dubcli.batch.queue import STOPPED
     from dubcli.cli.progress import Json
-    from dubcli.core.batchqueue import STOPPED
     from dubcli.core.events import Events
     from dubcli.errors import ExitCode, PartialError
 

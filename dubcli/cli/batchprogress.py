@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from dubcli.cli.output import out
 
 if TYPE_CHECKING:
-    from dubcli.core.batch import Entry, Flags, Outcome
+    from dubcli.batch.forecast import Forecast
+    from dubcli.batch.manifest import Entry, Flags, Outcome
     from dubcli.core.events import Event, Listener
-    from dubcli.core.forecast import Forecast
 
 
 def forecast_of(found: list[Entry], workers: int | None, jobs: int, flags: Flags) -> Forecast | None:
     """The forecast, None where a film cannot be read: its job will say so."""
+    from dubcli.batch.forecast import Forecast
     from dubcli.core.devices import cores
-    from dubcli.core.forecast import Forecast
     from dubcli.core.training import seconds
     from dubcli.errors import MediaError
     from dubcli.media.length import Length, measure
@@ -109,7 +109,7 @@ class Listening:
 
     def _measure(self, number: int) -> Listener:
         def hear(event: Event) -> None:
-            from dubcli.core.forecast import SURE
+            from dubcli.batch.forecast import SURE
 
             if self._forecast is None:
                 return

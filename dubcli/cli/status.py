@@ -143,8 +143,8 @@ def status(
 
 def _roots(places: list[Path]) -> list[tuple[Path, Path, Path, Path]]:
     """(job directory, film, dub, output) of the jobs that are meant."""
+    from dubcli.batch.manifest import entries
     from dubcli.cli.jobs import find_job
-    from dubcli.core.batch import entries
     from dubcli.core.job import Job
 
     found = []

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dubcli.batch.manifest import Entry, Outcome, entries, globbed, listed
 from dubcli.cli.batch import Films, How, _write_page, result
-from dubcli.core.batch import Entry, Outcome, entries, globbed, listed
 from dubcli.errors import ConfigError, ExitCode, UsageError
 from tests.cli.conftest import Dubcli
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dubcli.batch.manifest import Entry, Outcome
 from dubcli.core import published
-from dubcli.core.batch import Entry, Outcome
 from dubcli.core.events import Event, Listener
 from dubcli.core.job import Job
 from dubcli.core.signals import Stop

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.core.batch import Entry
-from dubcli.core.batchqueue import EXECUTED, Policy, Queue
+from dubcli.batch.manifest import Entry
+from dubcli.batch.queue import EXECUTED, Policy, Queue
 from dubcli.core.events import Event
 from dubcli.core.published import NOTE, Note
 from dubcli.core.sources import mark

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dubcli.core.batch import Entry
-from dubcli.core.forecast import FOUND, SECONDS, START, SURE, Forecast
+from dubcli.batch.forecast import FOUND, SECONDS, START, SURE, Forecast
+from dubcli.batch.manifest import Entry
 from dubcli.media.length import Length
 from dubcli.stages import ORDER
 

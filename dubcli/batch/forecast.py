@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dubcli import stages
-from dubcli.core.batch import Entry
+from dubcli.batch.manifest import Entry
 from dubcli.core.events import Event
 from dubcli.core.store import Store
 from dubcli.media.length import Length
