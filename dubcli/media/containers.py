@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dubcli.media.source import OWN_ORDER
+from dubcli.media.names import OWN_ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ import av.filter
 import av.logging
 
 from dubcli.media import names
-from dubcli.media.source import OWN_ORDER
+from dubcli.media.names import OWN_ORDER
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -1,6 +1,8 @@
-"""FFmpeg's numbers and names for colour and fields (libavutil/pixfmt.h, libavcodec/codec_par.h)."""
+"""FFmpeg's numbers and names for colour, fields and sound (libavutil/pixfmt.h, libavcodec/codec_par.h)."""
 
 from __future__ import annotations
+
+import re
 
 PRIMARIES = {
     1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020",
@@ -25,6 +27,9 @@ FIELD_ORDERS = {
     "top coded first (swapped)": "tb",
     "bottom coded first (swapped)": "bt",
 }
+
+# A layout of sound that is none of those that it has names for.
+OWN_ORDER = re.compile(r"(\d+) channels \(([^)]+)\)")
 
 # Per-frame metadata that no encoder here writes (`media.messages` carries it over where it can).
 DYNAMIC = {

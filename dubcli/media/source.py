@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +13,12 @@ import av.logging
 
 from dubcli.errors import MediaError
 from dubcli.media.ffmpeg import input_options, url
+from dubcli.media.names import OWN_ORDER
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
-
-OWN_ORDER = re.compile(r"(\d+) channels \(([^)]+)\)")
-"""FFmpeg's name of a layout of sound that is none of those that it has names for."""
 
 av.logging.set_level(None)  # FFmpeg's log messages about odd files are not for the user
 

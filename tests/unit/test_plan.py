@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,19 @@ def test_a_plan_reads_every_manifest_once(made: Job, monkeypatch: pytest.MonkeyP
     }  # fmt: skip
     assert set(read.values()) == {1}
     assert len(read) == len(rows)
+
+
+def test_planning_loads_nothing_heavy(made: Job) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from dubcli.core.job import Job\nfrom dubcli.core.plan import plan\n"
+        "job = Job.open(Path(sys.argv[1]))\njob.read_sources()\n"
+        "assert {row.state for row in plan(job)} == {'done'}\n"
+        "print(*{'numpy', 'av', 'cv2', 'torch', 'scipy'} & set(sys.modules))\n"
+    )
+    words = [sys.executable, "-c", code, str(made.root)]
+    told = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60)
+    assert told.stdout.strip() == ""
 
 
 def test_a_finished_job_is_run_without_reading_more(made: Job, monkeypatch: pytest.MonkeyPatch) -> None:
