@@ -40,7 +40,13 @@ class Found:
 
 
 def read(
-    path: Path, film: str, clock: Clock, count: int | None, side: Side = "auto", reel: str = ""
+    path: Path,
+    film: str,
+    clock: Clock,
+    count: int | None,
+    side: Side = "auto",
+    reel: str = "",
+    longest: int | None = None,
 ) -> Found:
     """The shots that a list gives a film.
 
@@ -51,6 +57,7 @@ def read(
         count: the film's frames, None where that is not known yet.
         side: which side of the list counts along the film; `auto` is the source side where it names the film.
         reel: the film's reel.
+        longest: frames that the film has at most, where their number is not known yet.
 
     Raises:
         ConfigError: the list cannot be read, has another rate, overlaps, or lies outside of the film; all
@@ -63,7 +70,7 @@ def read(
     if suffix == ".csv":
         scenes = parse_scenes(text, str(path))
         events = [Event(number, "", "", span, None) for number, span in enumerate(scenes, 1)]
-        return _found(path, Read(tuple(events), (), guess), "record", clock, 0, count)
+        return _found(path, Read(tuple(events), (), guess), "record", clock, 0, count, longest)
     if suffix == ".edl":
         clock.at(0)  # a rate without timecode is named once
         listed = edl.parse(text, str(path), clock)
@@ -79,7 +86,7 @@ def read(
         side = "source" if own else "record"
     if side == "record":
         return _found(
-            path, replace(listed, events=tuple(seen(listed.events))), side, clock, clock.first, count
+            path, replace(listed, events=tuple(seen(listed.events))), side, clock, clock.first, count, longest
         )
     of_film = [event for event in listed.events if not event.black]
     others = [
@@ -100,10 +107,12 @@ def read(
         if event.rate is not None
     ]
     listed = replace(listed, events=tuple(of_film), problems=(*listed.problems, *others, *speeds, *rates))
-    return _found(path, listed, side, clock, clock.first, count)
+    return _found(path, listed, side, clock, clock.first, count, longest)
 
 
-def _found(path: Path, listed: Read, side: str, clock: Clock, first: int, count: int | None) -> Found:
+def _found(
+    path: Path, listed: Read, side: str, clock: Clock, first: int, count: int | None, longest: int | None
+) -> Found:
     """Events as frames of the film, checked."""
     problems = list(listed.problems)
     drops = {event.drop[side == "source"] for event in listed.events} - {None}
@@ -121,11 +130,11 @@ def _found(path: Path, listed: Read, side: str, clock: Clock, first: int, count:
         for event, (start, stop) in zip(events, taken, strict=True)
     ]
     inside = _without_ends(ranges, count) if side == "record" else ranges
-    ends = len(ranges) - len(inside)
+    ends, end = len(ranges) - len(inside), longest if count is None else count
     outside = [
-        (number, f"begins {-a} frames before" if a < 0 else f"ends {b - (count or 0)} frames after")
+        (number, f"begins {-a} frames before" if a < 0 else f"ends {b - (end or 0)} frames after")
         for a, b, number in inside
-        if a < 0 or (count is not None and b > count)
+        if a < 0 or (end is not None and b > end)
     ]
     if outside:
         number, where = outside[0]

@@ -147,6 +147,14 @@ def test_a_list_that_begins_elsewhere_is_told_what_to_type(tmp_path: Path) -> No
     assert "\n" not in str(caught.value)
 
 
+def test_a_list_beyond_the_films_end_is_refused_before_its_frames_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "list.edl"
+    path.write_text(HEAD + FIRST + SECOND)
+    assert shotlist.read(path, "film.mov", PAL, None, longest=325).starts == (0, 40)
+    with pytest.raises(ConfigError, match=r"ends .* frames after the film"):
+        shotlist.read(path, "film.mov", Clock(Fraction(25)), None, longest=325)
+
+
 @pytest.mark.parametrize(
     ("reel", "film"),
     [("A001C003_230101_R6V8", "film.mov"), ("", "A001C003_take.mov"), ("", "A001_C00_3.mov")],
