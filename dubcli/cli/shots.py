@@ -160,7 +160,9 @@ def import_(
     path, info = job.root / shotfile.NAME, _media(job)
     before = shotfile.load(path)[1] if path.is_file() else shotfile.ShotFile()
     clock = Clock.of(info, start or before.start)
-    found = shotlist.read(file, job.film.name, clock, _count(job), side, tag(info, "reel_name"))
+    count = _count(job)
+    longest = _longest(job, float(clock.rate)) if count is None else count
+    found = shotlist.read(file, job.film.name, clock, count, side, tag(info, "reel_name"), longest)
     if before.merge or before.split:
         out.warn(f"merge and split of {path} are replaced by the list")
     kept = [at for at in before.skip if (clock.frame(at) if isinstance(at, str) else at) in found.starts]
@@ -229,6 +231,14 @@ def _shots(job: Job) -> Shots:
 def _count(job: Job) -> int | None:
     """Frames of the film, None where it was not scanned yet."""
     return _shots(job).count if job.result("split/film") else None
+
+
+def _longest(job: Job, rate: float) -> int | None:
+    """Frames that the film has at most, by its header, which may round; None where it does not say."""
+    from dubcli.media import length
+
+    seconds = length.of_picture(job.film) if job.film.is_file() else 0.0
+    return round((seconds + length.SLACK_SECONDS) * rate) if seconds else None
 
 
 def _media(job: Job) -> MediaInfo:

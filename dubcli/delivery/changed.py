@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.artifacts.patches import PatchFacts
 from dubcli.delivery import timeline
+from dubcli.edits.edl import reel_name
 from dubcli.edits.timecode import Clock, tag
 from dubcli.errors import MediaError, UsageError
 from dubcli.files import write_atomically
@@ -160,7 +161,7 @@ def write(
         ) from None
     before, made = _read(folder), {}
     clips: list[timeline.Clip] = []
-    reel = tag(film.info, "reel_name") or timeline.edl_reel(film.path.stem)
+    reel = tag(film.info, "reel_name") or reel_name(film.path.stem)
     for shot in film.changed():
         span = max(0, shot.start - form.handles), min(film.shots.count, shot.stop + form.handles)
         path = folder / f"{film.path.stem}.{shot.name}{_SUFFIXES[form.codec]}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dubcli.edits.edl import reel_name
 from dubcli.edits.interchange import ADAPTERS
 from dubcli.edits.timecode import Clock
 from dubcli.errors import UsageError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 SUFFIXES = (".edl", *ADAPTERS)
 EDL_EVENTS = 999
 """Events that CMX 3600 can number."""
-_REEL_LETTERS = 8
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ def write(path: Path, title: str, tracks: Sequence[Sequence[Clip]], clock: Clock
         if suffix == ".xml":
             _say_to_fcp(timeline, clock)
         otio.adapters.write_to_file(timeline, str(path), ADAPTERS[suffix], **options)
+        if suffix == ".aaf":
+            _say_to_aaf(path, clock)
     except OSError as error:
         raise UsageError(f"cannot write {path} ({error.strerror}); choose another place with -o") from None
 
@@ -155,6 +157,17 @@ def _say_to_fcp(timeline: Timeline, clock: Clock) -> None:
             marker.metadata["fcp_xml"] = {"comment": marker.comment}
 
 
+def _say_to_aaf(path: Path, clock: Clock) -> None:
+    """Say how timecode counts, which the adapter of AAF makes up: 60 a second for 50, no drop frame."""
+    import aaf2  # comes with the adapter
+
+    with aaf2.open(str(path), "rw") as file:
+        for slot in (slot for mob in file.content.mobs for slot in mob.slots):
+            if isinstance(slot.segment, aaf2.components.Timecode):
+                slot.segment.fps = -(-clock.rate.numerator // clock.rate.denominator)
+                slot.segment.drop = clock.drop
+
+
 def edl(title: str, clips: Sequence[Clip], clock: Clock) -> str:
     """A CMX 3600 list of cuts.
 
@@ -171,19 +184,12 @@ def edl(title: str, clips: Sequence[Clip], clock: Clock) -> str:
     lines = [f"TITLE: {_line(title)}", f"FCM: {'' if clock.drop else 'NON-'}DROP FRAME", ""]
     for number, clip in enumerate(sorted(clips, key=lambda clip: clip.start), 1):
         times = f"{clock.at(clip.start)} {clock.at(clip.stop)}"
-        lines.append(f"{number:03d}  {edl_reel(clip.reel):8} V     C        {times} {times}")
+        lines.append(f"{number:03d}  {reel_name(clip.reel):8} V     C        {times} {times}")
         lines.append(f"* FROM CLIP NAME: {_line(clip.media.name)}")
         for marker in clip.markers:
             note = f"{marker.name}: {marker.note}" if marker.note else marker.name
             lines.append(f"* LOC: {clock.at(clip.start)} {marker.colour:7} {_line(note)}")
     return "\n".join(lines) + "\n"
-
-
-def edl_reel(reel: str) -> str:
-    """A reel as CMX 3600 has it: eight letters and digits; AX for files without one."""
-    return (
-        "".join(c for c in reel.upper() if c.isascii() and (c.isalnum() or c == "_"))[:_REEL_LETTERS] or "AX"
-    )
 
 
 def _line(text: str) -> str:

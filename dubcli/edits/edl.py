@@ -18,7 +18,7 @@ from dubcli.edits.timecode import DROP_RATES, Clock
 from dubcli.errors import ConfigError
 
 _TIMES = ("source_in", "source_out", "record_in", "record_out")
-_TIME = r"\d{1,2}:\d{2}:\d{2}[:;]\d{2}|\d+"
+_TIME = r"\d{1,2}[:;.]\d{2}[:;.]\d{2}[:;.,]\d{2}|\d+"
 _EVENT = re.compile(
     r"\s*(?P<number>\d{1,6})\s+(?P<reel>\S.*?)\s+(?P<channels>\S+)\s+"
     r"(?P<edit>C|D|W\d{3}|K)(?:\s+(?P<layer>[BO]))?(?:\s+\(F\))?(?:\s+(?P<length>\d{1,4}))?\s+"
@@ -28,7 +28,7 @@ _EVENT = re.compile(
 )
 # What is meant as an event, but is none: a number, and an edit or a timecode somewhere.
 _LIKE_EVENT = re.compile(
-    r"\s*\d{1,6}\s+\S.*(?:\s(?:V\d?|A\d?|AA|AA/V|A2/V|B)\s+(?:C|D|W\d+|K)\s|\d\d:\d\d:\d\d[:;]\d\d)",
+    r"\s*\d{1,6}\s+\S.*(?:\s(?:V\d?|A\d?|AA|AA/V|A2/V|B)\s+(?:C|D|W\d+|K)\s|\d\d[:;]\d\d[:;]\d\d[:;.,]\d\d)",
     re.IGNORECASE,
 )
 _NAME = re.compile(
@@ -39,7 +39,9 @@ _NAME = re.compile(
 _SPEED = re.compile(r"\s*M2\s+.*?(?P<speed>[-+]?\d+(?:\.\d+)?)\s+\S+\s*$", re.IGNORECASE)
 _MODE = re.compile(r"\s*FCM:\s*(?P<not>NON)?", re.IGNORECASE)
 _FREEZE = re.compile(r"\s*\*\s*FREEZE FRAME", re.IGNORECASE)
+_RESOLVE_MARKER = re.compile(r"\|C:ResolveColor\w* +\|M:")
 _BLACK = frozenset({"BL", "BLACK", "BARS"})
+_REEL_LETTERS = 8
 _SLACK = 0.05  # frames a second by which the speed of M2 differs from the film's rate, and means it
 # Timecodes of a list at the film's own rate, for not to find its highest frames in them would be chance: of a
 # list at 25, one in 3000 has none of 24 in 200 of them.
@@ -74,9 +76,12 @@ def parse(text: str, name: str, clock: Clock) -> Read:
         clock: the film's timecode, whose rate the list has.
     """
     lines = [line if len(line) <= _LONGEST else "" for line in text.split("\n")]
-    reader = _Reader(name, clock, semicolons=any(_EVENT.match(line) and ";" in line for line in lines))
+    reader = _Reader(name, clock, marked=_says_drop(lines))
     for number, line in enumerate(lines, 1):
         reader.take(number, line)
+    if any(_RESOLVE_MARKER.search(line) for line in lines):
+        why = "holds markers of DaVinci Resolve, not cuts; export the timeline itself as EDL"
+        return Read((), (f"{name} {why}",))
     problems, warnings = reader.problems, reader.warnings + _other_rate(lines, name, clock)
     if reader.off:
         more = f" ({reader.count_off} such events)" if reader.count_off > 1 else ""
@@ -90,7 +95,7 @@ class _Reader:
 
     name: str
     clock: Clock
-    semicolons: bool
+    marked: bool  # whether timecodes themselves say where they drop frames; else the FCM lines do
     mode: bool = False  # drop frame, as the list's last FCM line says
     rows: list[_Row] = field(default_factory=list)
     above: list[_Row] = field(default_factory=list)  # the events that the lines below are about
@@ -134,7 +139,7 @@ class _Reader:
             )
             return
         record_drop, source_drop = (
-            ";" in text if self.semicolons else self.mode and self.clock.rate in DROP_RATES
+            _drops(text) if self.marked else self.mode and self.clock.rate in DROP_RATES
             for text in found.group("record_in", "source_in")
         )
         try:
@@ -163,10 +168,11 @@ class _Reader:
         self.above = [*same, row]
 
     def _count(self, text: str, drop: bool) -> int:
-        if ":" not in text:
+        if text.isdecimal():
             return int(text)
-        head, frame = text[:-3].rjust(8, "0"), text[-2:]
+        hours, minutes, seconds, frame = re.split(r"\D", text)
         drop = drop and self.clock.rate in DROP_RATES  # else its events are right, and the whole is refused
+        head = f"{int(hours) % 24:02d}:{minutes}:{seconds}"  # some programs go on to 24:00:00:00 at midnight
         return Clock(self.clock.rate, drop=drop).count(f"{head}{';' if drop else ':'}{frame}")
 
     def _range(self, start: int, stop: int) -> tuple[int, int] | None:
@@ -174,6 +180,24 @@ class _Reader:
         day = self.clock.count_of_day
         length = (stop - start) % day
         return (start, start + length) if length < day / 2 else None
+
+
+def reel_name(reel: str) -> str:
+    """A reel as CMX 3600 has it: eight letters and digits; AX for files without one."""
+    return (
+        "".join(c for c in reel.upper() if c.isascii() and (c.isalnum() or c == "_"))[:_REEL_LETTERS] or "AX"
+    )
+
+
+def _drops(text: str) -> bool:
+    """Whether a timecode counts drop frame: its frames follow anything but a colon."""
+    return text[-3:-2] in (";", ".", ",")
+
+
+def _says_drop(lines: list[str]) -> bool:
+    """Whether a timecode of a list's events says that it drops frames."""
+    events = (found for line in lines if (found := _EVENT.match(line)))
+    return any(_drops(text) for found in events for text in found.group(*_TIMES))
 
 
 def _event(row: _Row, clock: Clock) -> Event:
@@ -201,7 +225,7 @@ def _other_rate(lines: list[str], name: str, clock: Clock) -> list[str]:
         for line in lines
         if (found := _EVENT.match(line))
         for text in found.group(*_TIMES)
-        if ":" in text
+        if not text.isdecimal()
     ]
     last = -(-clock.rate.numerator // clock.rate.denominator) - 1
     top = max(frames, default=last)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+
+from dubcli.errors import ConfigError
+
+_DEEPEST = 50  # timelines within timelines; no program's have ten
+_MOST = 20_000  # events, far above any real list. Both bound time and memory
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Event:
         black: whether it shows no source, as black and bars do.
         drop: whether record side and source side count drop frame timecode; None where a list says no such
             thing.
+        rate: frames a second of its source, where they are not the film's; else None.
     """
 
     number: int
@@ -36,6 +42,7 @@ class Event:
     track: int = 1
     black: bool = False
     drop: tuple[bool | None, bool | None] = (None, None)
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,21 +69,70 @@ def cut_to(event: Event, start: int, stop: int) -> Event:
     return replace(event, record=(start, stop), source=source)
 
 
+def placed(
+    events: Iterable[Event], start: int, head: int, length: int, effects: tuple[str, ...], retimed: bool
+) -> list[Event]:
+    """The events of a timeline of which a part lies in another.
+
+    Args:
+        events: of the timeline, counted as its part is.
+        start: where the part lies in the other timeline.
+        head, length: the part.
+        effects, retimed: what is done to it there.
+    """
+    found = []
+    for event in events:
+        a, b = max(event.record[0], head), min(event.record[1], head + length)
+        if a < b:
+            part = cut_to(event, a, b)
+            record = (a - head + start, b - head + start)
+            found.append(
+                replace(part, record=record, effects=effects + part.effects, retimed=retimed or part.retimed)
+            )
+    return found
+
+
+def numbered(events: Iterable[Event], begin: int) -> tuple[Event, ...]:
+    """Events that count from the first frame of a list, as they count from 00:00:00:00, with numbers."""
+    return tuple(
+        replace(one, number=number, record=(begin + one.record[0], begin + one.record[1]))
+        for number, one in enumerate(events, 1)
+    )
+
+
+def check_nesting(depth: int, count: int, name: str) -> None:
+    """Check that timelines within timelines are not without end.
+
+    Args:
+        depth: how deep one lies in others.
+        count: its events.
+        name: of the list, for the message.
+
+    Raises:
+        ConfigError: they are deeper, or hold more, than those of any program.
+    """
+    if depth > _DEEPEST or count > _MOST:
+        raise ConfigError(f"{name} nests timelines without end; export it flattened")
+
+
 def seen(events: Sequence[Event]) -> list[Event]:
-    """What is seen of events: a higher track hides what is under it; events of one track may overlap."""
+    """What is seen of events: a higher track hides what is under it; events of one track may overlap.
+
+    What is generated, as titles and layers of effects, hides nothing: the picture is seen through it.
+    """
     found: list[Event] = []
     hidden: list[tuple[int, int]] = []
-    for track in sorted({event.track for event in events}, reverse=True):
-        own = [event for event in events if event.track == track]
+    for black, track in sorted({(event.black, -event.track) for event in events}):
+        own = [event for event in events if (event.black, -event.track) == (black, track)]
         found += [cut_to(event, *part) for event in own for part in _left(event.record, hidden)]
-        hidden += [event.record for event in own]
+        hidden = _joined([*hidden, *(event.record for event in own)])
     return sorted(found, key=lambda event: event.record)
 
 
 def _left(whole: tuple[int, int], hidden: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The parts of a half-open range that are in none of others; an empty range stays as it is."""
+    """The parts of a half-open range that are in none of others, in order; an empty range stays as it is."""
     start, end = whole
-    for a, b in sorted(hidden):
+    for a, b in hidden:
         if b <= start or a >= end:
             continue
         if a > start:
@@ -84,3 +140,14 @@ def _left(whole: tuple[int, int], hidden: Sequence[tuple[int, int]]) -> Iterator
         start = max(start, b)
     if start < end or whole[0] == whole[1]:
         yield start, max(start, end)
+
+
+def _joined(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Half-open ranges in order, those that touch as one."""
+    found: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], stop))
+        else:
+            found.append((start, stop))
+    return found

@@ -1,25 +1,28 @@
-"""Timelines of OTIO, FCP XML and AAF, read through OpenTimelineIO and its adapters; FCP X by `fcpxml`."""
+"""Timelines of OTIO and AAF, read through OpenTimelineIO and its adapter; XML by `xmeml` and `fcpxml`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+import json
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from dubcli.edits import fcpxml, xmeml
-from dubcli.edits.event import Event, Read, cut_to, seen
+from dubcli.edits.event import Event, Read, check_nesting, numbered, placed, seen
 from dubcli.edits.timecode import Clock
 from dubcli.errors import ConfigError
 from dubcli.settings.encoding import read_foreign
 
 if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
-
     from opentimelineio.core import Composition
     from opentimelineio.opentime import RationalTime
-    from opentimelineio.schema import Clip, Effect, Timeline
+    from opentimelineio.schema import Clip, Stack, Timeline
 
 ADAPTERS = {".otio": "otio_json", ".xml": "fcp_xml", ".aaf": "AAF"}
 """File name suffix → OpenTimelineIO's name of the adapter."""
@@ -40,32 +43,29 @@ def parse(path: Path, clock: Clock) -> Read:
     """
     import opentimelineio as otio
 
-    document = None
     if path.suffix.lower() in XML:
         document = xmeml.root(read_foreign(path, "list", LARGEST_BYTES)[0], str(path))
-        if document.tag == "fcpxml":
-            return fcpxml.parse(document, str(path), clock)
-    timeline = _load(path, document)
+        parse_document = fcpxml.parse if document.tag == "fcpxml" else xmeml.parse
+        return parse_document(document, str(path), clock)
+    timeline, drop = _load(path)
     stack = otio.schema.Stack()
     stack.extend([track.deepcopy() for track in timeline.video_tracks() if len(track)])
-    reader = _Reader(path, clock, _drops(timeline))
     start = timeline.global_start_time
-    begin = reader.frames(start) if start is not None else clock.first  # else it begins as the film does
+    if start is not None and start.value:
+        clock.check_rate(start.rate, str(path))
+    begin = clock.first if start is None else round(start.value)  # else it begins as the film does
+    reader = _Reader(path, clock, drop)
     try:
+        reader.check_rate(stack)
         events = reader.events(stack)
     except otio.exceptions.OTIOError as error:
         why = str(error).split(":")[0]
         raise ConfigError(f"{path} does not say how long each clip is ({why}); export it again") from None
-    return Read(
-        tuple(
-            replace(one, number=number, record=(begin + one.record[0], begin + one.record[1]))
-            for number, one in enumerate(events, 1)
-        )
-    )
+    return Read(numbered(events, begin))
 
 
-def _load(path: Path, document: Element | None) -> Timeline:
-    """A list as OpenTimelineIO's timeline.
+def _load(path: Path) -> tuple[Timeline, bool | None]:
+    """A list as OpenTimelineIO's timeline, and whether it says that its timecode drops frames.
 
     Raises:
         ConfigError: it cannot be read.
@@ -74,13 +74,20 @@ def _load(path: Path, document: Element | None) -> Timeline:
 
     if not path.is_file():
         raise ConfigError(f"there is no file {path}; check the name")
-    adapter = ADAPTERS.get(path.suffix.lower(), "fcp_xml")
+    drop = None
     try:
-        found = (
-            otio.adapters.read_from_file(str(path), adapter)
-            if document is None
-            else otio.adapters.read_from_string(xmeml.tidied(document), adapter)
-        )
+        if path.suffix.lower() == ".aaf":
+            with _quiet():
+                found, drop = otio.adapters.read_from_file(str(path), "AAF"), _aaf_drops(path)
+        else:
+            text = read_foreign(path, "list", LARGEST_BYTES)[0]
+            with suppress(ValueError):  # what is no JSON is told below, with its line
+                json.loads(text)
+            found = otio.adapters.read_from_string(text, "otio_json")
+    except RecursionError:
+        raise ConfigError(f"{path} nests timelines without end; export it flattened") from None
+    except ConfigError:
+        raise
     # Adapters raise whatever comes on files that are not theirs.
     except Exception as error:
         line = " ".join(str(error).split()) or type(error).__name__
@@ -94,7 +101,28 @@ def _load(path: Path, document: Element | None) -> Timeline:
         found = timelines[0]
     if not isinstance(found, otio.schema.Timeline):
         raise ConfigError(f"{path} holds no timeline; export one")
-    return found
+    return found, drop
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the adapter of AAF prints and logs of odd files from the user."""
+    logging.disable()
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _aaf_drops(path: Path) -> bool | None:
+    """Whether the composition in an AAF has drop frame timecode, which its adapter does not tell."""
+    import aaf2  # comes with the adapter
+
+    with aaf2.open(str(path)) as file:
+        slots = [slot for mob in file.content.toplevel() for slot in mob.slots]
+        found = [slot.segment.drop for slot in slots if isinstance(slot.segment, aaf2.components.Timecode)]
+    return bool(found[0]) if found else None
 
 
 @dataclass(frozen=True)
@@ -105,7 +133,13 @@ class _Reader:
     clock: Clock
     drop: bool | None
 
-    def events(self, parent: Composition) -> list[Event]:
+    def check_rate(self, stack: Stack) -> None:
+        """Check that a timeline counts as the film does; some of its clips may be of another rate."""
+        rates = [item.duration().rate for track in stack for item in track]
+        if rates and not any(self.clock.counts_as(rate) for rate in rates):
+            self.clock.check_rate(rates[0], str(self.path))
+
+    def events(self, parent: Composition, depth: int = 0) -> list[Event]:
         """What is seen of a composition, its record side counted from the composition's beginning."""
         import opentimelineio as otio
 
@@ -113,30 +147,40 @@ class _Reader:
             return []
         found: list[Event] = []
         stacked = isinstance(parent, otio.schema.Stack)
-        origin = self.frames(parent.trimmed_range().start_time)
-        transition = ""
+        origin = parent.trimmed_range().start_time
+        ranges, transition = parent.range_of_all_children(), ""
         for number, child in enumerate(parent, 1):
             if isinstance(child, otio.schema.Transition):
                 length = self.frames(child.in_offset) + self.frames(child.out_offset)
                 transition = f"a transition of {length} frames"
                 continue
-            place = parent.trimmed_range_of_child(child)
+            whole = ranges[child]
+            place = parent.trim_child_range(whole) if parent.source_range is not None else whole
             if child.enabled and place is not None:
-                start, length = self.frames(place.start_time) - origin, self.frames(place.duration)
-                head = self.frames(place.start_time - parent.range_of_child(child).start_time)
-                own = self._of(child, start, head, length, (transition,) if transition else ())
+                start = self.frames(place.start_time - origin)
+                length = self.frames(place.end_time_exclusive() - origin) - start
+                if length < 0:
+                    raise ConfigError(
+                        f"{self.path}: clip {child.name!r} ends before it begins; export it again"
+                    )
+                head = self.frames(place.start_time - whole.start_time)
+                own = self._of(child, start, head, length, (transition,) if transition else (), depth)
                 found += [replace(event, track=number if stacked else 1) for event in own]
             transition = ""
+            check_nesting(depth, len(found), str(self.path))
         return seen(found)
 
-    def _of(self, item: Any, start: int, head: int, length: int, effects: tuple[str, ...]) -> list[Event]:
+    def _of(
+        self, item: Any, start: int, head: int, length: int, effects: tuple[str, ...], depth: int
+    ) -> list[Event]:
         """The events of a clip or composition of which a part, from `head` on, has this place in another."""
         import opentimelineio as otio
 
         effects += tuple(one.effect_name or one.name or one.schema_name() for one in item.effects)
-        retimed = any(_changes_speed(effect) for effect in item.effects)
+        retimed = any(isinstance(effect, otio.schema.TimeEffect) for effect in item.effects)
         if isinstance(item, otio.schema.Clip):
-            first, names = self.frames(item.trimmed_range().start_time) + head, _names(item)
+            taken, names = item.trimmed_range(), _names(item)
+            first = self.frames(taken.start_time) + head
             return [
                 Event(
                     0,
@@ -148,64 +192,29 @@ class _Reader:
                     effects,
                     retimed,
                     black=isinstance(item.media_reference, otio.schema.GeneratorReference),
-                    drop=(self.drop, _drops(item.media_reference)),
+                    drop=(self.drop, None),
+                    rate=None if self.clock.counts_as(taken.duration.rate) else taken.duration.rate,
                 )
             ]
         if not isinstance(item, otio.core.Composition):
             return []  # a gap
-        found = []
-        for event in self.events(item):
-            a, b = max(event.record[0], head), min(event.record[1], head + length)
-            if a < b:
-                part = cut_to(event, a, b)
-                record = (a - head + start, b - head + start)
-                effect = effects + part.effects
-                found.append(replace(part, record=record, effects=effect, retimed=retimed or part.retimed))
-        return found
+        return placed(self.events(item, depth + 1), start, head, length, effects, retimed)
 
     def frames(self, time: RationalTime) -> int:
         """A time of the list in frames of the film.
 
         Raises:
-            ConfigError: it counts at another rate.
+            ConfigError: it is no number.
         """
-        if time.value:
-            self.clock.check_rate(time.rate, str(self.path))
-        return round(float(time.value))
+        own = float(self.clock.rate)
+        count = time.value if self.clock.counts_as(time.rate) else time.to_seconds() * own
+        if not math.isfinite(count):
+            raise ConfigError(f"{self.path} holds times that are no numbers; export it again")
+        return round(float(count))
 
 
 def _names(clip: Clip) -> list[str]:
     """A clip's own name, its reel, and the file it plays; "" for what the list does not say."""
     reels = [str(clip.metadata.get(box, {}).get("reel") or "") for box in ("cmx_3600", "dubcli")]
-    reels.append(str(_fcp(clip.media_reference, "timecode", "reel", "name") or ""))
     url = getattr(clip.media_reference, "target_url", "") or ""
     return [clip.name or "", *reels, unquote(url).replace("\\", "/").rsplit("/", 1)[-1]]
-
-
-def _changes_speed(effect: Effect) -> bool:
-    import opentimelineio as otio
-
-    if _fcp(effect, "effectid") == "timeremap":
-        given = _fcp(effect, "parameter")
-        rows = given if isinstance(given, list) else [given]
-        speeds = {_fcp_value(row) for row in rows if _fcp_value(row, "parameterid") == "speed"}
-        return speeds != {"100"}
-    return isinstance(effect, otio.schema.TimeEffect)
-
-
-def _drops(item: Any) -> bool | None:
-    """Whether FCP XML says that something has drop frame timecode; None where nothing is said."""
-    shown = _fcp(item, "timecode", "displayformat")
-    return None if shown is None else shown == "DF"
-
-
-def _fcp(item: Any, *names: str) -> Any:
-    """What the adapter of FCP XML keeps of an element, by the names of its children; None for nothing."""
-    found: Any = getattr(item, "metadata", {}).get("fcp_xml")
-    for name in names:
-        found = _fcp_value(found, name)
-    return found
-
-
-def _fcp_value(found: Any, name: str = "value") -> Any:
-    return found.get(name) if isinstance(found, Mapping) else None

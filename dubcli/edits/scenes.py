@@ -22,13 +22,19 @@ MOST = 20
 def parse(text: str, name: str) -> list[tuple[int, int]]:
     """Half-open ranges of frames, from 0 on, of PySceneDetect's list of scenes.
 
-    A spreadsheet may have written it again: with semicolons or tabs, and with empty rows.
+    A spreadsheet may have written it again: with semicolons or tabs, and with empty rows. Before version 0.6
+    it counted from 0, and a scene ended with the first frame of the next.
 
     Raises:
         ConfigError: it has no such columns, or cells that are no numbers; all of them, a line each.
     """
     for delimiter in ",;\t":
-        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+        try:
+            rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+        except csv.Error as error:
+            raise ConfigError(
+                f"{name} is no table ({error}); write it with scenedetect list-scenes"
+            ) from None
         heads = [[cell.strip().casefold() for cell in row] for row in rows[:_HEAD_ROWS]]
         head = next((k for k, row in enumerate(heads) if {_START, _STOP} <= set(row)), None)
         if head is not None:
@@ -38,21 +44,25 @@ def parse(text: str, name: str) -> list[tuple[int, int]]:
             f"{name} has no columns 'Start Frame' and 'End Frame'; write it with scenedetect list-scenes"
         )
     first, last = heads[head].index(_START), heads[head].index(_STOP)
-    found, problems = [], []
+    found: list[tuple[int, int]] = []
+    problems = []
+    base = 1  # it counts from 1, both ends included; a list that begins at 0 is of an older version
     for line, row in enumerate(rows[head + 1 :], head + 2):
         if not any(cell.strip() for cell in row):
             continue
         try:
-            start, stop = float(row[first]), float(row[last])  # it counts from 1, both ends included
+            start, stop = float(row[first]), float(row[last])
             if not (start.is_integer() and stop.is_integer()):
                 raise ValueError
         except (ValueError, IndexError):
             problems.append(f"{name}:{line}: Start Frame and End Frame are frame numbers")
             continue
-        if not 1 <= start <= stop:
+        if not found and start == 0:
+            base = 0
+        if not base <= start < stop + base:
             problems.append(f"{name}:{line}: frames {row[first].strip()} to {row[last].strip()} are no range")
             continue
-        found.append((int(start) - 1, int(stop)))
+        found.append((int(start) - base, int(stop)))
     if problems:
         more = [f"{name}: and {len(problems) - MOST} rows more"] if len(problems) > MOST else []
         raise ConfigError("\n".join([*problems[:MOST], *more]))

@@ -40,7 +40,13 @@ class Found:
 
 
 def read(
-    path: Path, film: str, clock: Clock, count: int | None, side: Side = "auto", reel: str = ""
+    path: Path,
+    film: str,
+    clock: Clock,
+    count: int | None,
+    side: Side = "auto",
+    reel: str = "",
+    longest: int | None = None,
 ) -> Found:
     """The shots that a list gives a film.
 
@@ -51,6 +57,7 @@ def read(
         count: the film's frames, None where that is not known yet.
         side: which side of the list counts along the film; `auto` is the source side where it names the film.
         reel: the film's reel.
+        longest: frames that the film has at most, where their number is not known yet.
 
     Raises:
         ConfigError: the list cannot be read, has another rate, overlaps, or lies outside of the film; all
@@ -63,7 +70,7 @@ def read(
     if suffix == ".csv":
         scenes = parse_scenes(text, str(path))
         events = [Event(number, "", "", span, None) for number, span in enumerate(scenes, 1)]
-        return _found(path, Read(tuple(events), (), guess), "record", clock, 0, count)
+        return _found(path, Read(tuple(events), (), guess), "record", clock, 0, count, longest)
     if suffix == ".edl":
         clock.at(0)  # a rate without timecode is named once
         listed = edl.parse(text, str(path), clock)
@@ -71,14 +78,15 @@ def read(
     else:
         listed = interchange.parse(path, clock)
     if not listed.events and not listed.problems:
-        raise ConfigError(f"{path} has no picture in it; export its video track")
-    names = {name.casefold() for name in (film, Path(film).stem, reel, _short_reel(film)) if name}
+        kind = " as CMX 3600" if suffix == ".edl" else ""
+        raise ConfigError(f"{path} has no picture in it; export its video track{kind}")
+    names = _names(film, reel)
     own = [event for event in listed.events if event.names & names]
     if side == "auto":
         side = "source" if own else "record"
     if side == "record":
         return _found(
-            path, replace(listed, events=tuple(seen(listed.events))), side, clock, clock.first, count
+            path, replace(listed, events=tuple(seen(listed.events))), side, clock, clock.first, count, longest
         )
     of_film = [event for event in listed.events if not event.black]
     others = [
@@ -88,15 +96,23 @@ def read(
         if event not in own
     ]
     speeds = [
-        f"{path}: event {event.number} changes speed ({', '.join(event.effects)}); take that out"
+        f"{path}: event {event.number} changes speed ({_effects(event)}); take that out"
         for event in of_film
         if event.retimed
     ]
-    listed = replace(listed, events=tuple(of_film), problems=(*listed.problems, *others, *speeds))
-    return _found(path, listed, side, clock, clock.first, count)
+    rates = [
+        f"{path}: event {event.number} plays the film at {event.rate:.3f} frames a second, it has "
+        f"{float(clock.rate):.3f}; export the list at the film's rate"
+        for event in own
+        if event.rate is not None
+    ]
+    listed = replace(listed, events=tuple(of_film), problems=(*listed.problems, *others, *speeds, *rates))
+    return _found(path, listed, side, clock, clock.first, count, longest)
 
 
-def _found(path: Path, listed: Read, side: str, clock: Clock, first: int, count: int | None) -> Found:
+def _found(
+    path: Path, listed: Read, side: str, clock: Clock, first: int, count: int | None, longest: int | None
+) -> Found:
     """Events as frames of the film, checked."""
     problems = list(listed.problems)
     drops = {event.drop[side == "source"] for event in listed.events} - {None}
@@ -107,18 +123,31 @@ def _found(path: Path, listed: Read, side: str, clock: Clock, first: int, count:
             f"{path}: its timecode is {kinds[not clock.drop]}, the film's is {kinds[clock.drop]}; export the "
             "list in the film's own"
         )
-    ranges: list[tuple[int, int, int]] = []
-    for event in () if other_labels else listed.events:
-        start, stop = event.source if side == "source" and event.source else event.record
-        a = clock.after(start, first)
-        b = a + stop - start
-        if a < 0 or (count is not None and b > count):
-            where = f"begins {-a} frames before" if a < 0 else f"ends {b - (count or 0)} frames after"
-            hint = "; if the film's first frame has another timecode, add --start HH:MM:SS:FF"
-            hint = hint if path.suffix.lower() != ".csv" else "; it is of another film, or of another cut"
-            problems.append(f"{path}: event {event.number} {where} the film{hint}")
-        ranges.append((a, b, event.number))
-    ranges = sorted(one for one in ranges if one[0] < one[1])
+    events = () if other_labels else listed.events
+    taken = [event.source if side == "source" and event.source else event.record for event in events]
+    ranges = [
+        (at := clock.after(start, first), at + stop - start, event.number)
+        for event, (start, stop) in zip(events, taken, strict=True)
+    ]
+    inside = _without_ends(ranges, count) if side == "record" else ranges
+    ends, end = len(ranges) - len(inside), longest if count is None else count
+    outside = [
+        (number, f"begins {-a} frames before" if a < 0 else f"ends {b - (end or 0)} frames after")
+        for a, b, number in inside
+        if a < 0 or (end is not None and b > end)
+    ]
+    if outside:
+        number, where = outside[0]
+        many = f" ({len(outside)} such events)" if len(outside) > 1 else ""
+        hint = "if the film's first frame has another timecode, add --start HH:MM:SS:FF"
+        if path.suffix.lower() == ".csv" or (side == "record" and any(a == 0 for a, _, _ in inside)):
+            hint = "it is of another film, or of another cut"
+        elif side == "record" and clock.counts:
+            begin = replace(clock, drop=clock.drop if clock.known else True in drops)
+            label = begin.label(min(start for start, _ in taken))
+            hint = f"if the film begins with the first event, add --start {label}"
+        problems.append(f"{path}: event {number} {where} the film{many}; {hint}")
+    ranges = sorted(one for one in inside if one[0] < one[1])
     for (_, stop, one), (start, _, other) in itertools.pairwise(ranges):
         if start < stop:
             problems.append(f"{path}: events {one} and {other} overlap by {stop - start} frames")
@@ -132,14 +161,37 @@ def _found(path: Path, listed: Read, side: str, clock: Clock, first: int, count:
         starts.discard(count)
     elif ranges and len(starts) > 1:
         starts.discard(ranges[-1][1])  # the film may end there; what is after it stays with the last shot
-    effects = tuple(
-        f"{path.name}: event {event.number} has an effect ({', '.join(event.effects)}); only cuts are taken"
+    effects = [
+        f"{path.name}: event {event.number} has an effect ({_effects(event)}); only cuts are taken"
         for event in listed.events
         if event.effects
-    )
-    return Found(tuple(sorted(starts)), side, listed.warnings + effects)
+    ]
+    if len(effects) > MOST:
+        effects[MOST:] = [f"{path.name}: and {len(effects) - MOST} events more have effects"]
+    if ends:
+        effects.append(f"{path.name}: {ends} events before or after the film (such as a leader) are left out")
+    return Found(tuple(sorted(starts)), side, (*listed.warnings, *effects))
 
 
-def _short_reel(film: str) -> str:
-    """A film's name as a reel of an EDL: eight capital letters and digits."""
-    return "".join(c for c in Path(film).stem.upper() if c.isascii() and c.isalnum())[:8]
+def _without_ends(ranges: list[tuple[int, int, int]], count: int | None) -> list[tuple[int, int, int]]:
+    """Events without those before the film, such as a leader, and after it.
+
+    That they are no mistake is known where one begins with the film's first frame, and ends with its last.
+    """
+    full = [(a, b) for a, b, _ in ranges if a < b]
+    left = [one for one in ranges if one[1] > 0] if any(a == 0 for a, _ in full) else ranges
+    if count is not None and any(b == count for _, b in full):
+        left = [one for one in left if one[0] < count]
+    return left if any(a < b for a, b, _ in left) else ranges
+
+
+def _effects(event: Event) -> str:
+    """The names of an event's effects, in one line."""
+    return ", ".join(" ".join(name.split()) for name in event.effects)
+
+
+def _names(film: str, reel: str) -> set[str]:
+    """What lists call a film: its file's name and its reel, also as reels of an EDL, in lower case."""
+    stem = Path(film).stem
+    short = {edl.reel_name(name) for name in (stem, stem.replace("_", ""), reel) if name}
+    return {name.casefold() for name in (film, stem, reel, *short) if name} - {"ax"}

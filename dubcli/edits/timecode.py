@@ -115,12 +115,15 @@ class Clock:
         Raises:
             ConfigError: it does not; `name` is that of the list.
         """
-        own = float(self.rate)
-        if abs(rate - own) > _RATE_SLACK:
+        if not self.counts_as(rate):
             raise ConfigError(
-                f"{name} counts {rate:.3f} frames a second, the film has {own:.3f}; "
+                f"{name} counts {rate:.3f} frames a second, the film has {float(self.rate):.3f}; "
                 "export it at the film's rate"
             )
+
+    def counts_as(self, rate: float) -> bool:
+        """Whether a rate is the film's, however many digits of it are written."""
+        return abs(rate - float(self.rate)) <= _RATE_SLACK
 
     def after(self, count: int, first: int) -> int:
         """Frames that a count comes after another (negative: before), over midnight where that is nearer."""

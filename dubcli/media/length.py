@@ -21,7 +21,8 @@ _SPEEDS = (
     (48 / 44.1, 0.002, "48,000 and 44,100 samples a second"),
 )
 _PLAIN = 1.01  # above this, two lengths do not come near each other by chance; set by hand
-_SLACK_SECONDS = 1.0  # by which a dub may be longer or shorter, since headers round; set by hand
+SLACK_SECONDS = 1.0
+"""By which a film or a dub may be longer or shorter than its header says; set by hand."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,15 @@ def misfit(whole: float, dub: str, seconds: float, offset: float) -> str:
     apart = seconds / whole
     for longer, slack, speeds in _SPEEDS:
         near = min(abs(apart / longer - 1), abs(apart * longer - 1)) < slack
-        if near and (longer > _PLAIN or abs(seconds - whole) > _SLACK_SECONDS):
+        if near and (longer > _PLAIN or abs(seconds - whole) > SLACK_SECONDS):
             less = f"{abs(apart - 1):.1%} {'less' if apart < 1 else 'more'}"
             return (
                 f"{lengths}, {less}, as between {speeds}: mouths will run away from what is said; bring the "
                 f"dub to the film's speed first, as with ffmpeg -i DUB -af atempo={apart:.5f} NEW.wav"
             )
     beyond = offset + seconds - whole
-    if beyond > _SLACK_SECONDS:
+    if beyond > SLACK_SECONDS:
         return f"{lengths}: {beyond:.1f} s of it will be cut off; check that it is this film's"
-    if beyond < -_SLACK_SECONDS:
+    if beyond < -SLACK_SECONDS:
         return f"{lengths}: the last {-beyond:.1f} s will be silent; check that it is whole, and this film's"
     return ""

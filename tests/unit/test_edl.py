@@ -68,6 +68,10 @@ READ = {
         "000001  A001C003_230101_R6V8.mov V     C        01:00:00:00 01:00:01:15 01:00:00:00 01:00:01:15 \n"
         "000002  my reel  V  C  01:00:01:15 01:00:12:00 01:00:01:15 01:00:12:00\n", (0, 40),
     ),
+    "a leader before the film and black after it": (
+        "001  BARS V C 00:00:00:00 00:00:10:00 00:59:50:00 01:00:00:00\n" + FIRST + SECOND
+        + "004  BL V C 00:00:00:00 00:00:02:00 01:00:12:00 01:00:14:00\n", (0, 40),
+    ),
     "hours of one digit": (FIRST.replace("01:00", "1:00") + SECOND, (0, 40)),
 }  # fmt: skip
 
@@ -119,10 +123,55 @@ def test_drop_frame_is_told_by_its_labels_or_by_its_head(tmp_path: Path) -> None
         read(head + lines, tmp_path)
 
 
+@pytest.mark.parametrize("mark", ["{0}:{1}:{2}.{3}", "{0}:{1}:{2},{3}", "{0};{1};{2};{3}", "{0}.{1}.{2}.{3}"])
+def test_drop_frame_may_be_marked_in_many_ways(mark: str, tmp_path: Path) -> None:
+    first, last = mark.format("01", "00", "02", "00"), mark.format("01", "01", "00", "02")
+    row = f"001  AX V C {first} {last} {first} {last}\n"
+    assert read(HEAD + row, tmp_path, clock=DROP).starts == (0, 60, 1800)
+    with pytest.raises(ConfigError, match="its timecode is drop frame, the film's is not"):
+        read(HEAD + row, tmp_path)
+
+
+def test_markers_are_no_cuts(tmp_path: Path) -> None:
+    marker = event(1, "001", "V", "C", 40, 41) + "Jaw |C:ResolveColorBlue |M:Marker 1 |D:1\n"
+    with pytest.raises(ConfigError, match="holds markers of DaVinci Resolve, not cuts; export the timeline"):
+        read(HEAD + marker, tmp_path)
+
+
+def test_a_list_that_begins_elsewhere_is_told_what_to_type(tmp_path: Path) -> None:
+    """The film has no timecode, and the list begins at one o'clock."""
+    path = tmp_path / "list.edl"
+    path.write_text(HEAD + FIRST + SECOND)
+    with pytest.raises(ConfigError, match=r"\(2 such events\).* add --start 01:00:00:00$") as caught:
+        shotlist.read(path, "film.mov", Clock(Fraction(25)), COUNT)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_list_beyond_the_films_end_is_refused_before_its_frames_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "list.edl"
+    path.write_text(HEAD + FIRST + SECOND)
+    assert shotlist.read(path, "film.mov", PAL, None, longest=325).starts == (0, 40)
+    with pytest.raises(ConfigError, match=r"ends .* frames after the film"):
+        shotlist.read(path, "film.mov", Clock(Fraction(25)), None, longest=325)
+
+
+@pytest.mark.parametrize(
+    ("reel", "film"),
+    [("A001C003_230101_R6V8", "film.mov"), ("", "A001C003_take.mov"), ("", "A001_C00_3.mov")],
+)
+def test_a_reel_of_eight_letters_names_a_longer_one(reel: str, film: str, tmp_path: Path) -> None:
+    short = "A001_C00" if film == "A001_C00_3.mov" else "A001C003"
+    path = tmp_path / "list.edl"
+    path.write_text(HEAD + event(1, short, "V", "C", 90, 130, 0, 40))
+    assert shotlist.read(path, film, PAL, COUNT, "auto", reel).starts == (0, 90, 130)
+
+
 def test_a_film_may_go_on_after_midnight(tmp_path: Path) -> None:
     night = Clock(Fraction(25), 24 * 90000 - 25, known=True)
     path = tmp_path / "list.edl"
     path.write_text(HEAD + "001  AX V C 23:59:59:10 00:00:01:00 23:59:59:10 00:00:01:00\n")
+    assert shotlist.read(path, "film.mov", night, COUNT, "record").starts == (0, 10, 50)
+    path.write_text(path.read_text().replace(" 00:00:01", " 24:00:01"))
     assert shotlist.read(path, "film.mov", night, COUNT, "record").starts == (0, 10, 50)
     path.write_text(HEAD + "001  AX V C 23:59:58:00 00:00:01:00 23:59:58:00 00:00:01:00\n")
     with pytest.raises(ConfigError, match="begins 25 frames before the film"):

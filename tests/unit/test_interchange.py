@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import aaf2
 import opentimelineio as otio
 import pytest
 
@@ -23,10 +25,13 @@ def read(path: Path, side: shotlist.Side = "record", clock: Clock = PAL) -> shot
     return shotlist.read(path, "film.mov", clock, 2000 if clock.drop else 300, side)
 
 
-def span(start: int, length: int) -> Any:
-    """A range at 25 frames a second."""
+def span(start: int, length: int, rate: float = 25.0) -> Any:
+    """A range of frames."""
     time = otio.opentime.RationalTime
-    return otio.opentime.TimeRange(time(start, 25.0), time(length, 25.0))
+    return otio.opentime.TimeRange(time(start, rate), time(length, rate))
+
+
+TITLE = otio.schema.GeneratorReference("Title")
 
 
 def clip(name: str, start: int, length: int | None, **extra: Any) -> Any:
@@ -84,6 +89,15 @@ TIMELINES = {
     "media that is missing": (
         [track(clip("a", 0, 40, media=otio.schema.MissingReference()), clip("b", 0, 260))], (0, 40),
     ),
+    "a title over the picture": (
+        [track(clip("a", 0, 40), clip("b", 0, 260)), track(clip("t", 0, 300, media=TITLE))], (0, 40),
+    ),
+    "clips at other rates": (
+        [track(
+            otio.schema.Clip("c", None, span(0, 48, 24.0)), clip("a", 0, 40),
+            otio.schema.Clip("d", None, span(0, 60, 30.0)), clip("b", 0, 160),
+        )], (0, 50, 90, 140),
+    ),
     "an empty track": ([track(), track(clip("a", 0, 40), clip("b", 0, 260))], (0, 40)),
 }  # fmt: skip
 
@@ -111,6 +125,85 @@ def test_a_timeline_without_timecode_begins_with_the_film(tmp_path: Path) -> Non
 def test_a_part_of_a_clip_is_that_part_of_its_source(tmp_path: Path) -> None:
     tracks = [track(clip("film.mov", 90000, 100), clip("film.mov", 90200, 100), part=span(10, 150))]
     assert read(otio_file(tmp_path / "list.otio", tracks), "auto").starts == (0, 10, 100, 200, 260)
+
+
+def test_the_film_at_another_rate_is_no_source(tmp_path: Path) -> None:
+    made = otio.schema.Clip("film.mov", None, span(86400, 48, 24.0))
+    path = otio_file(tmp_path / "list.otio", [track(made, clip("a", 0, 40))])
+    assert read(path).starts == (0, 50, 90)
+    with pytest.raises(ConfigError, match=r"event 1 plays the film at 24\.000 frames a second, it has 25"):
+        shotlist.read(path, "film.mov", PAL, 300, "source")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_an_otio_may_be_of_any_encoding(encoding: str, tmp_path: Path) -> None:
+    path = otio_file(tmp_path / "list.otio", [track(clip("a", 0, 40), clip("b", 0, 260))])
+    path.write_text(path.read_text(), encoding=encoding)
+    assert read(path).starts == (0, 40)
+
+
+def nested(depth: int) -> Any:
+    """A clip in as many timelines."""
+    made = clip("a", 0, 300)
+    for _ in range(depth):
+        made = stack(track(made))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda text: text.replace('"value": 40.0', '"value": NaN'), "times that are no numbers"),
+        (lambda text: text.replace('"value": 40.0', '"value": Infinity'), "times that are no numbers"),
+        (lambda text: text.replace('"value": 40.0', '"value": -40.0'), "'a' ends before it begins"),
+        (lambda text: '{"a":' * 100_000, "nests timelines without end"),  # this ended the process
+    ],
+)
+def test_an_otio_that_cannot_be_is_refused_in_words(change: Any, why: str, tmp_path: Path) -> None:
+    path = otio_file(tmp_path / "list.otio", [track(clip("a", 0, 40), clip("b", 0, 260))])
+    path.write_text(change(path.read_text()))
+    with pytest.raises(ConfigError, match=why) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_timelines_without_end_are_refused(tmp_path: Path) -> None:
+    assert read(otio_file(tmp_path / "list.otio", [track(nested(20))])).starts == (0,)
+    with pytest.raises(ConfigError, match="nests timelines without end"):
+        read(otio_file(tmp_path / "list.otio", [track(nested(60))]))
+    # Of FCP 7, each twice in the next: read one by one, they would be a million million.
+    inner, path = item("a", 0, 300, 0, 300), tmp_path / "list.xml"
+    for k in range(40):
+        again = f'<sequence id="n{k}"/>'
+        inner = item("n", 0, 100, 0, 100, sequence(inner, f"n{k}"), file=False) + item(
+            "m", 100, 300, 0, 200, again, file=False
+        )
+    path.write_text(xmeml(inner))
+    assert read(path).starts[:2] == (0, 100)
+
+
+def test_an_aaf_says_how_its_timecode_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what its adapter prints of odd files is not for the user."""
+    path, made = tmp_path / "list.aaf", timeline.Clip("a", Path("/x/film.mov"), 0, 300, (0, 300))
+    adapter = otio.adapters.read_from_file
+
+    def loud(*given: Any) -> Any:
+        print("Unable find slot_id: 0")
+        logging.warning("not mathematically plausible")
+        return adapter(*given)
+
+    for rate, drop, whole in ((Fraction(50), False, 50), (DROP.rate, True, 30)):
+        timeline.write(path, "x", [[made]], Clock(rate, 107892, drop, known=True))
+        with aaf2.open(str(path)) as file:
+            slots = [slot.segment for mob in file.content.mobs for slot in mob.slots]
+            codes = [one for one in slots if isinstance(one, aaf2.components.Timecode)]
+            assert {(one.fps, one.drop) for one in codes} == {(whole, drop)}
+    monkeypatch.setattr(otio.adapters, "read_from_file", loud)
+    with pytest.raises(ConfigError, match="its timecode is drop frame, the film's is not"):
+        read(path, clock=Clock(DROP.rate, 107892, known=True))
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_clip_of_no_length_is_refused_in_words(tmp_path: Path) -> None:
@@ -157,6 +250,14 @@ def filtered(speed: int) -> str:
     )
 
 
+def sequence(items: str, name: str) -> str:
+    """A sequence for within another."""
+    return (
+        f'<sequence id="{name}"><name>{name}</name>{PAL_RATE}<media><video><track>{items}</track></video>'
+        "</media></sequence>"
+    )
+
+
 A, B = item("a", 0, 40, 0, 40), item("b", 40, 300, 0, 260)
 NEST = (
     f"<clipitem><name>n</name>{PAL_RATE}<start>40</start><end>100</end><in>10</in><out>70</out><sequence "
@@ -167,7 +268,9 @@ FADE = (
     f"<transitionitem><start>34</start><end>46</end><alignment>center</alignment>{PAL_RATE}<effect><name>x"
     "</name></effect></transitionitem>"
 )
+FADES, FADED = item("a", 0, -1, 0, 46), item("b", -1, 300, 10, 276)
 OFF = "<enabled>FALSE</enabled>"
+SLUG = '<file id="t"><name>Title</name><mediaSource>Slug</mediaSource></file>'
 XMEML = {
     "cuts": ([A + B], (0, 40)),
     "a file that is missing": ([A + item("b", 40, 300, 0, 260, file=False)], (0, 40)),
@@ -175,8 +278,24 @@ XMEML = {
     "a clip that is switched off": ([item("a", 0, 300, 0, 300), item("o", 50, 80, 0, 30, OFF)], (0,)),
     "a track that is switched off": ([item("a", 0, 300, 0, 300), item("o", 50, 80, 0, 30) + OFF], (0,)),
     "a nested sequence": ([A + NEST + item("b", 100, 300, 0, 200)], (0, 40, 50, 100)),
-    "a transition": ([item("a", 0, -1, 0, 46) + FADE + item("b", -1, 300, 10, 276)], (0, 40)),
-}
+    "a transition": ([FADES + FADE + FADED], (0, 40)),
+    "a transition without an alignment": (
+        [FADES + FADE.replace("<alignment>center</alignment>", "") + FADED], (0, 40),
+    ),
+    "a transition with one side only": ([item("a", 0, 20, 0, 20) + FADE + FADED], (0, 20, 40)),
+    "items out of order": ([B + A], (0, 40)),
+    "a clip at another rate": ([A.replace(PAL_RATE, NTSC_RATE) + B], (0, 40)),
+    "clips of programs that leave things out": (
+        [A.replace("<in>0</in>", "") + B.replace("<file", "<filter/><file").replace(">40<", ">40.0<")],
+        (0, 40),
+    ),
+    "a generator that says nothing": (
+        [A + B.replace("clipitem", "generatoritem").replace("<file", "<x").replace("</file>", "</x>")],
+        (0, 40),
+    ),
+    "a title over the picture": ([A + B, item("t", 0, 300, 0, 300, SLUG, file=False)], (0, 40)),
+    "a multiclip": ([A + item("b", 40, 300, 0, 260, "<multiclip/>", file=False)], (0, 40)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", XMEML)
@@ -185,6 +304,33 @@ def test_what_is_seen_of_a_sequence_of_fcp_7_is_its_shots(name: str, tmp_path: P
     path = tmp_path / "list.xml"
     path.write_text(xmeml(*tracks))
     assert read(path).starts == starts
+
+
+def test_a_file_is_known_wherever_fcp_7_tells_all_of_it(tmp_path: Path) -> None:
+    """In a clip that is switched off, or in the sound."""
+    path, later = tmp_path / "list.xml", item("x", 10, 50, 30, 70, '<file id="film.mov"/>', file=False)
+    sound = "</track></video><video><track>" + OFF
+    for first in (item("film.mov", 0, 10, 0, 10, OFF), sound + item("film.mov", 0, 9, 0, 9)):
+        path.write_text(xmeml(later + first))
+        found = read(path, "auto")
+        assert (found.side, found.starts) == ("source", (0, 30, 70))
+
+
+def test_a_nested_sequence_may_be_told_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "list.xml"
+    nest = item("n", 40, 300, 0, 260, '<sequence id="late"/>', file=False)
+    late = sequence(item("c", 0, 20, 0, 20) + item("d", 20, 300, 0, 280), "late")
+    path.write_text(xmeml(A + nest).replace("</xmeml>", f"{late}</xmeml>"))
+    assert read(path).starts == (0, 40, 60)
+
+
+def test_effects_are_told_in_one_line_each_and_not_all(tmp_path: Path) -> None:
+    path, blur = tmp_path / "list.xml", "<filter><effect><name>Blur\nof  two lines</name></effect></filter>"
+    path.write_text(xmeml("".join(item("a", k, k + 1, 0, 1, blur) for k in range(100))))
+    warnings = read(path).warnings
+    assert "(Blur of two lines)" in warnings[0]
+    assert len(warnings) == scenes.MOST + 1
+    assert "and 80 events more have effects" in warnings[-1]
 
 
 def test_a_changed_speed_of_fcp_7_is_no_source_side(tmp_path: Path) -> None:
@@ -224,7 +370,10 @@ def fcpxml(spine: str, frame: str = "100/2500s", first: str = "3600s", shown: st
         '<?xml version="1.0"?><!DOCTYPE fcpxml><fcpxml version="1.9"><resources>'
         f'<format id="r1" frameDuration="{frame}"/>'
         '<asset id="r2" name="film" start="3600s" duration="12s"><media-rep src="file:///x/film.mov"/></asset>'
-        '<asset id="r3" name="other" start="0s" duration="100s" src="file:///x/other.mov"/></resources>'
+        '<asset id="r3" name="other" start="0s" duration="100s" src="file:///x/other.mov"/>'
+        '<asset id="r4" name="music" hasAudio="1" duration="100s" src="file:///x/m.wav"/>'
+        '<media id="r5"><sequence tcStart="0s"><spine><asset-clip ref="r3" offset="0s" duration="50/25s"/>'
+        '<asset-clip ref="r3" offset="2s" duration="10s"/></spine></sequence></media></resources>'
         f'<library><event><project><sequence format="r1" tcStart="{first}" tcFormat="{shown}"><spine>{spine}'
         "</spine></sequence></project></event></library></fcpxml>"
     )
@@ -242,6 +391,35 @@ FCPX: dict[str, tuple[str, shotlist.Side, tuple[int, ...]]] = {
     "a connected clip": (HEAD + TAIL.format(OVER), "record", (0, 40, 50, 60)),
     "a connected clip that is switched off": (
         HEAD + TAIL.format(OVER.replace('lane="1"', 'lane="1" enabled="0"')), "record", (0, 40),
+    ),
+    "a storyline connected to a clip": (
+        HEAD + TAIL.format(
+            '<spine lane="1" offset="90050/25s"><asset-clip ref="r3" offset="0s" duration="10/25s"/>'
+            '<gap duration="5/25s"/><asset-clip ref="r3" offset="15/25s" duration="5/25s"/></spine>'
+        ), "record", (0, 40, 50, 60, 65, 70),
+    ),
+    "sound connected to a clip": (
+        HEAD + TAIL.format(
+            OVER.replace("r3", "r4") + OVER.replace("<asset-clip", '<asset-clip srcEnable="audio"')
+            + '<clip lane="-1" offset="90060/25s" duration="20s"><gap><audio ref="r4"/></gap></clip>'
+        ), "record", (0, 40),
+    ),
+    "a compound clip": (
+        HEAD + '<ref-clip ref="r5" offset="90040/25s" start="30/25s" duration="260/25s"/>', "record",
+        (0, 40, 60),
+    ),
+    "a synchronized clip": (
+        HEAD + '<sync-clip offset="90040/25s" start="0s" duration="260/25s"><spine><asset-clip ref="r3" '
+        'duration="20/25s"/><asset-clip ref="r3" offset="20/25s" duration="240/25s"/></spine></sync-clip>',
+        "record", (0, 40, 60),
+    ),
+    "clips that follow one another": (
+        HEAD + '<asset-clip ref="r3" duration="60/25s"/><asset-clip ref="r3" duration="200/25s"/>', "record",
+        (0, 40, 100),
+    ),
+    "an audition": (
+        HEAD + '<audition offset="90040/25s"><asset-clip ref="r3" duration="60/25s"/>'
+        '<asset-clip ref="r3" duration="9s"/></audition>', "record", (0, 40, 100),
     ),
     "a clip connected to a gap": (
         '<gap offset="3600s" start="3600s" duration="12s"><clip lane="1" offset="90010/25s" '
@@ -266,6 +444,11 @@ def test_what_is_seen_of_a_project_of_fcp_x_is_its_shots(name: str, suffix: str,
     [
         (fcpxml(HEAD, "1001/30000s"), "counts 29.970 frames a second, the film has 25.000"),
         (fcpxml(HEAD.replace("40/25s", "x")), "'x' is no time of fcpxml"),
+        (fcpxml(HEAD.replace("40/25s", "1e999999999s")), "is no time of fcpxml"),  # a number of a gigabyte
+        (
+            fcpxml('<asset-clip lane="1">'.replace(" ", "  ") * 2000 + "</asset-clip>" * 2000),
+            "nests timelines without end",
+        ),
         (fcpxml(TAIL.format("<timeMap/>")), "event 1 changes speed"),
         (
             fcpxml("").replace("<project>", "<project/><project>").replace("</project>", ""),
@@ -311,12 +494,20 @@ ROWS = scenes.text([(0, 40), (40, 300)], 25.0)
         ROWS.replace(",", " , ").replace("Scene", "scene"),
         ROWS + ",,,,,,,,,\n\n",
         ROWS.replace("300,", "300.0,"),
+        ROWS.replace("\n1,1,", "\n1,0,").replace("\n2,41,", "\n2,40,"),  # before version 0.6
     ],
 )
 def test_scenes_may_come_from_a_spreadsheet(text: str, tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(text.encode())
     assert read(path).starts == (0, 40)
+
+
+def test_a_cell_without_end_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(ROWS + '"' + "x" * 200_000)
+    with pytest.raises(ConfigError, match="is no table"):
+        read(path)
 
 
 def test_every_row_that_is_no_scene_is_named(tmp_path: Path) -> None:
