@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from dubcli.artifacts.cast import Face
 from dubcli.edits.consent import ConsentField
@@ -58,7 +58,9 @@ class Note(_Strict):
         style: name of the style in which it moves (`edits.stylefile`), "" for their own.
     """
 
-    name: str = Field(default="", max_length=80, pattern=r"^[^\n\r\t]*$")
+    name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=80, pattern=r"^[^\n\r\t]*$")] = (
+        ""
+    )
     touch: bool = True
     consent: ConsentField = None
     face: FaceName | None = None
@@ -114,7 +116,7 @@ def template(persons: Sequence[Mapping[str, Any]]) -> str:
         "#   - [p01, p04]          # these are one person",
         "# split:",
         "#   - [00000812/1]        # this face is somebody else",
-        "persons:" if persons else "persons: {}",
+        "persons:",
     ]
     for person in persons:
         faces = [f"{shot}/{track}" for shot, track in person["faces"]]

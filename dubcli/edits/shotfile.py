@@ -160,7 +160,6 @@ def template(starts: Sequence[int]) -> str:
         "# merge: [104]              # the shot that begins here goes on with the one before\n"
         '# split: ["01:00:05:00"]    # a shot begins here\n'
         "# skip: [0]                 # the shot that begins here is never touched\n"
-        "{}\n"
     )
 
 

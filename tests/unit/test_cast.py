@@ -177,7 +177,7 @@ def test_a_consent_record_leaves_its_state_and_digest_but_not_its_text(
         ("persons:\n  p09: {name: X}\n", "2:3", "no person 'p09'"),
         ("persons:\n  p01: {name: X, face: 00000050/0}\n", "2:18", "00000050/0 is no face of p01"),
         ("persons:\n  p01: {nmae: X}\n", "2:9", "did you mean 'name'"),
-        ("persons:\n  p01: {touch: maybe}\n", "2:9", "boolean"),
+        ("persons:\n  p01: {touch: maybe}\n", "2:9", "true or false"),
         ("merge:\n  - [p01, p07]\n", "2:11", "no person 'p07'"),
         ("merge:\n  - [p01]\n", "2:5", "at least two"),
         ("merge:\n  - [p01, p01]\n", "2:11", "itself"),
@@ -283,7 +283,7 @@ def test_a_job_takes_cast_yaml_as_a_source_as_long_as_it_is_there(tmp_path: Path
     first = job.read_sources()["cast"].sha256
     edits.write_text("persons: {p01: {name: Berta}}", encoding="utf-8")
     assert job.read_sources()["cast"].sha256 != first
-    edits.write_text("persons: {p01: {name: 3}}", encoding="utf-8")
+    edits.write_text("persons: {p01: {name: [3]}}", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"cast\.yaml:1:\d+: "):
         job.read_sources()
     edits.unlink()
