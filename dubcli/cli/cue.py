@@ -136,7 +136,7 @@ def import_(
     if not changed:
         out.note("nothing in it differs from what the job does")
         return
-    write_atomically(path, cuefile.job_file(before | changed, cued.film).encode())
+    write_atomically(path, cuefile.job_file(before | changed).encode())
     out.path(path)
     count = f"{len(changed)} shot{'' if len(changed) == 1 else 's'}"
     out.note(f"{count} changed; to apply it, type: dubcli run {typed(cued.job.root)}")

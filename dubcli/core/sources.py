@@ -66,6 +66,8 @@ def check(settings: Settings, script: Path | None) -> None:
 def edit_files(root: Path, script: Path | None) -> dict[str, Path]:
     """Role → file of a person's edits in a job directory; all are checked now, rather than hours later.
 
+    One that changes nothing, such as a template, is none: nothing runs again because somebody looked at it.
+
     Args:
         root: the job directory.
         script: the dub's script, in any folder.
@@ -92,15 +94,15 @@ def edit_files(root: Path, script: Path | None) -> dict[str, Path]:
         if (root / name).is_file():
             document, file = load(root / name)
             stylefile.check(document, file.styles(), styles)
-            roles[role] = root / name
-    if (root / shotfile.NAME).is_file():
-        shotfile.load(root / shotfile.NAME)
+            if not file.is_empty:
+                roles[role] = root / name
+    if (root / shotfile.NAME).is_file() and not shotfile.load(root / shotfile.NAME)[1].is_empty:
         roles["shots"] = root / shotfile.NAME
     roles |= {f"{layerfile.ROLE}:{name}": path for name, path in layerfile.files(root).items()}
     decisions.load(root / decisions.FILE)
     for path in sorted((root / "curves").glob("*.csv")):
-        curvefile.load(path)
-        roles[f"curves:{path.stem}"] = path
+        if curvefile.load(path)[1].curves:
+            roles[f"curves:{path.stem}"] = path
     return roles
 
 

@@ -18,7 +18,6 @@ false` never applies to somebody else when the film or a setting changes.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,19 +26,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from dubcli.artifacts.cast import Face
+from dubcli.edits import facename
 from dubcli.edits.consent import ConsentField
 from dubcli.edits.stylefile import StyleName
 from dubcli.errors import ConfigError
 from dubcli.settings.document import Document, Keys, read, suggestion
 
-
-def _check_face(text: str) -> str:
-    if not re.fullmatch(r"\d{8,12}/\d{1,4}", text):
-        raise ValueError("a face is written shot/track, such as 00000812/1")
-    return text
-
-
-FaceName = Annotated[str, AfterValidator(_check_face)]
+FaceName = Annotated[str, AfterValidator(facename.named)]
 
 
 class _Strict(BaseModel):
@@ -79,6 +72,11 @@ class CastFile(_Strict):
     persons: dict[str, Note] = {}
     merge: tuple[tuple[str, ...], ...] = ()
     split: tuple[tuple[FaceName, ...], ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it changes nothing, as the template."""
+        return not (self.merge or self.split) and all(note.is_empty for note in self.persons.values())
 
     def styles(self) -> Iterator[tuple[Keys, str]]:
         """The styles it names, each with its position."""

@@ -103,6 +103,11 @@ class CueFile(_Strict):
     cues: tuple[Row, ...]
     shots: tuple[Shot, ...] | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it replaces the cues of no shot."""
+        return self.shots == ()
+
     def styles(self) -> Iterator[tuple[Keys, str]]:
         """The styles it names, each with its place."""
         return ((("cues", k, "style"), row.style) for k, row in enumerate(self.cues))
@@ -313,13 +318,15 @@ def _near(shot: str, film: Film) -> str:
     return f"; the nearest is {names[max(0, here - 1)]}" if names else ""
 
 
-def job_file(decisions: Mapping[str, Sequence[Edit]], film: Film) -> str:
-    """A job's `cues.json`: the shots that a person has edited."""
+def job_file(decisions: Mapping[str, Sequence[Edit]]) -> str:
+    """A job's `cues.json`: the shots that a person has edited.
+
+    It names faces and not whose they are, so that cues stay where people are merged or split afterwards.
+    """
     rows = [
         {
             "shot": shot,
             "track": edit.track,
-            "person": film.faces[shot][edit.track].person,
             "kind": edit.kind,
             "start": edit.start,
             "stop": edit.stop,

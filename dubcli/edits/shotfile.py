@@ -51,6 +51,11 @@ class ShotFile(BaseModel):
     split: tuple[Position, ...] = ()
     skip: tuple[Position, ...] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it changes nothing, as the template."""
+        return self == ShotFile()
+
 
 @dataclass(frozen=True)
 class Edges:

@@ -39,7 +39,14 @@ def test_what_is_exported_is_what_is_imported(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert decided(cuefile.to_csv(rows), tmp_path) == edits
     assert decided(cuefile.to_json(rows), tmp_path, "cues.json") == edits
-    assert decided(cuefile.job_file(edits, FILM), tmp_path, "cues.json") == edits
+    kept = cuefile.job_file(edits)
+    assert decided(kept, tmp_path, "cues.json") == edits
+    (tmp_path / "cues.json").write_text(kept)
+    merged = replace(
+        FILM, faces={shot: [replace(f, person="p03") for f in own] for shot, own in FILM.faces.items()}
+    )
+    found = cuefile.resolve(*cuefile.load(tmp_path / "cues.json"), merged)
+    assert found == edits, "whose faces these are may change afterwards"
 
 
 def test_a_list_is_about_all_shots_or_those_it_names(tmp_path: Path) -> None:
