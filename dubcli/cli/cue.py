@@ -35,7 +35,7 @@ Format = Annotated[
         help="The format of the list. Without it: by the file's suffix, else JSON.",
     ),
 ]  # fmt: skip
-From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited list: .csv, or JSON.")]
+From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited list: a table, or JSON.")]
 
 
 def show(

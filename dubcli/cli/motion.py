@@ -23,7 +23,7 @@ new mouth. Export them, edit them, and import them again; only that face is made
 """
 
 Face = Annotated[str, typer.Argument(metavar="FACE", help="A face in a shot, such as 00000120/0.")]
-From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited curves: .json, or a table.")]
+From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited curves: a table, or JSON.")]
 
 
 def export(
