@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,10 @@ def edit_files(root: Path, script: Path | None) -> dict[str, Path]:
     roles |= {f"{layerfile.ROLE}:{name}": path for name, path in layerfile.files(root).items()}
     decisions.load(root / decisions.FILE)
     for path in sorted((root / "curves").glob("*.csv")):
+        if not re.fullmatch(r"\d{8,12}\.\d{1,4}", path.stem):
+            raise ConfigError(
+                f"{path}: curves are called by their face, such as 00000120.0.csv; rename the file"
+            )
         if curvefile.load(path)[1].curves:
             roles[f"curves:{path.stem}"] = path
     return roles

@@ -292,6 +292,10 @@ def test_a_job_takes_cast_yaml_as_a_source_as_long_as_it_is_there(tmp_path: Path
     (job.root / "shots.yaml").write_text(shotfile.template([0, 40]))
     (job.root / "cues.json").write_text('{"shots": [], "cues": []}')
     assert set(job.read_sources()) == {"film", "dub"}, "files that change nothing run nothing again"
+    (job.root / "curves").mkdir()
+    (job.root / "curves" / "120.0.csv").write_text("frame,aperture\n120,0.1\n")
+    with pytest.raises(ConfigError, match=r"curves are called by their face, such as 00000120\.0\.csv"):
+        job.read_sources()
 
 
 def test_naming_a_person_fits_no_model_anew(tmp_path: Path) -> None:
