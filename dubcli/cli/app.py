@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,14 +54,27 @@ class Command(TyperCommand):
         Of other options the last counts, as scripts expect that put a caller's words behind their own.
 
         Raises:
-            UsageError: an option for one file names several.
+            UsageError: an option for one file names several, or the job stands where something else belongs.
         """
+        if ordered := self._ordered(args):
+            raise UsageError(f"type: {ctx.command_path} {shlex.join(ordered)}")
         _, _, given = self.make_parser(ctx).parse_args(args=list(args))
         for option in given:
             once = isinstance(option, TyperOption) and option.metavar == "FILE" and not option.multiple
             if once and given.count(option) > 1:
                 raise UsageError(f"{max(option.opts, key=len)} stands there twice; name one")
         return list(super().parse_args(ctx, args))
+
+    def _ordered(self, args: list[str]) -> list[str]:
+        """The words with the job in its place; [] where it is there, or is not named."""
+        first = next((one.metavar for one in self.params if not one.opts[0].startswith("-")), None)
+        at = next((k for k, word in enumerate(args[:2]) if (Path(word) / "job.json").is_file()), None)
+        if at is None or any(word.startswith("-") for word in args[: at + 1]):
+            return []
+        if first == "JOB":
+            return [args[1], args[0], *args[2:]] if at == 1 and not Path(args[0]).exists() else []
+        named = any("--job" in one.opts for one in self.params)
+        return [*args[1:], "--job", args[0]] if named and at == 0 and first not in (None, "FILM") else []
 
 
 class Group(TyperGroup):

@@ -64,7 +64,8 @@ def edit(
 
     The file is made where there is none, and the next run applies it. The editor is VISUAL or EDITOR;
     without one, or without a terminal, the path of the file is printed.
-    A mistake in the file is reported with its line and column, and ends with 4.
+    A mistake in the file is reported with its line and column, and ends with 4; whether people and faces
+    that it names are there, the next run says.
     """
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job

@@ -35,7 +35,7 @@ Format = Annotated[
         help="The format of the list. Without it: by the file's suffix, else JSON.",
     ),
 ]  # fmt: skip
-From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited list: .csv, or JSON.")]
+From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited list: a table, or JSON.")]
 
 
 def show(
@@ -136,7 +136,7 @@ def import_(
     if not changed:
         out.note("nothing in it differs from what the job does")
         return
-    write_atomically(path, cuefile.job_file(before | changed, cued.film).encode())
+    write_atomically(path, cuefile.job_file(before | changed).encode())
     out.path(path)
     count = f"{len(changed)} shot{'' if len(changed) == 1 else 's'}"
     out.note(f"{count} changed; to apply it, type: dubcli run {typed(cued.job.root)}")

@@ -116,7 +116,7 @@ def import_(
     done = delivered.finished(job, until="lips")
     film, faces = delivered.film(job, done), done.get("lips", {})
     parts = folder.name, folder.resolve().parent.name
-    name = face or next((part for part in parts if part in faces), "")
+    name = (face or "").replace("/", ".") or next((part for part in parts if part in faces), "")
     if name not in faces:
         known = ", ".join(sorted(faces)[:5]) or "there is none"
         raise UsageError(f"which face is {folder}? add --face SHOT.TRACK, one of: {known}")

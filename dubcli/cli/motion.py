@@ -23,7 +23,7 @@ new mouth. Export them, edit them, and import them again; only that face is made
 """
 
 Face = Annotated[str, typer.Argument(metavar="FACE", help="A face in a shot, such as 00000120/0.")]
-From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited curves: .json, or a table.")]
+From = Annotated[Path, typer.Argument(metavar="FILE", help="The edited curves: a table, or JSON.")]
 
 
 def export(
@@ -42,7 +42,7 @@ def export(
     from dubcli.edits import curvefile
 
     written = options.form_of(out_file, form, {".csv": "csv", ".json": "json"})
-    job = _job(job_dir, job_named)
+    job, face = _job(job_dir, job_named), _named(face)
     rows = _curves(job, face)
     text = curvefile.to_json(rows) if written == "json" else curvefile.to_csv(rows)
     out.export(text, out_file)
@@ -65,7 +65,7 @@ def import_(
     from dubcli.edits import curvefile
     from dubcli.files import write_atomically
 
-    job = _job(job_dir, job_named)
+    job, face = _job(job_dir, job_named), _named(face)
     known = _curves(job, face)
     document, edits = curvefile.load(file)
     curvefile.check(document, edits, [row["frame"] for row in known])
@@ -86,6 +86,15 @@ def _job(place: Path | None, named: Path | None) -> Job:
     from dubcli.core.job import Job
 
     return Job.open(find_job(place, named))
+
+
+def _named(face: str) -> str:
+    from dubcli.edits import facename
+
+    try:
+        return facename.named(face)
+    except ValueError as error:
+        raise UsageError(f"{face}: {error}") from None
 
 
 def _unit(face: str) -> str:

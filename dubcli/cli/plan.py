@@ -79,6 +79,9 @@ def show(request: Request, selection: Selection, running: Running | None = None,
             out.table(("stage", "unit", "state", "why"), units)
         else:
             out.table(("stage", "units", "state", "why"), _group(rows))
+        film = next((row.artifact for row in rows if row.stage == "remux"), None)
+        if film and job.published() and not job.published(film):
+            out.note(f"{job.out} is an earlier version, and would be replaced by what is done")
         if trainings:
             out.data()
             lines = [(f"{one.stage} {one.unit}", duration(one.seconds), one.because) for one in trainings]

@@ -50,7 +50,10 @@ class Look:
 
     Attributes:
         counts: stage → units by state, of which `failed` is one.
+        written: whether the film at its place is the one that the job has made, or, while it makes another,
+            an earlier one.
         holder: the runs that hold it, "" for none.
+        stale: whether some version of it is there.
     """
 
     root: Path
@@ -62,6 +65,7 @@ class Look:
     counts: dict[str, Counter[str]]
     failures: dict[str, dict[str, Any]]
     begun: bool = True
+    stale: bool = False
 
     @property
     def fraction(self) -> float:
@@ -176,15 +180,28 @@ def _look(root: Path, film: Path, dub: Path, path: Path) -> Look:
     job.read_sources()
     counts: dict[str, Counter[str]] = {stage: Counter() for stage in order(view(job))}
     failures = dict(job.failures())
+    made = None
     for row in rows_of(job):
+        made = row.artifact if row.stage == "remux" else made
         failed = row.unit is not None and row.state == RUN and row.unit.id in failures
         counts[row.stage]["failed" if failed else row.state] += 1
-    return Look(root, job.film, job.dub, job.out, job.published(), job.holder(), counts, failures)
+    return Look(
+        root,
+        job.film,
+        job.dub,
+        job.out,
+        job.published(made),
+        job.holder(),
+        counts,
+        failures,
+        stale=job.published(),
+    )
 
 
 def _show(one: Look) -> None:
     out.data(f"{one.film} + {one.dub}")
-    out.data(f"output: {one.out} ({'written' if one.written else 'not written yet'})")
+    written = "written" if one.written else "an earlier version" if one.stale else "not written yet"
+    out.data(f"output: {one.out} ({written})")
     out.data(f"held by {one.holder}" if one.holder else "no run holds the job")
     out.table(("stage", "done", "to do", "failed"), _stages(one))
     for unit, failure in one.failures.items():

@@ -304,9 +304,14 @@ class Job:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(failure, indent=1), "utf-8")
 
-    def published(self) -> bool:
-        """Whether the output is at its path as this job wrote it: the same file, or a copy of it."""
-        return published.find_note(self.root, self.out) is not None
+    def published(self, film: Artifact | None = None) -> bool:
+        """Whether the output is at its path as this job wrote it: the same file, or a copy of it.
+
+        Args:
+            film: what it must be, where any version of it will not do.
+        """
+        note = published.find_note(self.root, self.out)
+        return note is not None and (film is None or note.content == film.content)
 
     def obstacle(self) -> str:
         """What stands in the way of the output or its manifest that this job has not written so, in words."""

@@ -19,6 +19,7 @@ from dubcli.edits import decisions
 from dubcli.edits.decisions import Decision
 from dubcli.errors import UsageError, typed
 from dubcli.files import write_atomically
+from dubcli.settings.document import read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +118,7 @@ def carry(job: Job, before: Job, events: Events, *, overwrite: bool = False) -> 
     if made:
         with open(job.root / takelist.FILE, "a", encoding="utf-8") as file:
             file.writelines(lines)
-        text = path.read_text("utf-8-sig") if path.is_file() else ""
+        text = read_text(path) if path.is_file() else ""
         write_atomically(path, decisions.changed(text, made).encode())
     return Carried(**{group: tuple(shots) for group, shots in found.items()})
 

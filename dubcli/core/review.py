@@ -13,6 +13,7 @@ from dubcli.edits import decisions
 from dubcli.edits.decisions import Decision
 from dubcli.errors import StoreError, UsageError, typed
 from dubcli.files import write_atomically
+from dubcli.settings.document import read_text
 
 if TYPE_CHECKING:
     from dubcli.artifacts.report import Shot
@@ -131,7 +132,7 @@ class Review:
             made[shot] = Decision.model_validate(fields)
             if made[shot].settings:
                 takes.own_settings(self.job, made[shot], "--set")
-        text = self.path.read_text("utf-8-sig") if self.path.is_file() else ""
+        text = read_text(self.path) if self.path.is_file() else ""
         write_atomically(self.path, decisions.changed(text, made).encode())
         self.job.refresh_report()
         return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ def check(settings: Settings, script: Path | None) -> None:
 def edit_files(root: Path, script: Path | None) -> dict[str, Path]:
     """Role → file of a person's edits in a job directory; all are checked now, rather than hours later.
 
+    One that changes nothing, such as a template, is none: nothing runs again because somebody looked at it.
+
     Args:
         root: the job directory.
         script: the dub's script, in any folder.
@@ -92,15 +95,19 @@ def edit_files(root: Path, script: Path | None) -> dict[str, Path]:
         if (root / name).is_file():
             document, file = load(root / name)
             stylefile.check(document, file.styles(), styles)
-            roles[role] = root / name
-    if (root / shotfile.NAME).is_file():
-        shotfile.load(root / shotfile.NAME)
+            if not file.is_empty:
+                roles[role] = root / name
+    if (root / shotfile.NAME).is_file() and not shotfile.load(root / shotfile.NAME)[1].is_empty:
         roles["shots"] = root / shotfile.NAME
     roles |= {f"{layerfile.ROLE}:{name}": path for name, path in layerfile.files(root).items()}
     decisions.load(root / decisions.FILE)
     for path in sorted((root / "curves").glob("*.csv")):
-        curvefile.load(path)
-        roles[f"curves:{path.stem}"] = path
+        if not re.fullmatch(r"\d{8,12}\.\d{1,4}", path.stem):
+            raise ConfigError(
+                f"{path}: curves are called by their face, such as 00000120.0.csv; rename the file"
+            )
+        if curvefile.load(path)[1].curves:
+            roles[f"curves:{path.stem}"] = path
     return roles
 
 

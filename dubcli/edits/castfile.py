@@ -18,28 +18,21 @@ false` never applies to somebody else when the film or a setting changes.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from dubcli.artifacts.cast import Face
+from dubcli.edits import facename
 from dubcli.edits.consent import ConsentField
 from dubcli.edits.stylefile import StyleName
 from dubcli.errors import ConfigError
 from dubcli.settings.document import Document, Keys, read, suggestion
 
-
-def _check_face(text: str) -> str:
-    if not re.fullmatch(r"\d{8,12}/\d{1,4}", text):
-        raise ValueError("a face is written shot/track, such as 00000812/1")
-    return text
-
-
-FaceName = Annotated[str, AfterValidator(_check_face)]
+FaceName = Annotated[str, AfterValidator(facename.named)]
 
 
 class _Strict(BaseModel):
@@ -58,7 +51,9 @@ class Note(_Strict):
         style: name of the style in which it moves (`edits.stylefile`), "" for their own.
     """
 
-    name: str = Field(default="", max_length=80, pattern=r"^[^\n\r\t]*$")
+    name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=80, pattern=r"^[^\n\r\t]*$")] = (
+        ""
+    )
     touch: bool = True
     consent: ConsentField = None
     face: FaceName | None = None
@@ -77,6 +72,11 @@ class CastFile(_Strict):
     persons: dict[str, Note] = {}
     merge: tuple[tuple[str, ...], ...] = ()
     split: tuple[tuple[FaceName, ...], ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it changes nothing, as the template."""
+        return not (self.merge or self.split) and all(note.is_empty for note in self.persons.values())
 
     def styles(self) -> Iterator[tuple[Keys, str]]:
         """The styles it names, each with its position."""
@@ -114,7 +114,7 @@ def template(persons: Sequence[Mapping[str, Any]]) -> str:
         "#   - [p01, p04]          # these are one person",
         "# split:",
         "#   - [00000812/1]        # this face is somebody else",
-        "persons:" if persons else "persons: {}",
+        "persons:",
     ]
     for person in persons:
         faces = [f"{shot}/{track}" for shot, track in person["faces"]]

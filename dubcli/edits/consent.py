@@ -9,20 +9,37 @@ Where there is nothing but a document, its name alone will do: `consent: "releas
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    model_validator,
+)
 
 from dubcli.language import named
 
 
 def _day(value: Any) -> Any:
     """A day as YAML writes it: a number would be taken for seconds since 1970."""
-    if isinstance(value, datetime.date | None) or (isinstance(value, str) and len(value) == 10):
+    if isinstance(value, datetime.date | None):
         return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        try:
+            return datetime.date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("there is no such day") from None
     raise ValueError("a day is written year-month-day, such as 2030-12-31")
 
 
+State = Literal["given", "pending", "refused"]
+_NO_DOCUMENTS = frozenset(
+    {"yes", "no", "none", "n/a", "tbd", "ok", "declined", "denied", "withdrawn", "revoked"}
+)
 _Day = Annotated[datetime.date | None, BeforeValidator(_day)]
 
 
@@ -40,15 +57,17 @@ class Consent(BaseModel):
     # Not strict: what stands behind a validator of the whole field reads lists and days as YAML gives them.
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
-    state: Literal["given", "pending", "refused"] = "given"
-    document: str = Field(default="", max_length=400, pattern=r"^[^\n\r\t]*$")
+    state: State = "given"
+    document: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=400, pattern=r"^[^\n\r\t]*$")
+    ] = ""
     languages: tuple[Annotated[str, AfterValidator(named)], ...] = ()
     date: _Day = None
     until: _Day = None
 
     @model_validator(mode="after")
     def _check(self) -> Consent:
-        if self.state == "given" and not self.document.strip():
+        if self.state == "given" and not self.document:
             raise ValueError("consent that is given needs a document: name the evidence for it")
         if self.date and self.until and self.until < self.date:
             raise ValueError("until is earlier than date; exchange them")
@@ -83,8 +102,17 @@ def _covers(tag: str, language: str) -> bool:
 
 
 def _from_text(value: Any) -> Any:
-    """A document alone as a record; an empty text is none."""
-    return ({"document": value} if value else None) if isinstance(value, str) else value
+    """A document alone as a record; an empty text is none.
+
+    Raises:
+        ValueError: it is no document, but what a state is called: `refused` alone must not count as given.
+    """
+    word = str(value).strip().lower()
+    if word in get_args(State):
+        raise ValueError(f"write {{state: {word}{', document: …' if word == 'given' else ''}}}")
+    if isinstance(value, bool) or word in _NO_DOCUMENTS:
+        raise ValueError("write the document, or {state: refused} or {state: pending}")
+    return ({"document": str(value)} if word else None) if isinstance(value, str | int) else value
 
 
 ConsentField = Annotated[Consent | None, BeforeValidator(_from_text)]

@@ -21,6 +21,7 @@ import csv
 import io
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,16 +31,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from dubcli.edits.stylefile import StyleName
 from dubcli.errors import ConfigError
-from dubcli.settings.document import (
-    Document,
-    Keys,
-    parse_csv,
-    parse_yaml,
-    read_text,
-    suggestion,
-    to_integer,
-    to_number,
-)
+from dubcli.settings.document import Document, Keys, suggestion
+from dubcli.settings.table import read_rows, to_integer, to_number
 
 COLUMNS = (
     "shot",
@@ -61,7 +54,15 @@ _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,6})?)")
 
 def _shot(value: Any) -> Any:
     """A shot's name; spreadsheets drop leading zeros."""
-    return value.zfill(8) if isinstance(value, str) and value.isdecimal() else value
+    number = str(to_integer(value))
+    if isinstance(value, str) and not (number.isdecimal() and len(number) <= 12):
+        raise ValueError("a shot is called by its first frame, such as 00000120")
+    return number.zfill(8) if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    """A word in small letters; spreadsheets begin cells with a capital."""
+    return value.lower() if isinstance(value, str) else value
 
 
 def _moment(value: int | str) -> int | str:
@@ -84,7 +85,7 @@ class Row(_Strict):
     shot: Shot
     track: Annotated[int | None, BeforeValidator(to_integer), Field(ge=0, le=9999)] = None
     person: str = ""
-    kind: Literal["speak", "still"]
+    kind: Annotated[Literal["speak", "still"], BeforeValidator(_lower)]
     start: Moment
     stop: Moment
     amplitude: Annotated[float, BeforeValidator(to_number), Field(gt=0, le=3)] = 1.0
@@ -101,6 +102,11 @@ class CueFile(_Strict):
 
     cues: tuple[Row, ...]
     shots: tuple[Shot, ...] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it replaces the cues of no shot."""
+        return self.shots == ()
 
     def styles(self) -> Iterator[tuple[Keys, str]]:
         """The styles it names, each with its place."""
@@ -144,17 +150,37 @@ class Film:
     persons: Mapping[str, str]
     seconds: Sequence[float]
 
-    def person(self, word: str) -> str | None:
-        """The id of a person called by id or name."""
-        return find_person(word, self.persons)
+    def person(self, word: str) -> str:
+        """The id of a person called by id or name.
+
+        Raises:
+            ValueError: nobody is called so, or several are.
+        """
+        found = called(word, self.persons)
+        if len(found) > 1:
+            raise ValueError(f"{' and '.join(found)} are called {word!r}; write the id of one")
+        if not found:
+            known = [name or one for one, name in self.persons.items()]
+            raise ValueError(f"there is no person {word!r} in the cast{suggestion(word, known)}")
+        return found[0]
+
+
+def called(word: str, persons: Mapping[str, str]) -> list[str]:
+    """The ids of the persons of that id or name, in any case, however its accents are encoded."""
+    if word in persons:
+        return [word]
+    return [one for one, name in persons.items() if name and _folded(name) == _folded(word)]
 
 
 def find_person(word: str, persons: Mapping[str, str]) -> str | None:
-    """The id of the person of that id or name, in any case; None where nobody or several have that name."""
-    if word in persons:
-        return word
-    found = [one for one, name in persons.items() if name and name.casefold() == word.casefold()]
+    """The id of the one person of that id or name; None where nobody or several have that name."""
+    found = called(word, persons)
     return found[0] if len(found) == 1 else None
+
+
+def _folded(name: str) -> str:
+    # macOS writes é in names of files, and in what is completed from them, as two characters.
+    return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
 def film(split: Path, tracks: Mapping[str, Path], cast: Path) -> Film:
@@ -185,16 +211,12 @@ def film(split: Path, tracks: Mapping[str, Path], cast: Path) -> Film:
 
 
 def load(path: Path) -> tuple[Document, CueFile]:
-    """Read the file and check it as far as possible without the film; `.csv` is a table, anything else JSON.
+    """Read the file and check it as far as possible without the film; a table or JSON.
 
     Raises:
         ConfigError: it is not well formed; file, line and column are named.
     """
-    text = read_text(path)
-    if path.suffix.lower() == ".csv":
-        document = parse_csv(text, str(path), "cues")
-    else:
-        document = parse_yaml(text.expandtabs(1), str(path))  # which keeps positions; tabs only indent
+    document = read_rows(path, "cues", COLUMNS, ("shot", "kind", "start", "stop"))
     return document, document.model(CueFile)
 
 
@@ -262,13 +284,10 @@ def _frame(document: Document, k: int, key: str, row: Row, film: Film) -> int:
 
 def _track(document: Document, k: int, row: Row, film: Film, start: int, stop: int) -> int:
     faces = film.faces.get(row.shot, ())
-    person = film.person(row.person) if row.person else ""
-    if person is None:
-        known = [name or one for one, name in film.persons.items()]
-        place = document.at(("cues", k, "person"))
-        raise ConfigError(
-            f"{place}: there is no person {row.person!r} in the cast{suggestion(row.person, known)}"
-        )
+    try:
+        person = film.person(row.person) if row.person else ""
+    except ValueError as error:
+        raise ConfigError(f"{document.at(('cues', k, 'person'))}: {error}") from None
     if row.track is None:
         place = document.at(("cues", k))
         if not person:
@@ -299,13 +318,15 @@ def _near(shot: str, film: Film) -> str:
     return f"; the nearest is {names[max(0, here - 1)]}" if names else ""
 
 
-def job_file(decisions: Mapping[str, Sequence[Edit]], film: Film) -> str:
-    """A job's `cues.json`: the shots that a person has edited."""
+def job_file(decisions: Mapping[str, Sequence[Edit]]) -> str:
+    """A job's `cues.json`: the shots that a person has edited.
+
+    It names faces and not whose they are, so that cues stay where people are merged or split afterwards.
+    """
     rows = [
         {
             "shot": shot,
             "track": edit.track,
-            "person": film.faces[shot][edit.track].person,
             "kind": edit.kind,
             "start": edit.start,
             "stop": edit.stop,

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from dubcli.errors import ConfigError
-from dubcli.settings.document import Document, parse_csv, parse_yaml, read_text, to_integer, to_number
+from dubcli.settings.document import Document
+from dubcli.settings.table import read_rows, to_integer, to_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,11 +74,7 @@ def load(path: Path) -> tuple[Document, CurveFile]:
     Raises:
         ConfigError: it is not well formed, or a frame is given twice; file, line and column are named.
     """
-    text = read_text(path)
-    if path.suffix.lower() == ".json":
-        document = parse_yaml(text.expandtabs(1), str(path))
-    else:
-        document = parse_csv(text, str(path), "curves")
+    document = read_rows(path, "curves", (*COLUMNS, "opening"), ("frame",))
     file, seen = document.model(CurveFile), set[int]()
     for k, row in enumerate(file.curves):
         if row.frame in seen:

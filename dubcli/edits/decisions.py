@@ -24,7 +24,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from dubcli.errors import ConfigError, typed
 from dubcli.settings.config import Settings
-from dubcli.settings.document import Document, problems_of, read
+from dubcli.settings.document import Document, parse_yaml, problems_of, read
 from dubcli.settings.layers import flatten, names, nest
 
 if TYPE_CHECKING:
@@ -98,10 +98,7 @@ class Decisions(BaseModel):
 
     model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
-    # An empty entry is what is left where a person deletes the last shot.
-    shots: Annotated[
-        dict[ShotName, Decision], BeforeValidator(lambda value: {} if value is None else value)
-    ] = {}
+    shots: dict[ShotName, Decision] = {}
 
 
 def own_settings() -> list[str]:
@@ -136,10 +133,10 @@ def changed(text: str, decisions: Mapping[str, Decision]) -> str:
     """
     entries = _entries(text)
     if entries is None:  # no shots yet, or all between one pair of braces
-        before = (yaml.safe_load(text) or {}).get("shots") or {}
+        before = parse_yaml(text, FILE).model(Decisions).shots
         if not before and not any(_spelt(one) for one in decisions.values()):
             return text
-        lines = [f'  "{shot}": {json.dumps(one, ensure_ascii=False)}\n' for shot, one in before.items()]
+        lines = [f'  "{shot}": {_spelt(one)}\n' for shot, one in before.items() if _spelt(one)]
         text = _HEAD + "".join(lines)
         entries = _entries(text) or {}
     places: list[tuple[int, int, str]] = []

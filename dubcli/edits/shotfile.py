@@ -51,6 +51,11 @@ class ShotFile(BaseModel):
     split: tuple[Position, ...] = ()
     skip: tuple[Position, ...] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it changes nothing, as the template."""
+        return self == ShotFile()
+
 
 @dataclass(frozen=True)
 class Edges:
@@ -160,7 +165,6 @@ def template(starts: Sequence[int]) -> str:
         "# merge: [104]              # the shot that begins here goes on with the one before\n"
         '# split: ["01:00:05:00"]    # a shot begins here\n'
         "# skip: [0]                 # the shot that begins here is never touched\n"
-        "{}\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 import re
@@ -14,10 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+if typing.TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 from dubcli.errors import ConfigError
+from dubcli.settings import yamltext
+from dubcli.settings.encoding import encoding, place_of, read_bytes
+from dubcli.settings.yamltext import Keys as Keys
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,10 +31,19 @@ else:
     import tomli as tomllib
 
 Model = TypeVar("Model", bound=BaseModel)
-Keys = tuple[str | int, ...]
 
 LARGEST_BYTES = 4_000_000  # set by hand, far above any settings file; keeps a wrong path from filling memory
 _MOST_PROBLEMS = 20  # that are told of a file; set by hand
+_LISTS = frozenset({"list_type", "tuple_type"})
+_CONTAINERS = _LISTS | {"dict_type", "model_type", "model_attributes_type"}
+_OF_KEYS = frozenset({"missing", "extra_forbidden"})
+_WORDS = {  # type of pydantic's errors → what people understand
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "date_from_datetime_parsing": "a day is written year-month-day, such as 2030-12-31",
+    **dict.fromkeys(_LISTS, "must be a list"),
+    **dict.fromkeys(_CONTAINERS - _LISTS, "must be a mapping of keys"),
+}
 _short = reprlib.Repr()  # of what stands in a file, for errors of one line
 _short.maxstring = 80
 
@@ -41,11 +56,13 @@ class Document:
         name: the file's name in errors.
         data: mappings, sequences, strings, numbers, booleans and None.
         places: keys from the top → (line, column), both from 1; empty where the format has no positions.
+        texts: keys → a single value as it is written, where the format leaves open whether it is text.
     """
 
     name: str
     data: Any
     places: Mapping[Keys, tuple[int, int]] = field(default_factory=dict)
+    texts: Mapping[Keys, str] = field(default_factory=dict)
 
     def at(self, keys: Keys) -> str:
         """`file:line:column` of a value, or of the nearest value around it that has a place."""
@@ -61,12 +78,29 @@ class Document:
         Raises:
             ConfigError: one line per problem, each with its place; a table may have one in every row.
         """
-        problems = problems_of(self.data, model)
+        data = self.fitted(model)
+        problems = problems_of(data, model)
         if problems:
             lines = [f"{self.at(keys)}: {text}" for keys, text in problems[:_MOST_PROBLEMS]]
             more = len(problems) - len(lines)
             raise ConfigError("\n".join([*lines, f"{self.name}: {more} more like these"] if more else lines))
-        return validate(self.data, model)
+        return validate(data, model)
+
+    def fitted(self, model: type[BaseModel]) -> Any:
+        """The data as a model asks for it, where what is meant is beyond doubt.
+
+        What is to be text is taken as it is written, though YAML reads it otherwise (`no`, `007`), and a key
+        under which nothing stands, where a list or a mapping belongs, is left out.
+        """
+        data = copy.deepcopy(self.data)
+        for item in _errors(self.data, model):
+            keys = item["loc"]
+            around = _within(data, keys[:-1])
+            if item["type"] == "string_type" and keys in self.texts and keys:
+                around[keys[-1]] = self.texts[keys]
+            elif item["type"] in _CONTAINERS and item["input"] is None and isinstance(around, dict) and keys:
+                around.pop(keys[-1], None)
+        return data
 
 
 def read(path: Path) -> Document:
@@ -85,49 +119,26 @@ def read_text(path: Path) -> str:
     Raises:
         ConfigError: it cannot be read, is too large or is not UTF-8.
     """
+    data = read_bytes(path, "settings file", LARGEST_BYTES)
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise ConfigError(f"{path}: too large for a settings file ({path.stat().st_size} bytes)")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
+        text = data.decode(encoding(data))
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
-
-
-class _Loader(yaml.SafeLoader):
-    """Leaves days as text, so that a day that is none is told with its place."""
-
-    def day(self, node: yaml.ScalarNode) -> str:
-        """A day as it is written."""
-        return str(self.construct_scalar(node))
-
-
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.day)
+        what = (
+            "a spreadsheet or an archive; save it as CSV"
+            if data[:2] == b"PK"
+            else "not UTF-8 text; save it as that"
+        )
+        raise ConfigError(f"{place_of(path, data, error)}: {what}") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def parse_yaml(text: str, name: str) -> Document:
-    """YAML text: the safe subset, without aliases and without the same key twice.
+    """YAML text, as `yamltext.load` reads it.
 
     Raises:
         ConfigError: it is not well formed.
     """
-    try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        if node is None:
-            return Document(name, {}, {(): (1, 1)})
-        places: dict[Keys, tuple[int, int]] = {}
-        _record_positions(node, (), places, name, set())
-        return Document(name, loader.construct_document(node), places)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise ConfigError(f"{place}: {error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from error
-    except RecursionError:
-        raise ConfigError(f"{name}: nested too deeply") from None
+    return Document(name, *yamltext.load(text, name))
 
 
 def parse_toml(text: str, name: str) -> Document:
@@ -141,6 +152,8 @@ def parse_toml(text: str, name: str) -> Document:
     except tomllib.TOMLDecodeError as error:
         match = re.fullmatch(r"(.*?) \(at line (\d+), column (\d+)\)", str(error))
         place = f"{name}:{match[2]}:{match[3]}: {match[1]}" if match else f"{name}: {error}"
+        if "Invalid value" in place:
+            place += "; text goes in straight quotes, true and false in small letters"
         raise ConfigError(place) from error
     places: dict[Keys, tuple[int, int]] = {(): (1, 1)}
     table: Keys = ()
@@ -152,65 +165,6 @@ def parse_toml(text: str, name: str) -> Document:
             path = table + tuple(part.strip(" \"'") for part in key[1].split("."))
             places[path] = (number, key.start(1) + 1)
     return Document(name, data, places)
-
-
-def parse_csv(text: str, name: str, top: str) -> Document:
-    """A table as `{top: [{column: text}, ...]}`; empty cells are left out, `;` or a tab may replace `,`.
-
-    Raises:
-        ConfigError: the head is missing or names a column twice, or a row has more cells than the head.
-    """
-    lines = text.splitlines()
-    if not lines or not lines[0].strip():
-        raise ConfigError(f"{name}:1:1: the first line must name the columns")
-    mark = next((mark for mark in ";\t" if mark in lines[0] and "," not in lines[0]), ",")
-    head = [cell.strip().lower() for cell, _ in _cells(lines[0], mark)]
-    twice = next((column for k, column in enumerate(head) if column in head[:k]), None)
-    if twice is not None:
-        raise ConfigError(f"{name}:1:1: the column {twice!r} is given twice")
-    rows: list[dict[str, str]] = []
-    places: dict[Keys, tuple[int, int]] = {(): (1, 1), (top,): (1, 1)}
-    for number, line in enumerate(lines[1:], 2):
-        cells = [(cell.strip(), column) for cell, column in _cells(line, mark)]
-        if not any(cell for cell, _ in cells):
-            continue
-        if len(cells) > len(head):
-            raise ConfigError(f"{name}:{number}:{cells[len(head)][1]}: more cells than columns")
-        places[top, len(rows)] = (number, 1)
-        for key, (_, column) in zip(head, cells, strict=False):
-            places[top, len(rows), key] = (number, column)
-        rows.append({key: cell for key, (cell, _) in zip(head, cells, strict=False) if cell})
-    return Document(name, {top: rows}, places)
-
-
-def to_integer(value: Any) -> Any:
-    """A cell of a table as an integer; other text is returned unchanged."""
-    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
-
-
-def to_number(value: Any) -> Any:
-    """A cell as a number, which may have a decimal comma; other text is returned unchanged."""
-    try:
-        return float(value.replace(",", ".")) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-def _cells(line: str, mark: str) -> list[tuple[str, int]]:
-    """Cells of a line of CSV with the column, from 1, at which each begins."""
-    found, at = [], 0
-    closed = re.compile(rf'"((?:[^"]|"")*)"[ \t]*(?={mark}|$)')
-    while at <= len(line):
-        quoted = closed.match(line, at)
-        if quoted:
-            found.append((quoted[1].replace('""', '"'), at + 1))
-            at = quoted.end() + 1
-        else:
-            stop = line.find(mark, at)
-            stop = len(line) if stop < 0 else stop
-            found.append((line[at:stop], at + 1))
-            at = stop + 1
-    return found
 
 
 def validate(data: Any, model: type[Model]) -> Model:
@@ -225,13 +179,16 @@ def validate(data: Any, model: type[Model]) -> Model:
 def problems_of(data: Any, model: type[BaseModel]) -> list[tuple[Keys, str]]:
     """The errors of plain data against a model: (keys from the top, one line) each; [] where it fits."""
     try:
-        validate(data, model)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=True)
-        return [(tuple(item["loc"]), _error_text(item, model)) for item in found]
+        found = _errors(data, model)
     except RecursionError:
         return [((), "nested too deeply")]
-    return []
+    alike: dict[Keys, list[ErrorDetails]] = {}  # where a value may be of several types, one for each of them
+    for item in found:
+        keys = item["loc"]
+        while keys and item["type"] not in _OF_KEYS and not _holds(_within(data, keys[:-1]), keys[-1]):
+            keys = keys[:-1]  # what follows names a type
+        alike.setdefault(keys, []).append(item)
+    return [(keys, _error_text(keys, items, model)) for keys, items in alike.items()]
 
 
 def fields_at(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:
@@ -254,24 +211,76 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; there are: {', '.join(names)}" if names else ""
 
 
-def _error_text(item: Mapping[str, Any], model: type[BaseModel]) -> str:
-    keys = tuple(key for key in item["loc"] if key != "[key]")  # pydantic's mark of a key that is wrong
-    dotted = ".".join(str(key) for key in keys)
+def _errors(data: Any, model: type[BaseModel]) -> list[ErrorDetails]:
+    """What pydantic finds wrong with plain data."""
+    try:
+        validate(data, model)
+    except ValidationError as error:
+        return error.errors(include_url=False, include_context=True)
+    return []
+
+
+def _within(data: Any, keys: Sequence[str | int]) -> Any:
+    """The value at a place; None where there is none."""
+    for key in keys:
+        if not _holds(data, key):
+            return None
+        data = data[key]
+    return data
+
+
+def _holds(data: Any, key: str | int) -> bool:
+    """Whether there is such a key in a mapping, or such an item in a list."""
+    return key in data if isinstance(data, dict) else isinstance(data, list) and key in range(len(data))
+
+
+def _error_text(keys: Keys, items: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
+    """One line about a value; several items where it is none of several types."""
+    item = items[0]
+    named = tuple(key for key in keys if key != "[key]")  # pydantic's mark of a key that is wrong
+    dotted = ".".join(str(key) for key in named)
     if item["type"] == "extra_forbidden":
-        return f"unknown key {_short.repr(dotted)}{suggestion(str(keys[-1]), fields_at(model, keys[:-1]))}"
+        known = fields_at(model, named[:-1])
+        section, dot, rest = str(named[-1]).partition(".")
+        near = (
+            f"; write {section}: {{{rest}: …}}"
+            if dot and section in known
+            else suggestion(str(named[-1]), known)
+        )
+        return f"unknown key {_short.repr(dotted)}{near}"
     if item["type"] == "missing":
         return f"{dotted!r} is missing"
-    message = str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    message = message.replace("String should", "must")
-    message = message.replace("an object", "a mapping of keys").replace("a valid array", "a list")
-    message = message[:1].lower() + message[1:]
-    if not keys:
-        return f"the file {message}"
     given = item.get("input")
-    shown = (
-        f", not {_short.repr(given)}" if isinstance(given, str | int | float | bool) or given is None else ""
-    )
-    return f"{dotted}: {message}{shown}"
+    first, *more = dict.fromkeys(_in_words(one) for one in items)
+    message = " or ".join([first, *(words.removeprefix("must be ") for words in more)])
+    if not named:
+        return f"the file {message}: {', '.join(model.model_fields)}"
+    if given is None:
+        return f"{dotted}: {message}; nothing stands there"
+    shown = f", not {_short.repr(given)}" if isinstance(given, str | int | float | bool) else ""
+    return f"{dotted}: {message}{shown}{_hint(given, items)}"
+
+
+def _in_words(item: ErrorDetails) -> str:
+    """What is wrong, in words of people."""
+    if item["type"] in _WORDS:
+        return _WORDS[item["type"]]
+    message = str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    message = message.replace("String should", "must").replace("Tuple should", "must")
+    message = message.replace(" after validation", "")
+    return message[:1].lower() + message[1:]
+
+
+def _hint(given: Any, items: Iterable[ErrorDetails]) -> str:
+    """`; write …`: what may have been meant by a value of another type."""
+    kinds = {item["type"] for item in items}
+    if kinds & _LISTS and isinstance(given, str | int | float):
+        return f"; write [{given}]"
+    text = given.strip().rstrip("%").replace(",", ".") if isinstance(given, str) else ""
+    number = re.fullmatch(r"[-+]?\d{1,9}(\.\d{1,9})?", text)
+    if kinds & {"int_type", "float_type", "int_from_float"} and number and not str(given).endswith("%"):
+        return f"; write {text}"
+    return ""
 
 
 def _alternatives(annotation: Any) -> list[Any]:
@@ -292,27 +301,3 @@ def _annotation_at(annotation: Any, key: str | int) -> Any:
         elif typing.get_args(part):
             return typing.get_args(part)[-1] if isinstance(key, str) else typing.get_args(part)[0]
     return None
-
-
-def _record_positions(
-    node: yaml.Node, keys: Keys, places: dict[Keys, tuple[int, int]], name: str, seen: set[int]
-) -> None:
-    """Note the place of every value; refuse YAML features that a settings file does not need."""
-    mark = node.start_mark
-    if id(node) in seen:
-        raise ConfigError(f"{name}:{mark.line + 1}:{mark.column + 1}: aliases (*name) are not supported")
-    seen.add(id(node))
-    places.setdefault(keys, (mark.line + 1, mark.column + 1))
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _record_positions(item, (*keys, index), places, name, seen)
-    elif isinstance(node, yaml.MappingNode):
-        for key_node, value in node.value:
-            key, mark = str(key_node.value), key_node.start_mark
-            here, place = (*keys, key), (mark.line + 1, mark.column + 1)
-            if key_node.tag != "tag:yaml.org,2002:str":
-                raise ConfigError(f"{name}:{place[0]}:{place[1]}: a key must be a word, in quotes if need be")
-            if here in places:
-                raise ConfigError(f"{name}:{place[0]}:{place[1]}: {_short.repr(key)} is given twice")
-            places[here] = place
-            _record_positions(value, here, places, name, seen)

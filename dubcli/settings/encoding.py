@@ -26,18 +26,12 @@ def read_foreign(path: Path, kind: str, largest: int) -> tuple[str, tuple[str, .
     Raises:
         ConfigError: it cannot be read, is too large, or is not text.
     """
-    try:
-        if path.stat().st_size > largest:
-            raise ConfigError(f"{path}: too large for a {kind} ({path.stat().st_size} bytes)")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}; check the name of the {kind}") from None
+    data = read_bytes(path, kind, largest)
     guess: tuple[str, ...] = ()
     try:
         text = data.decode(encoding(data))
     except UnicodeDecodeError as error:
-        line, column = data.count(b"\n", 0, error.start) + 1, error.start - data.rfind(b"\n", 0, error.start)
-        place = f"{path}:{line}:{column}"
+        place = place_of(path, data, error)
         text = _western(data)
         if not text:
             raise ConfigError(f"{place}: not UTF-8 text; save the {kind} as UTF-8") from None
@@ -47,6 +41,26 @@ def read_foreign(path: Path, kind: str, largest: int) -> tuple[str, tuple[str, .
     text = text.replace("\0", " ").replace("\ufeff", "")
     # Several carriage returns before a newline are common damage, and do not mean blank rows.
     return re.sub(r"\r{1,3}\n|\r", "\n", text), guess
+
+
+def read_bytes(path: Path, kind: str, largest: int) -> bytes:
+    """The bytes of a file of text.
+
+    Raises:
+        ConfigError: it cannot be read, or is too large.
+    """
+    try:
+        if path.stat().st_size > largest:
+            raise ConfigError(f"{path}: too large for a {kind} ({path.stat().st_size} bytes)")
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}; check the name of the {kind}") from None
+
+
+def place_of(path: Path, data: bytes, error: UnicodeDecodeError) -> str:
+    """`file:line:column` of the byte that is no text."""
+    line, column = data.count(b"\n", 0, error.start) + 1, error.start - data.rfind(b"\n", 0, error.start)
+    return f"{path}:{line}:{column}"
 
 
 def encoding(data: bytes) -> str:

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, Field
 
 from dubcli.errors import ConfigError, DubError, UsageError
+from dubcli.settings import yamltext
 from dubcli.settings.config import PERSONAL, Settings
 from dubcli.settings.document import Document, fields_at, problems_of, read, suggestion, validate
 
@@ -123,7 +124,7 @@ def resolve(
     if base is not None and preset is None:
         stack.put(flatten(base.model_dump(mode="json"), Settings), "the job")
         for document, _, label in _config_files(None):
-            own = flatten(document.data, Settings)
+            own = flatten(document.fitted(ConfigFile), Settings)
             stack.put({dotted: own[dotted] for dotted in PERSONAL if dotted in own}, label)
         name, shared = "", None
     else:
@@ -194,7 +195,7 @@ def refuse_personal(document: Document) -> None:
     Raises:
         ConfigError: it does; one line per setting, each with its place.
     """
-    given = flatten(document.data, Settings)
+    given = flatten(document.fitted(Settings), Settings)
     there = [name for name in PERSONAL if given.get(name)]
     lines = [f"{document.at(tuple(name.split('.')))}: {refusal(name)}" for name in there]
     if lines:
@@ -253,10 +254,12 @@ def _put_files(stack: _Stack, preset: str | None, folder: Path | None) -> tuple[
     chosen = read(path)
     chosen.model(Preset)
     refuse_personal(chosen)
-    stack.put(flatten(chosen.data, Settings), f"preset {name if path.parent == shipped() else path}")
+    stack.put(
+        flatten(chosen.fitted(Preset), Settings), f"preset {name if path.parent == shipped() else path}"
+    )
     store = None
     for document, data, label in reversed(files):
-        stack.put(flatten(document.data, Settings), label)
+        stack.put(flatten(document.fitted(ConfigFile), Settings), label)
         if data.store:
             store = Path(document.name).parent / Path(data.store).expanduser()
     return name, store
@@ -289,7 +292,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, st
 def _read_value(dotted: str, text: str, origin: str, error: type[DubError]) -> Any:
     """A value typed as text: parsed as YAML, or used unchanged where the setting is text."""
     try:
-        value = yaml.safe_load(text)
+        value = yamltext.value(text)
     except (yaml.YAMLError, RecursionError):
         value = text
     problems = problems_of(nest({dotted: value}), Settings)

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from dubcli.speech import subtitles
 from dubcli.speech.lines import Line, Script, left_out
 
-_CLOCK = r"[\[(]?\d{1,3}:[0-5]\d(?:[:;.,]\d{1,3}){0,2}[\])]?|\d+(?:\.\d+)?(?=\t)"
+_CLOCK = r"[\[(]?\d{1,3}:[0-5]\d(?:[:;.,]\d{1,3}){0,2}[\])]?|\d+(?:[.,]\d+)?(?=\t)"
 _BETWEEN = r"[\s,;>|–—-]+"
 _STAMP = re.compile(rf"\s*(?:\d{{1,5}}\s+)?(?:{_CLOCK})(?:{_BETWEEN}(?:{_CLOCK}))*(?:{_BETWEEN}|$)")
 """Times at the head of a row, perhaps after its number: `00:00:01:12 00:00:03:04`, `[0:05]`, labels'."""
+_CELLS = re.compile(r"(?:\t[\d:;.,]*\d[:.,]\d[\d:;.,]*|\t(?=\t)|\t\d+(?=\t))+(?=\t|$)")
+"""Cells of times in a row of a table, after its first one: ELAN's text with tabs."""
 _STAMPED = 0.2  # share of rows above which times at their heads are no words; set by hand
 _MARKED = re.compile(r"^\s*(?:#{1,6}|>)\s|\*\*|__")  # Markdown's headings, quotations and bold letters
 
@@ -39,15 +41,8 @@ def read(text: str, name: str) -> Script:
     marks = [match for row in rows if (match := _LISTED.match(row))]
     if len(marks) > _MOST * sum(bool(row.strip()) for row in rows):
         rows = [_LISTED.sub("", row, count=1) for row in rows]
-    stamps = [(number, match) for number, row in enumerate(rows, 1) if (match := _STAMP.match(row))]
     faults: list[str] = []
-    if len(stamps) > max(1, _STAMPED * sum(bool(row.strip()) for row in rows)):
-        number, first = stamps[0]
-        faults.append(
-            f"{name}:{number}:1: times such as {first[0].strip()!r} are not read; the words are, without"
-        )
-        for number, match in stamps:
-            rows[number - 1] = rows[number - 1][match.end() :]
+    rows = _without_times(rows, name, faults)
     if (over := _over_paragraphs(rows)) is not None:
         found, beside = _paragraphs(rows, over, name)
         return Script(tuple(found), faults=(*faults, *beside))
@@ -62,6 +57,25 @@ def read(text: str, name: str) -> Script:
         speaker = match[1] if match else speaker
         found.append(Line(row[match.end() :] if match else row, None, None, speaker, f"{name}:{number}:1"))
     return Script(tuple(found), faults=tuple(faults))
+
+
+def _without_times(rows: Sequence[str], name: str, faults: list[str]) -> list[str]:
+    """The rows without times at their heads or in cells of their own, where many have some, and a message."""
+    cells = [
+        match if (match := _CELLS.search(row)) and re.search(r"\d[:.,]\d", match[0]) else None for row in rows
+    ]
+    stamps = [_STAMP.match(row) or cell for row, cell in zip(rows, cells, strict=True)]
+    found = [(number, match) for number, match in enumerate(stamps, 1) if match]
+    if len(found) <= max(1, _STAMPED * sum(bool(row.strip()) for row in rows)):
+        return list(rows)
+    number, first = found[0]
+    faults.append(
+        f"{name}:{number}:1: times such as {first[0].strip()!r} are not read; the words are, without"
+    )
+    return [
+        row[: match.start()] + row[match.end() :] if match else row
+        for row, match in zip(rows, stamps, strict=True)
+    ]
 
 
 def _before_words(rows: Sequence[str]) -> subtitles.Naming:

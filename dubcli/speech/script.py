@@ -65,6 +65,10 @@ def _reader_of(text: str, path: Path) -> Callable[[str, str], Script] | None:
     head = text[:2000].lstrip()
     if head.startswith("{\\rtf"):
         raise ConfigError(f"{path}:1:1: this is RTF, whatever it is called; save it as plain text")
+    if head.startswith("SESSION NAME:"):
+        raise ConfigError(
+            f"{path}:1:1: this lists the clips of a session, not what is said; name the script itself"
+        )
     if re.match(r"<!doctype html|<html", head, re.IGNORECASE):
         raise ConfigError(f"{path}:1:1: this is a web page; download the script itself")
     for begins, reader in _BEGINNINGS:

@@ -117,19 +117,22 @@ def _stems(job: JobView, cast: Cast) -> dict[str, str]:
     Raises:
         ConfigError: a stem's name is nobody's in the cast, or two are the same person's.
     """
-    from dubcli.edits.cuefile import find_person
+    from dubcli.edits.cuefile import called
 
     persons = cast.names
     found: dict[str, str] = {}
     for role in sorted(role for role in job.sources if role.startswith("stem:")):
         name = role.removeprefix("stem:")
-        person = find_person(name, persons)
-        if person is None:
-            known = [f"{one} ({own})" if own else one for one, own in persons.items()]
+        own = called(name, persons)
+        if len(own) > 1:
+            raise ConfigError(f"--stem {name}: {' and '.join(own)} are called that; write the id of one")
+        if not own:
+            known = [f"{one} ({word})" if word else one for one, word in persons.items()]
             there = f"there are: {', '.join(known)}" if known else "nobody was found in the film"
             raise ConfigError(
                 f"--stem {name}: nobody in the cast is called that; {there}; to name them: dubcli cast edit"
             )
+        (person,) = own
         if person in found:
             other = found[person].removeprefix("stem:")
             raise ConfigError(f"--stem {name}: {person} is {other} already; mix the two into one file")

@@ -94,7 +94,7 @@ def test_an_edited_cue_runs_again_in_its_own_shot_only(
     assert refused.returncode == 4, "also one that only the film can tell, and without another try"
     assert "there is no track 5" in refused.stderr
     assert "again" not in refused.stderr
-    (tmp_path / "job" / "cues.json").write_text('{"cues": [{"shot": 7}]}')
+    (tmp_path / "job" / "cues.json").write_text('{"cues": [{"shot": [7]}]}')
     refused = dubcli("run", "job")
     assert refused.returncode == 4
     assert "cues.json:1:12" in refused.stderr

@@ -99,10 +99,15 @@ def test_a_job_keeps_its_settings_unless_told_otherwise(home: Path) -> None:
         ("- run", "1:1", "mapping of keys"),
         ("run: {workers: 1,\n  workers: 2}", "2:3", "'workers' is given twice"),
         ("run: &a {workers: 1}\nlips: *a", "1:6", "aliases"),
-        ("run: [", "1:7", "expected the node content"),
-        ("run:\n\tworkers: 1", "2:1", "cannot start any token"),
-        ("1: 2", "1:1", "a key must be a word"),
-        ("lips: !!python/object/apply:os.getcwd []", "1:7", "could not determine a constructor"),
+        ("run: [", "1:7", "a value is missing"),
+        ("run:\n\tworkers: 1", "2:1", "a tab; YAML is indented with spaces"),
+        ("1: 2", "1:1", "unknown key '1'"),
+        ("? [a]\n: 2", "1:3", "a key must be a word"),
+        (
+            "lips: !!python/object/apply:os.getcwd []",
+            "1:7",
+            "tags (!!python/object/apply:os.getcwd) are not supported",
+        ),
     ],
 )
 def test_yaml_mistakes_have_a_place(text: str, place: str, words: str) -> None:
@@ -146,6 +151,52 @@ def test_files_that_are_no_settings(content: bytes, tmp_path: Path) -> None:
 
 def test_an_empty_preset_says_nothing() -> None:
     assert parse_yaml("# nothing\n", "my.yaml").model(Preset) == Preset()
+    assert parse_yaml("motion:\nsummary:\n", "my.yaml").model(Preset) == Preset()
+    with pytest.raises(
+        ConfigError, match=r"cast\.require_consent: must be true or false; nothing stands there"
+    ):
+        parse_yaml("cast: {require_consent: }", "my.yaml").model(Preset)
+
+
+def test_values_are_what_is_written(tmp_path: Path, home: Path) -> None:
+    """Norwegian is no `false`, 010 no octal number, and no word becomes a program's name unseen."""
+    preset = tmp_path / "my.yaml"
+    preset.write_text("remux: {language: no}\nsummary: 007\nrun: {workers: 010}\n", encoding="utf-16")
+    settings = resolve(preset=str(preset), environ={}).settings
+    assert (settings.remux.language, settings.run.workers) == ("no", 10)
+    assert read(preset).model(Preset).summary == "007"
+    assert resolve(assignments=("run.workers=010",), environ={}).settings.run.workers == 10
+    preset.write_text("engines: {whisperx: {python: off}}")
+    with pytest.raises(ConfigError, match=r"engines\.whisperx\.python is not allowed here"):
+        resolve(preset=str(preset), environ={})
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("motion.amplitude: 1.2", "1:1", "write motion: {amplitude: …}"),
+        ("motion: {amplitude: 1,2}", "1:23", "'2' stands alone; text that holds a comma goes in quotes"),
+        ("motion: {amplitude: '1,2'}", "1:10", "write 1.2"),
+        ("quality: {sharpness: 0.7}", "1:11", "must be a list, not 0.7; write [0.7]"),
+        ('summary: "drafts\n', "1:10", "a quote that is never closed"),
+        ("summary: @me", "1:10", "text that begins with @ goes in quotes"),
+        ("summary: a: b", "1:11", "text that holds a colon goes in quotes"),
+        ("summary: a\x07", "1:11", "a character that no text has"),
+        ("summary: a\n---\nsummary: b", "2:1", "a second document"),
+    ],
+)
+def test_slips_of_the_pen_are_told_with_what_to_write(text: str, place: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml(text, "my.yaml").model(Preset)
+    assert str(caught.value).startswith(f"my.yaml:{place}: ")
+    assert words in str(caught.value)
+
+
+def test_a_file_that_is_not_utf_8_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_bytes("run:\n# für\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"my\.yaml:2:4: not UTF-8 text; save it as that"):
+        read(path)
 
 
 @pytest.mark.parametrize(

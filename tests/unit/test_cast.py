@@ -18,7 +18,7 @@ from dubcli.artifacts.tracks import FaceTrack
 from dubcli.core import keys
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, JobView, Source, Task
-from dubcli.edits import castfile
+from dubcli.edits import castfile, shotfile
 from dubcli.errors import ConfigError
 from dubcli.face import identity, mesh
 from dubcli.face.roi import portrait
@@ -177,7 +177,7 @@ def test_a_consent_record_leaves_its_state_and_digest_but_not_its_text(
         ("persons:\n  p09: {name: X}\n", "2:3", "no person 'p09'"),
         ("persons:\n  p01: {name: X, face: 00000050/0}\n", "2:18", "00000050/0 is no face of p01"),
         ("persons:\n  p01: {nmae: X}\n", "2:9", "did you mean 'name'"),
-        ("persons:\n  p01: {touch: maybe}\n", "2:9", "boolean"),
+        ("persons:\n  p01: {touch: maybe}\n", "2:9", "true or false"),
         ("merge:\n  - [p01, p07]\n", "2:11", "no person 'p07'"),
         ("merge:\n  - [p01]\n", "2:5", "at least two"),
         ("merge:\n  - [p01, p01]\n", "2:11", "itself"),
@@ -219,6 +219,8 @@ def test_a_wrong_edit_is_refused_with_its_place(
         ("merge:\n  - [p01, p02]\n", {"p01", "p03"}),
         ("merge:\n  - [p03, p01, p02]\n", {"p03"}),
         ("split:\n  - [00000050/0]\n", {"p01", "p02", "p03b"}),
+        ("split:\n  - [50/0]\n", {"p01", "p02", "p03b"}),
+        ("split:\n  - [00000050.0]\n", {"p01", "p02", "p03b"}),
         ("split:\n  - [00000000/0]\n", {"p01", "p01b", "p02", "p03"}),
         ("split:\n  - [00000000/0]\nmerge:\n  - [p03, p01b]\n", {"p01", "p02", "p03"}),
     ],
@@ -283,11 +285,17 @@ def test_a_job_takes_cast_yaml_as_a_source_as_long_as_it_is_there(tmp_path: Path
     first = job.read_sources()["cast"].sha256
     edits.write_text("persons: {p01: {name: Berta}}", encoding="utf-8")
     assert job.read_sources()["cast"].sha256 != first
-    edits.write_text("persons: {p01: {name: 3}}", encoding="utf-8")
+    edits.write_text("persons: {p01: {name: [3]}}", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"cast\.yaml:1:\d+: "):
         job.read_sources()
-    edits.unlink()
-    assert set(job.read_sources()) == {"film", "dub"}
+    edits.write_text(castfile.template([{"id": "p01", "name": "", "frames": 9, "faces": [["00000000", 0]]}]))
+    (job.root / "shots.yaml").write_text(shotfile.template([0, 40]))
+    (job.root / "cues.json").write_text('{"shots": [], "cues": []}')
+    assert set(job.read_sources()) == {"film", "dub"}, "files that change nothing run nothing again"
+    (job.root / "curves").mkdir()
+    (job.root / "curves" / "120.0.csv").write_text("frame,aperture\n120,0.1\n")
+    with pytest.raises(ConfigError, match=r"curves are called by their face, such as 00000120\.0\.csv"):
+        job.read_sources()
 
 
 def test_naming_a_person_fits_no_model_anew(tmp_path: Path) -> None:

@@ -51,6 +51,15 @@ def record(text: str) -> Consent | None:
         ("{document: r1, until: 2030-01-01 10:00:00}", "fr", None),
         ("{document: r1, date: 2026-06-02, until: 2026-06-01}", "fr", None),
         ("{document: r1, path: /etc}", "fr", None),
+        ("{document: r1, languages: [no]}", "no", ""),
+        ("2026118", "fr", ""),
+        ("refused", "fr", None),
+        ("Pending", "fr", None),
+        ("given", "fr", None),
+        ("no", "fr", None),
+        ("yes", "fr", None),
+        ("{document: r1, until: 31.12.2030}", "fr", None),
+        ("{document: r1, until: 2030-W01-1}", "fr", None),
     ],
 )
 def test_a_record_covers_what_it_says_or_is_refused(text: str, language: str, objection: str | None) -> None:

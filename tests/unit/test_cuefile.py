@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,14 @@ def test_what_is_exported_is_what_is_imported(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert decided(cuefile.to_csv(rows), tmp_path) == edits
     assert decided(cuefile.to_json(rows), tmp_path, "cues.json") == edits
-    assert decided(cuefile.job_file(edits, FILM), tmp_path, "cues.json") == edits
+    kept = cuefile.job_file(edits)
+    assert decided(kept, tmp_path, "cues.json") == edits
+    (tmp_path / "cues.json").write_text(kept)
+    merged = replace(
+        FILM, faces={shot: [replace(f, person="p03") for f in own] for shot, own in FILM.faces.items()}
+    )
+    found = cuefile.resolve(*cuefile.load(tmp_path / "cues.json"), merged)
+    assert found == edits, "whose faces these are may change afterwards"
 
 
 def test_a_list_is_about_all_shots_or_those_it_names(tmp_path: Path) -> None:
@@ -99,3 +107,35 @@ def test_json_mistakes_are_told_with_line_and_column(tmp_path: Path) -> None:
         decided("shot,shot\n", tmp_path)
     with pytest.raises(ConfigError, match="must name the columns"):
         decided("", tmp_path)
+    with pytest.raises(ConfigError, match="must name the columns, and names no 'shot'"):
+        decided("<html>a table of a web page</html>\n", tmp_path)
+    with pytest.raises(
+        ConfigError, match=r"cues\.csv:1:28: unknown column 'amplitud'; did you mean 'amplitude'"
+    ):
+        decided("shot,track,kind,start,stop,amplitud\n0,0,speak,5,20,2\n", tmp_path)
+    (tmp_path / "cues.xlsx").write_bytes(b"PK\x03\x04\xff\xfe")
+    with pytest.raises(ConfigError, match="a spreadsheet or an archive; save it as CSV"):
+        cuefile.load(tmp_path / "cues.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "encoding"),
+    [
+        ("cues.csv", "sep=;\r\nShot;Track;Kind;Start;Stop;;\r\n0,0;0;Speak;5,0;20.0;;\r\n", "utf-8-sig"),
+        ("cues.csv", "\nshot,track,kind,start,stop,,\n0,0,speak,5.0,20,,\n,,,,,,\n", "utf-8"),
+        ("cues.txt", "shot\ttrack\tkind\tstart\tstop\n0\t0\tspeak\t5\t20\n", "utf-16"),
+        ("cues", '{"cues": [{"shot": 0, "track": 0, "kind": "speak", "start": 5.0, "stop": 20}]}', "utf-8"),
+    ],
+)
+def test_tables_come_back_as_programs_write_them(name: str, text: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding=encoding, newline="")
+    found = cuefile.resolve(*cuefile.load(tmp_path / name), FILM)
+    assert found["00000000"] == [Edit(0, 5, 20, "speak")]
+
+
+def test_people_are_found_by_name_however_it_is_encoded() -> None:
+    persons = {"p01": "\u00c5se", "p02": "Ben", "p03": "ben"}
+    assert cuefile.find_person("A\u030ase", persons) == "p01"
+    assert cuefile.find_person("Ben", persons) is None
+    with pytest.raises(ValueError, match="p02 and p03 are called 'Ben'; write the id of one"):
+        replace(FILM, persons=persons).person("Ben")

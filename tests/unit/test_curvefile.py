@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dubcli.edits import curvefile
+from dubcli.edits import curvefile, facename
 from dubcli.edits.curvefile import Curves
 from dubcli.errors import ConfigError
 from dubcli.face import mesh
@@ -131,3 +131,14 @@ def test_a_cue_of_more_amplitude_opens_wider_without_a_step() -> None:
     assert gains[[10, 55]] == pytest.approx(1, abs=0.01)
     assert np.abs(np.diff(gains)).max() < 0.25
     assert (motion.gains(frames, cues[:1]) == 1).all()
+
+
+@pytest.mark.parametrize("text", ["00000120/0", "120/0", "00000120.0", "motion/00000120.0"])
+def test_faces_are_found_as_lists_and_folders_call_them(text: str) -> None:
+    assert facename.named(text) == "00000120/0"
+
+
+@pytest.mark.parametrize("text", ["120", "p01", "../120/0", "120/0/0", "anna.csv", ""])
+def test_what_is_no_face_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a face is written shot/track"):
+        facename.named(text)

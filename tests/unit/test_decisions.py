@@ -50,6 +50,16 @@ def read(text: str) -> dict[str, Decision]:
     return parse_yaml(text, "decisions.yaml").model(Decisions).shots
 
 
+def test_shots_need_no_quotes_and_notes_are_text() -> None:
+    text = 'shots: {00000120: {note: 2026-05-02}, 00000009: {note: no}, "00000200": }'
+    assert {shot: one.note for shot, one in read(text).items()} == {
+        "00000120": "2026-05-02",
+        "00000009": "no",
+    }
+    changed = decisions.changed(text, {"00000361": Decision(take=1)})
+    assert read(changed) == read(text) | {"00000361": Decision(take=1)}
+
+
 one = st.builds(
     Decision,
     state=st.sampled_from(["open", "approved", "rejected"]),
@@ -98,7 +108,7 @@ def test_what_follows_a_note_of_several_lines_keeps_lines_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("shots: {00000120: {state: approved}}", "1:9: a key must be a word, in quotes"),
+        ("shots: {00000120: {note: late, again}}", "1:32: 'again' stands alone; text that holds a comma"),
         ('shots: {"120": {state: approved}}', "1:9: .*digits of its first frame; write 00000120"),
         ('shots: {"first": {state: approved}}', "1:9: .*digits of its first frame, such as 00000120"),
         ('shots:\n  "00000120": {state: fine}\n', "2:16: "),

@@ -351,3 +351,19 @@ def test_the_report_has_the_names_of_today(job: Job) -> None:
     assert data == {"film": 'a "b" <c> & d.mp4', "dub": "dub_fr.wav"}
     page = (job.root / "report.html").read_text()
     assert page == "<title>a &quot;b&quot; &lt;c&gt; &amp; d.mp4</title><p>dub_fr.wav</p>"
+
+
+def test_a_film_of_other_pictures_is_an_earlier_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a decision was taken back, all may be done, and the film at its place another one."""
+    film, dub = tmp_path / "film.mp4", tmp_path / "dub.wav"
+    film.touch()
+    dub.touch()
+    job = Job.create_or_open(film, dub, Settings())
+    assert not job.published()
+    note = published.Note(content="one", mark=[], sha256="")
+    monkeypatch.setattr(published, "find_note", lambda root, out: note)
+    assert job.published()
+    assert job.published(Artifact("key", tmp_path, "one"))
+    assert not job.published(Artifact("key", tmp_path, "other"))

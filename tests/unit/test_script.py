@@ -88,6 +88,10 @@ def test_plain_text_has_speakers_and_no_times(tmp_path: Path) -> None:
         "[00:00.200 --> 00:01.200]  Hello there.\n[00:01.300 --> 00:02.300]  How are you?\n",
         "0:00\nHello there.\n0:01\nHow are you?\n",
         "0.200000\t1.200000\tHello there.\n1.300000\t2.300000\tHow are you?\n",  # labels of Audacity
+        "0,200000\t1,200000\tHello there.\n1,300000\t2,300000\tHow are you?\n",  # where decimals have a comma
+        # ELAN's text with tabs: tier, participant, begin, end, value
+        "Ann\t\t00:00:00.200\t0.2\t00:00:01.200\t1.2\tHello there.\n"
+        "Ann\t\t00:00:01.300\t1.3\t00:00:02.300\t2.3\tHow are you?\n",
     ],
 )
 def test_times_at_the_heads_of_lines_are_no_words(rows: str, tmp_path: Path) -> None:

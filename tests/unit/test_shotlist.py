@@ -208,6 +208,16 @@ def test_cuts_replace_the_detected_ones_and_the_file_comes_back() -> None:
 
 def test_the_template_changes_nothing() -> None:
     assert edited(shotfile.template([0, 40, 104])) == shotfile.Edges((0, 40, 104), ())
+    uncommented = shotfile.template([0, 40, 104]).replace("# merge: [104]", "merge: [104]")
+    assert edited(uncommented).starts == (0, 40)
+
+
+def test_shots_called_by_their_names_are_decimal() -> None:
+    assert edited("merge: [00000104]\nsplit: [00000050]\nskip: [00000040]\ncuts:\n").starts == (0, 40, 50)
+    with pytest.raises(
+        ConfigError, match=r"shots\.yaml:1:8: cuts\.0: must be a valid integer or text, not 1\.5"
+    ):
+        edited("cuts: [1.5]")
 
 
 def test_all_that_is_wrong_with_edits_is_told_with_its_place() -> None:

@@ -179,7 +179,7 @@ def test_a_file_holds_what_was_written(tmp_path: Path) -> None:
         ('"reach": 0.03', '"reach": 0', r"a\.json:2:30: aperture\.reach: must be greater than 0"),
         ('"middle": 0.1', '"midle": 0.1', r"a\.json:2:15: unknown key .*; did you mean 'middle'"),
         ('"width"', '"with"', r"a\.json:3:2: unknown key 'with'; did you mean 'width'"),
-        ("{", "[", r"a\.json:8:1: expected"),
+        ("{", "[", r"a\.json:8:1: a comma or \] is missing"),
     ],
 )  # fmt: skip
 def test_mistakes_in_a_file_are_reported_with_their_place(
