@@ -98,6 +98,11 @@ def iso639_2(tag: str, *, bibliographic: bool = False) -> str:
         return ""
 
 
+def says_more(tag: str) -> bool:
+    """Whether a language is a BCP 47 tag that says more than an ISO 639-2 code can."""
+    return ("-" in tag or not iso639_2(tag)) and bool(standard(tag))
+
+
 def nearest(tag: str, known: Iterable[str]) -> str:
     """The known tag nearest to a tag by CLDR's distance, "" where none is in the same language.
 

@@ -77,6 +77,7 @@ class VideoStream(Strict):
         field_order: `progressive`, `tt`, `bb`, `tb`, `bt` or `unknown`.
         mastering: display metadata of HDR10, if any.
         light: (MaxCLL, MaxFALL) in cd/m², if any.
+        disposition: FFmpeg's names of its marks.
         tags: metadata of the stream.
         dynamic: names of per-frame metadata that encoding cannot keep (Dolby Vision, HDR10+).
         dolby_vision: how it is Dolby Vision, if it is.
@@ -112,6 +113,7 @@ class VideoStream(Strict):
     field_order: Literal["progressive", "tt", "bb", "tb", "bt", "unknown"]
     mastering: MasteringDisplay | None = None
     light: Rational | None = None
+    disposition: tuple[str, ...] = ()
     tags: dict[str, str]
     dynamic: tuple[str, ...]
     dolby_vision: DolbyVision | None = None
@@ -162,7 +164,8 @@ class AudioStream(Strict):
         start: ticks of `time_base`.
         digest: sha256 of its packets in order.
         form: FFmpeg's name or the container's code of what it has no decoder for.
-        edited: an edit list plays it in several parts, so that its packets are not what is heard.
+        edited: its packets alone are not what is heard: an edit list plays it in several parts, or late and
+            from within, or its channels or rate change midway.
         pauses: seconds of the film, from and to, in which an edit list lets nothing be heard.
         gaps: nothing is heard between some of its packets.
     """
@@ -213,6 +216,11 @@ class OtherStream(Strict):
     disposition: tuple[str, ...]
     tags: dict[str, str]
 
+    @property
+    def is_cover(self) -> bool:
+        """Whether it is one picture for the whole film: not one of several, for chapters."""
+        return "attached_pic" in self.disposition and "timed_thumbnails" not in self.disposition
+
 
 class MediaInfo(Document):
     """`media.json`: the streams and metadata of a file.
@@ -223,9 +231,10 @@ class MediaInfo(Document):
         video: the film's video stream, None for an audio file.
         chapters: number of chapters.
         first_chapter: seconds at which the first of them begins.
+        chapter_gaps: some of them end before the next begins.
         untold: what is known to be in the file and is not read.
         references: stream, type and streams that it belongs to, as subtitles do to a sound (MP4, MOV).
-        own: types of the boxes of its own in which a camera says something of the film (MP4, MOV).
+        own: types of the boxes of its own in which a camera says something of the film or of a stream.
         tags: metadata of the file.
     """
 
@@ -239,6 +248,7 @@ class MediaInfo(Document):
     other: tuple[OtherStream, ...]
     chapters: int
     first_chapter: float = 0.0
+    chapter_gaps: bool = False
     untold: tuple[str, ...] = ()
     references: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
     own: tuple[str, ...] = ()

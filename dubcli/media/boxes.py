@@ -1,10 +1,11 @@
-"""Reads of an MP4 or MOV what PyAV does not tell (edits, encryption, ambisonics, a camera's own words), and
-writes what ffmpeg's muxer does not: languages, Dolby Vision in MOV, HDR10 of pictures that were of another
-codec, tags of any name, a camera's own words, subtitles that are off, the end of the last picture.
+"""Reads of an MP4 or MOV what PyAV does not tell (edits, languages, encryption, ambisonics, a camera's own
+words), and writes what ffmpeg's muxer does not: languages, Dolby Vision in MOV, HDR10 of pictures that were
+of another codec, tags of any name, a camera's own words, subtitles that are off, the end of the last picture.
 
-Sources: ISO/IEC 14496-12 (mdhd 8.4.2, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6, udta 8.10.1, meta 8.11.1, uuid
-11.1, protection 8.12, mdcv and clli 12.1.5); QuickTime File Format, language code values and metadata (keys
-and ilst); Spatial Audio RFC of Google (SA3D); Dolby Vision Streams Within the ISO Base Media File Format 2.1.
+Sources: ISO/IEC 14496-12 (mdhd 8.4.2, elng 8.4.6, stsd 8.5.2, tkhd 8.3.2, elst 8.6.6, udta 8.10.1, meta
+8.11.1, uuid 11.1, protection 8.12, mdcv and clli 12.1.5); QuickTime File Format, language code values and
+metadata (keys and ilst); Spatial Audio RFC of Google (SA3D); Dolby Vision Streams Within the ISO Base Media
+File Format 2.1.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+from dubcli.language import iso639_2, says_more
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import DolbyVision, VideoStream
@@ -22,18 +26,22 @@ if TYPE_CHECKING:
 Box = tuple[bytes, int, int]  # type, first byte of its content, byte after it
 Pause = tuple[float, float]  # seconds of the film
 Reference = tuple[int, str, tuple[int, ...]]  # stream, type, streams that it names
+Words = tuple[int | None, str, bytes]  # stream, None for the whole film; type and content of a box
 _MOST_EDITS = 1000  # that are looked at; set by hand
 _MOST_SAID = 1 << 20  # bytes of a track's descriptions of samples, or of a camera's box; set by hand
 _MOST_OWN = 64  # boxes of a camera that are kept, so that no file fills the memory; set by hand
+_RUN_UP_SECONDS = 0.1  # of an encoder, which edit lists hide; more was cut by somebody: set by hand
+_MOST_TAG = 256  # bytes of a language's tag that are read; set by hand
+_ONE = 1 << 16  # the speed of an edit at which nothing is slowed down or stopped
 
-# Boxes of a film's `udta` that FFmpeg reads (mov_read_udta_string and others), or makes anew.
+# Boxes of the `udta` of a film or a track that FFmpeg reads (mov_read_udta_string and others), or makes anew.
 _READ = re.findall(
     r"\S{4}",
     """
     ©ART ©PRD ©alb ©aut ©chp ©cmt ©com ©cpy ©day ©des ©dir ©dis ©ed1 ©enc ©fmt ©gen ©grp ©hst ©inf ©lyr ©mak
     ©mod ©nam ©ope ©prd ©prf ©req ©src ©st3 ©swr ©too ©trk ©url ©wrn ©wrt ©xyz @PRM @PRQ FIRM HMMT XMP_ aART
-    akID apID catg chpl cpil cprt desc disk egid gnre hdvd hnti keyw ldes loci manu meta modl name pcst pgap
-    purd rtng soaa soal soar soco sonm sosn stik trkn tven tves tvnn tvsh tvsn
+    akID apID catg chpl cpil cprt desc disk egid gnre hdvd hnti keyw kind ldes loci manu meta modl name pcst
+    pgap purd rtng soaa soal soar soco sonm sosn stik trkn tven tves tvnn tvsh tvsn
     """,
 )
 # Boxes of a file that hold pictures and sound or say where these are.
@@ -43,6 +51,7 @@ _STRUCTURE = re.findall(
 # How a track may belong to others. (Those of chapters and timecode are made anew, measurements do not stay.)
 # The first three are of Apple: sound that stands in, subtitles that follow a sound, forced ones.
 _RELATIONS = re.findall(rb"\w{4}", b"fall folw forc subt sync vdep vplx auxl thmb sbas ssrc")
+_OF_TRACK = "meta"  # the only kind of `own` that stands beside `udta`
 _PICTURES = (b"avc1", b"avc3", b"hvc1", b"hev1", b"av01", b"vp09", b"mp4v", b"jpeg", b"mjpa")
 _KNOWN_UUIDS = (
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),  # XMP
@@ -50,25 +59,58 @@ _KNOWN_UUIDS = (
 )
 
 
-def set_languages(path: Path, languages: Sequence[str]) -> None:
-    """Write the languages of the first tracks as packed ISO 639-2/T codes.
+@dataclass(frozen=True)
+class Edits:
+    """How the edit list of a track plays it.
+
+    Attributes:
+        parted: what is played is not all that its packets hold from some time on: several parts, or one that
+            begins late and from within. (Of others FFmpeg's muxers hide what comes before.)
+        pauses: seconds of the film, from and to, between its parts.
+        retimed: slower or faster than it was made, or standing still; FFmpeg plays it as it was made.
+    """
+
+    parted: bool
+    pauses: tuple[Pause, ...]
+    retimed: bool
+
+
+def languages(path: Path) -> list[str]:
+    """The BCP 47 tag of each track's language, "" where the ISO 639-2 code that FFmpeg reads says as much."""
+    with path.open("rb") as file:
+        return [_tag(file, track) for track in _tracks(file, path.stat().st_size)]
+
+
+def _tag(file: BinaryIO, track: Box) -> str:
+    for media in _inside(file, *track[1:], b"mdia"):
+        for _, start, stop in _inside(file, *media[1:], b"elng"):
+            file.seek(start + 4)
+            tag = file.read(min(max(0, stop - start - 4), _MOST_TAG)).partition(b"\0")[0].decode("latin-1")
+            return tag if says_more(tag) else ""
+    return ""
+
+
+def set_languages(path: Path, tags: Sequence[str]) -> None:
+    """Write the languages of the first tracks as packed ISO 639-2/T codes, and what those do not say.
 
     ffmpeg writes the codes of Macintosh languages into MOV, a list from 1991 that lacks most.
 
     Args:
-        path: an MP4 or MOV file.
-        languages: of the tracks in order, "" where it stays as it is.
+        path: an MP4 or MOV file whose `moov` comes after its pictures.
+        tags: of the tracks in order, BCP 47, "" where it stays as it is.
     """
-    with path.open("r+b") as file:
-        for track, language in zip(_tracks(file, path.stat().st_size), languages, strict=False):
-            if len(language) != 3:
-                continue
+    for number, tag in enumerate(tags):
+        with path.open("r+b") as file:
+            size = path.stat().st_size
+            movie, track = next(_inside(file, 0, size, b"moov")), _tracks(file, size)[number]
+            media = next(_inside(file, *track[1:], b"mdia"))
             code = 0
-            for letter in language:
+            for letter in iso639_2(tag):
                 code = code << 5 | (ord(letter) - 0x60) & 31
-            for media in _inside(file, *track[1:], b"mdia"):
-                for _, start, _ in _inside(file, *media[1:], b"mdhd"):
-                    _write(file, start + (32 if _number(file, start, 1) else 20), 2, code)
+            for _, start, _ in _inside(file, *media[1:], b"mdhd") if code else ():
+                _write(file, start + (32 if _number(file, start, 1) else 20), 2, code)
+            if says_more(tag):
+                _insert(file, size, _box(b"elng", bytes(4) + tag.encode() + b"\0"), (movie, track, media))
 
 
 def turn_off(path: Path, streams: Sequence[int]) -> None:
@@ -107,7 +149,7 @@ def set_length(path: Path, seconds: Fraction) -> None:
 
 
 def _scale(file: BinaryIO, head: Box) -> int:
-    """Units of time a second, by a `mvhd`."""
+    """Units of time a second, by a `mvhd` or `mdhd`."""
     return _number(file, head[1] + (20 if _number(file, head[1], 1) else 12), 4)
 
 
@@ -122,12 +164,12 @@ def _write(file: BinaryIO, at: int, size: int, number: int) -> None:
     file.write(number.to_bytes(size, "big"))
 
 
-def edited(path: Path) -> dict[int, tuple[Pause, ...]]:
-    """Id → pauses of the tracks that an edit list plays in several parts, such as those left by cutting.
+def edited(path: Path) -> dict[int, Edits]:
+    """Id → edits of the tracks whose edit lists FFmpeg does not play as they say, or that were cut by them.
 
     FFmpeg plays the beginning of a track in its pauses.
     """
-    found: dict[int, tuple[Pause, ...]] = {}
+    found: dict[int, Edits] = {}
     with path.open("rb") as file:
         size = path.stat().st_size
         heads = (
@@ -141,12 +183,43 @@ def edited(path: Path) -> dict[int, tuple[Pause, ...]]:
                 for box in _inside(file, *edits[1:], b"elst")
             )
             parts = [part for edits in lists for part in _parts(file, edits)]
-            if sum(begin >= 0 for _, begin in parts) > 1:
-                ends = list(itertools.accumulate(length / scale for length, _ in parts))
-                between = zip(ends[:-1], ends[1:], parts[1:], strict=True)
-                pauses = tuple((start, stop) for start, stop, (_, begin) in between if begin < 0)
-                found |= dict.fromkeys(_ids(file, track), pauses)
+            begins = [begin for _, begin, _ in parts if begin >= 0]
+            late = bool(begins) and parts[0][1] < 0 < parts[0][0]
+            cut = late and begins[0] > _RUN_UP_SECONDS * _own_scale(file, track)
+            ends = list(itertools.accumulate(length / scale for length, _, _ in parts))
+            between = zip(ends[:-1], ends[1:], parts[1:], strict=True) if len(begins) > 1 else ()
+            edits = Edits(
+                parted=len(begins) > 1 or cut,
+                pauses=tuple((start, stop) for start, stop, (_, begin, _) in between if begin < 0),
+                retimed=any(speed != _ONE for _, begin, speed in parts if begin >= 0),
+            )
+            if edits.parted or edits.retimed:
+                found |= dict.fromkeys(_ids(file, track), edits)
     return found
+
+
+def _own_scale(file: BinaryIO, track: Box) -> int:
+    """Units of time a second of a track."""
+    media = _inside(file, *track[1:], b"mdia")
+    return next((_scale(file, head) for one in media for head in _inside(file, *one[1:], b"mdhd")), 0)
+
+
+def redescribed(path: Path) -> set[int]:
+    """Ids of tracks whose packets are of several descriptions, as where films were joined."""
+    with path.open("rb") as file:
+        found = set()
+        for track in _tracks(file, path.stat().st_size):
+            if any(_number(file, start + 4, 4) > 1 for _, start, _ in _descriptions(file, track)):
+                found |= _ids(file, track)
+        return found
+
+
+def _descriptions(file: BinaryIO, track: Box) -> list[Box]:
+    """The `stsd` of a track."""
+    around = [track]
+    for kind in (b"mdia", b"minf", b"stbl", b"stsd"):
+        around = [box for outer in around for box in _inside(file, *outer[1:], kind)]
+    return around
 
 
 def references(path: Path) -> Iterator[Reference]:
@@ -184,22 +257,19 @@ def ambisonic(path: Path) -> set[int]:
     found: set[int] = set()
     with path.open("rb") as file:
         for track in _tracks(file, path.stat().st_size):
-            around = [track]
-            for kind in (b"mdia", b"minf", b"stbl", b"stsd"):
-                around = [box for outer in around for box in _inside(file, *outer[1:], kind)]
-            for _, start, stop in around:
+            for _, start, stop in _descriptions(file, track):
                 file.seek(start)
                 if b"SA3D" in file.read(min(stop - start, _MOST_SAID)):
                     found |= _ids(file, track)
     return found
 
 
-def own(path: Path) -> list[tuple[str, bytes]]:
-    """What a camera or a program says of a whole film in boxes of its own: types and contents."""
+def own(path: Path) -> list[Words]:
+    """What a camera or a program says of a whole film, or of a stream, in boxes of its own."""
     with path.open("rb") as file:
         return [
-            (kind, file.read(stop - start))
-            for kind, start, stop in itertools.islice(_own(file, path.stat().st_size), _MOST_OWN)
+            (stream, kind, file.read(stop - start))
+            for stream, kind, start, stop in itertools.islice(_own(file, path.stat().st_size), _MOST_OWN)
             if stop - start <= _MOST_SAID and file.seek(start)
         ]
 
@@ -216,30 +286,36 @@ def unread(path: Path) -> Iterator[str]:
             file.seek(start)
             if box.isalnum() and not (box == b"uuid" and file.read(16) in _KNOWN_UUIDS):
                 yield box.decode()
-        for number, (kind, start, stop) in enumerate(_own(file, size)):
+        for number, (_, kind, start, stop) in enumerate(_own(file, size)):
             if number >= _MOST_OWN or stop - start > _MOST_SAID:
                 yield kind
 
 
-def _own(file: BinaryIO, size: int) -> Iterator[tuple[str, int, int]]:
-    for movie in _inside(file, 0, size, b"moov"):
-        for said in _inside(file, *movie[1:], b"udta"):
+def _own(file: BinaryIO, size: int) -> Iterator[tuple[int | None, str, int, int]]:
+    movies = [(None, movie) for movie in _inside(file, 0, size, b"moov")]
+    for stream, outer in (*movies, *enumerate(_tracks(file, size))):
+        for said in _inside(file, *outer[1:], b"udta"):
             for box, start, stop in _inside(file, *said[1:]):
                 if (kind := box.decode("latin-1")) not in _READ and stop <= said[2]:
-                    yield kind, start, stop
+                    yield stream, kind, start, stop
+        # FFmpeg reads that of a film alone; telephones say of a track what lens it was taken with.
+        for _, start, stop in _inside(file, *outer[1:], _OF_TRACK.encode()) if stream is not None else ():
+            yield stream, _OF_TRACK, start, stop
 
 
-def add_own(path: Path, content: Sequence[tuple[str, bytes]]) -> None:
+def add_own(path: Path, content: Sequence[Words]) -> None:
     """Add a camera's own boxes to a file whose `moov` comes after its pictures (see `own`)."""
-    if not content:
-        return
-    added = b"".join(_box(kind.encode("latin-1"), said) for kind, said in content)
-    with path.open("r+b") as file:
-        size = path.stat().st_size
-        for movie in _inside(file, 0, size, b"moov"):
-            said = list(_inside(file, *movie[1:], b"udta"))[:1]
-            _insert(file, size, added if said else _box(b"udta", added), (movie, *said))
-            return
+    for stream, kind, said in content:
+        with path.open("r+b") as file:
+            size = path.stat().st_size
+            movie = next(_inside(file, 0, size, b"moov"))
+            outer = (movie,) if stream is None else (movie, _tracks(file, size)[stream])
+            there = list(_inside(file, *outer[-1][1:], b"udta"))[:1]
+            added = _box(kind.encode("latin-1"), said)
+            if kind == _OF_TRACK:
+                _insert(file, size, added, outer)
+            else:
+                _insert(file, size, added if there else _box(b"udta", added), (*outer, *there))
 
 
 def _ids(file: BinaryIO, track: Box) -> set[int]:
@@ -253,14 +329,21 @@ def is_encrypted(path: Path) -> bool:
         return any(_entries(file, path.stat().st_size, (b"encv", b"enca")))
 
 
-def _parts(file: BinaryIO, edits: Box) -> list[tuple[int, int]]:
-    """Length and beginning of the edits of a list; those that begin before 0 only wait."""
+def _parts(file: BinaryIO, edits: Box) -> list[tuple[int, int, int]]:
+    """Length, beginning and speed of the edits of a list; those that begin before 0 only wait."""
     _, start, stop = edits
     wide = 8 if _number(file, start, 1) else 4
     size = 2 * wide + 4
     last = min(stop, start + 8 + size * _number(file, start + 4, 4))
     places = itertools.islice(range(start + 8, last, size), _MOST_EDITS)
-    return [(_number(file, at, wide), _number(file, at + wide, wide, signed=True)) for at in places]
+    return [
+        (
+            _number(file, at, wide),
+            _number(file, at + wide, wide, signed=True),
+            _number(file, at + 2 * wide, 4, signed=True),
+        )
+        for at in places
+    ]
 
 
 def _number(file: BinaryIO, at: int, size: int, *, signed: bool = False) -> int:

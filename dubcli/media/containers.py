@@ -185,10 +185,16 @@ def _has_other_places(track: AudioStream) -> bool:
     return named and track.channels <= _FLAC_CHANNELS and track.layout not in _BY_NUMBER
 
 
+def marks_set(marks: Sequence[str]) -> list[str]:
+    """The marks of a stream that people set."""
+    return [mark for mark in marks if mark in _MARKED]
+
+
 def marks_lost(marks: Sequence[str], container: str) -> list[str]:
     """The marks of a stream that a container does not say, but for those that another one implies."""
     kept = _MARKS[container]
-    return [mark for mark in marks if mark in _MARKED - kept and not {_IMPLIED.get(mark)} & kept & set(marks)]
+    unsaid = [mark for mark in marks_set(marks) if mark not in kept]
+    return [mark for mark in unsaid if not {_IMPLIED.get(mark)} & kept & set(marks)]
 
 
 def subtitle_codec(codec: str, container: str) -> str:

@@ -15,7 +15,7 @@ import av.error
 import av.filter
 import av.logging
 
-from dubcli.media import names
+from dubcli.media import nal, names
 from dubcli.media.names import OWN_ORDER
 
 if TYPE_CHECKING:
@@ -34,14 +34,18 @@ def reorder_depth(times: list[int]) -> int:
     return max((k - rank[t] for k, t in enumerate(times)), default=0)
 
 
-def picture(frame: VideoFrame, context: Any) -> dict[str, Any]:
+def picture(frame: VideoFrame, context: Any, packet: bytes) -> dict[str, Any]:
     """Fields of `probe.VideoStream` that a decoded picture determines.
 
     Args:
         frame: the first picture.
         context: its decoder's `VideoCodecContext`.
+        packet: the first one.
     """
     side = _side_data(frame)
+    dynamic = [label for name, label in names.DYNAMIC.items() if _says(name, side)]
+    if nal.is_layered(packet, context.extradata or b"", context.codec.canonical_name):
+        dynamic.append(names.LAYER)
     matrix = side.get("DISPLAYMATRIX", b"")
     return {
         **_colour(frame, context),
@@ -52,7 +56,7 @@ def picture(frame: VideoFrame, context: Any) -> dict[str, Any]:
         **_display(struct.unpack("9i", matrix[:36]) if matrix else None),
         "mastering": _mastering(side.get("MASTERING_DISPLAY_METADATA", b"")),
         "light": _light(side.get("CONTENT_LIGHT_LEVEL", b"")),
-        "dynamic": tuple(sorted(label for name, label in names.DYNAMIC.items() if _says(name, side))),
+        "dynamic": tuple(sorted(dynamic)),
     }
 
 
@@ -95,6 +99,15 @@ def placed(packet: Packet[Any]) -> bool:
     return bool(_PLACE.search(bytes(packet))) or any(
         one.data_type in settings and bytes(one).strip() for one in packet.iter_sidedata()
     )
+
+
+def adts(packet: Packet[Any]) -> set[bytes]:
+    """What a packet of AAC says of itself where no container does: profile, rate and channels."""
+    head = memoryview(packet)[:4].tobytes() if packet.size else b""
+    raw = packet.stream.codec_context is not None and packet.stream.codec_context.name == "aac"
+    if not raw or packet.stream.codec_context.extradata or head[:1] != b"\xff" or head[1] & 0xF6 != 0xF0:
+        return set()
+    return {bytes([head[2] & 0xFD, head[3] & 0xC0])}  # ISO/IEC 14496-3 1.A.2.2.1, but for what is private
 
 
 def _display(matrix: tuple[int, ...] | None) -> dict[str, Any]:

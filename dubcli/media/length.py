@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ _SPEEDS = (
     (1.001, 0.0002, "24 and 23.976 pictures a second"),
     (48 / 44.1, 0.002, "48,000 and 44,100 samples a second"),
 )
+_OWN_NAME, _OWN = re.compile("DURATION(-[a-z]{3})?$"), re.compile(r"(\d+):(\d+):(\d+\.\d+)\0*")
 _PLAIN = 1.01  # above this, two lengths do not come near each other by chance; set by hand
 SLACK_SECONDS = 1.0
 """By which a film or a dub may be longer or shorter than its header says; set by hand."""
@@ -54,9 +56,16 @@ def measure(path: Path) -> Length:
 
 
 def _told(container: InputContainer, stream: VideoStream) -> float:
-    """Seconds of a picture by its header, 0 where it says none; Matroska's is that of its longest track."""
+    """Seconds of a picture by its header, 0 where it says none.
+
+    Matroska's is that of its longest track, but most programs write one of each into its tags.
+    """
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
+    own = next((_OWN.fullmatch(said) for key, said in stream.metadata.items() if _OWN_NAME.match(key)), None)
+    if own:
+        begin = float((stream.start_time or 0) * (stream.time_base or 0))
+        return 3600 * int(own[1]) + 60 * int(own[2]) + float(own[3]) - begin
     return (container.duration or 0) / 1e6
 
 

@@ -4,8 +4,8 @@ what it does not read of chapters, tags and subtitles.
 ffmpeg takes any text for a language, so it is given a placeholder as long as both elements, which
 then replace it: nothing in the file moves.
 
-Source: RFC 9559, 5.1.1 (SeekHead), 5.1.4.1.3 (TrackType), 5.1.4.1.19 (Language), 5.1.4.1.20 (LanguageBCP47),
-5.1.4.1.4 (FlagEnabled), 5.1.4.1.21 (CodecID), 5.1.7 (Chapters), 5.1.8 (Tags) and 12 (codes);
+Source: RFC 9559, 5.1.1 (SeekHead), 5.1.2 (Info), 5.1.4.1.3 (TrackType), 5.1.4.1.19 (Language), 5.1.4.1.20
+(LanguageBCP47), 5.1.4.1.4 (FlagEnabled), 5.1.4.1.21 (CodecID), 5.1.7 (Chapters), 5.1.8 (Tags) and 12 (codes);
 RFC 8794, 4.4 (sizes) and 11.3.1 (CRC-32).
 """
 
@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dubcli.errors import CheckError
-from dubcli.language import iso639_2, standard
+from dubcli.language import iso639_2, says_more
 
 _LANGUAGE, _BCP47, _TRACKS, _CRC = b"\x22\xb5\x9c", b"\x22\xb5\x9d", b"\x16\x54\xae\x6b", b"\xbf\x84"
 _SEGMENT, _CLUSTER, _TRACK, _TYPE = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75", b"\xae", b"\x83"
 _CHAPTERS, _EDITION, _ATOM, _DISPLAY = b"\x10\x43\xa7\x70", b"\x45\xb9", b"\xb6", b"\x80"
-_ORDERED = b"\x45\xdd"
+_ORDERED, _UNSEEN = b"\x45\xdd", b"\x98"
+_INFO, _LINKS = b"\x15\x49\xa9\x66", {b"\x3c\xb9\x23", b"\x3e\xb9\x23"}  # what comes before, and after
 _LOOKUP, _SEEK, _SOUGHT, _PLACE = b"\x11\x4d\x9b\x74", b"\x4d\xbb", b"\x53\xab", b"\x53\xac"
 _TAGS, _TAG, _TARGETS, _SIMPLE = b"\x12\x54\xc3\x67", b"\x73\x73", b"\x63\xc0", b"\x67\xc8"
 _NAME, _TONGUE = b"\x45\xa3", b"\x44\x7a"
@@ -91,10 +92,25 @@ def chapters_lost(path: Path) -> Iterator[str]:
         for kind, where in _elements(head, *edition)
     ):
         yield "the order in which players show chapters, of this file or of others"
+    if any(
+        kind == _UNSEEN and any(head[slice(*where)])
+        for edition in editions
+        for found, atom in _elements(head, *edition)
+        if found == _ATOM
+        for kind, where in _elements(head, *atom)
+    ):
+        yield "that some chapters are not to be shown"
     if any(_ATOM in kinds for kinds in inside):
         yield "chapters within chapters"
     if any(kinds.count(_DISPLAY) > 1 for kinds in inside):
         yield "names of chapters in further languages"
+
+
+def links_lost(path: Path) -> Iterator[str]:
+    """That players go on with another file, or come from one: FFmpeg reads no such links."""
+    for data in _anywhere(path, _INFO):
+        if _LINKS & {kind for kind, _ in _elements(data, 0, len(data))}:
+            yield "that it is played together with other files (linked segments)"
 
 
 def tags_lost(path: Path) -> list[str]:
@@ -153,11 +169,6 @@ def _elements(data: bytes, at: int, stop: int, through: bytes = b"") -> Iterator
         end = stop if unknown else min(stop, at + size)
         yield kind, (at, end)
         at = at if kind == through else end
-
-
-def says_more(tag: str) -> bool:
-    """Whether a language is a BCP 47 tag that says more than an ISO 639-2 code can."""
-    return ("-" in tag or not iso639_2(tag)) and bool(standard(tag))
 
 
 def placeholder(tag: str) -> str:

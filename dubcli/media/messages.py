@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dubcli.media import nal, source
-from dubcli.media.names import ENCODERS, TIMECODES
+from dubcli.media.names import ENCODERS, LAYER, TIMECODES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ Message = tuple[int, bytes]  # type and payload
 
 def lost(video: VideoStream, codec: str) -> tuple[str, ...]:
     """Names of what pictures say of themselves and lose when they are encoded to a codec."""
-    kept = {_DOLBY_VISION: keeps_dolby_vision(video, codec)}
+    kept = {_DOLBY_VISION: keeps_dolby_vision(video, codec), LAYER: False}
     # H.264's stands among times that each encoder counts in other bits, MPEG-2's in no message.
     kept |= dict.fromkeys(TIMECODES, video.codec == codec == "hevc")
     return tuple(name for name in video.dynamic if not kept.get(name, keeps_registered(video, codec)))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 H264_SPS, H264_PPS, H264_AUD, H264_IDR = 7, 8, 9, 5
+H264_LAYERS = (20, 21)  # slices of other views
 HEVC_VPS, HEVC_SPS, HEVC_PPS, HEVC_AUD = 32, 33, 34, 35
 HEVC_IDR, HEVC_CRA, HEVC_BLA = (19, 20), 21, 18
 
@@ -50,6 +51,22 @@ def join_sized(units: Iterable[bytes], size: int) -> bytes:
 def kind(unit: bytes, codec: str) -> int:
     """Type of a NAL unit."""
     return unit[0] & 31 if codec == "h264" else (unit[0] >> 1) & 63
+
+
+def is_layered(data: bytes, extradata: bytes, codec: str) -> bool:
+    """Whether a packet holds pictures beside those that decoders show: other views (MVC, MV-HEVC), alpha."""
+    if codec not in ("h264", "hevc"):
+        return False
+    try:
+        size = Config.read(extradata, codec).size if extradata[:1] == b"\x01" else 0
+    except Unsupported:
+        return False
+    units = split_sized(data, size) if size else split_annexb(data)
+    if codec == "h264":
+        return any(kind(unit, codec) in H264_LAYERS for unit in units)
+    return any(
+        kind(unit, codec) < HEVC_VPS and ((unit[0] & 1) << 5 | unit[1] >> 3) for unit in units if unit[1:]
+    )
 
 
 def is_entry(units: Sequence[bytes], codec: str) -> bool:

@@ -42,6 +42,7 @@ DYNAMIC = {
     "GOP_TIMECODE": "timecode in its groups",
     "SEI_UNREGISTERED": "words of a camera or a program in its pictures",
 }
+LAYER = "a second layer of pictures (alpha, or another eye's view)"
 TIMECODES = (DYNAMIC["S12M_TIMECODE"], DYNAMIC["GOP_TIMECODE"])
 ENCODERS = (  # what x264 and x265 say of themselves begins with these
     bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef"),

@@ -33,7 +33,7 @@ GAP_SECONDS = 0.05
 
 @dataclass
 class _Track:
-    """What the packets of a sound track tell together: their digest, and whether they leave gaps.
+    """What the packets of a sound track tell together: their digest, what they are, whether they leave gaps.
 
     Those of subtitles tell whether some say their places, and whether some stand beside a later one.
     """
@@ -43,16 +43,18 @@ class _Track:
     gaps: bool = False
     placed: bool = False
     beside: bool = False
+    described: set[bytes] = field(default_factory=set)
 
     def add(self, packet: Packet[Any]) -> None:
         """Take in the next packet."""
+        from dubcli.media import describe
+
         text = packet.stream.type == "subtitle"
         if text:
-            from dubcli.media import describe
-
             self.placed |= describe.placed(packet)
         else:
             self.hasher.update(packet)
+            self.described |= describe.adts(packet)
         if packet.pts is None or not packet.size or packet.time_base is None:
             return
         begin = packet.pts * packet.time_base
@@ -85,14 +87,21 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         dump = describe.FormatDump.of(container)
         tracks = {s.index: _Track() for s in (*container.streams.audio, *container.streams.subtitles)}
         edited, around = (boxes.edited(path), boxes.ambisonic(path)) if mov else ({}, set[int]())
+        changing = boxes.redescribed(path) if mov else set[int]()
         untold: tuple[str, ...] = ()
         foreign: set[int] = set()
         if mov and (unread := sorted(set(boxes.unread(path)))):
             untold = (f"what a camera or a program says in boxes of its own ({', '.join(unread)})",)
-        if film is not None and edited.get(film.id):
+        if film is not None and film.id in edited and edited[film.id].pauses:
             untold += ("pauses of the picture in its edit list: pictures from its beginning stand there",)
+        for s in container.streams:
+            if s.id in edited and edited[s.id].retimed:
+                untold += (f"the speed at which an edit list plays stream {s.index}, or lets it stand still",)
+        for number, tag in enumerate(boxes.languages(path) if mov else ()):
+            if tag and number < len(container.streams):
+                container.streams[number].metadata["language"] = tag
         if "matroska" in container.format.name:
-            untold = tuple(matroska.chapters_lost(path))
+            untold = (*matroska.chapters_lost(path), *matroska.links_lost(path))
             if often := matroska.tags_lost(path):
                 untold += (f"tags that stand more than once, but for the last ({', '.join(often)})",)
             for number, told in enumerate(matroska.tracks(path)):
@@ -113,9 +122,13 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             "first_chapter": min(
                 (float(one["start"] * (one["time_base"] or 0)) for one in chapters), default=0.0
             ),
+            "chapter_gaps": any(
+                one["end"] * (one["time_base"] or 0) < (two["start"] - 1) * (two["time_base"] or 0)
+                for one, two in itertools.pairwise(chapters)
+            ),
             "untold": untold,
             "references": tuple(boxes.references(path)) if mov else (),
-            "own": tuple(kind for kind, _ in boxes.own(path)) if mov else (),
+            "own": tuple(kind for _, kind, _ in boxes.own(path)) if mov else (),
             "tags": {**(dump.program(film.index) if film else {}), **container.metadata},
         }
         if film is not None:
@@ -125,7 +138,9 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             for packet in container.demux(container.streams.audio) if whole else ():
                 tracks[packet.stream.index].add(packet)
         audio = tuple(
-            _audio(s, dump, tracks[s.index], pauses=edited.get(s.id), around=s.id in around)
+            _audio(
+                s, dump, tracks[s.index], edits=edited.get(s.id), anew=s.id in changing, around=s.id in around
+            )
             for s in container.streams.audio
         )
         subtitles = tuple(
@@ -153,7 +168,8 @@ def _video(
     hasher = hashlib.sha256()
     order: list[int | None] = []
     first: VideoFrame | None = None
-    size = lost = 0
+    beginning = b""
+    lost = 0
     durations: list[int] = []
     context.thread_type = "AUTO"
     for packet in container.demux(stream, *(container.streams[index] for index in tracks)):
@@ -162,7 +178,7 @@ def _video(
             continue
         if packet.size:
             hasher.update(packet)
-            size = size or packet.size
+            beginning = beginning or bytes(packet)
             if not packet.is_discard:
                 order.append(packet.pts)
                 durations.append(packet.duration or 0)
@@ -187,7 +203,7 @@ def _video(
     return VideoStream.model_validate(
         {
             **told,
-            **describe.picture(first, context),
+            **describe.picture(first, context, beginning),
             "index": stream.index,
             "codec": _codec(stream),
             "tag": context.codec_tag.strip("\0"),
@@ -198,10 +214,11 @@ def _video(
             "last_duration": _last_duration(container.format.name, order, durations) if whole else 0,
             "sar": _rational(stream.sample_aspect_ratio or Fraction(1)),
             "coded_sar": _coded_aspect(stream),
+            "disposition": _disposition(stream),
             "tags": dict(stream.metadata),
             "delay": describe.reorder_depth(times),
             "packets": len(order),
-            "first_bytes": size,
+            "first_bytes": len(beginning),
             "digest": hasher.hexdigest(),
         }
     )
@@ -258,7 +275,8 @@ def _audio(
     dump: describe.FormatDump,
     track: _Track,
     *,
-    pauses: tuple[boxes.Pause, ...] | None,
+    edits: boxes.Edits | None,
+    anew: bool,
     around: bool,
 ) -> AudioStream:
     context = stream.codec_context
@@ -277,8 +295,8 @@ def _audio(
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
         form="" if _codec(stream) else next(filter(None, dump.codec(stream.index)), ""),
-        edited=pauses is not None,
-        pauses=pauses or (),
+        edited=anew or len(track.described) > 1 or (edits is not None and edits.parted),
+        pauses=edits.pauses if edits else (),
         gaps=track.gaps,
     )
 

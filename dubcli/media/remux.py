@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -102,10 +102,8 @@ def mux(
     with Process(_command(_streams(what, film, dub, form, info.subtitles), options, out)) as process:
         if form:
             picture.write(process, film, segments, copies, form)
-    if container == "mov":
-        boxes.set_languages(out, what.languages)
-        if vision and film.video.dolby_vision:
-            boxes.add_dolby_vision(out, film.video.dolby_vision)
+    if container == "mov" and vision and film.video.dolby_vision:
+        boxes.add_dolby_vision(out, film.video.dolby_vision)
     if container != "matroska" and codec == "h264" != film.video.codec:
         boxes.add_hdr10(out, film.video)
     if container == "matroska":
@@ -113,12 +111,22 @@ def mux(
     else:
         if film.video.range == "pc":
             boxes.add_full_range(out)
+        boxes.set_languages(out, what.languages)
         boxes.set_length(out, film.seconds)
         boxes.turn_off(out, what.off)
         boxes.add_keys(out, what.keys, mov=container == "mov")
         boxes.add_references(out, what.references)
-        boxes.add_own(out, boxes.own(film.path) if info.own else [])
+        boxes.add_own(out, _own_words(film.path, what.places) if info.own else [])
     return what.left_out
+
+
+def _own_words(film: Path, places: Mapping[int, int]) -> list[boxes.Words]:
+    """What a camera says in boxes of its own, of the streams by their numbers in the result."""
+    return [
+        (None if stream is None else places[stream], kind, said)
+        for stream, kind, said in boxes.own(film)
+        if stream is None or stream in places
+    ]
 
 
 def _command(streams: Sequence[Any], options: Sequence[tuple[str, str]], out: Path) -> list[str]:

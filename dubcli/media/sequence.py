@@ -172,7 +172,7 @@ def _described(path: Path, rate: Fraction) -> VideoStream:
         pixel = stream.sample_aspect_ratio or Fraction(1)
         return VideoStream.model_validate(
             {
-                **describe.picture(frame, stream.codec_context),
+                **describe.picture(frame, stream.codec_context, b""),
                 "index": 0,
                 "codec": stream.codec_context.name,
                 "tag": "",

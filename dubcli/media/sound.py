@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dubcli.errors import MediaError
 from dubcli.language import standard
-from dubcli.media import source
+from dubcli.media import describe, source
 from dubcli.media.probe import GAP_SECONDS
 
 if TYPE_CHECKING:
@@ -305,9 +305,14 @@ def told_language(info: MediaInfo, track: AudioStream) -> str:
 def with_decoded_start(path: Path, track: AudioStream) -> AudioStream:
     """A sound track whose `start` is that of its first decoded sample; containers give that of a packet.
 
+    It is `edited`, too, where its packets are not all of one kind, which its container need not say.
+
     Raises:
         MediaError: nothing of it can be decoded.
     """
+    with source.opened(path) as container:
+        kinds = (describe.adts(packet) for packet in container.demux(container.streams[track.index]))
+        track = track.model_copy(update={"edited": track.edited or len(set().union(*kinds)) > 1})
     with source.opened(path) as container:
         for frame in _sound(container, _track(container, path, track.index)):
             if frame.samples and frame.pts is not None and frame.time_base is not None:
@@ -322,12 +327,19 @@ def duration(path: Path, track: AudioStream) -> float:
     """Seconds from a track's start to the end of its last packet; 0 where its packets have no times.
 
     Its container may guess (raw AAC, MP3, transport streams) or not say (FLAC from a pipe, a browser's WebM).
+
+    Raises:
+        MediaError: the times jump back, so that no container could hold it as it is heard.
     """
+    tick, latest, end = Fraction(*track.time_base), track.start, track.start
     with source.opened(path) as container:
-        ends = (
-            packet.pts + (packet.duration or 0)
-            for packet in container.demux(container.streams[track.index])
-            if packet.size and packet.pts is not None and not packet.is_discard
-        )
-        ticks = max(ends, default=track.start) - track.start
-    return float(ticks * Fraction(*track.time_base))
+        for packet in container.demux(container.streams[track.index]):
+            if not packet.size or packet.pts is None or packet.is_discard:
+                continue
+            if (latest - packet.pts) * tick > GAP_SECONDS:
+                raise MediaError(
+                    f"the times of {path.name} jump back after {float((latest - track.start) * tick):.2f} s, "
+                    "as where files were joined; write it anew first, as with ffmpeg -i DUB NEW.wav"
+                )
+            latest, end = max(latest, packet.pts), max(end, packet.pts + (packet.duration or 0))
+    return float((end - track.start) * tick)

@@ -58,6 +58,11 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
             raise MediaError(
                 f"{path} cannot be read: it is no film or sound, or not complete; name one, or write it again"
             ) from None
+        if isinstance(error, av.error.PatchWelcomeError):
+            raise MediaError(
+                f"{path} cannot be read: FFmpeg does not know this kind of it, as of sound in Ogg whose "
+                "channels change midway; write it anew with the program that made it"
+            ) from None
         reason = getattr(error, "strerror", None) or str(error)
         raise MediaError(f"{path} cannot be read ({reason}); check that it is complete") from None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dubcli.artifacts.media import AudioStream, MediaInfo, OtherStream, SubtitleStream
 from dubcli.errors import MediaError
-from dubcli.language import iso639_2
+from dubcli.language import iso639_2, says_more
 from dubcli.media.containers import (
     AAC_RATE,
     SUBTITLES,
@@ -19,12 +19,13 @@ from dubcli.media.containers import (
     is_lossless,
     loses_places,
     marks_lost,
+    marks_set,
     ordered,
     renamed,
     subtitle_codec,
     suffix_for,
 )
-from dubcli.media.matroska import placeholder, says_more
+from dubcli.media.matroska import placeholder
 from dubcli.media.names import SERVICE
 from dubcli.media.probe import GAP_SECONDS
 
@@ -49,6 +50,13 @@ _BOXED_TAGS = {
     },
 }  # fmt: skip
 
+# Tags of a stream that MP4 and MOV say, or that are only of the container or the packets that it came in.
+_TRACK_TAGS = re.compile(
+    "title|name|language|creation_time|handler_name|vendor_id|encoder|timecode|reel_(name|umid)|rotate|data_type|"
+    "(file|material)_package_.*|(bps|duration|number_of_(frames|bytes)|source_id)(-[a-z]{3})?|_statistics_.*|"
+    "variant_bitrate|filename|mimetype|alpha_mode",
+    re.IGNORECASE,
+)
 # Tags of the container that the film came in, and of what is made anew.
 _OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "timecode", "xmp"}
 
@@ -81,8 +89,9 @@ class Plan:
     Attributes:
         streams: (`video`, `dub` or `film`, index in it) of each stream.
         tags: (stream of the result, index in the film) whose tags it takes.
-        languages: of each stream, "" where unknown: ISO 639-2 codes, for Matroska also BCP 47 tags.
+        languages: of each stream, BCP 47 tags or ISO 639-2 codes, "" where unknown.
         options: output options.
+        places: number in the result of each of the film's streams that stay.
         covers: pictures of the film that go into Matroska as attachments.
         keys: tags of the film that MP4 or MOV have no box for.
         references: which streams of the result belong to others, in MP4 and MOV.
@@ -94,6 +103,7 @@ class Plan:
     tags: list[tuple[str, int]] = field(default_factory=list)
     languages: list[str] = field(default_factory=list)
     options: list[tuple[str, str]] = field(default_factory=list)
+    places: dict[int, int] = field(default_factory=dict)
     covers: list[OtherStream] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     off: list[int] = field(default_factory=list)
@@ -117,17 +127,17 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         raise MediaError(
             f"{container} cannot hold {codec} pictures; add -o film{suffix_for(codec) or '.mkv'}"
         )
-    out = Plan([("video", 0), ("dub", dub.sound.index)], [("v:0", info.film.index)])
+    out = Plan([("video", 0), ("dub", dub.sound.index)])
     out.options = [
         ("c:v", "copy"),
         ("c:d", "copy"),
         ("c:t", "copy"),
         *_sound("a:0", dub.sound, container),
-        ("disposition:v:0", "default"),
         ("disposition:a:0", "default"),
         *_stale("v:0", info.film.tags, anew=codec != info.film.codec),
     ]
-    _say_language(out, "v:0", info.film.index, info.film.tags.get("language", ""), container)
+    marks = ["default", *marks_set(info.film.disposition)]
+    _tell(out, "v:0", info.film.index, marks, info.film.tags, container)
     _say_language(out, "a:0", None, dub.language, container)
     _name_lost_places(out, "a:0", dub.sound, container)
     count = 1
@@ -162,7 +172,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         if "default" not in subtitle.disposition:
             out.off.append(len(out.streams) - 1)
     for other in info.other:
-        if container == "matroska" and other.codec in COVERS and "attached_pic" in other.disposition:
+        if container == "matroska" and other.is_cover and other.codec in COVERS:
             out.covers.append(other)
             continue
         what = other.codec or other.tag or other.tags.get("filename", "")
@@ -174,6 +184,10 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     if info.first_chapter > _LATE_CHAPTER_SECONDS and container != "matroska":
         when = f"{info.first_chapter:.3f} s"
         out.left_out.append(f"when the first chapter begins ({when}): in {container} it begins with the film")
+    if info.chapter_gaps and container != "matroska":
+        out.left_out.append(f"when chapters end: in {container} each ends where the next begins")
+    out.places = {index: number for number, (name, index) in enumerate(out.streams) if name == "film"}
+    out.places[info.film.index] = 0
     _keep_reels(out, info, container)
     _keep_references(out, info, container)
     out.left_out += info.untold
@@ -204,12 +218,10 @@ def _lost_of_subtitle(subtitle: SubtitleStream, way: str, keeps: str) -> Iterato
 
 def _keep_references(out: Plan, info: MediaInfo, container: str) -> None:
     """Let streams belong to those that they belonged to; name what is lost of streams that stay."""
-    place = {index: number for number, (name, index) in enumerate(out.streams) if name == "film"}
-    place[info.film.index] = 0
     for stream, kind, others in info.references:
-        if stream in place and container != "matroska" and place.keys() >= set(others):
-            out.references.append((place[stream], kind, tuple(place[other] for other in others)))
-        elif stream in place:
+        if stream in out.places and container != "matroska" and out.places.keys() >= set(others):
+            out.references.append((out.places[stream], kind, tuple(out.places[other] for other in others)))
+        elif stream in out.places:
             whose = " and ".join(map(str, others))
             out.left_out.append(f"that stream {stream} belongs to stream {whose} ({kind})")
 
@@ -253,14 +265,24 @@ def _add(
     container: str,
 ) -> None:
     out.streams.append(("film", stream.index))
-    out.tags.append((name, stream.index))
-    _say_language(out, name, stream.index, stream.tags.get("language", ""), container)
-    out.options.append((f"disposition:{name}", "+".join(disposition) or "0"))
-    if lost := marks_lost(disposition, container):
-        out.left_out.append(f"marks of stream {stream.index} ({', '.join(lost)}): {container} has none")
-    if "name" in stream.tags and "title" not in stream.tags:
+    _tell(out, name, stream.index, disposition, stream.tags, container)
+
+
+def _tell(
+    out: Plan, name: str, index: int, marks: Sequence[str], tags: Mapping[str, str], container: str
+) -> None:
+    """Say of the next stream what the film says of its stream `index`; name what its container cannot say."""
+    out.tags.append((name, index))
+    _say_language(out, name, index, tags.get("language", ""), container)
+    out.options.append((f"disposition:{name}", "+".join(marks) or "0"))
+    if lost := marks_lost(marks, container):
+        out.left_out.append(f"marks of stream {index} ({', '.join(lost)}): {container} has none")
+    words = [key for key in tags if container != "matroska" and not _TRACK_TAGS.fullmatch(key)]
+    if words:
+        out.left_out.append(f"tags of stream {index} ({', '.join(words)}); add -o film.mkv to keep them")
+    if "name" in tags and "title" not in tags:
         # What MP4 and MOV call a track's name, their muxer and Matroska's take as its title.
-        out.options.append((f"metadata:s:{name}", f"title={stream.tags['name']}"))
+        out.options.append((f"metadata:s:{name}", f"title={tags['name']}"))
     if container == "matroska":
         out.options += [(f"metadata:s:{name}", f"{key}=") for key in ("name", "handler_name", "vendor_id")]
 
@@ -269,14 +291,15 @@ def _say_language(out: Plan, name: str, index: int | None, tag: str, container: 
     """Say the next stream's language.
 
     That of the film's stream `index` comes with its tags, unless it is a BCP 47 tag; the dub's (None) never.
+    Broadcasts say one of each of two channels, with a comma between them.
     """
     matroska = container == "matroska"
-    code, more = iso639_2(tag, bibliographic=matroska), says_more(tag)
-    out.languages.append(tag if matroska or not (more or index is None) else code)
-    if more and index is not None and not matroska:
-        out.left_out.append(f"language {tag} of stream {index}: {container} has codes of three letters alone")
-    if more or index is None:
-        said = placeholder(tag) if matroska else code or "und"
+    tag, *others = tag.split(",")
+    out.languages.append(tag)
+    if others:
+        out.left_out.append(f"that stream {index} is in {', '.join(others)} too, as in its second channel")
+    if says_more(tag) or index is None or others:
+        said = placeholder(tag) if matroska else iso639_2(tag) or "und"
         out.options.append((f"metadata:s:{name}", f"language={said}"))
 
 
@@ -336,7 +359,9 @@ def _why_left_out(stream: OtherStream, container: str, chapters: bool) -> str | 
     if stream.kind == "attachment":
         return None if container == "matroska" else f"{container} has no attachments"
     if stream.kind == "video":
-        cover = "attached_pic" in stream.disposition and stream.codec in COVERS
+        cover = stream.is_cover and stream.codec in COVERS
+        if "timed_thumbnails" in stream.disposition:
+            return "pictures of chapters are kept nowhere"
         if cover and container == "mov":
             return "mov has no covers"
         return (

@@ -18,6 +18,7 @@ STAGE = Stage("compose", version=6, after=("measure",))
 # Fields of the film's description that do not change the encoded pictures.
 _NOT_PICTURE = {
     "index", "time_base", "start_pts", "last_duration", "delay", "packets", "first_bytes", "digest", "tags",
+    "disposition",
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from dubcli.errors import MediaError
 from dubcli.media.ffmpeg import url
+from dubcli.stages import probe as probing
 from tests.media import films
 
 
@@ -118,6 +119,38 @@ def test_a_dubs_length_is_not_what_its_container_guesses(
         told = lengths(done.warnings)
         assert len(told) == (seconds > 2)
         assert all(": 1.5 s of it" in line for line in told)
+
+
+def test_a_dub_that_changes_midway_is_heard_to_its_end(tmp_path: Path) -> None:
+    """Raw AAC of two files: MP4 says of a track what it is once."""
+    film, dub = films.make(tmp_path / "film.mp4", *films.x264(), seconds=2.0), tmp_path / "dub_fr.aac"
+    sound = films.wav(tmp_path / "sound.wav", films.noise(1))
+    for number, (channels, hertz) in enumerate((("1", "48000"), ("2", "44100"))):
+        part = tmp_path / f"{number}.aac"
+        films.ffmpeg("-i", url(sound), "-ac", channels, "-ar", hertz, "-b:a", "256k", url(part))
+        with dub.open("ab") as file:
+            file.write(part.read_bytes())
+    done = films.dubbed(tmp_path / "job", film, dub)
+    heard, start, rate = films.sound(done.path)
+    assert start == 0
+    assert (rate, len(heard)) == (48000, 1)
+    wanted = np.float32(films.noise(1)[8000:32000])  # of the second file, which its encoder's run-up moves
+    assert np.correlate(heard[0, 50000:90000], wanted, "valid").max() > 0.5 * np.square(wanted).sum()
+
+
+def test_a_dub_whose_times_jump_back_is_refused_with_what_mends_it(tmp_path: Path) -> None:
+    """Two files of Ogg one behind the other: what comes second has times of its own."""
+    film, part = films.make(tmp_path / "film.mp4", *films.x264(), seconds=2.0), tmp_path / "part.opus"
+    films.ffmpeg("-i", url(films.wav(tmp_path / "sound.wav", films.noise(1))), "-c:a", "libopus", url(part))
+    dub, new = tmp_path / "dub_fr.opus", tmp_path / "new_fr.wav"
+    dub.write_bytes(part.read_bytes() * 2)
+    stages = films.Stages(tmp_path / "job", film, dub)
+    with pytest.raises(MediaError, match=r"jump back after .* ffmpeg -i DUB NEW\.wav"):
+        stages.run(probing)
+    films.ffmpeg("-i", url(dub), url(new))
+    mended = films.Stages(tmp_path / "again", film, new)
+    mended.run(probing)
+    assert not mended.warnings
 
 
 def test_a_short_dub_is_silent_to_the_end(tmp_path: Path) -> None:

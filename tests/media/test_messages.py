@@ -50,6 +50,29 @@ def _hdr10_plus(frame: int) -> bytes:
     return bytes([0xB5, 0x00, 0x3C, 0x00, 0x01, 4, 1]) + body  # ITU-T T.35: country, provider, application
 
 
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_a_second_layer_of_pictures_is_told_of(codec: str, tmp_path: Path, dub: Path) -> None:
+    """The other eye's view of a 3D disc or a telephone, and alpha: decoders pass it over."""
+    encoder = films.x264() if codec == "h264" else ["-c:v", "libx265", "-x265-params", "log-level=none"]
+    plain = films.make(tmp_path / "plain.mp4", *encoder, sound="", seconds=0.2)
+    layer = {"h264": b"\x74\x40\0\x0f\x88", "hevc": bytes([1 << 1, 1 << 3 | 1]) + b"\xd0\x88"}[codec]
+    for number, more in enumerate((b"", layer)):
+        film = tmp_path / f"{number}.mp4"
+        with av.open(str(plain)) as before, av.open(str(film), "w") as after:
+            stream = after.add_stream_from_template(before.streams.video[0])
+            for packet in before.demux(video=0):
+                unit = len(more).to_bytes(4, "big") + more if more else b""
+                if packet.size:
+                    both = av.Packet(bytes(packet) + unit)
+                    both.pts, both.dts, both.time_base = packet.pts, packet.dts, packet.time_base
+                    both.is_keyframe, both.stream = packet.is_keyframe, stream
+                    after.mux(both)
+        stages = films.Stages(tmp_path / f"job{number}", film, dub)
+        stages.run(probing)
+        told = [line for line in stages.warnings if "a second layer of pictures" in line]
+        assert len(told) == bool(more)
+
+
 @pytest.mark.parametrize("touched", [range(3, 6), ()], ids=["touched", "untouched"])
 def test_messages_stay_with_copied_and_encoded_pictures(
     touched: Sequence[int], tmp_path: Path, dub: Path

@@ -197,6 +197,20 @@ def test_a_film_played_in_parts_keeps_its_sound(result: str, tmp_path: Path, dub
     assert np.corrcoef(heard[:length], kept[:length])[0, 1] > 0.95
 
 
+def test_sound_that_begins_late_and_from_within_does_so(tmp_path: Path, dub: Path) -> None:
+    """As editing programs leave it: packets hold what comes before, and it is not heard."""
+    noise, film = films.wav(tmp_path / "noise.wav", films.noise(2)), tmp_path / "film.mp4"
+    picture = [*films.moving(seconds=2), "-i", url(noise), *films.x264("-g", "5")]
+    films.ffmpeg(*picture, "-c:a", "aac", "-b:a", "256k", url(film))
+    play_in_parts(film, (-1, 0.4), (0.6, 0.8))
+    (heard, *_), begin, rate = films.sound(film)
+    (kept, *_), start, _ = films.sound(films.dubbed(tmp_path / "job", film, dub, range(4, 8)).path, 1)
+    first, count = round((begin - start) * rate), len(heard) - 2048
+    assert np.abs(kept[: max(0, first - 2048)]).max(initial=0) < 0.01
+    near = (kept[first + apart : first + apart + count] for apart in (-1, 0, 1))  # ticks are rounded
+    assert max(np.corrcoef(heard[:count], one)[0, 1] for one in near) > 0.95
+
+
 def test_a_pause_within_sound_is_silent(tmp_path: Path, dub: Path) -> None:
     """FFmpeg plays the beginning of the sound in it."""
     noise = films.wav(tmp_path / "noise.wav", films.noise(3))

@@ -8,9 +8,11 @@ from typing import Any
 import av
 import pytest
 
+from dubcli.artifacts.media import Output
 from dubcli.media import boxes, marks, matroska
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
+from dubcli.stages import probe as probing
 from tests.media import films
 from tests.media.test_language import languages
 
@@ -55,7 +57,12 @@ def test_pictures_encoded_anew_say_how_two_eyes_views_are_packed(
         assert all("STEREO3D" in [one.type.name for one in frame.side_data] for frame in keys)
 
 
-def test_languages_of_regions_stay_in_matroska_and_are_named_elsewhere(tmp_path: Path, dub: Path) -> None:
+def left_out(root: Path, film: Path, dub: Path, suffix: str) -> list[str]:
+    """What `probe` says that a result will lack."""
+    return list(Output.load(films.Stages(root, film, dub, suffix).run(probing)["output"].path).left_out)
+
+
+def test_languages_of_regions_stay(tmp_path: Path, dub: Path) -> None:
     plain = films.make(tmp_path / "plain.mp4", *films.x264("-g", "8"))
     film = tmp_path / "film.mkv"
     tags = ("es-419", "pt-BR")
@@ -73,7 +80,51 @@ def test_languages_of_regions_stay_in_matroska_and_are_named_elsewhere(tmp_path:
         other = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
         with av.open(str(other.path)) as after:
             assert [stream.language for stream in after.streams.audio][1:] == ["spa", "por"]
-        assert sum("language" in line for line in other.note["left_out"]) == 2
+        assert boxes.languages(other.path) == ["", "", *tags]
+        assert not other.note["left_out"]
+    again = films.dubbed(tmp_path / "again", other.path, dub, (), ".mkv")
+    assert languages(again.path)[3:] == [("spa", "es-419"), ("por", "pt-BR")]
+
+
+def test_a_language_of_each_of_two_channels_is_named(tmp_path: Path, dub: Path) -> None:
+    """As broadcasts say it of sound that is bilingual."""
+    film = films.make(
+        tmp_path / "film.ts", *films.x264("-g", "8"), "-c:a", "mp2", "-metadata:s:a", "language=jpn,eng"
+    )
+    for suffix in (".mp4", ".mkv"):
+        done = films.dubbed(tmp_path / suffix, film, dub, (), suffix)
+        assert done.note["left_out"] == ["that stream 1 is in eng too, as in its second channel"]
+        assert probe(done.path).audio[1].language == "jpn"
+
+
+def test_what_a_picture_is_called_and_marked_as_stays_or_is_named(tmp_path: Path, dub: Path) -> None:
+    said = ["-metadata:s:v", "title=Regie", "-disposition:v", "default+comment+forced"]
+    film = films.make(tmp_path / "film.mkv", *films.x264("-g", "8"), *said, "-metadata:s:v", "DIRECTOR=Jane")
+    tags = "tags of stream 0 (DIRECTOR); add -o film.mkv to keep them"
+    marks = "marks of stream 0 (comment, forced): mov has none"
+    for suffix, lost in ((".mkv", []), (".mp4", [tags]), (".mov", [marks, tags])):
+        done = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
+        assert done.note["left_out"] == lost
+        after = probe(done.path).film
+        assert ("comment" in after.disposition) == (suffix != ".mov")
+        assert after.tags.get("title", after.tags.get("name")) == "Regie"
+    again = films.dubbed(tmp_path / "again", done.path, dub, (), ".mp4")
+    assert probe(again.path).film.tags["name"] == "Regie"
+
+
+def test_what_a_telephone_says_of_a_track_stays_or_is_named(tmp_path: Path, dub: Path) -> None:
+    """The lens in a `meta` of the picture, words of a program in `udta` of the sound."""
+    film = films.make(tmp_path / "film.mov", *films.x264("-g", "8"), "-c:a", "pcm_s16le")
+    lens, words = b"com.apple.quicktime.camera.lens_model", films.box(b"WORD", b"said of the sound")
+    data = films.inside(film.read_bytes(), [b"moov", b"trak"], films.box(b"meta", lens))
+    film.write_bytes(data)
+    boxes.add_own(film, [(1, "WORD", b"said of the sound")])
+    assert boxes.own(film) == [(0, "meta", lens), (1, "WORD", b"said of the sound")]
+    for suffix in (".mov", ".mp4", ".mkv"):
+        done = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
+        kept, named = boxes.own(done.path) if suffix != ".mkv" else [], " ".join(done.note["left_out"])
+        assert kept == ([] if suffix == ".mkv" else [(0, "meta", lens), (2, "WORD", words[8:])])
+        assert ("boxes of its own (meta, WORD)" in named) == (suffix == ".mkv")
 
 
 def test_figures_of_packets_that_are_others_now_do_not_stay(tmp_path: Path, dub: Path) -> None:
@@ -209,6 +260,49 @@ def test_a_chapter_that_begins_within_the_film_is_named(tmp_path: Path, dub: Pat
         )
 
 
+def test_ends_of_chapters_that_a_container_does_not_say_are_named(tmp_path: Path, dub: Path) -> None:
+    plain = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8"))
+    said, film = tmp_path / "said", tmp_path / "film.mkv"
+    for first, gap in ((500, True), (700, False)):
+        chapters = "".join(
+            f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={start}\nEND={end}\ntitle=A\n"
+            for start, end in ((0, first), (700, 900))
+        )
+        said.write_text(f";FFMETADATA1\n{chapters}")
+        both = ["-i", url(plain), "-f", "ffmetadata", "-i", url(said)]
+        films.ffmpeg(*both, "-map_chapters", "1", "-c", "copy", url(film))
+        lost = ["when chapters end: in mp4 each ends where the next begins"] if gap else []
+        assert left_out(tmp_path / "mp4", film, dub, ".mp4") == lost
+        assert left_out(tmp_path / "mkv", film, dub, ".mkv") == []
+
+
+def test_pictures_of_chapters_are_named(tmp_path: Path, dub: Path) -> None:
+    """A track of photographs, as films of iTunes have it: no cover, and no second film."""
+    plain, film = films.make(tmp_path / "plain.mov", *films.x264("-g", "8")), tmp_path / "film.mov"
+    more = ["-map", "0", "-map", "0:v", "-c", "copy", "-c:v:1", "mjpeg", "-q:v:1", "3"]
+    films.ffmpeg("-i", url(plain), *more, url(film))
+    data = films.inside(
+        film.read_bytes(), [b"moov", b"trak"], films.box(b"tref", films.box(b"chap", b"\0\0\0\3"))
+    )
+    film.write_bytes(data)
+    boxes.turn_off(film, [2])
+    for suffix in (".mov", ".mp4", ".mkv"):
+        named = "video stream 2 (mjpeg): pictures of chapters are kept nowhere"
+        assert left_out(tmp_path / suffix, film, dub, suffix) == [named]
+    assert not probe(films.dubbed(tmp_path / "job", film, dub, (), ".mp4").path).other
+
+
+def test_a_speed_that_an_edit_list_says_is_named(tmp_path: Path, dub: Path) -> None:
+    """Slow motion, and pictures that stand still (a dwell): FFmpeg plays them as they were made."""
+    film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"))
+    data = film.read_bytes()
+    at = data.find(b"elst") + 20
+    assert data[at : at + 4] == b"\0\1\0\0"
+    film.write_bytes(data[:at] + b"\0\0\x80\0" + data[at + 4 :])
+    named = "the speed at which an edit list plays stream 0, or lets it stand still"
+    assert left_out(tmp_path / "job", film, dub, ".mp4") == [named]
+
+
 def test_a_track_that_is_switched_off_is_named(tmp_path: Path, dub: Path) -> None:
     film = films.make(
         tmp_path / "film.mkv", *films.x264("-g", "8"), "-disposition:v", "default", "-disposition:a", "0"
@@ -320,7 +414,7 @@ def test_no_number_of_boxes_fills_the_memory(tmp_path: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"))
     many = b"".join(films.box(b"C%03d" % k, b"word") for k in range(100))
     film.write_bytes(films.inside(film.read_bytes(), [b"moov"], films.box(b"udta", many)))
-    kinds = [kind for kind, _ in boxes.own(film)]
+    kinds = [kind for _, kind, _ in boxes.own(film)]
     assert kinds == [f"C{k:03}" for k in range(64)]
     assert list(boxes.unread(film)) == [f"C{k:03}" for k in range(64, 100)]
 
@@ -345,8 +439,10 @@ def test_chapters_that_lose_something_are_named(tmp_path: Path, dub: Path) -> No
     tracks = b"\x16\x54\xae\x6b"
     at = data.find(tracks, data.find(tracks) + 4)  # the first is where it is looked up
     order = ["the order in which players show chapters, of this file or of others"]
+    unseen = element(b"\x98", b"\1")
     for ordered, extra, lost in (
         (b"\0", start + name, []),
+        (b"\0", start + unseen + name, ["that some chapters are not to be shown"]),
         (b"\1", start + name, order),
         (b"\0", start + name + name, ["names of chapters in further languages"]),
         (b"\0", start + name + inner, ["chapters within chapters"]),
@@ -356,6 +452,20 @@ def test_chapters_that_lose_something_are_named(tmp_path: Path, dub: Path) -> No
         film.write_bytes(grown(data[:at] + element(b"\x10\x43\xa7\x70", edition) + data[at:], len(data)))
         assert list(probe(film).untold) == lost
     assert "chapters within chapters" in films.dubbed(tmp_path / "job", film, dub).note["left_out"]
+
+
+def test_a_film_that_goes_on_in_another_file_is_told_of(tmp_path: Path) -> None:
+    """Linked segments, as mkvmerge splits films with `--link`."""
+    data = films.make(tmp_path / "plain.mkv", *films.x264()).read_bytes()
+    kind = b"\x15\x49\xa9\x66"
+    at = data.find(kind, data.find(kind) + 4)  # the first is where it is looked up
+    size, following = data[at + 4] & 0x7F, element(b"\x3e\xb9\x23", bytes(range(16)))
+    assert data[at + 4] & 0x80
+    changed = data[: at + 4] + bytes([0x80 | size + len(following)])
+    changed += data[at + 5 : at + 5 + size] + following + data[at + 5 + size :]
+    film = tmp_path / "film.mkv"
+    film.write_bytes(grown(changed, len(data)))
+    assert probe(film).untold == ("that it is played together with other files (linked segments)",)
 
 
 @pytest.mark.parametrize("late", [False, True])

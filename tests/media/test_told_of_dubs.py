@@ -53,6 +53,17 @@ def test_a_dub_of_another_length_is_told_of_before_any_work(
     assert all(re.search(told, line) for line in lines)
 
 
+def test_subtitles_after_the_end_make_no_film_longer(tmp_path: Path, dub: Path) -> None:
+    """Matroska says of the whole file how long it is, and programs of each track."""
+    picture, film = films.make(tmp_path / "picture.mkv", *films.x264()), tmp_path / "film.mkv"
+    text = tmp_path / "a.srt"
+    text.write_text("1\n00:00:04,000 --> 00:00:09,000\nFin\n")
+    films.ffmpeg("-i", url(picture), "-i", url(text), "-map", "0", "-map", "1", "-c", "copy", url(film))
+    stages = films.Stages(tmp_path / "job", film, dub)
+    stages.run(probing)
+    assert not stages.warnings
+
+
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [
