@@ -156,7 +156,7 @@ BUILTIN = (
         package="pocketsphinx", weights=_HEARING,
     ),
     EngineInfo(
-        "aligner", "script", 4, "dubcli.engines.aligners.script:ScriptAligner",
+        "aligner", "script", 5, "dubcli.engines.aligners.script:ScriptAligner",
         "words of a script (--script) and their phones, found in the sound by force; the rest as phones",
         "MIT (silero-vad), BSD-2-Clause (PocketSphinx, its model and dictionary); GPL-3.0-or-later "
         "(eSpeak NG, optional, for other languages than English)", package="pocketsphinx",

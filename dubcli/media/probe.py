@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream as AvVideoStream
 
-    from dubcli.media import boxes, describe
+    from dubcli.media import describe
+    from dubcli.media.mov import read as mov_read
 
 _MIN_SIDE_PIXELS = 16  # smaller means a damaged header; set by hand
 _RATE_RESOLUTION = 100_000  # rates closer than one part in this are equal; set by hand
@@ -73,31 +74,32 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
     Raises:
         MediaError: missing or unreadable, or nothing in it can be decoded.
     """
-    from dubcli.media import boxes, describe, matroska, source
+    from dubcli.media import describe, matroska, source
+    from dubcli.media.mov import read as mov_read
 
     with source.opened(path) as container:
         if not container.streams.video and not container.streams.audio:
             raise MediaError(f"{path} has neither picture nor sound; name a film or a sound file")
         mov = "mov" in container.format.name
-        if mov and boxes.is_encrypted(path):  # some of it may decode, to noise
+        if mov and mov_read.is_encrypted(path):  # some of it may decode, to noise
             raise MediaError(f"{path} is encrypted; name a copy without protection")
         covers = all(source.is_cover(stream) for stream in container.streams.video)
         film = None if covers and container.streams.audio else source.picture(container, path)
         start = Fraction(container.start_time or 0, 1_000_000)
         dump = describe.FormatDump.of(container)
         tracks = {s.index: _Track() for s in (*container.streams.audio, *container.streams.subtitles)}
-        edited, around = (boxes.edited(path), boxes.ambisonic(path)) if mov else ({}, set[int]())
-        changing = boxes.redescribed(path) if mov else set[int]()
+        edited, around = (mov_read.edited(path), mov_read.ambisonic(path)) if mov else ({}, set[int]())
+        changing = mov_read.redescribed(path) if mov else set[int]()
         untold: tuple[str, ...] = ()
         foreign: set[int] = set()
-        if mov and (unread := sorted(set(boxes.unread(path)))):
+        if mov and (unread := sorted(set(mov_read.unread(path)))):
             untold = (f"what a camera or a program says in boxes of its own ({', '.join(unread)})",)
         if film is not None and film.id in edited and edited[film.id].pauses:
             untold += ("pauses of the picture in its edit list: pictures from its beginning stand there",)
         for s in container.streams:
             if s.id in edited and edited[s.id].retimed:
                 untold += (f"the speed at which an edit list plays stream {s.index}, or lets it stand still",)
-        for number, tag in enumerate(boxes.languages(path) if mov else ()):
+        for number, tag in enumerate(mov_read.languages(path) if mov else ()):
             if tag and number < len(container.streams):
                 container.streams[number].metadata["language"] = tag
         if "matroska" in container.format.name:
@@ -127,8 +129,8 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
                 for one, two in itertools.pairwise(chapters)
             ),
             "untold": untold,
-            "references": tuple(boxes.references(path)) if mov else (),
-            "own": tuple(kind for _, kind, _ in boxes.own(path)) if mov else (),
+            "references": tuple(mov_read.references(path)) if mov else (),
+            "own": tuple(kind for _, kind, _ in mov_read.own(path)) if mov else (),
             "tags": {**(dump.program(film.index) if film else {}), **container.metadata},
         }
         if film is not None:
@@ -275,7 +277,7 @@ def _audio(
     dump: describe.FormatDump,
     track: _Track,
     *,
-    edits: boxes.Edits | None,
+    edits: mov_read.Edits | None,
     anew: bool,
     around: bool,
 ) -> AudioStream:

@@ -12,12 +12,14 @@ import ffmpeg
 
 from dubcli.artifacts.media import MediaInfo, SubtitleStream
 from dubcli.errors import MediaError
-from dubcli.media import boxes, marks, matroska, picture, source
+from dubcli.media import marks, matroska, picture, source
 from dubcli.media.containers import audio_codec, format_of
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
 from dubcli.media.length import misfit, of_picture
 from dubcli.media.messages import keeps_dolby_vision
+from dubcli.media.mov import read as mov_read
+from dubcli.media.mov import write as mov_write
 from dubcli.media.probe import probe
 from dubcli.media.sound import with_decoded_start
 from dubcli.media.spans import Span
@@ -103,28 +105,28 @@ def mux(
         if form:
             picture.write(process, film, segments, copies, form)
     if container == "mov" and vision and film.video.dolby_vision:
-        boxes.add_dolby_vision(out, film.video.dolby_vision)
+        mov_write.add_dolby_vision(out, film.video.dolby_vision)
     if container != "matroska" and codec == "h264" != film.video.codec:
-        boxes.add_hdr10(out, film.video)
+        mov_write.add_hdr10(out, film.video)
     if container == "matroska":
         matroska.set_languages(out, what.languages)
     else:
         if film.video.range == "pc":
-            boxes.add_full_range(out)
-        boxes.set_languages(out, what.languages)
-        boxes.set_length(out, film.seconds)
-        boxes.turn_off(out, what.off)
-        boxes.add_keys(out, what.keys, mov=container == "mov")
-        boxes.add_references(out, what.references)
-        boxes.add_own(out, _own_words(film.path, what.places) if info.own else [])
+            mov_write.add_full_range(out)
+        mov_write.set_languages(out, what.languages)
+        mov_write.set_length(out, film.seconds)
+        mov_write.turn_off(out, what.off)
+        mov_write.add_keys(out, what.keys, mov=container == "mov")
+        mov_write.add_references(out, what.references)
+        mov_write.add_own(out, _own_words(film.path, what.places) if info.own else [])
     return what.left_out
 
 
-def _own_words(film: Path, places: Mapping[int, int]) -> list[boxes.Words]:
+def _own_words(film: Path, places: Mapping[int, int]) -> list[mov_read.Words]:
     """What a camera says in boxes of its own, of the streams by their numbers in the result."""
     return [
         (None if stream is None else places[stream], kind, said)
-        for stream, kind, said in boxes.own(film)
+        for stream, kind, said in mov_read.own(film)
         if stream is None or stream in places
     ]
 

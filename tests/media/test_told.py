@@ -9,8 +9,10 @@ import av
 import pytest
 
 from dubcli.artifacts.media import Output
-from dubcli.media import boxes, marks, matroska
+from dubcli.media import marks, matroska
 from dubcli.media.ffmpeg import url
+from dubcli.media.mov import read as mov_read
+from dubcli.media.mov import write as mov_write
 from dubcli.media.probe import probe
 from dubcli.stages import probe as probing
 from tests.media import films
@@ -80,7 +82,7 @@ def test_languages_of_regions_stay(tmp_path: Path, dub: Path) -> None:
         other = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
         with av.open(str(other.path)) as after:
             assert [stream.language for stream in after.streams.audio][1:] == ["spa", "por"]
-        assert boxes.languages(other.path) == ["", "", *tags]
+        assert mov_read.languages(other.path) == ["", "", *tags]
         assert not other.note["left_out"]
     again = films.dubbed(tmp_path / "again", other.path, dub, (), ".mkv")
     assert languages(again.path)[3:] == [("spa", "es-419"), ("por", "pt-BR")]
@@ -118,11 +120,11 @@ def test_what_a_telephone_says_of_a_track_stays_or_is_named(tmp_path: Path, dub:
     lens, words = b"com.apple.quicktime.camera.lens_model", films.box(b"WORD", b"said of the sound")
     data = films.inside(film.read_bytes(), [b"moov", b"trak"], films.box(b"meta", lens))
     film.write_bytes(data)
-    boxes.add_own(film, [(1, "WORD", b"said of the sound")])
-    assert boxes.own(film) == [(0, "meta", lens), (1, "WORD", b"said of the sound")]
+    mov_write.add_own(film, [(1, "WORD", b"said of the sound")])
+    assert mov_read.own(film) == [(0, "meta", lens), (1, "WORD", b"said of the sound")]
     for suffix in (".mov", ".mp4", ".mkv"):
         done = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
-        kept, named = boxes.own(done.path) if suffix != ".mkv" else [], " ".join(done.note["left_out"])
+        kept, named = mov_read.own(done.path) if suffix != ".mkv" else [], " ".join(done.note["left_out"])
         assert kept == ([] if suffix == ".mkv" else [(0, "meta", lens), (2, "WORD", words[8:])])
         assert ("boxes of its own (meta, WORD)" in named) == (suffix == ".mkv")
 
@@ -285,7 +287,7 @@ def test_pictures_of_chapters_are_named(tmp_path: Path, dub: Path) -> None:
         film.read_bytes(), [b"moov", b"trak"], films.box(b"tref", films.box(b"chap", b"\0\0\0\3"))
     )
     film.write_bytes(data)
-    boxes.turn_off(film, [2])
+    mov_write.turn_off(film, [2])
     for suffix in (".mov", ".mp4", ".mkv"):
         named = "video stream 2 (mjpeg): pictures of chapters are kept nowhere"
         assert left_out(tmp_path / suffix, film, dub, suffix) == [named]
@@ -397,11 +399,11 @@ def test_streams_that_belong_to_others_still_do_or_are_named(tmp_path: Path, dub
         "-i", url(plain), "-map", "0:v", "-map", "0:a", "-map", "0:a", "-map", "0:s", "-c", "copy", url(film)
     )
     said = [(2, "fall", (1,)), (3, "folw", (1, 2))]
-    boxes.add_references(film, said)
-    assert list(boxes.references(film)) == said
+    mov_write.add_references(film, said)
+    assert list(mov_read.references(film)) == said
     for suffix in (".mp4", ".mov"):
         done = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
-        assert list(boxes.references(done.path)) == [(3, "fall", (2,)), (4, "folw", (2, 3))]
+        assert list(mov_read.references(done.path)) == [(3, "fall", (2,)), (4, "folw", (2, 3))]
         assert not done.note["left_out"]
     other = films.dubbed(tmp_path / "mkv", film, dub, (), ".mkv")
     assert [line for line in other.note["left_out"] if "belongs" in line] == [
@@ -414,9 +416,9 @@ def test_no_number_of_boxes_fills_the_memory(tmp_path: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"))
     many = b"".join(films.box(b"C%03d" % k, b"word") for k in range(100))
     film.write_bytes(films.inside(film.read_bytes(), [b"moov"], films.box(b"udta", many)))
-    kinds = [kind for _, kind, _ in boxes.own(film)]
+    kinds = [kind for _, kind, _ in mov_read.own(film)]
     assert kinds == [f"C{k:03}" for k in range(64)]
-    assert list(boxes.unread(film)) == [f"C{k:03}" for k in range(64, 100)]
+    assert list(mov_read.unread(film)) == [f"C{k:03}" for k in range(64, 100)]
 
 
 def test_a_colour_profile_that_is_lost_is_named(tmp_path: Path, dub: Path) -> None:
