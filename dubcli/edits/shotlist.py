@@ -7,6 +7,7 @@ itself, and its *record* side counts along the film; or the film is its *source*
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -115,62 +116,91 @@ def _found(
 ) -> Found:
     """Events as frames of the film, checked."""
     problems = list(listed.problems)
-    drops = {event.drop[side == "source"] for event in listed.events} - {None}
-    other_labels = (clock.known or clock.rate not in DROP_RATES) and bool(drops) and drops != {clock.drop}
-    if other_labels:
-        kinds = ("not drop frame", "drop frame")
-        problems.append(
-            f"{path}: its timecode is {kinds[not clock.drop]}, the film's is {kinds[clock.drop]}; export the "
-            "list in the film's own"
-        )
-    events = () if other_labels else listed.events
+    events: Sequence[Event] = listed.events
+    if wrong := _other_labels(listed, side, clock):
+        problems.append(f"{path}: {wrong}")
+        events = ()
     taken = [event.source if side == "source" and event.source else event.record for event in events]
     ranges = [
         (at := clock.after(start, first), at + stop - start, event.number)
         for event, (start, stop) in zip(events, taken, strict=True)
     ]
     inside = _without_ends(ranges, count) if side == "record" else ranges
-    ends, end = len(ranges) - len(inside), longest if count is None else count
-    outside = [
-        (number, f"begins {-a} frames before" if a < 0 else f"ends {b - (end or 0)} frames after")
-        for a, b, number in inside
-        if a < 0 or (end is not None and b > end)
-    ]
-    if outside:
-        number, where = outside[0]
-        many = f" ({len(outside)} such events)" if len(outside) > 1 else ""
+    if where := _outside(inside, longest if count is None else count):
         hint = "if the film's first frame has another timecode, add --start HH:MM:SS:FF"
         if path.suffix.lower() == ".csv" or (side == "record" and any(a == 0 for a, _, _ in inside)):
             hint = "it is of another film, or of another cut"
         elif side == "record" and clock.counts:
-            begin = replace(clock, drop=clock.drop if clock.known else True in drops)
-            label = begin.label(min(start for start, _ in taken))
+            drop = clock.drop if clock.known else True in _drops(listed, side)
+            label = replace(clock, drop=drop).label(min(start for start, _ in taken))
             hint = f"if the film begins with the first event, add --start {label}"
-        problems.append(f"{path}: event {number} {where} the film{many}; {hint}")
-    ranges = sorted(one for one in inside if one[0] < one[1])
-    for (_, stop, one), (start, _, other) in itertools.pairwise(ranges):
+        problems.append(f"{path}: {where}; {hint}")
+    full = sorted(one for one in inside if one[0] < one[1])
+    for (_, stop, one), (start, _, other) in itertools.pairwise(full):
         if start < stop:
             problems.append(f"{path}: events {one} and {other} overlap by {stop - start} frames")
     if problems:
         more = [f"{path}: and {len(problems) - MOST} problems more"] if len(problems) > MOST else []
         raise ConfigError("\n".join([*problems[:MOST], *more]))
-    starts = {0}
-    for a, b, _ in ranges:
-        starts |= {a, b}
+    warnings = [*listed.warnings, *_effects_left(path, listed)]
+    if ends := len(ranges) - len(inside):
+        warnings.append(
+            f"{path.name}: {ends} events before or after the film (such as a leader) are left out"
+        )
+    return Found(_starts(full, count), side, tuple(warnings))
+
+
+def _starts(ranges: Sequence[tuple[int, int, int]], count: int | None) -> tuple[int, ...]:
+    """Frames at which shots begin, by the events' edges."""
+    starts = {0}.union(*((a, b) for a, b, _ in ranges))
     if count is not None:
         starts.discard(count)
     elif ranges and len(starts) > 1:
         starts.discard(ranges[-1][1])  # the film may end there; what is after it stays with the last shot
-    effects = [
+    return tuple(sorted(starts))
+
+
+def _drops(listed: Read, side: str) -> set[bool | None]:
+    """Whether the labels of a list drop frames, where its events say so."""
+    return {event.drop[side == "source"] for event in listed.events} - {None}
+
+
+def _other_labels(listed: Read, side: str, clock: Clock) -> str:
+    """What is wrong where a list counts timecode otherwise than the film; "" where it does not."""
+    drops = _drops(listed, side)
+    if not drops or drops == {clock.drop} or not (clock.known or clock.rate not in DROP_RATES):
+        return ""
+    kinds = ("not drop frame", "drop frame")
+    return (
+        f"its timecode is {kinds[not clock.drop]}, the film's is {kinds[clock.drop]}; export the list in the "
+        "film's own"
+    )
+
+
+def _outside(ranges: Sequence[tuple[int, int, int]], end: int | None) -> str:
+    """Which event lies outside of a film of so many frames; "" where none does."""
+    outside = [
+        (number, f"begins {-a} frames before" if a < 0 else f"ends {b - (end or 0)} frames after")
+        for a, b, number in ranges
+        if a < 0 or (end is not None and b > end)
+    ]
+    if not outside:
+        return ""
+    number, where = outside[0]
+    many = f" ({len(outside)} such events)" if len(outside) > 1 else ""
+    return f"event {number} {where} the film{many}"
+
+
+def _effects_left(path: Path, listed: Read) -> list[str]:
+    """Effects of which only the cuts are taken, a line each."""
+    found = [
         f"{path.name}: event {event.number} has an effect ({_effects(event)}); only cuts are taken"
         for event in listed.events
         if event.effects
     ]
-    if len(effects) > MOST:
-        effects[MOST:] = [f"{path.name}: and {len(effects) - MOST} events more have effects"]
-    if ends:
-        effects.append(f"{path.name}: {ends} events before or after the film (such as a leader) are left out")
-    return Found(tuple(sorted(starts)), side, (*listed.warnings, *effects))
+    if len(found) > MOST:
+        found[MOST:] = [f"{path.name}: and {len(found) - MOST} events more have effects"]
+    return found
 
 
 def _without_ends(ranges: list[tuple[int, int, int]], count: int | None) -> list[tuple[int, int, int]]:

@@ -103,11 +103,12 @@ def placed(packet: Packet[Any]) -> bool:
 
 def adts(packet: Packet[Any]) -> set[bytes]:
     """What a packet of AAC says of itself where no container does: profile, rate and channels."""
-    head = memoryview(packet)[:4].tobytes() if packet.size else b""
-    raw = packet.stream.codec_context is not None and packet.stream.codec_context.name == "aac"
-    if not raw or packet.stream.codec_context.extradata or head[:1] != b"\xff" or head[1] & 0xF6 != 0xF0:
+    context = packet.stream.codec_context
+    if context is None or context.name != "aac" or context.extradata or packet.size < 4:
         return set()
-    return {bytes([head[2] & 0xFD, head[3] & 0xC0])}  # ISO/IEC 14496-3 1.A.2.2.1, but for what is private
+    sync, layer, profile, channels = memoryview(packet)[:4]  # ISO/IEC 14496-3 1.A.2.2.1
+    private = 0x02
+    return {bytes([profile & ~private, channels & 0xC0])} if sync == 0xFF and layer & 0xF6 == 0xF0 else set()
 
 
 def _display(matrix: tuple[int, ...] | None) -> dict[str, Any]:

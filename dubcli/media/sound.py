@@ -310,9 +310,10 @@ def with_decoded_start(path: Path, track: AudioStream) -> AudioStream:
     Raises:
         MediaError: nothing of it can be decoded.
     """
-    with source.opened(path) as container:
-        kinds = (describe.adts(packet) for packet in container.demux(container.streams[track.index]))
-        track = track.model_copy(update={"edited": track.edited or len(set().union(*kinds)) > 1})
+    if track.codec == "aac" and not track.edited:
+        with source.opened(path) as container:
+            kinds = (describe.adts(packet) for packet in container.demux(container.streams[track.index]))
+            track = track.model_copy(update={"edited": len(set[bytes]().union(*kinds)) > 1})
     with source.opened(path) as container:
         for frame in _sound(container, _track(container, path, track.index)):
             if frame.samples and frame.pts is not None and frame.time_base is not None:
