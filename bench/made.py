@@ -20,7 +20,7 @@ from dubcli.artifacts.measures import Measure, Measures, save_aperture
 from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.motion import Motion
 from dubcli.artifacts.patches import PatchFacts, pictures
-from dubcli.artifacts.phones import CLASSES
+from dubcli.artifacts.phones import CLASSES, PHONES
 from dubcli.artifacts.remux import Remuxed
 from dubcli.artifacts.remux import film as finished
 from dubcli.artifacts.shots import Frames, Groups, Shot, Shots, first_frame
@@ -110,7 +110,16 @@ class Made:
         frames = np.clip((np.arange(self.shots[-1][1]) / RATE * 100).astype(int), 0, count - 1)
         self.aperture = (viseme @ visemes.table("aperture"))[frames].astype(np.float64)
         self.spoken = spoken[frames]
-        return speech.Record(engine="made", seconds=round(seconds, 3), regions=tuple(regions_)), found
+        sounds = sorted(set(PHONES) - {"SIL"})
+        phones = tuple(
+            speech.Phone(start=k * 0.09, end=(k + 1) * 0.09, phone=sounds[k % len(sounds)])
+            for k in range(count // 9)
+            if spoken[9 * k : 9 * k + 9].all()
+        )
+        record = speech.Record(
+            engine="made", seconds=round(seconds, 3), regions=tuple(regions_), phones=phones
+        )
+        return record.whole(), found
 
     def tracks(self, number: int) -> list[tracks.FaceTrack]:
         """The faces of a shot: the first speaks as the sound asks, the others hardly move."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
@@ -123,6 +125,29 @@ class Record(Document):
         return self.model_copy(
             update={name: tuple(_counted(row, self.rate) for row in of) for name, of in rows.items()}
         )
+
+
+@lru_cache(maxsize=4)
+def _kept(folder: Path) -> tuple[float, tuple[Phone, ...]]:
+    """Offset and phones of an artifact: units of single shots look into the record of a whole film."""
+    record = Record.load(folder)
+    return record.offset, record.phones
+
+
+def offset(folder: Path) -> float:
+    """Seconds from the film's first picture to the first sample of an artifact's sound."""
+    return _kept(folder)[0]
+
+
+def phones(folder: Path, start: float, stop: float) -> tuple[Phone, ...]:
+    """The phones of an artifact that touch a span, which is counted as the film is, as they are then."""
+    late, found = _kept(folder)
+    first = bisect_left(found, start, key=lambda phone: phone.end + late)
+    last = bisect_right(found, stop, key=lambda phone: phone.start + late)
+    return tuple(
+        phone.model_copy(update={"start": phone.start + late, "end": phone.end + late})
+        for phone in found[first:last]
+    )
 
 
 def features(folder: Path) -> Mapping[str, NDArray[Any]]:

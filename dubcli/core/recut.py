@@ -154,7 +154,7 @@ class _Cut:
         assert split
         assert dub
         shots, seconds = Shots.load(split.path).named(), Frames.load(split.path).seconds
-        logmel, offset = speech.features(dub.path)["logmel"], speech.Record.load(dub.path).offset
+        logmel, offset = speech.features(dub.path)["logmel"], speech.offset(dub.path)
         return cls(shots, seconds, logmel, offset)
 
     def sounds_as(self, shot: Shot, other: _Cut, its: Shot) -> bool:

@@ -204,7 +204,7 @@ def _track_spans(
     from dubcli.speech.model import TrackSpan
 
     seconds = Frames.load(task.inputs["picture"]).seconds
-    offset = speech.Record.load(task.inputs["speech/film"]).offset
+    offset = speech.offset(task.inputs["speech/film"])
     out = []
     for name, own in faces.items():
         for face in own:
@@ -234,7 +234,7 @@ def _styles(
     from dubcli.face.gallery import runs
     from dubcli.speech import basis, model, style
 
-    offset = speech.Record.load(task.inputs["speech/film"]).offset
+    offset = speech.offset(task.inputs["speech/film"])
     seconds = Frames.load(task.inputs["picture"]).seconds
     audio = evidence.FilmAudio(features, offset)
     by_shot: dict[str, list[evidence.Evidence]] = {}

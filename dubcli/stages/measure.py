@@ -168,21 +168,16 @@ def _sound(folder: Path, seconds: NDArray[np.float64], model: Any) -> Sound:
     from dubcli.quality.subject import Sound, silence
     from dubcli.speech.features import part
 
-    record = speech.Record.load(folder)
-    at = seconds - record.offset
+    at = seconds - speech.offset(folder)
     features, begin = part(speech.features(folder), float(at[0]), float(at[-1]))
     at = at - begin
     rows = silence(np.asarray(features["speech"], np.float32), 100)
     row = np.floor(at * 100).astype(int)
     inside = (row >= 0) & (row < len(rows))
     spoken = np.where(inside, rows[np.clip(row, 0, max(0, len(rows) - 1))] if len(rows) else 0, 0)
-    phones = (
-        phone.model_copy(update={"start": phone.start + record.offset, "end": phone.end + record.offset})
-        for phone in record.phones
-        if seconds[0] <= phone.end + record.offset and phone.start + record.offset <= seconds[-1]
-    )
+    phones = speech.phones(folder, float(seconds[0]), float(seconds[-1]))
     aperture = model(model.project(features).windows(at))[:, 0]
-    return Sound(aperture.astype(np.float32), spoken.astype(np.float32), tuple(phones))
+    return Sound(aperture.astype(np.float32), spoken.astype(np.float32), phones)
 
 
 @lru_cache(maxsize=64)

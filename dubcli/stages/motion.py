@@ -174,7 +174,7 @@ def _features_at(folder: Path, seconds: Any) -> tuple[dict[str, Any], Any]:
     from dubcli.artifacts import speech
     from dubcli.speech.features import part
 
-    at = seconds - speech.Record.load(folder).offset
+    at = seconds - speech.offset(folder)
     features, begin = part(speech.features(folder), float(at[0]), float(at[-1]))
     return features, at - begin
 
