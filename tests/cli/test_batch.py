@@ -190,7 +190,7 @@ def test_all_that_is_wrong_with_a_list_is_told_at_once(media: Path) -> None:
 def test_a_command_that_is_not_there_is_refused_before_work() -> None:
     with pytest.raises(UsageError, match="there is no program no-such-program"):
         How(command="no-such-program {}").policy(force=False)
-    for command in ("echo {}", "{job}/../after.sh {}", None):
+    for command in ("echo {}", "{job}/../after.sh {}", "sh -c 'echo ${out} | awk {print}'", None):
         How(command=command).policy(force=False)
 
 

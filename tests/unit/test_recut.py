@@ -168,8 +168,8 @@ def test_decisions_on_shots_that_are_not_in_the_new_cut_are_told_of(
         now.root: SimpleNamespace(shots={"00000000": Shot(name="00000000", start=0, stop=50, picture="b")}),
     }
     monkeypatch.setattr(recut, "check", lambda job, before: None)
-    monkeypatch.setattr(recut.runner, "run", lambda *given, **more: None)
-    monkeypatch.setattr(recut.plan, "view", lambda job: SimpleNamespace(pins={}))
+    monkeypatch.setattr("dubcli.core.runner.run", lambda *given, **more: None)
+    monkeypatch.setattr("dubcli.core.plan.view", lambda job: SimpleNamespace(pins={}))
     monkeypatch.setattr(recut._Cut, "of", lambda job: cuts[job.root])
     found = recut.carry(cast(Any, now), cast(Any, then), cast(Any, None))
     assert found == recut.Carried((), (), (), ("00000075",))
