@@ -137,8 +137,9 @@ _dubcli() {
             --job) _dubcli_files; return ;;
             --side) _dubcli_words "auto record source"; return ;;
             --start) return; return ;;
+            --timeline) return; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--job --side --start -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--job --side --start --timeline -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_shots_export)
         case "$previous" in
             -o|--out) _dubcli_files; return ;;
@@ -248,18 +249,20 @@ _dubcli() {
         if [[ $current == -* ]]; then _dubcli_words "-h --help"; else _dubcli_words "openjd slurm"; fi ;;
         dubcli_farm_openjd)
         case "$previous" in
+            --job) _dubcli_files; return ;;
             --shards) return; return ;;
             --workers) return; return ;;
             -o|--out) _dubcli_files; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--shards --workers -o --out -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--job --shards --workers -o --out -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_farm_slurm)
         case "$previous" in
+            --job) _dubcli_files; return ;;
             --shards) return; return ;;
             --workers) return; return ;;
             -o|--out) _dubcli_files; return ;;
         esac
-        if [[ $current == -* ]]; then _dubcli_words "--shards --workers -o --out -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
+        if [[ $current == -* ]]; then _dubcli_words "--job --shards --workers -o --out -q --quiet -v --verbose -h --help"; else _dubcli_words ""; _dubcli_files; fi ;;
         dubcli_preset)
         case "$previous" in
         esac

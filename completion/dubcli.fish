@@ -164,6 +164,7 @@ complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcom
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from import' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from import' -l side -r -a 'auto record source' -d 'What counts along the film'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from import' -l start -r -d 'Timecode of the films first frame, where its file has none or another'
+complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from import' -l timeline -r -d 'Which timeline of the list, by its name or its number, where it holds '
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from import' -s q -l quiet -d 'Only warnings and errors'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from import' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from shots; and __fish_seen_subcommand_from import' -s h -l help -d 'Show this help'
@@ -275,6 +276,7 @@ complete -c dubcli -n '__fish_seen_subcommand_from style; and __fish_seen_subcom
 complete -c dubcli -n '__fish_seen_subcommand_from farm; and not __fish_seen_subcommand_from openjd slurm' -a openjd -d 'Write an Open Job Description template.'
 complete -c dubcli -n '__fish_seen_subcommand_from farm; and not __fish_seen_subcommand_from openjd slurm' -a slurm -d 'Write a script that submits a job to Slurm.'
 complete -c dubcli -n '__fish_seen_subcommand_from farm' -s h -l help -d 'Show this help'
+complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcommand_from openjd' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcommand_from openjd' -l shards -r -d 'Tasks of each stage that goes by shots, faces or people'
 complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcommand_from openjd' -l workers -r -d 'Worker processes in a task'
 complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcommand_from openjd' -s o -l out -r -F -d 'The file to write'
@@ -282,6 +284,7 @@ complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcomm
 complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcommand_from openjd' -s v -l verbose -d 'More detail, on stderr'
 complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcommand_from openjd' -s h -l help -d 'Show this help'
 complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcommand_from openjd' -F
+complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcommand_from slurm' -l job -r -F -d 'The job directory'
 complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcommand_from slurm' -l shards -r -d 'Tasks of each stage that goes by shots, faces or people'
 complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcommand_from slurm' -l workers -r -d 'Worker processes in a task'
 complete -c dubcli -n '__fish_seen_subcommand_from farm; and __fish_seen_subcommand_from slurm' -s o -l out -r -F -d 'The file to write'

@@ -29,7 +29,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from dubcli.core.job import STEM, Job
 from dubcli.core.places import check_folder, default_out, no_file
 from dubcli.engines import required
-from dubcli.errors import ConfigError, DubError, ExitCode, UsageError
+from dubcli.errors import ConfigError, DubError, ExitCode, UsageError, typed
+from dubcli.media.containers import SUFFIXES
 from dubcli.settings.document import Keys, read
 from dubcli.settings.layers import resolve
 
@@ -154,11 +155,23 @@ def entries(path: Path, flags: Flags, *, overwrite: bool = True) -> list[Entry]:
             f"{path} is a table, and a manifest is YAML, as dubcli batch --help shows; or give the table as "
             "text, the film, a tab and the dub in each line: dubcli batch - < TABLE.txt"
         )
+    if meant := _meant(path):
+        raise ConfigError(f"{path} is no manifest; type: {meant}")
     document = read(path)
     manifest = document.model(Manifest)
     folder = path.parent
     store = folder / Path(manifest.store or f"{path.stem}.store").expanduser()
     return _checked(list(_entries(manifest, folder, store)), document.at, flags, overwrite)
+
+
+def _meant(path: Path) -> str:
+    """What to type where a manifest's place holds something else; "" where it may be one."""
+    if (path / "job.json").is_file():
+        return f"dubcli run {typed(path)}"
+    if path.is_dir():
+        pattern = path / ("*" + next((one for one in SUFFIXES if any(path.glob(f"*{one}"))), SUFFIXES[0]))
+        return f"dubcli batch --glob {typed(pattern)}"
+    return f"dubcli run {typed(path)} --audio DUB" if path.suffix.lower() in SUFFIXES else ""
 
 
 def listed(

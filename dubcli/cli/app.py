@@ -56,9 +56,13 @@ class Command(TyperCommand):
         Raises:
             UsageError: an option for one file names several, or the job stands where something else belongs.
         """
-        if ordered := self._ordered(args):
-            raise UsageError(f"type: {ctx.command_path} {shlex.join(ordered)}")
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        words = self._ordered(args) or args
+        values, extra, given = self.make_parser(ctx).parse_args(args=list(words))
+        if values.get("job_named") and values.get("job_dir"):  # the job is named, so this is another word
+            extra = [str(values["job_dir"])]
+        words = self._with_out(words, extra, [one.name for one in given])
+        if words != args:
+            raise UsageError(f"type: {ctx.command_path} {shlex.join(words)}")
         for option in given:
             once = isinstance(option, TyperOption) and option.metavar == "FILE" and not option.multiple
             if once and given.count(option) > 1:
@@ -67,14 +71,33 @@ class Command(TyperCommand):
 
     def _ordered(self, args: list[str]) -> list[str]:
         """The words with the job in its place; [] where it is there, or is not named."""
-        first = next((one.metavar for one in self.params if not one.opts[0].startswith("-")), None)
+        first = self._first
         at = next((k for k, word in enumerate(args[:2]) if (Path(word) / "job.json").is_file()), None)
         if at is None or any(word.startswith("-") for word in args[: at + 1]):
             return []
         if first == "JOB":
             return [args[1], args[0], *args[2:]] if at == 1 and not Path(args[0]).exists() else []
         named = any("--job" in one.opts for one in self.params)
-        return [*args[1:], "--job", args[0]] if named and at == 0 and first not in (None, "FILM") else []
+        if not named or at or first in (None, "FILM"):
+            return []
+        return [*(args[1:] or [str(first)]), "--job", args[0]]
+
+    def _with_out(self, words: list[str], extra: list[str], given: list[str | None]) -> list[str]:
+        """The words with -o before the one that can but name what is written; as they are where none can."""
+        made = next((one for one in self.params if "--out" in one.opts and one.name not in given), None)
+        if made is None or (extra and self._first == "FILM" and Path(extra[0]).is_file()):
+            return words
+        bare = [word for word in words if not word.startswith("-")]
+        alone = made.required and self._first == "JOB" and len(words) == len(bare) == 1
+        if alone and Path(bare[0]).suffix and not Path(bare[0]).is_dir():  # the job is the one that lies here
+            return ["-o", *words]
+        at = len(words) - 1 - words[::-1].index(extra[0]) if len(extra) == 1 else None
+        return words if at is None else [*words[:at], "-o", *words[at:]]
+
+    @property
+    def _first(self) -> str | None:
+        """What the first word is, that is no option."""
+        return next((one.metavar for one in self.params if not one.opts[0].startswith("-")), None)
 
 
 class Group(TyperGroup):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,10 @@ DryRun = Annotated[
         help="Check everything, list the jobs and forecast time and disk.",
     ),
 ]  # fmt: skip
+_SHELL = ("|", "||", "&", "&&", ";", ">", ">>", "<")  # words of shells
+_UNKNOWN = re.compile(
+    r"(?<!\$)\{(?:film|dub|out|output|file|path|stem|name)\}"
+)  # places that --exec does not have
 _START = (
     # Nothing is imported from a folder of films, and a batch that is killed takes its jobs along.
     "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.media.ffmpeg import die_with; "
@@ -155,6 +160,16 @@ class How:
             command = tuple(shlex.split(self.command or ""))
         except ValueError as error:
             raise UsageError(f"--exec {self.command}: {error}".lower()) from None
+        shell = next((word for word in command if word in _SHELL), None)
+        if shell:
+            raise UsageError(
+                f"--exec: no shell runs it, and {shell} would be a word; write sh -c '…', or a script"
+            )
+        unknown = next((found[0] for word in command if (found := _UNKNOWN.search(word))), None)
+        if unknown:
+            raise UsageError(
+                f"--exec: {unknown} stands for nothing; write {{}} for the film, {{job}} for its job"
+            )
         if command and "{" not in command[0] and shutil.which(command[0]) is None:
             raise UsageError(f"--exec: there is no program {command[0]} that can be run; check its name")
         return Policy(

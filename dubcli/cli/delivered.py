@@ -64,10 +64,11 @@ class Delivered:
         def before(job: Job) -> None:
             from dubcli.media.probe import probe
 
-            changed.check(probe(job.film, whole=False), folder, form, force)
+            changed.check(probe(job.film, whole=False), folder, form, force, job.out.name)
 
         def after(job: Job) -> None:
-            for path in changed.write(film(job, finished(job)), folder, form, markers(job), out.note):
+            made = film(job, finished(job))
+            for path in changed.write(made, folder, form, markers(job), out.note, job.out.name):
                 out.note(str(path))
 
         return before, after

@@ -43,6 +43,7 @@ File = Annotated[
 
 def openjd(
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     shards: Shards = 8,
     workers: Workers = 4,
     file: File = None,
@@ -60,9 +61,10 @@ def openjd(
     """
     import yaml
 
+    from dubcli.cli.jobs import find_job
     from dubcli.farm.openjd import template
 
-    job, found, version = _prepared(job_dir, shards, workers)
+    job, found, version = _prepared(find_job(job_dir, job_named), shards, workers)
     beside = file.parent if file else job.root.resolve().parent
     made = template(job.root, found, version, beside)
     text = yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=100)
@@ -71,6 +73,7 @@ def openjd(
 
 def slurm(
     job_dir: options.JobDir = None,
+    job_named: options.JobNamed = None,
     shards: Shards = 8,
     workers: Workers = 4,
     file: File = None,
@@ -84,15 +87,15 @@ def slurm(
     from there. Partition, account and time limit come from sbatch's own variables, as in
     SBATCH_PARTITION=night bash FILE.
     """
+    from dubcli.cli.jobs import find_job
     from dubcli.farm.slurm import script
 
-    job, found, version = _prepared(job_dir, shards, workers)
+    job, found, version = _prepared(find_job(job_dir, job_named), shards, workers)
     out.export(script(job.root, found, version, file.name if file else "FILE"), file)
 
 
-def _prepared(job_dir: Path | None, shards: int, workers: int) -> tuple[Job, list[Step], str]:
+def _prepared(job_dir: Path, shards: int, workers: int) -> tuple[Job, list[Step], str]:
     """The job, probed: what cannot be dubbed is refused here, and not by the farm at night; and its steps."""
-    from dubcli.cli.jobs import find_job
     from dubcli.cli.run import listeners
     from dubcli.core import runner
     from dubcli.core.events import Events
@@ -100,7 +103,7 @@ def _prepared(job_dir: Path | None, shards: int, workers: int) -> tuple[Job, lis
     from dubcli.core.plan import Selection, versions
     from dubcli.farm.steps import outside, steps
 
-    job = Job.open(find_job(job_dir))
+    job = Job.open(job_dir)
     with Events(job.root / "events.jsonl", *listeners("none", json=False)) as events:
         runner.run(job, events, Selection("probe"))
     for path in outside(job):

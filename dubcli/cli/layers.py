@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from dubcli.cli.output import out
 from dubcli.errors import UsageError, typed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from dubcli.core.model import Artifact
 
 HELP = """
@@ -115,13 +118,9 @@ def import_(
     job.sources = {role: file for role, file in job.sources.items() if not role.startswith(retouched)}
     done = delivered.finished(job, until="lips")
     film, faces = delivered.film(job, done), done.get("lips", {})
-    parts = folder.name, folder.resolve().parent.name
-    name = (face or "").replace("/", ".") or next((part for part in parts if part in faces), "")
-    if name not in faces:
-        known = ", ".join(sorted(faces)[:5]) or "there is none"
-        raise UsageError(f"which face is {folder}? add --face SHOT.TRACK, one of: {known}")
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; name that of an EXR sequence")
+    name = _face(face, folder, faces)
     row, target, shot = faces[name], job.root / layerfile.FOLDER / name, name.split(".")[0]
     assert row.unit is not None
     if shot in plan.view(job).pins:
@@ -144,6 +143,23 @@ def import_(
         taken.rename(target)
     out.path(target)
     out.note(f"{count} frames of {name}; to apply them, type: dubcli run {typed(job.root)}")
+
+
+def _face(given: str | None, folder: Path, faces: Collection[str]) -> str:
+    """The face that is meant, by its name or by that of the folder of its layers.
+
+    Raises:
+        UsageError: it is none of the film's.
+    """
+    from dubcli.edits import facename
+
+    for text in (given,) if given else (folder.name, folder.resolve().parent.name):
+        with suppress(ValueError):
+            name = facename.named(text).replace("/", ".")
+            if name in faces:
+                return name
+    known = ", ".join(sorted(faces)[:5]) or "there is none"
+    raise UsageError(f"which face is {given or folder}? add --face SHOT.TRACK, one of: {known}")
 
 
 class _Work:

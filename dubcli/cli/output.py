@@ -34,7 +34,7 @@ class Output:
         """A text that was asked for: into a file, whose path is then shown, or on stdout.
 
         Raises:
-            UsageError: the file cannot be written.
+            UsageError: the file cannot be written, or is there and no text, such as a film.
         """
         from dubcli.errors import UsageError
         from dubcli.files import write_atomically
@@ -43,6 +43,8 @@ class Output:
             self.raw(text.rstrip("\n"))
             return
         try:
+            if file.is_file() and not _is_text(file):
+                raise UsageError(f"{file} is there, and no text; choose another name with -o FILE")
             write_atomically(file, text.encode())
         except OSError as error:
             raise UsageError(f"cannot write {file} ({error.strerror}); choose another with -o FILE") from None
@@ -166,6 +168,13 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _is_text(file: Path) -> bool:
+    """Whether a file begins as text does, which has no zeros unless it is UTF-16."""
+    with file.open("rb") as opened:
+        head = opened.read(4096)
+    return b"\0" not in head or head[:2] in (b"\xff\xfe", b"\xfe\xff")
 
 
 def _is_number(value: Any) -> bool:

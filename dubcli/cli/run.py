@@ -107,6 +107,9 @@ JsonLines = Annotated[
 ]  # fmt: skip
 
 
+_TOLD = 5  # shots that a line names
+
+
 @dataclass(frozen=True)
 class Chosen:
     """Which part of a job to run."""
@@ -283,6 +286,12 @@ def _carry(job: Job, recut_of: Path, events: Events, *, overwrite: bool) -> None
     for what, shots in told.items():
         if shots:
             out.note(f"{len(shots)} shot{'' if len(shots) == 1 else 's'} of {recut_of} {what}")
+    if found.gone:
+        more = ", …" if len(found.gone) > _TOLD else ""
+        out.warn(
+            f"decisions on {len(found.gone)} of {recut_of}'s shots stay behind: none here has just their "
+            f"pictures, colour tags and length ({', '.join(found.gone[:_TOLD])}{more})"
+        )
 
 
 def _check_versions(expected: str, here: str) -> None:

@@ -27,8 +27,8 @@ From = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="The list: .edl (CMX 3600), .otio, .xml or .fcpxml (Final Cut Pro 7, X), .aaf, or .csv of "
-        "PySceneDetect.",
+        help="The list: .edl (CMX 3600), .otio, .otioz, .otiod, .xml or .fcpxml (Final Cut Pro 7, X), .aaf, "
+        "or .csv of PySceneDetect.",
     ),
 ]
 Side = Annotated[
@@ -37,6 +37,13 @@ Side = Annotated[
         "--side", metavar="auto|record|source", rich_help_panel=options.SETTINGS,
         help="What counts along the film: the record side of the list, where it is the film's own cut, or "
         "the source side, where it cuts up the film; auto is source where events name the film or its reel.",
+    ),
+]  # fmt: skip
+Wanted = Annotated[
+    str,
+    typer.Option(
+        "--timeline", metavar="NAME", rich_help_panel=options.SETTINGS,
+        help="Which timeline of the list, by its name or its number, where it holds several.",
     ),
 ]  # fmt: skip
 Start = Annotated[
@@ -136,6 +143,7 @@ def import_(
     job_named: options.JobNamed = None,
     side: Side = "auto",
     start: Start = "",
+    timeline: Wanted = "",
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -162,7 +170,8 @@ def import_(
     clock = Clock.of(info, start or before.start)
     count = _count(job)
     longest = _longest(job, float(clock.rate)) if count is None else count
-    found = shotlist.read(file, job.film.name, clock, count, side, tag(info, "reel_name"), longest)
+    reel = tag(info, "reel_name")
+    found = shotlist.read(file, job.film.name, clock, count, side, reel, longest, timeline)
     if before.merge or before.split:
         out.warn(f"merge and split of {path} are replaced by the list")
     kept = [at for at in before.skip if (clock.frame(at) if isinstance(at, str) else at) in found.starts]

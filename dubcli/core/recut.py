@@ -43,11 +43,13 @@ class Carried:
         kept: approved ones that keep their take.
         reopened: approved ones that are open again: the dub says something else there, or the take is lost.
         noted: others, whose notes and settings go along.
+        gone: those of the earlier cut, by their names there, whose pictures are no shot here.
     """
 
     kept: tuple[str, ...]
     reopened: tuple[str, ...]
     noted: tuple[str, ...]
+    gone: tuple[str, ...] = ()
 
 
 def check(job: Job, before: Job) -> None:
@@ -120,6 +122,8 @@ def carry(job: Job, before: Job, events: Events, *, overwrite: bool = False) -> 
             file.writelines(lines)
         text = read_text(path) if path.is_file() else ""
         write_atomically(path, decisions.changed(text, made).encode())
+    here = {shot.picture for shot in now.shots.values()}
+    found["gone"] = sorted(old.name for olds in alike.values() for old in olds if old.picture not in here)
     return Carried(**{group: tuple(shots) for group, shots in found.items()})
 
 

@@ -102,20 +102,35 @@ class _Written(BaseModel):
 
 
 class _Note(BaseModel):
-    """`changed.json`: the files that an export has written."""
+    """`changed.json`: the files that an export has written.
+
+    Attributes:
+        of: name of the dubbed film, "" where an earlier version wrote it.
+        shots: files by shot.
+        timelines: names of the timelines.
+    """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
+    of: str = ""
     shots: dict[str, _Written] = {}
     timelines: list[str] = []
 
 
-def check(info: MediaInfo, folder: Path, form: Form, force: bool) -> None:
+def check(info: MediaInfo, folder: Path, form: Form, force: bool, of: str = "") -> None:
     """Refuse before any work what cannot be written.
+
+    Args:
+        info: the film.
+        folder: where to.
+        form: how.
+        force: whether files there may be of others.
+        of: name of the dubbed film.
 
     Raises:
         MediaError: the codec cannot hold the film's pictures; the line says what to type instead.
-        UsageError: the folder holds files that are not of an earlier export.
+        UsageError: the folder holds files that are not of an earlier export, or of that of another film, as
+            of another language, whose files have the same names.
     """
     from dubcli.media import encode
 
@@ -128,6 +143,9 @@ def check(info: MediaInfo, folder: Path, form: Form, force: bool) -> None:
         raise UsageError(f"{folder} is no folder; choose another with --changed-only DIR")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / NOTE).is_file() and not force:
         raise UsageError(f"{folder} holds other files; choose an empty folder, or add --force")
+    before = _read(folder).of
+    if before not in ("", of) and not force:
+        raise UsageError(f"{folder} holds the shots of {before}; choose another folder, or add --force")
 
 
 def write(
@@ -136,6 +154,7 @@ def write(
     form: Form,
     remarks: Mapping[str, Sequence[timeline.Marker]],
     report: Callable[[str], None] = lambda line: None,
+    of: str = "",
 ) -> list[Path]:
     """Write the changed shots of a film, and timelines that cut them over it.
 
@@ -145,6 +164,7 @@ def write(
         form: how.
         remarks: markers by shot.
         report: called with a line for each file.
+        of: name of the dubbed film.
 
     Returns:
         The timelines.
@@ -178,14 +198,14 @@ def write(
     if ".edl" not in suffixes:
         report(f"no .edl: it needs a rate that has timecode, and holds {timeline.EDL_EVENTS} shots")
     names = [f"{film.path.stem}.changed{suffix}" for suffix in suffixes]
-    _save(folder, _Note(shots={**before.shots, **made}, timelines=[*before.timelines, *names]))
+    _save(folder, _Note(of=of, shots={**before.shots, **made}, timelines=[*before.timelines, *names]))
     for name in names:
         timeline.write(folder / name, f"{film.path.stem} changed shots", [[source], clips], film.clock)
     kept = {one.file for one in made.values()} | set(names)
     for name in {one.file for one in before.shots.values()} | set(before.timelines):
         if name not in kept and Path(name).name == name and name.startswith(f"{film.path.stem}."):
             (folder / name).unlink(missing_ok=True)
-    _save(folder, _Note(shots=made, timelines=names))
+    _save(folder, _Note(of=of, shots=made, timelines=names))
     return [folder / name for name in names]
 
 

@@ -111,5 +111,13 @@ def sequence(folder: Path) -> dict[int, Path]:
             if other != path:
                 raise ConfigError(f"{other.name} and {path.name} in {folder} are the same frame; delete one")
     if not found:
-        raise ConfigError(f"{folder} holds no EXR sequence; name a folder of files such as 00000104.exr")
+        inner = next((one for one in ("rgba", "matte") if (folder / one).is_dir()), "")
+        files = any(path.suffix.lower() == ".exr" for path in folder.iterdir())
+        raise ConfigError(
+            f"{folder} holds layers, each in a folder of its own; name one, such as {folder / inner}"
+            if inner
+            else f"{folder}: the number of the frame comes last in a file's name, as in fix.00000104.exr"
+            if files
+            else f"{folder} holds no EXR sequence; name a folder of files such as 00000104.exr"
+        )
     return found

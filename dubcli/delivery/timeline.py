@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dubcli.edits.edl import reel_name
 from dubcli.edits.interchange import ADAPTERS
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 SUFFIXES = (".edl", *ADAPTERS)
 EDL_EVENTS = 999
 """Events that CMX 3600 can number."""
+_AAF_MARKERS = 1000  # slots of markers are numbered from here, above those of tracks
+_AAF_COLOURS = {
+    "RED": (1, 0, 0), "GREEN": (0, 1, 0), "BLUE": (0, 0, 1), "YELLOW": (1, 1, 0), "CYAN": (0, 1, 1),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def write(path: Path, title: str, tracks: Sequence[Sequence[Clip]], clock: Clock
             _say_to_fcp(timeline, clock)
         otio.adapters.write_to_file(timeline, str(path), ADAPTERS[suffix], **options)
         if suffix == ".aaf":
-            _say_to_aaf(path, clock)
+            _say_to_aaf(path, tracks, clock)
     except OSError as error:
         raise UsageError(f"cannot write {path} ({error.strerror}); choose another place with -o") from None
 
@@ -157,15 +161,51 @@ def _say_to_fcp(timeline: Timeline, clock: Clock) -> None:
             marker.metadata["fcp_xml"] = {"comment": marker.comment}
 
 
-def _say_to_aaf(path: Path, clock: Clock) -> None:
-    """Say how timecode counts, which the adapter of AAF makes up: 60 a second for 50, no drop frame."""
+def _say_to_aaf(path: Path, tracks: Sequence[Sequence[Clip]], clock: Clock) -> None:
+    """Say what the adapter of AAF makes up, or leaves out.
+
+    It counts 60 frames of timecode a second for 50, and drops none; calls tapes by their clips instead of by
+    their reels; numbers no tracks; and writes no markers.
+    """
     import aaf2  # comes with the adapter
 
+    reels = {clip.name: clip.reel for clips in tracks for clip in clips}
     with aaf2.open(str(path), "rw") as file:
-        for slot in (slot for mob in file.content.mobs for slot in mob.slots):
+        mobs = list(file.content.mobs)
+        for slot in (slot for mob in mobs for slot in mob.slots):
             if isinstance(slot.segment, aaf2.components.Timecode):
                 slot.segment.fps = -(-clock.rate.numerator // clock.rate.denominator)
                 slot.segment.drop = clock.drop
+        for mob in mobs:
+            if isinstance(getattr(mob, "descriptor", None), aaf2.essence.TapeDescriptor):
+                mob.name = reels.get(mob.name) or mob.name
+        (composition,) = file.content.compositionmobs()
+        slots = list(composition.slots)[: len(tracks)]  # that of timecode comes after them
+        for number, (track, clips) in enumerate(zip(slots, tracks, strict=True), 1):
+            track["PhysicalTrackNumber"].value = number
+            if any(clip.markers for clip in clips):
+                composition.slots.append(_aaf_markers(file, track, clips))
+
+
+def _aaf_markers(file: Any, track: Any, clips: Sequence[Clip]) -> Any:
+    """The markers on the clips of a track, as a slot of events that describes the slot of the track."""
+    slot = file.create.EventMobSlot()
+    slot.slot_id, slot.name, slot.edit_rate = _AAF_MARKERS + track.slot_id, track.name, track.edit_rate
+    slot["PhysicalTrackNumber"].value = track["PhysicalTrackNumber"].value
+    slot.segment = file.create.Sequence("DescriptiveMetadata")
+    for clip in clips:
+        for marker in clip.markers:
+            event = file.create.DescriptiveMarker()
+            event["DataDefinition"].value = file.dictionary.lookup_datadef("DescriptiveMetadata")
+            event["Position"].value, event["Length"].value = clip.start, 1
+            event["DescribedSlots"].value = [track.slot_id]
+            event["Comment"].value = _remark(marker)
+            shares = _AAF_COLOURS.get(marker.colour, (1, 1, 1))
+            event["CommentMarkerColor"].value = {
+                name: 65535 * share for name, share in zip(("red", "green", "blue"), shares, strict=True)
+            }
+            slot.segment.components.append(event)
+    return slot
 
 
 def edl(title: str, clips: Sequence[Clip], clock: Clock) -> str:
@@ -187,9 +227,13 @@ def edl(title: str, clips: Sequence[Clip], clock: Clock) -> str:
         lines.append(f"{number:03d}  {reel_name(clip.reel):8} V     C        {times} {times}")
         lines.append(f"* FROM CLIP NAME: {_line(clip.media.name)}")
         for marker in clip.markers:
-            note = f"{marker.name}: {marker.note}" if marker.note else marker.name
-            lines.append(f"* LOC: {clock.at(clip.start)} {marker.colour:7} {_line(note)}")
+            lines.append(f"* LOC: {clock.at(clip.start)} {marker.colour:7} {_line(_remark(marker))}")
     return "\n".join(lines) + "\n"
+
+
+def _remark(marker: Marker) -> str:
+    """A marker in one text, for formats whose markers have no name of their own."""
+    return f"{marker.name}: {marker.note}" if marker.note else marker.name
 
 
 def _line(text: str) -> str:

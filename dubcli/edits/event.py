@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from dubcli.errors import ConfigError
 
+_Timeline = TypeVar("_Timeline")
+_NAMED = 20  # timelines that an error names
 _DEEPEST = 50  # timelines within timelines; no program's have ten
 _MOST = 20_000  # events, far above any real list. Both bound time and memory
 
@@ -29,6 +33,7 @@ class Event:
         drop: whether record side and source side count drop frame timecode; None where a list says no such
             thing.
         rate: frames a second of its source, where they are not the film's; else None.
+        hides: cuts of lower tracks under it, which are not seen.
     """
 
     number: int
@@ -43,6 +48,7 @@ class Event:
     black: bool = False
     drop: tuple[bool | None, bool | None] = (None, None)
     rate: float | None = None
+    hides: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,34 @@ def numbered(events: Iterable[Event], begin: int) -> tuple[Event, ...]:
     )
 
 
+def chosen(
+    found: Sequence[_Timeline], title: Callable[[_Timeline], str], wanted: str, name: str
+) -> _Timeline:
+    """The one of a list's timelines that is meant.
+
+    Args:
+        found: the timelines.
+        title: gives the name of one.
+        wanted: the name of the one that is meant, or its place from 1; "" where there is but one.
+        name: of the list, for the message.
+
+    Raises:
+        ConfigError: there is none, or it is not clear which one is meant.
+    """
+    if not found:
+        raise ConfigError(f"{name} holds no timeline; export one")
+    titles = [" ".join(title(one).split()) for one in found]
+    meant = [one for one, called in zip(found, titles, strict=True) if called == wanted or not wanted]
+    if not meant and wanted.isdecimal():
+        meant = list(found[int(wanted) - 1 : int(wanted)]) if int(wanted) else []
+    if len(meant) != 1:
+        known = ", ".join(f"{place} {called!r}" for place, called in enumerate(titles[:_NAMED], 1))
+        raise ConfigError(
+            f"which timeline of {name}? choose one with --timeline, by its name or number: {known}"
+        )
+    return meant[0]
+
+
 def check_nesting(depth: int, count: int, name: str) -> None:
     """Check that timelines within timelines are not without end.
 
@@ -124,9 +158,17 @@ def seen(events: Sequence[Event]) -> list[Event]:
     hidden: list[tuple[int, int]] = []
     for black, track in sorted({(event.black, -event.track) for event in events}):
         own = [event for event in events if (event.black, -event.track) == (black, track)]
-        found += [cut_to(event, *part) for event in own for part in _left(event.record, hidden)]
+        parts = [cut_to(event, *part) for event in own for part in _left(event.record, hidden)]
+        under = (one.record for one in events if one.track < -track and not black)
+        edges = sorted({at for record in under for at in record})
+        found += [replace(one, hides=one.hides + _within(edges, one.record)) for one in parts]
         hidden = _joined([*hidden, *(event.record for event in own)])
     return sorted(found, key=lambda event: event.record)
+
+
+def _within(edges: Sequence[int], span: tuple[int, int]) -> int:
+    """How many of sorted edges lie inside a range, and not at its ends."""
+    return max(0, bisect_left(edges, span[1]) - bisect_right(edges, span[0]))
 
 
 def _left(whole: tuple[int, int], hidden: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

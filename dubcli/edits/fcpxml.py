@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from dubcli.edits.event import Event, Read, check_nesting, numbered, placed, seen
+from dubcli.edits.event import Event, Read, check_nesting, chosen, numbered, placed, seen
 from dubcli.edits.timecode import Clock
 from dubcli.errors import ConfigError
 
@@ -37,29 +37,31 @@ class _Place:
     lane: int
 
 
-def parse(root: Element, name: str, clock: Clock) -> Read:
+def parse(root: Element, name: str, clock: Clock, wanted: str = "") -> Read:
     """The picture's events of the project in a document.
 
     Args:
         root: of the document.
         name: of its file, for messages.
         clock: the film's timecode.
+        wanted: the name or number of the project that is meant, "" where there is one.
 
     Raises:
-        ConfigError: it holds not one project, has another rate than the film, or times that are none.
+        ConfigError: it is not clear which project is meant, or it has another rate than the film, or times
+            that are none.
     """
-    sequences = [found for project in root.iter("project") for found in project.findall("sequence")]
-    if len(sequences) != 1:
-        raise ConfigError(f"{name} holds {len(sequences)} projects; export one")
+    projects = [found for found in root.iter("project") if found.find("sequence") is not None]
+    project = chosen(projects, lambda one: one.get("name") or "", wanted, name)
+    (sequence,) = project.findall("sequence")[:1]
     formats = {found.get("id"): found for found in root.iter("format")}
-    frame = formats.get(sequences[0].get("format"))
+    frame = formats.get(sequence.get("format"))
     length = _seconds(frame.get("frameDuration") if frame is not None else None, name)
     if length:
         clock.check_rate(float(1 / length), name)
-    drop = sequences[0].get("tcFormat")
+    drop = sequence.get("tcFormat")
     resources = {found.get("id") or "": found for tag in ("asset", "media") for found in root.iter(tag)}
     reader = _Reader(name, clock, resources, None if drop is None else drop == "DF")
-    return Read(numbered(reader.timeline(sequences[0], 0), 0))
+    return Read(numbered(reader.timeline(sequence, 0), 0))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import math
+import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from dubcli.edits import fcpxml, xmeml
-from dubcli.edits.event import Event, Read, check_nesting, numbered, placed, seen
+from dubcli.edits.event import Event, Read, check_nesting, chosen, numbered, placed, seen
 from dubcli.edits.timecode import Clock
 from dubcli.errors import ConfigError
 from dubcli.settings.encoding import read_foreign
@@ -28,26 +30,31 @@ ADAPTERS = {".otio": "otio_json", ".xml": "fcp_xml", ".aaf": "AAF"}
 """File name suffix → OpenTimelineIO's name of the adapter."""
 XML = (".xml", ".fcpxml")
 """Suffixes of Final Cut Pro's XML, of version 7 or X; which of both it is, its root says."""
+BUNDLES = (".otioz", ".otiod")
+"""Suffixes of an OTIO with its media, as a zip file or a folder."""
+_CONTENT = "content.otio"
 LARGEST_BYTES = 50_000_000  # far above any real list; bounds memory
 
 
-def parse(path: Path, clock: Clock) -> Read:
+def parse(path: Path, clock: Clock, wanted: str = "") -> Read:
     """The events of what is seen of a timeline.
 
     Args:
         path: the timeline; its suffix says the format.
         clock: the film's timecode.
+        wanted: the name or number of the timeline that is meant, "" where the list holds one.
 
     Raises:
-        ConfigError: it cannot be read, or has another rate than the film.
+        ConfigError: it cannot be read, has another rate than the film, or it is not clear which timeline is
+            meant.
     """
     import opentimelineio as otio
 
     if path.suffix.lower() in XML:
         document = xmeml.root(read_foreign(path, "list", LARGEST_BYTES)[0], str(path))
         parse_document = fcpxml.parse if document.tag == "fcpxml" else xmeml.parse
-        return parse_document(document, str(path), clock)
-    timeline, drop = _load(path)
+        return parse_document(document, str(path), clock, wanted)
+    timeline, drop = _load(path, wanted)
     stack = otio.schema.Stack()
     stack.extend([track.deepcopy() for track in timeline.video_tracks() if len(track)])
     start = timeline.global_start_time
@@ -64,7 +71,7 @@ def parse(path: Path, clock: Clock) -> Read:
     return Read(numbered(events, begin))
 
 
-def _load(path: Path) -> tuple[Timeline, bool | None]:
+def _load(path: Path, wanted: str) -> tuple[Timeline, bool | None]:
     """A list as OpenTimelineIO's timeline, and whether it says that its timecode drops frames.
 
     Raises:
@@ -72,15 +79,15 @@ def _load(path: Path) -> tuple[Timeline, bool | None]:
     """
     import opentimelineio as otio
 
-    if not path.is_file():
+    if not path.exists():
         raise ConfigError(f"there is no file {path}; check the name")
-    drop = None
+    is_aaf = path.suffix.lower() == ".aaf"
     try:
-        if path.suffix.lower() == ".aaf":
+        if is_aaf:
             with _quiet():
-                found, drop = otio.adapters.read_from_file(str(path), "AAF"), _aaf_drops(path)
+                found = otio.adapters.read_from_file(str(path), "AAF")
         else:
-            text = read_foreign(path, "list", LARGEST_BYTES)[0]
+            text = _text(path)
             with suppress(ValueError):  # what is no JSON is told below, with its line
                 json.loads(text)
             found = otio.adapters.read_from_string(text, "otio_json")
@@ -94,14 +101,23 @@ def _load(path: Path) -> tuple[Timeline, bool | None]:
         raise ConfigError(
             f"{path} cannot be read ({line}); check that it is whole, and at the film's rate"
         ) from None
-    if isinstance(found, otio.schema.SerializableCollection):
-        timelines = [item for item in found if isinstance(item, otio.schema.Timeline)]
-        if len(timelines) != 1:
-            raise ConfigError(f"{path} holds {len(timelines)} timelines; export one")
-        found = timelines[0]
-    if not isinstance(found, otio.schema.Timeline):
-        raise ConfigError(f"{path} holds no timeline; export one")
-    return found, drop
+    items = found if isinstance(found, otio.schema.SerializableCollection) else [found]
+    timelines = [item for item in items if isinstance(item, otio.schema.Timeline)]
+    timeline = chosen(timelines, lambda one: one.name or "", wanted, str(path))
+    return timeline, _aaf_drops(path, timeline.name) if is_aaf else None
+
+
+def _text(path: Path) -> str:
+    """The document of an OTIO, which a bundle holds beside its media.
+
+    Raises:
+        ConfigError: it cannot be read, or is too large.
+    """
+    if path.suffix.lower() == ".otioz" and zipfile.is_zipfile(path):
+        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as bundle:
+            if _CONTENT in bundle.namelist() and bundle.getinfo(_CONTENT).file_size <= LARGEST_BYTES:
+                return read_foreign(Path(bundle.extract(_CONTENT, folder)), "list", LARGEST_BYTES)[0]
+    return read_foreign(path / _CONTENT if path.is_dir() else path, "list", LARGEST_BYTES)[0]
 
 
 @contextmanager
@@ -115,12 +131,13 @@ def _quiet() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def _aaf_drops(path: Path) -> bool | None:
-    """Whether the composition in an AAF has drop frame timecode, which its adapter does not tell."""
+def _aaf_drops(path: Path, name: str) -> bool | None:
+    """Whether a composition in an AAF has drop frame timecode, which its adapter does not tell."""
     import aaf2  # comes with the adapter
 
     with aaf2.open(str(path)) as file:
-        slots = [slot for mob in file.content.toplevel() for slot in mob.slots]
+        mobs = list(file.content.toplevel())
+        slots = [slot for mob in mobs if len(mobs) == 1 or mob.name == name for slot in mob.slots]
         found = [slot.segment.drop for slot in slots if isinstance(slot.segment, aaf2.components.Timecode)]
     return bool(found[0]) if found else None
 

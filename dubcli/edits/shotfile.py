@@ -172,7 +172,5 @@ def text(file: ShotFile) -> str:
     """The file's content."""
     import yaml
 
-    data = {
-        name: value for name, value in file.model_dump(mode="json").items() if value not in ("", None, [])
-    }
+    data = file.model_dump(mode="json", exclude_defaults=True)  # no cuts at all are not the detected ones
     return yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=100)

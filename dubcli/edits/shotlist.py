@@ -14,7 +14,7 @@ from typing import Literal
 
 from dubcli.edits import edl, interchange
 from dubcli.edits.event import Event, Read, seen
-from dubcli.edits.interchange import ADAPTERS, LARGEST_BYTES, XML
+from dubcli.edits.interchange import ADAPTERS, BUNDLES, LARGEST_BYTES, XML
 from dubcli.edits.scenes import MOST
 from dubcli.edits.scenes import parse as parse_scenes
 from dubcli.edits.timecode import DROP_RATES, Clock
@@ -22,7 +22,8 @@ from dubcli.errors import ConfigError
 from dubcli.settings.encoding import read_foreign
 
 Side = Literal["auto", "record", "source"]
-SUFFIXES = (*dict.fromkeys((".edl", *ADAPTERS, *XML)), ".csv")
+SUFFIXES = (*dict.fromkeys((".edl", *ADAPTERS, *XML, *BUNDLES)), ".csv")
+_OF_ONE = (".edl", ".csv")  # formats that hold one timeline, as text
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def read(
     side: Side = "auto",
     reel: str = "",
     longest: int | None = None,
+    wanted: str = "",
 ) -> Found:
     """The shots that a list gives a film.
 
@@ -59,6 +61,7 @@ def read(
         side: which side of the list counts along the film; `auto` is the source side where it names the film.
         reel: the film's reel.
         longest: frames that the film has at most, where their number is not known yet.
+        wanted: the name or number of the timeline that is meant, "" where the list holds one.
 
     Raises:
         ConfigError: the list cannot be read, has another rate, overlaps, or lies outside of the film; all
@@ -67,7 +70,9 @@ def read(
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ConfigError(f"{path.name} is no shot list that can be read; use one of {', '.join(SUFFIXES)}")
-    text, guess = ("", ()) if suffix in (*ADAPTERS, *XML) else read_foreign(path, "list", LARGEST_BYTES)
+    if wanted and suffix in _OF_ONE:
+        raise ConfigError(f"{path.name} holds one timeline alone; leave out --timeline")
+    text, guess = read_foreign(path, "list", LARGEST_BYTES) if suffix in _OF_ONE else ("", ())
     if suffix == ".csv":
         scenes = parse_scenes(text, str(path))
         events = [Event(number, "", "", span, None) for number, span in enumerate(scenes, 1)]
@@ -77,7 +82,7 @@ def read(
         listed = edl.parse(text, str(path), clock)
         listed = replace(listed, warnings=guess + listed.warnings)
     else:
-        listed = interchange.parse(path, clock)
+        listed = interchange.parse(path, clock, wanted)
     if not listed.events and not listed.problems:
         kind = " as CMX 3600" if suffix == ".edl" else ""
         raise ConfigError(f"{path} has no picture in it; export its video track{kind}")
@@ -142,7 +147,7 @@ def _found(
     if problems:
         more = [f"{path}: and {len(problems) - MOST} problems more"] if len(problems) > MOST else []
         raise ConfigError("\n".join([*problems[:MOST], *more]))
-    warnings = [*listed.warnings, *_effects_left(path, listed)]
+    warnings = [*listed.warnings, *_effects_left(path, listed), *_hidden(path, events)]
     if ends := len(ranges) - len(inside):
         warnings.append(
             f"{path.name}: {ends} events before or after the film (such as a leader) are left out"
@@ -201,6 +206,19 @@ def _effects_left(path: Path, listed: Read) -> list[str]:
     if len(found) > MOST:
         found[MOST:] = [f"{path.name}: and {len(found) - MOST} events more have effects"]
     return found
+
+
+def _hidden(path: Path, events: Sequence[Event]) -> list[str]:
+    """A line where cuts are not taken because another picture lies over them, which may be seen through."""
+    over = [event for event in events if event.hides]
+    if not over:
+        return []
+    names = ", ".join(dict.fromkeys(repr(event.name or event.reel) for event in over[:MOST]))
+    cuts = sum(event.hides for event in over)
+    return [
+        f"{path.name}: {cuts} cuts lie under pictures on higher tracks ({names}) and are left out; where the "
+        "film is seen through them, as through a logo, switch them off and export the list again"
+    ]
 
 
 def _without_ends(ranges: list[tuple[int, int, int]], count: int | None) -> list[tuple[int, int, int]]:

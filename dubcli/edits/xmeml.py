@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from dubcli.edits.event import Event, Read, check_nesting, numbered, placed, seen
+from dubcli.edits.event import Event, Read, check_nesting, chosen, numbered, placed, seen
 from dubcli.edits.timecode import Clock
 from dubcli.errors import ConfigError
 
@@ -48,16 +48,18 @@ def root(text: str, name: str) -> Element:
     return found
 
 
-def parse(root: Element, name: str, clock: Clock) -> Read:
+def parse(root: Element, name: str, clock: Clock, wanted: str = "") -> Read:
     """The events of what is seen of the sequence in a document.
 
     Args:
         root: of the document.
         name: of its file, for messages.
         clock: the film's timecode.
+        wanted: the name or number of the sequence that is meant, "" where there is one.
 
     Raises:
-        ConfigError: it holds not one sequence, has another rate than the film, or positions that are none.
+        ConfigError: it is not clear which sequence is meant, or it has another rate than the film, or
+            positions that are none.
     """
     whole: dict[tuple[str, str], Element] = {}
     for element in root.iter():
@@ -68,14 +70,13 @@ def parse(root: Element, name: str, clock: Clock) -> Read:
     sequences = [
         one for one in root.iter("sequence") if len(one) and one not in inner and one.get("id") not in names
     ]
-    if len(sequences) != 1:
-        raise ConfigError(f"{name} holds {len(sequences)} timelines; export one")
+    sequence = chosen(sequences, lambda one: one.findtext("name") or "", wanted, name)
     reader = _Reader(name, clock, whole)
-    rate = reader.rate(sequences[0], clock.rate)
+    rate = reader.rate(sequence, clock.rate)
     clock.check_rate(float(rate), name)
-    begin = reader.timecode(sequences[0], rate)
+    begin = reader.timecode(sequence, rate)
     first = clock.first if begin is None else round(begin * rate)  # else it begins as the film does
-    return Read(numbered(reader.events(sequences[0], rate), first))
+    return Read(numbered(reader.events(sequence, rate), first))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def template(root: Path, found: Iterable[Step], version: str, beside: Path) -> d
     below = folder.is_relative_to(beside.resolve())
     return {
         "specificationVersion": "jobtemplate-2023-09",
-        "name": root.stem[:MAX_NAME],
+        "name": root.resolve().stem[:MAX_NAME],
         "parameterDefinitions": [
             {
                 "name": "Folder",

@@ -190,8 +190,31 @@ def test_all_that_is_wrong_with_a_list_is_told_at_once(media: Path) -> None:
 def test_a_command_that_is_not_there_is_refused_before_work() -> None:
     with pytest.raises(UsageError, match="there is no program no-such-program"):
         How(command="no-such-program {}").policy(force=False)
-    for command in ("echo {}", "{job}/../after.sh {}", None):
+    for command in ("echo {}", "{job}/../after.sh {}", "sh -c 'echo ${out} | awk {print}'", None):
         How(command=command).policy(force=False)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [("cp {} x | cat", "no shell runs it"), ("cp {film} x", "{film} stands for nothing")],
+)
+def test_a_command_for_a_shell_is_refused_before_work(command: str, told: str) -> None:
+    """It was run with words such as a bar, after hours of work."""
+    with pytest.raises(UsageError, match=told):
+        How(command=command).policy(force=False)
+
+
+def test_what_is_no_manifest_is_told_what_to_type(media: Path) -> None:
+    (media / "one.dub").mkdir()
+    (media / "one.dub" / "job.json").touch()
+    for place, told in (
+        (media / "one.dub", f"dubcli run {media / 'one.dub'}"),
+        (media / "one.mp4", f"dubcli run {media / 'one.mp4'} --audio DUB"),
+        (media, f"dubcli batch --glob '{media}/*.mp4'"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            entries(place, {})
+        assert str(caught.value) == f"{place} is no manifest; type: {told}"
 
 
 def test_a_job_that_was_stopped_has_not_failed(media: Path) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from dubcli.cli import failures
 from dubcli.cli.main import main
-from dubcli.cli.output import printable
-from dubcli.errors import MEANINGS, DubError, ExitCode, StoppedError
+from dubcli.cli.output import out, printable
+from dubcli.errors import MEANINGS, DubError, ExitCode, StoppedError, UsageError
 from tests.cli.conftest import COMMAND, Dubcli
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +66,13 @@ def test_ctrl_c_before_any_work_is_told_in_a_line(
         ("motion export my.dub 0/0", "dubcli motion export 0/0 --job my.dub"),
         ("cue import my.dub cues.csv", "dubcli cue import cues.csv --job my.dub"),
         ("explain cue/film my.dub", "dubcli explain my.dub cue/film"),
+        ("shots import my.dub", "dubcli shots import FILE --job my.dub"),
+        ("shots export my.dub cut.edl", "dubcli shots export my.dub -o cut.edl"),
+        ("shots export cut.edl my.dub", "dubcli shots export my.dub -o cut.edl"),
+        ("shots export cut.edl", "dubcli shots export -o cut.edl"),
+        ("motion export my.dub 0/0 x.csv", "dubcli motion export 0/0 -o x.csv --job my.dub"),
+        ("farm slurm my.dub x.sh", "dubcli farm slurm my.dub -o x.sh"),
+        ("conform scans film.mkv --rate 24", "dubcli conform scans -o film.mkv --rate 24"),
         ("help cue export", "dubcli cue export --help"), ("help", "dubcli --help"),
         ("version", "dubcli --version"),
     ],
@@ -83,6 +90,18 @@ def test_words_in_another_order_are_told_in_the_right_one(
     with pytest.raises(SystemExit) as ended:
         main(words.split())
     assert (ended.value.code, capsys.readouterr().err) == (2, f"dubcli: error: type: {typed}\n")
+
+
+def test_a_text_is_not_written_over_a_film(tmp_path: Path) -> None:
+    """But over an earlier one, also as a spreadsheet has saved it."""
+    film, text = tmp_path / "film.mov", tmp_path / "cues.csv"
+    film.write_bytes(b"\0\0\0\x14ftypqt  ")
+    with pytest.raises(UsageError, match="is there, and no text"):
+        out.export("x", film)
+    for before in ("old", "old".encode("utf-16")):
+        text.write_bytes(before if isinstance(before, bytes) else before.encode())
+        out.export("new", text)
+        assert text.read_text() == "new"
 
 
 def test_every_error_class_has_a_code_of_the_table() -> None:

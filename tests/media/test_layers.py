@@ -220,6 +220,11 @@ def test_damaged_and_missing_files_are_refused(
     (tmp_path / "none").mkdir()
     with pytest.raises(ConfigError, match="no EXR sequence"):
         taken(stages, face, tmp_path / "none", tmp_path / "a")
+    with pytest.raises(ConfigError, match=f"such as {exported}/rgba"):
+        taken(stages, face, exported, tmp_path / "d")
+    (tmp_path / "none" / "00000006_fixed.exr").touch()
+    with pytest.raises(ConfigError, match="comes last in a file's name"):
+        taken(stages, face, tmp_path / "none", tmp_path / "e")
     fix = tmp_path / "fix"
     shutil.copytree(exported / "rgba", fix)
     first = sorted(fix.iterdir())[0]

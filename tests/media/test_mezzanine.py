@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.errors import MediaError
+from dubcli.delivery import changed
+from dubcli.errors import MediaError, UsageError
 from dubcli.media.layout import layout
+from dubcli.media.probe import probe
 from tests.media import films
 
 # asked for, profile, pixel format of the film, suffix of the result: pixel format of the result
@@ -65,6 +67,21 @@ def test_a_mezzanine_that_would_lose_bits_is_refused(tmp_path: Path, dub: Path) 
     for codec in ("prores", "dnxhr", "h264"):
         with pytest.raises(MediaError, match="keeps yuv422p12le"):
             films.dubbed(tmp_path / codec, film, dub, range(9, 12), ".mov", compose={"codec": codec})
+
+
+def test_shots_of_another_dub_are_not_written_over(tmp_path: Path) -> None:
+    """Those of all dubs of a film have the same names."""
+    info = probe(films.make(tmp_path / "film.mkv", "-c:v", "ffv1", size="64x64"), whole=False)
+    folder, form = tmp_path / "shots", changed.Form("ffv1")
+    folder.mkdir()
+    note = folder / changed.NOTE
+    note.write_text('{"of": "film.fr.mkv", "shots": {}, "timelines": []}')
+    with pytest.raises(UsageError, match=r"holds the shots of film\.fr\.mkv; choose another folder"):
+        changed.check(info, folder, form, force=False, of="film.de.mkv")
+    changed.check(info, folder, form, force=True, of="film.de.mkv")
+    changed.check(info, folder, form, force=False, of="film.fr.mkv")
+    note.write_text('{"shots": {}, "timelines": []}')  # of an earlier version
+    changed.check(info, folder, form, force=False, of="film.de.mkv")
 
 
 def test_the_dub_can_replace_the_sound(tmp_path: Path, dub: Path) -> None:

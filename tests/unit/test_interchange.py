@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ PAL = Clock(Fraction(25), 90000, known=True)
 DROP = Clock(Fraction(30000, 1001), 107892, drop=True, known=True)
 
 
-def read(path: Path, side: shotlist.Side = "record", clock: Clock = PAL) -> shotlist.Found:
+def read(path: Path, side: shotlist.Side = "record", clock: Clock = PAL, wanted: str = "") -> shotlist.Found:
     """What a list says of a film of 300 frames, of 2000 where it counts drop frame timecode."""
-    return shotlist.read(path, "film.mov", clock, 2000 if clock.drop else 300, side)
+    return shotlist.read(path, "film.mov", clock, 2000 if clock.drop else 300, side, wanted=wanted)
 
 
 def span(start: int, length: int, rate: float = 25.0) -> Any:
@@ -167,6 +168,56 @@ def test_an_otio_that_cannot_be_is_refused_in_words(change: Any, why: str, tmp_p
     assert "\n" not in str(caught.value)
 
 
+def two_shots(name: str, cut: int) -> Any:
+    """A timeline with one cut."""
+    made = otio.schema.Timeline(name)
+    media = [otio.schema.ExternalReference(f"file:///x/{name}", span(0, 300)) for name in "ab"]
+    made.tracks.append(track(clip("a", 0, cut, media=media[0]), clip("b", 0, 300 - cut, media=media[1])))
+    return made
+
+
+def test_one_of_several_timelines_is_chosen_by_name_or_number(tmp_path: Path) -> None:
+    """And what there is to choose from is told."""
+    both = otio.schema.SerializableCollection("both", [two_shots("old", 100), two_shots("new", 40)])
+    for suffix, adapter in ((".otio", "otio_json"), (".xml", "fcp_xml")):
+        path = tmp_path / f"list{suffix}"
+        otio.adapters.write_to_file(both, str(path), adapter)
+        assert [read(path, wanted=one).starts for one in ("new", "2", "old")] == [(0, 40), (0, 40), (0, 100)]
+        for wanted in ("", "3", "0", "newer"):
+            with pytest.raises(ConfigError, match="--timeline, by its name or number: 1 'old', 2 'new'"):
+                read(path, wanted=wanted)
+    path = tmp_path / "list.fcpxml"
+    path.write_text(fcpxml(HEAD).replace("</project>", "</project><project name='new'><sequence/></project>"))
+    with pytest.raises(ConfigError, match="2 'new'"):
+        read(path)
+    assert read(path, wanted="1").starts
+    with pytest.raises(ConfigError, match="leave out --timeline"):
+        read(tmp_path / "list.edl", wanted="new")
+
+
+def test_an_otio_may_come_with_its_media(tmp_path: Path) -> None:
+    text = two_shots("a", 40).to_json_string()
+    with zipfile.ZipFile(tmp_path / "list.otioz", "w") as bundle:
+        bundle.writestr("content.otio", text)
+    (tmp_path / "list.otiod").mkdir()
+    (tmp_path / "list.otiod" / "content.otio").write_text(text)
+    assert [read(tmp_path / f"list.{end}").starts for end in ("otioz", "otiod")] == [(0, 40)] * 2
+    (tmp_path / "other.otioz").write_text("x")
+    (tmp_path / "other.otiod").mkdir()
+    for end in ("otioz", "otiod"):
+        with pytest.raises(ConfigError, match=r"other\.oti"):
+            read(tmp_path / f"other.{end}")
+
+
+@pytest.mark.parametrize(("logo", "told"), [(300, True), (40, False)])
+def test_a_picture_that_hides_cuts_is_told_of(logo: int, told: bool, tmp_path: Path) -> None:
+    """Such as a logo, through which the film is seen; not one that lies over a single shot."""
+    shots = track(clip("a", 0, 40), clip("b", 0, 50), clip("c", 0, 210))
+    found = read(otio_file(tmp_path / "list.otio", [shots, track(clip("logo.png", 0, logo))]))
+    assert found.starts == ((0,) if told else (0, 40, 90))
+    assert ("2 cuts lie under pictures on higher tracks ('logo.png')" in "".join(found.warnings)) is told
+
+
 def test_timelines_without_end_are_refused(tmp_path: Path) -> None:
     assert read(otio_file(tmp_path / "list.otio", [track(nested(20))])).starts == (0,)
     with pytest.raises(ConfigError, match="nests timelines without end"):
@@ -204,6 +255,26 @@ def test_an_aaf_says_how_its_timecode_counts(
     with pytest.raises(ConfigError, match="its timecode is drop frame, the film's is not"):
         read(path, clock=Clock(DROP.rate, 107892, known=True))
     assert capsys.readouterr() == ("", "")
+
+
+def test_an_aaf_has_markers_and_calls_tapes_by_their_reels(tmp_path: Path) -> None:
+    """A program that is given an AAF alone finds the verdicts, and its source by reel and timecode."""
+    path, clock = tmp_path / "list.aaf", Clock(DROP.rate, 107892, drop=True, known=True)
+    film = timeline.Clip("film.mov", Path("/x/film.mov"), 0, 300, (0, 300), "A001C003")
+    marker = timeline.Marker("look", "Anna: höre", "YELLOW")
+    shot = timeline.Clip("00000090", Path("/x/90.mov"), 90, 150, (78, 162), "A001C003", (marker,))
+    timeline.write(path, "x", [[film], [shot]], clock)
+    with aaf2.open(str(path)) as file:
+        sources = list(file.content.sourcemobs())
+        tapes = [mob.name for mob in sources if isinstance(mob.descriptor, aaf2.essence.TapeDescriptor)]
+    assert tapes == ["A001C003", "A001C003"]
+    found = otio.adapters.read_from_file(str(path)).find_clips()
+    marks = [
+        (clip.name, mark.name, mark.color, mark.marked_range.start_time.value - clock.first)
+        for clip in found
+        for mark in clip.markers
+    ]
+    assert marks == [("00000090", "look: Anna: höre", "YELLOW", 90)]
 
 
 def test_a_clip_of_no_length_is_refused_in_words(tmp_path: Path) -> None:
@@ -455,7 +526,7 @@ def test_what_is_seen_of_a_project_of_fcp_x_is_its_shots(name: str, suffix: str,
             "not well-formed XML",
         ),
         (fcpxml(HEAD + TAIL.format(OVER.replace('lane="1"', 'lane="x"'))), "'x' is no lane"),
-        ("<fcpxml/>", "holds 0 projects"),
+        ("<fcpxml/>", "holds no timeline"),
         ("<rss/>", "its root is rss"),
     ],
 )

@@ -153,3 +153,23 @@ def test_a_dub_that_ends_before_the_shot_is_silent_there() -> None:
     cut = recut._Cut(short.shots, short.seconds, short.logmel[:100], 0.0)
     assert same(whole, cut)
     assert not same(short, cut)
+
+
+def test_decisions_on_shots_that_are_not_in_the_new_cut_are_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stayed behind without a word, where a copy only said its range of levels as well."""
+    (tmp_path / "decisions.yaml").write_text('shots: {"00000075": {state: approved, take: 1, stop: 125}}\n')
+    then, now = (SimpleNamespace(root=tmp_path / name) for name in ("", "now"))
+    cuts = {
+        then.root: SimpleNamespace(
+            shots={"00000075": Shot(name="00000075", start=75, stop=125, picture="a")}
+        ),
+        now.root: SimpleNamespace(shots={"00000000": Shot(name="00000000", start=0, stop=50, picture="b")}),
+    }
+    monkeypatch.setattr(recut, "check", lambda job, before: None)
+    monkeypatch.setattr("dubcli.core.runner.run", lambda *given, **more: None)
+    monkeypatch.setattr("dubcli.core.plan.view", lambda job: SimpleNamespace(pins={}))
+    monkeypatch.setattr(recut._Cut, "of", lambda job: cuts[job.root])
+    found = recut.carry(cast(Any, now), cast(Any, then), cast(Any, None))
+    assert found == recut.Carried((), (), (), ("00000075",))

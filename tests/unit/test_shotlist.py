@@ -202,8 +202,10 @@ def test_shots_are_merged_split_and_skipped() -> None:
 def test_cuts_replace_the_detected_ones_and_the_file_comes_back() -> None:
     assert edited('cuts: [60, "01:00:04:00"]').starts == (0, 60, 100)
     assert edited("cuts: []").starts == (0,)
+    whole = shotfile.ShotFile(cuts=())  # a list of one shot is not the detected ones
     file = shotfile.ShotFile(start="10:00:00:00", cuts=(60, "10:00:04:00"), skip=(60,))
-    assert parse_yaml(shotfile.text(file), "x").model(shotfile.ShotFile) == file
+    for one in (file, whole):
+        assert parse_yaml(shotfile.text(one), "x").model(shotfile.ShotFile) == one
 
 
 def test_the_template_changes_nothing() -> None:
