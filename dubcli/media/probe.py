@@ -74,14 +74,15 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
     Raises:
         MediaError: missing or unreadable, or nothing in it can be decoded.
     """
-    from dubcli.media import describe, matroska, source
+    from dubcli.media import describe, matroska, protection, source
     from dubcli.media.mov import read as mov_read
 
     with source.opened(path) as container:
         if not container.streams.video and not container.streams.audio:
             raise MediaError(f"{path} has neither picture nor sound; name a film or a sound file")
         mov = "mov" in container.format.name
-        if mov and mov_read.is_encrypted(path):  # some of it may decode, to noise
+        ids = {stream.id for stream in (*container.streams.video, *container.streams.audio)}
+        if protection.is_protected(path, container.format.name, ids):  # some of it may decode, to noise
             raise MediaError(f"{path} is encrypted; name a copy without protection")
         covers = all(source.is_cover(stream) for stream in container.streams.video)
         film = None if covers and container.streams.audio else source.picture(container, path)
