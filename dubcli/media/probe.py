@@ -74,7 +74,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
     Raises:
         MediaError: missing or unreadable, or nothing in it can be decoded.
     """
-    from dubcli.media import describe, matroska, protection, source
+    from dubcli.media import describe, matroska, protection, source, wave
     from dubcli.media.mov import read as mov_read
 
     with source.opened(path) as container:
@@ -84,6 +84,11 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         ids = {stream.id for stream in (*container.streams.video, *container.streams.audio)}
         if protection.is_protected(path, container.format.name, ids):  # some of it may decode, to noise
             raise MediaError(f"{path} is encrypted; name a copy without protection")
+        if container.format.name == "wav" and (bits := wave.misread(path)):
+            raise MediaError(
+                f"{path} holds samples of fewer bits than their places of {bits}, which FFmpeg misreads; "
+                f"write it anew, as with ffmpeg -c:a pcm_s{bits}le -i DUB -c:a pcm_s{min(bits, 24)}le NEW.wav"
+            )
         covers = all(source.is_cover(stream) for stream in container.streams.video)
         film = None if covers and container.streams.audio else source.picture(container, path)
         start = Fraction(container.start_time or 0, 1_000_000)

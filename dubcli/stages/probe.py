@@ -53,7 +53,7 @@ def _judge(task: Task) -> None:
 
     from dubcli.artifacts.media import Output
     from dubcli.edits.timecode import Clock, stamped
-    from dubcli.media import encode, leader, length, messages, sound, writable
+    from dubcli.media import encode, leader, length, messages, sound, wave, writable
     from dubcli.media.names import TIMECODES
     from dubcli.media.probe import probe
     from dubcli.media.streams import Dub
@@ -105,7 +105,7 @@ def _judge(task: Task) -> None:
     whole = length.of_picture(task.inputs["film"])
     if told := length.misfit(whole, task.inputs["dub"].name, lasts, task.params["offset"]):
         task.warn(told)
-    if writable.has_objects(task.inputs["dub"]):
+    if wave.has_objects(task.inputs["dub"]):
         task.warn(
             f"{task.inputs['dub'].name} describes a bed and objects (ADM); its channels are kept, "
             "their description is not: deliver it beside the film"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -177,6 +179,30 @@ def test_a_protected_film_of_any_kind_is_called_encrypted(
     film.write_bytes(scramble(film.read_bytes()))
     with pytest.raises(MediaError, match="is encrypted; name a copy without protection"):
         probed(film)
+
+
+@pytest.mark.parametrize(("wide", "valid"), [(4, 24), (4, 20), (4, 16), (3, 16), (3, 20)])
+def test_samples_narrower_than_their_places_are_refused_with_what_mends_them(
+    wide: int, valid: int, tmp_path: Path
+) -> None:
+    """FFmpeg makes noise of them; 20 bits in 24 it reads."""
+    wave = films.noise(0.1)
+    samples = np.round(wave * 2 ** (valid - 1)).astype("<i8") << (8 * wide - valid)
+    data = samples.reshape(-1, 1).view(np.uint8)[:, :wide].tobytes()
+    kind = struct.pack("<H", 1) + bytes.fromhex("000000001000800000aa00389b71")
+    said = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 48000, 48000 * wide, wide, 8 * wide, 22, valid, 4) + kind
+    form = b"WAVEfmt " + struct.pack("<I", len(said)) + said + b"data" + struct.pack("<I", len(data)) + data
+    dub = tmp_path / "dub.wav"
+    dub.write_bytes(b"RIFF" + struct.pack("<I", len(form)) + form)
+    if (wide, valid) != (3, 20):
+        with pytest.raises(MediaError, match=r"ffmpeg (-c:a pcm\S+) -i DUB (-c:a pcm\S+) NEW") as caught:
+            probed(dub, whole=False)
+        before, after = re.findall(r"-c:a (\w+)", str(caught.value))
+        films.ffmpeg("-c:a", before, "-i", url(dub), "-c:a", after, url(tmp_path / "new.wav"))
+        dub = tmp_path / "new.wav"
+    probed(dub, whole=False)
+    heard, _, _ = films.sound(dub)
+    assert np.abs(heard[0] - wave).max() < 2.0 ** (1 - valid)
 
 
 def test_a_container_that_cannot_hold_the_picture_is_refused_by_probe(tmp_path: Path, dub: Path) -> None:
