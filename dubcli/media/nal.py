@@ -43,6 +43,17 @@ def split_sized(data: bytes, size: int) -> list[bytes]:
     return [unit for unit in units if unit]
 
 
+def units(data: bytes, extradata: bytes, codec: str) -> list[bytes]:
+    """NAL units of a packet: behind lengths where its stream has a decoder configuration, else start codes.
+
+    Raises:
+        Unsupported: the configuration is damaged.
+    """
+    if extradata[:1] == b"\x01":
+        return split_sized(data, Config.read(extradata, codec).size)
+    return split_annexb(data)
+
+
 def join_sized(units: Iterable[bytes], size: int) -> bytes:
     """The inverse of `split_sized`."""
     return b"".join(len(unit).to_bytes(size, "big") + unit for unit in units)
@@ -58,14 +69,13 @@ def is_layered(data: bytes, extradata: bytes, codec: str) -> bool:
     if codec not in ("h264", "hevc"):
         return False
     try:
-        size = Config.read(extradata, codec).size if extradata[:1] == b"\x01" else 0
+        found = units(data, extradata, codec)
     except Unsupported:
         return False
-    units = split_sized(data, size) if size else split_annexb(data)
     if codec == "h264":
-        return any(kind(unit, codec) in H264_LAYERS for unit in units)
+        return any(kind(unit, codec) in H264_LAYERS for unit in found)
     return any(
-        kind(unit, codec) < HEVC_VPS and ((unit[0] & 1) << 5 | unit[1] >> 3) for unit in units if unit[1:]
+        kind(unit, codec) < HEVC_VPS and ((unit[0] & 1) << 5 | unit[1] >> 3) for unit in found if unit[1:]
     )
 
 
