@@ -96,6 +96,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         tracks = {s.index: _Track() for s in (*container.streams.audio, *container.streams.subtitles)}
         edited, around = (mov_read.edited(path), mov_read.ambisonic(path)) if mov else ({}, set[int]())
         changing = mov_read.redescribed(path) if mov else set[int]()
+        volumes = mov_read.volumes(path) if mov else {}
         untold: tuple[str, ...] = ()
         foreign: set[int] = set()
         if mov and (unread := sorted(set(mov_read.unread(path)))):
@@ -147,7 +148,13 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
                 tracks[packet.stream.index].add(packet)
         audio = tuple(
             _audio(
-                s, dump, tracks[s.index], edits=edited.get(s.id), anew=s.id in changing, around=s.id in around
+                s,
+                dump,
+                tracks[s.index],
+                edits=edited.get(s.id),
+                anew=s.id in changing,
+                around=s.id in around,
+                volume=volumes.get(s.index, mov_read.FULL_VOLUME),
             )
             for s in container.streams.audio
         )
@@ -286,6 +293,7 @@ def _audio(
     edits: mov_read.Edits | None,
     anew: bool,
     around: bool,
+    volume: int,
 ) -> AudioStream:
     context = stream.codec_context
     channels = getattr(context, "channels", 0) or 0
@@ -306,6 +314,7 @@ def _audio(
         edited=anew or len(track.described) > 1 or (edits is not None and edits.parted),
         pauses=edits.pauses if edits else (),
         gaps=track.gaps,
+        volume=volume,
     )
 
 

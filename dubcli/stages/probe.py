@@ -10,7 +10,7 @@ from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError, StoreError
 from dubcli.language import guess
 
-STAGE = Stage("probe", version=14)
+STAGE = Stage("probe", version=15)
 
 _SLACK_SECONDS = 0.02  # by which a dub may be stamped otherwise than its film; set by hand, half a frame
 _LEADER_SECONDS = 600  # more is no leader: the two were stamped by other clocks; set by hand
