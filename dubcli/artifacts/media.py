@@ -168,6 +168,7 @@ class AudioStream(Strict):
             from within, or its channels or rate change midway.
         pauses: seconds of the film, from and to, in which an edit list lets nothing be heard.
         gaps: nothing is heard between some of its packets.
+        volume: at which players play it, in steps of 1/256.
     """
 
     index: int
@@ -185,6 +186,7 @@ class AudioStream(Strict):
     edited: bool = False
     pauses: tuple[tuple[float, float], ...] = ()
     gaps: bool = False
+    volume: int = 256
 
 
 class SubtitleStream(Strict):

@@ -39,13 +39,7 @@ class Grouper:
     _damaged: bool = False
 
     def __post_init__(self) -> None:
-        self._size = 0
-        if self.codec in LONG and self.extradata[:1] == b"\x01":
-            try:
-                self._size = nal.Config.read(self.extradata, self.codec).size
-            except nal.Unsupported as error:
-                self._reason = str(error)
-        elif self.codec not in INTRA and self.codec not in LONG:
+        if self.codec not in INTRA and self.codec not in LONG:
             self._reason = f"{self.codec} pictures are not encoded here"
 
     def add(self, packet: Any) -> None:
@@ -62,8 +56,11 @@ class Grouper:
             else:
                 self._reason = "some of its pictures depend on others"
         elif self.codec in LONG and packet.is_keyframe:
-            data = bytes(packet)
-            units = nal.split_sized(data, self._size) if self._size else nal.split_annexb(data)
+            try:
+                units = nal.units(bytes(packet), self.extradata, self.codec)
+            except nal.Unsupported as error:
+                self._reason = str(error)
+                return
             if nal.is_entry(units, self.codec) or nal.is_open_entry(units, self.codec):
                 self._entries.append(number)
 

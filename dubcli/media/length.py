@@ -23,6 +23,8 @@ _SPEEDS = (
 )
 _OWN_NAME, _OWN = re.compile("DURATION(-[a-z]{3})?$"), re.compile(r"(\d+):(\d+):(\d+\.\d+)\0*")
 _PLAIN = 1.01  # above this, two lengths do not come near each other by chance; set by hand
+# By which an encoder's run-up and last packet lengthen a dub: three packets of HE-AAC at 24 kHz. Set by hand.
+_PADDING_SECONDS = 0.25
 SLACK_SECONDS = 1.0
 """By which a film or a dub may be longer or shorter than its header says; set by hand."""
 
@@ -98,7 +100,7 @@ def misfit(whole: float, dub: str, seconds: float, offset: float) -> str:
     apart = seconds / whole
     for longer, slack, speeds in _SPEEDS:
         near = min(abs(apart / longer - 1), abs(apart * longer - 1)) < slack
-        if near and (longer > _PLAIN or abs(seconds - whole) > SLACK_SECONDS):
+        if near and abs(seconds - whole) > (_PADDING_SECONDS if longer > _PLAIN else SLACK_SECONDS):
             less = f"{abs(apart - 1):.1%} {'less' if apart < 1 else 'more'}"
             return (
                 f"{lengths}, {less}, as between {speeds}: mouths will run away from what is said; bring the "

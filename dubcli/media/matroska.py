@@ -5,8 +5,8 @@ ffmpeg takes any text for a language, so it is given a placeholder as long as bo
 then replace it: nothing in the file moves.
 
 Source: RFC 9559, 5.1.1 (SeekHead), 5.1.2 (Info), 5.1.4.1.3 (TrackType), 5.1.4.1.19 (Language), 5.1.4.1.20
-(LanguageBCP47), 5.1.4.1.4 (FlagEnabled), 5.1.4.1.21 (CodecID), 5.1.7 (Chapters), 5.1.8 (Tags) and 12 (codes);
-RFC 8794, 4.4 (sizes) and 11.3.1 (CRC-32).
+(LanguageBCP47), 5.1.4.1.4 (FlagEnabled), 5.1.4.1.21 (CodecID), 5.1.4.1.31 (ContentEncodings), 5.1.7
+(Chapters), 5.1.8 (Tags) and 12 (codes); RFC 8794, 4.4 (sizes) and 11.3.1 (CRC-32).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _TAGS, _TAG, _TARGETS, _SIMPLE = b"\x12\x54\xc3\x67", b"\x73\x73", b"\x63\xc0", 
 _NAME, _TONGUE = b"\x45\xa3", b"\x44\x7a"
 _PARTS = {b"\x63\xc5", b"\x63\xc9", b"\x63\xc4", b"\x63\xc6"}  # a track, edition, chapter, attachment
 _CODEC, _ENABLED = b"\x86", b"\xb9"
+_ENCODINGS, _ENCODING, _ENCRYPTION = b"\x6d\x80", b"\x62\x40", b"\x50\x35"
 _STREAMS = (1, 2, 17, 33)  # picture, sound, subtitles, metadata: what FFmpeg makes streams of
 Element = tuple[bytes, tuple[int, int]]  # id, and where its content begins and ends
 _DEEPEST = 8  # tags within tags that are looked at; set by hand
@@ -45,11 +46,13 @@ class Track:
         language: its BCP 47 tag, where that says more than an ISO 639-2 code, else "".
         webvtt: it is WebVTT as mkvmerge writes it, of which FFmpeg knows its own kind alone.
         disabled: it is switched off.
+        encrypted: its packets are.
     """
 
     language: str
     webvtt: bool
     disabled: bool
+    encrypted: bool
 
 
 def tracks(path: Path) -> list[Track]:
@@ -64,7 +67,9 @@ def tracks(path: Path) -> list[Track]:
                 continue
             language, off = _text(values, _BCP47), _ENABLED in values and not any(values[_ENABLED])
             webvtt = _text(values, _CODEC) == "S_TEXT/WEBVTT"
-            found.append(Track(language if says_more(language) else "", webvtt, off))
+            encodings = [x for kind, x in _elements(head, *track, _ENCODINGS) if kind == _ENCODING]
+            encrypted = any(kind == _ENCRYPTION for one in encodings for kind, _ in _elements(head, *one))
+            found.append(Track(language if says_more(language) else "", webvtt, off, encrypted))
     return found
 
 

@@ -124,12 +124,7 @@ class Messages:
         """(frame, NAL units of the new codec) for the film's packets of wanted frames, in their order."""
         with source.opened(self._film) as container:
             stream = source.picture(container, self._film, self._video.index)
-            extradata, size = stream.codec_context.extradata or b"", 0
-            if self._video.codec in _SEI and extradata[:1] == b"\x01":
-                try:
-                    size = nal.Config.read(extradata, self._video.codec).size
-                except nal.Unsupported:
-                    return
+            extradata = stream.codec_context.extradata or b""
             frame = -1
             for packet in container.demux(stream):
                 if not packet.size or packet.is_discard:
@@ -139,18 +134,22 @@ class Messages:
                     frame = frame if frame < len(self._pts) and self._pts[frame] == packet.pts else -1
                 wanted = frame >= 0 and self._wanted[frame]
                 if wanted or packet.is_keyframe:
-                    units = self._units(bytes(packet), size)
+                    units = self._units(bytes(packet), extradata)
                     if wanted:
                         yield frame, units
 
-    def _units(self, data: bytes, size: int) -> list[bytes]:
-        """The messages of a packet of the film, as NAL units of the new codec."""
+    def _units(self, data: bytes, extradata: bytes) -> list[bytes]:
+        """The messages of a packet of the film, as NAL units of the new codec; none of one damaged."""
         if self._video.codec not in _SEI:
             captions = [(_T35, _ATSC + found) for found in _USER_DATA.findall(data)]
             return [_sei(captions, self._codec)] if captions else []
         said: list[Message] = []
         out = []
-        for unit in nal.split_sized(data, size) if size else nal.split_annexb(data):
+        try:
+            units = nal.units(data, extradata, self._video.codec)
+        except nal.Unsupported:
+            return []
+        for unit in units:
             wanted = nal.kind(unit, self._video.codec)
             if wanted in _SEI[self._video.codec]:
                 said += _messages(nal.unescape(unit)[len(_SEI_HEADER[self._video.codec]) :])

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 H264_SPS, H264_PPS, H264_AUD, H264_IDR = 7, 8, 9, 5
-H264_LAYERS = (20, 21)  # slices of other views
+H264_LAYERS, H264_LAYER_SPS = (20, 21), 15  # slices of other views, and what describes them
 HEVC_VPS, HEVC_SPS, HEVC_PPS, HEVC_AUD = 32, 33, 34, 35
 HEVC_IDR, HEVC_CRA, HEVC_BLA = (19, 20), 21, 18
 
@@ -43,6 +43,17 @@ def split_sized(data: bytes, size: int) -> list[bytes]:
     return [unit for unit in units if unit]
 
 
+def units(data: bytes, extradata: bytes, codec: str) -> list[bytes]:
+    """NAL units of a packet: behind lengths where its stream has a decoder configuration, else start codes.
+
+    Raises:
+        Unsupported: the configuration is damaged.
+    """
+    if extradata[:1] == b"\x01":
+        return split_sized(data, Config.read(extradata, codec).size)
+    return split_annexb(data)
+
+
 def join_sized(units: Iterable[bytes], size: int) -> bytes:
     """The inverse of `split_sized`."""
     return b"".join(len(unit).to_bytes(size, "big") + unit for unit in units)
@@ -58,15 +69,31 @@ def is_layered(data: bytes, extradata: bytes, codec: str) -> bool:
     if codec not in ("h264", "hevc"):
         return False
     try:
-        size = Config.read(extradata, codec).size if extradata[:1] == b"\x01" else 0
+        found = units(data, extradata, codec)
     except Unsupported:
         return False
-    units = split_sized(data, size) if size else split_annexb(data)
     if codec == "h264":
-        return any(kind(unit, codec) in H264_LAYERS for unit in units)
-    return any(
-        kind(unit, codec) < HEVC_VPS and ((unit[0] & 1) << 5 | unit[1] >> 3) for unit in units if unit[1:]
-    )
+        return any(kind(unit, codec) in H264_LAYERS for unit in found)
+    return any(kind(unit, codec) < HEVC_VPS and _layer(unit) for unit in found)
+
+
+def describes_layer(data: bytes, extradata: bytes, codec: str) -> bool:
+    """Whether a packet, or its stream's configuration, says how pictures of a second layer are decoded."""
+    try:
+        found = units(data, extradata, codec)
+        if extradata[:1] == b"\x01":
+            config = Config.read(extradata, codec)
+            found += [unit for sets in config.sets.values() for unit in sets]
+    except Unsupported:
+        return False
+    if codec == "h264":
+        return any(kind(unit, codec) == H264_LAYER_SPS for unit in found)
+    return any(kind(unit, codec) == HEVC_SPS and _layer(unit) for unit in found)
+
+
+def _layer(unit: bytes) -> int:
+    """Number of the layer that an HEVC unit is of (nuh_layer_id)."""
+    return (unit[0] & 1) << 5 | unit[1] >> 3 if unit[1:] else 0
 
 
 def is_entry(units: Sequence[bytes], codec: str) -> bool:

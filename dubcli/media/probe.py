@@ -74,15 +74,21 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
     Raises:
         MediaError: missing or unreadable, or nothing in it can be decoded.
     """
-    from dubcli.media import describe, matroska, source
+    from dubcli.media import describe, matroska, protection, source, wave
     from dubcli.media.mov import read as mov_read
 
     with source.opened(path) as container:
         if not container.streams.video and not container.streams.audio:
             raise MediaError(f"{path} has neither picture nor sound; name a film or a sound file")
         mov = "mov" in container.format.name
-        if mov and mov_read.is_encrypted(path):  # some of it may decode, to noise
+        ids = {stream.id for stream in (*container.streams.video, *container.streams.audio)}
+        if protection.is_protected(path, container.format.name, ids):  # some of it may decode, to noise
             raise MediaError(f"{path} is encrypted; name a copy without protection")
+        if container.format.name == "wav" and (bits := wave.misread(path)):
+            raise MediaError(
+                f"{path} holds samples of fewer bits than their places of {bits}, which FFmpeg misreads; "
+                f"write it anew, as with ffmpeg -c:a pcm_s{bits}le -i DUB -c:a pcm_s{min(bits, 24)}le NEW.wav"
+            )
         covers = all(source.is_cover(stream) for stream in container.streams.video)
         film = None if covers and container.streams.audio else source.picture(container, path)
         start = Fraction(container.start_time or 0, 1_000_000)
@@ -90,6 +96,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         tracks = {s.index: _Track() for s in (*container.streams.audio, *container.streams.subtitles)}
         edited, around = (mov_read.edited(path), mov_read.ambisonic(path)) if mov else ({}, set[int]())
         changing = mov_read.redescribed(path) if mov else set[int]()
+        volumes = mov_read.volumes(path) if mov else {}
         untold: tuple[str, ...] = ()
         foreign: set[int] = set()
         if mov and (unread := sorted(set(mov_read.unread(path)))):
@@ -141,7 +148,13 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
                 tracks[packet.stream.index].add(packet)
         audio = tuple(
             _audio(
-                s, dump, tracks[s.index], edits=edited.get(s.id), anew=s.id in changing, around=s.id in around
+                s,
+                dump,
+                tracks[s.index],
+                edits=edited.get(s.id),
+                anew=s.id in changing,
+                around=s.id in around,
+                volume=volumes.get(s.index, mov_read.FULL_VOLUME),
             )
             for s in container.streams.audio
         )
@@ -280,6 +293,7 @@ def _audio(
     edits: mov_read.Edits | None,
     anew: bool,
     around: bool,
+    volume: int,
 ) -> AudioStream:
     context = stream.codec_context
     channels = getattr(context, "channels", 0) or 0
@@ -300,6 +314,7 @@ def _audio(
         edited=anew or len(track.described) > 1 or (edits is not None and edits.parted),
         pauses=edits.pauses if edits else (),
         gaps=track.gaps,
+        volume=volume,
     )
 
 

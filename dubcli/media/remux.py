@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import ffmpeg
+from av.stream import Disposition
 
 from dubcli.artifacts.media import MediaInfo, SubtitleStream
 from dubcli.errors import MediaError
-from dubcli.media import marks, matroska, picture, source
+from dubcli.media import marks, matroska, nal, picture, source
 from dubcli.media.containers import audio_codec, format_of
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
@@ -20,11 +21,13 @@ from dubcli.media.length import misfit, of_picture
 from dubcli.media.messages import keeps_dolby_vision
 from dubcli.media.mov import read as mov_read
 from dubcli.media.mov import write as mov_write
+from dubcli.media.names import LAYER
 from dubcli.media.probe import probe
 from dubcli.media.sound import with_decoded_start
 from dubcli.media.spans import Span
 from dubcli.media.streams import COVERS, Dub, Plan, plan
 
+_MULTILAYER = "multilayer"  # FFmpeg's mark of pictures whose second layer the container describes
 _SLACK_SECONDS = 0.05  # set by hand, about a frame: a dub that is longer by less gives no warning
 _SAFE = input_options()
 # Microseconds that a track may lag behind before the others are written without it. A subtitle may not come
@@ -96,6 +99,9 @@ def mux(
     if vision or film.video.told:
         # Dolby Vision and 360° stand in boxes that ffmpeg counts as unofficial; MOV gets the second alone.
         options.append(("strict", "unofficial"))
+    if not form and _MULTILAYER in film.video.disposition:  # ffmpeg then says how it is decoded (lhvC)
+        said = dict(options)["disposition:v:0"]
+        options.append(("disposition:v:0", f"{said}+{_MULTILAYER}"))
     options += [
         ("fflags", "+bitexact"),
         ("max_interleave_delta", str(_INTERLEAVED_US)),
@@ -104,6 +110,8 @@ def mux(
     with Process(_command(_streams(what, film, dub, form, info.subtitles), options, out)) as process:
         if form:
             picture.write(process, film, segments, copies, form)
+    if LAYER in film.video.dynamic and not _keeps_layer(out):
+        what.left_out.append(f"{LAYER}: what says how it is decoded does not stay, so no player shows it")
     if container == "mov" and vision and film.video.dolby_vision:
         mov_write.add_dolby_vision(out, film.video.dolby_vision)
     if container != "matroska" and codec == "h264" != film.video.codec:
@@ -116,10 +124,25 @@ def mux(
         mov_write.set_languages(out, what.languages)
         mov_write.set_length(out, film.seconds)
         mov_write.turn_off(out, what.off)
+        volumes = {track.index: track.volume for track in info.audio if track.volume != mov_read.FULL_VOLUME}
+        mov_write.set_volumes(
+            out, {what.places[index]: volume for index, volume in volumes.items() if index in what.places}
+        )
         mov_write.add_keys(out, what.keys, mov=container == "mov")
         mov_write.add_references(out, what.references)
         mov_write.add_own(out, _own_words(film.path, what.places) if info.own else [])
     return what.left_out
+
+
+def _keeps_layer(path: Path) -> bool:
+    """Whether a film's second layer of pictures can be decoded."""
+    with source.opened(path) as container:
+        stream = source.picture(container, path)
+        if stream.disposition & Disposition.multilayer:
+            return True
+        first = next((bytes(packet) for packet in container.demux(stream) if packet.size), b"")
+        context = stream.codec_context
+        return nal.describes_layer(first, context.extradata or b"", context.codec.canonical_name)
 
 
 def _own_words(film: Path, places: Mapping[int, int]) -> list[mov_read.Words]:

@@ -328,19 +328,26 @@ def duration(path: Path, track: AudioStream) -> float:
     """Seconds from a track's start to the end of its last packet; 0 where its packets have no times.
 
     Its container may guess (raw AAC, MP3, transport streams) or not say (FLAC from a pipe, a browser's WebM).
+    Where the times of its packets stand still (RealAudio), how long they last is added up.
 
     Raises:
         MediaError: the times jump back, so that no container could hold it as it is heard.
     """
-    tick, latest, end = Fraction(*track.time_base), track.start, track.start
+    tick, end, lasting = Fraction(*track.time_base), track.start, 0
+    times: list[int] = []  # the first and the latest
     with source.opened(path) as container:
         for packet in container.demux(container.streams[track.index]):
-            if not packet.size or packet.pts is None or packet.is_discard:
+            if not packet.size or packet.is_discard:
                 continue
-            if (latest - packet.pts) * tick > GAP_SECONDS:
+            lasting += packet.duration or 0
+            if packet.pts is None:
+                continue
+            times = times or [packet.pts, packet.pts]
+            if (times[1] - packet.pts) * tick > GAP_SECONDS:
                 raise MediaError(
-                    f"the times of {path.name} jump back after {float((latest - track.start) * tick):.2f} s, "
+                    f"the times of {path.name} jump back after {float((times[1] - times[0]) * tick):.2f} s, "
                     "as where files were joined; write it anew first, as with ffmpeg -i DUB NEW.wav"
                 )
-            latest, end = max(latest, packet.pts), max(end, packet.pts + (packet.duration or 0))
-    return float((end - track.start) * tick)
+            times[1], end = max(times[1], packet.pts), max(end, packet.pts + (packet.duration or 0))
+    still = not times or times[0] == times[1]
+    return float((max(end - track.start, lasting) if still else end - track.start) * tick)

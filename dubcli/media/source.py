@@ -12,6 +12,7 @@ import av.error
 import av.logging
 
 from dubcli.errors import MediaError
+from dubcli.media import protection
 from dubcli.media.ffmpeg import input_options, url
 from dubcli.media.names import OWN_ORDER
 
@@ -54,6 +55,8 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
     except (av.error.FFmpegError, UnicodeError) as error:
         if isinstance(error, av.error.ArgumentError) and not begun:  # as where its format is not among ours
             raise MediaError(f"{path} is of no format that is read here; convert it first") from None
+        if isinstance(error, av.error.InvalidDataError) and not begun and protection.is_disc(path):
+            raise MediaError(f"{path} is encrypted; name a copy without protection") from None
         if isinstance(error, av.error.InvalidDataError) and not begun:  # text, a session, or its head is gone
             raise MediaError(
                 f"{path} cannot be read: it is no film or sound, or not complete; name one, or write it again"

@@ -26,6 +26,7 @@ from dubcli.media.containers import (
     suffix_for,
 )
 from dubcli.media.matroska import placeholder
+from dubcli.media.mov.read import FULL_VOLUME
 from dubcli.media.names import SERVICE
 from dubcli.media.probe import GAP_SECONDS
 
@@ -152,6 +153,9 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         sound = _sound(name, track, container)
         _name_lost_places(out, name, track, container)
         out.options += sound if sound[0][1] == "copy" else [*sound, *_stale(name, track.tags, anew=True)]
+        if track.volume != FULL_VOLUME and container == "matroska":
+            said = f"the volume of sound track {track.index} ({track.volume / FULL_VOLUME:.0%})"
+            out.left_out.append(f"{said}; add -o film.mov to keep it")
         if sound[0][1] == "aac" and is_lossless(track.codec):
             out.left_out.append(
                 f"what AAC loses of sound track {track.index} ({track.codec}); add -o film.mov to keep it"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from dubcli.settings.config import ComposeSettings
 
 _REFUSALS = (MediaError, EngineError, CheckError)  # of an encoder; a full disk or a missing ffmpeg is none
-_HEAD, _CHUNK = struct.Struct("<4sI4s"), struct.Struct("<4sI")  # of RIFF
-_MOST_CHUNKS = 1000  # that are looked at; set by hand
 _LATE_SECONDS = 0.02  # of sound after its file's picture that gives no warning; set by hand
 
 
@@ -90,26 +86,3 @@ def late_sound(dub: MediaInfo, track: AudioStream) -> float:
     zero = dub.video.start_pts * dub.video.tick if dub.video else 0
     begin = track.start * Fraction(*track.time_base) - zero
     return float(begin) if begin > _LATE_SECONDS else 0.0
-
-
-def has_objects(path: Path) -> bool:
-    """Whether a wave file describes its channels as a bed and objects (ADM, ITU-R BS.2076; BW64, BS.2088)."""
-    with open(path, "rb") as file:
-        kind, _, form = _HEAD.unpack(file.read(_HEAD.size).ljust(_HEAD.size, b"\0"))
-        if kind not in (b"RIFF", b"RF64", b"BW64") or form != b"WAVE":
-            return False
-        data_bytes = 0
-        for _ in range(_MOST_CHUNKS):
-            head = file.read(_CHUNK.size)
-            if len(head) < _CHUNK.size:
-                return False
-            name, size = _CHUNK.unpack(head)
-            if name in (b"chna", b"axml"):
-                return True
-            if name == b"ds64":  # the size of the file, then that of its sound, in 64 bits
-                data_bytes = int.from_bytes(file.read(16)[8:], "little")
-                size -= 16
-            elif name == b"data" and size == 0xFFFFFFFF:
-                size = data_bytes
-            file.seek(max(0, size + size % 2), os.SEEK_CUR)
-    return False

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dubcli.artifacts.media import AudioStream
+from dubcli.artifacts.media import AudioStream, MediaInfo
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError, MediaError, StoreError
 from dubcli.language import guess
 
-STAGE = Stage("probe", version=14)
+if TYPE_CHECKING:
+    from dubcli.settings.config import ComposeSettings
+
+STAGE = Stage("probe", version=15)
 
 _SLACK_SECONDS = 0.02  # by which a dub may be stamped otherwise than its film; set by hand, half a frame
 _LEADER_SECONDS = 600  # more is no leader: the two were stamped by other clocks; set by hand
@@ -52,79 +56,116 @@ def _judge(task: Task) -> None:
     import tempfile
 
     from dubcli.artifacts.media import Output
-    from dubcli.edits.timecode import Clock, stamped
-    from dubcli.media import encode, leader, length, messages, sound, writable
-    from dubcli.media.names import TIMECODES
+    from dubcli.media import sound, writable
     from dubcli.media.probe import probe
     from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
 
+    path = task.inputs["dub"]
     film, voice = (probe(task.inputs[role], whole=False) for role in ("film", "dub"))
     if film.video is None:  # as where the two are exchanged
         raise MediaError(
             f"{task.inputs['film'].name} has no video; name a film, and the dubbed track with --audio"
         )
-    if task.facts["itself"]:  # where it holds several languages, the first counts
+    track = sound.with_decoded_start(path, sound.main_track(voice))
+    own = sound.told_language(voice, track)
+    settings = ComposeSettings(**task.params["compose"])
+    for told in _of_dub(task, film, voice, track):
+        task.warn(told)
+    dub = Dub(path, track, 0.0, "", alone=task.params["original"] == "drop")
+    with tempfile.TemporaryDirectory(dir=task.out) as scratch:
+        plan = writable.check(film, dub, settings, task.facts["suffix"], Path(scratch))
+    for told in _lost_messages(film, settings):
+        task.warn(told)
+    if task.facts["unnamed"] and not own:
         task.warn(
+            f"the language of {path.name} is not known, and its track will say none; name it, as in --set "
+            "remux.language=fr"
+        )
+    Output(options=tuple(plan.options), left_out=tuple(plan.left_out), language=own).save(task.out)
+
+
+def _of_dub(task: Task, film: MediaInfo, voice: MediaInfo, track: AudioStream) -> Iterator[str]:
+    """What is told of a dub, whose track is already known, before any work."""
+    from dubcli.media import length, sound, wave
+
+    path, name, offset = task.inputs["dub"], task.inputs["dub"].name, task.params["offset"]
+    if task.facts["itself"]:  # where it holds several languages, the first counts
+        yield (
             "the dub is the film itself, whose mouths say it already; is the dubbed track another one? Write "
             "it as a file of its own, as with ffmpeg -i FILM -map 0:a:1 -c copy dub.mka"
         )
-    track = sound.with_decoded_start(task.inputs["dub"], sound.main_track(voice))
-    dub = Dub(task.inputs["dub"], track, 0.0, "", alone=task.params["original"] == "drop")
     if len(voice.audio) > 1:
         number = [one.index for one in voice.audio].index(track.index) + 1
-        task.warn(
-            f"{task.inputs['dub'].name} has {len(voice.audio)} sound tracks; number {number} "
-            f"({track.layout}) is taken; where they are channels of one sound, or another is meant, write "
-            "that as one track first"
+        yield (
+            f"{name} has {len(voice.audio)} sound tracks; number {number} ({track.layout}) is taken; where "
+            "they are channels of one sound, or another is meant, write that as one track first"
         )
-    late = writable.late_sound(voice, track)
-    if late and not task.params["offset"]:
-        name, when = task.inputs["dub"].name, "its picture" if voice.video else "its file begins"
-        task.warn(
+    if not offset:
+        yield from _begins_late(name, voice, track)
+        yield from _is_stamped(name, film, voice)
+        yield from _has_pop(path, task.inputs["film"], film, track)
+    whole = length.of_picture(task.inputs["film"])
+    if told := length.misfit(whole, name, sound.duration(path, track), offset):
+        yield told
+    if wave.has_objects(path):
+        yield (
+            f"{name} describes a bed and objects (ADM); its channels are kept, their description is not: "
+            "deliver it beside the film"
+        )
+
+
+def _begins_late(name: str, voice: MediaInfo, track: AudioStream) -> Iterator[str]:
+    """That a dub starts after its own file does."""
+    from dubcli.media import writable
+
+    if late := writable.late_sound(voice, track):
+        when = "its picture" if voice.video else "its file begins"
+        yield (
             f"the sound of {name} starts {late:.3f} s after {when}, but is laid from the film's first "
             f"picture on; add --set align.offset={late:.3f} to keep it late"
         )
-    clock = Clock.of(film)
-    stamp = stamped(voice, clock) or 0.0
-    if _SLACK_SECONDS < abs(stamp) < _LEADER_SECONDS and not task.params["offset"]:
-        name, when = task.inputs["dub"].name, "before" if stamp < 0 else "after"
-        task.warn(
+
+
+def _is_stamped(name: str, film: MediaInfo, voice: MediaInfo) -> Iterator[str]:
+    """That a dub's timecode begins elsewhere than the film's."""
+    from dubcli.edits.timecode import Clock, stamped
+
+    stamp = stamped(voice, Clock.of(film)) or 0.0
+    if _SLACK_SECONDS < abs(stamp) < _LEADER_SECONDS:
+        when = "before" if stamp < 0 else "after"
+        yield (
             f"by its timecode {name} begins {abs(stamp):.3f} s {when} the film, but is laid from the film's "
             f"first picture on; add --set align.offset={round(stamp, 5)} to keep its place"
         )
-    pop = None if task.params["offset"] else _pop(task.inputs["dub"], track)
-    own_pop = _pop(task.inputs["film"], film.spoken) if pop is not None and film.spoken else None
-    if pop is not None and (own_pop is None or abs(own_pop - pop) > _SLACK_SECONDS):
-        task.warn(
-            f"{task.inputs['dub'].name} has a sync pop {pop:.3f} s after its beginning, as two seconds "
-            "before a first picture, but is laid from the film's first picture on; add --set "
+
+
+def _has_pop(path: Path, original: Path, film: MediaInfo, track: AudioStream) -> Iterator[str]:
+    """That a dub has the pop of a leader, and the film has not."""
+    from dubcli.media import leader
+
+    pop = _pop(path, track)
+    own = _pop(original, film.spoken) if pop is not None and film.spoken else None
+    if pop is not None and (own is None or abs(own - pop) > _SLACK_SECONDS):
+        yield (
+            f"{path.name} has a sync pop {pop:.3f} s after its beginning, as two seconds before a first "
+            "picture, but is laid from the film's first picture on; add --set "
             f"align.offset={-pop - leader.BEFORE_SECONDS:.3f} to begin it there"
         )
-    lasts = sound.duration(task.inputs["dub"], track)
-    whole = length.of_picture(task.inputs["film"])
-    if told := length.misfit(whole, task.inputs["dub"].name, lasts, task.params["offset"]):
-        task.warn(told)
-    if writable.has_objects(task.inputs["dub"]):
-        task.warn(
-            f"{task.inputs['dub'].name} describes a bed and objects (ADM); its channels are kept, "
-            "their description is not: deliver it beside the film"
-        )
-    settings = ComposeSettings(**task.params["compose"])
-    with tempfile.TemporaryDirectory(dir=task.out) as scratch:
-        plan = writable.check(film, dub, settings, task.facts["suffix"], Path(scratch))
-    if settings.video != "copy":
-        for name in messages.lost(film.film, encode.encoding(film.film, settings).codec):
-            if clock.known and name in TIMECODES:
-                continue  # the container's stays
-            task.warn(f"the film carries {name}; frames that are encoded anew lose it")
-    own = sound.told_language(voice, track)
-    if task.facts["unnamed"] and not own:
-        task.warn(
-            f"the language of {task.inputs['dub'].name} is not known, and its track will say none; name it, "
-            "as in --set remux.language=fr"
-        )
-    Output(options=tuple(plan.options), left_out=tuple(plan.left_out), language=own).save(task.out)
+
+
+def _lost_messages(film: MediaInfo, settings: ComposeSettings) -> Iterator[str]:
+    """What pictures say of themselves and lose when they are encoded."""
+    from dubcli.edits.timecode import Clock
+    from dubcli.media import encode, messages
+    from dubcli.media.names import TIMECODES
+
+    if settings.video == "copy":
+        return
+    kept = TIMECODES if Clock.of(film).known else ()  # the container's stays
+    for name in messages.lost(film.film, encode.encoding(film.film, settings).codec):
+        if name not in kept:
+            yield f"the film carries {name}; frames that are encoded anew lose it"
 
 
 def _pop(path: Path, track: AudioStream) -> float | None:
@@ -149,7 +190,7 @@ def _probe(task: Task) -> None:
 
 def check(task: Task) -> None:
     """The description must be there and valid."""
-    from dubcli.artifacts.media import MediaInfo, Output
+    from dubcli.artifacts.media import Output
 
     try:
         (Output if task.unit == "output" else MediaInfo).load(task.out)

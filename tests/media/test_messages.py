@@ -11,6 +11,7 @@ from typing import Any
 import av
 import pytest
 
+from dubcli.media import nal
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
 from dubcli.stages import probe as probing
@@ -71,6 +72,31 @@ def test_a_second_layer_of_pictures_is_told_of(codec: str, tmp_path: Path, dub: 
         stages.run(probing)
         told = [line for line in stages.warnings if "a second layer of pictures" in line]
         assert len(told) == bool(more)
+
+
+def test_a_second_layer_that_is_copied_stays_where_it_can_be_decoded(tmp_path: Path, dub: Path) -> None:
+    """Alpha of HEVC, described as Apple's programs do it (lhvC); ffmpeg alone left that out."""
+    plain, film = tmp_path / "plain.mov", tmp_path / "film.mov"
+    encoder = ["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuva420p", "-x265-params"]
+    try:
+        films.make(
+            plain, *encoder, "log-level=none:pools=1:frame-threads=1", "-tag:v", "hvc1", sound="", seconds=0.2
+        )
+    except AssertionError:
+        pytest.skip("this x265 makes no second layer")
+    with av.open(str(plain)) as container:
+        config = nal.Config.read(container.streams.video[0].codec_context.extradata or b"", "hevc")
+    arrays = b""
+    for kind in (nal.HEVC_SPS, nal.HEVC_PPS):
+        units = [unit for unit in config.sets[kind] if unit[1] >> 3]
+        arrays += bytes([0x80 | kind]) + len(units).to_bytes(2, "big") + nal.join_sized(units, 2)
+    said = films.box(b"lhvC", bytes([1, 0xF0, 0, 0xFC, 0xCB, 2]) + arrays)
+    entry = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"hvc1"]
+    film.write_bytes(films.inside(plain.read_bytes(), entry, said))
+    for suffix, stays in ((".mov", True), (".mkv", False)):
+        done = films.dubbed(tmp_path / suffix, film, dub, (), suffix)
+        assert (b"lhvC" in done.path.read_bytes()) == stays
+        assert any("no player shows it" in line for line in done.note["left_out"]) == (not stays)
 
 
 @pytest.mark.parametrize("touched", [range(3, 6), ()], ids=["touched", "untouched"])

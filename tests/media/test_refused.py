@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,6 +113,96 @@ def test_an_encrypted_film_is_called_that(tmp_path: Path) -> None:
     for path in (film, dub):
         with pytest.raises(MediaError, match="is encrypted; name a copy"):
             probed(path, whole=False)
+
+
+def scrambled_transport(plain: bytes) -> bytes:
+    """As pay TV is recorded: packets of picture and sound are noise, tables are not."""
+    data = bytearray(plain)
+    for at in range(0, len(data), 188):
+        if data[at + 1] & 0x1F == 1 and data[at + 3] & 0x10:
+            data[at + 3] |= 0x80
+            begin = at + 4 + (1 + data[at + 4] if data[at + 3] & 0x20 else 0)
+            data[begin : at + 188] = np.random.default_rng(at).bytes(at + 188 - begin)
+    return bytes(data)
+
+
+def scrambled_disc(plain: bytes) -> bytes:
+    """As files of a DVD are: of sectors of picture, all but the first 128 bytes is noise."""
+    data = bytearray(plain)
+    for at in range(0, len(data), 2048):
+        if data[at + 17] == 0xE0:
+            data[at + 20] |= 0x30
+            data[at + 128 : at + 2048] = np.random.default_rng(at).bytes(1920)
+    return bytes(data)
+
+
+def scrambled_blu_ray(plain: bytes) -> bytes:
+    data = bytearray(plain)
+    for at in range(0, len(data), 6144):
+        stop = min(at + 6144, len(data))
+        data[at] |= 0xC0
+        data[at + 16 : stop] = np.random.default_rng(at).bytes(stop - at - 16)
+    return bytes(data)
+
+
+def protected_asf(plain: bytes) -> bytes:
+    size, count = int.from_bytes(plain[16:24], "little"), int.from_bytes(plain[24:28], "little")
+    said = 4 * b"\4\0\0\0DRM\0"  # secret, type, key and address of the licence
+    more = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e") + (24 + len(said)).to_bytes(8, "little") + said
+    head = (size + len(more)).to_bytes(8, "little") + (count + 1).to_bytes(4, "little")
+    return plain[:16] + head + plain[28:size] + more + plain[size:]
+
+
+def encrypted_matroska(plain: bytes) -> bytes:
+    """The picture's packets are (AES), in place of its number, lacing and language."""
+    at = plain.index(b"\x73\xc5\x88")
+    how = bytes.fromhex("6d808e 62408b 50338101 503584 47e18105 ec820000")
+    return plain[:at] + how + plain[at + len(how) :]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "scramble"),
+    [
+        ("film.ts", films.x264("-g", "8"), scrambled_transport),
+        ("film.vob", ["-c:v", "mpeg2video", "-c:a", "mp2", "-b:v", "2M"], scrambled_disc),
+        ("film.m2ts", films.x264("-g", "8", "-crf", "5"), scrambled_blu_ray),
+        ("film.wmv", ["-c:v", "wmv2", "-c:a", "wmav2"], protected_asf),
+        ("film.mkv", films.x264(), encrypted_matroska),
+    ],
+    ids=["transport", "dvd", "blu-ray", "asf", "matroska"],
+)
+def test_a_protected_film_of_any_kind_is_called_encrypted(
+    name: str, options: list[str], scramble: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    film = films.make(tmp_path / name, *options)
+    probed(film)
+    film.write_bytes(scramble(film.read_bytes()))
+    with pytest.raises(MediaError, match="is encrypted; name a copy without protection"):
+        probed(film)
+
+
+@pytest.mark.parametrize(("wide", "valid"), [(4, 24), (4, 20), (4, 16), (3, 16), (3, 20)])
+def test_samples_narrower_than_their_places_are_refused_with_what_mends_them(
+    wide: int, valid: int, tmp_path: Path
+) -> None:
+    """FFmpeg makes noise of them; 20 bits in 24 it reads."""
+    wave = films.noise(0.1)
+    samples = np.round(wave * 2 ** (valid - 1)).astype("<i8") << (8 * wide - valid)
+    data = samples.reshape(-1, 1).view(np.uint8)[:, :wide].tobytes()
+    kind = struct.pack("<H", 1) + bytes.fromhex("000000001000800000aa00389b71")
+    said = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 48000, 48000 * wide, wide, 8 * wide, 22, valid, 4) + kind
+    form = b"WAVEfmt " + struct.pack("<I", len(said)) + said + b"data" + struct.pack("<I", len(data)) + data
+    dub = tmp_path / "dub.wav"
+    dub.write_bytes(b"RIFF" + struct.pack("<I", len(form)) + form)
+    if (wide, valid) != (3, 20):
+        with pytest.raises(MediaError, match=r"ffmpeg (-c:a pcm\S+) -i DUB (-c:a pcm\S+) NEW") as caught:
+            probed(dub, whole=False)
+        before, after = re.findall(r"-c:a (\w+)", str(caught.value))
+        films.ffmpeg("-c:a", before, "-i", url(dub), "-c:a", after, url(tmp_path / "new.wav"))
+        dub = tmp_path / "new.wav"
+    probed(dub, whole=False)
+    heard, _, _ = films.sound(dub)
+    assert np.abs(heard[0] - wave).max() < 2.0 ** (1 - valid)
 
 
 def test_a_container_that_cannot_hold_the_picture_is_refused_by_probe(tmp_path: Path, dub: Path) -> None:

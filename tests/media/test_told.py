@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,43 @@ def test_what_a_telephone_says_of_a_track_stays_or_is_named(tmp_path: Path, dub:
         kept, named = mov_read.own(done.path) if suffix != ".mkv" else [], " ".join(done.note["left_out"])
         assert kept == ([] if suffix == ".mkv" else [(0, "meta", lens), (2, "WORD", words[8:])])
         assert ("boxes of its own (meta, WORD)" in named) == (suffix == ".mkv")
+
+
+def test_a_volume_and_an_aperture_stay_or_are_named(tmp_path: Path, dub: Path) -> None:
+    """As QuickTime says them of a track: half as loud, and 88 of 96 columns shown."""
+    plain = films.make(tmp_path / "plain.mov", *films.x264("-g", "8", "-bf", "0"), "-c:a", "pcm_s16le")
+    sizes = [(b"clef", 88), (b"prof", 96), (b"enof", 96)]
+    shown = b"".join(
+        films.box(kind, bytes(4) + struct.pack(">II", wide << 16, 64 << 16)) for kind, wide in sizes
+    )
+    data = films.inside(plain.read_bytes(), [b"moov", b"trak"], films.box(b"tapt", shown))
+    film = tmp_path / "film.mov"
+    film.write_bytes(data)
+    mov_write.set_volumes(film, {1: 128})
+    for suffix in (".mov", ".mp4", ".mkv"):
+        done = films.dubbed(tmp_path / suffix, film, dub, (), suffix)
+        kept = suffix != ".mkv"
+        assert (mov_read.own(done.path) == [(0, "tapt", shown)]) == kept
+        assert mov_read.volumes(done.path) == ({2: 128} if kept else {})
+        named = " ".join(done.note["left_out"])
+        assert (
+            ("boxes of its own (tapt)" in named) == ("volume of sound track 1 (50%)" in named) == (not kept)
+        )
+
+
+def test_a_compressed_head_is_read_like_another(tmp_path: Path, dub: Path) -> None:
+    """As QuickTime of before 2000 wrote it (cmov)."""
+    film = films.make(tmp_path / "film.mov", *films.x264("-g", "8"), "-c:a", "pcm_s16le")
+    mov_write.add_own(film, [(1, "WORD", b"said of the sound")])
+    data = film.read_bytes()
+    at = data.rindex(b"moov") - 4
+    packed = len(data[at:]).to_bytes(4, "big") + zlib.compress(data[at:])
+    inside = films.box(b"dcom", b"zlib") + films.box(b"cmvd", packed)
+    film.write_bytes(data[:at] + films.box(b"moov", films.box(b"cmov", inside)))
+    assert mov_read.own(film) == [(1, "WORD", b"said of the sound")]
+    assert not list(mov_read.unread(film))
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
+    assert mov_read.own(done.path) == [(2, "WORD", b"said of the sound")]
 
 
 def test_figures_of_packets_that_are_others_now_do_not_stay(tmp_path: Path, dub: Path) -> None:

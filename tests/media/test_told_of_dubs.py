@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.errors import MediaError
-from dubcli.media import length
+from dubcli.media import length, sound
 from dubcli.media.ffmpeg import url
+from dubcli.media.probe import probe
 from dubcli.stages import probe as probing
 from tests.media import films
 
@@ -76,6 +77,28 @@ def test_subtitles_after_the_end_make_no_film_longer(tmp_path: Path, dub: Path) 
 )
 def test_a_dub_at_another_speed_is_told_of(seconds: float, told: str) -> None:
     assert re.search(told, length.misfit(5400.0, "dub.wav", seconds, 0.0))
+
+
+@pytest.mark.parametrize("apart", [1.0422, 1 / 1.0422, 1.001, 48 / 44.1, 44.1 / 48])
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0])
+def test_an_encoders_padding_is_no_other_speed(seconds: float, apart: float) -> None:
+    """Of a short film it may be the share by which 25 pictures are more than 24."""
+    assert not length.misfit(seconds, "dub.aac", seconds * apart, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("dub.rm", ["-c:a", "real_144", "-ar", "8000", "-ac", "1"]), ("dub.wma", []), ("dub.wav", [])],
+)
+def test_a_dub_whose_times_stand_still_or_begin_before_it_is_heard_is_as_long_as_it_is(
+    name: str, options: list[str], tmp_path: Path
+) -> None:
+    """RealAudio's packets are all at 0; the first of WMA are not heard."""
+    dub = tmp_path / name
+    films.ffmpeg("-f", "lavfi", "-t", "5", "-i", films.TONE, *options, url(dub))
+    track = sound.with_decoded_start(dub, sound.main_track(probe(dub, whole=False)))
+    assert sound.duration(dub, track) == pytest.approx(5.0, abs=0.06)
+    assert not length.misfit(5.0, name, sound.duration(dub, track), 0.0)
 
 
 def leadered(pop: float, frequency: float = 1000.0, seconds: float = 0.04) -> NDArray[np.float64]:

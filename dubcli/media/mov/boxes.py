@@ -1,18 +1,25 @@
-"""The boxes of an MP4 or MOV: found, read as numbers, and put in (ISO/IEC 14496-12 4.2)."""
+"""The boxes of an MP4 or MOV: found, read as numbers, and put in.
+
+Sources: ISO/IEC 14496-12 4.2; QuickTime File Format, compressed movie resources (cmov).
+"""
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 Box = tuple[bytes, int, int]  # type, first byte of its content, byte after it
+_MOST_MOVIE = 1 << 26  # bytes of a compressed `moov` that are looked at; set by hand
 
 
 class Boxes:
     """The boxes of an open file.
+
+    A `moov` that is compressed is seen as if it stood, as it was, at the end of the file.
 
     Attributes:
         whole: the file itself, as the box around all.
@@ -20,7 +27,15 @@ class Boxes:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.whole: Box = (b"", 0, os.fstat(file.fileno()).st_size)
+        self._size = os.fstat(file.fileno()).st_size
+        self._unpacked, self._packed = b"", -1
+        self.whole: Box = (b"", 0, self._size)
+        for movie, _, (_, start, stop) in self.chains(self.whole, b"moov", b"cmov", b"cmvd")[:1]:
+            packed = self.read(start + 4, min(stop - start - 4, _MOST_MOVIE))
+            with suppress(zlib.error):
+                self._unpacked = zlib.decompressobj().decompress(packed, _MOST_MOVIE)
+                self._packed = movie[1]
+        self.whole = (b"", 0, self._size + len(self._unpacked))
 
     def inside(self, outer: Box, wanted: bytes = b"") -> Iterator[Box]:
         """Boxes of a type, or of all, directly in another."""
@@ -34,7 +49,7 @@ class Boxes:
                 size = stop - start
             if size < body - start:
                 return
-            if kind == wanted or not wanted:
+            if body != self._packed and (kind == wanted or not wanted):
                 yield kind, body, start + size
             start += size
 
@@ -74,6 +89,8 @@ class Boxes:
 
     def read(self, at: int, size: int) -> bytes:
         """Bytes at a position, fewer where the file ends before."""
+        if self._unpacked and at >= self._size:
+            return self._unpacked[at - self._size :][: max(0, size)]
         self._file.seek(at)
         return self._file.read(max(0, size))
 

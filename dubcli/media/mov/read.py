@@ -1,8 +1,8 @@
 """Reads of an MP4 or MOV what PyAV does not tell: edits, languages, encryption, ambisonics, what belongs to
 what, and a camera's or a program's own words.
 
-Sources: ISO/IEC 14496-12 (elng 8.4.6, stsd 8.5.2, elst 8.6.6, udta 8.10.1, meta 8.11.1, uuid 11.1, protection
-8.12); QuickTime File Format; Spatial Audio RFC of Google (SA3D).
+Sources: ISO/IEC 14496-12 (tkhd 8.3.2, elng 8.4.6, stsd 8.5.2, elst 8.6.6, udta 8.10.1, meta 8.11.1, uuid
+11.1, protection 8.12); QuickTime File Format (tapt); Spatial Audio RFC of Google (SA3D).
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from dubcli.media.mov.boxes import Box, Boxes, opened
 Pause = tuple[float, float]  # seconds of the film
 Reference = tuple[int, str, tuple[int, ...]]  # stream, type, streams that it names
 Words = tuple[int | None, str, bytes]  # stream, None for the whole film; type and content of a box
-OF_TRACK = "meta"  # the only kind of `own` that stands beside `udta`
+OF_TRACK = ("meta", "tapt")  # the kinds of `own` that stand beside `udta`
 _MOST_EDITS = 1000  # that are looked at; set by hand
 _MOST_SAID = 1 << 20  # bytes of a track's descriptions of samples, or of a camera's box; set by hand
 _MOST_OWN = 64  # boxes of a camera that are kept, so that no file fills the memory; set by hand
 _RUN_UP_SECONDS = 0.1  # of an encoder, which edit lists hide; more was cut by somebody: set by hand
 _MOST_TAG = 256  # bytes of a language's tag that are read; set by hand
+FULL_VOLUME = 256
+"""The volume at which a sound is played as it is."""
+_SOUND = int.from_bytes(b"soun", "big")
 _ONE = 1 << 16  # the speed of an edit at which nothing is slowed down or stopped
 
 # Boxes of the `udta` of a film or a track that FFmpeg reads (mov_read_udta_string and others), or makes anew.
@@ -203,5 +206,29 @@ def _own(file: Boxes) -> Iterator[tuple[int | None, str, int, int]]:
                 if (kind := box.decode("latin-1")) not in _READ and stop <= said[2]:
                     yield stream, kind, start, stop
         # FFmpeg reads that of a film alone; telephones say of a track what lens it was taken with.
-        for _, start, stop in file.inside(outer, OF_TRACK.encode()) if stream is not None else ():
-            yield stream, OF_TRACK, start, stop
+        for _, start, stop in file.inside(outer, b"meta") if stream is not None else ():
+            yield stream, "meta", start, stop
+        # How much of a picture is to be shown is worth a word where it is not all of it.
+        for aperture in file.inside(outer, b"tapt") if stream is not None else ():
+            if len({file.read(start, stop - start) for _, start, stop in file.inside(aperture)}) > 1:
+                yield stream, "tapt", *aperture[1:]
+
+
+def volumes(path: Path) -> dict[int, int]:
+    """Stream → volume at which players play it, where that is not the full one, in steps of 1/256.
+
+    FFmpeg neither reads nor writes it.
+    """
+    with opened(path) as file:
+        found = {
+            number: file.number(volume_at(file, head), 2)
+            for number, track in enumerate(file.tracks)
+            if any(file.number(start + 8, 4) == _SOUND for _, start, _ in file.below(track, b"mdia", b"hdlr"))
+            for head in file.inside(track, b"tkhd")
+        }
+    return {number: volume for number, volume in found.items() if volume != FULL_VOLUME}
+
+
+def volume_at(file: Boxes, head: Box) -> int:
+    """Where the volume of a `tkhd` stands."""
+    return head[1] + (48 if file.number(head[1], 1) else 36)

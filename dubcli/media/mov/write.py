@@ -1,6 +1,6 @@
 """Writes into an MP4 or MOV what ffmpeg's muxer does not: languages, Dolby Vision in MOV, HDR10 of pictures
 that were of another codec, tags of any name, what belongs to what, a camera's own words, subtitles that are
-off, the end of the last picture.
+off, volumes, the end of the last picture.
 
 All files are such that `moov` comes after pictures and sound.
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from dubcli.language import iso639_2, says_more
 from dubcli.media.mov.boxes import Box, Boxes, made, opened
-from dubcli.media.mov.read import OF_TRACK, Reference, Words
+from dubcli.media.mov.read import OF_TRACK, Reference, Words, volume_at
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import DolbyVision, VideoStream
@@ -55,6 +55,14 @@ def turn_off(path: Path, streams: Sequence[int]) -> None:
         for number, track in enumerate(file.tracks):
             for _, start, _ in file.inside(track, b"tkhd") if number in streams else ():
                 file.write(start + 3, 1, file.number(start + 3, 1) & ~1)
+
+
+def set_volumes(path: Path, volumes: Mapping[int, int]) -> None:
+    """Let players play streams at volumes, in steps of 1/256."""
+    with opened(path, "r+b") as file:
+        for number, track in enumerate(file.tracks):
+            for head in file.inside(track, b"tkhd") if number in volumes else ():
+                file.write(volume_at(file, head), 2, volumes[number])
 
 
 def set_length(path: Path, seconds: Fraction) -> None:
@@ -98,8 +106,14 @@ def add_own(path: Path, content: Sequence[Words]) -> None:
         for stream, kind, said in content:
             around = (file.movie,) if stream is None else (file.movie, file.tracks[stream])
             new = made(kind.encode("latin-1"), said)
-            if kind == OF_TRACK:
-                file.insert(new, around)
+            if kind in OF_TRACK and stream is not None:
+                there = [
+                    box for box in file.inside(around[-1], kind.encode()) if box[2] - box[1] == len(said)
+                ]
+                for _, start, _ in there:  # made anew by the muxer
+                    file.write(start, len(said), int.from_bytes(said, "big"))
+                if not there:
+                    file.insert(new, around)
             else:
                 _add_within(file, around, b"udta", new)
 
