@@ -175,7 +175,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         out.options.append((f"c:{name}", way))
         if "default" not in subtitle.disposition:
             out.off.append(len(out.streams) - 1)
-    for other in info.other:
+    for other in sorted(info.other, key=lambda one: one.is_cover):  # which are no tracks in MP4
         if container == "matroska" and other.is_cover and other.codec in COVERS:
             out.covers.append(other)
             continue
@@ -232,8 +232,8 @@ def _keep_references(out: Plan, info: MediaInfo, container: str) -> None:
 
 def _keep_reels(out: Plan, info: MediaInfo, container: str) -> None:
     """Give each picture the reel of its timecode track, which is made anew from it; name what is over."""
-    kept = {index for name, index in out.streams if name == "film"}
-    others = [other.tags for other in info.other if other.kind == "video" and other.index in kept]
+    pictures = {other.index: other.tags for other in info.other if other.kind == "video"}
+    others = [pictures[index] for name, index in out.streams if name == "film" and index in pictures]
     tracks = [other for other in info.other if other.tag == "tmcd" or "reel_name" in other.tags]
     for number, tags in enumerate([info.film.tags, *others]):
         own = [track for track in tracks if track.tags.get("timecode") == tags.get("timecode")]

@@ -109,6 +109,7 @@ def told(video: VideoStream) -> dict[str, object]:
     )
     if whole["field_order"] == "unknown":
         whole["field_order"] = "progressive"  # what an encoder writes where the source says nothing
+    whole["disposition"] = sorted({*video.disposition, "default"})  # which every result is
     return whole
 
 

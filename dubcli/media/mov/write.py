@@ -33,10 +33,10 @@ def set_languages(path: Path, tags: Sequence[str]) -> None:
 
     Args:
         path: the file.
-        tags: of the tracks in order, BCP 47, "" where it stays as it is.
+        tags: of the tracks in order, BCP 47, "" where it stays as it is; covers, which are none, are last.
     """
     with opened(path, "r+b") as file:
-        for number, tag in enumerate(tags):
+        for number, tag in enumerate(tags[: len(file.tracks)]):
             track = file.tracks[number]
             media = next(file.inside(track, b"mdia"))
             code = 0
