@@ -58,8 +58,9 @@ class Command(TyperCommand):
         """
         words = self._ordered(args) or args
         values, extra, given = self.make_parser(ctx).parse_args(args=list(words))
-        if values.get("job_named") and values.get("job_dir"):  # the job is named, so this is another word
-            extra = [str(values["job_dir"])]
+        other = str(values.get("job_dir") or "") if values.get("job_named") else ""
+        if Path(other).suffix not in ("", ".dub"):  # the job is named, so this is what is to be written
+            extra = [other]
         words = self._with_out(words, extra, [one.name for one in given])
         if words != args:
             raise UsageError(f"type: {ctx.command_path} {shlex.join(words)}")

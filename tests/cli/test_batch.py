@@ -68,7 +68,7 @@ def test_films_times_dubs_times_presets(media: Path) -> None:
             "films:\n  - film: one.mp4\n    dubs:\n      - {audio: one_fr.wav, stems: {A: no.wav}}",
             ["series.yaml:4:37: there is no file"],
         ),
-        ("films:\n  - film: one.mp4\n    dubs: ['']", ["series.yaml:3:12: films.0.dubs.0.audio: must have"]),
+        ("films:\n  - film: one.mp4\n    dubs: ['']", ["series.yaml:3:12: films.0.dubs.0: must have"]),
         ("films:\n  - film: one.mp4\n    dubs: [3]", ["series.yaml:3:12: films.0.dubs.0: must be a mapping"]),
         ("store: ''\nfilms:\n  - {film: one.mp4, dubs: [one_fr.wav]}", ["series.yaml:1:1: store: must have"]),
         ("presets: ['']\nfilms:\n  - {film: one.mp4, dubs: [one_fr.wav]}", ["presets.0: must have"]),
