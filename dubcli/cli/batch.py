@@ -89,9 +89,8 @@ DryRun = Annotated[
     ),
 ]  # fmt: skip
 _SHELL = ("|", "||", "&", "&&", ";", ">", ">>", "<")  # words of shells
-_UNKNOWN = re.compile(
-    r"(?<!\$)\{(?:film|dub|out|output|file|path|stem|name)\}"
-)  # places that --exec does not have
+# Places that --exec does not have.
+_UNKNOWN = re.compile(r"(?<!\$)\{(?:film|dub|out|output|file|path|stem|name)\}")
 _START = (
     # Nothing is imported from a folder of films, and a batch that is killed takes its jobs along.
     "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.media.ffmpeg import die_with; "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from dubcli.errors import ConfigError
+from dubcli.media.spans import merged
 
 _Timeline = TypeVar("_Timeline")
 _NAMED = 20  # timelines that an error names
@@ -162,7 +163,7 @@ def seen(events: Sequence[Event]) -> list[Event]:
         under = (one.record for one in events if one.track < -track and not black)
         edges = sorted({at for record in under for at in record})
         found += [replace(one, hides=one.hides + _within(edges, one.record)) for one in parts]
-        hidden = _joined([*hidden, *(event.record for event in own)])
+        hidden = merged([*hidden, *(event.record for event in own)])
     return sorted(found, key=lambda event: event.record)
 
 
@@ -182,14 +183,3 @@ def _left(whole: tuple[int, int], hidden: Sequence[tuple[int, int]]) -> Iterator
         start = max(start, b)
     if start < end or whole[0] == whole[1]:
         yield start, max(start, end)
-
-
-def _joined(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Half-open ranges in order, those that touch as one."""
-    found: list[tuple[int, int]] = []
-    for start, stop in sorted(ranges):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], stop))
-        else:
-            found.append((start, stop))
-    return found

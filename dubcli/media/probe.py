@@ -82,7 +82,10 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             raise MediaError(f"{path} has neither picture nor sound; name a film or a sound file")
         mov = "mov" in container.format.name
         ids = {stream.id for stream in (*container.streams.video, *container.streams.audio)}
-        if protection.is_protected(path, container.format.name, ids):  # some of it may decode, to noise
+        heads = matroska.tracks(path) if "matroska" in container.format.name else []
+        if protection.is_protected(
+            path, container.format.name, ids, heads
+        ):  # some of it may decode, to noise
             raise MediaError(f"{path} is encrypted; name a copy without protection")
         if container.format.name == "wav" and (bits := wave.misread(path)):
             raise MediaError(
@@ -113,7 +116,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             untold = (*matroska.chapters_lost(path), *matroska.links_lost(path))
             if often := matroska.tags_lost(path):
                 untold += (f"tags that stand more than once, but for the last ({', '.join(often)})",)
-            for number, told in enumerate(matroska.tracks(path)):
+            for number, told in enumerate(heads):
                 untold += (f"that stream {number} is switched off",) if told.disabled else ()
                 foreign |= {number} if told.webvtt else set()
                 if told.language and number < len(container.streams):

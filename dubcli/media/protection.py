@@ -8,10 +8,10 @@ Access Content System, Blu-ray Disc Pre-recorded Book, aligned units (M2TS).
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from dubcli.media import matroska
+from dubcli.media.matroska import Track
 from dubcli.media.mov import read as mov_read
 
 _BLOCKS, _BLOCK_BYTES = 16, 1 << 18  # of a stream that are looked at, spread over the file; set by hand
@@ -29,18 +29,19 @@ _ASF_PROTECTED = (
 )
 
 
-def is_protected(path: Path, form: str, ids: Collection[int]) -> bool:
+def is_protected(path: Path, form: str, ids: Collection[int], tracks: Sequence[Track]) -> bool:
     """Whether a file is protected.
 
     Args:
         path: the file.
         form: FFmpeg's name of its format.
         ids: those of its streams of picture and sound.
+        tracks: those of a Matroska.
     """
     if "mov" in form:
         return mov_read.is_encrypted(path)
-    if "matroska" in form:
-        return any(track.encrypted for track in matroska.tracks(path))
+    if tracks:
+        return any(track.encrypted for track in tracks)
     if form == "asf":
         return _asf(path)
     packets = {"mpegts": _transport, "mpeg": _program}.get(form)

@@ -124,10 +124,10 @@ def mux(
         mov_write.set_languages(out, what.languages)
         mov_write.set_length(out, film.seconds)
         mov_write.turn_off(out, what.off)
-        volumes = {track.index: track.volume for track in info.audio if track.volume != mov_read.FULL_VOLUME}
-        mov_write.set_volumes(
-            out, {what.places[index]: volume for index, volume in volumes.items() if index in what.places}
-        )
+        turned = [
+            one for one in info.audio if one.index in what.places and one.volume != mov_read.FULL_VOLUME
+        ]
+        mov_write.set_volumes(out, {what.places[one.index]: one.volume for one in turned})
         mov_write.add_keys(out, what.keys, mov=container == "mov")
         mov_write.add_references(out, what.references)
         mov_write.add_own(out, _own_words(film.path, what.places) if info.own else [])
