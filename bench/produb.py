@@ -54,12 +54,14 @@ ABLATIONS = {
     "no growth": Recipe(grown=False),
     "no references": Recipe(references=False),
     "no window": Recipe(window=False),
+    "blind to what it corrects": Recipe(chosen=False),
     "mirrored faces": Recipe(mirrored=True),
     "no structure": Recipe(losses=Weights(structure=0)),
     "no gradient": Recipe(losses=Weights(gradient=0)),
     "no detail": Recipe(losses=Weights(detail=0)),
     "no temporal": Recipe(losses=Weights(temporal=0)),
 }
+ADAPTED = 100  # steps of a person's adapters, where they are an ablation
 
 
 @dataclass(frozen=True)
@@ -166,8 +168,10 @@ def written(path: Path, pictures: Iterator[NDArray[Any]]) -> Path:
     return path
 
 
-def scored(case: Case, tool: Path, name: str, weights: tuple[Path, ...]) -> dict[str, Any]:
-    """Figures of one engine's pictures of the rest."""
+def scored(
+    case: Case, tool: Path, name: str, weights: tuple[Path, ...], recipe: Recipe | None = None
+) -> dict[str, Any]:
+    """Figures of one engine's pictures of the rest, drawn as it was trained."""
     kept, truth = case.folder / f"{name}.json", case.folder / "truth.mkv"
     if kept.exists():
         found: dict[str, Any] = json.loads(kept.read_text())
@@ -175,7 +179,7 @@ def scored(case: Case, tool: Path, name: str, weights: tuple[Path, ...]) -> dict
     if not truth.exists():
         written(truth, composed(case, {}))
     began = time.perf_counter()
-    patches = {patch.frame: patch for patch in ProdubEngine().patches(case.work(weights))}
+    patches = {patch.frame: patch for patch in ProdubEngine(recipe).patches(case.work(weights))}
     fps = len(case.rest.frames) / (time.perf_counter() - began)
     out = written(case.folder / f"{name}.mkv", composed(case, patches))
     row = score(tool, "picture", out, truth) | score(tool, "sharp", out, truth)
@@ -233,11 +237,15 @@ def main() -> int:
             continue
         rows = [scored(case, args.score, "exemplar", ())]
         for label, recipe in recipes.items():
-            one = settings if label == args.name else replace_steps(settings)
-            weights, minutes = trained(case, label.replace(" ", "-"), one, recipe)
-            rows.append(
-                scored(case, args.score, label.replace(" ", "-"), weights) | {"minutes": round(minutes, 2)}
-            )
+            kept = label.replace(" ", "-")
+            one = settings if label == args.name else with_adapters(settings, 0)
+            weights, minutes = trained(case, kept, one, recipe)
+            row = scored(case, args.score, kept, weights, recipe)
+            rows.append(row | {"minutes": round(minutes, 2)})
+        if args.ablate:
+            weights, minutes = trained(case, args.name, with_adapters(settings, ADAPTED), Recipe())
+            row = scored(case, args.score, "adapters", weights)
+            rows.append(row | {"minutes": round(minutes, 2)})
         for row in rows:
             with tqdm.external_write_mode():
                 print(json.dumps({"clip": name, **row}), flush=True)
@@ -247,9 +255,9 @@ def main() -> int:
     return 0
 
 
-def replace_steps(settings: TrainSettings) -> TrainSettings:
-    """The same without the adapters, which no ablation of the film's weights needs."""
-    return settings.model_copy(update={"person_steps": 0})
+def with_adapters(settings: TrainSettings, steps: int) -> TrainSettings:
+    """The same with so many steps for each person."""
+    return settings.model_copy(update={"person_steps": steps})
 
 
 if __name__ == "__main__":

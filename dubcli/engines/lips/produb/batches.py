@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dubcli.engines.lips.produb import losses
-from dubcli.engines.lips.produb.network import Inputs, split
+from dubcli.engines.lips.produb.network import WINDOW, Inputs, split
 from dubcli.engines.lips.produb.pairs import Pairs
 
 PART = 4  # frames that are computed at once, in pairs of consecutive ones
@@ -26,7 +26,7 @@ _LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1
 class Recipe:
     """What can be left out, to find what it is worth (`bench/produb.py --ablate`).
 
-    `thin` divides all widths.
+    `thin` divides all widths; without `chosen` the network sees not what it corrects.
     """
 
     losses: losses.Weights = field(default_factory=losses.Weights)
@@ -34,7 +34,21 @@ class Recipe:
     mirrored: bool = False
     window: bool = True
     references: bool = True
+    chosen: bool = True
     thin: int = 1
+
+    def left(self, inputs: Inputs) -> Inputs:
+        """What is left of the inputs, in training and in rendering."""
+        shape, beside, references = inputs.shape, inputs.beside, inputs.references
+        if not self.window:
+            shape = shape.chunk(WINDOW, 1)[WINDOW // 2].repeat(1, WINDOW, 1, 1)
+            beside = losses.luma(references[:, 0]).repeat(1, WINDOW - 1, 1, 1)
+        if not self.references:
+            references = references[:, :1].expand_as(references)
+        if not self.chosen:
+            references = torch.cat([torch.zeros_like(references[:, :1]), references[:, 1:]], 1)
+            beside = torch.zeros_like(beside)
+        return Inputs(inputs.context, shape, beside, references, inputs.person)
 
 
 @dataclass(frozen=True)
@@ -93,25 +107,20 @@ def batch(pairs: Pairs, seed: int, number: int, device: torch.device, recipe: Re
 def frames(pairs: Pairs, rows: NDArray[np.int64], device: torch.device, recipe: Recipe) -> Batch:
     """The frames of some rows."""
     around = pairs.near[rows]
-    if not recipe.window:
-        around = np.repeat(rows[:, None], 3, axis=1)
 
     def taken(array: Any, at: Any) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array[at])).to(device)
 
-    references = taken(pairs.references, rows)
-    if not recipe.references:
-        references[:, 1:] = references[:, :1]
     inputs = inputs_of(
         taken(pairs.context, rows),
         taken(pairs.visible, rows),
         taken(pairs.maps, around),
         torch.stack([taken(pairs.references[:, 0], around[:, k]) for k in (0, 2)], 1),
-        references,
+        taken(pairs.references, rows),
         taken(pairs.person, rows),
     )
     drawn, truth = (taken(a, rows).permute(0, 3, 1, 2).float() / 255 for a in (pairs.drawn, pairs.truth))
     window = taken(pairs.window, rows)[:, None].float() / 255
     lips = inputs.shape.chunk(3, 1)[1][:, :2] + 0.5
     weight = (window > 0).float() * (1 + _LIPS * lips[:, :1] + _INNER * lips[:, 1:2])
-    return Batch(inputs, drawn, truth, window, weight)
+    return Batch(recipe.left(inputs), drawn, truth, window, weight)

@@ -16,7 +16,7 @@ from dubcli.core import devices
 from dubcli.engines.lips import LipWork, Trained, TrainWork, exemplar, retrieval
 from dubcli.engines.lips.produb import adapters, checkpoint, pairs, view
 from dubcli.engines.lips.produb.batches import Recipe, inputs_of
-from dubcli.engines.lips.produb.network import BASE, Network, placed
+from dubcli.engines.lips.produb.network import BASE, Inputs, Network, placed
 from dubcli.engines.lips.produb.training import Trainer, corrected, exact, levels
 from dubcli.errors import CheckError, EngineError
 from dubcli.media import ahead
@@ -87,7 +87,8 @@ class ProdubEngine:
 
         def one(before: Framed, now: Framed, after: Framed) -> Patch:
             frame, seen = now
-            flow, residual = _correction(network, before, now, after, device)
+            inputs = self.recipe.left(_inputs(before, seen, after, device))
+            flow, residual = _correction(network, inputs, seen.window, device)
             to_view = view.placement(_head_pose(plan, frame.t), size)
             return plan.finish(frame, view.applied(frame.picture, flow, residual, seen.window, to_view))
 
@@ -137,16 +138,13 @@ def _beside(other: Framed | None, now: Framed) -> Framed:
     return other if other is not None and abs(other[0].t - now[0].t) == 1 else now
 
 
-def _correction(
-    network: nn.Module, before: Framed, now: Framed, after: Framed, device: torch.device
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The network's flow (S, S, 2) and residual (S, S, 3) for one frame, within its window."""
-    seen = now[1]
+def _inputs(before: Framed, seen: view.Seen, after: Framed, device: torch.device) -> Inputs:
+    """What the network sees of one frame."""
 
     def one(array: NDArray[np.uint8]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array))[None].to(device)
 
-    inputs = inputs_of(
+    return inputs_of(
         one(seen.context),
         one(seen.visible),
         one(np.stack([before[1].maps, seen.maps, after[1].maps])),
@@ -154,10 +152,16 @@ def _correction(
         one(seen.references),
         torch.zeros(1, dtype=torch.int64, device=device),
     )
+
+
+def _correction(
+    network: nn.Module, inputs: Inputs, window: NDArray[np.uint8], device: torch.device
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The network's flow (S, S, 2) and residual (S, S, 3) for one frame, within its window (S, S)."""
     with torch.inference_mode():
         found = corrected(network, inputs, device)
-    window = (seen.window.astype(np.float32) / 255)[..., None]
-    flow, residual = (t[0].permute(1, 2, 0).cpu().numpy() * window for t in (found.flow, found.residual))
+    within = (window.astype(np.float32) / 255)[..., None]
+    flow, residual = (t[0].permute(1, 2, 0).cpu().numpy() * within for t in (found.flow, found.residual))
     return flow, residual
 
 
