@@ -26,7 +26,7 @@ from dubcli.core.store import Files, Store, damage_message, sha256
 from dubcli.edits import decisions
 from dubcli.errors import CheckError, ConfigError, DependencyError, DubError, EngineError, StoreError
 from dubcli.files import write_atomically
-from dubcli.provenance.signing import Signature, sidecar
+from dubcli.provenance.signing import Signature, left_behind, sidecar
 
 NOTE = "published.json"
 _KEPT = 100  # films that a job remembers having published, far more than anybody asks for; set by hand
@@ -99,7 +99,8 @@ def obstacle(root: Path, out: Path, *, beside: bool = False) -> str:
             if own
             else f"{out} exists and is not this job's"
         )
-    if beside and sidecar(out).exists() and not any(note.sidecar for note in [found, *own] if note):
+    known = any(note.sidecar for note in [found, *own] if note)
+    if beside and sidecar(out).exists() and not known and not left_behind(out):
         return f"{sidecar(out)} exists and is no manifest of {out.name}"
     return ""
 

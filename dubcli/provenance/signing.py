@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,6 +124,21 @@ class Signature:
 def sidecar(film: Path) -> Path:
     """Where the manifest of a film lies that cannot hold it."""
     return film.with_suffix(".c2pa")
+
+
+def left_behind(film: Path) -> bool:
+    """Whether beside a film that is gone a manifest is left that dubcli wrote for a film of this name.
+
+    It is not checked: it only tells what nobody would miss from what somebody else put there.
+    """
+    if film.exists():
+        return False
+    try:
+        manifest = sidecar(film).read_bytes()
+    except OSError:
+        return False
+    title = rb"dc:title.{1,3}" + re.escape(os.fsencode(film.name))  # CBOR has the length between
+    return claims.LABEL.encode() in manifest and bool(re.search(title, manifest, re.DOTALL))
 
 
 def puts_beside(film: Path, settings: ProvenanceSettings) -> bool:

@@ -106,6 +106,17 @@ def test_a_signed_film_is_the_same_film_and_a_changed_byte_is_found(
     assert not changed.trusted
 
 
+def test_a_manifest_whose_film_was_deleted_is_in_nobodys_way(tmp_path: Path, films: Path) -> None:
+    """As when a script removes a film and its job and runs anew; that of another film is in the way."""
+    out, other = tmp_path / "out.mkv", tmp_path / "out.mov"
+    manifest = Signature("", lambda: CLAIM, None, films / "film.mp4").sign(films / "film.mkv", out, out.name)
+    assert manifest
+    signing.sidecar(out).write_bytes(manifest)
+    out.unlink()
+    assert published.obstacle(tmp_path / "job", out, beside=True) == ""
+    assert "is no manifest of out.mov" in published.obstacle(tmp_path / "job", other, beside=True)
+
+
 def test_a_film_without_a_manifest_and_one_with_nonsense_beside_it(tmp_path: Path, films: Path) -> None:
     for suffix in (".mp4", ".mkv"):
         film = tmp_path / f"plain{suffix}"
