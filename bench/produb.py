@@ -51,6 +51,7 @@ LEAST = 0.9  # share of a clip's frames that its one face is in
 BUDGET = 400_000_000  # bytes of a gallery
 PERSON = "p01"
 ABLATIONS = {
+    "nothing to begin with": Recipe(begun=False, rate=2e-4),
     "no growth": Recipe(grown=False),
     "no references": Recipe(references=False),
     "no window": Recipe(window=False),

@@ -27,7 +27,7 @@ WIDTH, HEIGHT = 320, 240
 VIDEO = cast(Any, SimpleNamespace(width=WIDTH, height=HEIGHT, bit_depth=8, rate=25, square=(WIDTH, HEIGHT)))
 FRAMES = 40  # of the footage; the frames that follow are dubbed
 MOUTH = list(regions.MOUTH)
-ENGINE = engine.ProdubEngine(batches.Recipe(thin=8))
+ENGINE = engine.ProdubEngine(batches.Recipe(begun=False, rate=2e-4, thin=8))
 
 
 @dataclass(frozen=True)

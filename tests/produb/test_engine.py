@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from dubcli.engines import registry
 from dubcli.engines.lips import exemplar
-from dubcli.engines.lips.produb import adapters, checkpoint, engine, training
+from dubcli.engines.lips.produb import adapters, checkpoint, engine
 from dubcli.engines.lips.produb.network import Network
 from dubcli.errors import DependencyError, EngineError
 from dubcli.face import mesh as regions
@@ -25,6 +26,38 @@ def test_it_is_registered_as_an_engine_that_learns() -> None:
     info = registry.engine("lips", "produb")
     assert info.learns
     assert isinstance(info.load(), engine.ProdubEngine)
+
+
+def test_the_weights_that_ship_are_part_of_keys() -> None:
+    found = registry.engine("lips", "produb").digests()
+    assert list(found.values()) == [hashlib.sha256(engine.START.read_bytes()).hexdigest()]
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_a_training_begins_with_what_was_learnt_from_others(levels: int) -> None:
+    """Of a finer resolution than they are for nothing is changed yet; whoever is drawn is their mean."""
+    network = Network(2, levels)
+    assert engine.begin(network)
+    shipped, own = checkpoint.read(engine.START)[0], network.state_dict()
+    shared = (set(shipped) & set(own)) - {"token.weight"}
+    assert any(name.startswith("body.") for name in shared)
+    assert all(torch.equal(own[name], shipped[name]) for name in shared)
+    assert all(torch.equal(row, shipped["token.weight"].mean(0)) for row in own["token.weight"])
+    heads = [bool(own[f"heads.{k}.out.weight"].any()) for k in range(levels)]
+    assert heads == [True, True, False][:levels]
+
+
+def test_weights_to_begin_with_that_are_damaged_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "START", tmp_path / "start.safetensors")
+    held, facts = checkpoint.read(Path(engine.__file__).with_name("start.safetensors"))
+    checkpoint.write(engine.START, held, {**facts, "version": 99})
+    with pytest.raises(EngineError, match="another version"):
+        engine.begin(Network(1, 1))
+    engine.START.write_bytes(b"no weights")
+    with pytest.raises(EngineError, match="cannot be read"):
+        engine.begin(Network(1, 1))
 
 
 def test_an_untrained_network_gives_exactly_what_exemplar_gives(face: Face, tmp_path: Path) -> None:
@@ -53,10 +86,10 @@ def test_training_mends_unseen_frames(face: Face, tmp_path: Path, monkeypatch: p
         return np.clip(picture - np.array([0.15, 0, 0], np.float32), 0, 1), alpha
 
     monkeypatch.setattr(exemplar.Steady, "joined", faulty)
-    monkeypatch.setattr(training, "RATE", 5e-3)  # for a network that is a sixty-fourth of the real one
+    quick = engine.ProdubEngine(replace(ENGINE.recipe, rate=5e-3))  # a sixty-fourth of the real network
     (tmp_path / "scratch").mkdir()
     work = replace(face.train_work(tmp_path / "other", tmp_path / "out"), scratch=tmp_path / "scratch")
-    ENGINE.train(replace(work, settings={**SETTINGS, "steps": 40}))
+    quick.train(replace(work, settings={**SETTINGS, "steps": 40}))
 
     def error(made: list[Patch]) -> float:
         rest = []

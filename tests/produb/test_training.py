@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from dubcli.engines.lips.produb import checkpoint, losses, training
+from dubcli.engines.lips.produb import checkpoint, engine, losses, training
 from dubcli.engines.lips.produb.network import Correction, Inputs
 from dubcli.errors import CheckError, MemoryFullError
 from tests.produb.drawn import ENGINE, SETTINGS, Face, same, tensors
@@ -42,6 +42,23 @@ def test_a_training_killed_anywhere_ends_with_the_same_weights(
     assert steps_seen[-2:] == [5, 6]
     assert steps_seen.count(1) == 0  # continued, not begun again
     assert same(tensors(tmp_path / "out"), tensors(film[0]))
+
+
+def test_a_training_that_began_with_other_weights_is_not_continued(
+    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SAVE_PIXELS", 64 * 64)
+    begun = engine.ProdubEngine()
+    held, facts = checkpoint.read(engine.START)
+    work = replace(face.train_work(tmp_path / "scratch", tmp_path / "out"), settings={**SETTINGS, "steps": 2})
+    monkeypatch.setattr(engine, "START", tmp_path / "other.safetensors")
+    checkpoint.write(engine.START, {name: tensor * 0.9 for name, tensor in held.items()}, facts)
+    with pytest.raises(StoppedError):
+        begun.train(replace(work, report=stops_after(2)))
+    monkeypatch.undo()
+    seen: list[int] = []
+    begun.train(replace(work, report=lambda done, total: seen.append(done)))
+    assert [done for done in seen if done] == [1, 2]
 
 
 @pytest.mark.parametrize("harm", ["damaged", "cut short", "of another training", "of another network"])

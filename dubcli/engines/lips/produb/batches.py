@@ -26,7 +26,8 @@ _LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1
 class Recipe:
     """What can be left out, to find what it is worth (`bench/produb.py --ablate`).
 
-    `thin` divides all widths; without `chosen` the network sees not what it corrects.
+    Without `begun` a training does not begin with the weights that ship; without `chosen` the network sees
+    not what it corrects. `rate` is the learning rate of the film's weights, `thin` divides all widths.
     """
 
     losses: losses.Weights = field(default_factory=losses.Weights)
@@ -35,6 +36,8 @@ class Recipe:
     window: bool = True
     references: bool = True
     chosen: bool = True
+    begun: bool = True
+    rate: float = 1e-4
     thin: int = 1
 
     def left(self, inputs: Inputs) -> Inputs:

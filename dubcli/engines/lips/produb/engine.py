@@ -24,6 +24,8 @@ from dubcli.media.patches import Patch
 
 VERSION = 4  # of the weights' layout
 WEIGHTS, _CHECKPOINT = "weights.safetensors", "checkpoint.safetensors"
+START = Path(__file__).with_name("start.safetensors")
+"""Weights that a training begins with, learnt from other people (`tools/train_produb.py`)."""
 _THREADS, _AHEAD = 2, 6  # frames whose view is made at once, and ahead of the network
 
 
@@ -52,6 +54,8 @@ class ProdubEngine:
             fitted: list[adapters.LowRank] = []
             if work.base is None:
                 network = Network(len(people), levels(size), self.recipe.thin)
+                if self.recipe.begun:
+                    made_of["start"] = begin(network)
             else:
                 network, facts, digest = film_network(work.base)
                 _of_size(facts, size)
@@ -190,6 +194,26 @@ def film_network(folder: Path) -> tuple[Network, dict[str, Any], str]:
     network = Network(len(facts["people"]), levels(int(facts["size"])), int(facts["thin"]))
     _load(network, tensors, folder)
     return network, facts, checkpoint.digest(tensors)
+
+
+def begin(network: Network) -> str:
+    """Give a network the weights that ship, as far as it has the resolutions they are for; their digest.
+
+    Each person begins as the mean of those whom they were learnt from.
+
+    Raises:
+        EngineError: they are damaged, or of another version.
+    """
+    tensors, facts = checkpoint.read(START)
+    if facts.get("version") != VERSION:
+        raise EngineError(f"{START.name} is of another version; type: make venv")
+    digest = checkpoint.digest(tensors)
+    mean = tensors.pop("token.weight").mean(0)
+    own = network.state_dict()
+    network.load_state_dict({name: tensors[name] for name in tensors if name in own}, strict=False)
+    with torch.no_grad():
+        network.token.weight.copy_(mean.expand_as(network.token.weight))
+    return digest
 
 
 def network_of(folders: tuple[Path, ...]) -> tuple[Network, int]:

@@ -31,7 +31,7 @@ _PARTS = 2  # parts computed at once on a CPU, each on one thread: faster than t
 # Of the steps, that each level takes: coarse ones cost little.
 _SHARES = ((1,), (3, 1), (4, 2, 1), (5, 3, 2, 1))
 _WARM = 20  # steps in which the rate rises
-RATE, _PERSON_RATE, _LAST = 2e-4, 1e-4, 0.05  # learning rates, and the share that is left at the end
+_PERSON_RATE, _LAST = 1e-4, 0.05  # learning rate of adapters, and the share that is left at the end
 _DECAY = 0.98  # of the running mean of weights
 _JUDGED = 48  # held-out frames of a person on which the training is judged, at most
 _CLIP = 1.0  # norm of the gradient at most
@@ -168,7 +168,7 @@ class Trainer:
         """Learning rate of the current step: a short rise, then half a cosine."""
         done = self.step / max(self.steps, 1)
         fall = _LAST + (1 - _LAST) * 0.5 * (1 + math.cos(math.pi * done))
-        full = _PERSON_RATE if self.fitted else RATE
+        full = _PERSON_RATE if self.fitted else self.recipe.rate
         return full * fall * min(1.0, (self.step + 1) / _WARM) * 0.5**self.returns
 
     def advance(self) -> bool:
