@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,10 +59,14 @@ class Room:
         place = ["-o", self.out(film.stem), "--job", self.job(film.stem), "--store", self.folder / "store"]
         return ["run", film, "--audio", dub, *place, "-q", *FAST]
 
-    def run(self, name: str, order: str, *more: object, silent: str = "") -> dict[str, list[str]]:
-        """Dub a film of these parts; returns the units that ran by stage, shots named by their parts."""
-        answer = self.dubcli(*self.words(*self.cut(name, order, silent)), *more)
+    def run(self, name: str, order: str, *more: object) -> dict[str, list[str]]:
+        """Dub a film of these parts; returns what `ran`."""
+        answer = self.dubcli(*self.words(*self.cut(name, order)), *more)
         assert answer.code == 0, answer.err
+        return self.ran(name, order)
+
+    def ran(self, name: str, order: str) -> dict[str, list[str]]:
+        """The units that ran for a film of these parts by stage, shots named by their parts."""
         starts, ran = self.starts(order), {stage: list[str]() for stage in FACES}
         for line in (self.job(name) / "events.jsonl").read_text("utf-8").splitlines():
             event = json.loads(line)
@@ -122,13 +127,30 @@ def room(tiny: Sample, tmp_path: Path, dubcli: Dubcli) -> Room:
     return Room(tmp_path, parts, dubcli)
 
 
-def test_a_recut_film_keeps_approved_shots_and_all_footage(room: Room, dubcli: Dubcli) -> None:
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `dubbed` keeps what it has made."""
+    return tmp_path_factory.mktemp("kept") / "dubbed"
+
+
+@pytest.fixture
+def dubbed(room: Room, kept: Path) -> Room:
+    """A room in which the film of P, T and Y was dubbed: made once, and copied for each test."""
+    if kept.exists():
+        shutil.copytree(kept, room.folder, dirs_exist_ok=True)
+    else:
+        room.run("whole", "PTY")
+        shutil.copytree(room.folder, kept)
+    return room
+
+
+def test_a_recut_film_keeps_approved_shots_and_all_footage(dubbed: Room, dubcli: Dubcli) -> None:
     """X goes in, Y out, P and T change places: nothing of P runs again, and it is shown bit for bit.
 
     P lies half of a row of the sound's features off: its beginning was at 0 s and is at 1.3347 s.
     """
-    first = room.run("whole", "PTY")
-    assert {stage: sorted(units) for stage, units in first.items()} == {
+    room = dubbed
+    assert {stage: sorted(units) for stage, units in room.ran("whole", "PTY").items()} == {
         "track": ["P", "T", "Y"], "gallery": ["p01"], "motion": ["P"], "lips": ["P"],
     }  # fmt: skip
     assert dubcli("review", room.job("whole"), "approve", "0", "--note", "as it was").code == 0
@@ -152,10 +174,9 @@ def test_a_recut_film_keeps_approved_shots_and_all_footage(room: Room, dubcli: D
     assert "is the job itself" in dubcli(*room.words(*other), *words).err
 
 
-def test_without_approval_only_mouths_are_made_anew(room: Room) -> None:
+def test_without_approval_only_mouths_are_made_anew(dubbed: Room) -> None:
     """The sound is read anew as a whole, so P's mouth is a little different; its footage is the same."""
-    room.run("whole", "PTY")
-    assert room.run("recut", "TXP") == {"track": ["X"], "gallery": [], "motion": ["P"], "lips": ["P"]}
+    assert dubbed.run("recut", "TXP") == {"track": ["X"], "gallery": [], "motion": ["P"], "lips": ["P"]}
 
 
 def real(folder: Path, footage: Path, clip: str, start: float, frames: int) -> Part:
@@ -195,16 +216,15 @@ def test_real_people_keep_their_footage_when_somebody_else_comes_in(
     assert [after["A"], after["B"]] == [before["A"], before["B"]]
 
 
-def test_equal_keys_are_equal_bytes_wherever_a_shot_is(room: Room) -> None:
+def test_equal_keys_are_equal_bytes_wherever_a_shot_is(dubbed: Room) -> None:
     """The same shots in two orders, in two stores: what both of them hold under a key is the same.
 
     P begins at frame 0 of one film and at 32 of the other. What is made anew must be what was kept; or else
     results depend on what was cut before, and `--redo` of one stage makes all that follow run again.
     """
-    plain = ("--engine", "lips=passthrough")
-    room.run("whole", "PTY", *plain)
+    room = dubbed
     os.rename(room.folder / "store", room.folder / "first")
-    room.run("recut", "TXP", *plain)
+    room.run("recut", "TXP", "--engine", "lips=passthrough")
     first, second = (Store(room.folder / name) for name in ("first", "store"))
     both = {key: (first.get(key), second.get(key)) for key in set(first.keys()) & set(second.keys())}
     of = {key: first.provenance(key)["unit"] for key in both}
