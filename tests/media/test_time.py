@@ -286,7 +286,7 @@ def test_ten_minutes_do_not_drift(tmp_path: Path) -> None:
     film = films.make(
         tmp_path / "film.mov",
         *films.x264("-g", "48", "-preset", "ultrafast", "-crf", "40", "-c:a", "pcm_s16le"),
-        rate="6000/1001",
+        rate="1500/1001",
         seconds=seconds,
         size="32x32",
         sound="",
@@ -294,7 +294,7 @@ def test_ten_minutes_do_not_drift(tmp_path: Path) -> None:
     done = films.dubbed(tmp_path / "job", film, dub, range(20, 24))
     before, after = films.decoded(film), films.decoded(done.path)
     assert after.times == before.times
-    assert len(after.times) == 3597
+    assert len(after.times) == 900
     found, start, _ = films.sound(done.path)
     tail = found[0, 597 * 16000 :]
     lag = int(np.argmax(np.correlate(tail, samples[598 * 16000 :][:8000], "valid")))
