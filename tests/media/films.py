@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import shutil
 import struct
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -54,13 +56,22 @@ def make(
     sound: str = TONE,
 ) -> Path:
     """A film of a moving test picture with a tone, encoded as `options` say."""
-    ffmpeg(
-        *moving(rate, seconds, size),
-        *(["-f", "lavfi", "-t", str(seconds), "-i", sound] if sound else []),
-        *options,
-        url(path),
-    )
+    path.write_bytes(_made(path.suffix, options, rate, seconds, size, sound))
     return path
+
+
+@functools.cache
+def _made(suffix: str, options: tuple[str, ...], rate: str, seconds: float, size: str, sound: str) -> bytes:
+    """The bytes of `make`: many tests begin with the same film."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"film{suffix}"
+        ffmpeg(
+            *moving(rate, seconds, size),
+            *(["-f", "lavfi", "-t", str(seconds), "-i", sound] if sound else []),
+            *options,
+            url(path),
+        )
+        return path.read_bytes()
 
 
 def x264(*options: str) -> list[str]:
