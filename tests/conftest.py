@@ -15,6 +15,7 @@ from dubcli.demo import film
 from dubcli.engines import registry
 from tests.crash.harness import ENGINES
 from tests.engines import learner
+from tests.forked import Forked
 
 # Tests start hundreds of processes; where nothing compiled is kept, each compiles the whole package again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -58,6 +59,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of one test session see."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Forked]:
+    """What starts commands for all tests of a worker."""
+    with Forked(os.environ) as server:
+        yield server
 
 
 def once(folder: Path, make: Callable[[Path], object]) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Dubcli
+from tests.cli.conftest import SECONDS, Dubcli, own_environment
 from tests.conftest import Sample
+from tests.forked import Forked
 
 PASS = [word for kind in ("tracker", "aligner", "lips") for word in ("--engine", f"{kind}=passthrough")]
+WORDS = ("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--progress", "none")
 
 
 @pytest.fixture
@@ -23,6 +25,23 @@ def place(tmp_path: Path, tiny: Sample) -> Path:
     shutil.copy(tiny.film, tmp_path / "film.mp4")
     shutil.copy(tiny.dub, tmp_path / "dub_fr.wav")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def made(tiny: Sample, forked: Forked, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tiny film, its dub and a finished job of `WORDS`."""
+    folder = tmp_path_factory.mktemp("made")
+    shutil.copy(tiny.film, folder / "film.mp4")
+    shutil.copy(tiny.dub, folder / "dub_fr.wav")
+    done = forked.run(WORDS, folder, own_environment(folder / "home"), SECONDS)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def finished(made: Path, tmp_path: Path) -> Path:
+    """A copy of `made`."""
+    return Path(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
 
 
 def events_of(job: Path) -> list[dict[str, Any]]:
@@ -91,9 +110,8 @@ def test_a_job_from_start_to_end(place: Path, dubcli: Dubcli) -> None:
     assert redone == ["split"]
 
 
-def test_damage_is_found_and_mended(place: Path, dubcli: Dubcli) -> None:
-    dubcli("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--progress", "none")
-    job = place / "film.dub_fr.dub"
+def test_damage_is_found_and_mended(finished: Path, dubcli: Dubcli) -> None:
+    job = finished / "film.dub_fr.dub"
     victim = next(job.rglob("shots.json"))
     victim.chmod(0o644)
     victim.write_text(victim.read_text().replace("0", "1"))
@@ -116,11 +134,9 @@ def flip(path: Path) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def test_a_flipped_bit_goes_no_further(place: Path, dubcli: Dubcli) -> None:
+def test_a_flipped_bit_goes_no_further(finished: Path, dubcli: Dubcli) -> None:
     """Neither into a result, nor into the film, nor into what is left after a repair."""
-    words = ("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--progress", "none")
-    assert dubcli(*words).returncode == 0
-    job, film = place / "film.dub_fr.dub", place / "film.dub_fr.mp4"
+    job, film = finished / "film.dub_fr.dub", finished / "film.dub_fr.mp4"
     store, right = job / "store", film.read_bytes()
 
     def held() -> dict[str, str]:
@@ -129,69 +145,61 @@ def test_a_flipped_bit_goes_no_further(place: Path, dubcli: Dubcli) -> None:
 
     flip(next(store.rglob("features.npz")))
     before = held()
-    refused = dubcli(*words, "--set", "cue.pad=0.5")
+    refused = dubcli(*WORDS, "--set", "cue.pad=0.5")
     assert refused.returncode == 9, refused.stderr
     assert "features.npz has changed" in refused.stderr
-    assert f"dubcli cache verify --repair {store.relative_to(place)}" in refused.stderr
+    assert f"dubcli cache verify --repair {store.relative_to(finished)}" in refused.stderr
     assert held() == before
 
     told = json.loads(dubcli("cache", "verify", "--repair", job.name, "--json").stdout)
     assert len(told["damaged"]) == 1
     gone = {before[key] for key in told["made_from_damaged"]}
     assert {"cue", "remux"} & gone == {"cue"}, "what was made from it went, and nothing else"
-    assert dubcli(*words, "--set", "cue.pad=0.5").returncode == 0
+    assert dubcli(*WORDS, "--set", "cue.pad=0.5").returncode == 0
 
     flip(next(store.rglob("film.mp4")))
     film.unlink()
-    refused = dubcli(*words, "--set", "cue.pad=0.5")
+    refused = dubcli(*WORDS, "--set", "cue.pad=0.5")
     assert refused.returncode == 9, refused.stderr
     assert "film.mp4 has changed" in refused.stderr
     assert not film.exists()
     assert dubcli("cache", "verify", "--repair", job.name).returncode == 0
-    assert dubcli(*words, "--set", "cue.pad=0.5").returncode == 0
+    assert dubcli(*WORDS, "--set", "cue.pad=0.5").returncode == 0
     assert film.read_bytes() == right
 
 
 def test_a_plan_is_not_made_from_a_flipped_bit(place: Path, dubcli: Dubcli) -> None:
-    words = ("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--progress", "none")
     for stage in ("probe", "scan", "split"):
-        assert dubcli(*words, "--stage", stage).returncode == 0
+        assert dubcli(*WORDS, "--stage", stage).returncode == 0
     shots = next(place.rglob("shots.json"))
     text = shots.read_text()
     shots.chmod(0o644)
     shots.write_text(text.replace('"start": 0', '"start": 1', 1))
-    refused = dubcli(*words)
+    refused = dubcli(*WORDS)
     assert refused.returncode == 9, refused.stderr
     begun = [e["stage"] for e in events_of(place / "film.dub_fr.dub") if e["type"] == "unit.start"]
     assert begun == ["probe", "probe", "scan", "split"]  # probe has two units
 
 
-def test_a_job_goes_where_its_film_goes(place: Path, dubcli: Dubcli) -> None:
+def test_a_job_goes_where_its_film_goes(finished: Path, dubcli: Dubcli) -> None:
     """Copied to another disk and renamed with its film, it is the same job, and does nothing again."""
-    words = ("--audio", "dub_fr.wav", *PASS, "--progress", "none")
-    assert dubcli("run", "film.mp4", *words).returncode == 0
-    there = place.with_name(place.name + "-copy")
-    shutil.copytree(place, there)
-    for path in there.iterdir():
+    for path in finished.iterdir():
         os.utime(path)
-    try:
-        job = there / "film.dub_fr.dub"
-        known = len(events_of(job))
-        again = dubcli("run", "film.mp4", *words, cwd=there)
-        assert again.returncode == 0, again.stderr
-        assert not [e for e in events_of(job)[known:] if e["type"] == "unit.start"]
+    job = finished / "film.dub_fr.dub"
+    known = len(events_of(job))
+    again = dubcli(*WORDS)
+    assert again.returncode == 0, again.stderr
+    assert not [e for e in events_of(job)[known:] if e["type"] == "unit.start"]
 
-        for name in ("film.mp4", "film.dub_fr.mp4", "film.dub_fr.dub"):
-            (there / name).rename(there / name.replace("film", "movie", 1))
-        job = there / "movie.dub_fr.dub"
-        known = len(events_of(job))
-        for command in (("run", "movie.mp4", *words), ("run", job.name, "--progress", "none")):
-            again = dubcli(*command, cwd=there)
-            assert again.returncode == 0, again.stderr
-            assert again.stdout == "movie.dub_fr.mp4\n"
-        assert not [e for e in events_of(job)[known:] if e["type"] == "unit.start"]
-    finally:
-        shutil.rmtree(there)
+    for name in ("film.mp4", "film.dub_fr.mp4", "film.dub_fr.dub"):
+        (finished / name).rename(finished / name.replace("film", "movie", 1))
+    job = finished / "movie.dub_fr.dub"
+    known = len(events_of(job))
+    for command in (("run", "movie.mp4", *WORDS[2:]), ("run", job.name, "--progress", "none")):
+        again = dubcli(*command)
+        assert again.returncode == 0, again.stderr
+        assert again.stdout == "movie.dub_fr.mp4\n"
+    assert not [e for e in events_of(job)[known:] if e["type"] == "unit.start"]
 
 
 @pytest.mark.parametrize(
@@ -213,16 +221,15 @@ def test_file_names_are_data(film: str, dub: str, place: Path, dubcli: Dubcli) -
 
 
 def test_an_output_that_is_not_ours_is_kept(place: Path, dubcli: Dubcli) -> None:
-    words = ("run", "film.mp4", "--audio", "dub_fr.wav", *PASS, "--progress", "none")
     other = place / "film.dub_fr.mp4"
     other.write_bytes(b"somebody's work")
-    refused = dubcli(*words)
+    refused = dubcli(*WORDS)
     assert refused.returncode == 2
     assert "--force" in refused.stderr
     assert other.read_bytes() == b"somebody's work"
-    assert dubcli(*words, "--force").returncode == 0
+    assert dubcli(*WORDS, "--force").returncode == 0
     assert other.stat().st_size > 10_000
-    assert dubcli(*words).returncode == 0  # ours now
+    assert dubcli(*WORDS).returncode == 0  # ours now
 
 
 def test_a_job_that_runs_is_left_alone(place: Path, dubcli: Dubcli) -> None:

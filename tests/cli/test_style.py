@@ -12,7 +12,7 @@ from tests.conftest import Sample
 
 
 def test_a_lent_style_runs_again_only_the_shots_that_have_it(
-    tmp_path: Path, three_shots: Path, sample: Sample, one_store: tuple[str, str], dubcli: Dubcli
+    tmp_path: Path, three_shots: Path, tiny: Sample, one_store: tuple[str, str], dubcli: Dubcli
 ) -> None:
     """One job, as at a desk."""
     words = (three_shots, "-a", three_shots.with_name("dub_fr.wav"), "-o", "out.mp4", "--job", "job")
@@ -26,7 +26,7 @@ def test_a_lent_style_runs_again_only_the_shots_that_have_it(
         assert done.returncode == 0, done.stderr
         return {(e["stage"], e["unit"]) for e in events_of(job)[before:] if e["type"] == "unit.start"}
 
-    lent = dubcli("style", "lend", sample.film, "--job", "job", "--name", "lively", "--progress", "none")
+    lent = dubcli("style", "lend", tiny.film, "--job", "job", "--name", "lively", "--progress", "none")
     assert (lent.returncode, lent.stdout.strip()) == (0, "job/styles/lively.json"), lent.stderr
     assert "write style: lively" in lent.stderr
     path = job / "styles" / "lively.json"
