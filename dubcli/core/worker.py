@@ -33,13 +33,14 @@ from dubcli.core.pulse import Pulse
 from dubcli.core.shortage import by_signal, shortage, shortage_in_text
 from dubcli.core.store import Store, seal
 from dubcli.errors import DubError, EngineError, ExitCode, MemoryFullError, StoreError
-from dubcli.media.ffmpeg import die_with
 
 Message = dict[str, Any]
 
 _START = (
-    # `-c` puts the current directory on the path; nothing must be imported from a folder of films.
-    "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.core.worker import main; main(%d)"
+    # `-c` puts the current directory on the path; nothing must be imported from a folder of films. The tie to
+    # the parent comes before the other imports, which take seconds on a busy machine.
+    "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.media.ffmpeg import die_with; "
+    "die_with(%d); from dubcli.core.worker import main; main()"
 )
 _PROGRESS_SECONDS = 0.2
 _LOG_TAIL_BYTES = 8192  # of the log, read for why a process ended; set by hand
@@ -164,9 +165,8 @@ class Worker:
             self.kill()
 
 
-def main(parent: int) -> None:
-    """Serve requests until standard input ends or the parent process dies."""
-    die_with(parent)
+def main() -> None:
+    """Serve requests until standard input ends; the process is tied to its parent by then."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)
     for number in (signal.SIGINT, signal.SIGTERM):

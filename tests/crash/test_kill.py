@@ -60,7 +60,8 @@ def test_twenty_kills_change_nothing(tmp_path: Path, undisturbed: Place) -> None
     for event in place.events():
         if event["type"] == "unit.start":
             assert f"{event['stage']}/{event['unit']}" not in finished, f"ran again: {event}"
-        elif event["type"] == "unit.done":
+        # A kill between the commit of a unit and its event leaves no `unit.done`: the next run finds it done.
+        elif event["type"] in ("unit.done", "unit.cached"):
             finished.add(f"{event['stage']}/{event['unit']}")
     assert {unit.split("/")[0] for unit in finished} == set(STAGES)
 
