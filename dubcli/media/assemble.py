@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
 
-_ALIKE = {("unknown", "tv"), ("tv", "unknown")}  # what a range is where nobody says it
+_ALIKE = {("tv", "unknown")}  # what a range is where nobody says it
 _LATE_SECONDS = 60  # before a film's first picture that nobody means; set by hand
 
 
@@ -165,6 +165,6 @@ def _unsaid(before: VideoStream, after: VideoStream) -> list[str]:
         lost.append("its brightness (MaxCLL)")
     for name in ("primaries", "transfer", "matrix", "range"):
         said, kept = getattr(before, name), getattr(after, name)
-        if kept != said and (said, kept) not in _ALIKE:
+        if said not in (kept, "unknown") and (said, kept) not in _ALIKE:
             lost.append(f"its {name} ({said})")
     return [f"what is said of the picture: {said}" for said in lost]

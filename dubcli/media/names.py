@@ -18,6 +18,8 @@ MATRICES = {
     9: "bt2020nc", 10: "bt2020c", 14: "ictcp",
 }  # fmt: skip
 RANGES = {1: "tv", 2: "pc"}
+UNTOLD = (2, 2, 2)
+"""Primaries, transfer and matrix of which nothing is said (ITU-T H.273)."""
 
 # What `av_dump_format` calls a field order → the name of the option.
 FIELD_ORDERS = {
@@ -60,3 +62,12 @@ TOLD = {
     "Frame Cropping": "its cropping",
     "ICC Profile": "its ICC profile",
 }
+
+
+def colours(primaries: str, transfer: str, matrix: str) -> tuple[int, ...]:
+    """The numbers of colours by their names (ITU-T H.273)."""
+    tables = ((PRIMARIES, primaries), (TRANSFERS, transfer), (MATRICES, matrix))
+    return tuple(
+        next((number for number, name in table.items() if name == said), unsaid)
+        for (table, said), unsaid in zip(tables, UNTOLD, strict=True)
+    )

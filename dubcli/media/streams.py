@@ -141,6 +141,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     _tell(out, "v:0", info.film.index, marks, info.film.tags, container)
     _say_language(out, "a:0", None, dub.language, container)
     _name_lost_places(out, "a:0", dub.sound, container)
+    _name_lost_volume(out, "a:0", dub.sound, container)
     count = 1
     for track in () if dub.alone else info.audio:
         if not track.codec:
@@ -153,9 +154,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         sound = _sound(name, track, container)
         _name_lost_places(out, name, track, container)
         out.options += sound if sound[0][1] == "copy" else [*sound, *_stale(name, track.tags, anew=True)]
-        if track.volume != FULL_VOLUME and container == "matroska":
-            said = f"the volume of sound track {track.index} ({track.volume / FULL_VOLUME:.0%})"
-            out.left_out.append(f"{said}; add -o film.mov to keep it")
+        _name_lost_volume(out, name, track, container)
         if sound[0][1] == "aac" and is_lossless(track.codec):
             out.left_out.append(
                 f"what AAC loses of sound track {track.index} ({track.codec}); add -o film.mov to keep it"
@@ -351,6 +350,12 @@ def _name_lost_places(out: Plan, name: str, track: AudioStream, container: str) 
     if loses_places(track, container):
         way = "" if loses_places(track, "mov") else "; add -o film.mov to keep them"
         out.left_out.append(f"the places of {_whose(name, track)} ({track.layout}){way}")
+
+
+def _name_lost_volume(out: Plan, name: str, track: AudioStream, container: str) -> None:
+    if track.volume != FULL_VOLUME and container == "matroska":
+        said = f"the volume of {_whose(name, track)} ({track.volume / FULL_VOLUME:.0%})"
+        out.left_out.append(f"{said}; add -o film.mov to keep it")
 
 
 def _whose(name: str, track: AudioStream) -> str:

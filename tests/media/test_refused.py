@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import wave as pcm
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -203,6 +204,52 @@ def test_samples_narrower_than_their_places_are_refused_with_what_mends_them(
     probed(dub, whole=False)
     heard, _, _ = films.sound(dub)
     assert np.abs(heard[0] - wave).max() < 2.0 ** (1 - valid)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kind", "bits", "told"),
+    [
+        (0xF872, 0x4E1F, 21, 16, "E-AC-3 .* ffmpeg -i DUB -f s16le - . ffmpeg -f spdif"),
+        (0x6F8720, 0x54E1F0, 28, 20, "Dolby E .* ffmpeg -i DUB -f s24le - . ffmpeg -f s337m"),
+        (0x96F872, 0xA54E1F, 28, 24, "Dolby E "),
+        (0x96F873, 0xA54E1F, 28, 24, ""),
+    ],
+)
+def test_a_dub_of_coded_sound_in_pcm_is_refused(
+    first: int, second: int, kind: int, bits: int, told: str, tmp_path: Path
+) -> None:
+    """Bursts in the second pair of four channels, a picture apart."""
+    free = 0 if bits == 16 else 8
+    samples = np.round(2**20 * films.noise(1)).astype("<i4").repeat(4).reshape(-1, 4)
+    for at in range(70, len(samples), 1920):
+        samples[at, 2:] = np.array([first, second], "<u4").view("<i4")
+        samples[at + 1, 2] = kind << free
+    wide = 2 if bits == 16 else 3
+    dub = tmp_path / "dub.wav"
+    with pcm.open(str(dub), "wb") as file:
+        file.setparams((4, wide, 48000, len(samples), "NONE", ""))
+        file.writeframes(samples.reshape(-1, 1).view(np.uint8)[:, :wide].tobytes())
+    film = films.make(tmp_path / "film.mov", *films.x264("-c:a", "pcm_s24le"))
+    stages = films.Stages(tmp_path / "job", film, dub)
+    if told:
+        with pytest.raises(MediaError, match=told):
+            stages.run(probe)
+    else:
+        stages.run(probe)
+
+
+def test_coded_sound_of_a_film_in_pcm_is_told_of(tmp_path: Path, dub: Path) -> None:
+    """AC-3 as ffmpeg puts it into PCM; the command of a dub's refusal makes sound of it again."""
+    coded, words, film = tmp_path / "a.ac3", tmp_path / "a.raw", tmp_path / "film.mov"
+    films.ffmpeg("-i", url(dub), "-ac", "2", "-c:a", "ac3", url(coded))
+    films.ffmpeg("-i", url(coded), "-c", "copy", "-f", "spdif", url(words))
+    words_of = ["-f", "s16le", "-ar", "48000", "-ac", "2", "-i", url(words)]
+    films.ffmpeg(*films.moving(), *words_of, *films.x264("-c:a", "pcm_s16le"), url(film))
+    stages = films.Stages(tmp_path / "job", film, dub)
+    stages.run(probe)
+    assert ["track 1 of the film holds AC-3 " in line for line in stages.warnings] == [True]
+    films.ffmpeg("-f", "spdif", "-i", url(words), url(tmp_path / "new.wav"))
+    assert films.sound(tmp_path / "new.wav")[2] == 48000
 
 
 def test_a_container_that_cannot_hold_the_picture_is_refused_by_probe(tmp_path: Path, dub: Path) -> None:
