@@ -88,7 +88,7 @@ def mux(
     if container == "matroska":
         # Its rate would be guessed from the first packets; MOV and MP4 have it from durations.
         options.append(("r:v:0", f"{info.film.average_rate[0]}/{info.film.average_rate[1]}"))
-        options += _colour_options(film.video)
+        options += _told_options(film.video)
         if codec != info.film.codec and info.film.sar != (1, 1):
             # Its muxer does not look where the pipe keeps the shape of pixels.
             shape = Fraction(info.film.width, info.film.height) * Fraction(*info.film.sar)
@@ -276,11 +276,11 @@ def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tu
     return options
 
 
-def _colour_options(video: VideoStream) -> list[tuple[str, str]]:
-    """Options that let Matroska say the colours that the film's container alone says: a pipe need not."""
+def _told_options(video: VideoStream) -> list[tuple[str, str]]:
+    """Options that let Matroska say the colours and fields that the film's container alone says."""
     told = colours(video.primaries, video.transfer, video.matrix)
     words = dict(zip(("color_primaries", "color_trc", "colorspace"), map(str, told), strict=True))
-    words["color_range"] = video.range
+    words |= {"color_range": video.range, "field_order": video.field_order}
     return [(f"{name}:v:0", word) for name, word in words.items() if word not in ("2", "unknown")]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 STAGE = Stage("probe", version=16)
 
 _SLACK_SECONDS = 0.02  # by which a dub may be stamped otherwise than its film; set by hand, half a frame
+_STILLS = {"attached_pic", "timed_thumbnails"}  # FFmpeg's marks of pictures that are no films
 _LEADER_SECONDS = 600  # more is no leader: the two were stamped by other clocks; set by hand
 
 
@@ -75,6 +76,7 @@ def _judge(task: Task) -> None:
     for told in (
         *_cut_short(original, film),
         *_cut_short(path, voice),
+        *_of_pictures(film),
         *_of_dub(task, film, voice, track),
         *_of_coded(original, film),
     ):
@@ -131,6 +133,18 @@ def _cut_short(path: Path, info: MediaInfo) -> Iterator[str]:
         yield (
             f"{path.name} is cut short, as where a download broke off: {lacking:,} of {whole:,} bytes are "
             "missing at its end; what is left is dubbed; write it again"
+        )
+
+
+def _of_pictures(film: MediaInfo) -> Iterator[str]:
+    """That a film has several pictures, as a broadcast whose numbers of streams change midway."""
+    others = [one for one in film.other if one.kind == "video" and not set(one.disposition) & _STILLS]
+    if others:
+        numbers = ", ".join(str(one.index) for one in others)
+        yield (
+            f"the film has {len(others) + 1} pictures; stream {film.film.index} is dubbed and stream "
+            f"{numbers} stays as it is; where another is meant, or goes on where it ends, write a film of "
+            f"one picture first, as with ffmpeg -i FILM -map 0:{others[0].index} -map 0:a -c copy NEW.mkv"
         )
 
 

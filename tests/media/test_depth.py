@@ -229,6 +229,18 @@ def test_the_colours_that_a_container_alone_says_stay(
     assert not done.note["left_out"]
 
 
+@pytest.mark.parametrize(("suffix", "kept"), [(".mkv", True), (".mp4", False)])
+def test_fields_that_a_container_alone_says_stay_or_are_named(
+    suffix: str, kept: bool, tmp_path: Path, dub: Path
+) -> None:
+    """Fields of one moment each, in pictures that are progressive to their codec."""
+    plain, film = films.make(tmp_path / "plain.mp4", *films.x264("-g", "8")), tmp_path / "film.mkv"
+    films.ffmpeg("-i", url(plain), "-c", "copy", "-field_order", "tt", url(film))
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), suffix)
+    assert (probe(done.path).film.field_order == "tt") == kept
+    assert done.note["left_out"] == ([] if kept else ["what is said of the picture: its fields"])
+
+
 def test_hdr_metadata_stands_in_the_container_too(tmp_path: Path, dub: Path) -> None:
     """Editors read the boxes `mdcv` and `clli`, not the stream."""
     suffix, options = KINDS["hdr10"]

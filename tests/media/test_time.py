@@ -28,6 +28,13 @@ def test_times_survive_at_every_rate(rate: str, way: str, tmp_path: Path, dub: P
     assert done.note["copied"] == (0 if way == "encode" else rest)
 
 
+def test_times_of_a_high_speed_camera_survive(tmp_path: Path, dub: Path) -> None:
+    """FFmpeg takes a thousand pictures a second of an encoded part for two thousand."""
+    film = films.make(tmp_path / "film.mp4", *films.x264("-bf", "2"), rate="1000", seconds=0.05)
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
+    assert films.decoded(done.path).times == films.decoded(film).times
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_the_last_picture_is_shown_as_long_as_the_container_says(suffix: str, tmp_path: Path) -> None:
     """Also where that is no usual duration: the dub goes on over it."""
