@@ -45,6 +45,8 @@ DYNAMIC = {
     "SEI_UNREGISTERED": "words of a camera or a program in its pictures",
 }
 LAYER = "a second layer of pictures (alpha, or another eye's view)"
+ALPHA = "alpha_mode"
+"""What FFmpeg calls Matroska's mark of pictures with alpha beside them."""
 TIMECODES = (DYNAMIC["S12M_TIMECODE"], DYNAMIC["GOP_TIMECODE"])
 ENCODERS = (  # what x264 and x265 say of themselves begins with these
     bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef"),

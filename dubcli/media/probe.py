@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dubcli.artifacts.media import AudioStream, MediaInfo, OtherStream, Rational, SubtitleStream, VideoStream
 from dubcli.errors import MediaError
+from dubcli.media.names import LAYER
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -218,10 +219,13 @@ def _video(
     told = dump.picture(stream.index)
     if told["field_order"] == "unknown":
         told["field_order"] = describe.field_order(first)
+    described = describe.picture(first, context, beginning)
+    if describe.has_alpha_beside(stream):
+        described["dynamic"] = (*described["dynamic"], LAYER)
     return VideoStream.model_validate(
         {
             **told,
-            **describe.picture(first, context, beginning),
+            **described,
             "index": stream.index,
             "codec": _codec(stream),
             "tag": context.codec_tag.strip("\0"),

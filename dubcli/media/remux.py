@@ -13,7 +13,7 @@ from av.stream import Disposition
 
 from dubcli.artifacts.media import MediaInfo, SubtitleStream, VideoStream
 from dubcli.errors import MediaError
-from dubcli.media import marks, matroska, nal, picture, source
+from dubcli.media import describe, marks, matroska, nal, picture, source
 from dubcli.media.containers import audio_codec, format_of
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
@@ -137,7 +137,7 @@ def _keeps_layer(path: Path) -> bool:
     """Whether a film's second layer of pictures can be decoded."""
     with source.opened(path) as container:
         stream = source.picture(container, path)
-        if stream.disposition & Disposition.multilayer:
+        if stream.disposition & Disposition.multilayer or describe.has_alpha_beside(stream):
             return True
         first = next((bytes(packet) for packet in container.demux(stream) if packet.size), b"")
         context = stream.codec_context

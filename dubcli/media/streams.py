@@ -27,7 +27,7 @@ from dubcli.media.containers import (
 )
 from dubcli.media.matroska import placeholder
 from dubcli.media.mov.read import FULL_VOLUME
-from dubcli.media.names import SERVICE
+from dubcli.media.names import ALPHA, SERVICE
 from dubcli.media.probe import GAP_SECONDS
 
 _LANGUAGE = re.compile("-[a-z]{3}$")  # after a tag's name
@@ -313,7 +313,7 @@ def _stale(name: str, tags: Mapping[str, str], *, anew: bool) -> list[tuple[str,
     """
     figures = {word for key in tags if key.startswith("_STATISTICS_TAGS") for word in tags[key].split()}
     gone = [key for key in tags if key.startswith("_STATISTICS_") or key.partition("-")[0] in figures]
-    gone += [key for key in tags if anew and key.lower() == "encoder"]
+    gone += [key for key in tags if anew and key.lower() in ("encoder", ALPHA)]
     return [(f"metadata:s:{name}", f"{key}=") for key in gone]
 
 

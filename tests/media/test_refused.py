@@ -252,11 +252,50 @@ def test_coded_sound_of_a_film_in_pcm_is_told_of(tmp_path: Path, dub: Path) -> N
     assert films.sound(tmp_path / "new.wav")[2] == 48000
 
 
-def test_a_container_that_cannot_hold_the_picture_is_refused_by_probe(tmp_path: Path, dub: Path) -> None:
-    film = films.make(tmp_path / "film.mov", "-c:v", "prores_ks", "-pix_fmt", "yuv422p10le")
-    stages = films.Stages(tmp_path / "job", film, dub, ".mp4")
-    with pytest.raises(MediaError, match=r"add -o film\.mov"):
+@pytest.mark.parametrize(
+    ("name", "options", "suffix", "way"),
+    [
+        ("film.mov", ["-c:v", "prores_ks", "-pix_fmt", "yuv422p10le"], ".mp4", r"film\.mov"),
+        ("film.mkv", ["-c:v", "ffv1"], ".mov", r"film\.mkv"),  # MP4 would make AAC of its sound
+    ],
+)
+def test_a_container_that_cannot_hold_the_picture_is_refused_by_probe(
+    name: str, options: list[str], suffix: str, way: str, tmp_path: Path, dub: Path
+) -> None:
+    stages = films.Stages(tmp_path / "job", films.make(tmp_path / name, *options), dub, suffix)
+    with pytest.raises(MediaError, match=f"add -o {way}"):
         stages.run(probe)
+
+
+@pytest.mark.parametrize("pix_fmt", ["rgba", "rgba64be"])
+def test_what_keeps_alpha_is_told_and_keeps_it(pix_fmt: str, tmp_path: Path, dub: Path) -> None:
+    fading = "format=rgba,geq=r='X':g='Y':b='N':a='X+Y'"
+    film = tmp_path / "film.mov"
+    films.ffmpeg(*films.moving(seconds=0.2), "-vf", fading, "-c:v", "png", "-pix_fmt", pix_fmt, url(film))
+    with pytest.raises(MediaError, match=r"add --set compose\.codec=ffv1 -o film\.mkv"):
+        films.Stages(tmp_path / "refused", film, dub).run(probe)
+    done = films.dubbed(tmp_path / "job", film, dub, [2], ".mkv", compose={"codec": "ffv1"})
+    alpha = []
+    for path in (film, done.path):
+        with av.open(str(path)) as container:
+            pictures = container.decode(video=0)
+            alpha.append(np.stack([one.reformat(format="rgba64le").to_ndarray()[..., 3] for one in pictures]))
+    assert np.array_equal(*alpha)
+    assert np.ptp(alpha[0]) > 10_000
+
+
+@pytest.mark.parametrize("touched", [[2], []])
+def test_alpha_beside_pictures_of_a_browser_stays_with_packets_or_is_named(
+    touched: list[int], tmp_path: Path, dub: Path
+) -> None:
+    """VP8 and VP9 keep it in packets of its own, of which FFmpeg's decoders know nothing."""
+    film = tmp_path / "film.webm"
+    alpha = ["-c:v", "libvpx", "-auto-alt-ref", "0", "-deadline", "realtime", "-pix_fmt", "yuva420p"]
+    films.ffmpeg(*films.moving(seconds=0.2), *alpha, url(film))
+    done = films.dubbed(tmp_path / "job", film, dub, touched, ".mkv")
+    assert sum("a second layer of pictures (alpha" in line for line in done.note["left_out"]) == len(touched)
+    with av.open(str(done.path)) as container:
+        assert ("ALPHA_MODE" in container.streams.video[0].metadata) == (not touched)
 
 
 @pytest.mark.parametrize(
