@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _GOP_COUNTS = 0xFFEFFF  # hours, minutes, seconds and pictures of MPEG-2's timecode (ISO/IEC 13818-2 6.3.8)
 _PLACE = re.compile(rb"\{\\an?(?!2\})\d+\}|\\(?:pos|move)\(|\0\0\0\x10tbox")
 """How ASS and mov_text say a place; one that stands below, in the middle, is none."""
+_COLOUR = re.compile(
+    rb"<font[^>]*\bcolor\b|<c(?:\.[^>]*)?\.(?:white|lime|cyan|red|yellow|magenta|blue|black)\b", re.I
+)
+"""How SubRip and WebVTT (its own classes) say a colour."""
 
 
 def reorder_depth(times: list[int]) -> int:
@@ -100,6 +104,11 @@ def placed(packet: Packet[Any]) -> bool:
     return bool(_PLACE.search(bytes(packet))) or any(
         one.data_type in settings and bytes(one).strip() for one in packet.iter_sidedata()
     )
+
+
+def coloured(packet: Packet[Any]) -> bool:
+    """Whether a subtitle in SubRip or WebVTT has colours of its own."""
+    return bool(_COLOUR.search(bytes(packet)))
 
 
 def has_alpha_beside(stream: Stream) -> bool:

@@ -20,6 +20,7 @@ from dubcli.errors import MediaError
 from dubcli.language import standard
 from dubcli.media import bursts, describe, source
 from dubcli.media.containers import is_lossless
+from dubcli.media.mov import read as mov_read
 from dubcli.media.probe import GAP_SECONDS
 
 if TYPE_CHECKING:
@@ -66,7 +67,10 @@ def audio(
         zero = Fraction(0)
         if film is not None and film.start_time is not None and film.time_base is not None:
             zero = film.start_time * film.time_base
-        sound = _Sound(container, _track(container, path, stream), rate)
+        track = _track(container, path, stream)
+        edits = mov_read.edited(path).get(track.id) if "mov" in container.format.name else None
+        pauses = edits.pauses if edits else ()  # in which FFmpeg plays the sound's beginning
+        sound = _Sound(container, track, rate)
         wave = _concatenate(sound.mono())
     alone = sound.alone
     if True in alone:
@@ -90,6 +94,9 @@ def audio(
             wave = _concatenate(_Sound(container, _track(container, path, stream), rate).mono(alone))
     if not len(wave):
         raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
+    for start, stop in pauses:
+        begin, end = (max(0, round((time - float(sound.begin)) * rate)) for time in (start, stop))
+        wave[begin:end] = 0
     for at in range(0, len(wave), _BLOCK):
         odd = ~np.isfinite(wave[at : at + _BLOCK])
         if odd.any():

@@ -215,6 +215,8 @@ def _lost_of_subtitle(subtitle: SubtitleStream, way: str, keeps: str) -> Iterato
         yield f"places of subtitle {subtitle.index} (WebVTT of another program than FFmpeg)"
     elif subtitle.placed and way != "copy":
         yield f"places of subtitle {subtitle.index} ({subtitle.codec}){keeps}"
+    if subtitle.coloured and way == "mov_text" and subtitle.codec != "ass":
+        yield f"colours of subtitle {subtitle.index} ({subtitle.codec}){keeps}"
     if subtitle.beside and way == "mov_text":
         yield f"the ends of subtitle {subtitle.index}'s lines that are seen beside a later one{keeps}"
 

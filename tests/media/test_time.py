@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from dubcli.media import sound
 from dubcli.media.ffmpeg import url
 from tests.media import films
 
@@ -234,6 +235,10 @@ def test_a_pause_within_sound_is_silent(tmp_path: Path, dub: Path) -> None:
     assert np.abs(heard[:38400] - films.noise(3)[:38400]).max() < 1e-3
     assert not heard[39424:62300].any()  # parts end with a packet
     assert heard[64000:].any()
+    mouths, _ = sound.audio(film, rate=48000)
+    assert not mouths[39000:62000].any()
+    assert mouths[:38000].any()
+    assert mouths[64000:].any()
 
 
 def test_sound_that_starts_after_the_picture_stays_there(tmp_path: Path, dub: Path) -> None:
