@@ -194,6 +194,7 @@ class SubtitleStream(Strict):
 
     Attributes:
         placed: some of it says where in the picture it stands.
+        coloured: some of it has a colour of its own, as where colours tell speakers apart.
         beside: some of it is still seen where a later one begins.
         foreign: FFmpeg does not know it; it is read as `codec`, without its places.
     """
@@ -204,6 +205,7 @@ class SubtitleStream(Strict):
     disposition: tuple[str, ...]
     tags: dict[str, str]
     placed: bool = False
+    coloured: bool = False
     beside: bool = False
     foreign: bool = False
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
 
-_ALIKE = {("unknown", "tv"), ("tv", "unknown")}  # what a range is where nobody says it
+_FIELDS = {"tt", "bb", "tb", "bt"}  # orders of fields
+_ALIKE = {("tv", "unknown")}  # what a range is where nobody says it
 _LATE_SECONDS = 60  # before a film's first picture that nobody means; set by hand
 
 
@@ -163,8 +164,10 @@ def _unsaid(before: VideoStream, after: VideoStream) -> list[str]:
         lost.append("its mastering display (HDR10)")
     if before.light and not after.light:
         lost.append("its brightness (MaxCLL)")
+    if before.field_order in _FIELDS and after.field_order not in _FIELDS:
+        lost.append("its fields")
     for name in ("primaries", "transfer", "matrix", "range"):
         said, kept = getattr(before, name), getattr(after, name)
-        if kept != said and (said, kept) not in _ALIKE:
+        if said not in (kept, "unknown") and (said, kept) not in _ALIKE:
             lost.append(f"its {name} ({said})")
     return [f"what is said of the picture: {said}" for said in lost]

@@ -108,7 +108,9 @@ def format_of(suffix: str) -> str:
 
 def suffix_for(codec: str) -> str:
     """A file name suffix whose container can hold pictures of a codec, "" where none can."""
-    return next((suffix for suffix in (".mov", ".mp4", ".mkv") if codec in VIDEO[_FORMATS[suffix]]), "")
+    # MP4 holds FFV1 as well, but not the lossless sound that comes with it.
+    suffixes = (".mkv",) if codec == "ffv1" else (".mov", ".mp4", ".mkv")
+    return next((suffix for suffix in suffixes if codec in VIDEO[_FORMATS[suffix]]), "")
 
 
 def is_lossless(codec: str) -> bool:

@@ -21,11 +21,16 @@ from dubcli.media.names import OWN_ORDER
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
+    from av.stream import Stream
     from av.video.frame import VideoFrame
 
 _GOP_COUNTS = 0xFFEFFF  # hours, minutes, seconds and pictures of MPEG-2's timecode (ISO/IEC 13818-2 6.3.8)
 _PLACE = re.compile(rb"\{\\an?(?!2\})\d+\}|\\(?:pos|move)\(|\0\0\0\x10tbox")
 """How ASS and mov_text say a place; one that stands below, in the middle, is none."""
+_COLOUR = re.compile(
+    rb"<font[^>]*\bcolor\b|<c(?:\.[^>]*)?\.(?:white|lime|cyan|red|yellow|magenta|blue|black)\b", re.I
+)
+"""How SubRip and WebVTT (its own classes) say a colour."""
 
 
 def reorder_depth(times: list[int]) -> int:
@@ -99,6 +104,16 @@ def placed(packet: Packet[Any]) -> bool:
     return bool(_PLACE.search(bytes(packet))) or any(
         one.data_type in settings and bytes(one).strip() for one in packet.iter_sidedata()
     )
+
+
+def coloured(packet: Packet[Any]) -> bool:
+    """Whether a subtitle in SubRip or WebVTT has colours of its own."""
+    return bool(_COLOUR.search(bytes(packet)))
+
+
+def has_alpha_beside(stream: Stream) -> bool:
+    """Whether alpha comes beside pictures that decode without it, as of VP8 and VP9 in Matroska and WebM."""
+    return any(key.lower() == names.ALPHA and said == "1" for key, said in stream.metadata.items())
 
 
 def adts(packet: Packet[Any]) -> set[bytes]:

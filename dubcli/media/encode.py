@@ -14,7 +14,7 @@ import ffmpeg
 from dubcli.errors import CheckError, MediaError
 from dubcli.media import hardware, spans
 from dubcli.media.ffmpeg import Process, arguments, flags, url
-from dubcli.media.layout import Planes, copy_planes, layout, planes
+from dubcli.media.layout import Planes, copy_planes, has_alpha, layout, planes
 from dubcli.media.nal import NEW_NUMBER
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def encoding(video: VideoStream, settings: ComposeSettings) -> Encoding:
 
 
 def _lossless_format(pix_fmt: str, allowed: Sequence[str]) -> str:
-    """The least of the allowed formats that loses no bit and no chroma sample, "" where there is none."""
+    """The least of the allowed formats that loses no bit, no chroma sample and no alpha, "" for none."""
     own = layout(pix_fmt)
     fitting = [
         form
@@ -114,7 +114,7 @@ def _lossless_format(pix_fmt: str, allowed: Sequence[str]) -> str:
         and len(form.components) >= len(own.components)
         and form.factor <= own.factor
         and form.factor[1] <= own.factor[1]
-        and "a" not in form.name.removeprefix("gray")
+        and has_alpha(form.name) == has_alpha(pix_fmt)
     ]
     return min(fitting, key=lambda form: (form.bits, [-f for f in form.factor])).name if fitting else ""
 

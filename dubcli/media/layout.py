@@ -111,6 +111,12 @@ def layout(name: str) -> Layout:
     return Layout(name, form.is_rgb, bits, dtype, where, factor)
 
 
+@lru_cache
+def has_alpha(name: str) -> bool:
+    """Whether a pixel format has alpha, which its layout leaves out."""
+    return any(part.is_alpha for part in av.VideoFormat(name, 64, 64).components)
+
+
 def planes(frame: VideoFrame) -> Planes:
     """Read-only views of a frame's planes, each (rows, samples a row) without the padding of rows.
 
@@ -149,7 +155,7 @@ def with_alpha(frame: VideoFrame) -> tuple[NDArray[Any], NDArray[Any]]:
     name = frame.format.name
     form = layout(name)
     views = planes(frame)
-    if not form.rgb or not any(c.is_alpha for c in frame.format.components):
+    if not form.rgb or not has_alpha(name):
         raise MediaError(f"a picture stored as {name} has no mask; store patches as bgra or gbrap16le")
     rgb = np.stack([form.view(views, k) for k in range(3)], axis=-1)
     if form.components[0].step == 4:

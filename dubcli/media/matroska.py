@@ -35,6 +35,7 @@ _ENCODINGS, _ENCODING, _ENCRYPTION = b"\x6d\x80", b"\x62\x40", b"\x50\x35"
 _STREAMS = (1, 2, 17, 33)  # picture, sound, subtitles, metadata: what FFmpeg makes streams of
 Element = tuple[bytes, tuple[int, int]]  # id, and where its content begins and ends
 _DEEPEST = 8  # tags within tags that are looked at; set by hand
+_FIRST = 4096  # bytes in which a segment begins; set by hand
 _HEAD = 4 << 20  # bytes at a file's head that hold the description of its tracks; set by hand
 
 
@@ -71,6 +72,18 @@ def tracks(path: Path) -> list[Track]:
             encrypted = any(kind == _ENCRYPTION for one in encodings for kind, _ in _elements(head, *one))
             found.append(Track(language if says_more(language) else "", webvtt, off, encrypted))
     return found
+
+
+def end(path: Path) -> int:
+    """The byte after the last of a file's segment, 0 where its size is not said, as where it was streamed."""
+    with path.open("rb") as file:
+        head = file.read(_FIRST)
+    at = next((stop for _, (_, stop) in _elements(head, 0, len(head))), 0) + len(_SEGMENT)
+    if head[at - len(_SEGMENT) : at] != _SEGMENT or at >= len(head) or not head[at]:
+        return 0
+    wide = 9 - head[at].bit_length()
+    size = int.from_bytes(head[at : at + wide], "big") & ((1 << 7 * wide) - 1)
+    return 0 if size == (1 << 7 * wide) - 1 else at + wide + size
 
 
 def _text(values: Mapping[bytes, bytes], kind: bytes) -> str:

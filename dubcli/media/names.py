@@ -18,6 +18,8 @@ MATRICES = {
     9: "bt2020nc", 10: "bt2020c", 14: "ictcp",
 }  # fmt: skip
 RANGES = {1: "tv", 2: "pc"}
+UNTOLD = (2, 2, 2)
+"""Primaries, transfer and matrix of which nothing is said (ITU-T H.273)."""
 
 # What `av_dump_format` calls a field order → the name of the option.
 FIELD_ORDERS = {
@@ -43,6 +45,8 @@ DYNAMIC = {
     "SEI_UNREGISTERED": "words of a camera or a program in its pictures",
 }
 LAYER = "a second layer of pictures (alpha, or another eye's view)"
+ALPHA = "alpha_mode"
+"""What FFmpeg calls Matroska's mark of pictures with alpha beside them."""
 TIMECODES = (DYNAMIC["S12M_TIMECODE"], DYNAMIC["GOP_TIMECODE"])
 ENCODERS = (  # what x264 and x265 say of themselves begins with these
     bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef"),
@@ -60,3 +64,12 @@ TOLD = {
     "Frame Cropping": "its cropping",
     "ICC Profile": "its ICC profile",
 }
+
+
+def colours(primaries: str, transfer: str, matrix: str) -> tuple[int, ...]:
+    """The numbers of colours by their names (ITU-T H.273)."""
+    tables = ((PRIMARIES, primaries), (TRANSFERS, transfer), (MATRICES, matrix))
+    return tuple(
+        next((number for number, name in table.items() if name == said), unsaid)
+        for (table, said), unsaid in zip(tables, UNTOLD, strict=True)
+    )

@@ -159,7 +159,7 @@ def packets(
     last = int(decoding[0] + shown.sum() - decoding[len(pts) - 1])
     taken = _copied_packets(film, copies, joiner)
     number = 0
-    for (start, stop), made in _interleave(segments, copies, joiner, messages):
+    for (start, stop), made in _interleave(film, segments, copies, joiner, messages):
         for _ in range(start, stop):
             frame, data, key = next(made or taken, (-1, b"", False))
             if not start <= frame < stop:
@@ -178,7 +178,7 @@ def packets(
 
 
 def _interleave(
-    segments: Sequence[Segment], copies: Sequence[Span], joiner: Joiner, messages: Messages | None
+    film: Film, segments: Sequence[Segment], copies: Sequence[Span], joiner: Joiner, messages: Messages | None
 ) -> Iterator[tuple[Span, Generator[Coded, None, None] | None]]:
     """Spans in the film's order, each with the packets of its segment, or None where it is copied.
 
@@ -190,28 +190,26 @@ def _interleave(
         if segment is None:
             yield span, None
             continue
-        found = open_now.setdefault(id(segment), _encoded_packets(segment, joiner, messages))
+        found = open_now.setdefault(id(segment), _encoded_packets(film, segment, joiner, messages))
         yield span, found
         if span == segment.spans[-1]:
             open_now.pop(id(segment)).close()
 
 
 def _encoded_packets(
-    segment: Segment, joiner: Joiner, messages: Messages | None
+    film: Film, segment: Segment, joiner: Joiner, messages: Messages | None
 ) -> Generator[Coded, None, None]:
     """(frame, data, is a key picture) of an encoded file's packets."""
     frames = np.concatenate([np.arange(*span) for span in segment.spans])
     with source.opened(segment.path) as container:
         stream = source.picture(container, segment.path)
-        rate = stream.average_rate or stream.guessed_rate
         assert stream.time_base is not None
-        assert rate is not None
         first = None
         for packet in container.demux(stream):
             if not packet.size or packet.pts is None:
                 continue
             first = packet.pts if first is None else first  # a closed group begins with its first picture
-            place = round((packet.pts - first) * stream.time_base * rate)
+            place = round((packet.pts - first) * stream.time_base * film.video.rate)
             if not 0 <= place < len(frames):
                 raise CheckError(f"{segment.path} holds a picture out of its place; type: dubcli run again")
             frame, data, key = int(frames[place]), bytes(packet), packet.is_keyframe

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dubcli.artifacts.media import AudioStream, MediaInfo, OtherStream, Rational, SubtitleStream, VideoStream
 from dubcli.errors import MediaError
+from dubcli.media.names import LAYER
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -36,13 +37,14 @@ GAP_SECONDS = 0.05
 class _Track:
     """What the packets of a sound track tell together: their digest, what they are, whether they leave gaps.
 
-    Those of subtitles tell whether some say their places, and whether some stand beside a later one.
+    Those of subtitles tell whether some say places or colours, and whether some stand beside a later one.
     """
 
     hasher: hashlib._Hash = field(default_factory=hashlib.sha256)
     end: Fraction | None = None
     gaps: bool = False
     placed: bool = False
+    coloured: bool = False
     beside: bool = False
     described: set[bytes] = field(default_factory=set)
 
@@ -53,6 +55,7 @@ class _Track:
         text = packet.stream.type == "subtitle"
         if text:
             self.placed |= describe.placed(packet)
+            self.coloured |= describe.coloured(packet)
         else:
             self.hasher.update(packet)
             self.described |= describe.adts(packet)
@@ -218,10 +221,13 @@ def _video(
     told = dump.picture(stream.index)
     if told["field_order"] == "unknown":
         told["field_order"] = describe.field_order(first)
+    described = describe.picture(first, context, beginning)
+    if describe.has_alpha_beside(stream):
+        described["dynamic"] = (*described["dynamic"], LAYER)
     return VideoStream.model_validate(
         {
             **told,
-            **describe.picture(first, context, beginning),
+            **described,
             "index": stream.index,
             "codec": _codec(stream),
             "tag": context.codec_tag.strip("\0"),
@@ -329,6 +335,7 @@ def _subtitle(stream: Stream, dump: describe.FormatDump, track: _Track, *, forei
         disposition=_disposition(stream),
         tags=dict(stream.metadata),
         placed=track.placed,
+        coloured=track.coloured,
         beside=track.beside,
         foreign=foreign,
     )

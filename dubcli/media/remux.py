@@ -11,9 +11,9 @@ from typing import Any
 import ffmpeg
 from av.stream import Disposition
 
-from dubcli.artifacts.media import MediaInfo, SubtitleStream
+from dubcli.artifacts.media import MediaInfo, SubtitleStream, VideoStream
 from dubcli.errors import MediaError
-from dubcli.media import marks, matroska, nal, picture, source
+from dubcli.media import describe, marks, matroska, nal, picture, source
 from dubcli.media.containers import audio_codec, format_of
 from dubcli.media.ffmpeg import Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
@@ -21,7 +21,7 @@ from dubcli.media.length import misfit, of_picture
 from dubcli.media.messages import keeps_dolby_vision
 from dubcli.media.mov import read as mov_read
 from dubcli.media.mov import write as mov_write
-from dubcli.media.names import LAYER
+from dubcli.media.names import LAYER, colours
 from dubcli.media.probe import probe
 from dubcli.media.sound import with_decoded_start
 from dubcli.media.spans import Span
@@ -88,6 +88,7 @@ def mux(
     if container == "matroska":
         # Its rate would be guessed from the first packets; MOV and MP4 have it from durations.
         options.append(("r:v:0", f"{info.film.average_rate[0]}/{info.film.average_rate[1]}"))
+        options += _told_options(film.video)
         if codec != info.film.codec and info.film.sar != (1, 1):
             # Its muxer does not look where the pipe keeps the shape of pixels.
             shape = Fraction(info.film.width, info.film.height) * Fraction(*info.film.sar)
@@ -119,15 +120,13 @@ def mux(
     if container == "matroska":
         matroska.set_languages(out, what.languages)
     else:
-        if film.video.range == "pc":
-            mov_write.add_full_range(out)
+        mov_write.add_colour(out, film.video)
         mov_write.set_languages(out, what.languages)
         mov_write.set_length(out, film.seconds)
         mov_write.turn_off(out, what.off)
-        turned = [
-            one for one in info.audio if one.index in what.places and one.volume != mov_read.FULL_VOLUME
-        ]
-        mov_write.set_volumes(out, {what.places[one.index]: one.volume for one in turned})
+        volumes = {what.places[one.index]: one.volume for one in info.audio if one.index in what.places}
+        volumes[what.streams.index(("dub", dub.sound.index))] = dub.sound.volume
+        mov_write.set_volumes(out, volumes)
         mov_write.add_keys(out, what.keys, mov=container == "mov")
         mov_write.add_references(out, what.references)
         mov_write.add_own(out, _own_words(film.path, what.places) if info.own else [])
@@ -138,7 +137,7 @@ def _keeps_layer(path: Path) -> bool:
     """Whether a film's second layer of pictures can be decoded."""
     with source.opened(path) as container:
         stream = source.picture(container, path)
-        if stream.disposition & Disposition.multilayer:
+        if stream.disposition & Disposition.multilayer or describe.has_alpha_beside(stream):
             return True
         first = next((bytes(packet) for packet in container.demux(stream) if packet.size), b"")
         context = stream.codec_context
@@ -275,6 +274,14 @@ def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tu
             (f"metadata:s:t:{number}", f"filename={cover.tags.get('filename', path.name)}"),
         ]
     return options
+
+
+def _told_options(video: VideoStream) -> list[tuple[str, str]]:
+    """Options that let Matroska say the colours and fields that the film's container alone says."""
+    told = colours(video.primaries, video.transfer, video.matrix)
+    words = dict(zip(("color_primaries", "color_trc", "colorspace"), map(str, told), strict=True))
+    words |= {"color_range": video.range, "field_order": video.field_order}
+    return [(f"{name}:v:0", word) for name, word in words.items() if word not in ("2", "unknown")]
 
 
 def _mov_options(film: picture.Film, info: MediaInfo, codec: str, new: bool) -> list[tuple[str, str]]:

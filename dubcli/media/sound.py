@@ -5,6 +5,7 @@ Times are seconds after the film's first picture, where there is one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 
 from dubcli.errors import MediaError
 from dubcli.language import standard
-from dubcli.media import describe, source
+from dubcli.media import bursts, describe, source
+from dubcli.media.containers import is_lossless
+from dubcli.media.mov import read as mov_read
 from dubcli.media.probe import GAP_SECONDS
 
 if TYPE_CHECKING:
@@ -32,7 +35,9 @@ _BLOCK = 1 << 24
 _DIRECT = 1e-3  # share of a sound's power that a direct current may have; set by hand, -30 dB
 _FULL = {"s16": 2**15 - 2, "s32": 2**31 - 2**16, "flt": 1 - 2**-15, "dbl": 1 - 2**-15}
 """Full scale of the formats that PCM and FLAC decode to, less what 16 bits round."""
+_HIGH = {"s16": 16, "s32": 0}  # bits that are free above the samples of a format
 _CLIPPED, _CLIPPED_PLACES = 4, 3  # samples in a row at full scale, and how often; set by hand
+_BEYOND = 1.01  # of full scale, above which floats are no longer rounded to it; set by hand, 0.1 dB
 _SILENT = 0.03**2  # power of a sound over another's below which it carries nothing; set by hand, -30 dB
 
 
@@ -62,7 +67,10 @@ def audio(
         zero = Fraction(0)
         if film is not None and film.start_time is not None and film.time_base is not None:
             zero = film.start_time * film.time_base
-        sound = _Sound(container, _track(container, path, stream), rate)
+        track = _track(container, path, stream)
+        edits = mov_read.edited(path).get(track.id) if "mov" in container.format.name else None
+        pauses = edits.pauses if edits else ()  # in which FFmpeg plays the sound's beginning
+        sound = _Sound(container, track, rate)
         wave = _concatenate(sound.mono())
     alone = sound.alone
     if True in alone:
@@ -75,12 +83,20 @@ def audio(
             f"{path.name} is clipped: {sound.clipping.places} times its samples stay at full scale, first "
             f"{sound.clipping.first:.2f} s after its beginning; it is delivered so; export it with headroom"
         )
+    if _BEYOND < sound.clipping.peak < math.inf:
+        warn(
+            f"{path.name} goes beyond full scale, by {20 * math.log10(sound.clipping.peak):.1f} dB: MOV and "
+            "Matroska keep that, but what plays it cuts it off, and so does AAC; export it with headroom"
+        )
     if alone:
         del wave  # a long film's two waves would not fit in memory
         with source.opened(path) as container:
             wave = _concatenate(_Sound(container, _track(container, path, stream), rate).mono(alone))
     if not len(wave):
         raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
+    for start, stop in pauses:
+        begin, end = (max(0, round((time - float(sound.begin)) * rate)) for time in (start, stop))
+        wave[begin:end] = 0
     for at in range(0, len(wave), _BLOCK):
         odd = ~np.isfinite(wave[at : at + _BLOCK])
         if odd.any():
@@ -106,6 +122,28 @@ def beginning(path: Path, seconds: float, rate: int, stream: int) -> NDArray[np.
             if count >= seconds * rate:
                 break
     return np.concatenate(pieces)[: round(seconds * rate)]
+
+
+def coded(path: Path, track: AudioStream) -> str:
+    """What coded sound stands in a track of PCM, as Dolby E, which would be heard as noise; "" for none.
+
+    Raises:
+        MediaError: unreadable.
+    """
+    if not is_lossless(track.codec) or track.channels < 2:
+        return ""
+    count, pieces = 0, [np.zeros((0, track.channels), np.int32)]
+    with source.opened(path) as container:
+        for frame in _sound(container, _track(container, path, track.index)):
+            high = _HIGH.get(frame.format.name)
+            if high is None or len(frame.layout.channels) != track.channels:
+                return ""
+            # Planes of more than seven channels crash PyAV; PCM has none.
+            pieces.append(frame.to_ndarray().reshape(-1, track.channels).astype(np.int32) << high)
+            count += frame.samples
+            if count >= bursts.SEARCHED_SECONDS * track.rate:
+                break
+    return bursts.kind(np.concatenate(pieces))
 
 
 def _without_direct_current(wave: NDArray[np.float32]) -> None:
@@ -232,10 +270,11 @@ class _Clipping:
     Attributes:
         places: their number.
         first: seconds from the sound's beginning to the first.
+        peak: the highest sample, of full scale, where floats go beyond it.
     """
 
     def __init__(self) -> None:
-        self.places, self.first = 0, 0.0
+        self.places, self.first, self.peak = 0, 0.0, 0.0
 
     def look(self, frame: AudioFrame, before: int) -> None:
         """Look at a frame before which there are so many samples of each channel."""
@@ -245,7 +284,10 @@ class _Clipping:
         samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
         if samples.max(initial=0) < full and samples.min(initial=0) > -full:
             return
-        high = np.abs(samples.astype(np.float64)) >= full
+        level = np.abs(samples.astype(np.float64))
+        if frame.format.name in ("flt", "dbl"):
+            self.peak = max(self.peak, float(level.max()))  # not where it is no number
+        high = (level >= full) & ~((level > _BEYOND) & (full < 1))
         row = np.logical_and.reduce([high[k : len(high) - _CLIPPED + 1 + k] for k in range(_CLIPPED)])
         begun = row & ~np.vstack([np.zeros_like(row[:1]), row[:-1]])
         if begun.any() and not self.places:

@@ -27,7 +27,7 @@ from dubcli.media.containers import (
 )
 from dubcli.media.matroska import placeholder
 from dubcli.media.mov.read import FULL_VOLUME
-from dubcli.media.names import SERVICE
+from dubcli.media.names import ALPHA, SERVICE
 from dubcli.media.probe import GAP_SECONDS
 
 _LANGUAGE = re.compile("-[a-z]{3}$")  # after a tag's name
@@ -141,6 +141,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
     _tell(out, "v:0", info.film.index, marks, info.film.tags, container)
     _say_language(out, "a:0", None, dub.language, container)
     _name_lost_places(out, "a:0", dub.sound, container)
+    _name_lost_volume(out, "a:0", dub.sound, container)
     count = 1
     for track in () if dub.alone else info.audio:
         if not track.codec:
@@ -153,9 +154,7 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         sound = _sound(name, track, container)
         _name_lost_places(out, name, track, container)
         out.options += sound if sound[0][1] == "copy" else [*sound, *_stale(name, track.tags, anew=True)]
-        if track.volume != FULL_VOLUME and container == "matroska":
-            said = f"the volume of sound track {track.index} ({track.volume / FULL_VOLUME:.0%})"
-            out.left_out.append(f"{said}; add -o film.mov to keep it")
+        _name_lost_volume(out, name, track, container)
         if sound[0][1] == "aac" and is_lossless(track.codec):
             out.left_out.append(
                 f"what AAC loses of sound track {track.index} ({track.codec}); add -o film.mov to keep it"
@@ -216,6 +215,8 @@ def _lost_of_subtitle(subtitle: SubtitleStream, way: str, keeps: str) -> Iterato
         yield f"places of subtitle {subtitle.index} (WebVTT of another program than FFmpeg)"
     elif subtitle.placed and way != "copy":
         yield f"places of subtitle {subtitle.index} ({subtitle.codec}){keeps}"
+    if subtitle.coloured and way == "mov_text" and subtitle.codec != "ass":
+        yield f"colours of subtitle {subtitle.index} ({subtitle.codec}){keeps}"
     if subtitle.beside and way == "mov_text":
         yield f"the ends of subtitle {subtitle.index}'s lines that are seen beside a later one{keeps}"
 
@@ -314,7 +315,7 @@ def _stale(name: str, tags: Mapping[str, str], *, anew: bool) -> list[tuple[str,
     """
     figures = {word for key in tags if key.startswith("_STATISTICS_TAGS") for word in tags[key].split()}
     gone = [key for key in tags if key.startswith("_STATISTICS_") or key.partition("-")[0] in figures]
-    gone += [key for key in tags if anew and key.lower() == "encoder"]
+    gone += [key for key in tags if anew and key.lower() in ("encoder", ALPHA)]
     return [(f"metadata:s:{name}", f"{key}=") for key in gone]
 
 
@@ -351,6 +352,12 @@ def _name_lost_places(out: Plan, name: str, track: AudioStream, container: str) 
     if loses_places(track, container):
         way = "" if loses_places(track, "mov") else "; add -o film.mov to keep them"
         out.left_out.append(f"the places of {_whose(name, track)} ({track.layout}){way}")
+
+
+def _name_lost_volume(out: Plan, name: str, track: AudioStream, container: str) -> None:
+    if track.volume != FULL_VOLUME and container == "matroska":
+        said = f"the volume of {_whose(name, track)} ({track.volume / FULL_VOLUME:.0%})"
+        out.left_out.append(f"{said}; add -o film.mov to keep it")
 
 
 def _whose(name: str, track: AudioStream) -> str:

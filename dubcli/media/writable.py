@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dubcli.errors import CheckError, DependencyError, EngineError, MediaError
-from dubcli.media import encode, streams
+from dubcli.media import encode, source, streams
 from dubcli.media.colour import Colour
 from dubcli.media.containers import format_of, suffix_for
 
@@ -76,13 +76,19 @@ def _lossless(video: VideoStream, settings: ComposeSettings, scratch: Path) -> b
     return True
 
 
-def late_sound(dub: MediaInfo, track: AudioStream) -> float:
+def late_sound(path: Path, dub: MediaInfo, track: AudioStream) -> float:
     """Seconds by which a dub starts after the picture of its own file, or after its beginning; 0 if not.
 
-    Only MP4, MOV and Matroska say of sound alone when it begins: times of others are those of some clock.
+    Only MP4, MOV and Matroska say of sound alone when it begins: times of others are those of some clock. An
+    encoder's run-up, which files of iTunes skip without an edit list, makes none late.
     """
     if dub.video is None and not re.search("mov|matroska", dub.format):
         return 0.0
-    zero = dub.video.start_pts * dub.video.tick if dub.video else 0
+    zero = dub.video.start_pts * dub.video.tick if dub.video else Fraction(0)
     begin = track.start * Fraction(*track.time_base) - zero
-    return float(begin) if begin > _LATE_SECONDS else 0.0
+    if begin <= _LATE_SECONDS:
+        return 0.0
+    with source.opened(path) as container:
+        packets = container.demux(container.streams[track.index])
+        first = next((one.pts for one in packets if one.pts is not None and not one.is_discard), track.start)
+    return float(begin) if first * Fraction(*track.time_base) > zero else 0.0

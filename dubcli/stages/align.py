@@ -10,7 +10,7 @@ from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.engines import registry
 from dubcli.errors import CheckError, ConfigError
 
-STAGE = Stage("align", version=7, after=("probe",))
+STAGE = Stage("align", version=8, after=("probe",))
 
 _BLOCK = 65536  # rows checked at a time
 

@@ -14,9 +14,10 @@ from dubcli.language import guess
 if TYPE_CHECKING:
     from dubcli.settings.config import ComposeSettings
 
-STAGE = Stage("probe", version=15)
+STAGE = Stage("probe", version=16)
 
 _SLACK_SECONDS = 0.02  # by which a dub may be stamped otherwise than its film; set by hand, half a frame
+_STILLS = {"attached_pic", "timed_thumbnails"}  # FFmpeg's marks of pictures that are no films
 _LEADER_SECONDS = 600  # more is no leader: the two were stamped by other clocks; set by hand
 
 
@@ -70,7 +71,15 @@ def _judge(task: Task) -> None:
     track = sound.with_decoded_start(path, sound.main_track(voice))
     own = sound.told_language(voice, track)
     settings = ComposeSettings(**task.params["compose"])
-    for told in _of_dub(task, film, voice, track):
+    _refuse_coded(path, track)
+    original = task.inputs["film"]
+    for told in (
+        *_cut_short(original, film),
+        *_cut_short(path, voice),
+        *_of_pictures(film),
+        *_of_dub(task, film, voice, track),
+        *_of_coded(original, film),
+    ):
         task.warn(told)
     dub = Dub(path, track, 0.0, "", alone=task.params["original"] == "drop")
     with tempfile.TemporaryDirectory(dir=task.out) as scratch:
@@ -102,7 +111,7 @@ def _of_dub(task: Task, film: MediaInfo, voice: MediaInfo, track: AudioStream) -
             "they are channels of one sound, or another is meant, write that as one track first"
         )
     if not offset:
-        yield from _begins_late(name, voice, track)
+        yield from _begins_late(path, voice, track)
         yield from _is_stamped(name, film, voice)
         yield from _has_pop(path, task.inputs["film"], film, track)
     whole = length.of_picture(task.inputs["film"])
@@ -115,14 +124,66 @@ def _of_dub(task: Task, film: MediaInfo, voice: MediaInfo, track: AudioStream) -
         )
 
 
-def _begins_late(name: str, voice: MediaInfo, track: AudioStream) -> Iterator[str]:
+def _cut_short(path: Path, info: MediaInfo) -> Iterator[str]:
+    """That a film or a dub lacks its end."""
+    from dubcli.media import truncation
+
+    if lacking := truncation.missing(path, info.format):
+        whole = path.stat().st_size + lacking
+        yield (
+            f"{path.name} is cut short, as where a download broke off: {lacking:,} of {whole:,} bytes are "
+            "missing at its end; what is left is dubbed; write it again"
+        )
+
+
+def _of_pictures(film: MediaInfo) -> Iterator[str]:
+    """That a film has several pictures, as a broadcast whose numbers of streams change midway."""
+    others = [one for one in film.other if one.kind == "video" and not set(one.disposition) & _STILLS]
+    if others:
+        numbers = ", ".join(str(one.index) for one in others)
+        yield (
+            f"the film has {len(others) + 1} pictures; stream {film.film.index} is dubbed and stream "
+            f"{numbers} stays as it is; where another is meant, or goes on where it ends, write a film of "
+            f"one picture first, as with ffmpeg -i FILM -map 0:{others[0].index} -map 0:a -c copy NEW.mkv"
+        )
+
+
+def _refuse_coded(path: Path, track: AudioStream) -> None:
+    """Refuse a dub whose PCM is coded sound.
+
+    Raises:
+        MediaError: it is.
+    """
+    from dubcli.media import sound
+
+    if kind := sound.coded(path, track):
+        words, reader = ("s24le", "s337m") if kind == "Dolby E" else ("s16le", "spdif")
+        raise MediaError(
+            f"{path.name} holds {kind} in the form of PCM, which would be heard as noise; decode it first, "
+            f"as with ffmpeg -i DUB -f {words} - | ffmpeg -f {reader} -i - NEW.wav"
+        )
+
+
+def _of_coded(path: Path, film: MediaInfo) -> Iterator[str]:
+    """That a film's own PCM is coded sound."""
+    from dubcli.media import sound
+
+    for track in film.audio:
+        if kind := sound.coded(path, track):
+            yield (
+                f"sound track {track.index} of the film holds {kind} in the form of PCM: what it says is not "
+                "heard, and where it is not copied, as into MP4, it is lost; add -o film.mov to keep it"
+            )
+
+
+def _begins_late(path: Path, voice: MediaInfo, track: AudioStream) -> Iterator[str]:
     """That a dub starts after its own file does."""
     from dubcli.media import writable
 
-    if late := writable.late_sound(voice, track):
+    if late := writable.late_sound(path, voice, track):
         when = "its picture" if voice.video else "its file begins"
         yield (
-            f"the sound of {name} starts {late:.3f} s after {when}, but is laid from the film's first "
+            f"the sound of {path.name} starts {late:.3f} s after {when}, but is laid from the film's first "
             f"picture on; add --set align.offset={late:.3f} to keep it late"
         )
 

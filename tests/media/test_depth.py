@@ -212,18 +212,33 @@ def test_rotation_stays_a_flag(degrees: int, suffix: str, tmp_path: Path, dub: P
         assert (after.rotation, after.width, after.height) == (degrees, 96, 64)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
-@pytest.mark.parametrize("touched", [range(9, 12), ()], ids=["touched", "copied"])
-def test_the_full_range_that_a_container_alone_says_stays(
-    touched: range, suffix: str, tmp_path: Path, dub: Path
+@pytest.mark.parametrize(
+    ("suffix", "touched"), [(".mkv", range(9, 12)), (".mp4", range(9, 12)), (".mov", ())]
+)
+def test_the_colours_that_a_container_alone_says_stay(
+    suffix: str, touched: range, tmp_path: Path, dub: Path
 ) -> None:
     plain = films.make(tmp_path / "plain.mp4", *films.x264("-g", "8"))
     film = tmp_path / "film.mkv"
-    films.ffmpeg("-i", url(plain), "-c", "copy", "-color_range", "pc", url(film))
-    assert probe(film).film.range == "pc"
+    films.ffmpeg("-i", url(plain), "-c", "copy", "-color_range", "pc", "-colorspace", "bt709", url(film))
+    said = probe(film).film
+    assert (said.range, said.matrix, said.primaries) == ("pc", "bt709", "unknown")
     done = films.dubbed(tmp_path / "job", film, dub, touched, suffix)
-    assert probe(done.path).film.range == "pc"
+    after = probe(done.path).film
+    assert (after.range, after.matrix, after.primaries) == ("pc", "bt709", "unknown")
     assert not done.note["left_out"]
+
+
+@pytest.mark.parametrize(("suffix", "kept"), [(".mkv", True), (".mp4", False)])
+def test_fields_that_a_container_alone_says_stay_or_are_named(
+    suffix: str, kept: bool, tmp_path: Path, dub: Path
+) -> None:
+    """Fields of one moment each, in pictures that are progressive to their codec."""
+    plain, film = films.make(tmp_path / "plain.mp4", *films.x264("-g", "8")), tmp_path / "film.mkv"
+    films.ffmpeg("-i", url(plain), "-c", "copy", "-field_order", "tt", url(film))
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), suffix)
+    assert (probe(done.path).film.field_order == "tt") == kept
+    assert done.note["left_out"] == ([] if kept else ["what is said of the picture: its fields"])
 
 
 def test_hdr_metadata_stands_in_the_container_too(tmp_path: Path, dub: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from dubcli.artifacts.shots import Frames
 from dubcli.errors import CheckError, MediaError
-from dubcli.media import decode, sound
+from dubcli.media import decode, sound, truncation
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
 from dubcli.stages import probe as stage_probe
@@ -101,6 +101,30 @@ def test_a_truncated_film_plays_to_where_it_ends(tmp_path: Path, dub: Path) -> N
     before = films.decoded(film).times
     assert 8 < len(before) < 25
     assert films.decoded(done.path).times == before
+    lacking = whole.stat().st_size - film.stat().st_size
+    assert [line for line in done.warnings if f" {lacking:,} of " in line and "film.mkv is cut short" in line]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "lacking"),
+    [
+        ("film.mp4", films.x264("-movflags", "+faststart"), 1000),
+        ("film.mkv", films.x264(), 1000),
+        ("streamed.mkv", films.x264("-live", "1"), 0),
+        ("film.avi", ["-c:v", "mjpeg"], 1000),
+        ("dub.wav", ["-vn"], 1000),
+        ("rf64.wav", ["-vn", "-rf64", "always"], 1000),
+        ("dub.aiff", ["-vn"], 1000),
+    ],
+)
+def test_a_file_that_ends_before_its_head_says_is_cut_short(
+    name: str, options: list[str], lacking: int, tmp_path: Path
+) -> None:
+    path = films.make(tmp_path / name, *options)
+    form = probe(path, whole=False).format
+    assert not truncation.missing(path, form)
+    path.write_bytes(path.read_bytes()[:-1000])
+    assert truncation.missing(path, form) == lacking
 
 
 @pytest.mark.parametrize("cores", [1, 2, 8])

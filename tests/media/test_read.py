@@ -127,6 +127,21 @@ def test_a_dub_that_is_clipped_is_told_of(level: float, codec: str, tmp_path: Pa
     assert all("dub.mka is clipped: " in line for line in told)
 
 
+@pytest.mark.parametrize(
+    ("codec", "told"), [("pcm_f32le", "14.0 dB"), ("pcm_f64le", "14.0 dB"), ("flac", "")]
+)
+def test_a_dub_that_goes_beyond_full_scale_is_told_of(codec: str, told: str, tmp_path: Path) -> None:
+    """Floats do, and are not clipped before an encoder or a player does it."""
+    tone = films.wav(tmp_path / "tone.wav", np.sin(2 * np.pi * 440 * np.arange(8000) / 16000))
+    path = tmp_path / "dub.mka"
+    loud = "aformat=dbl,volume=5" if told else "volume=0.5"
+    films.ffmpeg("-i", url(tone), "-af", loud, "-c:a", codec, url(path))
+    lines: list[str] = []
+    sound.audio(path, warn=lines.append)
+    assert len(lines) == bool(told)
+    assert all(f"dub.mka goes beyond full scale, by {told}" in line for line in lines)
+
+
 @pytest.mark.parametrize(("direct", "rest"), [(0.5, 0.0), (0.05, 0.0), (0.001, 0.001)])
 def test_a_direct_current_is_no_sound(direct: float, rest: float, tmp_path: Path) -> None:
     """As of a faulty interface; of an ordinary one every sample stays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import wave as pcm
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -205,11 +206,96 @@ def test_samples_narrower_than_their_places_are_refused_with_what_mends_them(
     assert np.abs(heard[0] - wave).max() < 2.0 ** (1 - valid)
 
 
-def test_a_container_that_cannot_hold_the_picture_is_refused_by_probe(tmp_path: Path, dub: Path) -> None:
-    film = films.make(tmp_path / "film.mov", "-c:v", "prores_ks", "-pix_fmt", "yuv422p10le")
-    stages = films.Stages(tmp_path / "job", film, dub, ".mp4")
-    with pytest.raises(MediaError, match=r"add -o film\.mov"):
+@pytest.mark.parametrize(
+    ("first", "second", "kind", "bits", "told"),
+    [
+        (0xF872, 0x4E1F, 21, 16, "E-AC-3 .* ffmpeg -i DUB -f s16le - . ffmpeg -f spdif"),
+        (0x6F8720, 0x54E1F0, 28, 20, "Dolby E .* ffmpeg -i DUB -f s24le - . ffmpeg -f s337m"),
+        (0x96F872, 0xA54E1F, 28, 24, "Dolby E "),
+        (0x96F873, 0xA54E1F, 28, 24, ""),
+    ],
+)
+def test_a_dub_of_coded_sound_in_pcm_is_refused(
+    first: int, second: int, kind: int, bits: int, told: str, tmp_path: Path
+) -> None:
+    """Bursts in the second pair of four channels, a picture apart."""
+    free = 0 if bits == 16 else 8
+    samples = np.round(2**20 * films.noise(1)).astype("<i4").repeat(4).reshape(-1, 4)
+    for at in range(70, len(samples), 1920):
+        samples[at, 2:] = np.array([first, second], "<u4").view("<i4")
+        samples[at + 1, 2] = kind << free
+    wide = 2 if bits == 16 else 3
+    dub = tmp_path / "dub.wav"
+    with pcm.open(str(dub), "wb") as file:
+        file.setparams((4, wide, 48000, len(samples), "NONE", ""))
+        file.writeframes(samples.reshape(-1, 1).view(np.uint8)[:, :wide].tobytes())
+    film = films.make(tmp_path / "film.mov", *films.x264("-c:a", "pcm_s24le"))
+    stages = films.Stages(tmp_path / "job", film, dub)
+    if told:
+        with pytest.raises(MediaError, match=told):
+            stages.run(probe)
+    else:
         stages.run(probe)
+
+
+def test_coded_sound_of_a_film_in_pcm_is_told_of(tmp_path: Path, dub: Path) -> None:
+    """AC-3 as ffmpeg puts it into PCM; the command of a dub's refusal makes sound of it again."""
+    coded, words, film = tmp_path / "a.ac3", tmp_path / "a.raw", tmp_path / "film.mov"
+    films.ffmpeg("-i", url(dub), "-ac", "2", "-c:a", "ac3", url(coded))
+    films.ffmpeg("-i", url(coded), "-c", "copy", "-f", "spdif", url(words))
+    words_of = ["-f", "s16le", "-ar", "48000", "-ac", "2", "-i", url(words)]
+    films.ffmpeg(*films.moving(), *words_of, *films.x264("-c:a", "pcm_s16le"), url(film))
+    stages = films.Stages(tmp_path / "job", film, dub)
+    stages.run(probe)
+    assert ["track 1 of the film holds AC-3 " in line for line in stages.warnings] == [True]
+    films.ffmpeg("-f", "spdif", "-i", url(words), url(tmp_path / "new.wav"))
+    assert films.sound(tmp_path / "new.wav")[2] == 48000
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "suffix", "way"),
+    [
+        ("film.mov", ["-c:v", "prores_ks", "-pix_fmt", "yuv422p10le"], ".mp4", r"film\.mov"),
+        ("film.mkv", ["-c:v", "ffv1"], ".mov", r"film\.mkv"),  # MP4 would make AAC of its sound
+    ],
+)
+def test_a_container_that_cannot_hold_the_picture_is_refused_by_probe(
+    name: str, options: list[str], suffix: str, way: str, tmp_path: Path, dub: Path
+) -> None:
+    stages = films.Stages(tmp_path / "job", films.make(tmp_path / name, *options), dub, suffix)
+    with pytest.raises(MediaError, match=f"add -o {way}"):
+        stages.run(probe)
+
+
+@pytest.mark.parametrize("pix_fmt", ["rgba", "rgba64be"])
+def test_what_keeps_alpha_is_told_and_keeps_it(pix_fmt: str, tmp_path: Path, dub: Path) -> None:
+    fading = "format=rgba,geq=r='X':g='Y':b='N':a='X+Y'"
+    film = tmp_path / "film.mov"
+    films.ffmpeg(*films.moving(seconds=0.2), "-vf", fading, "-c:v", "png", "-pix_fmt", pix_fmt, url(film))
+    with pytest.raises(MediaError, match=r"add --set compose\.codec=ffv1 -o film\.mkv"):
+        films.Stages(tmp_path / "refused", film, dub).run(probe)
+    done = films.dubbed(tmp_path / "job", film, dub, [2], ".mkv", compose={"codec": "ffv1"})
+    alpha = []
+    for path in (film, done.path):
+        with av.open(str(path)) as container:
+            pictures = container.decode(video=0)
+            alpha.append(np.stack([one.reformat(format="rgba64le").to_ndarray()[..., 3] for one in pictures]))
+    assert np.array_equal(*alpha)
+    assert np.ptp(alpha[0]) > 10_000
+
+
+@pytest.mark.parametrize("touched", [[2], []])
+def test_alpha_beside_pictures_of_a_browser_stays_with_packets_or_is_named(
+    touched: list[int], tmp_path: Path, dub: Path
+) -> None:
+    """VP8 and VP9 keep it in packets of its own, of which FFmpeg's decoders know nothing."""
+    film = tmp_path / "film.webm"
+    alpha = ["-c:v", "libvpx", "-auto-alt-ref", "0", "-deadline", "realtime", "-pix_fmt", "yuva420p"]
+    films.ffmpeg(*films.moving(seconds=0.2), *alpha, url(film))
+    done = films.dubbed(tmp_path / "job", film, dub, touched, ".mkv")
+    assert sum("a second layer of pictures (alpha" in line for line in done.note["left_out"]) == len(touched)
+    with av.open(str(done.path)) as container:
+        assert ("ALPHA_MODE" in container.streams.video[0].metadata) == (not touched)
 
 
 @pytest.mark.parametrize(

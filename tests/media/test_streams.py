@@ -62,6 +62,8 @@ def test_the_picture_that_players_show_is_the_film(suffix: str, tmp_path: Path, 
         first, second = after.streams.video
         assert (first.width, second.width) == (large.width, small.width)
         assert (first.disposition, second.disposition) == (large.disposition, small.disposition)
+    told = [line for line in done.warnings if "has 2 pictures; stream 1 is dubbed and stream 0 stays" in line]
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])

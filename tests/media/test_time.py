@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from dubcli.media import sound
 from dubcli.media.ffmpeg import url
 from tests.media import films
 
@@ -26,6 +27,13 @@ def test_times_survive_at_every_rate(rate: str, way: str, tmp_path: Path, dub: P
     assert len(before.times) > 20
     rest = len(before.times) - 7  # 9 to the end of the group, 15, are encoded
     assert done.note["copied"] == (0 if way == "encode" else rest)
+
+
+def test_times_of_a_high_speed_camera_survive(tmp_path: Path, dub: Path) -> None:
+    """FFmpeg takes a thousand pictures a second of an encoded part for two thousand."""
+    film = films.make(tmp_path / "film.mp4", *films.x264("-bf", "2"), rate="1000", seconds=0.05)
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
+    assert films.decoded(done.path).times == films.decoded(film).times
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
@@ -227,6 +235,10 @@ def test_a_pause_within_sound_is_silent(tmp_path: Path, dub: Path) -> None:
     assert np.abs(heard[:38400] - films.noise(3)[:38400]).max() < 1e-3
     assert not heard[39424:62300].any()  # parts end with a packet
     assert heard[64000:].any()
+    mouths, _ = sound.audio(film, rate=48000)
+    assert not mouths[39000:62000].any()
+    assert mouths[:38000].any()
+    assert mouths[64000:].any()
 
 
 def test_sound_that_starts_after_the_picture_stays_there(tmp_path: Path, dub: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.errors import MediaError
+from dubcli.media import sound
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe as probed
 from dubcli.stages import probe, scan
@@ -255,6 +256,26 @@ def test_a_dub_that_starts_after_its_own_picture_is_told_of(late: float, tmp_pat
     told = [line for line in stages.warnings if "after its picture" in line]
     assert len(told) == (late > 0)
     assert all(f"align.offset={late:.3f}" in line for line in told)
+
+
+def test_the_run_up_of_a_dub_of_itunes_makes_it_no_later(tmp_path: Path, dub: Path) -> None:
+    """Its files say in a tag of their own (iTunSMPB) how much is skipped, and have no edit list."""
+    plain, voice = tmp_path / "plain.m4a", tmp_path / "dub_fr.m4a"
+    films.ffmpeg("-i", url(dub), "-use_editlist", "0", "-movflags", "use_metadata_tags", url(plain))
+    said = b" 00000000 00000400 00000000 000000000000BB80" + 8 * b" 00000000"
+    own = [
+        (b"mean", bytes(4) + b"com.apple.iTunes"),
+        (b"name", bytes(4) + b"iTunSMPB"),
+        (b"data", b"\0\0\0\1" + bytes(4) + said),
+    ]
+    tag = films.box(b"----", b"".join(films.box(*one) for one in own))
+    handler = films.box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
+    meta = films.box(b"meta", bytes(4) + handler + films.box(b"ilst", tag))
+    voice.write_bytes(films.inside(plain.read_bytes(), [b"moov"], films.box(b"udta", meta)))
+    assert sound.with_decoded_start(voice, probed(voice).audio[0]).start == 1024
+    stages = films.Stages(tmp_path / "job", films.make(tmp_path / "film.mp4", *films.x264()), voice)
+    stages.run(probe)
+    assert not stages.warnings
 
 
 @pytest.mark.parametrize("late", [0.0, 0.5])

@@ -142,15 +142,17 @@ def test_a_volume_and_an_aperture_stay_or_are_named(tmp_path: Path, dub: Path) -
     film = tmp_path / "film.mov"
     film.write_bytes(data)
     mov_write.set_volumes(film, {1: 128})
+    voice = tmp_path / "dub_fr.m4a"
+    films.ffmpeg("-i", url(dub), url(voice))
+    mov_write.set_volumes(voice, {0: 64})
     for suffix in (".mov", ".mp4", ".mkv"):
-        done = films.dubbed(tmp_path / suffix, film, dub, (), suffix)
+        done = films.dubbed(tmp_path / suffix, film, voice, (), suffix)
         kept = suffix != ".mkv"
         assert (mov_read.own(done.path) == [(0, "tapt", shown)]) == kept
-        assert mov_read.volumes(done.path) == ({2: 128} if kept else {})
+        assert mov_read.volumes(done.path) == ({1: 64, 2: 128} if kept else {})
         named = " ".join(done.note["left_out"])
-        assert (
-            ("boxes of its own (tapt)" in named) == ("volume of sound track 1 (50%)" in named) == (not kept)
-        )
+        lost = "boxes of its own (tapt)", "volume of sound track 1 (50%)", "volume of the dub's sound (25%)"
+        assert [line in named for line in lost] == [not kept] * 3
 
 
 def test_a_compressed_head_is_read_like_another(tmp_path: Path, dub: Path) -> None:

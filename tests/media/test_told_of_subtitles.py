@@ -73,6 +73,23 @@ def test_places_of_subtitles_that_a_container_does_not_say_are_named(tmp_path: P
             assert done.note["left_out"] == lost
 
 
+def test_colours_of_subtitles_that_mp4_does_not_say_are_named(tmp_path: Path, dub: Path) -> None:
+    """As subtitles for the deaf tell speakers apart."""
+    texts = {"subrip": '1\n00:00:00,100 --> 00:00:00,500\n<font color="#ffff00">Oui</font>\n'}
+    texts["webvtt"] = "WEBVTT\n\n00:00:00.100 --> 00:00:00.500\n<c.yellow.bg_black>Oui</c>\n"
+    plain, film = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8")), tmp_path / "film.mkv"
+    files = [tmp_path / "a.srt", tmp_path / "a.vtt"]
+    for path, text in zip(files, texts.values(), strict=True):
+        path.write_text(text)
+    given = [part for path in (plain, *files) for part in ("-i", url(path))]
+    films.ffmpeg(*given, "-map", "0", "-map", "1", "-map", "2", "-c", "copy", url(film))
+    lost = [
+        f"colours of subtitle {k} ({name}); add -o film.mkv to keep them" for k, name in enumerate(texts, 2)
+    ]
+    for suffix, named in ((".mp4", lost), (".mkv", [])):
+        assert films.dubbed(tmp_path / suffix, film, dub, (), suffix).note["left_out"] == named
+
+
 def test_lines_that_are_seen_together_are_cut_and_named(tmp_path: Path, dub: Path) -> None:
     """MP4 shows one at a time."""
     picture = films.make(tmp_path / "picture.mkv", *films.x264("-g", "8"))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dubcli.language import iso639_2, says_more
+from dubcli.media import names
 from dubcli.media.mov.boxes import Box, Boxes, made, opened
 from dubcli.media.mov.read import OF_TRACK, Reference, Words, volume_at
 
@@ -144,10 +145,13 @@ def add_hdr10(path: Path, video: VideoStream) -> None:
         _describe(path, (b"avc1", b"avc3"), b"clli", content)
 
 
-def add_full_range(path: Path) -> None:
-    """Say that the pictures have the full range: the muxer does beside other tags alone."""
-    unspecified = 3 * (2).to_bytes(2, "big")  # primaries, transfer, matrix (ITU-T H.273)
-    _describe(path, _PICTURES, b"colr", b"nclx" + unspecified + b"\x80")
+def add_colour(path: Path, video: VideoStream) -> None:
+    """Say what is known of the pictures' colours: the muxer does where all of it is."""
+    told = names.colours(video.primaries, video.transfer, video.matrix)
+    full = video.range == "pc"
+    if full or told != names.UNTOLD:
+        content = b"".join(number.to_bytes(2, "big") for number in told)
+        _describe(path, _PICTURES, b"colr", b"nclx" + content + bytes([full << 7]))
 
 
 def _describe(path: Path, kinds: Sequence[bytes], name: bytes, content: bytes) -> None:
