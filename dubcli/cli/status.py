@@ -54,6 +54,7 @@ class Look:
             an earlier one.
         holder: the runs that hold it, "" for none.
         stale: whether some version of it is there.
+        problem: why it cannot be looked at, or begun, "" where it can.
     """
 
     root: Path
@@ -66,6 +67,7 @@ class Look:
     failures: dict[str, dict[str, Any]]
     begun: bool = True
     stale: bool = False
+    problem: str = ""
 
     @property
     def fraction(self) -> float:
@@ -91,6 +93,8 @@ class Look:
             return "done"
         if self.holder:
             return "running"
+        if self.problem:
+            return self.problem
         return "failed" if self.failures else "stopped" if self.begun else "not begun"
 
     def row(self) -> tuple[str, ...]:
@@ -110,6 +114,7 @@ class Look:
             "running": self.holder or None,
             "stages": {stage: dict(count) for stage, count in self.counts.items()},
             "failed": self.failures,
+            **({"problem": self.problem} if self.problem else {}),
         }
 
 
@@ -130,7 +135,7 @@ def status(
     alone = len(roots) == 1 and not (places and _is_manifest(places[0]))
 
     def look() -> list[Look]:
-        return [_look(root, film, dub, path) for root, film, dub, path in roots]
+        return [(_look if alone else _look_among)(root, film, dub, path) for root, film, dub, path in roots]
 
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
@@ -147,7 +152,7 @@ def status(
 
 def _roots(places: list[Path]) -> list[tuple[Path, Path, Path, Path]]:
     """(job directory, film, dub, output) of the jobs that are meant."""
-    from dubcli.batch.manifest import entries
+    from dubcli.batch.manifest import named
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
 
@@ -155,8 +160,7 @@ def _roots(places: list[Path]) -> list[tuple[Path, Path, Path, Path]]:
     wanted: list[Path | None] = [*places] or [None]
     for place in wanted:
         if place is not None and _is_manifest(place):
-            rows = entries(place, {})
-            found += [(row.out.with_suffix(".dub"), row.film, row.dub, row.out) for row in rows]
+            found += [(row.root, row.film, row.dub, row.out) for row in named(place)]
         else:
             job = Job.open(find_job(place))
             found.append((job.root, job.film, job.dub, job.out))
@@ -164,18 +168,37 @@ def _roots(places: list[Path]) -> list[tuple[Path, Path, Path, Path]]:
 
 
 def _is_manifest(place: Path) -> bool:
-    return place.is_file() and place.suffix in (".yaml", ".yml")
+    """Whether a place is meant as a manifest, which may be mistyped."""
+    return place.suffix.lower() in (".yaml", ".yml") or (not place.suffix and place.is_file())
+
+
+def _look_among(root: Path, film: Path, dub: Path, path: Path) -> Look:
+    """A job beside others, which are shown also where it cannot be looked at: its film may be gone."""
+    from dubcli.errors import DubError
+
+    try:
+        return _look(root, film, dub, path)
+    except DubError as error:
+        return Look(root, film, dub, path, False, "", _unknown(), {}, problem=str(error))
+
+
+def _unknown() -> dict[str, Counter[str]]:
+    """The stages of a job of which nothing is known."""
+    from dubcli.stages import LEARNING, ORDER
+
+    return {stage: Counter({"waiting": 1}) for stage in ORDER if stage not in LEARNING}
 
 
 def _look(root: Path, film: Path, dub: Path, path: Path) -> Look:
     from dubcli.core.job import Job
+    from dubcli.core.places import no_file
     from dubcli.core.plan import RUN, view
     from dubcli.core.plan import plan as rows_of
-    from dubcli.stages import LEARNING, ORDER, order
+    from dubcli.stages import order
 
     if not (root / "job.json").is_file():
-        waiting = {stage: Counter({"waiting": 1}) for stage in ORDER if stage not in LEARNING}
-        return Look(root, film, dub, path, False, "", waiting, {}, begun=False)
+        problem = no_file(film) or no_file(dub)
+        return Look(root, film, dub, path, False, "", _unknown(), {}, begun=False, problem=problem)
     job = Job.open(root)
     job.read_sources()
     counts: dict[str, Counter[str]] = {stage: Counter() for stage in order(view(job))}

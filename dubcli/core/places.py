@@ -78,8 +78,10 @@ def check_store(folder: Path) -> None:
     """Check that a store can be in a folder.
 
     Raises:
-        UsageError: something else has its path.
+        UsageError: something else has its path, such as a job.
     """
+    if (folder / "job.json").is_file():
+        raise UsageError(f"{folder} is a job; name another folder for the store with --store DIR")
     _check_nothing_else(folder, "name one for the store with --store DIR")
 
 
@@ -87,6 +89,17 @@ def _check_nothing_else(folder: Path, advice: str) -> None:
     nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if nearest.exists() and not nearest.is_dir():
         raise UsageError(f"{nearest} is no folder; {advice}")
+
+
+def check_writable(folder: Path, advice: str) -> None:
+    """Check that files can be written into a folder, or that it can be made.
+
+    Raises:
+        UsageError: they cannot; it ends with `advice`.
+    """
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write to the folder {nearest}; {advice}")
 
 
 def check_folder(folder: Path, *, make: bool) -> None:
