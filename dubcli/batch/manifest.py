@@ -29,7 +29,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dubcli.core.job import STEM, Job
-from dubcli.core.places import check_folder, check_writable, default_out, no_file
+from dubcli.core.places import check_folder, check_writable, default_out, images, no_file
 from dubcli.engines import required
 from dubcli.errors import ConfigError, DubError, ExitCode, UsageError, typed
 from dubcli.media.containers import SUFFIXES
@@ -332,6 +332,11 @@ def _problems(found: list[Entry], at: Callable[[Keys], str], flags: Flags, overw
     told: set[Path | str] = set()
     inputs = {path.resolve(): path for entry in found for path in _inputs(entry)}
     for entry in found:
+        if why := images(entry.film):
+            if why not in told:
+                told.add(why)
+                yield f"{at((*entry.keys[:2], 'film'))}: {why}"
+            continue
         missing = [(path, keys) for path, keys in _inputs(entry).items() if not path.is_file()]
         for path, keys in missing:
             if path not in told:

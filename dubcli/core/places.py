@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, typed
 from dubcli.media.containers import SUFFIXES
 
 _CONTAINER_FOR = {
@@ -53,6 +53,20 @@ def no_file(path: Path) -> str:
     if re.match("[a-z]{2,}:/", str(path), re.IGNORECASE):
         return f"{path} is a web address, and nothing is fetched from there; download it, and name the file"
     return f"there is no file {path}; check the name"
+
+
+def images(path: Path) -> str:
+    """How a folder of images, which may be named by one of them, becomes a film; "" where it is none."""
+    if path.suffix.lower() in SUFFIXES or (path / "job.json").is_file():
+        return ""
+    from dubcli.media.sequence import folder_of_images  # which brings FFmpeg
+
+    if folder := folder_of_images(path):
+        return (
+            f"{folder} is an image sequence; type: dubcli conform {typed(folder)} --rate FPS -o film.mkv, "
+            "and dub that film"
+        )
+    return ""
 
 
 def check_names(*paths: Path) -> None:

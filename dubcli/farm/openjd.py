@@ -58,7 +58,7 @@ def template(root: Path, found: Iterable[Step], version: str, beside: Path) -> d
 
 
 def _name(stem: str) -> str:
-    """A job's name, in which the specification allows no control characters, and {{ }} for variables alone."""
+    """A job's name, in which the specification allows no control characters, and {{ }} for variables."""
     apart = re.sub(r"(\{(?=\{)|\}(?=\}))", r"\1 ", stem)
     return "".join(c if c.isprintable() else " " for c in apart)[:MAX_NAME]
 

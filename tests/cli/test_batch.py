@@ -302,6 +302,19 @@ def test_what_cannot_be_read_is_told_before_work(media: Path, dubcli: Dubcli) ->
     assert "1 films or dubs cannot be read" in checked.stderr
 
 
+def test_images_are_told_to_be_made_a_film(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was taken for a film "of no format that is read here", and their folder for a wrong name."""
+    monkeypatch.chdir(media)
+    Path("scans").mkdir()
+    for number in range(3):
+        Path(f"scans/a.{number:04}.dpx").write_bytes(b"SDPX")
+    told = r"scans is an image sequence; type: dubcli conform scans --rate FPS -o film\.mkv, and dub that"
+    with pytest.raises(ConfigError, match="^line 1: " + told):
+        listed_entries("scans\tone_fr.wav", Path())
+    with pytest.raises(ConfigError, match=r"^scans/a.0000.dpx: " + told):
+        globbed("scans/*.dpx", "../one_*.wav", Path("s"), None, {})
+
+
 def test_a_batch_is_looked_at_though_its_films_are_gone(media: Path) -> None:
     """One film that was moved away hid how far all others are."""
     manifest = write(media, "films:\n  - {film: one.mp4, dubs: [one_fr.wav, one_de.wav]}\n").rename(
