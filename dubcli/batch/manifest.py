@@ -332,17 +332,17 @@ def _problems(found: list[Entry], at: Callable[[Keys], str], flags: Flags, overw
     told: set[Path | str] = set()
     inputs = {path.resolve(): path for entry in found for path in _inputs(entry)}
     for entry in found:
-        if why := images(entry.film):
-            if why not in told:
-                told.add(why)
-                yield f"{at((*entry.keys[:2], 'film'))}: {why}"
+        if (shown := images(entry.film)) and shown not in told:
+            told.add(shown)
+            yield f"{at((*entry.keys[:2], 'film'))}: {shown}"
+        if shown:
             continue
-        missing = [(path, keys) for path, keys in _inputs(entry).items() if not path.is_file()]
-        for path, keys in missing:
+        missing = [(path, keys, why) for path, keys in _inputs(entry).items() if (why := no_file(path))]
+        for path, keys, why in missing:
             if path not in told:
                 told.add(path)
                 bare = f"there is no file {path}; names stand without quotes" if '"' in path.name else ""
-                yield f"{at(keys)}: {bare or no_file(path)}"
+                yield f"{at(keys)}: {bare or why}"
         if source := inputs.get(entry.out.resolve()):
             yield f"{at(entry.keys)}: the output would overwrite {source}; give it another out"
         elif outs.setdefault(entry.out.resolve(), entry) is not entry:
@@ -359,6 +359,9 @@ def _problems(found: list[Entry], at: Callable[[Keys], str], flags: Flags, overw
                 if str(error) not in told:
                     told.add(str(error))
                     yield f"{at(entry.keys)}: {error}"
+            except PermissionError as error:
+                if not missing:
+                    yield f"{at(entry.keys)}: {error.filename} may not be read; check its permissions"
 
 
 def _inputs(entry: Entry) -> dict[Path, Keys]:

@@ -174,12 +174,13 @@ def _is_manifest(place: Path) -> bool:
 
 def _look_among(root: Path, film: Path, dub: Path, path: Path) -> Look:
     """A job beside others, which are shown also where it cannot be looked at: its film may be gone."""
+    from dubcli.cli.failures import explain
     from dubcli.errors import DubError
 
     try:
         return _look(root, film, dub, path)
-    except DubError as error:
-        return Look(root, film, dub, path, False, "", _unknown(), {}, problem=str(error))
+    except (DubError, PermissionError) as error:
+        return Look(root, film, dub, path, False, "", _unknown(), {}, problem=explain(error)[1])
 
 
 def _unknown() -> dict[str, Counter[str]]:

@@ -42,8 +42,11 @@ def other_channels(dub: Path) -> list[str]:
 
 def no_file(path: Path) -> str:
     """Why there is no file to read at a path, and what to do, in words; "" where there is one."""
-    if path.is_file():
-        return ""
+    try:
+        if path.is_file():
+            return ""
+    except PermissionError:
+        return f"{path} may not be read; check the permissions of its folder"
     if path.is_dir():
         return f"{path} is a folder; name a file in it"
     if path.exists():  # such as what a shell makes of <(command)
@@ -57,7 +60,7 @@ def no_file(path: Path) -> str:
 
 def images(path: Path) -> str:
     """How a folder of images, which may be named by one of them, becomes a film; "" where it is none."""
-    if path.suffix.lower() in SUFFIXES or (path / "job.json").is_file():
+    if path.suffix.lower() in SUFFIXES or os.path.isfile(path / "job.json"):
         return ""
     from dubcli.media.sequence import folder_of_images  # which brings FFmpeg
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -175,6 +176,26 @@ def test_where_nothing_can_be_written_is_told_before_work(
     (media / "one.dub" / "job.json").touch()
     with pytest.raises(ConfigError, match=r"one\.dub is a job; name another folder for the store"):
         listed("one.mp4\tone_fr.wav", media, media / "one.dub", None, {})
+
+
+def test_what_may_not_be_read_is_told_with_its_line(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first such folder hid all other problems, and the line was not named."""
+    real = Path.is_file
+
+    def is_file(path: Path) -> bool:
+        if "closed" in path.parts:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_file", is_file)
+    with pytest.raises(ConfigError) as caught:
+        listed_entries("closed/one.mp4\tone_fr.wav\nno.mp4\tone_de.wav\n", media)
+    told = str(caught.value).splitlines()[1:]
+    assert told[0].startswith("line 1: ")
+    assert told[0].endswith("closed/one.mp4 may not be read; check the permissions of its folder")
+    assert "line 2: there is no file" in told[1]
+    look = _look_among(Path("closed/a.dub"), Path("closed/one.mp4"), Path("a.wav"), Path("closed/a.mp4"))
+    assert "permission denied" in look.state
 
 
 def test_patterns_and_lists_are_checked_as_a_manifest_is(

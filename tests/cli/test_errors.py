@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.cli import failures, output
+from dubcli.cli import failures, layers, output
 from dubcli.cli.main import main
 from dubcli.cli.output import out, printable
 from dubcli.errors import MEANINGS, DubError, ExitCode, StoppedError, UsageError
@@ -283,6 +283,14 @@ def test_any_locale_will_do(encoding: str, dubcli: Dubcli) -> None:
 def test_printable_leaves_text_alone() -> None:
     assert printable("Größe 字 \udcff") == "Größe 字 \udcff"
     assert printable("a\tb\x1b[0m") == "a\\tb\\x1b[0m"
+
+
+def test_layers_are_not_written_where_a_job_takes_retouched_ones(tmp_path: Path) -> None:
+    (tmp_path / "a.dub").mkdir()
+    (tmp_path / "a.dub" / "job.json").touch()
+    for folder in ("a.dub", "a.dub/layers"):
+        with pytest.raises(UsageError, match="lies in a job"):
+            layers.export(tmp_path / folder, tmp_path / "a.dub")
 
 
 def test_a_terminal_that_is_closed_and_a_log_whose_disk_is_full_are_no_errors() -> None:
