@@ -351,10 +351,11 @@ def _finish(outcomes: list[Outcome], why: str, *, json: bool) -> None:
             out.error(f"{item.entry.out}: {item.text}")
     if short:
         out.error(why)
-    if stopped and not short:
-        out.error(f"{len(bad)} of {len(outcomes)} jobs are not done; type the same command to go on")
-    if stopped or short:
+    if short:
         raise typer.Exit(int(code))
     if bad:
-        again = "type the same command to go on"
-        raise PartialError(f"{len(bad)} of {len(outcomes)} jobs are not done; {again}")
+        error = PartialError(
+            f"{len(bad)} of {len(outcomes)} jobs are not done; type the same command to go on"
+        )
+        error.exit_code = code
+        raise error

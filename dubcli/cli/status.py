@@ -21,6 +21,7 @@ from dubcli.cli.progress import QUIET_SECONDS, SHARES
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 Places = Annotated[
     list[Path] | None,
@@ -41,6 +42,8 @@ LOOK_SECONDS = 2.0
 """How often a job is looked at; set by hand."""
 SHARE_OF_TIME = 0.1
 """Part of the time that looking may take, for films whose plan takes long; set by hand."""
+NARROW = 60
+"""Columns of a terminal below which a table of several jobs cannot be read; set by hand."""
 _HEAD = ("film", "dub", "done", "at", "failed", "held by", "state")
 
 
@@ -248,7 +251,7 @@ def _watch(look: Callable[[], list[Look]], *, json: bool, alone: bool) -> None:
 
             live = stack.enter_context(Live(auto_refresh=False))
             for found in _looks(look):
-                live.update(_table(found, alone=alone), refresh=True)
+                live.update(_table(found, alone=alone, columns=live.console.width), refresh=True)
             return
         last: dict[Path, str] = {}
         said = float("-inf")
@@ -279,8 +282,8 @@ def _line(one: Look) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _table(found: list[Look], *, alone: bool) -> Table:
-    """A table for a terminal; of one job its stages."""
+def _table(found: list[Look], *, alone: bool, columns: int) -> Table | Text:
+    """A table for a terminal; of one job its stages, and of several just lines where it is narrow."""
     from rich.table import Table
     from rich.text import Text
 
@@ -298,6 +301,8 @@ def _table(found: list[Look], *, alone: bool) -> Table:
             style = bold if row[0] == one.at.split(" ")[0] else ""
             table.add_row(*(text(value) for value in row), style=style)
         return table
+    if columns < NARROW:
+        return Text("\n".join(map(_line, found)))
     table = Table()
     for name in _HEAD:
         table.add_column(name, justify="right" if name in ("done", "failed") else "left", overflow="fold")

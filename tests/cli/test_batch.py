@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from dubcli.batch.manifest import Entry, Outcome, entries, globbed, listed
-from dubcli.cli.batch import Films, How, _write_page, result
+from dubcli.cli.batch import Films, How, _finish, _write_page, result
 from dubcli.cli.batchprogress import forecast_of, unreadable
-from dubcli.cli.status import _look_among, _roots
-from dubcli.errors import ConfigError, ExitCode, UsageError
+from dubcli.cli.status import _look_among, _roots, _table
+from dubcli.errors import ConfigError, ExitCode, PartialError, UsageError
 from tests.cli.conftest import Dubcli
 from tests.conftest import once
 from tests.media import films
@@ -348,6 +348,10 @@ def test_a_batch_is_looked_at_though_its_films_are_gone(media: Path) -> None:
     assert "job.json is not valid" in looks[0].state
     assert "there is no file" in looks[1].state
     assert [one.fraction for one in looks] == [0.0, 0.0]
+    # On a narrow terminal a table had a letter a line.
+    assert (
+        str(_table(looks, alone=False, columns=24)).splitlines()[1].startswith("one.mp4 + one_de.wav: there")
+    )
     assert looks[1].as_json()["problem"] == looks[1].state
 
 
@@ -372,6 +376,16 @@ def test_a_job_that_was_stopped_has_not_failed(media: Path) -> None:
     }  # fmt: skip
     for code, words in ends.items():
         assert result(Outcome(entry, code, "not begun", 0.0)) == words
+
+
+def test_a_batch_that_was_stopped_says_so_once(media: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Typer makes a message of its own of 130."""
+    (entry,) = listed_entries("one.mp4\tone_fr.wav", media)
+    for code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+        with pytest.raises(PartialError, match="1 of 1 jobs are not done; type the same command") as caught:
+            _finish([Outcome(entry, code, "stopped", 1.0)], "stopped", json=False)
+        assert caught.value.exit_code == code
+        assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_the_page_after_a_stop_counts_what_is_done_and_shows_verdicts_and_times(media: Path) -> None:
