@@ -18,6 +18,7 @@ import typer
 from dubcli.cli import options
 from dubcli.cli.output import out, printable, shown, wants_colour
 from dubcli.cli.progress import QUIET_SECONDS, SHARES
+from dubcli.errors import typed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,6 +59,7 @@ class Look:
         holder: the runs that hold it, "" for none.
         stale: whether some version of it is there.
         problem: why it cannot be looked at, or begun, "" where it can.
+        obstacle: what stands where its film goes, in words, "" where nothing does.
     """
 
     root: Path
@@ -71,6 +73,7 @@ class Look:
     begun: bool = True
     stale: bool = False
     problem: str = ""
+    obstacle: str = ""
 
     @property
     def fraction(self) -> float:
@@ -96,8 +99,8 @@ class Look:
             return "done"
         if self.holder:
             return "running"
-        if self.problem:
-            return self.problem
+        if self.problem or (self.obstacle and not self.at):
+            return self.problem or self.obstacle
         return "failed" if self.failures else "stopped" if self.begun else "not begun"
 
     def row(self) -> tuple[str, ...]:
@@ -117,7 +120,7 @@ class Look:
             "running": self.holder or None,
             "stages": {stage: dict(count) for stage, count in self.counts.items()},
             "failed": self.failures,
-            **({"problem": self.problem} if self.problem else {}),
+            **({"problem": why} if (why := self.problem or self.obstacle) else {}),
         }
 
 
@@ -222,12 +225,15 @@ def _look(root: Path, film: Path, dub: Path, path: Path) -> Look:
         counts,
         failures,
         stale=job.published(),
+        obstacle=job.obstacle(),
     )
 
 
 def _show(one: Look) -> None:
     out.data(f"{one.film} + {one.dub}")
     written = "written" if one.written else "an earlier version" if one.stale else "not written yet"
+    if one.obstacle and not one.stale:
+        written = f"{one.obstacle}; to replace it, type: dubcli run {typed(one.root)} --force"
     out.data(f"output: {one.out} ({written})")
     out.data(f"held by {one.holder}" if one.holder else "no run holds the job")
     out.table(("stage", "done", "to do", "failed"), _stages(one))

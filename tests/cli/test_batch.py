@@ -7,14 +7,16 @@ import io
 import json
 import os
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dubcli.batch.manifest import Entry, Outcome, entries, globbed, listed
+from dubcli.batch.manifest import Entry, Outcome, entries, globbed, job_of, listed
 from dubcli.cli.batch import Films, How, _finish, _write_page, result
 from dubcli.cli.batchprogress import forecast_of, unreadable
-from dubcli.cli.status import _look_among, _roots, _table
+from dubcli.cli.status import _look, _look_among, _roots, _show, _table
 from dubcli.errors import ConfigError, ExitCode, PartialError, UsageError
 from tests.cli.conftest import Dubcli
 from tests.conftest import once
@@ -353,6 +355,20 @@ def test_a_batch_is_looked_at_though_its_films_are_gone(media: Path) -> None:
         str(_table(looks, alone=False, columns=24)).splitlines()[1].startswith("one.mp4 + one_de.wav: there")
     )
     assert looks[1].as_json()["problem"] == looks[1].state
+
+
+def test_another_file_at_a_films_place_is_told(media: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It was "not written yet", and a finished job "stopped"."""
+    (entry,) = listed_entries("one.mp4\tone_fr.wav", media)
+    job_of(entry, {})
+    entry.out.write_bytes(b"another program's")
+    one = _look(entry.root, entry.film, entry.dub, entry.out)
+    assert one.state == "stopped"  # as long as there is work
+    assert (
+        replace(one, counts={"probe": Counter(done=1)}).state == f"{entry.out} exists and is not this job's"
+    )
+    _show(one)
+    assert "exists and is not this job's; to replace it, type: dubcli run" in capsys.readouterr().out
 
 
 def test_what_is_no_manifest_is_told_what_to_type(media: Path) -> None:
