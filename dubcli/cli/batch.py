@@ -69,7 +69,7 @@ Retries = Annotated[
 Reserve = Annotated[
     float,
     typer.Option(
-        "--reserve", metavar="GB", min=0, rich_help_panel=options.RUNNING,
+        "--reserve", metavar="GB", min=0, max=1_000_000, rich_help_panel=options.RUNNING,
         help="Stop after the units in hand when less than this is free on a disk the batch writes to.",
     ),
 ]  # fmt: skip

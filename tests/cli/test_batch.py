@@ -16,6 +16,7 @@ import pytest
 from dubcli.batch.manifest import Entry, Outcome, entries, globbed, job_of, listed
 from dubcli.cli.batch import Films, How, _finish, _write_page, result
 from dubcli.cli.batchprogress import forecast_of, unreadable
+from dubcli.cli.main import main
 from dubcli.cli.status import _look, _look_among, _roots, _show, _table
 from dubcli.errors import ConfigError, ExitCode, PartialError, UsageError
 from tests.cli.conftest import Dubcli
@@ -215,7 +216,9 @@ def test_patterns_and_lists_are_checked_as_a_manifest_is(
     assert "one.one_fr" not in str(caught.value)
     with pytest.raises(ConfigError, match="no film matches"):
         globbed("*.mxf", "{stem}_*.wav", media / "s", None, {})
-    assert dubcli("batch").returncode == 2
+    with pytest.raises(SystemExit) as ended:
+        main(["batch", "--glob", "*.m*", "--reserve", "inf", "-n"])
+    assert ended.value.code == 2
 
     found = listed_entries("one.mp4\tone_fr.wav\n\n# later\ntwo.mkv\ttwo_fr.wav\tdelivery/two.mov\n", media)
     assert [entry.out.name for entry in found] == ["one.one_fr.mp4", "two.mov"]
