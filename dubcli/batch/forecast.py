@@ -18,6 +18,8 @@ from pathlib import Path
 from dubcli import stages
 from dubcli.batch.manifest import Entry
 from dubcli.core.events import Event
+from dubcli.core.job import Job
+from dubcli.core.plan import RUN, Row, plan
 from dubcli.core.store import Store
 from dubcli.media.length import Length
 
@@ -169,7 +171,30 @@ class Forecast:
             self._parts.append({name: _part(name, length, first) for name in stages.ORDER})
             for stage, seconds in trains.items() if first else ():
                 self._parts[-1][stage].whole = seconds
-        self._outputs = BYTES["remux"][2] * sum(lengths[entry.film].size for entry in entries)
+        self._outputs = [BYTES["remux"][2] * lengths[entry.film].size for entry in entries]
+
+    def find(self, number: int, job: Job) -> None:
+        """Leave out what the store holds already of the job with this number, which was begun before.
+
+        Raises:
+            DubError: it cannot be planned.
+        """
+        job.read_sources()
+        found: dict[str, list[Row]] = {name: [] for name in stages.ORDER}
+        for row in plan(job):
+            found[row.stage].append(row)
+        film = self._films[number]
+        others = [own for one, own in zip(self._films, self._parts, strict=True) if one == film]
+        for name, rows in found.items():
+            if any(row.unit is None for row in rows):  # it waits for what is before it
+                continue
+            part = self._parts[number][name]
+            part.share = sum(row.state == RUN for row in rows) / len(rows) if rows else 0.0
+            if not part.share:
+                for other in others:
+                    other[name].share = min(other[name].share, 1.0 - FOUND.get(name, 0.0))
+        if found["track"] and found["track"][0].unit:
+            self._shots[film[0]] = len(found["track"])
 
     def take(self, number: int, event: Event) -> None:
         """Take an event of the job with this number into account."""
@@ -230,7 +255,8 @@ class Forecast:
                 ready[part.stage] += size * part.done
         factors = {s: self._sizes[s] / ready[s] for s in ready if ready[s] and self._sizes.get(s)}
         store = sum(size * factors.get(stage, 1.0) for stage, size in expected.items())
-        return round(store + self._outputs * factors.get("remux", 1.0))
+        outputs = sum(size * job["remux"].share for size, job in zip(self._outputs, self._parts, strict=True))
+        return round(store + outputs * factors.get("remux", 1.0))
 
     def _walls(self) -> tuple[float, float]:
         """Seconds of the clock that have gone into units, and that are expected still."""

@@ -18,7 +18,9 @@ Relative paths count from the manifest's folder.
 
 from __future__ import annotations
 
+import contextlib
 import glob
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +29,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dubcli.core.job import STEM, Job
-from dubcli.core.places import check_folder, default_out, no_file
+from dubcli.core.places import check_folder, check_writable, default_out, images, no_file
 from dubcli.engines import required
 from dubcli.errors import ConfigError, DubError, ExitCode, UsageError, typed
 from dubcli.media.containers import SUFFIXES
@@ -100,6 +102,11 @@ class Entry:
     preset: str | None
     store: Path
 
+    @property
+    def root(self) -> Path:
+        """Its job directory."""
+        return self.out.with_suffix(".dub")
+
 
 _TABLES = (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods")
 
@@ -158,10 +165,16 @@ def entries(path: Path, flags: Flags, *, overwrite: bool = True) -> list[Entry]:
     if meant := _meant(path):
         raise ConfigError(f"{path} is no manifest; type: {meant}")
     document = read(path)
-    manifest = document.model(Manifest)
-    folder = path.parent
-    store = folder / Path(manifest.store or f"{path.stem}.store").expanduser()
-    return _checked(list(_entries(manifest, folder, store)), document.at, flags, overwrite)
+    return _checked(_entries(path, document.model(Manifest)), document.at, flags, overwrite)
+
+
+def named(path: Path) -> list[Entry]:
+    """The entries of a manifest as they stand there, of which nothing need exist (any more).
+
+    Raises:
+        ConfigError: the manifest itself is wrong.
+    """
+    return _entries(path, read(path).model(Manifest))
 
 
 def _meant(path: Path) -> str:
@@ -184,7 +197,7 @@ def listed(
     Raises:
         ConfigError: one line per problem, each with the number of its line.
     """
-    lines = text.removeprefix("\ufeff").replace("\0", "").replace("\r\n", "\n").split("\n")
+    lines = re.split("\r\n|\n|\r", text.removeprefix("\ufeff").replace("\0", ""))
     rows = [(i, line.split("\t")) for i, line in enumerate(lines, 1) if line.strip()]
     rows = [(i, words) for i, words in rows if not words[0].lstrip().startswith("#")]
     if not rows:
@@ -208,7 +221,7 @@ def globbed(
     """The entries of all films that match a pattern, each with the dubs that lie beside it, all checked.
 
     Args:
-        pattern: of films, as in a shell; `**` matches folders.
+        pattern: of films, as in a shell; `**` matches folders. What jobs have written is no film of it.
         dubs: of their dubs, beside each; `{stem}` is the film's name without its suffix.
         store: as in a manifest.
         preset: as in a manifest.
@@ -218,11 +231,13 @@ def globbed(
     Raises:
         ConfigError: no film matches, a film has no dub, or one line per problem.
     """
-    films = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if Path(name).is_file()]
+    found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+    films = [path for path in found if path.is_file() and not _is_written(path, store)]
     beside: dict[Path, list[Path]] = {}
     for film in films:
         names = sorted(glob.glob(dubs.replace("{stem}", glob.escape(film.stem)), root_dir=film.parent))
-        beside[film] = [film.parent / name for name in names if film.with_name(name) != film]
+        tracks = (film.parent / name for name in names)
+        beside[film] = [track for track in tracks if track.is_file() and track.resolve() != film.resolve()]
     outs = {default_out(film, dub) for film, tracks in beside.items() for dub in tracks}
     beside = {film: tracks for film, tracks in beside.items() if film not in outs}  # what a batch has written
     if not beside:
@@ -232,12 +247,41 @@ def globbed(
         for film in beside
         if not beside[film]
     ]
-    found = [
+    entries = [
         _entry((str(film),), film, dub, None, preset, store)
         for film, tracks in beside.items()
         for dub in tracks
     ]
-    return _checked(found, lambda keys: str(keys[0]), flags, overwrite, problems)
+    return _checked(entries, lambda keys: str(keys[0]), flags, overwrite, problems)
+
+
+def _is_written(path: Path, store: Path) -> bool:
+    """Whether a job has written a file: it is its film, or lies in it or in a store."""
+    if any((folder / "job.json").is_file() for folder in path.parents):
+        return True
+    if any(folder.samefile(store) for folder in path.parents if store.is_dir()):
+        return True
+    with contextlib.suppress(DubError):
+        return Job.open(path.with_suffix(".dub")).out.resolve() == path.resolve()
+    return False
+
+
+def job_of(entry: Entry, flags: Flags, *, save: bool = True) -> Job:
+    """The job of an entry, opened or made; without `save` nothing is written.
+
+    Raises:
+        DubError: it cannot be.
+    """
+    return Job.create_or_open(
+        entry.film,
+        entry.dub,
+        resolve(preset=entry.preset, folder=entry.film.parent, flags=flags).settings,
+        out=entry.out,
+        store=entry.store,
+        script=entry.script,
+        stems=entry.stems,
+        save=save,
+    )
 
 
 def _checked(
@@ -250,7 +294,12 @@ def _checked(
     return found
 
 
-def _entries(manifest: Manifest, folder: Path, store: Path) -> Iterator[Entry]:
+def _entries(path: Path, manifest: Manifest) -> list[Entry]:
+    folder = path.parent
+    return list(_rows(manifest, folder, folder / Path(manifest.store or f"{path.stem}.store").expanduser()))
+
+
+def _rows(manifest: Manifest, folder: Path, store: Path) -> Iterator[Entry]:
     for i, item in enumerate(manifest.films):
         film = folder / Path(item.film).expanduser()
         chosen: list[str | None] = [*(item.presets or manifest.presets or [])] or [None]
@@ -279,20 +328,30 @@ def _preset(name: str | None, folder: Path) -> str | None:
 
 def _problems(found: list[Entry], at: Callable[[Keys], str], flags: Flags, overwrite: bool) -> Iterator[str]:
     outs: dict[Path, Entry] = {}
+    roots: dict[Path, Entry] = {}
     told: set[Path | str] = set()
     inputs = {path.resolve(): path for entry in found for path in _inputs(entry)}
     for entry in found:
-        missing = [(path, keys) for path, keys in _inputs(entry).items() if not path.is_file()]
-        for path, keys in missing:
+        if (shown := images(entry.film)) and shown not in told:
+            told.add(shown)
+            yield f"{at((*entry.keys[:2], 'film'))}: {shown}"
+        if shown:
+            continue
+        missing = [(path, keys, why) for path, keys in _inputs(entry).items() if (why := no_file(path))]
+        for path, keys, why in missing:
             if path not in told:
                 told.add(path)
                 bare = f"there is no file {path}; names stand without quotes" if '"' in path.name else ""
-                yield f"{at(keys)}: {bare or no_file(path)}"
-        if entry.out.resolve() in inputs:
-            other = inputs[entry.out.resolve()]
-            yield f"{at(entry.keys)}: the output would overwrite {other}; give it another out"
+                yield f"{at(keys)}: {bare or why}"
+        if source := inputs.get(entry.out.resolve()):
+            yield f"{at(entry.keys)}: the output would overwrite {source}; give it another out"
         elif outs.setdefault(entry.out.resolve(), entry) is not entry:
             yield f"{at(entry.keys)}: {entry.out} is written twice; give one of them another out"
+        elif (other := roots.setdefault(entry.root.resolve(), entry)) is not entry:
+            yield (
+                f"{at(entry.keys)}: {entry.out} and {other.out} would have one job directory, "
+                f"{entry.root.name}; give one of them another out"
+            )
         else:
             try:
                 _check(entry, flags, overwrite, is_whole=not missing)
@@ -300,6 +359,9 @@ def _problems(found: list[Entry], at: Callable[[Keys], str], flags: Flags, overw
                 if str(error) not in told:
                     told.add(str(error))
                     yield f"{at(entry.keys)}: {error}"
+            except PermissionError as error:
+                if not missing:
+                    yield f"{at(entry.keys)}: {error.filename} may not be read; check its permissions"
 
 
 def _inputs(entry: Entry) -> dict[Path, Keys]:
@@ -320,19 +382,13 @@ def _check(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> No
         DubError: as the job says it.
     """
     check_folder(entry.out.parent, make=False)
+    for place in (entry.out.parent, entry.root):
+        check_writable(place, "choose another output with -o FILE")
+    check_writable(entry.store, "name another store with --store DIR")
     resolved = resolve(preset=entry.preset, folder=entry.film.parent, flags=flags)
     required.check(resolved)
     if not is_whole:
         return
-    job = Job.create_or_open(
-        entry.film,
-        entry.dub,
-        resolved.settings,
-        out=entry.out,
-        store=entry.store,
-        script=entry.script,
-        stems=entry.stems,
-        save=False,
-    )
+    job = job_of(entry, flags, save=False)
     if not overwrite and (obstacle := job.obstacle()):
         raise UsageError(f"{obstacle}; add --force to replace it, or give another out")

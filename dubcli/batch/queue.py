@@ -19,20 +19,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dubcli.batch.manifest import Entry, Outcome
+from dubcli.batch.manifest import Entry, Outcome, job_of
 from dubcli.core import published
 from dubcli.core.events import Event, Listener
 from dubcli.core.job import Job
+from dubcli.core.shortage import shortage
 from dubcli.core.signals import Stop
 from dubcli.core.sources import read_cache_file
-from dubcli.errors import DubError, ExitCode
+from dubcli.errors import DubError, ExitCode, UsageError
 from dubcli.files import write_atomically
-from dubcli.settings.layers import resolve
 
 WAIT_SECONDS = 0.1
 """How long one look at the running jobs waits; set by hand."""
 SPACE_SECONDS = 2.0
 """How often free space is looked at; set by hand."""
+SAY_SECONDS = 60.0
+"""How often it is said that the command after a film runs; set by hand."""
 RETRIED = frozenset(
     {ExitCode.BUG, ExitCode.PARTIAL, ExitCode.ENGINE, ExitCode.CHECK, ExitCode.LOCKED, ExitCode.TEMPORARY}
 )
@@ -83,6 +85,7 @@ class _Running:
     executing: bool = False
     stopped: str = ""
     ends_as: ExitCode | None = None
+    said: float = float("-inf")
 
 
 @dataclass
@@ -134,21 +137,13 @@ class Queue:
             heard = self.listeners(entry)
             try:
                 self.running.append(self._start(entry, attempt, heard))
-            except DubError as error:
+            except (DubError, OSError) as failed:
+                error = _in_words(failed, entry)
                 _send(heard, {"type": "exit", "code": int(error.exit_code), "text": str(error)})
                 yield from self._settle(entry, attempt, error.exit_code, str(error), 0.0)
 
     def _start(self, entry: Entry, attempt: int, heard: list[Listener]) -> _Running:
-        settings = resolve(preset=entry.preset, folder=entry.film.parent, flags=self.flags).settings
-        job = Job.create_or_open(
-            entry.film,
-            entry.dub,
-            settings,
-            out=entry.out,
-            store=entry.store,
-            script=entry.script,
-            stems=entry.stems,
-        )
+        job = job_of(entry, self.flags)
         words = [*self.policy.program, "run", os.path.abspath(job.root), "--json", "--progress", "none"]
         words += ["--force"] if self.policy.force else []
         return _Running(entry, job, _open(words), attempt, time.monotonic(), heard)
@@ -157,18 +152,23 @@ class Queue:
         """Read what a process has said, and see whether it has ended."""
         code = one.process.poll()
         self._read(one)
-        if code is None:
-            return
         seconds = time.monotonic() - one.began
+        if code is None:
+            if one.executing and time.monotonic() - one.said >= SAY_SECONDS:
+                one.said = time.monotonic()
+                self.notice(f"{one.entry.out}: {' '.join(self.policy.command)} runs")
+            return
         if one.executing:
             self.running.remove(one)
             words = " ".join(self.policy.command)
+            ended, text = ExitCode.OK, ""
             if code == 0:
-                _remember(one.job, self.policy.command)
-            text = f"the film is written, but {words} ended with {code}" if code else ""
-            yield from self._settle(
-                one.entry, one.attempt, ExitCode.ENGINE if code else ExitCode.OK, text, seconds
-            )
+                self._remember(one)
+            elif stopped := _stopped(one, code):
+                ended, text = stopped, one.stopped
+            else:
+                ended, text = ExitCode.ENGINE, f"the film is written, but {words} ended with {code}"
+            yield from self._settle(one.entry, one.attempt, ended, text, seconds)
         elif code == 0 and self.policy.command and not _is_executed(one.job, self.policy.command):
             if text := self._execute(one):
                 self.running.remove(one)
@@ -201,13 +201,21 @@ class Queue:
             return f"the film is written, but {words[0]} cannot be run ({error.strerror})"
         return ""
 
+    def _remember(self, one: _Running) -> None:
+        """Note that the command after a film has ended well."""
+        text = json.dumps({"command": list(self.policy.command), "film": _film(one.job)})
+        try:
+            write_atomically(one.job.root / EXECUTED, text.encode())
+        except OSError as error:
+            why = f"{one.entry.out}: that {self.policy.command[0]} ended well cannot be noted"
+            self.notice(f"{why} ({error.strerror}); the next batch runs it again")
+
     def _read(self, one: _Running) -> None:
         if one.executing or one.process.stdout is None:
             return
         while data := one.process.stdout.read(1 << 16):
             *lines, one.buffer = (one.buffer + data).split(b"\n")
-            for line in lines:
-                event = json.loads(line)
+            for event in filter(None, map(_event, lines)):
                 one.text = event.get("text", "") if event["type"] == "exit" else one.text
                 _send(one.listeners, event)
 
@@ -218,7 +226,10 @@ class Queue:
         self._looked = time.monotonic()
         entries = [one.entry for one in self.running] + [entry for entry, _ in list(self.waiting)[:1]]
         for place in {place for entry in entries for place in (entry.store, entry.out.parent)}:
-            free = free_bytes(place)
+            try:
+                free = free_bytes(place)
+            except OSError:  # its file server is away: the jobs themselves say so
+                continue
             if free < self.policy.reserve:
                 return (
                     f"{free / 1e9:.1f} GB are free at {place}, less than --reserve "
@@ -260,15 +271,43 @@ def _open(words: Sequence[str]) -> subprocess.Popen[bytes]:
     return process
 
 
+def _event(line: bytes) -> Event | None:
+    """The event on a line; None where a library has printed there."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "type" in event else None
+
+
 def _send(listeners: list[Listener], event: Event) -> None:
     for listener in listeners:
         listener(event)
 
 
+def _in_words(error: DubError | OSError, entry: Entry) -> DubError:
+    """Why a job could not be made, as it is shown: its disk may be full, or its file server away."""
+    if isinstance(error, DubError):
+        return error
+    where = str(error.filename or entry.root)
+    return shortage(error, where) or UsageError(
+        f"cannot write to {where} ({(error.strerror or str(error)).lower()}); give it another out"
+    )
+
+
+def _stopped(one: _Running, code: int) -> ExitCode | None:
+    """How a process ended that was told to stop; None where it was not, or ended otherwise."""
+    # Below 0: before it began to listen, or as any program does that does not listen.
+    number = -code if code < 0 else code - 128
+    if one.stopped and number in (signal.SIGINT, signal.SIGTERM):
+        return one.ends_as or ExitCode(128 + number)
+    return None
+
+
 def _meaning(one: _Running, code: int) -> tuple[ExitCode, str]:
     """How a job's process ended."""
-    if one.stopped and code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
-        return one.ends_as or ExitCode(code), one.stopped
+    if stopped := _stopped(one, code):
+        return stopped, one.stopped
     if code < 0:
         return ExitCode.ENGINE, f"its process was ended by {signal.Signals(-code).name}"
     try:
@@ -279,7 +318,7 @@ def _meaning(one: _Running, code: int) -> tuple[ExitCode, str]:
 
 def _unreached(entry: Entry, command: Sequence[str]) -> Outcome:
     """How an entry stands that the batch did not come to: an earlier one may have finished it."""
-    root = entry.out.with_suffix(".dub")
+    root = entry.root
     if not root.is_dir():
         return Outcome(entry, None, "not begun", 0.0)
     with contextlib.suppress(DubError):
@@ -297,8 +336,3 @@ def _film(job: Job) -> str:
 def _is_executed(job: Job, command: Sequence[str]) -> bool:
     known = read_cache_file(job.root / EXECUTED)
     return bool(known) and known == {"command": list(command), "film": _film(job)}
-
-
-def _remember(job: Job, command: Sequence[str]) -> None:
-    text = json.dumps({"command": list(command), "film": _film(job)})
-    write_atomically(job.root / EXECUTED, text.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,7 @@ class Command(TyperCommand):
     def _ordered(self, args: list[str]) -> list[str]:
         """The words with the job in its place; [] where it is there, or is not named."""
         first = self._first
-        at = next((k for k, word in enumerate(args[:2]) if (Path(word) / "job.json").is_file()), None)
+        at = next((k for k, word in enumerate(args[:2]) if os.path.isfile(f"{word}/job.json")), None)
         if at is None or any(word.startswith("-") for word in args[: at + 1]):
             return []
         if first == "JOB":

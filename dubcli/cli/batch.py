@@ -69,7 +69,7 @@ Retries = Annotated[
 Reserve = Annotated[
     float,
     typer.Option(
-        "--reserve", metavar="GB", min=0, rich_help_panel=options.RUNNING,
+        "--reserve", metavar="GB", min=0, max=1_000_000, rich_help_panel=options.RUNNING,
         help="Stop after the units in hand when less than this is free on a disk the batch writes to.",
     ),
 ]  # fmt: skip
@@ -218,28 +218,33 @@ def batch(
     import time
 
     from dubcli.batch.queue import Queue, free_bytes
-    from dubcli.cli.batchprogress import Listening, forecast_line, forecast_of
+    from dubcli.cli.batchprogress import Listening, forecast_line, forecast_of, unreadable
     from dubcli.core.store import Store
+    from dubcli.errors import MediaError
 
     flags = running.flags()
     found = films.entries(flags, overwrite=force)
     policy = how.policy(force=force)
     forecast = forecast_of(found, running.workers, how.jobs, flags)
-    if forecast and not quiet:
+    bad = unreadable(found)
+    for text in bad:
+        out.warn(text)
+    if not quiet:
         free = min(free_bytes(place) for entry in found for place in (entry.store, entry.out.parent))
         out.note(f"{forecast_line(forecast, 0.0)}; {free / 1e9:.1f} GB are free")
         if forecast.bytes() > free - policy.reserve:
             out.warn(f"that is more than is free above --reserve {how.reserve:g}, at which the batch stops")
     if dry_run:
         _list(found, json=json)
+        if bad:
+            raise MediaError(f"{len(bad)} films or dubs cannot be read; mend them, or leave them out")
         return
     if how.jobs > 1 and running.workers is None:
         from dubcli.core.devices import cores
 
         flags = {**flags, "run.workers": ("--jobs", max(1, cores() // how.jobs))}
-    if forecast:
-        for store in {entry.store for entry in found}:
-            forecast.look(Store(store), count=False)
+    for store in {entry.store for entry in found}:
+        forecast.look(Store(store), count=False)
     began = time.monotonic()
     heard = Listening(found, progress, json=json, alone=how.jobs == 1, forecast=forecast, began=began)
     queue = Queue(policy, flags, heard.listeners, out.note)
@@ -302,7 +307,7 @@ def _write_page(outcomes: list[Outcome]) -> Path | None:
     path = store.parent / f"{store.stem}.report.html"
     lines = []
     for item in outcomes:
-        entry, root = item.entry, item.entry.out.with_suffix(".dub")
+        entry, root = item.entry, item.entry.root
         report = root / "report.html"
         lines.append(
             Line(
@@ -346,10 +351,11 @@ def _finish(outcomes: list[Outcome], why: str, *, json: bool) -> None:
             out.error(f"{item.entry.out}: {item.text}")
     if short:
         out.error(why)
-    if stopped and not short:
-        out.error(f"{len(bad)} of {len(outcomes)} jobs are not done; type the same command to go on")
-    if stopped or short:
+    if short:
         raise typer.Exit(int(code))
     if bad:
-        again = "type the same command to go on"
-        raise PartialError(f"{len(bad)} of {len(outcomes)} jobs are not done; {again}")
+        error = PartialError(
+            f"{len(bad)} of {len(outcomes)} jobs are not done; type the same command to go on"
+        )
+        error.exit_code = code
+        raise error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 import time
@@ -16,26 +17,44 @@ if TYPE_CHECKING:
     from dubcli.core.events import Event, Listener
 
 
-def forecast_of(found: list[Entry], workers: int | None, jobs: int, flags: Flags) -> Forecast | None:
-    """The forecast, None where a film cannot be read: its job will say so."""
+def unreadable(found: list[Entry]) -> list[str]:
+    """What is wrong with films and dubs that cannot be read, each told once: their jobs will fail."""
+    from dubcli.errors import MediaError
+    from dubcli.media.length import check_readable
+
+    told: dict[str, None] = {}
+    for entry in found:
+        try:
+            check_readable(entry.film, entry.dub)
+        except MediaError as error:
+            told[str(error)] = None
+    return list(told)
+
+
+def forecast_of(found: list[Entry], workers: int | None, jobs: int, flags: Flags) -> Forecast:
+    """The forecast; films that cannot be read count as a frame."""
     from dubcli.batch.forecast import Forecast
+    from dubcli.batch.manifest import job_of
     from dubcli.core.devices import cores
     from dubcli.core.training import seconds
-    from dubcli.errors import MediaError
+    from dubcli.errors import DubError, MediaError
     from dubcli.media.length import Length, measure
     from dubcli.settings.layers import resolve
 
     lengths: dict[Path, Length] = {}
-    for entry in found:
+    for film in {entry.film for entry in found}:
         try:
-            lengths[entry.film] = lengths.get(entry.film) or measure(entry.film)
+            lengths[film] = measure(film)
         except MediaError:
-            continue
-    if len(lengths) < len({entry.film for entry in found}):
-        return None
+            lengths[film] = Length(1, 0.0, 0)
     settings = (resolve(preset=one.preset, folder=one.film.parent, flags=flags).settings for one in found)
     training = [seconds(own) for own in settings]
-    return Forecast(found, lengths, workers or max(1, cores() // jobs), jobs, training)
+    forecast = Forecast(found, lengths, workers or max(1, cores() // jobs), jobs, training)
+    for number, entry in enumerate(found):
+        if entry.root.is_dir():
+            with contextlib.suppress(DubError, OSError):  # its job will say so
+                forecast.find(number, job_of(entry, flags, save=False))
+    return forecast
 
 
 def forecast_line(forecast: Forecast, elapsed: float) -> str:
@@ -70,7 +89,7 @@ class Listening:
         *,
         json: bool,
         alone: bool,
-        forecast: Forecast | None,
+        forecast: Forecast,
         began: float,
     ) -> None:
         self._found = found
@@ -111,8 +130,6 @@ class Listening:
         def hear(event: Event) -> None:
             from dubcli.batch.forecast import SURE
 
-            if self._forecast is None:
-                return
             self._forecast.take(number, event)
             if not self._said and self._forecast.fraction >= SURE:
                 self._said = True
@@ -123,6 +140,6 @@ class Listening:
     def _say(self, entry: Entry) -> None:
         from dubcli.core.store import Store
 
-        if self._forecast is not None and self._forecast.fraction < 1.0:
+        if self._forecast.fraction < 1.0:
             self._forecast.look(Store(entry.store))
             out.note(forecast_line(self._forecast, time.monotonic() - self._began))

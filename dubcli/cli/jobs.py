@@ -107,14 +107,13 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
         DubError: a file is missing, a setting is wrong, or the options do not go together.
     """
     from dubcli.core.job import Job
-    from dubcli.core.places import check_names, check_store, other_channels
+    from dubcli.core.places import check_names, check_store, images, other_channels
     from dubcli.core.sources import check
     from dubcli.core.store import Store
-    from dubcli.media.containers import SUFFIXES
 
     running = running or Running()
-    if request.source.suffix.lower() not in SUFFIXES:
-        _refuse_images(request.source)
+    if why := images(request.source):
+        raise UsageError(why)
     if request.source.is_dir():
         given = {"--audio": request.audio, "-o": request.out, "--job": request.job}
         for flag, value in {**given, "--stem": request.stems or None}.items():
@@ -207,23 +206,6 @@ def _resolve(request: Request, running: Running, folder: Path, base: Settings | 
     )
     required.check(resolved)
     return resolved
-
-
-def _refuse_images(path: Path) -> None:
-    """Say how a folder of images, which may be named by one of them, becomes a film.
-
-    Raises:
-        UsageError: it is one, and no job.
-    """
-    if (path / "job.json").is_file():
-        return
-    from dubcli.media.sequence import folder_of_images
-
-    if folder := folder_of_images(path):
-        raise UsageError(
-            f"{folder} is an image sequence; type: dubcli conform {typed(folder)} --rate FPS -o film.mkv, "
-            "and dub that film"
-        )
 
 
 def as_json(resolved: Resolved) -> Mapping[str, Any]:

@@ -63,6 +63,10 @@ def export(
     from dubcli.core import consent, plan
     from dubcli.delivery import exr, layers
 
+    if any((folder / "job.json").is_file() for folder in (out_folder, *out_folder.resolve().parents)):
+        raise UsageError(
+            f"{out_folder} lies in a job, where layers are taken for retouched ones; choose another folder"
+        )
     exr.library()
     work = _Work(job_dir, job_named)
     if text := consent.recheck(work.job, plan.view(work.job)):

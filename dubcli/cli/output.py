@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
 import shutil
+import stat
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -108,7 +110,14 @@ out = Output()
 
 
 class _Stream(io.TextIOWrapper):
-    """A standard stream that takes any file name, and discards output once its reader is gone."""
+    """A standard stream that takes any file name, and discards output once its reader is gone.
+
+    Attributes:
+        answers: whether a command's answer goes there, so that a disk that does not take it is an error;
+            what is said about progress is lost.
+    """
+
+    answers = True
 
     def write(self, text: str) -> int:
         with self._ignore_closed():
@@ -123,9 +132,14 @@ class _Stream(io.TextIOWrapper):
     def _ignore_closed(self) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:
-            # The reader is gone; a run continues, and its output is discarded.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+        except OSError as error:
+            # A terminal that was closed answers EIO, as a broken disk does.
+            is_file = stat.S_ISREG(os.fstat(self.fileno()).st_mode)
+            if error.errno == errno.EPIPE or (error.errno == errno.EIO and not is_file):
+                # The reader is gone; a run continues, and its output is discarded.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            elif self.answers:
+                raise
 
 
 def prepare() -> None:
@@ -139,6 +153,7 @@ def prepare() -> None:
             buffered = stream.line_buffering
             errors = "surrogateescape" if utf8 else "backslashreplace"
             patient = _Stream(stream.detach(), stream.encoding, errors, line_buffering=buffered)
+            patient.answers = name == "stdout"
             setattr(sys, name, patient)
 
 

@@ -27,8 +27,8 @@ From = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="The list: .edl (CMX 3600), .otio, .otioz, .otiod, .xml or .fcpxml (Final Cut Pro 7, X), .aaf, "
-        "or .csv of PySceneDetect.",
+        help="The list: .edl (CMX 3600), .otio, .otioz, .otiod, .xml, .fcpxml or .fcpxmld (Final Cut Pro "
+        "7, X), .aaf, or .csv of PySceneDetect.",
     ),
 ]
 Side = Annotated[

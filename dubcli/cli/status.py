@@ -18,9 +18,11 @@ import typer
 from dubcli.cli import options
 from dubcli.cli.output import out, printable, shown, wants_colour
 from dubcli.cli.progress import QUIET_SECONDS, SHARES
+from dubcli.errors import typed
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 Places = Annotated[
     list[Path] | None,
@@ -41,6 +43,8 @@ LOOK_SECONDS = 2.0
 """How often a job is looked at; set by hand."""
 SHARE_OF_TIME = 0.1
 """Part of the time that looking may take, for films whose plan takes long; set by hand."""
+NARROW = 60
+"""Columns of a terminal below which a table of several jobs cannot be read; set by hand."""
 _HEAD = ("film", "dub", "done", "at", "failed", "held by", "state")
 
 
@@ -54,6 +58,8 @@ class Look:
             an earlier one.
         holder: the runs that hold it, "" for none.
         stale: whether some version of it is there.
+        problem: why it cannot be looked at, or begun, "" where it can.
+        obstacle: what stands where its film goes, in words, "" where nothing does.
     """
 
     root: Path
@@ -66,6 +72,8 @@ class Look:
     failures: dict[str, dict[str, Any]]
     begun: bool = True
     stale: bool = False
+    problem: str = ""
+    obstacle: str = ""
 
     @property
     def fraction(self) -> float:
@@ -91,6 +99,8 @@ class Look:
             return "done"
         if self.holder:
             return "running"
+        if self.problem or (self.obstacle and not self.at):
+            return self.problem or self.obstacle
         return "failed" if self.failures else "stopped" if self.begun else "not begun"
 
     def row(self) -> tuple[str, ...]:
@@ -110,6 +120,7 @@ class Look:
             "running": self.holder or None,
             "stages": {stage: dict(count) for stage, count in self.counts.items()},
             "failed": self.failures,
+            **({"problem": why} if (why := self.problem or self.obstacle) else {}),
         }
 
 
@@ -130,7 +141,7 @@ def status(
     alone = len(roots) == 1 and not (places and _is_manifest(places[0]))
 
     def look() -> list[Look]:
-        return [_look(root, film, dub, path) for root, film, dub, path in roots]
+        return [(_look if alone else _look_among)(root, film, dub, path) for root, film, dub, path in roots]
 
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
@@ -147,7 +158,7 @@ def status(
 
 def _roots(places: list[Path]) -> list[tuple[Path, Path, Path, Path]]:
     """(job directory, film, dub, output) of the jobs that are meant."""
-    from dubcli.batch.manifest import entries
+    from dubcli.batch.manifest import named
     from dubcli.cli.jobs import find_job
     from dubcli.core.job import Job
 
@@ -155,8 +166,7 @@ def _roots(places: list[Path]) -> list[tuple[Path, Path, Path, Path]]:
     wanted: list[Path | None] = [*places] or [None]
     for place in wanted:
         if place is not None and _is_manifest(place):
-            rows = entries(place, {})
-            found += [(row.out.with_suffix(".dub"), row.film, row.dub, row.out) for row in rows]
+            found += [(row.root, row.film, row.dub, row.out) for row in named(place)]
         else:
             job = Job.open(find_job(place))
             found.append((job.root, job.film, job.dub, job.out))
@@ -164,18 +174,38 @@ def _roots(places: list[Path]) -> list[tuple[Path, Path, Path, Path]]:
 
 
 def _is_manifest(place: Path) -> bool:
-    return place.is_file() and place.suffix in (".yaml", ".yml")
+    """Whether a place is meant as a manifest, which may be mistyped."""
+    return place.suffix.lower() in (".yaml", ".yml") or (not place.suffix and place.is_file())
+
+
+def _look_among(root: Path, film: Path, dub: Path, path: Path) -> Look:
+    """A job beside others, which are shown also where it cannot be looked at: its film may be gone."""
+    from dubcli.cli.failures import explain
+    from dubcli.errors import DubError
+
+    try:
+        return _look(root, film, dub, path)
+    except (DubError, PermissionError) as error:
+        return Look(root, film, dub, path, False, "", _unknown(), {}, problem=explain(error)[1])
+
+
+def _unknown() -> dict[str, Counter[str]]:
+    """The stages of a job of which nothing is known."""
+    from dubcli.stages import LEARNING, ORDER
+
+    return {stage: Counter({"waiting": 1}) for stage in ORDER if stage not in LEARNING}
 
 
 def _look(root: Path, film: Path, dub: Path, path: Path) -> Look:
     from dubcli.core.job import Job
+    from dubcli.core.places import no_file
     from dubcli.core.plan import RUN, view
     from dubcli.core.plan import plan as rows_of
-    from dubcli.stages import LEARNING, ORDER, order
+    from dubcli.stages import order
 
     if not (root / "job.json").is_file():
-        waiting = {stage: Counter({"waiting": 1}) for stage in ORDER if stage not in LEARNING}
-        return Look(root, film, dub, path, False, "", waiting, {}, begun=False)
+        problem = no_file(film) or no_file(dub)
+        return Look(root, film, dub, path, False, "", _unknown(), {}, begun=False, problem=problem)
     job = Job.open(root)
     job.read_sources()
     counts: dict[str, Counter[str]] = {stage: Counter() for stage in order(view(job))}
@@ -195,12 +225,15 @@ def _look(root: Path, film: Path, dub: Path, path: Path) -> Look:
         counts,
         failures,
         stale=job.published(),
+        obstacle=job.obstacle(),
     )
 
 
 def _show(one: Look) -> None:
     out.data(f"{one.film} + {one.dub}")
     written = "written" if one.written else "an earlier version" if one.stale else "not written yet"
+    if one.obstacle and not one.stale:
+        written = f"{one.obstacle}; to replace it, type: dubcli run {typed(one.root)} --force"
     out.data(f"output: {one.out} ({written})")
     out.data(f"held by {one.holder}" if one.holder else "no run holds the job")
     out.table(("stage", "done", "to do", "failed"), _stages(one))
@@ -224,7 +257,7 @@ def _watch(look: Callable[[], list[Look]], *, json: bool, alone: bool) -> None:
 
             live = stack.enter_context(Live(auto_refresh=False))
             for found in _looks(look):
-                live.update(_table(found, alone=alone), refresh=True)
+                live.update(_table(found, alone=alone, columns=live.console.width), refresh=True)
             return
         last: dict[Path, str] = {}
         said = float("-inf")
@@ -255,8 +288,8 @@ def _line(one: Look) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _table(found: list[Look], *, alone: bool) -> Table:
-    """A table for a terminal; of one job its stages."""
+def _table(found: list[Look], *, alone: bool, columns: int) -> Table | Text:
+    """A table for a terminal; of one job its stages, and of several just lines where it is narrow."""
     from rich.table import Table
     from rich.text import Text
 
@@ -274,6 +307,8 @@ def _table(found: list[Look], *, alone: bool) -> Table:
             style = bold if row[0] == one.at.split(" ")[0] else ""
             table.add_row(*(text(value) for value in row), style=style)
         return table
+    if columns < NARROW:
+        return Text("\n".join(map(_line, found)))
     table = Table()
     for name in _HEAD:
         table.add_column(name, justify="right" if name in ("done", "failed") else "left", overflow="fold")

@@ -33,7 +33,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.core import lock, published, sources
 from dubcli.core.model import Artifact, Source
-from dubcli.core.places import check_folder, check_names, check_store, default_out, no_file
+from dubcli.core.places import check_folder, check_names, check_store, check_writable, default_out, no_file
 from dubcli.core.sources import read_cache_file
 from dubcli.core.store import Store
 from dubcli.errors import ConfigError, MediaError, UsageError
@@ -127,9 +127,8 @@ class Job:
         check_folder(out.parent, make=save)
         job = cls(root, film, dub, out, Store(store or root / "store"), settings, script)
         job.stems = voices
-        if save and not os.access(out.parent, os.W_OK | os.X_OK):
-            folder = out.parent.resolve()
-            raise UsageError(f"cannot write to the folder {folder}; choose another output with -o FILE")
+        if save:
+            check_writable(out.parent.resolve(), "choose another output with -o FILE")
         # An empty folder is a job whose job.json a full disk kept from being written.
         if root.exists() and not (root.is_dir() and not any(root.iterdir())):
             before = cls.open(root)

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, typed
 from dubcli.media.containers import SUFFIXES
 
 _CONTAINER_FOR = {
@@ -42,8 +42,11 @@ def other_channels(dub: Path) -> list[str]:
 
 def no_file(path: Path) -> str:
     """Why there is no file to read at a path, and what to do, in words; "" where there is one."""
-    if path.is_file():
-        return ""
+    try:
+        if path.is_file():
+            return ""
+    except PermissionError:
+        return f"{path} may not be read; check the permissions of its folder"
     if path.is_dir():
         return f"{path} is a folder; name a file in it"
     if path.exists():  # such as what a shell makes of <(command)
@@ -53,6 +56,20 @@ def no_file(path: Path) -> str:
     if re.match("[a-z]{2,}:/", str(path), re.IGNORECASE):
         return f"{path} is a web address, and nothing is fetched from there; download it, and name the file"
     return f"there is no file {path}; check the name"
+
+
+def images(path: Path) -> str:
+    """How a folder of images, which may be named by one of them, becomes a film; "" where it is none."""
+    if path.suffix.lower() in SUFFIXES or os.path.isfile(path / "job.json"):
+        return ""
+    from dubcli.media.sequence import folder_of_images  # which brings FFmpeg
+
+    if folder := folder_of_images(path):
+        return (
+            f"{folder} is an image sequence; type: dubcli conform {typed(folder)} --rate FPS -o film.mkv, "
+            "and dub that film"
+        )
+    return ""
 
 
 def check_names(*paths: Path) -> None:
@@ -78,8 +95,10 @@ def check_store(folder: Path) -> None:
     """Check that a store can be in a folder.
 
     Raises:
-        UsageError: something else has its path.
+        UsageError: something else has its path, such as a job.
     """
+    if (folder / "job.json").is_file():
+        raise UsageError(f"{folder} is a job; name another folder for the store with --store DIR")
     _check_nothing_else(folder, "name one for the store with --store DIR")
 
 
@@ -87,6 +106,17 @@ def _check_nothing_else(folder: Path, advice: str) -> None:
     nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if nearest.exists() and not nearest.is_dir():
         raise UsageError(f"{nearest} is no folder; {advice}")
+
+
+def check_writable(folder: Path, advice: str) -> None:
+    """Check that files can be written into a folder, or that it can be made.
+
+    Raises:
+        UsageError: they cannot; it ends with `advice`.
+    """
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write to the folder {nearest}; {advice}")
 
 
 def check_folder(folder: Path, *, make: bool) -> None:

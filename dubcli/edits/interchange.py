@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 ADAPTERS = {".otio": "otio_json", ".xml": "fcp_xml", ".aaf": "AAF"}
 """File name suffix → OpenTimelineIO's name of the adapter."""
-XML = (".xml", ".fcpxml")
-"""Suffixes of Final Cut Pro's XML, of version 7 or X; which of both it is, its root says."""
+XML = (".xml", ".fcpxml", ".fcpxmld")
+"""Suffixes of Final Cut Pro's XML, of version 7 or X (which, its root says); the last is a folder of X."""
 BUNDLES = (".otioz", ".otiod")
 """Suffixes of an OTIO with its media, as a zip file or a folder."""
-_CONTENT = "content.otio"
+_CONTENT, _INFO = "content.otio", "Info.fcpxml"
 LARGEST_BYTES = 50_000_000  # far above any real list; bounds memory
 
 
@@ -51,7 +51,8 @@ def parse(path: Path, clock: Clock, wanted: str = "") -> Read:
     import opentimelineio as otio
 
     if path.suffix.lower() in XML:
-        document = xmeml.root(read_foreign(path, "list", LARGEST_BYTES)[0], str(path))
+        file = path / _INFO if path.is_dir() else path
+        document = xmeml.root(read_foreign(file, "list", LARGEST_BYTES)[0], str(path))
         parse_document = fcpxml.parse if document.tag == "fcpxml" else xmeml.parse
         return parse_document(document, str(path), clock, wanted)
     timeline, drop = _load(path, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def template(root: Path, found: Iterable[Step], version: str, beside: Path) -> d
     below = folder.is_relative_to(beside.resolve())
     return {
         "specificationVersion": "jobtemplate-2023-09",
-        "name": root.resolve().stem[:MAX_NAME],
+        "name": _name(root.resolve().stem),
         "parameterDefinitions": [
             {
                 "name": "Folder",
@@ -54,6 +55,12 @@ def template(root: Path, found: Iterable[Step], version: str, beside: Path) -> d
         ],
         "steps": [_step(step, version) for step in found],
     }
+
+
+def _name(stem: str) -> str:
+    """A job's name, in which the specification allows no control characters, and {{ }} for variables."""
+    apart = re.sub(r"(\{(?=\{)|\}(?=\}))", r"\1 ", stem)
+    return "".join(c if c.isprintable() else " " for c in apart)[:MAX_NAME]
 
 
 def _step(step: Step, version: str) -> dict[str, Any]:

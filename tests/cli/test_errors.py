@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.cli import failures
+from dubcli.cli import failures, layers, output
 from dubcli.cli.main import main
 from dubcli.cli.output import out, printable
 from dubcli.errors import MEANINGS, DubError, ExitCode, StoppedError, UsageError
@@ -283,6 +283,29 @@ def test_any_locale_will_do(encoding: str, dubcli: Dubcli) -> None:
 def test_printable_leaves_text_alone() -> None:
     assert printable("Größe 字 \udcff") == "Größe 字 \udcff"
     assert printable("a\tb\x1b[0m") == "a\\tb\\x1b[0m"
+
+
+def test_layers_are_not_written_where_a_job_takes_retouched_ones(tmp_path: Path) -> None:
+    (tmp_path / "a.dub").mkdir()
+    (tmp_path / "a.dub" / "job.json").touch()
+    for folder in ("a.dub", "a.dub/layers"):
+        with pytest.raises(UsageError, match="lies in a job"):
+            layers.export(tmp_path / folder, tmp_path / "a.dub")
+
+
+def test_a_terminal_that_is_closed_and_a_log_whose_disk_is_full_are_no_errors() -> None:
+    """A run that outlived its terminal (disown, setsid) ended with 1 at its next line."""
+    terminal, other = pty.openpty()
+    os.close(terminal)
+    with output._Stream(open(other, "wb"), "utf-8", line_buffering=True) as closed:
+        closed.write("a line\n")
+        closed.write("another\n")
+    with output._Stream(open("/dev/full", "wb"), "utf-8", line_buffering=True) as full:
+        with pytest.raises(OSError, match="No space left"):
+            full.write("an answer\n")
+        full.answers = False
+        full.write("how far it is\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # closing it says what was not written
 
 
 def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str]) -> None:

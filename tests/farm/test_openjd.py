@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dubcli.farm.openjd import template
+from dubcli.farm.steps import Step
 from tests.cli.conftest import Dubcli
 from tests.crash.harness import Place, streams
 from tests.farm.conftest import PASS, moved
@@ -29,9 +31,9 @@ def test_openjd_makes_the_film_where_the_folder_has_another_path(
     file = begun.folder / "job.yaml"
     written = dubcli("farm", "openjd", begun.job, "-o", file, "--shards", "2", "--workers", "1")
     assert (written.returncode, written.stdout) == (0, f"{file}\n"), written.stderr
-    template = yaml.safe_load(file.read_text())
-    decode_job_template(template=template)
-    steps = {step["name"]: step for step in template["steps"]}
+    made = yaml.safe_load(file.read_text())
+    decode_job_template(template=made)
+    steps = {step["name"]: step for step in made["steps"]}
     assert {one["dependsOn"] for one in steps["cue"]["dependencies"]} == {"cast", "align"}
     memory = {name: step["hostRequirements"]["amounts"][1]["min"] * (1 << 20) for name, step in steps.items()}
     assert memory["track"] > 600_000_000  # what its libraries take, and some pictures
@@ -57,7 +59,23 @@ def test_openjd_makes_the_film_where_the_folder_has_another_path(
     assert sum(e["type"] == "published" and e["new"] for e in place.events()) == 1
 
 
+<<<<<<< HEAD
 def test_a_finished_job_in_which_nobody_speaks_can_be_written(begun: Place, dubcli: Dubcli) -> None:
+=======
+@pytest.mark.parametrize("name", ["a{{b}}.dub", "{{{}}}.dub", "tab\tnew\nline\x85.dub", "é" * 200, "a.dub"])
+def test_a_job_may_be_called_anything(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("openjd.model")
+    from openjd.model import decode_job_template
+
+    step = Step(stage="probe", after=(), tasks=1, workers=1, memory=1, gpu=False)
+    decode_job_template(template=template(tmp_path / name, [step], "1+a", tmp_path))
+
+
+@pytest.mark.parametrize("form", ["openjd", "slurm"])
+def test_a_finished_job_in_which_nobody_speaks_can_be_written(
+    form: str, begun: Place, dubcli: Dubcli
+) -> None:
+>>>>>>> farms15
     done = begun.run(*PASS)
     assert done.returncode == 0, done.stderr
     for form in ("openjd", "slurm"):

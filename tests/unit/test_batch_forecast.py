@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
 from dubcli.batch.forecast import FOUND, SECONDS, START, SURE, Forecast
 from dubcli.batch.manifest import Entry
+from dubcli.core.plan import Row
 from dubcli.media.length import Length
 from dubcli.stages import ORDER
 
@@ -148,3 +150,37 @@ def test_a_job_that_fails_says_nothing_about_stages_it_did_not_reach() -> None:
     assert forecast.fraction == 1.0
     forecast.take(0, {"type": "run.start"})  # it is tried again
     assert forecast.fraction < 0.9
+
+
+def test_what_an_earlier_batch_did_is_no_work_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that was finished was forecast like a new one, and so were its films."""
+    found, lengths = batch("ab", 2)
+    alone = Forecast(*batch("a", 1), 1)
+    job, unit = MagicMock(), MagicMock()
+
+    def finished(state: str = "done", last: str = "report") -> Iterator[Row]:
+        """The plan of a job without units of `train` and `adapt`, in which one stage is not done."""
+        for stage in ORDER[: ORDER.index(last)]:
+            yield Row(stage, unit, state="done")
+        yield Row(last, unit, state=state)
+        yield from (Row(stage) for stage in ORDER[ORDER.index(last) + 1 :])
+
+    forecast = Forecast(found, lengths, 1)
+    monkeypatch.setattr("dubcli.batch.forecast.plan", lambda job: finished())
+    for number in range(4):
+        forecast.find(number, job)
+    assert forecast.seconds(0.0) == 4 * START
+    assert forecast.bytes() == 0
+
+    # One of two dubs is done: the other finds what it left about the picture, though it stands before it.
+    one = Forecast(found[:2], lengths, 1)
+    assert one.seconds(0.0) > 1.2 * alone.seconds(0.0)
+    one.find(1, job)
+    assert START + 0.2 * alone.seconds(0.0) < one.seconds(0.0) < START + 0.75 * alone.seconds(0.0)
+
+    # One was stopped at `lips`: that and what comes after it is left.
+    stopped = Forecast(*batch("a", 1), 1)
+    monkeypatch.setattr("dubcli.batch.forecast.plan", lambda job: finished("run", "lips"))
+    stopped.find(0, job)
+    assert START < stopped.seconds(0.0) < 0.7 * alone.seconds(0.0)
+    assert 0 < stopped.bytes() < alone.bytes()

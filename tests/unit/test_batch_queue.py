@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dubcli.batch import queue
 from dubcli.batch.manifest import Entry
 from dubcli.batch.queue import EXECUTED, Policy, Queue
 from dubcli.core.events import Event
+from dubcli.core.job import Job
 from dubcli.core.published import NOTE, Note
 from dubcli.core.sources import mark
 from dubcli.errors import ExitCode
@@ -178,4 +182,75 @@ def test_a_signal_reaches_the_jobs(make: Callable[..., list[Entry]]) -> None:
         signal.signal(signal.SIGALRM, before)
     assert sent
     assert ended["b_fr"] is None
-    assert ended["a_fr"] == ExitCode.ENGINE  # this program knows no better than to die of the signal
+    assert ended["a_fr"] == ExitCode.TERMINATED  # though this program knows no better than to die of it
+
+
+def test_a_job_that_cannot_be_made_is_that_job_alone(
+    make: Callable[..., list[Entry]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch ended with a traceback, and took what ran with it."""
+    found = make(a_fr="0 0", b_fr="0 0")
+    kept = Job.save
+
+    def save(job: Job) -> None:
+        if job.root.name.startswith("a"):
+            raise OSError(errno.EACCES, "Permission denied", str(job.root / "job.json"))
+        kept(job)
+
+    monkeypatch.setattr(Job, "save", save)
+    outcomes, _ = run(found)
+    assert outcomes["a_fr"][0] == ExitCode.USAGE
+    assert "cannot write to" in outcomes["a_fr"][1]
+    assert outcomes["b_fr"][0] == 0
+    monkeypatch.undo()
+    full = OSError(errno.ENOSPC, "No space left on device", "job.json")
+    monkeypatch.setattr(queue, "job_of", raised(full))
+    outcomes, _ = run(found)
+    assert [code for code, _ in outcomes.values()] == [ExitCode.TEMPORARY, None]
+    assert "the disk is full (job.json)" in outcomes["a_fr"][1]
+
+
+def raised(error: Exception) -> Callable[..., Any]:
+    """A function that raises this."""
+
+    def function(*words: object, **named: object) -> None:
+        raise error
+
+    return function
+
+
+def test_what_a_library_prints_among_the_events_is_passed_over(make: Callable[..., list[Entry]]) -> None:
+    found = make(a_fr="0 0")
+    for printed in ("hello", "42", "[]", "{", "\\xff"):
+        program = PROGRAM.replace("time.sleep", f"print({printed!r}, flush=True); time.sleep", 1)
+        ended = list(Queue(Policy((sys.executable, "-c", program)), {}, lambda entry: [], print).run(found))
+        assert [one.code for one in ended] == [0]
+
+
+def test_a_command_after_a_film_is_told_of_while_it_runs_and_may_be_stopped(
+    make: Callable[..., list[Entry]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was said for as long as it hung, and what a person had stopped was "failed (7)"."""
+    found = make(a_fr="0 0", b_fr="0 0")
+    said: list[str] = []
+
+    def notice(text: str) -> None:
+        said.append(text)
+        if "sleep 60 runs" in text:
+            signal.raise_signal(signal.SIGINT)
+
+    policy = Policy((sys.executable, "-c", PROGRAM), command=("sleep", "60"), retries=1)
+    ended = list(Queue(policy, {}, lambda entry: [], notice).run(found))
+    assert said[0] == f"{found[0].out}: sleep 60 runs"
+    assert [(one.code, one.text) for one in ended] == [(ExitCode.INTERRUPTED, "stopped"), (None, "not begun")]
+
+
+def test_where_it_cannot_be_noted_that_a_command_ended_well_the_batch_goes_on(
+    make: Callable[..., list[Entry]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "write_atomically", raised(OSError(errno.ENOSPC, "No space left on device")))
+    said: list[str] = []
+    policy = Policy((sys.executable, "-c", PROGRAM), command=("true",))
+    ended = list(Queue(policy, {}, lambda entry: [], said.append).run(make(a_fr="0 0")))
+    assert [one.code for one in ended] == [0]
+    assert any("that true ended well cannot be noted (No space left on device)" in text for text in said)

@@ -237,6 +237,17 @@ def test_what_is_seen_of_a_project_of_fcp_x_is_its_shots(name: str, suffix: str,
     assert found.side == ("source" if side == "auto" else side)
 
 
+def test_the_folder_that_fcp_x_exports_is_its_project(tmp_path: Path) -> None:
+    """It is what Final Cut Pro 10.6 and later write, unless asked for another version."""
+    spine, side, starts = next(iter(FCPX.values()))
+    folder = tmp_path / "list.fcpxmld"
+    folder.mkdir()
+    with pytest.raises(ConfigError, match=r"Info\.fcpxml: No such file"):
+        read(folder, side)
+    (folder / "Info.fcpxml").write_text(fcpxml(spine))
+    assert read(folder, side).starts == starts
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
