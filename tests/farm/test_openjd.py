@@ -59,9 +59,6 @@ def test_openjd_makes_the_film_where_the_folder_has_another_path(
     assert sum(e["type"] == "published" and e["new"] for e in place.events()) == 1
 
 
-<<<<<<< HEAD
-def test_a_finished_job_in_which_nobody_speaks_can_be_written(begun: Place, dubcli: Dubcli) -> None:
-=======
 @pytest.mark.parametrize("name", ["a{{b}}.dub", "{{{}}}.dub", "tab\tnew\nline\x85.dub", "é" * 200, "a.dub"])
 def test_a_job_may_be_called_anything(name: str, tmp_path: Path) -> None:
     pytest.importorskip("openjd.model")
@@ -71,11 +68,7 @@ def test_a_job_may_be_called_anything(name: str, tmp_path: Path) -> None:
     decode_job_template(template=template(tmp_path / name, [step], "1+a", tmp_path))
 
 
-@pytest.mark.parametrize("form", ["openjd", "slurm"])
-def test_a_finished_job_in_which_nobody_speaks_can_be_written(
-    form: str, begun: Place, dubcli: Dubcli
-) -> None:
->>>>>>> farms15
+def test_a_finished_job_in_which_nobody_speaks_can_be_written(begun: Place, dubcli: Dubcli) -> None:
     done = begun.run(*PASS)
     assert done.returncode == 0, done.stderr
     for form in ("openjd", "slurm"):
