@@ -32,7 +32,7 @@ else:
 
 Model = TypeVar("Model", bound=BaseModel)
 
-LARGEST_BYTES = 4_000_000  # set by hand, far above any settings file; keeps a wrong path from filling memory
+LARGEST_BYTES = 4_000_000  # set by hand, far above any such file; keeps a wrong path from filling memory
 _MOST_PROBLEMS = 20  # that are told of a file; set by hand
 _LISTS = frozenset({"list_type", "tuple_type"})
 _CONTAINERS = _LISTS | {"dict_type", "model_type", "model_attributes_type"}
@@ -119,7 +119,7 @@ def read_text(path: Path) -> str:
     Raises:
         ConfigError: it cannot be read, is too large or is not UTF-8.
     """
-    data = read_bytes(path, "settings file", LARGEST_BYTES)
+    data = read_bytes(path, "text file", LARGEST_BYTES)
     try:
         text = data.decode(encoding(data))
     except UnicodeDecodeError as error:
