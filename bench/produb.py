@@ -87,8 +87,8 @@ class Case:
         )  # fmt: skip
 
 
-def case_of(clip: Path, folder: Path) -> Case | None:
-    """A clip, tracked once and kept; None where it has not one face nearly all through."""
+def face_of(clip: Path, folder: Path) -> tuple[VideoStream, NDArray[np.int64], FaceTrack, Shot]:
+    """A clip's picture and times, and its longest face with its shot; tracked once and kept."""
     stages = folder / "stages"
     if not (stages / "track").is_dir():
         prepared(clip, stages)
@@ -97,14 +97,29 @@ def case_of(clip: Path, folder: Path) -> Case | None:
     found = [t for path in sorted((stages / "track").iterdir()) for t in tracks.load(path, path.name)]
     longest = max(found, key=lambda t: len(t.frames))
     (shot,) = (s for s in Shots.load(split).shots if s.start <= longest.frames[0] < s.stop)
+    return video, pts, longest, shot
+
+
+def footage(
+    clip: Path, folder: Path, video: VideoStream, pts: NDArray[np.int64], track: FaceTrack, shot: Shot
+) -> Path:
+    """The folder of the gallery of a track, made once and kept."""
+    path = folder / "gallery"
+    if not path.is_dir():
+        made = build(clip, video, pts, None, [lambda: track], [shot], BUDGET)
+        path.mkdir()
+        gallery.save(path, made)
+    return path
+
+
+def case_of(clip: Path, folder: Path) -> Case | None:
+    """A clip, tracked once and kept; None where it has not one face nearly all through."""
+    video, pts, longest, shot = face_of(clip, folder)
     if len(longest.frames) < LEAST * len(pts):
         return None
     cut = int(len(longest.frames) * FILM)
     film, rest = part(longest, 0, cut), part(longest, cut, len(longest.frames))
-    path = folder / "gallery"
-    if not path.is_dir():
-        path.mkdir()
-        gallery.save(path, build(clip, video, pts, None, [lambda: film], [shot], BUDGET))
+    path = footage(clip, folder, video, pts, film, shot)
     # Without the tracker's jitter, as the shapes are that the network learns from: lips do not tremble so.
     _, shape = meshes.own(rest, rest.frames, gallery.load(path).head)
     return Case(clip, folder, video, pts, rest, shot, path, shape[:, list(regions.MOUTH)])

@@ -16,39 +16,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bench.track import prepared
-from dubcli.artifacts import gallery, tracks
-from dubcli.artifacts.media import MediaInfo
-from dubcli.artifacts.shots import Frames, Shots
+from bench.produb import face_of, footage
 from dubcli.engines.lips import TrainWork
 from dubcli.engines.lips.produb.batches import Recipe
 from dubcli.engines.lips.produb.engine import WEIGHTS, ProdubEngine
-from dubcli.face.gallery import build
 from dubcli.settings.config import TrainSettings
 from dubcli.stages.train import engine_settings
 
-BUDGET = 400_000_000  # bytes of a gallery
 FIRST = Recipe(begun=False, mirrored=True, rate=2e-4)
 ONWARD = Recipe(grown=False, mirrored=True, rate=2e-4)
 START = Path(__file__).parents[1] / "dubcli" / "engines" / "lips" / "produb" / "start.safetensors"
-
-
-def footage(clip: Path, folder: Path) -> Path:
-    """The gallery of the face that is longest in a clip, made once."""
-    found = folder / "gallery"
-    if found.is_dir():
-        return found
-    view, _, _ = prepared(clip, folder / "stages")
-    video = MediaInfo.load(view.one("probe").path).film
-    pts = Frames.load(view.one("split").path).pts
-    all_of = [t for name in view.all("track") for t in tracks.load(view.one("track", name).path, name)]
-    longest = max(all_of, key=lambda track: len(track.frames))
-    shots = Shots.load(view.one("split").path).shots
-    (shot,) = (s for s in shots if s.start <= longest.frames[0] < s.stop)
-    made = build(clip, video, pts, None, [lambda: longest], [shot], BUDGET)
-    found.mkdir()
-    gallery.save(found, made)
-    return found
 
 
 def main() -> int:
@@ -66,7 +43,7 @@ def main() -> int:
     parser.add_argument("-o", "--out", type=Path, default=START)
     args = parser.parse_args()
     people = {
-        clip.stem: footage(clip, args.work / clip.stem)
+        clip.stem: footage(clip, args.work / clip.stem, *face_of(clip, args.work / clip.stem))
         for clip in tqdm(sorted(args.clips), desc="clips", disable=None)
     }
     scratch, out = args.work / "scratch", args.work / "out"

@@ -6,6 +6,8 @@ import contextlib
 import io
 import sys
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +22,18 @@ if TYPE_CHECKING:
 def unreadable(found: list[Entry]) -> list[str]:
     """What is wrong with films and dubs that cannot be read, each told once: their jobs will fail."""
     from dubcli.errors import MediaError
-    from dubcli.media.length import check_readable
+    from dubcli.media.length import check_sound, measure
 
-    told: dict[str, None] = {}
-    for entry in found:
+    @cache  # a film has a dub for each language
+    def problem(read: Callable[[Path], object], path: Path) -> str:
         try:
-            check_readable(entry.film, entry.dub)
+            read(path)
         except MediaError as error:
-            told[str(error)] = None
-    return list(told)
+            return str(error)
+        return ""
+
+    told = (problem(measure, one.film) or problem(check_sound, one.dub) for one in found)
+    return list(dict.fromkeys(filter(None, told)))
 
 
 def forecast_of(found: list[Entry], workers: int | None, jobs: int, flags: Flags) -> Forecast:

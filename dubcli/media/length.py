@@ -57,17 +57,15 @@ def measure(path: Path) -> Length:
         return Length(max(1, frames), stream.width * stream.height / 1e6, path.stat().st_size)
 
 
-def check_readable(film: Path, dub: Path) -> None:
-    """Check, by their heads alone, that a film has picture and a dub has sound.
+def check_sound(path: Path) -> None:
+    """Check, by its head alone, that a dub has sound.
 
     Raises:
-        MediaError: one cannot be read, or has none.
+        MediaError: it cannot be read, or has none.
     """
-    with opened(film) as container:
-        picture(container, film)
-    with opened(dub) as container:
+    with opened(path) as container:
         if not container.streams.audio:
-            raise MediaError(f"{dub} has no sound; name a file with sound")
+            raise MediaError(f"{path} has no sound; name a file with sound")
 
 
 def _told(container: InputContainer, stream: VideoStream) -> float:

@@ -86,9 +86,8 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         mov = "mov" in container.format.name
         ids = {stream.id for stream in (*container.streams.video, *container.streams.audio)}
         heads = matroska.tracks(path) if "matroska" in container.format.name else []
-        if protection.is_protected(
-            path, container.format.name, ids, heads
-        ):  # some of it may decode, to noise
+        # Some of what is protected may decode, to noise.
+        if protection.is_protected(path, container.format.name, ids, heads):
             raise MediaError(f"{path} is encrypted; name a copy without protection")
         if container.format.name == "wav" and (bits := wave.misread(path)):
             raise MediaError(

@@ -6,6 +6,7 @@ EBU Tech 3306 (RF64); AIFF.
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -48,9 +49,8 @@ def _chunks(path: Path) -> int:
                 break
             length = int.from_bytes(said, "big" if name == b"FORM" else "little")
             if name in (b"RF64", b"BW64"):
-                length = _LONG.unpack(file.read(16)[8:].ljust(8, b"\0"))[
-                    0
-                ]  # of `ds64`, behind its name and size
+                file.seek(8, os.SEEK_CUR)  # name and size of `ds64`, which holds the file's
+                (length,) = _LONG.unpack(file.read(_LONG.size).ljust(_LONG.size, b"\0"))
             elif length >= _UNKNOWN:
                 break
             end += 8 + length + length % 2

@@ -44,7 +44,7 @@ class Recipe:
         """What is left of the inputs, in training and in rendering."""
         shape, beside, references = inputs.shape, inputs.beside, inputs.references
         if not self.window:
-            shape = shape.chunk(WINDOW, 1)[WINDOW // 2].repeat(1, WINDOW, 1, 1)
+            shape = inputs.now.repeat(1, WINDOW, 1, 1)
             beside = losses.luma(references[:, 0]).repeat(1, WINDOW - 1, 1, 1)
         if not self.references:
             references = references[:, :1].expand_as(references)
@@ -124,6 +124,6 @@ def frames(pairs: Pairs, rows: NDArray[np.int64], device: torch.device, recipe: 
     )
     drawn, truth = (taken(a, rows).permute(0, 3, 1, 2).float() / 255 for a in (pairs.drawn, pairs.truth))
     window = taken(pairs.window, rows)[:, None].float() / 255
-    lips = inputs.shape.chunk(3, 1)[1][:, :2] + 0.5
+    lips = inputs.now[:, :2] + 0.5
     weight = (window > 0).float() * (1 + _LIPS * lips[:, :1] + _INNER * lips[:, 1:2])
     return Batch(recipe.left(inputs), drawn, truth, window, weight)

@@ -50,6 +50,11 @@ class Inputs:
     references: Tensor
     person: Tensor
 
+    @property
+    def now(self) -> Tensor:
+        """(B, MAPS, S, S) the wanted mouth of the frame itself."""
+        return self.shape.chunk(WINDOW, 1)[WINDOW // 2]
+
     def halved(self) -> Inputs:
         """The same at half the resolution."""
 
