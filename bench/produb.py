@@ -52,7 +52,7 @@ BUDGET = 400_000_000  # bytes of a gallery
 PERSON = "p01"
 ABLATIONS = {
     "nothing to begin with": Recipe(begun=False, rate=2e-4),
-    "no growth": Recipe(grown=False),
+    "nothing to begin with, no growth": Recipe(begun=False, grown=False, rate=2e-4),
     "no references": Recipe(references=False),
     "no window": Recipe(window=False),
     "blind to what it corrects": Recipe(chosen=False),

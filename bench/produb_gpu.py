@@ -82,7 +82,7 @@ def measured(size: int, device: torch.device, seconds: float, top: float) -> dic
     with training.exact(device), tempfile.TemporaryDirectory() as folder:
         network = placed(Network(1, training.levels(size)), device)
         trainer = training.Trainer(
-            network, {size: made}, 10**9, 0, Path(folder) / "checkpoint", {}, batches.Recipe(grown=False)
+            network, {size: made}, 10**9, 0, Path(folder) / "checkpoint", {}, batches.Recipe()
         )
         with FlopCounterMode(display=False) as counter:
             one = batches.batch(made, 0, 0, device, trainer.recipe)

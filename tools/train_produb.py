@@ -24,7 +24,7 @@ from dubcli.settings.config import TrainSettings
 from dubcli.stages.train import engine_settings
 
 FIRST = Recipe(begun=False, mirrored=True, rate=2e-4)
-ONWARD = Recipe(grown=False, mirrored=True, rate=2e-4)
+ONWARD = Recipe(mirrored=True, rate=2e-4)
 START = Path(__file__).parents[1] / "dubcli" / "engines" / "lips" / "produb" / "start.safetensors"
 
 

@@ -37,7 +37,7 @@ def test_the_weights_that_ship_are_part_of_keys() -> None:
 def test_a_training_begins_with_what_was_learnt_from_others(levels: int) -> None:
     """Of a finer resolution than they are for nothing is changed yet; whoever is drawn is their mean."""
     network = Network(2, levels)
-    assert engine.begin(network)
+    assert engine.begin(network)[1] == 128
     shipped, own = checkpoint.read(engine.START)[0], network.state_dict()
     shared = (set(shipped) & set(own)) - {"token.weight"}
     assert any(name.startswith("body.") for name in shared)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from dubcli.engines.lips.produb import checkpoint, engine, losses, training
+from dubcli.engines.lips.produb import checkpoint, engine, losses, pairs, training
+from dubcli.engines.lips.produb.batches import Recipe, batch
 from dubcli.engines.lips.produb.network import Correction, Inputs
 from dubcli.errors import CheckError, MemoryFullError
 from tests.produb.drawn import ENGINE, SETTINGS, Face, same, tensors
@@ -18,6 +19,10 @@ from tests.produb.drawn import ENGINE, SETTINGS, Face, same, tensors
 
 class StoppedError(Exception):
     """Stands for kill -9."""
+
+
+def ignored(done: int, total: int) -> None:
+    """No report."""
 
 
 def stops_after(steps: int) -> Callable[[int, int], None]:
@@ -42,6 +47,32 @@ def test_a_training_killed_anywhere_ends_with_the_same_weights(
     assert steps_seen[-2:] == [5, 6]
     assert steps_seen.count(1) == 0  # continued, not begun again
     assert same(tensors(tmp_path / "out"), tensors(film[0]))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "size", "seen"),
+    [
+        (Recipe(begun=False, thin=8), 128, [64, 64, 64, 128]),
+        (Recipe(begun=False, grown=False, thin=8), 128, [128, 128, 128, 128]),
+        (Recipe(), 64, [64, 64, 64, 64]),
+        (Recipe(), 128, [128, 128, 128, 128]),
+        (Recipe(), 256, [128, 128, 128, 256]),
+    ],
+)
+def test_each_resolution_is_trained_that_is_not_learnt_yet(
+    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Recipe, size: int, seen: list[int]
+) -> None:
+    trained: list[int] = []
+
+    def advance(self: training.Trainer) -> bool:
+        trained.append(self.resolution())
+        return True
+
+    monkeypatch.setattr(training.Trainer, "advance", advance)
+    monkeypatch.setattr(training.Trainer, "gain", lambda self: {})
+    work = face.train_work(tmp_path / "scratch", tmp_path / "out")
+    engine.ProdubEngine(recipe).train(replace(work, settings={**SETTINGS, "size": size, "steps": 4}))
+    assert trained == seen
 
 
 def test_a_training_that_began_with_other_weights_is_not_continued(
@@ -107,6 +138,21 @@ def test_lost_numbers_go_back_once(
     monkeypatch.setattr(losses, "total", broken(2))
     with pytest.raises(CheckError, match="lost its numbers twice"):
         ENGINE.train(face.train_work(tmp_path / "s2", tmp_path / "o2"))
+
+
+@pytest.mark.parametrize("seed", [7, 2**64 - 9])
+def test_neighbouring_seeds_choose_other_frames(face: Face, seed: int) -> None:
+    """After lost numbers the next seed is taken; seeds are digests, so half of them are above 2^63."""
+    made = pairs.build(
+        {"p01": face.gallery}, pairs.fingerprint({"p01": face.gallery}), 64, face.made, ignored
+    )
+    cpu = torch.device("cpu")
+    first, again, other = (
+        torch.stack([batch(made, seed + k, number, cpu, Recipe()).truth for number in range(3)])
+        for k in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 def test_a_full_memory_is_named(

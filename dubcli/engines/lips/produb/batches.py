@@ -26,8 +26,9 @@ _LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1
 class Recipe:
     """What can be left out, to find what it is worth (`bench/produb.py --ablate`).
 
-    Without `begun` a training does not begin with the weights that ship; without `chosen` the network sees
-    not what it corrects. `rate` is the learning rate of the film's weights, `thin` divides all widths.
+    Without `begun` a training does not begin with the weights that ship; without `grown` it trains its full
+    resolution alone, as one that begins with those weights does where they are for it; without `chosen` the
+    network sees not what it corrects. `rate` is the learning rate of the film's weights, `thin` divides all widths.
     """
 
     losses: losses.Weights = field(default_factory=losses.Weights)
@@ -97,7 +98,8 @@ def _unit(values: Tensor) -> Tensor:
 
 def batch(pairs: Pairs, seed: int, number: int, device: torch.device, recipe: Recipe) -> Batch:
     """The frames of a part of a step, chosen by its number alone."""
-    random = np.random.Generator(np.random.Philox(key=[seed % 2**64, number]))
+    # As uint64: a list of a large and a small integer would become floats, and neighbouring seeds the same.
+    random = np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, number], np.uint64)))
     first = random.choice(np.flatnonzero(~pairs.held), PART // 2)
     rows = np.stack([first, pairs.near[first, 2]], axis=1).reshape(-1)
     made = frames(pairs, rows, device, recipe)

@@ -52,10 +52,13 @@ class ProdubEngine:
         with exact(device):
             torch.manual_seed(seed)
             fitted: list[adapters.LowRank] = []
+            least = size  # that is trained, before the finer ones
             if work.base is None:
                 network = Network(len(people), levels(size), self.recipe.thin)
+                least = BASE if self.recipe.grown else size
                 if self.recipe.begun:
-                    made_of["start"] = begin(network)
+                    made_of["start"], known = begin(network)
+                    least = min(max(least, known), size)
             else:
                 network, facts, digest = film_network(work.base)
                 _of_size(facts, size)
@@ -65,9 +68,7 @@ class ProdubEngine:
                 made_of["base"] = digest
             network = placed(network, device)
             path = scratch / _CHECKPOINT
-            sizes = (
-                {size: made} if fitted or not self.recipe.grown else pairs.pyramid(made, size, BASE, scratch)
-            )
+            sizes = pairs.pyramid(made, size, least, scratch)
             trainer = Trainer(network, sizes, steps, seed, path, made_of, self.recipe, fitted)
             learnt = trainer.run(work.report)
             gain = trainer.gain()
@@ -196,10 +197,13 @@ def film_network(folder: Path) -> tuple[Network, dict[str, Any], str]:
     return network, facts, checkpoint.digest(tensors)
 
 
-def begin(network: Network) -> str:
-    """Give a network the weights that ship, as far as it has the resolutions they are for; their digest.
+def begin(network: Network) -> tuple[str, int]:
+    """Give a network the weights that ship, as far as it has the resolutions they are for.
 
     Each person begins as the mean of those whom they were learnt from.
+
+    Returns:
+        The weights' digest, and the pixels of a side that they are for.
 
     Raises:
         EngineError: they are damaged, or of another version.
@@ -213,7 +217,7 @@ def begin(network: Network) -> str:
     network.load_state_dict({name: tensors[name] for name in tensors if name in own}, strict=False)
     with torch.no_grad():
         network.token.weight.copy_(mean.expand_as(network.token.weight))
-    return digest
+    return digest, int(facts["size"])
 
 
 def network_of(folders: tuple[Path, ...]) -> tuple[Network, int]:

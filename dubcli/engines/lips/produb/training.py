@@ -28,7 +28,7 @@ from dubcli.errors import CheckError, MemoryFullError
 
 BATCH = 8  # frames of a step
 _PARTS = 2  # parts computed at once on a CPU, each on one thread: faster than threads that share each sum
-# Of the steps, that each level takes: coarse ones cost little.
+# Of the steps, that each resolution takes, by how many are trained: coarse ones cost little.
 _SHARES = ((1,), (3, 1), (4, 2, 1), (5, 3, 2, 1))
 _WARM = 20  # steps in which the rate rises
 _PERSON_RATE, _LAST = 1e-4, 0.05  # learning rate of adapters, and the share that is left at the end
@@ -67,10 +67,11 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 @contextmanager
 def exact(device: torch.device) -> Iterator[None]:
     """The same sums in the same order, every time, while it lasts."""
-    threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    threads, before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     filled = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.set_num_threads(1)  # sums of floats depend on it
-    torch.use_deterministic_algorithms(True)
+    # Not by `use_deterministic_algorithms`, which imports PyTorch's compiler: seconds in every process.
+    torch.set_deterministic_debug_mode("error")
     # A fifth of the time, against a fault that is not here.
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
@@ -78,7 +79,7 @@ def exact(device: torch.device) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.set_deterministic_debug_mode(before)
         deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
         torch.set_num_threads(threads)
 
@@ -94,7 +95,8 @@ class Trainer:
 
     Args:
         network: on its device.
-        pairs: what it learns from, by pixels of a side; the largest size is that of the network.
+        pairs: what it learns from, by pixels of a side, each trained after the one before; the largest is
+            that of the network.
         steps: how many.
         seed: from the content of the footage.
         path: of the checkpoint.
@@ -156,13 +158,10 @@ class Trainer:
 
     def resolution(self) -> int:
         """Pixels of a side that the current step trains."""
-        if not self.recipe.grown or self.fitted:
-            return self.size
-        shares = _SHARES[levels(self.size) - 1]
-        for k in range(1, len(shares)):
-            if self.step < self.steps * sum(shares[:k]) / sum(shares):
-                return BASE << (k - 1)
-        return self.size
+        sizes = sorted(self.pairs)
+        shares = _SHARES[len(sizes) - 1]
+        ends = (self.steps * sum(shares[: k + 1]) / sum(shares) for k in range(len(sizes)))
+        return next((size for size, end in zip(sizes, ends, strict=True) if self.step < end), self.size)
 
     def rate(self) -> float:
         """Learning rate of the current step: a short rise, then half a cosine."""
