@@ -28,7 +28,8 @@ class Recipe:
 
     Without `begun` a training does not begin with the weights that ship; without `grown` it trains its full
     resolution alone, as one that begins with those weights does where they are for it; without `chosen` the
-    network sees not what it corrects. `rate` is the learning rate of the film's weights, `thin` divides all widths.
+    network sees not what it corrects. `rate` is the learning rate of the film's weights, `thin` divides all
+    widths.
     """
 
     losses: losses.Weights = field(default_factory=losses.Weights)
