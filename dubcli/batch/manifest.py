@@ -29,7 +29,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dubcli.core.job import STEM, Job
-from dubcli.core.places import check_folder, check_writable, default_out, images, no_file
+from dubcli.core.places import check_folder, check_writable, default_out, images, is_job, job_around, no_file
 from dubcli.engines import required
 from dubcli.errors import ConfigError, DubError, ExitCode, UsageError, typed
 from dubcli.media.containers import SUFFIXES
@@ -179,7 +179,7 @@ def named(path: Path) -> list[Entry]:
 
 def _meant(path: Path) -> str:
     """What to type where a manifest's place holds something else; "" where it may be one."""
-    if (path / "job.json").is_file():
+    if is_job(path):
         return f"dubcli run {typed(path)}"
     if path.is_dir():
         pattern = path / ("*" + next((one for one in SUFFIXES if any(path.glob(f"*{one}"))), SUFFIXES[0]))
@@ -257,9 +257,7 @@ def globbed(
 
 def _is_written(path: Path, store: Path) -> bool:
     """Whether a job has written a file: it is its film, or lies in it or in a store."""
-    if any((folder / "job.json").is_file() for folder in path.parents):
-        return True
-    if any(folder.samefile(store) for folder in path.parents if store.is_dir()):
+    if job_around(path) or any(folder.samefile(store) for folder in path.parents if store.is_dir()):
         return True
     with contextlib.suppress(DubError):
         return Job.open(path.with_suffix(".dub")).out.resolve() == path.resolve()

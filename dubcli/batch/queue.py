@@ -25,9 +25,8 @@ from dubcli.core.events import Event, Listener
 from dubcli.core.job import Job
 from dubcli.core.shortage import shortage
 from dubcli.core.signals import Stop
-from dubcli.core.sources import read_cache_file
 from dubcli.errors import DubError, ExitCode, UsageError
-from dubcli.files import write_atomically
+from dubcli.files import read_cache_file, write_atomically
 
 WAIT_SECONDS = 0.1
 """How long one look at the running jobs waits; set by hand."""

@@ -299,8 +299,7 @@ def _mark(item: Outcome) -> Literal["good", "soft", "bad"]:
 def _write_page(outcomes: list[Outcome]) -> Path | None:
     """Write the page over all films beside the store; None where that cannot be written."""
     from dubcli.cli.progress import duration
-    from dubcli.core.sources import read_cache_file
-    from dubcli.files import write_atomically
+    from dubcli.files import read_cache_file, write_atomically
     from dubcli.report.batchpage import Line, page
 
     store = outcomes[0].entry.store

@@ -21,11 +21,11 @@ import dubcli
 from dubcli.artifacts import remux
 from dubcli.core import takelist
 from dubcli.core.model import Artifact
-from dubcli.core.sources import mark, mark_or_none, read_cache_file
+from dubcli.core.sources import mark, mark_or_none
 from dubcli.core.store import Files, Store, damage_message, sha256
 from dubcli.edits import decisions
 from dubcli.errors import CheckError, ConfigError, DependencyError, DubError, EngineError, StoreError
-from dubcli.files import write_atomically
+from dubcli.files import read_cache_file, write_atomically
 from dubcli.provenance.signing import Signature, left_behind, sidecar
 
 NOTE = "published.json"
