@@ -37,10 +37,7 @@ class Review:
 
         self.job = job
         self.path = job.root / decisions.FILE
-        artifact = job.result("split/film")
-        if artifact is None:
-            raise UsageError(f"{job.root} has no shots yet; type: dubcli run {typed(job.root)}")
-        self._split = artifact.path
+        self._split = job.require("split/film", "shots").path
         self.shots = Shots.load(self._split).named()
         self._takes = takelist.load(job.root)
         self._document, self.file = decisions.load(self.path)
