@@ -21,7 +21,7 @@ from typing import Any
 
 from dubcli.batch.manifest import Entry, Outcome, job_of
 from dubcli.core import published
-from dubcli.core.events import Event, Listener
+from dubcli.core.events import Event, Listener, parsed
 from dubcli.core.job import Job
 from dubcli.core.shortage import shortage
 from dubcli.core.signals import Stop
@@ -214,7 +214,7 @@ class Queue:
             return
         while data := one.process.stdout.read(1 << 16):
             *lines, one.buffer = (one.buffer + data).split(b"\n")
-            for event in filter(None, map(_event, lines)):
+            for event in filter(None, map(parsed, lines)):
                 one.text = event.get("text", "") if event["type"] == "exit" else one.text
                 _send(one.listeners, event)
 
@@ -268,15 +268,6 @@ def _open(words: Sequence[str]) -> subprocess.Popen[bytes]:
     assert process.stdout
     os.set_blocking(process.stdout.fileno(), False)
     return process
-
-
-def _event(line: bytes) -> Event | None:
-    """The event on a line; None where a library has printed there."""
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and "type" in event else None
 
 
 def _send(listeners: list[Listener], event: Event) -> None:

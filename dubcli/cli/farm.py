@@ -97,11 +97,11 @@ def _prepared(job: Job, shards: int, workers: int) -> tuple[Job, list[Step], str
     """The job, probed: what cannot be dubbed is refused here, and not by the farm at night; and its steps."""
     from dubcli.cli.run import listeners
     from dubcli.core import runner
-    from dubcli.core.events import Events
+    from dubcli.core.events import FILE, Events
     from dubcli.core.plan import Selection, versions
     from dubcli.farm.steps import outside, steps
 
-    with Events(job.root / "events.jsonl", *listeners("none", json=False)) as events:
+    with Events(job.root / FILE, *listeners("none", json=False)) as events:
         runner.run(job, events, Selection("probe"))
     for path in outside(job):
         out.warn(f"{path} does not lie beside the job: all machines must see it under this path")

@@ -125,7 +125,7 @@ def _learn_clip(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]
     """The facts of `learn` about the people of a clip, by a job of its own over the same store."""
     from dubcli.cli.run import listeners
     from dubcli.core import runner
-    from dubcli.core.events import Events
+    from dubcli.core.events import FILE, Events
     from dubcli.core.job import Job
     from dubcli.core.plan import Selection
     from dubcli.settings.layers import resolve
@@ -143,7 +143,7 @@ def _learn_clip(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]
             store=job.store.root,
             script=job.script,
         )
-        with Events(reference.root / "events.jsonl", *listeners(progress, json=False)) as events:
+        with Events(reference.root / FILE, *listeners(progress, json=False)) as events:
             runner.run(reference, events, Selection(until="learn"))
         return _people(reference)
 

@@ -31,7 +31,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dubcli.core import lock, published, sources
+from dubcli.core import lock, published, reported, sources
 from dubcli.core.model import Artifact, Source
 from dubcli.core.places import (
     JOB_FILE,
@@ -391,8 +391,8 @@ class Job:
             if unit.startswith(_WARNING) and self.store.get(key)
             for text in self.store.provenance(key).get("warnings", ())
         ]
-        names = published.names(self.root, self.film, self.dub, self.out, told)
-        published.copy_report(self.store, report, self.root, names)
+        names = reported.names(self.root, self.film, self.dub, self.out, told)
+        reported.publish(self.store, report, self.root, names)
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:
         stage, _, name = unit_id.partition("/")
