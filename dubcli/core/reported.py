@@ -1,4 +1,4 @@
-"""The report in the job directory: with the names of today, what was decided since, what it means for a run."""
+"""The report in the job directory: today's names, what was decided since, and what it means for a run."""
 
 from __future__ import annotations
 
