@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dubcli.batch.manifest import Entry, Outcome, job_of
+from dubcli.batch.entry import Entry, Outcome, job_of
 from dubcli.core import published
 from dubcli.core.events import Event, Listener, parsed
 from dubcli.core.job import Job

@@ -18,7 +18,7 @@ from dubcli.cli.run import Force, JsonLines
 from dubcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dubcli.batch.manifest import Entry, Flags
+    from dubcli.batch.entry import Entry, Flags
     from dubcli.batch.queue import Policy
 
 ManifestFile = Annotated[

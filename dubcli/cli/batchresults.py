@@ -12,7 +12,7 @@ import typer
 from dubcli.cli.output import out
 
 if TYPE_CHECKING:
-    from dubcli.batch.manifest import Entry, Outcome
+    from dubcli.batch.entry import Entry, Outcome
 
 
 def listed(found: Sequence[Entry], *, json: bool) -> None:

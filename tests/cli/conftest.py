@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.batch.manifest import Entry, listed
+from dubcli.batch.entry import Entry
+from dubcli.batch.manifest import listed
 from tests.conftest import once
 from tests.forked import Forked
 from tests.media import films

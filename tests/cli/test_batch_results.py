@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dubcli.batch.manifest import Outcome, job_of
+from dubcli.batch.entry import Outcome, job_of
 from dubcli.cli.batchresults import _finish, _write_page, result
 from dubcli.cli.status import _look, _look_among, _roots, _show, _table
 from dubcli.errors import ExitCode, PartialError
