@@ -13,7 +13,7 @@ from dubcli.media.ffmpeg import url
 from dubcli.media.mov import read as mov_read
 from dubcli.media.mov import write as mov_write
 from tests.media import films
-from tests.media.told import subtitled
+from tests.media.told import of_boxes, subtitled
 
 
 def test_what_a_telephone_says_of_a_track_stays_or_is_named(tmp_path: Path, dub: Path) -> None:
@@ -23,10 +23,13 @@ def test_what_a_telephone_says_of_a_track_stays_or_is_named(tmp_path: Path, dub:
     data = films.inside(film.read_bytes(), [b"moov", b"trak"], films.box(b"meta", lens))
     film.write_bytes(data)
     mov_write.add_own(film, [(1, "WORD", b"said of the sound")])
-    assert mov_read.own(film) == [(0, "meta", lens), (1, "WORD", b"said of the sound")]
+    assert of_boxes(mov_read.own, film) == [(0, "meta", lens), (1, "WORD", b"said of the sound")]
     for suffix in (".mov", ".mp4", ".mkv"):
         done = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
-        kept, named = mov_read.own(done.path) if suffix != ".mkv" else [], " ".join(done.note["left_out"])
+        kept, named = (
+            of_boxes(mov_read.own, done.path) if suffix != ".mkv" else [],
+            " ".join(done.note["left_out"]),
+        )
         assert kept == ([] if suffix == ".mkv" else [(0, "meta", lens), (2, "WORD", words[8:])])
         assert ("boxes of its own (meta, WORD)" in named) == (suffix == ".mkv")
 
@@ -48,8 +51,8 @@ def test_a_volume_and_an_aperture_stay_or_are_named(tmp_path: Path, dub: Path) -
     for suffix in (".mov", ".mp4", ".mkv"):
         done = films.dubbed(tmp_path / suffix, film, voice, (), suffix)
         kept = suffix != ".mkv"
-        assert (mov_read.own(done.path) == [(0, "tapt", shown)]) == kept
-        assert mov_read.volumes(done.path) == ({1: 64, 2: 128} if kept else {})
+        assert (of_boxes(mov_read.own, done.path) == [(0, "tapt", shown)]) == kept
+        assert of_boxes(mov_read.volumes, done.path) == ({1: 64, 2: 128} if kept else {})
         named = " ".join(done.note["left_out"])
         lost = "boxes of its own (tapt)", "volume of sound track 1 (50%)", "volume of the dub's sound (25%)"
         assert [line in named for line in lost] == [not kept] * 3
@@ -64,10 +67,10 @@ def test_a_compressed_head_is_read_like_another(tmp_path: Path, dub: Path) -> No
     packed = len(data[at:]).to_bytes(4, "big") + zlib.compress(data[at:])
     inside = films.box(b"dcom", b"zlib") + films.box(b"cmvd", packed)
     film.write_bytes(data[:at] + films.box(b"moov", films.box(b"cmov", inside)))
-    assert mov_read.own(film) == [(1, "WORD", b"said of the sound")]
-    assert not list(mov_read.unread(film))
+    assert of_boxes(mov_read.own, film) == [(1, "WORD", b"said of the sound")]
+    assert not of_boxes(mov_read.unread, film)
     done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
-    assert mov_read.own(done.path) == [(2, "WORD", b"said of the sound")]
+    assert of_boxes(mov_read.own, done.path) == [(2, "WORD", b"said of the sound")]
 
 
 @pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
@@ -103,10 +106,10 @@ def test_streams_that_belong_to_others_still_do_or_are_named(tmp_path: Path, dub
     )
     said = [(2, "fall", (1,)), (3, "folw", (1, 2))]
     mov_write.add_references(film, said)
-    assert list(mov_read.references(film)) == said
+    assert of_boxes(mov_read.references, film) == said
     for suffix in (".mp4", ".mov"):
         done = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
-        assert list(mov_read.references(done.path)) == [(3, "fall", (2,)), (4, "folw", (2, 3))]
+        assert of_boxes(mov_read.references, done.path) == [(3, "fall", (2,)), (4, "folw", (2, 3))]
         assert not done.note["left_out"]
     other = films.dubbed(tmp_path / "mkv", film, dub, (), ".mkv")
     assert [line for line in other.note["left_out"] if "belongs" in line] == [
@@ -119,6 +122,6 @@ def test_no_number_of_boxes_fills_the_memory(tmp_path: Path) -> None:
     film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"))
     many = b"".join(films.box(b"C%03d" % k, b"word") for k in range(100))
     film.write_bytes(films.inside(film.read_bytes(), [b"moov"], films.box(b"udta", many)))
-    kinds = [kind for _, kind, _ in mov_read.own(film)]
+    kinds = [kind for _, kind, _ in of_boxes(mov_read.own, film)]
     assert kinds == [f"C{k:03}" for k in range(64)]
-    assert list(mov_read.unread(film)) == [f"C{k:03}" for k in range(64, 100)]
+    assert of_boxes(mov_read.unread, film) == [f"C{k:03}" for k in range(64, 100)]

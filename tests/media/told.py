@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from dubcli.artifacts.media import Output
 from dubcli.media.ffmpeg import url
+from dubcli.media.mov.boxes import Boxes, opened
 from dubcli.stages import probe as probing
 from tests.media import films
 
@@ -35,3 +38,10 @@ def grown(data: bytes, before: int) -> bytes:
     at = data.find(b"\x18\x53\x80\x67") + 4
     size = int.from_bytes(data[at : at + 8], "big") + len(data) - before
     return data[:at] + size.to_bytes(8, "big") + data[at + 8 :]
+
+
+def of_boxes(read: Callable[[Boxes], Any], path: Path) -> Any:
+    """What a function of `mov.read` reads of a file."""
+    with opened(path) as file:
+        found = read(file)
+        return found if isinstance(found, dict) else list(found)
