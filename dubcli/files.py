@@ -1,12 +1,14 @@
-"""Files that are there whole or not at all, also after a power cut."""
+"""Small files: written whole or not at all, also where the power fails, and read as nothing where damaged."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -41,3 +43,12 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def read_cache_file(path: Path) -> dict[str, Any]:
+    """A JSON object from a cache file: empty where it is missing or damaged."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dubcli import stages
-from dubcli.batch.manifest import Entry
+from dubcli.batch.entry import Entry
 from dubcli.core.events import Event
 from dubcli.core.job import Job
 from dubcli.core.plan import RUN, Row, plan

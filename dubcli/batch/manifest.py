@@ -21,24 +21,20 @@ from __future__ import annotations
 import contextlib
 import glob
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from dubcli.batch.check import checked
+from dubcli.batch.entry import Entry, Flags
 from dubcli.core.job import STEM, Job
-from dubcli.core.places import check_folder, check_writable, default_out, images, no_file
-from dubcli.engines import required
-from dubcli.errors import ConfigError, DubError, ExitCode, UsageError, typed
+from dubcli.core.places import default_out, is_job, job_around
+from dubcli.errors import ConfigError, DubError, typed
 from dubcli.media.containers import SUFFIXES
 from dubcli.settings.document import Keys, read
-from dubcli.settings.layers import resolve
-
-Flags = Mapping[str, tuple[str, Any]]
-"""Settings that were given by a flag → (the flag, its value)."""
-
 
 _Word = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]  # no name of a file holds a NUL
 
@@ -84,66 +80,7 @@ class Manifest(_Strict):
     films: list[Film] = Field(min_length=1, description="the films")
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One film with one dub under one preset.
-
-    Attributes:
-        keys: its position in the manifest.
-        preset: name or file; None leaves the choice to the environment and the config files.
-    """
-
-    keys: Keys
-    film: Path
-    dub: Path
-    script: Path | None
-    stems: dict[str, Path]
-    out: Path
-    preset: str | None
-    store: Path
-
-    @property
-    def root(self) -> Path:
-        """Its job directory."""
-        return self.out.with_suffix(".dub")
-
-
 _TABLES = (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an entry ended.
-
-    Attributes:
-        code: None where the batch did not come to it.
-        text: what was wrong; of one that the batch did not come to, how it stands.
-        seconds: what it took this time.
-        earlier: whether its film was finished by an earlier batch, and this one did not come to it.
-    """
-
-    entry: Entry
-    code: ExitCode | None
-    text: str
-    seconds: float
-    earlier: bool = False
-
-    @property
-    def is_done(self) -> bool:
-        """Whether its film is there."""
-        return self.code == ExitCode.OK or self.earlier
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {
-            "film": str(self.entry.film),
-            "dub": str(self.entry.dub),
-            "preset": self.entry.preset,
-            "out": str(self.entry.out),
-            "code": None if self.code is None else int(self.code),
-            "text": self.text,
-            "seconds": round(self.seconds, 3),
-        }
 
 
 def entries(path: Path, flags: Flags, *, overwrite: bool = True) -> list[Entry]:
@@ -165,7 +102,7 @@ def entries(path: Path, flags: Flags, *, overwrite: bool = True) -> list[Entry]:
     if meant := _meant(path):
         raise ConfigError(f"{path} is no manifest; type: {meant}")
     document = read(path)
-    return _checked(_entries(path, document.model(Manifest)), document.at, flags, overwrite)
+    return checked(_entries(path, document.model(Manifest)), document.at, flags, overwrite)
 
 
 def named(path: Path) -> list[Entry]:
@@ -179,7 +116,7 @@ def named(path: Path) -> list[Entry]:
 
 def _meant(path: Path) -> str:
     """What to type where a manifest's place holds something else; "" where it may be one."""
-    if (path / "job.json").is_file():
+    if is_job(path):
         return f"dubcli run {typed(path)}"
     if path.is_dir():
         pattern = path / ("*" + next((one for one in SUFFIXES if any(path.glob(f"*{one}"))), SUFFIXES[0]))
@@ -212,7 +149,7 @@ def listed(
             )
         )
     problems = [f"line {i}: write it as FILM, a tab and DUB" for i in bad]
-    return _checked(found, lambda keys: f"line {keys[0]}", flags, overwrite, problems)
+    return checked(found, lambda keys: f"line {keys[0]}", flags, overwrite, problems)
 
 
 def globbed(
@@ -252,46 +189,16 @@ def globbed(
         for film, tracks in beside.items()
         for dub in tracks
     ]
-    return _checked(entries, lambda keys: str(keys[0]), flags, overwrite, problems)
+    return checked(entries, lambda keys: str(keys[0]), flags, overwrite, problems)
 
 
 def _is_written(path: Path, store: Path) -> bool:
     """Whether a job has written a file: it is its film, or lies in it or in a store."""
-    if any((folder / "job.json").is_file() for folder in path.parents):
-        return True
-    if any(folder.samefile(store) for folder in path.parents if store.is_dir()):
+    if job_around(path) or any(folder.samefile(store) for folder in path.parents if store.is_dir()):
         return True
     with contextlib.suppress(DubError):
         return Job.open(path.with_suffix(".dub")).out.resolve() == path.resolve()
     return False
-
-
-def job_of(entry: Entry, flags: Flags, *, save: bool = True) -> Job:
-    """The job of an entry, opened or made; without `save` nothing is written.
-
-    Raises:
-        DubError: it cannot be.
-    """
-    return Job.create_or_open(
-        entry.film,
-        entry.dub,
-        resolve(preset=entry.preset, folder=entry.film.parent, flags=flags).settings,
-        out=entry.out,
-        store=entry.store,
-        script=entry.script,
-        stems=entry.stems,
-        save=save,
-    )
-
-
-def _checked(
-    found: list[Entry], at: Callable[[Keys], str], flags: Flags, overwrite: bool, before: Sequence[str] = ()
-) -> list[Entry]:
-    problems = [*before, *_problems(found, at, flags, overwrite)]
-    if problems:
-        head = [f"{len(problems)} problems; nothing was begun"] if len(problems) > 1 else []
-        raise ConfigError("\n".join([*head, *problems]))
-    return found
 
 
 def _entries(path: Path, manifest: Manifest) -> list[Entry]:
@@ -324,71 +231,3 @@ def _preset(name: str | None, folder: Path) -> str | None:
     """A preset's file counts from the manifest's folder; a name stays a name."""
     is_file = name is not None and Path(name).suffix in {".yaml", ".yml"}
     return str(folder / Path(str(name)).expanduser()) if is_file else name
-
-
-def _problems(found: list[Entry], at: Callable[[Keys], str], flags: Flags, overwrite: bool) -> Iterator[str]:
-    outs: dict[Path, Entry] = {}
-    roots: dict[Path, Entry] = {}
-    told: set[Path | str] = set()
-    inputs = {path.resolve(): path for entry in found for path in _inputs(entry)}
-    for entry in found:
-        if (shown := images(entry.film)) and shown not in told:
-            told.add(shown)
-            yield f"{at((*entry.keys[:2], 'film'))}: {shown}"
-        if shown:
-            continue
-        missing = [(path, keys, why) for path, keys in _inputs(entry).items() if (why := no_file(path))]
-        for path, keys, why in missing:
-            if path not in told:
-                told.add(path)
-                bare = f"there is no file {path}; names stand without quotes" if '"' in path.name else ""
-                yield f"{at(keys)}: {bare or why}"
-        if source := inputs.get(entry.out.resolve()):
-            yield f"{at(entry.keys)}: the output would overwrite {source}; give it another out"
-        elif outs.setdefault(entry.out.resolve(), entry) is not entry:
-            yield f"{at(entry.keys)}: {entry.out} is written twice; give one of them another out"
-        elif (other := roots.setdefault(entry.root.resolve(), entry)) is not entry:
-            yield (
-                f"{at(entry.keys)}: {entry.out} and {other.out} would have one job directory, "
-                f"{entry.root.name}; give one of them another out"
-            )
-        else:
-            try:
-                _check(entry, flags, overwrite, is_whole=not missing)
-            except DubError as error:
-                if str(error) not in told:
-                    told.add(str(error))
-                    yield f"{at(entry.keys)}: {error}"
-            except PermissionError as error:
-                if not missing:
-                    yield f"{at(entry.keys)}: {error.filename} may not be read; check its permissions"
-
-
-def _inputs(entry: Entry) -> dict[Path, Keys]:
-    """The files that a job reads, and where each is written."""
-    rows: list[tuple[Path | None, Keys]] = [
-        (entry.film, (*entry.keys[:2], "film")),
-        (entry.dub, entry.keys),
-        (entry.script, entry.keys),
-        *((stem, (*entry.keys, "stems", name)) for name, stem in entry.stems.items()),
-    ]
-    return {path: keys for path, keys in rows if path}
-
-
-def _check(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> None:
-    """Refuse what the job itself would refuse when its turn comes.
-
-    Raises:
-        DubError: as the job says it.
-    """
-    check_folder(entry.out.parent, make=False)
-    for place in (entry.out.parent, entry.root):
-        check_writable(place, "choose another output with -o FILE")
-    check_writable(entry.store, "name another store with --store DIR")
-    resolved = resolve(preset=entry.preset, folder=entry.film.parent, flags=flags)
-    required.check(resolved)
-    if not is_whole:
-        return
-    job = job_of(entry, flags, save=False)
-    if not overwrite and (obstacle := job.obstacle()):
-        raise UsageError(f"{obstacle}; add --force to replace it, or give another out")

@@ -19,15 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dubcli.batch.manifest import Entry, Outcome, job_of
+from dubcli.batch.entry import Entry, Outcome, job_of
 from dubcli.core import published
-from dubcli.core.events import Event, Listener
+from dubcli.core.events import Event, Listener, parsed
 from dubcli.core.job import Job
 from dubcli.core.shortage import shortage
 from dubcli.core.signals import Stop
-from dubcli.core.sources import read_cache_file
 from dubcli.errors import DubError, ExitCode, UsageError
-from dubcli.files import write_atomically
+from dubcli.files import read_cache_file, write_atomically
 
 WAIT_SECONDS = 0.1
 """How long one look at the running jobs waits; set by hand."""
@@ -215,7 +214,7 @@ class Queue:
             return
         while data := one.process.stdout.read(1 << 16):
             *lines, one.buffer = (one.buffer + data).split(b"\n")
-            for event in filter(None, map(_event, lines)):
+            for event in filter(None, map(parsed, lines)):
                 one.text = event.get("text", "") if event["type"] == "exit" else one.text
                 _send(one.listeners, event)
 
@@ -269,15 +268,6 @@ def _open(words: Sequence[str]) -> subprocess.Popen[bytes]:
     assert process.stdout
     os.set_blocking(process.stdout.fileno(), False)
     return process
-
-
-def _event(line: bytes) -> Event | None:
-    """The event on a line; None where a library has printed there."""
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and "type" in event else None
 
 
 def _send(listeners: list[Listener], event: Event) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +38,7 @@ from dubcli.cli import (
 )
 from dubcli.cli.declaration import Declaration, declare
 from dubcli.cli.help import render
+from dubcli.core.places import is_job
 from dubcli.errors import UsageError
 
 
@@ -74,7 +74,7 @@ class Command(TyperCommand):
     def _ordered(self, args: list[str]) -> list[str]:
         """The words with the job in its place; [] where it is there, or is not named."""
         first = self._first
-        at = next((k for k, word in enumerate(args[:2]) if os.path.isfile(f"{word}/job.json")), None)
+        at = next((k for k, word in enumerate(args[:2]) if is_job(word)), None)
         if at is None or any(word.startswith("-") for word in args[: at + 1]):
             return []
         if first == "JOB":

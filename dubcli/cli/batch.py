@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,7 +18,7 @@ from dubcli.cli.run import Force, JsonLines
 from dubcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dubcli.batch.manifest import Entry, Flags, Outcome
+    from dubcli.batch.entry import Entry, Flags
     from dubcli.batch.queue import Policy
 
 ManifestFile = Annotated[
@@ -91,11 +90,6 @@ DryRun = Annotated[
 _SHELL = ("|", "||", "&", "&&", ";", ">", ">>", "<")  # words of shells
 # Places that --exec does not have.
 _UNKNOWN = re.compile(r"(?<!\$)\{(?:film|dub|out|output|file|path|stem|name)\}")
-_START = (
-    # Nothing is imported from a folder of films, and a batch that is killed takes its jobs along.
-    "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.media.ffmpeg import die_with; "
-    "die_with(%d); from dubcli.cli.main import main; main()"
-)
 
 
 @dataclass(frozen=True)
@@ -154,6 +148,7 @@ class How:
         import shutil
 
         from dubcli.batch.queue import Policy
+        from dubcli.core.worker import program
 
         try:
             command = tuple(shlex.split(self.command or ""))
@@ -172,7 +167,7 @@ class How:
         if command and "{" not in command[0] and shutil.which(command[0]) is None:
             raise UsageError(f"--exec: there is no program {command[0]} that can be run; check its name")
         return Policy(
-            program=(sys.executable, "-c", _START % os.getpid()),
+            program=program("dubcli.cli.main"),
             jobs=self.jobs,
             fail_fast=self.fail_fast,
             retries=self.retries,
@@ -218,6 +213,7 @@ def batch(
     import time
 
     from dubcli.batch.queue import Queue, free_bytes
+    from dubcli.cli import batchresults
     from dubcli.cli.batchprogress import Listening, forecast_line, forecast_of, unreadable
     from dubcli.core.store import Store
     from dubcli.errors import MediaError
@@ -235,7 +231,7 @@ def batch(
         if forecast.bytes() > free - policy.reserve:
             out.warn(f"that is more than is free above --reserve {how.reserve:g}, at which the batch stops")
     if dry_run:
-        _list(found, json=json)
+        batchresults.listed(found, json=json)
         if bad:
             raise MediaError(f"{len(bad)} films or dubs cannot be read; mend them, or leave them out")
         return
@@ -253,109 +249,4 @@ def batch(
         outcomes.append(outcome)
         heard.ended(outcome)
     outcomes.sort(key=lambda item: found.index(item.entry))
-    page = _write_page(outcomes)
-    if not json:
-        out.table(("film", "dub", "preset", "result", "seconds", "output"), [_row(item) for item in outcomes])
-    if page:
-        out.note(f"the report over all films: {page}")
-    _finish(outcomes, queue.why, json=json)
-
-
-def _list(found: list[Entry], *, json: bool) -> None:
-    if json:
-        jobs = [
-            {"film": str(e.film), "dub": str(e.dub), "preset": e.preset, "out": str(e.out)} for e in found
-        ]
-        out.document({"jobs": jobs})
-    else:
-        rows = [(entry.film.name, entry.dub.name, entry.preset, entry.out) for entry in found]
-        out.table(("film", "dub", "preset", "output"), rows)
-
-
-def result(item: Outcome) -> str:
-    """How a job ended, in a word or two."""
-    from dubcli.batch.queue import STOPPED
-
-    if item.code is None:
-        return item.text
-    return (
-        "done" if item.code == 0 else f"{'stopped' if item.code in STOPPED else 'failed'} ({int(item.code)})"
-    )
-
-
-def _row(item: Outcome) -> tuple[str, str, str | None, str, float | None, str]:
-    entry = item.entry
-    return (
-        entry.film.name, entry.dub.name, entry.preset, result(item), round(item.seconds, 1), str(entry.out)
-    )  # fmt: skip
-
-
-def _mark(item: Outcome) -> Literal["good", "soft", "bad"]:
-    from dubcli.batch.queue import STOPPED
-
-    return "good" if item.is_done else "soft" if item.code is None or item.code in STOPPED else "bad"
-
-
-def _write_page(outcomes: list[Outcome]) -> Path | None:
-    """Write the page over all films beside the store; None where that cannot be written."""
-    from dubcli.cli.progress import duration
-    from dubcli.core.sources import read_cache_file
-    from dubcli.files import write_atomically
-    from dubcli.report.batchpage import Line, page
-
-    store = outcomes[0].entry.store
-    path = store.parent / f"{store.stem}.report.html"
-    lines = []
-    for item in outcomes:
-        entry, root = item.entry, item.entry.root
-        report = root / "report.html"
-        lines.append(
-            Line(
-                film=entry.film.name,
-                dub=entry.dub.name,
-                preset=entry.preset or "",
-                out=str(entry.out),
-                result=result(item),
-                mark=_mark(item),
-                took="" if item.code is None else duration(item.seconds),
-                report=report if report.is_file() else None,
-                content=read_cache_file(root / "report.json"),
-            )
-        )
-    try:
-        write_atomically(path, page(store.stem, lines, path.parent).encode())
-    except OSError as error:
-        out.warn(f"cannot write {path} ({error.strerror})")
-        return None
-    return path
-
-
-def _finish(outcomes: list[Outcome], why: str, *, json: bool) -> None:
-    """Print what failed and end with the batch's code: a signal's, a full disk's, or 6 for failures."""
-    from dubcli.batch.queue import STOPPED
-    from dubcli.cli.progress import Json
-    from dubcli.core.events import Events
-    from dubcli.errors import ExitCode, PartialError
-
-    bad = [item for item in outcomes if not item.is_done]
-    stopped = [item.code for item in bad if item.code in STOPPED and item.code is not None]
-    short = "--reserve" in why
-    code = stopped[0] if stopped else ExitCode.PARTIAL if bad else ExitCode.OK
-    code = ExitCode.TEMPORARY if short else code
-    if json:
-        events = Events(None, Json(sys.stdout))
-        events("batch", jobs=[item.as_json() for item in outcomes])
-        events("exit", code=int(code))
-    for item in bad:
-        if item.code is not None:
-            out.error(f"{item.entry.out}: {item.text}")
-    if short:
-        out.error(why)
-    if short:
-        raise typer.Exit(int(code))
-    if bad:
-        error = PartialError(
-            f"{len(bad)} of {len(outcomes)} jobs are not done; type the same command to go on"
-        )
-        error.exit_code = code
-        raise error
+    batchresults.show(outcomes, queue.why, json=json)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from dubcli.cli.output import out
 
 if TYPE_CHECKING:
+    from dubcli.batch.entry import Entry, Flags, Outcome
     from dubcli.batch.forecast import Forecast
-    from dubcli.batch.manifest import Entry, Flags, Outcome
     from dubcli.core.events import Event, Listener
 
 
@@ -38,8 +38,8 @@ def unreadable(found: list[Entry]) -> list[str]:
 
 def forecast_of(found: list[Entry], workers: int | None, jobs: int, flags: Flags) -> Forecast:
     """The forecast; films that cannot be read count as a frame."""
+    from dubcli.batch.entry import job_of
     from dubcli.batch.forecast import Forecast
-    from dubcli.batch.manifest import job_of
     from dubcli.core.devices import cores
     from dubcli.core.training import seconds
     from dubcli.errors import DubError, MediaError

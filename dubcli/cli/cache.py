@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
 from dubcli.errors import StoreError, UsageError, typed
 
@@ -164,13 +165,11 @@ def megabytes(count: int) -> float:
 
 
 def _store(place: Path | None) -> Store:
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
     from dubcli.core.store import Store
 
     if place is not None and (place / "objects").is_dir():
         return Store(place)
-    return Job.open(find_job(place)).store
+    return find_job(place).store
 
 
 COMMANDS = {"size": size, "verify": verify, "prune": prune}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dubcli.cli import editor, options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
-from dubcli.errors import UsageError, typed
+from dubcli.errors import typed
 
 if TYPE_CHECKING:
     from dubcli.core.job import Job
@@ -31,10 +32,8 @@ def show(
     The most frequent come first. The cast is that of the last run; later edits of cast.yaml are
     not in it yet.
     """
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
 
-    job = Job.open(find_job(job_dir, job_named))
+    job = find_job(job_dir, job_named)
     persons = _persons(job)
     if json:
         out.document({"job": str(job.root), "persons": persons})
@@ -67,12 +66,10 @@ def edit(
     A mistake in the file is reported with its line and column, and ends with 4; whether people and faces
     that it names are there, the next run says.
     """
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
     from dubcli.edits import castfile, stylefile
     from dubcli.files import write_atomically
 
-    job = Job.open(find_job(job_dir, job_named))
+    job = find_job(job_dir, job_named)
     path = job.root / "cast.yaml"
     if not path.exists():
         write_atomically(path, castfile.template(_persons(job)).encode())
@@ -87,9 +84,7 @@ def _persons(job: Job) -> list[dict[str, Any]]:
     """The persons of the last cast, each with the path of its contact sheet."""
     from dubcli.artifacts.cast import Cast, sheet
 
-    artifact = job.result("cast/film")
-    if artifact is None:
-        raise UsageError(f"{job.root} has no cast yet; type: dubcli run {typed(job.root)}")
+    artifact = job.require("cast/film", "cast")
     persons = Cast.load(artifact.path).persons
     return [
         person.model_dump(exclude_none=True) | {"sheet": str(sheet(artifact.path, person.id))}

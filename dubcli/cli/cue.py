@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
-from dubcli.errors import UsageError, typed
+from dubcli.errors import typed
 
 if TYPE_CHECKING:
     from dubcli.edits.cuefile import Film
@@ -148,14 +149,16 @@ class _CuedJob:
     def __init__(self, job_dir: Path | None, job_named: Path | None) -> None:
         from dubcli.artifacts.cues import Cues
         from dubcli.artifacts.shots import Shots
-        from dubcli.cli.jobs import find_job
-        from dubcli.core.job import Job
         from dubcli.edits import cuefile
 
-        self.job = Job.open(find_job(job_dir, job_named))
-        split, cast, cue = (self._artifact(f"{name}/film") for name in ("split", "cast", "cue"))
+        self.job = find_job(job_dir, job_named)
+
+        def made(unit: str) -> Path:
+            return self.job.require(unit, "cues").path
+
+        split, cast, cue = (made(f"{name}/film") for name in ("split", "cast", "cue"))
         shots = Shots.load(split).named()
-        tracks = {shot: self._artifact(f"track/{shot}") for shot in shots if self.job.ref(f"track/{shot}")}
+        tracks = {shot: made(f"track/{shot}") for shot in shots if self.job.ref(f"track/{shot}")}
         self.film: Film = cuefile.film(split, tracks, cast)
         self.found = Cues.load(cue)
 
@@ -199,12 +202,6 @@ class _CuedJob:
         """The name, or else the id, of the person of a face."""
         person = self.film.faces[shot][track].person
         return self.film.persons.get(person) or person or "?"
-
-    def _artifact(self, unit: str) -> Path:
-        artifact = self.job.result(unit)
-        if artifact is None:
-            raise UsageError(f"{self.job.root} has no cues yet; type: dubcli run {typed(self.job.root)}")
-        return artifact.path
 
 
 COMMANDS = {"show": show, "export": export, "import": import_}

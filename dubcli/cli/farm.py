@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ def openjd(
     """
     import yaml
 
-    from dubcli.cli.jobs import find_job
     from dubcli.farm.openjd import template
 
     job, found, version = _prepared(find_job(job_dir, job_named), shards, workers)
@@ -87,24 +87,21 @@ def slurm(
     from there. Partition, account and time limit come from sbatch's own variables, as in
     SBATCH_PARTITION=night bash FILE.
     """
-    from dubcli.cli.jobs import find_job
     from dubcli.farm.slurm import script
 
     job, found, version = _prepared(find_job(job_dir, job_named), shards, workers)
     out.export(script(job.root, found, version, file.name if file else "FILE"), file)
 
 
-def _prepared(job_dir: Path, shards: int, workers: int) -> tuple[Job, list[Step], str]:
+def _prepared(job: Job, shards: int, workers: int) -> tuple[Job, list[Step], str]:
     """The job, probed: what cannot be dubbed is refused here, and not by the farm at night; and its steps."""
     from dubcli.cli.run import listeners
     from dubcli.core import runner
-    from dubcli.core.events import Events
-    from dubcli.core.job import Job
+    from dubcli.core.events import FILE, Events
     from dubcli.core.plan import Selection, versions
     from dubcli.farm.steps import outside, steps
 
-    job = Job.open(job_dir)
-    with Events(job.root / "events.jsonl", *listeners("none", json=False)) as events:
+    with Events(job.root / FILE, *listeners("none", json=False)) as events:
         runner.run(job, events, Selection("probe"))
     for path in outside(job):
         out.warn(f"{path} does not lie beside the job: all machines must see it under this path")

@@ -166,25 +166,33 @@ def preview_job(request: Request, running: Running | None = None) -> Iterator[tu
         yield job, resolved
 
 
-def find_job(place: Path | None, named: Path | None = None) -> Path:
-    """The job directory that was named, or else this folder, or else the only job in it.
+def find_job(place: Path | None, named: Path | None = None) -> Job:
+    """The job that was named, or else that of this folder, or else the only one in it.
 
     Args:
         place: as JOB.
         named: with --job.
 
     Raises:
-        UsageError: none or several could be meant.
+        UsageError: none or several could be meant, or there is no job.
+        ConfigError: its file is not valid.
     """
+    from dubcli.core.job import Job
+
+    return Job.open(_found(place, named))
+
+
+def _found(place: Path | None, named: Path | None) -> Path:
+    from dubcli.core.places import is_job
+
     if place is not None and named is not None:
         raise UsageError(f"{place} and --job {named}: name the job once")
     place = place or named
     if place is not None:
         return place
-    here = Path()
-    if (here / "job.json").is_file():
+    if is_job(here := Path()):
         return here
-    found = sorted(path.parent for path in here.glob("*/job.json"))
+    found = sorted(path for path in here.glob("*") if is_job(path))
     if len(found) == 1:
         return found[0]
     names = ", ".join(str(path) for path in found[:5])

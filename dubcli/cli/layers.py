@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
 from dubcli.errors import UsageError, typed
 
@@ -61,9 +62,10 @@ def export(
     weight as curve.csv. Colours are in the film's own transfer function, not linear, and multiplied by alpha.
     """
     from dubcli.core import consent, plan
+    from dubcli.core.places import is_job, job_around
     from dubcli.delivery import exr, layers
 
-    if any((folder / "job.json").is_file() for folder in (out_folder, *out_folder.resolve().parents)):
+    if is_job(out_folder) or job_around(out_folder):
         raise UsageError(
             f"{out_folder} lies in a job, where layers are taken for retouched ones; choose another folder"
         )
@@ -109,13 +111,11 @@ def import_(
     import tempfile
 
     from dubcli.cli import delivered
-    from dubcli.cli.jobs import find_job
     from dubcli.core import plan
-    from dubcli.core.job import Job
     from dubcli.delivery import retouch
     from dubcli.edits import layerfile
 
-    job = Job.open(find_job(job_dir, job_named))
+    job = find_job(job_dir, job_named)
     job.read_sources()
     # Layers go over what was generated, so that others, and earlier ones, may wait for the next run.
     retouched = f"{layerfile.ROLE}:"
@@ -159,7 +159,7 @@ def _face(given: str | None, folder: Path, faces: Collection[str]) -> str:
 
     for text in (given,) if given else (folder.name, folder.resolve().parent.name):
         with suppress(ValueError):
-            name = facename.named(text).replace("/", ".")
+            name = facename.unit(facename.named(text))
             if name in faces:
                 return name
     known = ", ".join(sorted(faces)[:5]) or "there is none"
@@ -178,11 +178,9 @@ class _Work:
     def __init__(self, job_dir: Path | None, job_named: Path | None) -> None:
         from dubcli.artifacts.cast import Cast
         from dubcli.cli import delivered
-        from dubcli.cli.jobs import find_job
-        from dubcli.core.job import Job
         from dubcli.delivery.layers import Face
 
-        self.job = Job.open(find_job(job_dir, job_named))
+        self.job = find_job(job_dir, job_named)
         done = delivered.finished(self.job)
         self.film = delivered.film(self.job, done)
 

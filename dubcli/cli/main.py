@@ -17,6 +17,7 @@ from dubcli.cli import failures
 from dubcli.cli.declaration import declare
 from dubcli.cli.help import render
 from dubcli.cli.output import out, prepare
+from dubcli.core.places import is_job
 from dubcli.errors import ExitCode
 
 _CALLED = {
@@ -141,7 +142,7 @@ def _ordered(command: Any, path: str, rest: Sequence[str]) -> str:
     commands = getattr(command, "commands", {})
     if path == "dubcli" and rest and rest[0] in ("help", "version"):
         return shlex.join(["dubcli", *rest[1:], f"--{rest[0]}"])
-    if rest and os.path.isfile(os.path.join(rest[0], "job.json")):
+    if rest and is_job(rest[0]):
         if commands:  # a job before the command, or in place of it
             at = 1 if rest[1:] and rest[1] in commands else 0
             name, others = rest[at] if at else next(iter(commands)), rest[1 + at :]

@@ -9,6 +9,7 @@ import typer
 
 from dubcli.cli import options
 from dubcli.cli.cue import Format, To
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
 from dubcli.errors import UsageError, typed
 
@@ -42,7 +43,7 @@ def export(
     from dubcli.edits import curvefile
 
     written = options.form_of(out_file, form, {".csv": "csv", ".json": "json"})
-    job, face = _job(job_dir, job_named), _named(face)
+    job, face = find_job(job_dir, job_named), _named(face)
     rows = _curves(job, face)
     text = curvefile.to_json(rows) if written == "json" else curvefile.to_csv(rows)
     out.export(text, out_file)
@@ -62,14 +63,14 @@ def import_(
     delete the file there.
     A mistake in the file is reported with its line and column, ends with 4, and changes nothing.
     """
-    from dubcli.edits import curvefile
+    from dubcli.edits import curvefile, facename
     from dubcli.files import write_atomically
 
-    job, face = _job(job_dir, job_named), _named(face)
+    job, face = find_job(job_dir, job_named), _named(face)
     known = _curves(job, face)
     document, edits = curvefile.load(file)
     curvefile.check(document, edits, [row["frame"] for row in known])
-    path = job.root / "curves" / f"{_unit(face)}.csv"
+    path = job.root / "curves" / f"{facename.unit(face)}.csv"
     before = curvefile.load(path)[1] if path.is_file() else None
     rows = curvefile.merge_edits(before, known, edits)
     if rows == [row.model_dump() for row in (before.curves if before else ())]:
@@ -81,13 +82,6 @@ def import_(
     out.note(f"to apply it, type: dubcli run {typed(job.root)}")
 
 
-def _job(place: Path | None, named: Path | None) -> Job:
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
-
-    return Job.open(find_job(place, named))
-
-
 def _named(face: str) -> str:
     from dubcli.edits import facename
 
@@ -95,10 +89,6 @@ def _named(face: str) -> str:
         return facename.named(face)
     except ValueError as error:
         raise UsageError(f"{face}: {error}") from None
-
-
-def _unit(face: str) -> str:
-    return face.replace("/", ".")
 
 
 def _curves(job: Job, face: str) -> list[dict[str, Any]]:
@@ -109,15 +99,14 @@ def _curves(job: Job, face: str) -> list[dict[str, Any]]:
     """
     from dubcli.artifacts.motion import Motion
     from dubcli.artifacts.shots import Frames
-    from dubcli.edits import curvefile
+    from dubcli.edits import curvefile, facename
     from dubcli.settings.document import suggestion
 
-    artifact, split = job.result(f"motion/{_unit(face)}"), job.result("split/film")
+    artifact, split = job.result(f"motion/{facename.unit(face)}"), job.result("split/film")
     if artifact is None or split is None:
-        made = [unit for unit, _ in job.refs() if unit.startswith("motion/")]
-        known = [unit.removeprefix("motion/").replace(".", "/") for unit in made]
+        known = [facename.named(unit) for unit, _ in job.refs() if unit.startswith("motion/")]
         if not known:
-            raise UsageError(f"{job.root} has no curves yet; type: dubcli run {typed(job.root)}")
+            raise job.lacks("curves")
         raise UsageError(f"the mouth of {face} is not changed in {job.root}{suggestion(face, known)}")
     return curvefile.rows(Motion.load(artifact.path, face.split("/")[0]), Frames.load(split.path).seconds)
 

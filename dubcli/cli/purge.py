@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
 
 DryRun = Annotated[
@@ -35,11 +36,9 @@ def purge(
     Ends with 8 if something could not be removed.
     """
     from dubcli.cli.cache import megabytes
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
     from dubcli.core.purge import purge as remove
 
-    job = Job.open(find_job(job_dir))
+    job = find_job(job_dir)
     done = remove(job, dry_run=dry_run)
     if json:
         out.document(

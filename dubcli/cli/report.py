@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
-from dubcli.errors import StoreError, UsageError, typed
+from dubcli.errors import StoreError, typed
 
 if TYPE_CHECKING:
     from dubcli.artifacts.report import Report
@@ -42,13 +43,11 @@ def report(
     The report shows what was changed in each shot, how good it is (good, look, redo), what was not changed,
     and why. With --json the report itself is printed as a JSON document (docs/report.schema.json).
     """
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
 
-    job = Job.open(find_job(job_dir))
+    job = find_job(job_dir)
     page = job.root / "report.html"
     if not (job.root / "report.json" if json or form != "html" else page).is_file():
-        raise UsageError(f"{job.root} has no report yet; type: dubcli run {typed(job.root)}")
+        raise job.lacks("report")
     if json:
         out.document(json_text.loads((job.root / "report.json").read_text("utf-8")))
     elif form == "csv":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
 from dubcli.errors import UsageError, typed
 
@@ -263,11 +264,9 @@ def _spelt(settings: dict[str, Any]) -> str:
 
 
 def _open(job_dir: Path | None) -> Review:
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
     from dubcli.core.review import Review
 
-    return Review(Job.open(find_job(job_dir)))
+    return Review(find_job(job_dir))
 
 
 def _tell(review: Review, changed: Sequence[str], purpose: str) -> None:

@@ -239,7 +239,7 @@ def execute(
     """
     from dubcli.cli.jobs import open_job
     from dubcli.core import proof, runner
-    from dubcli.core.events import Events
+    from dubcli.core.events import FILE, Events
     from dubcli.core.plan import versions
 
     events, code, text = Events(None, *listeners), ExitCode.BUG, ""
@@ -252,7 +252,7 @@ def execute(
         for name, value, origin in resolved.rows():
             if origin != "default":
                 out.detail(f"{name} = {value} ({origin})")
-        events = Events(job.root / "events.jsonl", *listeners)
+        events = Events(job.root / FILE, *listeners)
         if recut_of:
             _carry(job, recut_of, events, overwrite=force)
         clip = proof.run(job, events, *stretch) if stretch else None

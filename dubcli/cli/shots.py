@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
 from dubcli.errors import UsageError, typed
 
@@ -75,11 +76,9 @@ def show(
 
     The shots are those of the last run; later edits are not in them yet.
     """
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
     from dubcli.edits import shotfile
 
-    job = Job.open(find_job(job_dir, job_named))
+    job = find_job(job_dir, job_named)
     found, clock = _shots(job), shotfile.clock(job.root, _media(job))
     skipped, rate = set(found.skipped or ()), float(clock.rate)
     rows = [
@@ -121,12 +120,10 @@ def edit(
     with 4.
     """
     from dubcli.cli import editor
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
     from dubcli.edits import shotfile
     from dubcli.files import write_atomically
 
-    job = Job.open(find_job(job_dir, job_named))
+    job = find_job(job_dir, job_named)
     path = job.root / shotfile.NAME
     if not path.exists():
         starts = [shot.start for shot in _shots(job).shots]
@@ -158,13 +155,11 @@ def import_(
     and the next run applies it. A list at another rate, with overlapping events, of another reel, or outside
     of the film is refused with 4, all that is wrong is named, and nothing is changed.
     """
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
     from dubcli.edits import shotfile, shotlist
     from dubcli.edits.timecode import Clock, tag
     from dubcli.files import write_atomically
 
-    job = Job.open(find_job(job_dir, job_named))
+    job = find_job(job_dir, job_named)
     path, info = job.root / shotfile.NAME, _media(job)
     before = shotfile.load(path)[1] if path.is_file() else shotfile.ShotFile()
     clock = Clock.of(info, start or before.start)
@@ -201,8 +196,6 @@ def export(
 
     Each shot is an event whose source and record side are the film's own timecode. An EDL holds 999 events.
     """
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
     from dubcli.delivery import timeline
     from dubcli.edits import scenes, shotfile
     from dubcli.edits.timecode import tag
@@ -210,7 +203,7 @@ def export(
     suffix, known = out_file.suffix.lower(), (*timeline.SUFFIXES, ".csv")
     if suffix not in known:
         raise UsageError(f"{out_file.name} is no list that can be written; use one of {', '.join(known)}")
-    job = Job.open(find_job(job_dir, job_named))
+    job = find_job(job_dir, job_named)
     found, info = _shots(job), _media(job)
     clock = shotfile.clock(job.root, info)
     if suffix == ".csv":
@@ -231,10 +224,7 @@ def _shots(job: Job) -> Shots:
     """
     from dubcli.artifacts.shots import Shots
 
-    artifact = job.result("split/film")
-    if artifact is None:
-        raise UsageError(f"{job.root} has no shots yet; type: dubcli run {typed(job.root)}")
-    return Shots.load(artifact.path)
+    return Shots.load(job.require("split/film", "shots").path)
 
 
 def _count(job: Job) -> int | None:

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
-from dubcli.errors import UsageError, typed
 
 HELP = """
 Export the words and phones recognised in the dub and in the film.
@@ -52,16 +52,11 @@ def export(
     Words are known where the dub has a script, or was transcribed with whisperx.
     """
     from dubcli.artifacts.speech import Record
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
     from dubcli.speech import textgrid
 
     written = options.form_of(out_file, form, {".TextGrid": "textgrid", ".json": "json"})
-    job = Job.open(find_job(job_dir, job_named))
-    artifact = job.result(f"align/{of}")
-    if artifact is None:
-        raise UsageError(f"{job.root} has no phones of its {of} yet; type: dubcli run {typed(job.root)}")
-    record = Record.load(artifact.path)
+    job = find_job(job_dir, job_named)
+    record = Record.load(job.require(f"align/{of}", f"phones of its {of}").path)
     text = record.text() if written == "json" else textgrid.dump(record)
     out.export(text, out_file)
 

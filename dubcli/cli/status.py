@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out, printable, shown, wants_colour
 from dubcli.cli.progress import QUIET_SECONDS, SHARES
-from dubcli.errors import typed
+from dubcli.errors import UsageError, typed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -159,8 +160,6 @@ def status(
 def _roots(places: list[Path]) -> list[tuple[Path, Path, Path, Path]]:
     """(job directory, film, dub, output) of the jobs that are meant."""
     from dubcli.batch.manifest import named
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
 
     found = []
     wanted: list[Path | None] = [*places] or [None]
@@ -168,7 +167,7 @@ def _roots(places: list[Path]) -> list[tuple[Path, Path, Path, Path]]:
         if place is not None and _is_manifest(place):
             found += [(row.root, row.film, row.dub, row.out) for row in named(place)]
         else:
-            job = Job.open(find_job(place))
+            job = find_job(place)
             found.append((job.root, job.film, job.dub, job.out))
     return found
 
@@ -203,10 +202,11 @@ def _look(root: Path, film: Path, dub: Path, path: Path) -> Look:
     from dubcli.core.plan import plan as rows_of
     from dubcli.stages import order
 
-    if not (root / "job.json").is_file():
+    try:
+        job = Job.open(root)
+    except UsageError:  # there is no job yet
         problem = no_file(film) or no_file(dub)
         return Look(root, film, dub, path, False, "", _unknown(), {}, begun=False, problem=problem)
-    job = Job.open(root)
     job.read_sources()
     counts: dict[str, Counter[str]] = {stage: Counter() for stage in order(view(job))}
     failures = dict(job.failures())

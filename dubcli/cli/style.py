@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
 from dubcli.errors import MediaError, UsageError
 
@@ -54,12 +55,10 @@ def lend(
     The clip is analysed like a film, up to the stage learn; the results are kept in the job's store.
     Half a minute of speech gives a good estimate, ten seconds mostly suffice.
     """
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
     from dubcli.edits import stylefile
     from dubcli.files import write_atomically
 
-    job = Job.open(find_job(job_dir, job_named))
+    job = find_job(job_dir, job_named)
     name = clip.stem if name is None else name
     if not name or name == stylefile.OWN or not re.fullmatch(stylefile.NAME, name):
         raise UsageError(f"no style can be called {name!r}; give another --name, of letters and digits")
@@ -101,11 +100,9 @@ def show(
     Of the aperture, the width and the protrusion of the lips: the mean above the mouth at rest, and the
     standard deviation, in distances between the outer eye corners.
     """
-    from dubcli.cli.jobs import find_job
-    from dubcli.core.job import Job
     from dubcli.edits import stylefile
 
-    job = Job.open(find_job(job_dir, job_named))
+    job = find_job(job_dir, job_named)
     styles = {name: stylefile.load(path).model_dump() for name, path in stylefile.files(job.root).items()}
     own = {one: facts["style"] for one, facts in _people(job).items()}
     if json:
@@ -128,7 +125,7 @@ def _learn_clip(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]
     """The facts of `learn` about the people of a clip, by a job of its own over the same store."""
     from dubcli.cli.run import listeners
     from dubcli.core import runner
-    from dubcli.core.events import Events
+    from dubcli.core.events import FILE, Events
     from dubcli.core.job import Job
     from dubcli.core.plan import Selection
     from dubcli.settings.layers import resolve
@@ -146,7 +143,7 @@ def _learn_clip(job: Job, clip: Path, progress: str) -> dict[str, dict[str, Any]
             store=job.store.root,
             script=job.script,
         )
-        with Events(reference.root / "events.jsonl", *listeners(progress, json=False)) as events:
+        with Events(reference.root / FILE, *listeners(progress, json=False)) as events:
             runner.run(reference, events, Selection(until="learn"))
         return _people(reference)
 

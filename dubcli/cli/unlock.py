@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dubcli.cli import options
+from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
 
 Force = Annotated[
@@ -31,11 +32,9 @@ def unlock(
     five minutes: this command is for those who know better, and for file servers that keep the locks of dead
     clients. Nothing can be lost by it: what is done is in the store, and two runs only do work twice.
     """
-    from dubcli.cli.jobs import find_job
     from dubcli.core import lock
-    from dubcli.core.job import Job
 
-    job = Job.open(find_job(job_dir))
+    job = find_job(job_dir)
     for holder in lock.release(job.root, force=force):
         out.note(f"released what {holder} held")
     out.note(f"nobody holds {job.root}")

@@ -6,13 +6,16 @@ The last event of a run is `{"type": "exit", "code": n}`.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+FILE = "events.jsonl"
+"""Of the job directory, for the events of all its runs."""
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
 
@@ -47,3 +50,18 @@ class Events:
 def line(event: Event) -> str:
     """An event as one line of JSON."""
     return json.dumps(event, ensure_ascii=False, sort_keys=False) + "\n"
+
+
+def parsed(line: str | bytes) -> Event | None:
+    """The event on a line; None where none stands there: a library has printed, or a crash cut it off."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "type" in event else None
+
+
+def past(root: Path) -> Iterator[Event]:
+    """The events of a job's runs so far, the oldest first."""
+    with contextlib.suppress(OSError), open(root / FILE, encoding="utf-8", errors="replace") as lines:
+        yield from filter(None, map(parsed, lines))

@@ -31,10 +31,7 @@ class Inputs:
             if not key:
                 continue
             folder = store.path(key)
-            files = store.files(key)
-            if files is None:
-                raise StoreError(store.deleted_message())
-            for name, entry in files.items():
+            for name, entry in store.files(key).items():
                 if path in (folder, folder / name):
                     self._compare(store, key, name, str(entry["sha256"]))
 

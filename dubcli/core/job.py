@@ -31,13 +31,21 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dubcli.core import lock, published, sources
+from dubcli.core import lock, published, reported, sources
 from dubcli.core.model import Artifact, Source
-from dubcli.core.places import check_folder, check_names, check_store, check_writable, default_out, no_file
-from dubcli.core.sources import read_cache_file
+from dubcli.core.places import (
+    JOB_FILE,
+    check_folder,
+    check_names,
+    check_store,
+    check_writable,
+    default_out,
+    job_around,
+    no_file,
+)
 from dubcli.core.store import Store
-from dubcli.errors import ConfigError, MediaError, UsageError
-from dubcli.files import write_atomically
+from dubcli.errors import ConfigError, MediaError, UsageError, typed
+from dubcli.files import read_cache_file, write_atomically
 from dubcli.media.containers import SUFFIXES
 from dubcli.provenance.signing import Signature, puts_beside
 from dubcli.settings.config import PERSONAL, Settings
@@ -117,9 +125,8 @@ class Job:
         root = root or out.with_suffix(".dub")
         check_names(root)
         way = "film to write with -o FILE" if named_by_out else "directory with --job DIR"
-        for around in root.resolve().parents:
-            if "dub" in read_cache_file(around / "job.json"):
-                raise UsageError(f"{root} would lie in the job {around}; choose another {way}")
+        if around := job_around(root):
+            raise UsageError(f"{root} would lie in the job {around}; choose another {way}")
         if out.resolve() in (film.resolve(), dub.resolve()):
             raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
         if out.suffix.lower() not in SUFFIXES:
@@ -162,7 +169,7 @@ class Job:
             ConfigError: its `job.json` is not valid.
         """
         check_names(root)
-        path = root / "job.json"
+        path = root / JOB_FILE
         try:
             data = JobFile.model_validate_json(path.read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError):
@@ -209,9 +216,8 @@ class Job:
             settings=self.settings,
         )
         left_out: dict[str, Any] = {"settings": nest(dict.fromkeys(PERSONAL, True))}
-        write_atomically(
-            self.root / "job.json", (file.model_dump_json(indent=1, exclude=left_out) + "\n").encode()
-        )
+        text = file.model_dump_json(indent=1, exclude=left_out) + "\n"
+        write_atomically(self.root / JOB_FILE, text.encode())
 
     def lock(self, *, shared: bool = False) -> contextlib.AbstractContextManager[None]:
         """Hold the job against other runs (`core.lock`); correctness does not depend on it.
@@ -249,6 +255,25 @@ class Job:
         """What a unit last came to, None where it never did or the store no longer has it."""
         key = self.ref(unit_id)
         return self.store.get(key) if key else None
+
+    def require(self, unit_id: str, what: str) -> Artifact:
+        """What a unit last came to.
+
+        Args:
+            unit_id: the unit.
+            what: what that is, in words.
+
+        Raises:
+            UsageError: there is none yet.
+        """
+        found = self.result(unit_id)
+        if found is None:
+            raise self.lacks(what)
+        return found
+
+    def lacks(self, what: str) -> UsageError:
+        """The error where something is wanted that no run has made yet."""
+        return UsageError(f"{self.root} has no {what} yet; type: dubcli run {typed(self.root)}")
 
     def set_ref(self, unit_id: str, key: str) -> None:
         """Remember the key that a unit came to, and forget that it failed."""
@@ -366,8 +391,8 @@ class Job:
             if unit.startswith(_WARNING) and self.store.get(key)
             for text in self.store.provenance(key).get("warnings", ())
         ]
-        names = published.names(self.root, self.film, self.dub, self.out, told)
-        published.copy_report(self.store, report, self.root, names)
+        names = reported.names(self.root, self.film, self.dub, self.out, told)
+        reported.publish(self.store, report, self.root, names)
 
     def _unit_path(self, folder: str, unit_id: str) -> Path:
         stage, _, name = unit_id.partition("/")

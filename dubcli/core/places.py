@@ -8,8 +8,11 @@ import re
 from pathlib import Path
 
 from dubcli.errors import UsageError, typed
+from dubcli.files import read_cache_file
 from dubcli.media.containers import SUFFIXES
 
+JOB_FILE = "job.json"
+"""The file that makes a folder a job directory (`core.job`)."""
 _CONTAINER_FOR = {
     ".mxf": ".mov",
     ".gxf": ".mov",
@@ -21,6 +24,17 @@ _CONTAINER_FOR = {
 """The output container for an input container that is not written; others: .mp4."""
 _CHANNEL = re.compile(r"(.*[ ._-])(l|r|c|lfe|ls|rs|lss|rss|lsr|rsr|left|right|cent(?:er|re))", re.IGNORECASE)
 """Names of the files of split mono: `dub_fr.L.wav`."""
+
+
+def is_job(folder: str | Path) -> bool:
+    """Whether a folder is a job directory; not where it may not be looked into."""
+    return os.path.isfile(os.path.join(folder, JOB_FILE))
+
+
+def job_around(path: Path) -> Path | None:
+    """The job directory that a path lies in, None for none; other programs have a `job.json` as well."""
+    around = path.resolve().parents
+    return next((folder for folder in around if "dub" in read_cache_file(folder / JOB_FILE)), None)
 
 
 def default_out(film: Path, dub: Path) -> Path:
@@ -60,7 +74,7 @@ def no_file(path: Path) -> str:
 
 def images(path: Path) -> str:
     """How a folder of images, which may be named by one of them, becomes a film; "" where it is none."""
-    if path.suffix.lower() in SUFFIXES or os.path.isfile(path / "job.json"):
+    if path.suffix.lower() in SUFFIXES or is_job(path):
         return ""
     from dubcli.media.sequence import folder_of_images  # which brings FFmpeg
 
@@ -97,7 +111,7 @@ def check_store(folder: Path) -> None:
     Raises:
         UsageError: something else has its path, such as a job.
     """
-    if (folder / "job.json").is_file():
+    if is_job(folder):
         raise UsageError(f"{folder} is a job; name another folder for the store with --store DIR")
     _check_nothing_else(folder, "name one for the store with --store DIR")
 

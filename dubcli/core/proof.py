@@ -16,7 +16,7 @@ from dubcli.core.events import Events
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
 from dubcli.core.plan import Selection
-from dubcli.errors import ConfigError, UsageError, typed
+from dubcli.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import MediaInfo
@@ -121,9 +121,7 @@ def compare(job: Job, shot: str, numbers: Sequence[int]) -> Path:
             raise UsageError(f"take {number} of shot {shot} is no longer in the store; leave it out")
         faces = [(shot, one.path) for one in found if one and PatchFacts.load(one.path).changed]
         sides.append((f"take {number}", faces))
-    probe, split = (job.result(f"{stage}/film") for stage in ("probe", "split"))
-    if probe is None or split is None:
-        raise UsageError(f"{job.root} is not finished; type: dubcli run {typed(job.root)}")
+    probe, split = (job.require(f"{stage}/film", "shots") for stage in ("probe", "split"))
     span = Shots.load(split.path).named()[shot]
     name = f"{shot}.takes-{'-'.join(map(str, numbers))}"
     media, frames = MediaInfo.load(probe.path), Frames.load(split.path)

@@ -11,21 +11,18 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timezone
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-import dubcli
 from dubcli.artifacts import remux
-from dubcli.core import takelist
 from dubcli.core.model import Artifact
-from dubcli.core.sources import mark, mark_or_none, read_cache_file
-from dubcli.core.store import Files, Store, damage_message, sha256
-from dubcli.edits import decisions
-from dubcli.errors import CheckError, ConfigError, DependencyError, DubError, EngineError, StoreError
-from dubcli.files import write_atomically
+from dubcli.core.sources import mark, mark_or_none
+from dubcli.core.store import Store, damage_message, sha256
+from dubcli.errors import ConfigError, DependencyError, DubError, EngineError, StoreError
+from dubcli.files import read_cache_file, sync, write_atomically
 from dubcli.provenance.signing import Signature, left_behind, sidecar
 
 NOTE = "published.json"
@@ -132,73 +129,108 @@ def put(
         OSError: the disk is full or not writable.
     """
     before = find_note(root, out)
-    beside = sidecar(out)
-    signed = signature.digest if signature else ""
     unsigns = before is not None and before.is_signed and not (signature and signature.is_somebodys)
-    if before and before.content == film.content:
-        if signature and signature.problem:
-            raise signature.problem  # what is there stays as it is
-        there = not before.sidecar or (beside.is_file() and sha256(beside) == before.sidecar)
-        if before.signature == signed and there:
-            return False
-        if unsigns and there:
-            warn(
-                f"{out.name} stays as it was signed, since {_NO_CERTIFICATE}; set them to sign it anew, or "
-                "delete it and run again to have it without that signature"
-            )
-            return False
-    files = _files(store, film)
-    path = remux.found(film.path)
-    made = path.name if path else ""
-    if made not in files:
-        raise StoreError(damage_message(film.key, "it holds no film", store.root))
+    if before and before.content == film.content and _stays(before, out, signature, unsigns, warn):
+        return False
     for left in unfinished_films(out):
         left.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=unfinished(out), suffix=out.suffix)
     os.close(handle)
-    manifest: bytes | None = None
-    problem: DubError | None = None
+    unplaced = Path(name)
     try:
-        if sha256(film.path / made) != files[made]["sha256"]:
-            raise StoreError(damage_message(film.key, f"{made} has changed", store.root))
-        if signature:
-            try:
-                manifest = signature.sign(film.path / made, Path(name), out.name)
-            except (ConfigError, DependencyError, EngineError) as error:
-                problem, signed = error, ""
-        if signature is None or problem:
-            shutil.copyfile(film.path / made, name)
-        with open(name, "rb") as copy:
-            os.fsync(copy.fileno())
-        digest = sha256(Path(name))
-        if digest != files[made]["sha256"] and not (signature and signature.embeds(out)):
-            raise StoreError(damage_message(film.key, f"{made} changed while it was read", store.root))
-        os.chmod(name, 0o644)
+        copy = _copied(store, film, unplaced, out, signature)
         # The note goes first and knows both films, so that a crash on either side of the rename
         # never makes this job's output look like another program's file.
         new = Note(
             content=film.content,
-            mark=mark(Path(name)),
-            sha256=digest,
-            signature=signed,
-            sidecar=hashlib.sha256(manifest).hexdigest() if manifest else "",
+            mark=mark(unplaced),
+            sha256=copy.sha256,
+            signature=signature.digest if signature and not copy.problem else "",
+            sidecar=hashlib.sha256(copy.manifest).hexdigest() if copy.manifest else "",
             name=out.name,
         )
-        _write(root, [new, *(note for note in _notes(root) if note.sha256 != digest)])
-        os.replace(name, out)
-        _place(beside, manifest, before)
+        _write(root, [new, *(note for note in _notes(root) if note.sha256 != copy.sha256)])
+        os.replace(unplaced, out)
+        _place(sidecar(out), copy.manifest, before)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+        unplaced.unlink(missing_ok=True)
         raise
-    if unsigns and not problem:
+    if copy.problem:
+        raise type(copy.problem)(f"{out} is written, but not signed: {copy.problem}")
+    if unsigns:
         warn(
             f"{out.name} was signed, and is another film now that is not, since {_NO_CERTIFICATE}; set them "
             "and run again to sign it"
         )
-    if problem:
-        raise type(problem)(f"{out} is written, but not signed: {problem}")
     return True
+
+
+def _stays(
+    before: Note, out: Path, signature: Signature | None, unsigns: bool, warn: Callable[[str], None]
+) -> bool:
+    """Whether a film stays that was published before: as it is signed, or because it could only lose that.
+
+    Raises:
+        ConfigError, DependencyError: it is to be signed, and cannot be.
+    """
+    if signature and signature.problem:
+        raise signature.problem
+    beside = sidecar(out)
+    if before.sidecar and not (beside.is_file() and sha256(beside) == before.sidecar):
+        return False
+    if before.signature == (signature.digest if signature else ""):
+        return True
+    if unsigns:
+        warn(
+            f"{out.name} stays as it was signed, since {_NO_CERTIFICATE}; set them to sign it anew, or "
+            "delete it and run again to have it without that signature"
+        )
+    return unsigns
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A film as it will stand at its place.
+
+    Attributes:
+        sha256: its file's digest.
+        manifest: what goes beside it, None for nothing.
+        problem: why it could not be signed, None where it was, or need not be.
+    """
+
+    sha256: str
+    manifest: bytes | None = None
+    problem: DubError | None = None
+
+
+def _copied(store: Store, film: Artifact, to: Path, out: Path, signature: Signature | None) -> _Copy:
+    """Write a film from the store into a file, signed where it can be, and compare what was written.
+
+    Raises:
+        StoreError: the film is not as it was committed, or not there.
+        OSError: the disk is full or not writable.
+    """
+    files, path = store.files(film.key), remux.found(film.path)
+    if path is None or path.name not in files:
+        raise StoreError(damage_message(film.key, "it holds no film", store.root))
+    committed = files[path.name]["sha256"]
+    if sha256(path) != committed:
+        raise StoreError(damage_message(film.key, f"{path.name} has changed", store.root))
+    manifest: bytes | None = None
+    problem: DubError | None = None
+    if signature:
+        try:
+            manifest = signature.sign(path, to, out.name)
+        except (ConfigError, DependencyError, EngineError) as error:
+            problem = error
+    if signature is None or problem:
+        shutil.copyfile(path, to)
+    sync(to)
+    digest = sha256(to)
+    if digest != committed and not (signature and signature.embeds(out)):
+        raise StoreError(damage_message(film.key, f"{path.name} changed while it was read", store.root))
+    os.chmod(to, 0o644)
+    return _Copy(digest, manifest, problem)
 
 
 def films(root: Path, folder: Path) -> list[Path]:
@@ -225,116 +257,6 @@ def _place(beside: Path, manifest: bytes | None, before: Note | None) -> None:
         beside.unlink()
 
 
-def copy_report(store: Store, report: Artifact, root: Path, names: Mapping[str, str]) -> None:
-    """Put the report into the job directory, with what its placeholders stand for now.
-
-    Args:
-        store: the store.
-        report: the report.
-        root: the job directory.
-        names: placeholder of `artifacts.report` → text.
-
-    Raises:
-        StoreError: it is not as it was committed, or not there.
-        OSError: the disk is full or not writable.
-    """
-    # Here, since its many models take a quarter of the time of a command that publishes nothing.
-    from dubcli.artifacts import report as report_file
-
-    for name, entry in _files(store, report).items():
-        if not name.startswith("report."):
-            continue
-        data = (report.path / name).read_bytes()
-        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            raise StoreError(damage_message(report.key, f"{name} has changed", store.root))
-        data = report_file.named(data, name, names)
-        target = root / name
-        if not target.exists() or target.read_bytes() != data:
-            write_atomically(target, data)
-
-
-def check_verdicts(report: Artifact, root: Path) -> None:
-    """Fail where a shot's verdict is redo.
-
-    Raises:
-        CheckError: so it is; the film and its report are published all the same.
-    """
-    from dubcli.artifacts import report as report_file
-
-    redo = report_file.Verdicts.load(report.path).redo
-    if redo:
-        some = ", ".join(redo[:5]) + (f" and {len(redo) - 5} more" if len(redo) > 5 else "")
-        shots = "1 shot is" if len(redo) == 1 else f"{len(redo)} shots are"
-        raise CheckError(
-            f"{shots} to be redone ({some}); see {root / 'report.html'}, or set quality.gate=none"
-        )
-
-
-def names(root: Path, film: Path, dub: Path, out: Path, warned: Iterable[str] = ()) -> dict[str, str]:
-    """What the report's placeholders stand for: file names, when the film was published, by which version.
-
-    The day is that of the published file, so that the same command typed again writes the same report.
-    """
-    from dubcli.artifacts import report as report_file
-
-    at = datetime.fromtimestamp(out.stat().st_mtime, timezone.utc) if out.exists() else None
-    return {
-        report_file.FILM: film.name,
-        report_file.DUB: dub.name,
-        report_file.OUTPUT: out.name,
-        report_file.DATE: f"{at:%Y-%m-%d %H:%M} UTC" if at else "not published",
-        report_file.VERSION: dubcli.__version__,
-        report_file.TIMINGS: _timings(root),
-        report_file.WARNED: "\n".join(dict.fromkeys([*warned, *_warned(root)])),
-        report_file.REVIEW: json.dumps(_review(root), ensure_ascii=False),
-    }
-
-
-def _review(root: Path) -> dict[str, tuple[str, int | None, str, int]]:
-    """What was decided about each shot, and which take the film shows; nothing where the file was damaged
-    since the run began."""
-    with contextlib.suppress(ConfigError):
-        shots, known = decisions.load(root / decisions.FILE)[1].shots, takelist.load(root)
-        return {
-            shot: (one.state, one.take, one.note, known[shot].current if shot in known else 0)
-            for shot, one in shots.items()
-        }
-    return {}
-
-
-def _warned(root: Path) -> list[str]:
-    """What the last run warned of, but for what its report says itself."""
-    found: list[str] = []
-    with (
-        contextlib.suppress(OSError),
-        open(root / "events.jsonl", encoding="utf-8", errors="replace") as lines,
-    ):
-        for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                event = json.loads(line)
-                if event["type"] == "run.start":
-                    found.clear()
-                elif event["type"] == "warning" and event["stage"] != "report":
-                    found.append(str(event["text"]))
-    return found
-
-
-def _timings(root: Path) -> str:
-    """What each stage took, from the job's events: seconds of the last run of each of its units."""
-    last: dict[tuple[str, str], float] = {}
-    path = root / "events.jsonl"
-    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                event = json.loads(line)
-                if event["type"] == "unit.done":
-                    last[str(event["stage"]), str(event["unit"])] = float(event["seconds"])
-    stages: dict[str, float] = {}
-    for (stage, _), seconds in last.items():
-        stages[stage] = stages.get(stage, 0.0) + seconds
-    return ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in stages.items()) or "not known"
-
-
 def _notes(root: Path) -> list[Note]:
     """Films that a job has published, or was about to; the last one first."""
     try:
@@ -346,10 +268,3 @@ def _notes(root: Path) -> list[Note]:
 def _write(root: Path, films: list[Note]) -> None:
     text = json.dumps({"films": [film.model_dump() for film in films[:_KEPT]]})
     write_atomically(root / NOTE, text.encode())
-
-
-def _files(store: Store, artifact: Artifact) -> Files:
-    files = store.files(artifact.key)
-    if files is None:
-        raise StoreError(store.deleted_message())
-    return files

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dubcli.core import published
 from dubcli.core.job import Job
+from dubcli.core.places import JOB_FILE
 from dubcli.errors import CheckError
 from dubcli.provenance.signing import sidecar
 
@@ -25,7 +26,7 @@ KEPT_STAGES = {
 """Stages whose artifacts hold nothing of people, and what they hold."""
 
 KEPT_FILES = {
-    "job.json": "names of the sources, and the settings",
+    JOB_FILE: "names of the sources, and the settings",
     "sources.json": "digests of the sources",
     "published.json": "digest of the published film",
     "refs.tsv": "names of results, most of them gone",

@@ -13,7 +13,7 @@ from dubcli.edits import decisions
 from dubcli.edits.decisions import Decision
 from dubcli.errors import StoreError, UsageError, typed
 from dubcli.files import write_atomically
-from dubcli.settings.document import read_text
+from dubcli.settings.document import attempt, read_text
 
 if TYPE_CHECKING:
     from dubcli.artifacts.report import Shot
@@ -37,10 +37,7 @@ class Review:
 
         self.job = job
         self.path = job.root / decisions.FILE
-        artifact = job.result("split/film")
-        if artifact is None:
-            raise UsageError(f"{job.root} has no shots yet; type: dubcli run {typed(job.root)}")
-        self._split = artifact.path
+        self._split = job.require("split/film", "shots").path
         self.shots = Shots.load(self._split).named()
         self._takes = takelist.load(job.root)
         self._document, self.file = decisions.load(self.path)
@@ -120,18 +117,17 @@ class Review:
             UsageError: a decision would not be valid.
             ConfigError, DependencyError: a shot's own engine cannot be used.
         """
-        from dubcli.settings.document import problems_of
-
         made: dict[str, Decision] = {}
         for shot in shots:
             before = self.file.shots.get(shot, Decision())
             fields = before.model_dump() | change(shot, before) | ({} if note is None else {"note": note})
             fields["stop"] = self.shots[shot].stop if fields["state"] == "approved" else None
-            if problems := problems_of(fields, Decision):
-                raise UsageError(problems[0][1])
-            made[shot] = Decision.model_validate(fields)
-            if made[shot].settings:
-                takes.own_settings(self.job, made[shot], "--set")
+            decided = attempt(fields, Decision)
+            if isinstance(decided, list):
+                raise UsageError(decided[0][1])
+            if decided.settings:
+                takes.own_settings(self.job, decided, "--set")
+            made[shot] = decided
         text = read_text(self.path) if self.path.is_file() else ""
         write_atomically(self.path, decisions.changed(text, made).encode())
         self.job.refresh_report()

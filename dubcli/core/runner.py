@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from dubcli.core import claim, published, scratch, takes
+from dubcli.core import claim, reported, scratch, takes
 from dubcli.core.events import Events
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
@@ -81,7 +81,7 @@ def run(
             events("run.stop", units=scheduler.ran, seconds=round(time.monotonic() - began, 3))
         made = scheduler.view.artifacts.get("report", {}).get("film")
         if made and job.settings.quality.gate == "fail":
-            published.check_verdicts(made, job.root)
+            reported.check_verdicts(made, job.root)
         return scheduler.view
 
 

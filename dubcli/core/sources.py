@@ -14,7 +14,7 @@ from dubcli.core.store import sha256, tree
 from dubcli.edits import castfile, cuefile, curvefile, decisions, layerfile, shotfile, stylefile
 from dubcli.engines import insightface_pack
 from dubcli.errors import ConfigError, MediaError, typed
-from dubcli.files import write_atomically
+from dubcli.files import read_cache_file, write_atomically
 from dubcli.provenance import credentials, signing
 from dubcli.settings.config import Settings
 
@@ -220,12 +220,3 @@ def mark_or_none(path: Path) -> list[int] | None:
         return mark(path)
     except OSError:
         return None
-
-
-def read_cache_file(path: Path) -> dict[str, Any]:
-    """A JSON object from a cache file: empty where it is missing or damaged."""
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

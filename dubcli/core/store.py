@@ -88,14 +88,16 @@ class Store:
             return manifest
         raise StoreError(self._damage(key, "it appears and disappears"))
 
-    def files(self, key: str) -> Files | None:
-        """Files of the artifact of a key, as its manifest names them; None without an artifact.
+    def files(self, key: str) -> Files:
+        """Files of the artifact of a key, as its manifest names them.
 
         Raises:
-            StoreError: the artifact is damaged.
+            StoreError: there is no such artifact, or it is damaged.
         """
         manifest = self._manifest(key)
-        return dict(manifest["files"]) if manifest else None
+        if manifest is None:
+            raise StoreError(self.deleted_message())
+        return dict(manifest["files"])
 
     def preimage(self, key: str) -> dict[str, Any] | None:
         """What the artifact of a key was made from, or None where there is no such artifact."""

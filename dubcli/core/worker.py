@@ -36,14 +36,20 @@ from dubcli.errors import DubError, EngineError, ExitCode, MemoryFullError, Stor
 
 Message = dict[str, Any]
 
-_START = (
-    # `-c` puts the current directory on the path; nothing must be imported from a folder of films. The tie to
-    # the parent comes before the other imports, which take seconds on a busy machine.
-    "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.media.ffmpeg import die_with; "
-    "die_with(%d); from dubcli.core.worker import main; main()"
-)
 _PROGRESS_SECONDS = 0.2
 _LOG_TAIL_BYTES = 8192  # of the log, read for why a process ended; set by hand
+
+
+def program(module: str) -> tuple[str, ...]:
+    """The words that run a module's `main` in a process that does not outlive this one."""
+    # `-c` puts the current directory on the path; nothing must be imported from a folder of films. The tie to
+    # this process comes before the other imports, which take seconds on a busy machine.
+    return (
+        sys.executable,
+        "-c",
+        "import sys; sys.path[:] = [p for p in sys.path if p]; from dubcli.media.ffmpeg import die_with; "
+        f"die_with({os.getpid()}); from {module} import main; main()",
+    )
 
 
 def death_message(error: DubError) -> Message:
@@ -75,7 +81,7 @@ class Worker:
         with open(log, "ab") as errors:
             self._log_offset = errors.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _START % os.getpid()],
+                program("dubcli.core.worker"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -24,7 +24,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from dubcli.errors import ConfigError, typed
 from dubcli.settings.config import Settings
-from dubcli.settings.document import Document, parse_yaml, problems_of, read
+from dubcli.settings.document import Document, parse_yaml, problems_of, read, validate
 from dubcli.settings.layers import flatten, names, nest
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Decision(BaseModel):
     def applied(self, settings: Settings) -> Settings:
         """A film's settings with those of this shot in their place."""
         flat = flatten(settings.model_dump(mode="json"), Settings) | self.settings
-        return Settings.model_validate_json(json.dumps(nest(flat)))
+        return validate(nest(flat), Settings)
 
 
 def _shot_name(text: str) -> str:

@@ -15,3 +15,8 @@ def named(text: str) -> str:
     if not found:
         raise ValueError("a face is written shot/track, such as 00000812/1")
     return f"{found[1]:0>8}/{int(found[2])}"
+
+
+def unit(face: str) -> str:
+    """The name of a face's units and files, such as `00000120.0`, from its name."""
+    return face.replace("/", ".")

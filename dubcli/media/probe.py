@@ -77,13 +77,12 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
     Raises:
         MediaError: missing or unreadable, or nothing in it can be decoded.
     """
-    from dubcli.media import describe, matroska, protection, source, wave
-    from dubcli.media.mov import read as mov_read
+    from dubcli.media import describe, matroska, protection, source, untold, wave
+    from dubcli.media.mov.read import FULL_VOLUME
 
     with source.opened(path) as container:
         if not container.streams.video and not container.streams.audio:
             raise MediaError(f"{path} has neither picture nor sound; name a film or a sound file")
-        mov = "mov" in container.format.name
         ids = {stream.id for stream in (*container.streams.video, *container.streams.audio)}
         heads = matroska.tracks(path) if "matroska" in container.format.name else []
         # Some of what is protected may decode, to noise.
@@ -99,30 +98,15 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         start = Fraction(container.start_time or 0, 1_000_000)
         dump = describe.FormatDump.of(container)
         tracks = {s.index: _Track() for s in (*container.streams.audio, *container.streams.subtitles)}
-        edited, around = (mov_read.edited(path), mov_read.ambisonic(path)) if mov else ({}, set[int]())
-        changing = mov_read.redescribed(path) if mov else set[int]()
-        volumes = mov_read.volumes(path) if mov else {}
-        untold: tuple[str, ...] = ()
-        foreign: set[int] = set()
-        if mov and (unread := sorted(set(mov_read.unread(path)))):
-            untold = (f"what a camera or a program says in boxes of its own ({', '.join(unread)})",)
-        if film is not None and film.id in edited and edited[film.id].pauses:
-            untold += ("pauses of the picture in its edit list: pictures from its beginning stand there",)
+        more = untold.of(path, container.format.name, heads)
+        lost = list(more.lost)
+        if film is not None and film.id in more.edits and more.edits[film.id].pauses:
+            lost.append("pauses of the picture in its edit list: pictures from its beginning stand there")
         for s in container.streams:
-            if s.id in edited and edited[s.id].retimed:
-                untold += (f"the speed at which an edit list plays stream {s.index}, or lets it stand still",)
-        for number, tag in enumerate(mov_read.languages(path) if mov else ()):
-            if tag and number < len(container.streams):
-                container.streams[number].metadata["language"] = tag
-        if "matroska" in container.format.name:
-            untold = (*matroska.chapters_lost(path), *matroska.links_lost(path))
-            if often := matroska.tags_lost(path):
-                untold += (f"tags that stand more than once, but for the last ({', '.join(often)})",)
-            for number, told in enumerate(heads):
-                untold += (f"that stream {number} is switched off",) if told.disabled else ()
-                foreign |= {number} if told.webvtt else set()
-                if told.language and number < len(container.streams):
-                    container.streams[number].metadata["language"] = told.language
+            if s.id in more.edits and more.edits[s.id].retimed:
+                lost.append(f"the speed at which an edit list plays stream {s.index}, or lets it stand still")
+            if s.index in more.languages:
+                s.metadata["language"] = more.languages[s.index]
         chapters = container.chapters()
         facts = {
             "format": container.format.name,
@@ -140,9 +124,9 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
                 one["end"] * (one["time_base"] or 0) < (two["start"] - 1) * (two["time_base"] or 0)
                 for one, two in itertools.pairwise(chapters)
             ),
-            "untold": untold,
-            "references": tuple(mov_read.references(path)) if mov else (),
-            "own": tuple(kind for _, kind, _ in mov_read.own(path)) if mov else (),
+            "untold": tuple(lost),
+            "references": more.references,
+            "own": more.own,
             "tags": {**(dump.program(film.index) if film else {}), **container.metadata},
         }
         if film is not None:
@@ -156,15 +140,15 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
                 s,
                 dump,
                 tracks[s.index],
-                edits=edited.get(s.id),
-                anew=s.id in changing,
-                around=s.id in around,
-                volume=volumes.get(s.index, mov_read.FULL_VOLUME),
+                edits=more.edits.get(s.id),
+                anew=s.id in more.redescribed,
+                around=s.id in more.ambisonic,
+                volume=more.volumes.get(s.index, FULL_VOLUME),
             )
             for s in container.streams.audio
         )
         subtitles = tuple(
-            _subtitle(s, dump, tracks[s.index], foreign=s.index in foreign and s.codec_context is None)
+            _subtitle(s, dump, tracks[s.index], foreign=s.index in more.foreign and s.codec_context is None)
             for s in container.streams.subtitles
         )
         return MediaInfo.model_validate({**facts, "audio": audio, "subtitles": subtitles, "video": video})

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dubcli.media.matroska import Track
 from dubcli.media.mov import read as mov_read
+from dubcli.media.mov.boxes import opened
 
 _BLOCKS, _BLOCK_BYTES = 16, 1 << 18  # of a stream that are looked at, spread over the file; set by hand
 _SHARE = 0.1  # of packets that are scrambled: fewer are damage, or before a card was read; set by hand
@@ -39,7 +40,8 @@ def is_protected(path: Path, form: str, ids: Collection[int], tracks: Sequence[T
         tracks: those of a Matroska.
     """
     if "mov" in form:
-        return mov_read.is_encrypted(path)
+        with opened(path) as file:
+            return mov_read.is_encrypted(file)
     if tracks:
         return any(track.encrypted for track in tracks)
     if form == "asf":

@@ -21,6 +21,7 @@ from dubcli.media.length import misfit, of_picture
 from dubcli.media.messages import keeps_dolby_vision
 from dubcli.media.mov import read as mov_read
 from dubcli.media.mov import write as mov_write
+from dubcli.media.mov.boxes import opened
 from dubcli.media.names import LAYER, colours
 from dubcli.media.probe import probe
 from dubcli.media.sound import with_decoded_start
@@ -146,11 +147,12 @@ def _keeps_layer(path: Path) -> bool:
 
 def _own_words(film: Path, places: Mapping[int, int]) -> list[mov_read.Words]:
     """What a camera says in boxes of its own, of the streams by their numbers in the result."""
-    return [
-        (None if stream is None else places[stream], kind, said)
-        for stream, kind, said in mov_read.own(film)
-        if stream is None or stream in places
-    ]
+    with opened(film) as file:
+        return [
+            (None if stream is None else places[stream], kind, said)
+            for stream, kind, said in mov_read.own(file)
+            if stream is None or stream in places
+        ]
 
 
 def _command(streams: Sequence[Any], options: Sequence[tuple[str, str]], out: Path) -> list[str]:

@@ -21,6 +21,7 @@ from dubcli.language import standard
 from dubcli.media import bursts, describe, source
 from dubcli.media.containers import is_lossless
 from dubcli.media.mov import read as mov_read
+from dubcli.media.mov.boxes import opened
 from dubcli.media.probe import GAP_SECONDS
 
 if TYPE_CHECKING:
@@ -68,8 +69,11 @@ def audio(
         if film is not None and film.start_time is not None and film.time_base is not None:
             zero = film.start_time * film.time_base
         track = _track(container, path, stream)
-        edits = mov_read.edited(path).get(track.id) if "mov" in container.format.name else None
-        pauses = edits.pauses if edits else ()  # in which FFmpeg plays the sound's beginning
+        pauses: tuple[mov_read.Pause, ...] = ()  # in which FFmpeg plays the sound's beginning
+        if "mov" in container.format.name:
+            with opened(path) as file:
+                edits = mov_read.edited(file).get(track.id)
+            pauses = edits.pauses if edits else ()
         sound = _Sound(container, track, rate)
         wave = _concatenate(sound.mono())
     alone = sound.alone

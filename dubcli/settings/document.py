@@ -78,13 +78,15 @@ class Document:
         Raises:
             ConfigError: one line per problem, each with its place; a table may have one in every row.
         """
-        data = self.fitted(model)
-        problems = problems_of(data, model)
-        if problems:
-            lines = [f"{self.at(keys)}: {text}" for keys, text in problems[:_MOST_PROBLEMS]]
-            more = len(problems) - len(lines)
-            raise ConfigError("\n".join([*lines, f"{self.name}: {more} more like these"] if more else lines))
-        return validate(data, model)
+        made = _tried(self.data, model)
+        if isinstance(made, BaseModel):
+            return made
+        again = attempt(self._mended(made), model)
+        if isinstance(again, BaseModel):
+            return again
+        lines = [f"{self.at(keys)}: {text}" for keys, text in again[:_MOST_PROBLEMS]]
+        more = len(again) - len(lines)
+        raise ConfigError("\n".join([*lines, f"{self.name}: {more} more like these"] if more else lines))
 
     def fitted(self, model: type[BaseModel]) -> Any:
         """The data as a model asks for it, where what is meant is beyond doubt.
@@ -92,8 +94,12 @@ class Document:
         What is to be text is taken as it is written, though YAML reads it otherwise (`no`, `007`), and a key
         under which nothing stands, where a list or a mapping belongs, is left out.
         """
+        made = _tried(self.data, model)
+        return self.data if isinstance(made, BaseModel) else self._mended(made)
+
+    def _mended(self, errors: Iterable[ErrorDetails]) -> Any:
         data = copy.deepcopy(self.data)
-        for item in _errors(self.data, model):
+        for item in errors:
             keys = item["loc"]
             around = _within(data, keys[:-1])
             if item["type"] == "string_type" and keys in self.texts and keys:
@@ -176,12 +182,14 @@ def validate(data: Any, model: type[Model]) -> Model:
     return model.model_validate_json(json.dumps(data, default=str, ensure_ascii=False))
 
 
-def problems_of(data: Any, model: type[BaseModel]) -> list[tuple[Keys, str]]:
-    """The errors of plain data against a model: (keys from the top, one line) each; [] where it fits."""
+def attempt(data: Any, model: type[Model]) -> Model | list[tuple[Keys, str]]:
+    """What `validate` makes of plain data, or what is wrong: (keys from the top, one line) each."""
     try:
-        found = _errors(data, model)
+        found = _tried(data, model)
     except RecursionError:
         return [((), "nested too deeply")]
+    if isinstance(found, BaseModel):
+        return found
     alike: dict[Keys, list[ErrorDetails]] = {}  # where a value may be of several types, one for each of them
     for item in found:
         keys = item["loc"]
@@ -189,6 +197,12 @@ def problems_of(data: Any, model: type[BaseModel]) -> list[tuple[Keys, str]]:
             keys = keys[:-1]  # what follows names a type
         alike.setdefault(keys, []).append(item)
     return [(keys, _error_text(keys, items, model)) for keys, items in alike.items()]
+
+
+def problems_of(data: Any, model: type[BaseModel]) -> list[tuple[Keys, str]]:
+    """The errors of plain data against a model, as `attempt` gives them; [] where it fits."""
+    made = attempt(data, model)
+    return [] if isinstance(made, BaseModel) else made
 
 
 def fields_at(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:
@@ -211,13 +225,12 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; there are: {', '.join(names)}" if names else ""
 
 
-def _errors(data: Any, model: type[BaseModel]) -> list[ErrorDetails]:
-    """What pydantic finds wrong with plain data."""
+def _tried(data: Any, model: type[Model]) -> Model | list[ErrorDetails]:
+    """Plain data as a model, or what pydantic finds wrong with it."""
     try:
-        validate(data, model)
+        return validate(data, model)
     except ValidationError as error:
         return error.errors(include_url=False, include_context=True)
-    return []
 
 
 def _within(data: Any, keys: Sequence[str | int]) -> Any:

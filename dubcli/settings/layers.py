@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from dubcli.errors import ConfigError, DubError, UsageError
 from dubcli.settings import yamltext
 from dubcli.settings.config import PERSONAL, Settings
-from dubcli.settings.document import Document, fields_at, problems_of, read, suggestion, validate
+from dubcli.settings.document import Document, attempt, fields_at, problems_of, read, suggestion
 
 DEFAULT_PRESET = "film"
 PREFIX = "DUBCLI_"
@@ -311,13 +311,12 @@ def _candidates(key: str) -> list[str]:
 
 
 def _settings(stack: _Stack) -> Settings:
-    data = nest(stack.values)
-    problems = problems_of(data, Settings)
-    if problems:
-        keys, text = problems[0]
-        origin = stack.origins.get(".".join(map(str, keys)), "settings")
-        raise ConfigError(f"{origin}: {text}")
-    return validate(data, Settings)
+    made = attempt(nest(stack.values), Settings)
+    if isinstance(made, Settings):
+        return made
+    keys, text = made[0]
+    origin = stack.origins.get(".".join(map(str, keys)), "settings")
+    raise ConfigError(f"{origin}: {text}")
 
 
 def describe(dotted: str) -> str:

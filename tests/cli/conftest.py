@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from dubcli.batch.entry import Entry
+from dubcli.batch.manifest import listed
+from tests.conftest import once
 from tests.forked import Forked
+from tests.media import films
 
 Result = subprocess.CompletedProcess[str]
 Dubcli = Callable[..., Result]
@@ -57,3 +61,39 @@ def dubcli(tmp_path: Path, environment: dict[str, str], forked: Forked) -> Dubcl
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def contents(shared: Path) -> dict[str, bytes]:
+    """By suffix, the smallest films and dubs: what is seen and heard in them does not matter here."""
+    folder = shared / "smallest"
+
+    def write_them(folder: Path) -> None:
+        folder.mkdir()
+        for suffix in (".mp4", ".mkv"):
+            films.make(folder / f"film{suffix}", "-c:v", "mpeg4", seconds=0.2, size="32x32", sound="")
+        films.ffmpeg("-f", "lavfi", "-t", "0.2", "-i", films.TONE, str(folder / "dub.wav"))
+
+    once(folder, write_them)
+    return {path.suffix: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def media(tmp_path: Path, contents: dict[str, bytes]) -> Path:
+    """A folder with films and dubs of several names."""
+    for name in ("one.mp4", "two.mkv", "one_fr.wav", "one_de.wav", "two_fr.wav"):
+        (tmp_path / name).write_bytes(contents[Path(name).suffix])
+    (tmp_path / "delivery").mkdir()
+    return tmp_path
+
+
+def write(folder: Path, text: str) -> Path:
+    """A manifest in the folder."""
+    path = folder / "series.yaml"
+    path.write_text(text)
+    return path
+
+
+def listed_entries(text: str, folder: Path, *, overwrite: bool = True) -> list[Entry]:
+    """The entries of a list."""
+    return listed(text, folder, folder / "batch.store", None, {}, overwrite=overwrite)

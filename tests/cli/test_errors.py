@@ -287,7 +287,7 @@ def test_printable_leaves_text_alone() -> None:
 
 def test_layers_are_not_written_where_a_job_takes_retouched_ones(tmp_path: Path) -> None:
     (tmp_path / "a.dub").mkdir()
-    (tmp_path / "a.dub" / "job.json").touch()
+    (tmp_path / "a.dub" / "job.json").write_text('{"dub": "a.wav"}')
     for folder in ("a.dub", "a.dub/layers"):
         with pytest.raises(UsageError, match="lies in a job"):
             layers.export(tmp_path / folder, tmp_path / "a.dub")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import struct
 import wave as pcm
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import av
 import numpy as np
@@ -17,11 +16,9 @@ from pydantic import ValidationError
 from dubcli.artifacts.media import MediaInfo
 from dubcli.core.job import Job
 from dubcli.core.places import default_out
-from dubcli.errors import DependencyError, DubError, MediaError, UsageError
-from dubcli.media import encode, sound, writable
-from dubcli.media.ffmpeg import Process, url
+from dubcli.errors import MediaError, UsageError
+from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe as probed
-from dubcli.media.streams import Dub
 from dubcli.settings.config import ComposeSettings, Settings
 from dubcli.stages import probe
 from tests.media import films
@@ -102,84 +99,6 @@ def test_a_picture_that_no_encoder_takes_is_copied_where_that_is_asked_for(tmp_p
     assert caught.value.exit_code == 3
     with pytest.raises(ValidationError, match=r"leave .* out"):
         ComposeSettings(video="copy", codec="ffv1")
-
-
-def test_an_encrypted_film_is_called_that(tmp_path: Path) -> None:
-    key = ["-encryption_key", 16 * "7a", "-encryption_kid", 16 * "5b"]
-    film = films.make(tmp_path / "film.mp4", *films.x264(), "-encryption_scheme", "cenc-aes-ctr", *key)
-    dub = tmp_path / "dub.m4a"
-    films.ffmpeg(
-        "-f", "lavfi", "-t", "1", "-i", films.TONE, "-encryption_scheme", "cenc-aes-ctr", *key, url(dub)
-    )
-    for path in (film, dub):
-        with pytest.raises(MediaError, match="is encrypted; name a copy"):
-            probed(path, whole=False)
-
-
-def scrambled_transport(plain: bytes) -> bytes:
-    """As pay TV is recorded: packets of picture and sound are noise, tables are not."""
-    data = bytearray(plain)
-    for at in range(0, len(data), 188):
-        if data[at + 1] & 0x1F == 1 and data[at + 3] & 0x10:
-            data[at + 3] |= 0x80
-            begin = at + 4 + (1 + data[at + 4] if data[at + 3] & 0x20 else 0)
-            data[begin : at + 188] = np.random.default_rng(at).bytes(at + 188 - begin)
-    return bytes(data)
-
-
-def scrambled_disc(plain: bytes) -> bytes:
-    """As files of a DVD are: of sectors of picture, all but the first 128 bytes is noise."""
-    data = bytearray(plain)
-    for at in range(0, len(data), 2048):
-        if data[at + 17] == 0xE0:
-            data[at + 20] |= 0x30
-            data[at + 128 : at + 2048] = np.random.default_rng(at).bytes(1920)
-    return bytes(data)
-
-
-def scrambled_blu_ray(plain: bytes) -> bytes:
-    data = bytearray(plain)
-    for at in range(0, len(data), 6144):
-        stop = min(at + 6144, len(data))
-        data[at] |= 0xC0
-        data[at + 16 : stop] = np.random.default_rng(at).bytes(stop - at - 16)
-    return bytes(data)
-
-
-def protected_asf(plain: bytes) -> bytes:
-    size, count = int.from_bytes(plain[16:24], "little"), int.from_bytes(plain[24:28], "little")
-    said = 4 * b"\4\0\0\0DRM\0"  # secret, type, key and address of the licence
-    more = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e") + (24 + len(said)).to_bytes(8, "little") + said
-    head = (size + len(more)).to_bytes(8, "little") + (count + 1).to_bytes(4, "little")
-    return plain[:16] + head + plain[28:size] + more + plain[size:]
-
-
-def encrypted_matroska(plain: bytes) -> bytes:
-    """The picture's packets are (AES), in place of its number, lacing and language."""
-    at = plain.index(b"\x73\xc5\x88")
-    how = bytes.fromhex("6d808e 62408b 50338101 503584 47e18105 ec820000")
-    return plain[:at] + how + plain[at + len(how) :]
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "scramble"),
-    [
-        ("film.ts", films.x264("-g", "8"), scrambled_transport),
-        ("film.vob", ["-c:v", "mpeg2video", "-c:a", "mp2", "-b:v", "2M"], scrambled_disc),
-        ("film.m2ts", films.x264("-g", "8", "-crf", "5"), scrambled_blu_ray),
-        ("film.wmv", ["-c:v", "wmv2", "-c:a", "wmav2"], protected_asf),
-        ("film.mkv", films.x264(), encrypted_matroska),
-    ],
-    ids=["transport", "dvd", "blu-ray", "asf", "matroska"],
-)
-def test_a_protected_film_of_any_kind_is_called_encrypted(
-    name: str, options: list[str], scramble: Callable[[bytes], bytes], tmp_path: Path
-) -> None:
-    film = films.make(tmp_path / name, *options)
-    probed(film)
-    film.write_bytes(scramble(film.read_bytes()))
-    with pytest.raises(MediaError, match="is encrypted; name a copy without protection"):
-        probed(film)
 
 
 @pytest.mark.parametrize(("wide", "valid"), [(4, 24), (4, 20), (4, 16), (3, 16), (3, 20)])
@@ -378,59 +297,3 @@ def test_a_film_that_grows_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(looking, "probe", meanwhile)
     with pytest.raises(MediaError, match="still being written"):
         stages.run(probe)
-
-
-def test_a_trial_encode_says_what_an_encoder_takes(tmp_path: Path) -> None:
-    video = probed(films.make(tmp_path / "film.mp4", *films.x264())).film
-    settings = ComposeSettings()
-    encode.try_encoder(video, encode.encoding(video, settings), tmp_path)
-    assert not (tmp_path / "tried.nut").exists()
-    odd = video.model_copy(update={"width": 97})
-    with pytest.raises(DubError):
-        encode.try_encoder(odd, encode.encoding(odd, settings), tmp_path)
-    with Process(["-f", "lavfi", "-i", "color=d=0.1", "-f", "null", "-"]):
-        pass  # leaving waits for it
-
-
-@pytest.mark.parametrize("encoder", ["nvenc", "qsv", "videotoolbox"])
-def test_a_graphics_card_that_is_not_there_is_told_before_any_work(
-    encoder: Literal["nvenc", "qsv", "videotoolbox"], tmp_path: Path, dub: Path
-) -> None:
-    if Path("/dev/nvidia0").exists() or Path("/dev/dri").exists():
-        pytest.skip("this machine has a graphics card")
-    film = tmp_path / "film.mp4"
-    films.ffmpeg(*films.moving(), *films.x264("-g", "8"), url(film))
-    settings = ComposeSettings(encoder=encoder, video="encode")
-    voice = Dub(dub, sound.main_track(probed(dub)), 0.0, "")
-    with pytest.raises(
-        DependencyError, match=f"{encoder} cannot encode this film here .*leave compose.encoder"
-    ):
-        writable.check(probed(film), voice, settings, ".mp4", tmp_path)
-
-
-def test_a_graphics_card_gets_the_films_own_samples_or_nothing(tmp_path: Path) -> None:
-    def chosen(*options: str, encoder: Literal["nvenc", "qsv"] = "nvenc", **how: Any) -> encode.Encoding:
-        film = tmp_path / "film.mov"
-        films.ffmpeg(*films.moving(), *options, url(film))
-        return encode.encoding(probed(film).film, ComposeSettings(encoder=encoder, video="encode", **how))
-
-    made = chosen(*films.x264("-g", "8"), crf=20.0, preset="slow")
-    assert (made.codec, made.pix_fmt) == ("h264", "yuv420p")
-    assert {"c:v": "h264_nvenc", "cq": 20.0, "preset": "p6", "forced-idr": 1}.items() <= made.options.items()
-    deep = ("-c:v", "libx265", "-x265-params", "log-level=error", "-pix_fmt", "yuv420p10le")
-    assert chosen(*deep).pix_fmt == "p010le"
-    assert chosen(*deep, encoder="qsv").pix_fmt == "p010le"
-    with pytest.raises(MediaError, match="keeps yuv422p10le"):
-        chosen(*deep[:-1], "yuv422p10le")
-    with pytest.raises(MediaError, match="no interlaced"):
-        chosen(*films.x264("-g", "8", "-flags", "+ildct+ilme", "-x264-params", "tff=1"))
-    with pytest.raises(MediaError, match="no encoder for prores"):
-        chosen("-c:v", "prores_ks")
-    bright = "log-level=error:max-cll=1000,400:hdr10=1"
-    with pytest.raises(MediaError, match="light levels"):
-        chosen(*deep[:2], "-x265-params", bright, "-pix_fmt", "yuv420p10le")
-
-
-def test_a_graphics_card_encodes_every_frame() -> None:
-    with pytest.raises(ValueError, match=r"compose\.video=encode"):
-        ComposeSettings(encoder="nvenc")

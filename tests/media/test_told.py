@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
 
-from dubcli.artifacts.media import Output
 from dubcli.media import marks, matroska
 from dubcli.media.ffmpeg import url
 from dubcli.media.mov import read as mov_read
-from dubcli.media.mov import write as mov_write
 from dubcli.media.probe import probe
-from dubcli.stages import probe as probing
 from tests.media import films
 from tests.media.test_language import languages
+from tests.media.told import element, grown, left_out, of_boxes
 
 
 def spherical(path: Path) -> Path:
@@ -61,11 +57,6 @@ def test_pictures_encoded_anew_say_how_two_eyes_views_are_packed(
         assert all("STEREO3D" in [one.type.name for one in frame.side_data] for frame in keys)
 
 
-def left_out(root: Path, film: Path, dub: Path, suffix: str) -> list[str]:
-    """What `probe` says that a result will lack."""
-    return list(Output.load(films.Stages(root, film, dub, suffix).run(probing)["output"].path).left_out)
-
-
 def test_languages_of_regions_stay(tmp_path: Path, dub: Path) -> None:
     plain = films.make(tmp_path / "plain.mp4", *films.x264("-g", "8"))
     film = tmp_path / "film.mkv"
@@ -84,7 +75,7 @@ def test_languages_of_regions_stay(tmp_path: Path, dub: Path) -> None:
         other = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
         with av.open(str(other.path)) as after:
             assert [stream.language for stream in after.streams.audio][1:] == ["spa", "por"]
-        assert mov_read.languages(other.path) == ["", "", *tags]
+        assert of_boxes(mov_read.languages, other.path) == ["", "", *tags]
         assert not other.note["left_out"]
     again = films.dubbed(tmp_path / "again", other.path, dub, (), ".mkv")
     assert languages(again.path)[3:] == [("spa", "es-419"), ("por", "pt-BR")]
@@ -114,60 +105,6 @@ def test_what_a_picture_is_called_and_marked_as_stays_or_is_named(tmp_path: Path
         assert after.tags.get("title", after.tags.get("name")) == "Regie"
     again = films.dubbed(tmp_path / "again", done.path, dub, (), ".mp4")
     assert probe(again.path).film.tags["name"] == "Regie"
-
-
-def test_what_a_telephone_says_of_a_track_stays_or_is_named(tmp_path: Path, dub: Path) -> None:
-    """The lens in a `meta` of the picture, words of a program in `udta` of the sound."""
-    film = films.make(tmp_path / "film.mov", *films.x264("-g", "8"), "-c:a", "pcm_s16le")
-    lens, words = b"com.apple.quicktime.camera.lens_model", films.box(b"WORD", b"said of the sound")
-    data = films.inside(film.read_bytes(), [b"moov", b"trak"], films.box(b"meta", lens))
-    film.write_bytes(data)
-    mov_write.add_own(film, [(1, "WORD", b"said of the sound")])
-    assert mov_read.own(film) == [(0, "meta", lens), (1, "WORD", b"said of the sound")]
-    for suffix in (".mov", ".mp4", ".mkv"):
-        done = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
-        kept, named = mov_read.own(done.path) if suffix != ".mkv" else [], " ".join(done.note["left_out"])
-        assert kept == ([] if suffix == ".mkv" else [(0, "meta", lens), (2, "WORD", words[8:])])
-        assert ("boxes of its own (meta, WORD)" in named) == (suffix == ".mkv")
-
-
-def test_a_volume_and_an_aperture_stay_or_are_named(tmp_path: Path, dub: Path) -> None:
-    """As QuickTime says them of a track: half as loud, and 88 of 96 columns shown."""
-    plain = films.make(tmp_path / "plain.mov", *films.x264("-g", "8", "-bf", "0"), "-c:a", "pcm_s16le")
-    sizes = [(b"clef", 88), (b"prof", 96), (b"enof", 96)]
-    shown = b"".join(
-        films.box(kind, bytes(4) + struct.pack(">II", wide << 16, 64 << 16)) for kind, wide in sizes
-    )
-    data = films.inside(plain.read_bytes(), [b"moov", b"trak"], films.box(b"tapt", shown))
-    film = tmp_path / "film.mov"
-    film.write_bytes(data)
-    mov_write.set_volumes(film, {1: 128})
-    voice = tmp_path / "dub_fr.m4a"
-    films.ffmpeg("-i", url(dub), url(voice))
-    mov_write.set_volumes(voice, {0: 64})
-    for suffix in (".mov", ".mp4", ".mkv"):
-        done = films.dubbed(tmp_path / suffix, film, voice, (), suffix)
-        kept = suffix != ".mkv"
-        assert (mov_read.own(done.path) == [(0, "tapt", shown)]) == kept
-        assert mov_read.volumes(done.path) == ({1: 64, 2: 128} if kept else {})
-        named = " ".join(done.note["left_out"])
-        lost = "boxes of its own (tapt)", "volume of sound track 1 (50%)", "volume of the dub's sound (25%)"
-        assert [line in named for line in lost] == [not kept] * 3
-
-
-def test_a_compressed_head_is_read_like_another(tmp_path: Path, dub: Path) -> None:
-    """As QuickTime of before 2000 wrote it (cmov)."""
-    film = films.make(tmp_path / "film.mov", *films.x264("-g", "8"), "-c:a", "pcm_s16le")
-    mov_write.add_own(film, [(1, "WORD", b"said of the sound")])
-    data = film.read_bytes()
-    at = data.rindex(b"moov") - 4
-    packed = len(data[at:]).to_bytes(4, "big") + zlib.compress(data[at:])
-    inside = films.box(b"dcom", b"zlib") + films.box(b"cmvd", packed)
-    film.write_bytes(data[:at] + films.box(b"moov", films.box(b"cmov", inside)))
-    assert mov_read.own(film) == [(1, "WORD", b"said of the sound")]
-    assert not list(mov_read.unread(film))
-    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
-    assert mov_read.own(done.path) == [(2, "WORD", b"said of the sound")]
 
 
 def test_figures_of_packets_that_are_others_now_do_not_stay(tmp_path: Path, dub: Path) -> None:
@@ -214,65 +151,6 @@ def test_what_an_editing_program_says_in_xmp_stays_beside_the_mark(
     assert other.note["left_out"] == ["the film's XMP packet"]
 
 
-def subtitled(film: Path, codec: str, *options: str) -> Path:
-    """A film with a track of subtitles of that codec."""
-    text = film.with_name("a.srt")
-    text.write_text("1\n00:00:00,100 --> 00:00:00,500\nBonjour\n")
-    plain = films.make(film.with_stem("plain"), *films.x264("-g", "8"))
-    both = ["-i", url(plain), "-i", url(text), "-map", "0", "-map", "1", "-c", "copy", "-c:s", codec]
-    films.ffmpeg(*both, *options, url(film))
-    return film
-
-
-def test_a_chapter_that_begins_within_the_film_is_named(tmp_path: Path, dub: Path) -> None:
-    """MP4 and MOV, as ffmpeg writes them, begin the first with the film."""
-    plain = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8"))
-    said = tmp_path / "said"
-    said.write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=500\nEND=900\ntitle=A\n")
-    film = tmp_path / "film.mkv"
-    films.ffmpeg(
-        "-i", url(plain), "-f", "ffmetadata", "-i", url(said), "-map_chapters", "1", "-c", "copy", url(film)
-    )
-    for suffix, begin in ((".mkv", 0.5), (".mov", 0.0)):
-        done = films.dubbed(tmp_path / suffix, film, dub, (), suffix)
-        assert probe(done.path).first_chapter == begin
-        assert [line[:30] for line in done.note["left_out"]] == (
-            [] if begin else ["when the first chapter begins "]
-        )
-
-
-def test_ends_of_chapters_that_a_container_does_not_say_are_named(tmp_path: Path, dub: Path) -> None:
-    plain = films.make(tmp_path / "plain.mkv", *films.x264("-g", "8"))
-    said, film = tmp_path / "said", tmp_path / "film.mkv"
-    for first, gap in ((500, True), (700, False)):
-        chapters = "".join(
-            f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={start}\nEND={end}\ntitle=A\n"
-            for start, end in ((0, first), (700, 900))
-        )
-        said.write_text(f";FFMETADATA1\n{chapters}")
-        both = ["-i", url(plain), "-f", "ffmetadata", "-i", url(said)]
-        films.ffmpeg(*both, "-map_chapters", "1", "-c", "copy", url(film))
-        lost = ["when chapters end: in mp4 each ends where the next begins"] if gap else []
-        assert left_out(tmp_path / "mp4", film, dub, ".mp4") == lost
-        assert left_out(tmp_path / "mkv", film, dub, ".mkv") == []
-
-
-def test_pictures_of_chapters_are_named(tmp_path: Path, dub: Path) -> None:
-    """A track of photographs, as films of iTunes have it: no cover, and no second film."""
-    plain, film = films.make(tmp_path / "plain.mov", *films.x264("-g", "8")), tmp_path / "film.mov"
-    more = ["-map", "0", "-map", "0:v", "-c", "copy", "-c:v:1", "mjpeg", "-q:v:1", "3"]
-    films.ffmpeg("-i", url(plain), *more, url(film))
-    data = films.inside(
-        film.read_bytes(), [b"moov", b"trak"], films.box(b"tref", films.box(b"chap", b"\0\0\0\3"))
-    )
-    film.write_bytes(data)
-    mov_write.turn_off(film, [2])
-    for suffix in (".mov", ".mp4", ".mkv"):
-        named = "video stream 2 (mjpeg): pictures of chapters are kept nowhere"
-        assert left_out(tmp_path / suffix, film, dub, suffix) == [named]
-    assert not probe(films.dubbed(tmp_path / "job", film, dub, (), ".mp4").path).other
-
-
 def test_a_speed_that_an_edit_list_says_is_named(tmp_path: Path, dub: Path) -> None:
     """Slow motion, and pictures that stand still (a dwell): FFmpeg plays them as they were made."""
     film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"))
@@ -317,60 +195,6 @@ def test_the_name_of_a_broadcast_stays(result: str, tmp_path: Path, dub: Path) -
         assert "service_provider" not in tags  # FFmpeg's own
 
 
-@pytest.mark.parametrize("result", [".mp4", ".mov", ".mkv"])
-@pytest.mark.parametrize("options", [[], ["-metadata", "title=T"]], ids=["bare", "tagged"])
-def test_what_a_camera_says_in_boxes_of_its_own_stays_or_is_named(
-    options: list[str], result: str, tmp_path: Path, dub: Path
-) -> None:
-    """As those of GoPro and Nikon in `udta`, of Canon in `moov`, and of Sony and Samsung beside it."""
-    film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8", *options))
-    kept = films.box(b"CAME", bytes(range(16))) + films.box(b"NCDT", films.box(b"NCTG", b"lens"))
-    tags = films.box(b"manu", b"\0\0\0\0\x55\xc4A Maker\0")  # FFmpeg reads this one
-    data = films.inside(film.read_bytes(), [b"moov"], films.box(b"uuid", b"canon" * 8))
-    there = [b"moov", b"udta"] if options else [b"moov"]
-    data = films.inside(data, there, kept + tags if options else films.box(b"udta", kept + tags))
-    data += films.box(b"meta", bytes(4) + films.box(b"xml ", b"\0\0\0\0<NonRealTimeMeta/>"))
-    film.write_bytes(data + films.box(b"sefd", b"SEFH" + bytes(8) + b"SEFT") + b"a trailer that is no box")
-    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), result)
-    after, named = done.path.read_bytes(), " ".join(done.note["left_out"])
-    assert "boxes of its own (meta, sefd, uuid)" in named
-    assert ("boxes of its own (CAME, NCDT)" in named) == (result == ".mkv")
-    assert (kept in after) == (result != ".mkv")
-    with av.open(str(done.path)) as container:
-        assert container.metadata.get("title", "") == ("T" if options else "")
-        assert len(container.streams.audio) == 2
-
-
-def test_streams_that_belong_to_others_still_do_or_are_named(tmp_path: Path, dub: Path) -> None:
-    """As iTunes has it: subtitles follow sounds, one of which stands in for the other."""
-    plain = subtitled(tmp_path / "one.mp4", "mov_text")
-    film = tmp_path / "film.mp4"
-    films.ffmpeg(
-        "-i", url(plain), "-map", "0:v", "-map", "0:a", "-map", "0:a", "-map", "0:s", "-c", "copy", url(film)
-    )
-    said = [(2, "fall", (1,)), (3, "folw", (1, 2))]
-    mov_write.add_references(film, said)
-    assert list(mov_read.references(film)) == said
-    for suffix in (".mp4", ".mov"):
-        done = films.dubbed(tmp_path / suffix, film, dub, range(9, 12), suffix)
-        assert list(mov_read.references(done.path)) == [(3, "fall", (2,)), (4, "folw", (2, 3))]
-        assert not done.note["left_out"]
-    other = films.dubbed(tmp_path / "mkv", film, dub, (), ".mkv")
-    assert [line for line in other.note["left_out"] if "belongs" in line] == [
-        "that stream 2 belongs to stream 1 (fall)",
-        "that stream 3 belongs to stream 1 and 2 (folw)",
-    ]
-
-
-def test_no_number_of_boxes_fills_the_memory(tmp_path: Path) -> None:
-    film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8"))
-    many = b"".join(films.box(b"C%03d" % k, b"word") for k in range(100))
-    film.write_bytes(films.inside(film.read_bytes(), [b"moov"], films.box(b"udta", many)))
-    kinds = [kind for _, kind, _ in mov_read.own(film)]
-    assert kinds == [f"C{k:03}" for k in range(64)]
-    assert list(mov_read.unread(film)) == [f"C{k:03}" for k in range(64, 100)]
-
-
 def test_a_colour_profile_that_is_lost_is_named(tmp_path: Path, dub: Path) -> None:
     """As those of a computer's screen, which QuickTime kept beside what it recorded."""
     colours = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709"
@@ -380,30 +204,6 @@ def test_a_colour_profile_that_is_lost_is_named(tmp_path: Path, dub: Path) -> No
     film.write_bytes(films.inside(plain.read_bytes(), way, films.box(b"colr", b"prof" + bytes(128))))
     done = films.dubbed(tmp_path / "job", film, dub, range(3, 5))
     assert "what is said of the picture: its ICC profile" in done.note["left_out"]
-
-
-def test_chapters_that_lose_something_are_named(tmp_path: Path, dub: Path) -> None:
-    """Those within chapters, names in a second language, and an order: FFmpeg reads none of them."""
-    plain = films.make(tmp_path / "plain.mkv", *films.x264())
-    name = element(b"\x80", element(b"\x85", b"One"))
-    start, inner = element(b"\x91", b"\0"), element(b"\xb6", element(b"\x91", b"\0") + name)
-    data = plain.read_bytes()
-    tracks = b"\x16\x54\xae\x6b"
-    at = data.find(tracks, data.find(tracks) + 4)  # the first is where it is looked up
-    order = ["the order in which players show chapters, of this file or of others"]
-    unseen = element(b"\x98", b"\1")
-    for ordered, extra, lost in (
-        (b"\0", start + name, []),
-        (b"\0", start + unseen + name, ["that some chapters are not to be shown"]),
-        (b"\1", start + name, order),
-        (b"\0", start + name + name, ["names of chapters in further languages"]),
-        (b"\0", start + name + inner, ["chapters within chapters"]),
-    ):
-        film = tmp_path / f"{len(extra)}.mkv"
-        edition = element(b"\x45\xb9", element(b"\x45\xdd", ordered) + element(b"\xb6", extra))
-        film.write_bytes(grown(data[:at] + element(b"\x10\x43\xa7\x70", edition) + data[at:], len(data)))
-        assert list(probe(film).untold) == lost
-    assert "chapters within chapters" in films.dubbed(tmp_path / "job", film, dub).note["left_out"]
 
 
 def test_a_film_that_goes_on_in_another_file_is_told_of(tmp_path: Path) -> None:
@@ -448,15 +248,3 @@ def test_tags_that_stand_more_than_once_are_named(late: bool, tmp_path: Path, du
     named = "tags that stand more than once, but for the last (ACTOR, TITLE)"
     assert probe(film).untold == (named,)
     assert named in films.dubbed(tmp_path / "job", film, dub).note["left_out"]
-
-
-def element(kind: bytes, content: bytes) -> bytes:
-    """An element of Matroska, of less than 127 bytes."""
-    return kind + bytes([0x80 | len(content)]) + content
-
-
-def grown(data: bytes, before: int) -> bytes:
-    """A Matroska file whose segment, of eight bytes of size, has grown."""
-    at = data.find(b"\x18\x53\x80\x67") + 4
-    size = int.from_bytes(data[at : at + 8], "big") + len(data) - before
-    return data[:at] + size.to_bytes(8, "big") + data[at + 8 :]

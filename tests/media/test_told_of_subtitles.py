@@ -8,7 +8,7 @@ import av
 
 from dubcli.media.ffmpeg import url
 from tests.media import films
-from tests.media.test_told import element, subtitled
+from tests.media.told import element, subtitled
 
 
 def test_subtitles_that_nobody_decodes_are_copied_or_named_by_their_kind(tmp_path: Path, dub: Path) -> None:

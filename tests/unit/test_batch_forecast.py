@@ -9,8 +9,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from dubcli.batch.entry import Entry
 from dubcli.batch.forecast import FOUND, SECONDS, START, SURE, Forecast
-from dubcli.batch.manifest import Entry
 from dubcli.core.plan import Row
 from dubcli.media.length import Length
 from dubcli.stages import ORDER

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dubcli.batch import queue
-from dubcli.batch.manifest import Entry
+from dubcli.batch.entry import Entry
 from dubcli.batch.queue import EXECUTED, Policy, Queue
 from dubcli.core.events import Event
 from dubcli.core.job import Job

@@ -12,7 +12,7 @@ import pytest
 from dubcli.core import published, sources
 from dubcli.core.job import Job
 from dubcli.core.model import Artifact, Stage, Unit
-from dubcli.core.places import default_out, other_channels
+from dubcli.core.places import default_out, is_job, job_around, other_channels
 from dubcli.core.sources import find_change
 from dubcli.core.store import sha256
 from dubcli.errors import ConfigError, LockedError, MediaError, StoreError, UsageError
@@ -58,6 +58,28 @@ def test_a_job_that_moved_without_its_film_says_how_to_name_it(job: Job, tmp_pat
         moved.read_sources()
     again = Job.create_or_open(job.film, job.dub, Settings(), root=moved.root)
     assert again.read_sources()["film"].path == job.film
+
+
+def test_what_lies_in_a_job_is_known(job: Job, tmp_path: Path) -> None:
+    assert is_job(job.root)
+    assert job_around(job.root / "layers" / "00000000.0") == job.root
+    assert not is_job(tmp_path)
+    assert job_around(job.root) is None
+
+
+def test_a_job_is_not_made_within_another(job: Job) -> None:
+    with pytest.raises(
+        UsageError, match=r"would lie in the job .*film\.dub_fr\.dub; choose another directory"
+    ):
+        Job.create_or_open(job.film, job.dub, Settings(), root=job.root / "more")
+
+
+def test_the_job_file_of_another_program_is_no_job_around(tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text('{"frames": "1-100"}')
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    (tmp_path / "dub.wav").write_bytes(b"dub")
+    assert job_around(tmp_path / "film.mp4") is None
+    assert Job.create_or_open(tmp_path / "film.mp4", tmp_path / "dub.wav", Settings()).root.is_dir()
 
 
 def test_a_script_that_is_gone_is_told_with_what_to_do(job: Job, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-"""Reads of an MP4 or MOV what PyAV does not tell: edits, languages, encryption, ambisonics, what belongs to
-what, and a camera's or a program's own words.
+"""Reads of an open MP4 or MOV what PyAV does not tell: edits, languages, encryption, ambisonics, what belongs
+to what, and a camera's or a program's own words.
 
 Sources: ISO/IEC 14496-12 (tkhd 8.3.2, elng 8.4.6, stsd 8.5.2, elst 8.6.6, udta 8.10.1, meta 8.11.1, uuid
 11.1, protection 8.12); QuickTime File Format (tapt); Spatial Audio RFC of Google (SA3D).
@@ -11,10 +11,9 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from dubcli.language import says_more
-from dubcli.media.mov.boxes import Box, Boxes, opened
+from dubcli.media.mov.boxes import Box, Boxes
 
 Pause = tuple[float, float]  # seconds of the film
 Reference = tuple[int, str, tuple[int, ...]]  # stream, type, streams that it names
@@ -70,10 +69,9 @@ class Edits:
     retimed: bool
 
 
-def languages(path: Path) -> list[str]:
+def languages(file: Boxes) -> list[str]:
     """The BCP 47 tag of each track's language, "" where the ISO 639-2 code that FFmpeg reads says as much."""
-    with opened(path) as file:
-        return [_tag(file, track) for track in file.tracks]
+    return [_tag(file, track) for track in file.tracks]
 
 
 def _tag(file: Boxes, track: Box) -> str:
@@ -83,29 +81,28 @@ def _tag(file: Boxes, track: Box) -> str:
     return ""
 
 
-def edited(path: Path) -> dict[int, Edits]:
+def edited(file: Boxes) -> dict[int, Edits]:
     """Id → edits of the tracks whose edit lists FFmpeg does not play as they say, or that were cut by them.
 
     FFmpeg plays the beginning of a track in its pauses.
     """
     found: dict[int, Edits] = {}
-    with opened(path) as file:
-        scale = next(map(file.scale, file.below(file.whole, b"moov", b"mvhd")), 0) or 1
-        for track in file.tracks:
-            parts = [part for edits in file.edit_lists(track) for part in _parts(file, edits)]
-            begins = [begin for _, begin, _ in parts if begin >= 0]
-            late = bool(begins) and parts[0][1] < 0 < parts[0][0]
-            own_scale = next(map(file.scale, file.below(track, b"mdia", b"mdhd")), 0)
-            cut = late and begins[0] > _RUN_UP_SECONDS * own_scale
-            ends = list(itertools.accumulate(length / scale for length, _, _ in parts))
-            between = zip(ends[:-1], ends[1:], parts[1:], strict=True) if len(begins) > 1 else ()
-            edits = Edits(
-                parted=len(begins) > 1 or cut,
-                pauses=tuple((start, stop) for start, stop, (_, begin, _) in between if begin < 0),
-                retimed=any(speed != _ONE for _, begin, speed in parts if begin >= 0),
-            )
-            if edits.parted or edits.retimed:
-                found |= dict.fromkeys(file.ids(track), edits)
+    scale = next(map(file.scale, file.below(file.whole, b"moov", b"mvhd")), 0) or 1
+    for track in file.tracks:
+        parts = [part for edits in file.edit_lists(track) for part in _parts(file, edits)]
+        begins = [begin for _, begin, _ in parts if begin >= 0]
+        late = bool(begins) and parts[0][1] < 0 < parts[0][0]
+        own_scale = next(map(file.scale, file.below(track, b"mdia", b"mdhd")), 0)
+        cut = late and begins[0] > _RUN_UP_SECONDS * own_scale
+        ends = list(itertools.accumulate(length / scale for length, _, _ in parts))
+        between = zip(ends[:-1], ends[1:], parts[1:], strict=True) if len(begins) > 1 else ()
+        edits = Edits(
+            parted=len(begins) > 1 or cut,
+            pauses=tuple((start, stop) for start, stop, (_, begin, _) in between if begin < 0),
+            retimed=any(speed != _ONE for _, begin, speed in parts if begin >= 0),
+        )
+        if edits.parted or edits.retimed:
+            found |= dict.fromkeys(file.ids(track), edits)
     return found
 
 
@@ -126,76 +123,70 @@ def _parts(file: Boxes, edits: Box) -> list[tuple[int, int, int]]:
     ]
 
 
-def redescribed(path: Path) -> set[int]:
+def redescribed(file: Boxes) -> set[int]:
     """Ids of tracks whose packets are of several descriptions, as where films were joined."""
-    with opened(path) as file:
-        found = set[int]()
-        for track in file.tracks:
-            if any(file.number(start + 4, 4) > 1 for _, start, _ in file.below(track, *_DESCRIPTIONS)):
-                found |= file.ids(track)
-        return found
+    found = set[int]()
+    for track in file.tracks:
+        if any(file.number(start + 4, 4) > 1 for _, start, _ in file.below(track, *_DESCRIPTIONS)):
+            found |= file.ids(track)
+    return found
 
 
-def references(path: Path) -> Iterator[Reference]:
+def references(file: Boxes) -> Iterator[Reference]:
     """Which streams belong to others and how, as a sound that stands in for another: not those made anew."""
-    with opened(path) as file:
-        tracks = file.tracks
-        numbers = {one: number for number, track in enumerate(tracks) for one in file.ids(track)}
-        for number, track in enumerate(tracks):
-            for outer in file.inside(track, b"tref"):
-                for kind, start, stop in itertools.islice(file.inside(outer), _MOST_OWN):
-                    places = itertools.islice(range(start, stop - 3, 4), _MOST_OWN)
-                    others = [numbers.get(file.number(at, 4)) for at in places]
-                    if kind in _RELATIONS and others and None not in others:
-                        yield number, kind.decode(), tuple(one for one in others if one is not None)
+    tracks = file.tracks
+    numbers = {one: number for number, track in enumerate(tracks) for one in file.ids(track)}
+    for number, track in enumerate(tracks):
+        for outer in file.inside(track, b"tref"):
+            for kind, start, stop in itertools.islice(file.inside(outer), _MOST_OWN):
+                places = itertools.islice(range(start, stop - 3, 4), _MOST_OWN)
+                others = [numbers.get(file.number(at, 4)) for at in places]
+                if kind in _RELATIONS and others and None not in others:
+                    yield number, kind.decode(), tuple(one for one in others if one is not None)
 
 
-def ambisonic(path: Path) -> set[int]:
+def ambisonic(file: Boxes) -> set[int]:
     """Ids of the tracks whose sound is around a listener and has no speakers (SA3D), as 360° films have.
 
     FFmpeg's decoders give such channels those of speakers.
     """
     found: set[int] = set()
-    with opened(path) as file:
-        for track in file.tracks:
-            for _, start, stop in file.below(track, *_DESCRIPTIONS):
-                if b"SA3D" in file.read(start, min(stop - start, _MOST_SAID)):
-                    found |= file.ids(track)
+    for track in file.tracks:
+        for _, start, stop in file.below(track, *_DESCRIPTIONS):
+            if b"SA3D" in file.read(start, min(stop - start, _MOST_SAID)):
+                found |= file.ids(track)
     return found
 
 
-def is_encrypted(path: Path) -> bool:
+def is_encrypted(file: Boxes) -> bool:
     """Whether picture or sound of the file is encrypted (ISO/IEC 14496-12 8.12)."""
-    with opened(path) as file:
-        return any(
-            kind in (b"encv", b"enca")
-            for track in file.tracks
-            for said, start, stop in file.below(track, *_DESCRIPTIONS)
-            for kind, _, _ in file.inside((said, start + 8, stop))
-        )
+    return any(
+        kind in (b"encv", b"enca")
+        for track in file.tracks
+        for said, start, stop in file.below(track, *_DESCRIPTIONS)
+        for kind, _, _ in file.inside((said, start + 8, stop))
+    )
 
 
-def own(path: Path) -> list[Words]:
+def own(file: Boxes) -> list[Words]:
     """What a camera or a program says of a whole film, or of a stream, in boxes of its own."""
-    with opened(path) as file:
-        return [
-            (stream, kind, file.read(start, stop - start))
-            for stream, kind, start, stop in itertools.islice(_own(file), _MOST_OWN)
-            if stop - start <= _MOST_SAID
-        ]
+    return [
+        (stream, kind, file.read(start, stop - start))
+        for stream, kind, start, stop in itertools.islice(_own(file), _MOST_OWN)
+        if stop - start <= _MOST_SAID
+    ]
 
 
-def unread(path: Path) -> Iterator[str]:
+def unread(file: Boxes) -> Iterator[str]:
     """Types of boxes in which a camera or a program says something and which are not kept."""
-    with opened(path) as file:
-        end = file.whole[2]
-        found = [box for box in file.inside(file.whole) if box[0] not in _STRUCTURE and box[2] <= end]
-        for kind, start, _ in (*found, *file.below(file.whole, b"moov", b"uuid")):
-            if kind.isalnum() and not (kind == b"uuid" and file.read(start, 16) in _KNOWN_UUIDS):
-                yield kind.decode()
-        for number, (_, said, start, stop) in enumerate(_own(file)):
-            if number >= _MOST_OWN or stop - start > _MOST_SAID:
-                yield said
+    end = file.whole[2]
+    found = [box for box in file.inside(file.whole) if box[0] not in _STRUCTURE and box[2] <= end]
+    for kind, start, _ in (*found, *file.below(file.whole, b"moov", b"uuid")):
+        if kind.isalnum() and not (kind == b"uuid" and file.read(start, 16) in _KNOWN_UUIDS):
+            yield kind.decode()
+    for number, (_, said, start, stop) in enumerate(_own(file)):
+        if number >= _MOST_OWN or stop - start > _MOST_SAID:
+            yield said
 
 
 def _own(file: Boxes) -> Iterator[tuple[int | None, str, int, int]]:
@@ -214,18 +205,17 @@ def _own(file: Boxes) -> Iterator[tuple[int | None, str, int, int]]:
                 yield stream, "tapt", *aperture[1:]
 
 
-def volumes(path: Path) -> dict[int, int]:
+def volumes(file: Boxes) -> dict[int, int]:
     """Stream → volume at which players play it, where that is not the full one, in steps of 1/256.
 
     FFmpeg neither reads nor writes it.
     """
-    with opened(path) as file:
-        found = {
-            number: file.number(volume_at(file, head), 2)
-            for number, track in enumerate(file.tracks)
-            if any(file.number(start + 8, 4) == _SOUND for _, start, _ in file.below(track, b"mdia", b"hdlr"))
-            for head in file.inside(track, b"tkhd")
-        }
+    found = {
+        number: file.number(volume_at(file, head), 2)
+        for number, track in enumerate(file.tracks)
+        if any(file.number(start + 8, 4) == _SOUND for _, start, _ in file.below(track, b"mdia", b"hdlr"))
+        for head in file.inside(track, b"tkhd")
+    }
     return {number: volume for number, volume in found.items() if volume != FULL_VOLUME}
 
 

@@ -1,0 +1,138 @@
+"""Films of a batch from a list or a pattern, in place of a manifest."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from dubcli.batch.manifest import globbed
+from dubcli.cli.batch import Films
+from dubcli.cli.main import main
+from dubcli.errors import ConfigError
+from tests.cli.conftest import Dubcli, listed_entries
+
+
+def test_what_jobs_have_written_is_no_film_of_a_pattern(
+    media: Path, contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second batch with other dubs was refused for the films of the first, and for those in stores."""
+    monkeypatch.chdir(media)
+    (media / "one.one_fr.dub").mkdir()
+    (media / "one.one_fr.dub" / "job.json").write_text(
+        json.dumps({"film": "../one.mp4", "dub": "../one_fr.wav", "out": "../one.one_fr.mp4"})
+    )
+    for path in ("one.one_fr.mp4", "s/objects/a/film.mp4", "one.one_fr.dub/proof/0.mp4", "two.mp4"):
+        (media / path).parent.mkdir(parents=True, exist_ok=True)
+        (media / path).write_bytes(contents[".mp4"])
+    found = globbed("**/*.mp4", "{stem}_*.wav", Path("s"), None, {})
+    assert [(entry.film.name, entry.dub.name) for entry in found] == [
+        ("one.mp4", "one_de.wav"), ("one.mp4", "one_fr.wav"), ("two.mp4", "two_fr.wav")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("dubs", ["dubs/{stem}_*", "{stem}/*.wav", "../{stem}_de*", "FOLDER/{stem}_d?.wav"])
+def test_dubs_may_lie_in_other_folders_than_their_film(
+    dubs: str, media: Path, contents: dict[str, bytes]
+) -> None:
+    """Each was "a bug"."""
+    for path in ("films/one.mp4", "films/dubs/one_de.wav", "films/one/de.wav"):
+        (media / path).parent.mkdir(parents=True, exist_ok=True)
+        (media / path).write_bytes(contents[Path(path).suffix])
+    found = globbed(f"{media}/films/*.mp4", dubs.replace("FOLDER", str(media)), media / "s", None, {})
+    assert len(found) == 1
+    assert found[0].dub.stem in ("one_de", "de")
+
+
+def test_patterns_and_lists_are_checked_as_a_manifest_is(
+    media: Path, dubcli: Dubcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = json.loads(dubcli("batch", "--glob", "*.m*", "-n", "--json").stdout)["jobs"]
+    assert [(job["film"], job["dub"]) for job in jobs] == [
+        ("one.mp4", "one_de.wav"), ("one.mp4", "one_fr.wav"), ("two.mkv", "two_fr.wav")
+    ]  # fmt: skip
+    (media / "one.one_fr.mp4").write_bytes(b"x")  # what the first batch wrote is no film of the second
+    (media / "three [b].mp4").write_bytes(b"x")
+    monkeypatch.chdir(media)
+    with pytest.raises(ConfigError, match=r"^three \[b\].mp4: no file beside it matches") as caught:
+        globbed("*.m*", "{stem}_*.wav", media / "s", None, {})
+    assert "one.one_fr" not in str(caught.value)
+    with pytest.raises(ConfigError, match="no film matches"):
+        globbed("*.mxf", "{stem}_*.wav", media / "s", None, {})
+    with pytest.raises(SystemExit) as ended:
+        main(["batch", "--glob", "*.m*", "--reserve", "inf", "-n"])
+    assert ended.value.code == 2
+
+    found = listed_entries("one.mp4\tone_fr.wav\n\n# later\ntwo.mkv\ttwo_fr.wav\tdelivery/two.mov\n", media)
+    assert [entry.out.name for entry in found] == ["one.one_fr.mp4", "two.mov"]
+    for text, problem in (
+        ("one.mp4", "line 1: write it as FILM, a tab and DUB"),
+        ("", "the list names no film"),
+        ("one.mp4\tone_fr.wav\n\nno.mp4\tone_fr.wav", "line 3: there is no file"),
+        ("one.mp4\tone_fr.wav\none.mp4\tone_fr.wav", "line 2: .*is written twice"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            listed_entries(text, media)
+
+
+def test_a_list_may_come_from_any_program(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\ufeffone.mp4\tone_fr.wav\r\n  # later\r\n\t\r\none.mp4\tone_de.wav\t\r\n"
+    for way in (text, text.replace("\r\n", "\r")):  # the last as a spreadsheet on a Mac writes it
+        assert [entry.dub.name for entry in listed_entries(way, media)] == ["one_fr.wav", "one_de.wav"]
+    # Names are bytes to the system, but text to a job.
+    odd = os.fsencode(media) + b"/f\xe9.mp4"
+    for name in (odd, odd.replace(b".mp4", b"_fr.wav")):
+        with open(name, "wb") as file:
+            file.write(b"x")
+    with pytest.raises(ConfigError, match=r"^line 1: the name .* is not UTF-8; rename"):
+        listed_entries("f\udce9.mp4\tf\udce9_fr.wav", media)
+    monkeypatch.chdir(media)
+    with pytest.raises(ConfigError, match=r"^f\udce9\.mp4: the name .* is not UTF-8; rename"):
+        globbed("f*.mp4", "{stem}_*.wav", media / "s", None, {})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
+def test_a_spreadsheets_list_is_read_in_its_encoding(
+    encoding: str, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "one.mp4\tone_fr.wav\r\none.mp4\tone_de.wav\r\n"
+    monkeypatch.chdir(media)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(rows.encode(encoding))))
+    found = Films(manifest=Path("-")).entries({}, overwrite=True)
+    assert [entry.dub.name for entry in found] == ["one_fr.wav", "one_de.wav"]
+    # Signs that no name can have, as where an encoding was mistaken, are no bug either.
+    assert listed_entries("one.mp4\0\tone_fr.wav", media)[0].film.name == "one.mp4"
+
+
+def test_all_that_is_wrong_with_a_list_is_told_at_once(media: Path) -> None:
+    (media / "there.mp4").write_bytes(b"x")
+    text = (
+        'one.mp4\n"one.mp4"\tone_fr.wav\none.mp4\tno.wav\none.mp4\tone_fr.wav\ttwo.mkv\n'
+        "one.mp4\tone_fr.wav\tone_de.wav\none.mp4\tone_fr.wav\ty.wav\none.mp4\tone_fr.wav\tthere.mp4\n"
+        "one.mp4\tone_fr.wav\tdelivery\none.mp4\tone_de.wav\tx.mp4\ntwo.mkv\tone_de.wav\tx.mp4\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        listed_entries(text, media, overwrite=False)
+    told = str(caught.value).splitlines()
+    assert told[0] == "9 problems; nothing was begun"
+    for line, words in zip(
+        told[1:],
+        (
+            "line 1: write it as FILM, a tab and DUB",
+            "line 2: there is no file .*; names stand without quotes",
+            "line 3: there is no file",
+            "line 4: the output would overwrite .*two.mkv",
+            "line 5: the output would overwrite .*one_de.wav",  # which is dubbed in line 9
+            "line 6: y.wav is no film that can be written",
+            "line 7: .*there.mp4 exists and is not this job's; add --force",
+            "line 8: .*delivery is a folder",
+            "line 10: .*x.mp4 is written twice",
+        ),
+        strict=True,
+    ):
+        assert re.search(words, line), line
+    assert not list(media.glob("*.dub"))
