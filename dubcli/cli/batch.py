@@ -127,6 +127,11 @@ class Films:
             raise UsageError("--preset and --store go with --glob and lists; a manifest names its own")
         return entries(self.manifest, flags, overwrite=overwrite)
 
+    @property
+    def series(self) -> str:
+        """Name of the manifest, "" where there is none: series that share a store have a page each."""
+        return "" if self.manifest is None or str(self.manifest) == "-" else self.manifest.stem
+
 
 @dataclass(frozen=True)
 class How:
@@ -249,4 +254,4 @@ def batch(
         outcomes.append(outcome)
         heard.ended(outcome)
     outcomes.sort(key=lambda item: found.index(item.entry))
-    batchresults.show(outcomes, queue.why, json=json)
+    batchresults.show(outcomes, queue.why, films.series, json=json)

@@ -27,18 +27,19 @@ def listed(found: Sequence[Entry], *, json: bool) -> None:
         out.table(("film", "dub", "preset", "output"), rows)
 
 
-def show(outcomes: Sequence[Outcome], why: str, *, json: bool) -> None:
+def show(outcomes: Sequence[Outcome], why: str, series: str, *, json: bool) -> None:
     """Print how the jobs ended, write the page over them, and end with the batch's exit code.
 
     Args:
         outcomes: of all jobs, in their order.
         why: why the batch stopped before its end, "" where it did not.
+        series: name of the page; "" for that of the store.
         json: whether stdout gets events, in place of a table.
 
     Raises:
         PartialError: a job is not done.
     """
-    page = _write_page(outcomes)
+    page = _write_page(outcomes, series)
     if not json:
         out.table(("film", "dub", "preset", "result", "seconds", "output"), [_row(item) for item in outcomes])
     if page:
@@ -70,14 +71,15 @@ def _mark(item: Outcome) -> Literal["good", "soft", "bad"]:
     return "good" if item.is_done else "soft" if item.code is None or item.code in STOPPED else "bad"
 
 
-def _write_page(outcomes: Sequence[Outcome]) -> Path | None:
+def _write_page(outcomes: Sequence[Outcome], series: str) -> Path | None:
     """Write the page over all films beside the store; None where that cannot be written."""
     from dubcli.cli.progress import duration
     from dubcli.files import read_cache_file, write_atomically
     from dubcli.report.batchpage import Line, page
 
     store = outcomes[0].entry.store
-    path = store.parent / f"{store.stem}.report.html"
+    series = series or store.stem
+    path = store.parent / f"{series}.report.html"
     lines = []
     for item in outcomes:
         entry, root = item.entry, item.entry.root
@@ -96,7 +98,7 @@ def _write_page(outcomes: Sequence[Outcome]) -> Path | None:
             )
         )
     try:
-        write_atomically(path, page(store.stem, lines, path.parent).encode())
+        write_atomically(path, page(series, lines, path.parent).encode())
     except OSError as error:
         out.warn(f"cannot write {path} ({error.strerror})")
         return None

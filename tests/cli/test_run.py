@@ -272,6 +272,11 @@ def test_batch_computes_a_film_once(place: Path, dubcli: Dubcli) -> None:
     ran = {(e["stage"], e["unit"]) for e in events_of(place / "film.dub_de.dub") if e["type"] == "unit.start"}
     assert not {stage for stage, _ in ran} & {"probe", "scan", "split", "track", "cast", "gallery", "learn"}
 
+    (place / "one.yaml").write_text("store: all.store\nfilms: [{film: film.mp4, dubs: [dub_fr.wav]}]\n")
+    assert dubcli("batch", "one.yaml", "--progress", "none").returncode == 0
+    assert "1 of 1 films are done" in (place / "one.report.html").read_text()
+    assert (place / "all.report.html").read_text() == page
+
     again = dubcli("batch", "all.yaml", "--json")
     events = [json.loads(line) for line in again.stdout.splitlines()]
     assert again.returncode == 6
