@@ -83,7 +83,7 @@ class Case:
         ones = np.ones(len(self.rest.frames), np.float32)
         return LipWork(
             self.clip, self.video, self.pts, None, self.rest, self.shot, self.rest.frames, self.shape, ones,
-            self.gallery, weights=weights, settings={"device": "cpu"},
+            self.gallery, weights=weights, person=PERSON, settings={"device": "cpu"},
         )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ class Face:
         count = len(self.rest.frames)
         return LipWork(
             Path("film"), VIDEO, np.zeros(0, np.int64), None, self.rest, SHOT, self.rest.frames, own,
-            np.ones(count, np.float32), self.gallery, weights=weights, settings=SETTINGS,
+            np.ones(count, np.float32), self.gallery, weights=weights, person="p01", settings=SETTINGS,
         )  # fmt: skip
 
 

@@ -111,13 +111,22 @@ def test_a_person_is_adapted_on_top_of_the_film(face: Face, film: tuple[Path, Pa
             tmp_path / "scratch", tmp_path / "out", base=film[0], settings={**SETTINGS, "steps": 3}
         )
     )
-    adapted, size = engine.network_of((film[0], tmp_path / "out"))
-    plain, _ = engine.network_of((film[0],))
+    adapted, size = engine.network_of((film[0], tmp_path / "out"), "p01")
+    plain, _ = engine.network_of((film[0],), "p01")
     assert size == 64
     a, b = adapted.state_dict(), plain.state_dict()
     assert a.keys() == b.keys()
     assert any(not torch.equal(a[k], b[k]) for k in a)
     assert list(engine.ProdubEngine().patches(face.lip_work(film[0], tmp_path / "out")))
+
+
+def test_everybody_is_drawn_with_their_own_token(film: tuple[Path, Path], tmp_path: Path) -> None:
+    held, facts = checkpoint.read(film[0] / engine.WEIGHTS)
+    rows = held["token.weight"] + torch.tensor([[0.0], [1.0]])
+    people = {**facts, "people": ["p01", "p02"]}
+    checkpoint.write(tmp_path / engine.WEIGHTS, {**held, "token.weight": rows}, people)
+    for person, row in {"p01": rows[0], "p02": rows[1], "a stranger": rows.mean(0)}.items():
+        assert torch.equal(engine.network_of((tmp_path,), person)[0].token.weight, row[None])
 
 
 def test_fresh_adapters_change_nothing() -> None:

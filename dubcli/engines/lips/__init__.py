@@ -42,6 +42,7 @@ class LipWork:
         gallery: the folder with the actor's footage.
         weights: folders of what was trained for this film and for this person, in that order; the latter is
             missing where `train.person_steps` is 0, both of an engine that learns nothing.
+        person: id of the person, by which the film's weights know them; "" of an engine that learns nothing.
         settings: the stage's settings, and `device`: `cpu` or `cuda`.
         batch: 1.0, or less when memory was short: scale batches by it.
         report: called with the number of frames done and their total.
@@ -61,6 +62,7 @@ class LipWork:
     gallery: Path
     found: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
     weights: tuple[Path, ...] = ()
+    person: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     batch: float = 1.0
     report: Callable[[int, int], None] = lambda done, total: None

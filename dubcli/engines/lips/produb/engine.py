@@ -87,7 +87,7 @@ class ProdubEngine:
                 yield plan.finish(frame, frame.picture)
             return
         device = device_of(work.settings)
-        network, size = network_of(work.weights)
+        network, size = network_of(work.weights, work.person)
         network = placed(network, device).eval()
 
         def one(before: Framed, now: Framed, after: Framed) -> Patch:
@@ -220,22 +220,23 @@ def begin(network: Network) -> tuple[str, int]:
     return digest, int(facts["size"])
 
 
-def network_of(folders: tuple[Path, ...]) -> tuple[Network, int]:
+def network_of(folders: tuple[Path, ...], person: str) -> tuple[Network, int]:
     """The network for one person, and the pixels of a side that it draws.
 
     Args:
         folders: of the film's weights, then of the person's.
+        person: their id.
 
     Raises:
         EngineError: they are damaged, or do not belong together.
     """
     network, facts, _ = film_network(folders[0])
     size = int(facts["size"])
+    _one_token(network, facts, person)
     for folder in folders[1:]:
         tensors, own = checkpoint.read(folder / WEIGHTS)
         if own.get("version") != VERSION or not own.get("adapted") or own.get("size") != size:
             raise EngineError(f"{folder.name} holds no adapters to these weights; type: dubcli run again")
-        _one_token(network, facts, own["people"][0])
         adapters.adapt(network)
         _load(network, tensors, folder, whole=False)
         adapters.merge(network)
