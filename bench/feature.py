@@ -220,8 +220,8 @@ def cut_together(footage: Path, minutes: float, folder: Path) -> tuple[Path, Pat
         lit = f"eq=brightness={chance.uniform(-0.05, 0.05):.5f}"  # else a whole clip's shot would come again
         subprocess.run(
             [binary(), "-v", "error", "-y", "-ss", f"{start:.2f}", "-t", f"{length:.2f}", "-i", url(clip),
-             "-vf", f"{look},{lit}", "-af", sound, "-map", "0:v:0", "-map", "0:a:0?", "-c:v", "libx264", "-preset",
-             "veryfast", "-crf", "18", "-g", "50", "-c:a", "pcm_s16le", url(part)],
+             "-vf", f"{look},{lit}", "-af", sound, "-map", "0:v:0", "-map", "0:a:0?", "-c:v", "libx264",
+             "-preset", "veryfast", "-crf", "18", "-g", "50", "-c:a", "pcm_s16le", url(part)],
             check=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         with source.opened(part) as box:
