@@ -120,7 +120,9 @@ class TrainSettings(_Section):
     """Training of a lip engine that learns from the film."""
 
     size: Literal[64, 128, 256, 512] = Field(default=128, description="pixels of a side of what it draws")
-    steps: int = Field(default=160, ge=1, description="steps for the film's people together")
+    steps: int = Field(
+        default=160, ge=1, description="steps for each of the film's people, who learn together"
+    )
     person_steps: int = Field(default=0, ge=0, description="steps for each person after that; 0: none")
     least_footage: float = Field(
         default=4.0, gt=0, description="seconds of a person's usable footage that training needs at least"

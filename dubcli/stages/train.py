@@ -14,7 +14,7 @@ from dubcli.engines.registry import EngineInfo, engine, learner
 from dubcli.errors import CheckError, StoreError
 from dubcli.settings.config import TrainSettings
 
-STAGE = Stage("train", version=1, after=("gallery",))
+STAGE = Stage("train", version=2, after=("gallery",))
 
 _LIBRARIES_BYTES = 1_500_000_000  # torch and what it loads; set by hand
 _BYTES_A_PIXEL = 120_000  # of the square that is drawn, at the default batch; set by hand
@@ -42,7 +42,7 @@ def units(job: JobView) -> list[Unit]:
                 params=job.settings.train.model_dump(include={"size", "steps", "least_footage"}),
                 facts={"rate": video.average_rate, "depth": video.bit_depth},
                 engine=info,
-                cost=job.settings.train.steps,
+                cost=job.settings.train.steps * len(galleries),
                 needs=needs(job.settings.train),
                 scratch=True,
             )
@@ -97,7 +97,7 @@ def run(task: Task) -> None:
                 f"{person} has {seconds:.1f} s of usable footage, and train.least_footage asks for "
                 f"{least:g}; exemplar draws that mouth"
             )
-    learn(task, enough, None, task.params["steps"], left_out)
+    learn(task, enough, None, task.params["steps"] * len(enough), left_out)
 
 
 def learn(

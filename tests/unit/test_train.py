@@ -31,7 +31,7 @@ def test_who_has_footage_is_trained_on_and_the_rest_is_told(tmp_path: Path) -> N
     film = TrainFacts.load(here.do("train", "film", told).path)
     assert film.people == {"p01": Learnt(frames=60, gain=film.people["p01"].gain),
                            "p02": Learnt(frames=40, gain=film.people["p02"].gain)}  # fmt: skip
-    assert (film.engine, film.steps, film.left_out) == ("mean", 300, {"p03": 0.17})
+    assert (film.engine, film.steps, film.left_out) == ("mean", 600, {"p03": 0.17})
     warned = [one["text"] for one in told if one["type"] == "warning"]
     assert warned == [
         "p03 has 0.2 s of usable footage, and train.least_footage asks for 1; exemplar draws that mouth"
@@ -96,9 +96,9 @@ def test_training_is_foretold_for_the_film_and_each_person(
     assert before == [("train", "film", 600.0), ("adapt", "…", 80.0)]
     after = list(forecasts(here.view, gathered=True))
     assert [(one.stage, one.unit, one.seconds) for one in after] == [
-        ("train", "film", 600.1), ("adapt", "p01", 80.06), ("adapt", "p02", 80.04),
+        ("train", "film", 1200.1), ("adapt", "p01", 80.06), ("adapt", "p02", 80.04),
     ]  # fmt: skip
-    assert after[0].because == "300 steps at 128 pixels on the processor, 100 frames of 2 people"
+    assert after[0].because == "600 steps at 128 pixels on the processor, 100 frames of 2 people"
     plain = place(tmp_path / "plain", lips={"engine": "exemplar"})
     assert list(forecasts(plain.view, gathered=False)) == []
 
