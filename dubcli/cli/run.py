@@ -14,7 +14,7 @@ from dubcli.cli.delivered import Delivered
 from dubcli.cli.grouped import grouped
 from dubcli.cli.jobs import Request, Running
 from dubcli.cli.output import out
-from dubcli.errors import DependencyError, ExitCode, UsageError
+from dubcli.errors import DependencyError, ExitCode, UsageError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -285,7 +285,7 @@ def _carry(job: Job, recut_of: Path, events: Events, *, overwrite: bool) -> None
     }
     for what, shots in told.items():
         if shots:
-            out.note(f"{len(shots)} shot{'' if len(shots) == 1 else 's'} of {recut_of} {what}")
+            out.note(f"{counted(len(shots), 'shot')} of {recut_of} {what}")
     if found.gone:
         more = ", …" if len(found.gone) > _TOLD else ""
         out.warn(
