@@ -130,7 +130,7 @@ def _stems(job: JobView, cast: Cast) -> dict[str, str]:
     Raises:
         ConfigError: a stem's name is nobody's in the cast, or two are the same person's.
     """
-    from dubcli.edits.cuefile import called
+    from dubcli.edits.persons import called
 
     persons = cast.names
     found: dict[str, str] = {}
@@ -157,7 +157,7 @@ def _stems(job: JobView, cast: Cast) -> dict[str, str]:
 def _named(dub_speech: Record, cast: Cast, seconds: Any) -> dict[str, Any]:
     """Person → frames (N,) of the words that the script assigns to them; unknown names are ignored."""
     from dubcli.cueing import assignment
-    from dubcli.edits.cuefile import find_person
+    from dubcli.edits.persons import find_person
 
     persons = cast.names
     words: dict[str, list[Region]] = {}
