@@ -185,6 +185,11 @@ class Job:
         )
         jobfile.write(self.root, file)
 
+    @property
+    def has_own_store(self) -> bool:
+        """Whether its store lies in it, and so is no other job's."""
+        return self.store.root.parent == self.root
+
     def lock(self, *, shared: bool = False) -> contextlib.AbstractContextManager[None]:
         """Hold the job against other runs (`core.lock`); correctness does not depend on it.
 
