@@ -140,21 +140,19 @@ def _names(data: bytes, outer: Place, before: str = "") -> Iterator[str]:
 
 def _anywhere(path: Path, wanted: bytes) -> list[bytes]:
     """Contents of the elements of a kind that a file's head holds, or says the place of."""
-    found: dict[int, bytes] = {}
     with path.open("rb") as file:
         head = file.read(_HEAD)
+        found = {where[0]: head[slice(*where)] for where in _in_segment(head, wanted)}
         begin = next((where[0] for kind, where in _elements(head, 0, len(head)) if kind == _SEGMENT), 0)
-        for kind, where in _elements(head, 0, len(head), _SEGMENT):
-            if kind == wanted:
-                found[where[0]] = head[slice(*where)]
-            for _, seek in _elements(head, *where) if kind == _LOOKUP else ():
-                told = {one: head[slice(*place)] for one, place in _elements(head, *seek)}
-                at = begin + int.from_bytes(told.get(_PLACE, b""), "big")
-                if told.get(_SOUGHT) == wanted and at < 1 << 63:
-                    file.seek(at)
-                    data = file.read(_HEAD)
-                    for one, place in itertools.islice(_elements(data, 0, len(data)), 1):
-                        found |= {at + place[0]: data[slice(*place)]} if one == wanted else {}
+        for seek in _below(head, _in_segment(head, _LOOKUP), _SEEK):
+            told = {kind: head[slice(*where)] for kind, where in _elements(head, *seek)}
+            at = begin + int.from_bytes(told.get(_PLACE, b""), "big")
+            if told.get(_SOUGHT) != wanted or at >= 1 << 63:
+                continue
+            file.seek(at)
+            data = file.read(_HEAD)
+            for kind, where in itertools.islice(_elements(data, 0, len(data)), 1):
+                found |= {at + where[0]: data[slice(*where)]} if kind == wanted else {}
     return list(found.values())
 
 
