@@ -47,6 +47,11 @@ MEANINGS: dict[ExitCode, str] = {
 }
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things, as messages say it: `1 shot`, `2 shots`."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
 def typed(path: Path) -> str:
     """A path as it is typed: in quotes where a shell needs them, and never like an option."""
     text = str(path)

@@ -80,7 +80,7 @@ def weights(folder: Path, person: str | None = None) -> dict[str, NDArray[Any]]:
     from safetensors import safe_open
 
     with safe_open(folder / _WEIGHTS, framework="numpy") as file:
-        own = [n for n in file.keys() if person is None or _whose(n) in ("", person)]  # noqa: SIM118
+        own = [n for n in file.keys() if person is None or _whose(n) in ("", person)]  # noqa: SIM118 - it is no mapping
         return {name: file.get_tensor(name) for name in own}
 
 

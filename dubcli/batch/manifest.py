@@ -30,7 +30,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dubcli.batch.check import checked
 from dubcli.batch.entry import Entry, Flags
-from dubcli.core.job import STEM, Job
+from dubcli.core.job import Job
+from dubcli.core.jobfile import STEM
 from dubcli.core.places import default_out, is_job, job_around
 from dubcli.errors import ConfigError, DubError, typed
 from dubcli.media.containers import SUFFIXES

@@ -10,7 +10,7 @@ import typer
 from dubcli.cli import options
 from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
-from dubcli.errors import typed
+from dubcli.errors import counted, typed
 
 if TYPE_CHECKING:
     from dubcli.edits.cuefile import Film
@@ -139,8 +139,7 @@ def import_(
         return
     write_atomically(path, cuefile.job_file(before | changed).encode())
     out.path(path)
-    count = f"{len(changed)} shot{'' if len(changed) == 1 else 's'}"
-    out.note(f"{count} changed; to apply it, type: dubcli run {typed(cued.job.root)}")
+    out.note(f"{counted(len(changed), 'shot')} changed; to apply it, type: dubcli run {typed(cued.job.root)}")
 
 
 class _CuedJob:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dubcli.cli.declaration import Declaration, Parameter
 from dubcli.errors import MEANINGS
 
-WIDEST = 100
+WIDEST = 100  # columns, however wide the terminal is; set by hand
 COLUMN = 26  # where descriptions begin; longer names get a line of their own
 
 

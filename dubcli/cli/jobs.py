@@ -81,7 +81,7 @@ class Request:
         Raises:
             UsageError: one is not written as NAME=FILE, or a name stands twice.
         """
-        from dubcli.core.job import STEM
+        from dubcli.core.jobfile import STEM
 
         found: dict[str, Path] = {}
         for text in self.stems or ():

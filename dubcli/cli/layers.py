@@ -64,6 +64,7 @@ def export(
     from dubcli.core import consent, plan
     from dubcli.core.places import is_job, job_around
     from dubcli.delivery import exr, layers
+    from dubcli.edits import shotname
 
     if is_job(out_folder) or job_around(out_folder):
         raise UsageError(
@@ -73,7 +74,7 @@ def export(
     work = _Work(job_dir, job_named)
     if text := consent.recheck(work.job, plan.view(work.job)):
         out.warn(text)
-    wanted = {f"{int(name):08d}" for name in shots or () if name.isdecimal()}
+    wanted = {shotname.named(int(name)) for name in shots or () if name.isdecimal()}
     unknown = [name for name in shots or () if not name.isdecimal()]
     changed = [face for face in work.faces if face.is_changed]
     unknown += sorted(wanted - {face.name.split(".")[0] for face in changed})

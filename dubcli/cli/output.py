@@ -147,7 +147,7 @@ def prepare() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the shell: >&-
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - it stays open
         if type(stream) is io.TextIOWrapper:  # and not what a test or a notebook has put there
             utf8 = stream.encoding.lower().replace("-", "") == "utf8"
             buffered = stream.line_buffering

@@ -13,7 +13,6 @@ from dubcli.stages import LEARNING
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-KINDS = ("auto", "bar", "plain", "json", "openjd", "none")
 QUIET_SECONDS = 60.0
 """Plain progress prints a line at least this often; set by hand."""
 
@@ -178,10 +177,12 @@ class Bar:
         if self._task is None:
             return
         left = self.tally.remaining
-        fields = {"completed": self.tally.fraction, "left": f"{duration(left)} left" if left else ""}
-        if "stage" in event:
-            fields["description"] = f"{event['stage']:8}{event.get('shot', '')}".ljust(18)
-        self._progress.update(self._task, **fields)  # type: ignore[arg-type]
+        self._progress.update(
+            self._task,
+            completed=self.tally.fraction,
+            description=f"{event['stage']:8}{event.get('shot', '')}".ljust(18) if "stage" in event else None,
+            left=f"{duration(left)} left" if left else "",
+        )
         text = describe(event)
         if text and event["type"] not in ("unit.done", "stage.done"):
             self._progress.console.print(text, highlight=False, markup=False)

@@ -11,7 +11,7 @@ import typer
 from dubcli.cli import options
 from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
-from dubcli.errors import UsageError, typed
+from dubcli.errors import UsageError, counted, typed
 
 if TYPE_CHECKING:
     from dubcli.core.review import Review
@@ -272,9 +272,8 @@ def _open(job_dir: Path | None) -> Review:
 def _tell(review: Review, changed: Sequence[str], purpose: str) -> None:
     """Say what was written, and what to type next."""
     out.path(review.path)
-    count = f"{len(changed)} shot{'' if len(changed) == 1 else 's'}"
-    root = review.job.root
-    out.note(f"{count} decided" + (f"; {purpose}, type: dubcli run {typed(root)}" if purpose else ""))
+    then = f"; {purpose}, type: dubcli run {typed(review.job.root)}" if purpose else ""
+    out.note(f"{counted(len(changed), 'shot')} decided{then}")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

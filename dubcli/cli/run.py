@@ -14,7 +14,7 @@ from dubcli.cli.delivered import Delivered
 from dubcli.cli.grouped import grouped
 from dubcli.cli.jobs import Request, Running
 from dubcli.cli.output import out
-from dubcli.errors import DependencyError, ExitCode, UsageError
+from dubcli.errors import DependencyError, ExitCode, UsageError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,6 +142,7 @@ class Chosen:
             UsageError: there is no such stage, or the range is not one.
         """
         from dubcli.core.plan import Selection
+        from dubcli.edits import shotname
         from dubcli.settings.document import suggestion
         from dubcli.stages import ORDER
 
@@ -154,7 +155,7 @@ class Chosen:
             last = last if dash else first
             if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
                 raise UsageError(f"--shots {self.shots}: write it as FIRST-LAST, such as 120-180")
-            span = (f"{int(first):08d}", f"{int(last):08d}")
+            span = (shotname.named(int(first)), shotname.named(int(last)))
         return Selection(self.stage or "", span, tuple(self.redo or ()), shard=self._share())
 
     def _share(self) -> tuple[int, int] | None:
@@ -285,7 +286,7 @@ def _carry(job: Job, recut_of: Path, events: Events, *, overwrite: bool) -> None
     }
     for what, shots in told.items():
         if shots:
-            out.note(f"{len(shots)} shot{'' if len(shots) == 1 else 's'} of {recut_of} {what}")
+            out.note(f"{counted(len(shots), 'shot')} of {recut_of} {what}")
     if found.gone:
         more = ", …" if len(found.gone) > _TOLD else ""
         out.warn(

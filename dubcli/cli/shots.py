@@ -165,8 +165,8 @@ def import_(
     clock = Clock.of(info, start or before.start)
     count = _count(job)
     longest = _longest(job, float(clock.rate)) if count is None else count
-    reel = tag(info, "reel_name")
-    found = shotlist.read(file, job.film.name, clock, count, side, reel, longest, timeline)
+    film = shotlist.Film(job.film.name, clock, count, longest, tag(info, "reel_name"))
+    found = shotlist.read(file, film, side, timeline)
     if before.merge or before.split:
         out.warn(f"merge and split of {path} are replaced by the list")
     kept = [at for at in before.skip if (clock.frame(at) if isinstance(at, str) else at) in found.starts]

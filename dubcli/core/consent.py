@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
-from dubcli.errors import ConfigError, typed
+from dubcli.errors import ConfigError, counted, typed
 
 FIRST = "gallery"
 """The stage before which it is asked: the first that prepares the pictures of people who have cues."""
@@ -80,9 +80,8 @@ def _check_approved(job: Job, view: JobView) -> None:
                 found[shot] = f"{_named(person.id, person.name)} ({person.why})"
     if found:
         people = ", ".join(dict.fromkeys(found.values()))
-        shots = "1 approved shot" if len(found) == 1 else f"{len(found)} approved shots"
         raise ConfigError(
-            f"{shots} would keep a changed mouth of {people}; "
+            f"{counted(len(found), 'approved shot')} would keep a changed mouth of {people}; "
             f"type: dubcli review {typed(job.root)} reopen {' '.join(found)}"
         )
 

@@ -24,7 +24,8 @@ class Events:
     """Sends every event to `events.jsonl` and to the listeners."""
 
     def __init__(self, path: Path | None = None, *listeners: Listener) -> None:
-        self._file: TextIO | None = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115
+        file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115 - `__exit__` closes it
+        self._file: TextIO | None = file
         self._listeners = listeners
 
     def __call__(self, type: str, **fields: Any) -> None:

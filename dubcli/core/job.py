@@ -22,21 +22,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from dubcli.core import lock, published, reported, sources
+from dubcli.core import jobfile, lock, published, reported, sources
 from dubcli.core.model import Artifact, Source
 from dubcli.core.places import (
-    JOB_FILE,
     check_folder,
     check_names,
+    check_out,
     check_store,
     check_writable,
     default_out,
@@ -44,35 +41,14 @@ from dubcli.core.places import (
     no_file,
 )
 from dubcli.core.store import Store
-from dubcli.errors import ConfigError, MediaError, UsageError, typed
-from dubcli.files import read_cache_file, write_atomically
-from dubcli.media.containers import SUFFIXES
+from dubcli.errors import MediaError, UsageError, typed
+from dubcli.files import read_cache_file
 from dubcli.provenance.signing import Signature, puts_beside
-from dubcli.settings.config import PERSONAL, Settings
-from dubcli.settings.layers import flatten, nest, refusal
+from dubcli.settings.config import Settings
 
-SCHEMA = 1
 _KEY_LENGTH = 64  # hexadecimal digits; a line cut off by a crash is shorter
-STEM = r"^[\w' .-]{1,60}$"
-"""Names that a stem can have."""
-
 _WARNING = ("probe/", "scan/", "align/", "cast/", "cue/", "learn/", "train/", "remux/")
 """Units of the whole film, whose warnings stand in the report."""
-
-
-class JobFile(BaseModel):
-    """`job.json`. Paths below the directory that holds the job are kept relative to the job."""
-
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
-
-    schema_version: int = SCHEMA
-    film: str
-    dub: str
-    out: str
-    script: str = ""
-    store: str = "store"
-    stems: dict[str, str] = {}
-    settings: Settings = Settings()
 
 
 @dataclass
@@ -119,18 +95,13 @@ class Job:
                 raise MediaError(f"{option}: {why}")
         out = out or default_out(film, dub)
         check_names(film, dub, out, *voices.values(), *filter(None, (store, script)))
-        if not out.name or out.is_dir():
-            raise UsageError(f"{out} is a folder; name the film to write with -o FILE")
+        check_out(out, film, dub)
         named_by_out = root is None
         root = root or out.with_suffix(".dub")
         check_names(root)
         way = "film to write with -o FILE" if named_by_out else "directory with --job DIR"
         if around := job_around(root):
             raise UsageError(f"{root} would lie in the job {around}; choose another {way}")
-        if out.resolve() in (film.resolve(), dub.resolve()):
-            raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
-        if out.suffix.lower() not in SUFFIXES:
-            raise UsageError(f"{out.name} is no film that can be written; use one of {', '.join(SUFFIXES)}")
         check_folder(out.parent, make=save)
         job = cls(root, film, dub, out, Store(store or root / "store"), settings, script)
         job.stems = voices
@@ -139,13 +110,8 @@ class Job:
         # An empty folder is a job whose job.json a full disk kept from being written.
         if root.exists() and not (root.is_dir() and not any(root.iterdir())):
             before = cls.open(root)
-            # Where its film or dub was refused, nothing was done: another of the name may take its place.
-            refused = before.failure("probe/output") and not before.ref("probe/output")
-            for role in () if refused and not before.holder() else ("film", "dub"):
-                other, own = getattr(before, role), getattr(job, role)
-                same = other.resolve() == own.resolve()
-                if not same and not sources.is_unchanged(own, role, root / "sources.json"):
-                    raise UsageError(f"{root} is the job of {other}; choose another {way}")
+            if other := before._other_source(job):
+                raise UsageError(f"{root} is the job of {other}; choose another {way}")
             if store is None:  # it was named once: what the job has done is there
                 job.store = before.store
         check_store(job.store.root)
@@ -168,29 +134,27 @@ class Job:
             UsageError: there is no such directory, it is no job, or its name is not UTF-8.
             ConfigError: its `job.json` is not valid.
         """
-        check_names(root)
-        path = root / JOB_FILE
-        try:
-            data = JobFile.model_validate_json(path.read_text("utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            raise UsageError(f"{root} is not a job directory; name one that dubcli run wrote") from None
-        except (ValidationError, UnicodeDecodeError) as error:
-            first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise ConfigError(
-                f"{path} is not valid ({first}); move it away and type the same again"
-            ) from None
-        given = flatten(data.settings.model_dump(mode="json"), Settings)
-        for dotted in PERSONAL:
-            if given.get(dotted):
-                raise ConfigError(f"{path}: {refusal(dotted)}; take it out of the file")
+        data = jobfile.read(root)
         film, dub, out, store = (
-            Path(os.path.normpath(root / value)) for value in (data.film, data.dub, data.out, data.store)
+            jobfile.meant(root, text) for text in (data.film, data.dub, data.out, data.store)
         )
-        script = Path(os.path.normpath(root / data.script)) if data.script else None
+        script = jobfile.meant(root, data.script) if data.script else None
         job = cls(root, film, dub, out, Store(store), settings or data.settings, script)
-        job.stems = {name: Path(os.path.normpath(root / value)) for name, value in data.stems.items()}
+        job.stems = {name: jobfile.meant(root, text) for name, text in data.stems.items()}
         job._follow_renames()
         return job
+
+    def _other_source(self, wanted: Job) -> Path | None:
+        """The film or the dub of this job that is not what it would be, None where both are."""
+        # Where one of them was refused, nothing was done: another of the name may take its place.
+        if self.failure("probe/output") and not self.ref("probe/output") and not self.holder():
+            return None
+        for role in ("film", "dub"):
+            own, other = getattr(self, role), getattr(wanted, role)
+            same = own.resolve() == other.resolve()
+            if not same and not sources.is_unchanged(other, role, self.root / "sources.json"):
+                return Path(own)
+        return None
 
     def _follow_renames(self) -> None:
         """Find a film and a dub that were renamed beside the job, and name the output after them."""
@@ -206,18 +170,25 @@ class Job:
 
     def save(self) -> None:
         """Write `job.json`."""
-        file = JobFile(
-            film=self._relative(self.film),
-            dub=self._relative(self.dub),
-            out=self._relative(self.out),
-            script=self._relative(self.script) if self.script else "",
-            store=self._relative(self.store.root),
-            stems={name: self._relative(path) for name, path in self.stems.items()},
+
+        def kept(path: Path) -> str:
+            return jobfile.kept(self.root, path)
+
+        file = jobfile.JobFile(
+            film=kept(self.film),
+            dub=kept(self.dub),
+            out=kept(self.out),
+            script=kept(self.script) if self.script else "",
+            store=kept(self.store.root),
+            stems={name: kept(path) for name, path in self.stems.items()},
             settings=self.settings,
         )
-        left_out: dict[str, Any] = {"settings": nest(dict.fromkeys(PERSONAL, True))}
-        text = file.model_dump_json(indent=1, exclude=left_out) + "\n"
-        write_atomically(self.root / JOB_FILE, text.encode())
+        jobfile.write(self.root, file)
+
+    @property
+    def has_own_store(self) -> bool:
+        """Whether its store lies in it, and so is no other job's."""
+        return self.store.root.parent == self.root
 
     def lock(self, *, shared: bool = False) -> contextlib.AbstractContextManager[None]:
         """Hold the job against other runs (`core.lock`); correctness does not depend on it.
@@ -397,9 +368,3 @@ class Job:
     def _unit_path(self, folder: str, unit_id: str) -> Path:
         stage, _, name = unit_id.partition("/")
         return self.root / folder / stage / f"{name}.json"
-
-    def _relative(self, path: Path) -> str:
-        here, there = self.root.resolve(), path.resolve()
-        if there.is_relative_to(here.parent):
-            return os.path.relpath(there, here)
-        return str(there)

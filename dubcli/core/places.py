@@ -105,6 +105,24 @@ def check_names(*paths: Path) -> None:
                 ) from None
 
 
+def check_out(out: Path, *sources: Path) -> None:
+    """Check that a film can be called so.
+
+    Args:
+        out: the film to write.
+        sources: files that it must not replace.
+
+    Raises:
+        UsageError: it is a folder, a source, or of a kind that is not written.
+    """
+    if not out.name or out.is_dir():
+        raise UsageError(f"{out} is a folder; name the film to write with -o FILE")
+    if out.resolve() in [path.resolve() for path in sources]:
+        raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
+    if out.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{out.name} is no film that can be written; use one of {', '.join(SUFFIXES)}")
+
+
 def check_store(folder: Path) -> None:
     """Check that a store can be in a folder.
 

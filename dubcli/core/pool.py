@@ -13,7 +13,7 @@ from dubcli.core.gpu import Turn
 from dubcli.core.model import Unit
 from dubcli.core.shortage import memory_full, shortage
 from dubcli.core.worker import Message, Worker, death_message
-from dubcli.errors import DubError, EngineError
+from dubcli.errors import DubError, EngineError, counted
 from dubcli.settings.config import RunSettings
 
 WAIT_SECONDS = 0.25
@@ -100,7 +100,7 @@ class Pool:
         left = max(1, len(self.busy))
         if left < self.count:
             self.count = left
-            self._notice(f"memory ran out; going on with {left} worker{'s' if left > 1 else ''} at once")
+            self._notice(f"memory ran out; going on with {counted(left, 'worker')} at once")
 
     def drop(self, worker: Worker) -> None:
         """End a worker and its children at once."""

@@ -103,14 +103,14 @@ def purge(job: Job, *, dry_run: bool = False) -> Purged:
     with job.lock():
         doomed = _keys(job)
         sizes = {key: size for key, _, size in job.store.sizes() if key in doomed}
-        elsewhere = 0 if _is_private(job) else len(job.store.descendants(doomed))
+        elsewhere = 0 if job.has_own_store else len(job.store.descendants(doomed))
         paths = [job.root / name for name in _REMOVED if _exists(job.root / name)]
         paths += published.unfinished_films(job.out)
         size = sum(sizes.values()) + sum(_size(path) for path in paths)
         if not dry_run:
             for key in doomed:
                 job.store.remove(key)
-            job.store.sweep(private=_is_private(job))
+            job.store.sweep(private=job.has_own_store)
             for path in paths:
                 _remove(path)
         left = tuple(_left(job, set(doomed), set(paths)))
@@ -122,18 +122,14 @@ def purge(job: Job, *, dry_run: bool = False) -> Purged:
 def _keys(job: Job) -> list[str]:
     """Keys of the job's artifacts that hold something of people; in a store of its own also those unread."""
     held = list(job.store.keys())
-    if not _is_private(job):
+    if not job.has_own_store:
         own = job.history()
         held = [key for key in held if key in own]
     return [key for key in held if (job.store.preimage(key) or {}).get("stage") not in KEPT_STAGES]
 
 
-def _is_private(job: Job) -> bool:
-    return job.store.root.parent == job.root
-
-
 def _left(job: Job, doomed: set[str], gone: set[Path]) -> Iterable[Left]:
-    own = None if _is_private(job) else job.history()
+    own = None if job.has_own_store else job.history()
     stages: dict[str, int] = {}
     for key, stage, size in job.store.sizes():
         if key not in doomed and (own is None or key in own):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dubcli.core import takelist, takes
 from dubcli.core.job import Job
 from dubcli.core.takelist import Takes
-from dubcli.edits import decisions
+from dubcli.edits import decisions, shotname
 from dubcli.edits.decisions import Decision
 from dubcli.errors import StoreError, UsageError, typed
 from dubcli.files import write_atomically
@@ -94,9 +94,9 @@ class Review:
                     )
                 found |= dict.fromkeys(inside)
                 continue
-            name = f"{int(first):08d}"
+            name = shotname.named(int(first))
             if name not in self.shots:
-                raise UsageError(f"there is no shot {name}{decisions.nearest(name, self.shots)}")
+                raise UsageError(f"there is no shot {name}{shotname.nearest(name, self.shots)}")
             found[name] = None
         return list(found)
 

@@ -41,7 +41,7 @@ def run(
     with job.lock(shared=selection.shared), _translate_errors(job):
         if not overwrite and (obstacle := job.obstacle()):
             raise UsageError(f"{obstacle}; add --force to replace it, or choose another with -o FILE")
-        job.store.sweep(private=job.store.root.parent == job.root and not selection.shared)
+        job.store.sweep(private=job.has_own_store and not selection.shared)
         scratch.sweep(job.root, lambda key: job.store.path(key).is_dir())
         job.read_sources()
         began = time.monotonic()
@@ -53,36 +53,45 @@ def run(
             job=str(job.root),
             **selection.fields(),
         )
-        if others := takes.of_other_dubs(job):
-            named = " ".join(str(int(shot)) for shot in others[:_NAMED])
-            text = (
-                f"{len(others)} approved shots keep mouths that were made for another dub; to make them for "
-                f"this one, type: dubcli review {typed(job.root)} reopen {named}"
-            )
-            events("warning", stage="motion", unit="film", text=text)
+        _warn_of_other_dubs(job, events)
         scheduler = Scheduler(job, events, selection, salt=salt)
         try:
             scheduler.run()
             if selection.shared:
                 remove_tree(logs(job, selection))  # a film of a thousand tasks would leave a thousand
         finally:
-            film = scheduler.view.artifacts.get("remux", {}).get("film")
-            if film:
-                report = scheduler.view.artifacts.get("report", {}).get("film")
-                # First: a film that cannot be signed is published all the same, and the report names takes.
-                takes.record(job, scheduler.view)
-                moved = job.publish(
-                    film,
-                    report,
-                    claim.signature(job, scheduler.view),
-                    lambda text: events("warning", stage="remux", unit="film", text=text),
-                )
-                events("published", path=str(job.out), new=moved)
+            _publish(job, scheduler.view, events)
             events("run.stop", units=scheduler.ran, seconds=round(time.monotonic() - began, 3))
         made = scheduler.view.artifacts.get("report", {}).get("film")
         if made and job.settings.quality.gate == "fail":
             reported.check_verdicts(made, job.root)
         return scheduler.view
+
+
+def _warn_of_other_dubs(job: Job, events: Events) -> None:
+    if others := takes.of_other_dubs(job):
+        named = " ".join(str(int(shot)) for shot in others[:_NAMED])
+        text = (
+            f"{len(others)} approved shots keep mouths that were made for another dub; to make them for "
+            f"this one, type: dubcli review {typed(job.root)} reopen {named}"
+        )
+        events("warning", stage="motion", unit="film", text=text)
+
+
+def _publish(job: Job, view: JobView, events: Events) -> None:
+    """Publish the film, if the run has come to one, and its report."""
+    film, report = (view.artifacts.get(stage, {}).get("film") for stage in ("remux", "report"))
+    if not film:
+        return
+    # First: a film that cannot be signed is published all the same, and the report names takes.
+    takes.record(job, view)
+    moved = job.publish(
+        film,
+        report,
+        claim.signature(job, view),
+        lambda text: events("warning", stage="remux", unit="film", text=text),
+    )
+    events("published", path=str(job.out), new=moved)
 
 
 @contextlib.contextmanager

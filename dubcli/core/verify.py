@@ -12,7 +12,7 @@ from dubcli.core import plan, published
 from dubcli.core.job import Job
 from dubcli.core.model import JobView
 from dubcli.core.store import sha256
-from dubcli.errors import ConfigError, MediaError, StoreError, UsageError
+from dubcli.errors import ConfigError, MediaError, StoreError, UsageError, counted
 from dubcli.media import marks
 from dubcli.media.containers import SUFFIXES
 from dubcli.provenance import signing
@@ -115,8 +115,7 @@ def _of_manifest(film: Path, found: Finding | None) -> Iterator[Statement]:
 
 
 def _of_claim(claim: Claim) -> Iterator[Statement]:
-    spans = len(claim.changed)
-    where = f" in {spans} range{'' if spans == 1 else 's'}" if spans else ""
+    where = f" in {counted(len(claim.changed), 'range')}" if claim.changed else ""
     tools = ", ".join(dict.fromkeys(f"{tool.kind} {tool.name}" for tool in claim.tools))
     yield Statement(
         "claimed", f"mouths are changed in {claim.frames_changed} of {claim.frames} frames{where}"

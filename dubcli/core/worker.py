@@ -36,7 +36,7 @@ from dubcli.errors import DubError, EngineError, ExitCode, MemoryFullError, Stor
 
 Message = dict[str, Any]
 
-_PROGRESS_SECONDS = 0.2
+_PROGRESS_SECONDS = 0.2  # between two messages about progress at least; set by hand
 _LOG_TAIL_BYTES = 8192  # of the log, read for why a process ended; set by hand
 
 

@@ -9,7 +9,7 @@ visible mouth talks, the speaker is offscreen.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -65,6 +65,32 @@ class Shot:
     persons: Sequence[str]
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What is heard, in every frame of the film.
+
+    Attributes:
+        seconds: (N,) film time of the frames.
+        film, dub: (N,) frames with speech in the original and in the dub.
+        audio: audio features of the film; None where it has no speech.
+        stems: person → (N,) frames with speech in their own stem of the dub, which alone decides when they
+            speak; everybody else is assigned the rest of the dub.
+        script: the same for persons whom the dub's script names.
+    """
+
+    seconds: Floats
+    film: Bools
+    dub: Bools
+    audio: FilmAudio | None
+    stems: Mapping[str, Bools] = field(default_factory=dict)
+    script: Mapping[str, Bools] = field(default_factory=dict)
+
+    @property
+    def voices(self) -> dict[str, Bools]:
+        """Person → frames in which the dub is known to be theirs."""
+        return {**self.script, **self.stems}
+
+
 def speech_frames(regions: Sequence[Region], seconds: Floats, offset: float = 0.0) -> Bools:
     """(N,) bool, whether each frame has speech; `offset` is added to the times of the regions, seconds."""
     out = np.zeros(len(seconds), bool)
@@ -84,85 +110,104 @@ def word_frames(words: Sequence[Region], seconds: Floats, offset: float) -> Bool
     return speech_frames(rows, seconds, offset)
 
 
-def cues(
-    shot: Shot,
-    seconds: Floats,
-    film: Bools,
-    dub: Bools,
-    audio: FilmAudio | None,
-    limits: Limits,
-    stems: Mapping[str, Bools] | None = None,
-    script: Mapping[str, Bools] | None = None,
-) -> tuple[list[Cue], list[Skip], Bools]:
+def cues(shot: Shot, heard: Heard, limits: Limits) -> tuple[list[Cue], list[Skip], Bools]:
     """Cues of one shot.
 
     Args:
         shot: the shot.
-        seconds: (N,) film time of every frame of the film.
-        film, dub: (N,) frames with speech in the original and in the dub.
-        audio: audio features of the film; None where it has no speech.
+        heard: what is heard in the film.
         limits: settings.
-        stems: person → (N,) frames with speech in their own stem of the dub, which alone decides when they
-            speak; everybody else is assigned the rest of the dub.
-        script: the same for persons whom the dub's script names.
 
     Returns:
         Cues, skipped frames, and (stop - start,) frames in which a visible face says the dub.
     """
+    scene = _scene(shot, heard, limits)
+    out: list[Cue] = []
+    skipped: list[Skip] = []
+    for k in range(len(shot.tracks)):
+        own, left = _of_face(shot, k, scene, heard, limits)
+        out += own
+        skipped += left
+    return out, skipped, np.asarray((scene.active & scene.said).any(0))
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Who talks in a shot, and what of the dub is whose; arrays are (K, T), by face and frame of the shot.
+
+    Attributes:
+        evidence: of each face.
+        talking: whose mouth talks.
+        active: who can be seen and is the active speaker.
+        said: which of the dub's speech may be whose.
+        step: seconds of a frame.
+    """
+
+    evidence: Sequence[Evidence]
+    talking: Bools
+    active: Bools
+    said: Bools
+    step: float
+
+    def frames(self, seconds: float) -> int:
+        """Seconds as a number of frames."""
+        return round(seconds / self.step)
+
+
+def _scene(shot: Shot, heard: Heard, limits: Limits) -> _Scene:
     inside = slice(shot.start, shot.stop)
-    film_speech = film[inside]
-    voices = {person: frames[inside] for person, frames in {**(script or {}), **(stems or {})}.items()}
-    at = np.asarray(seconds, np.float64)[inside]
+    at = np.asarray(heard.seconds, np.float64)[inside]
     step = float(np.median(np.diff(at))) if len(at) > 1 else 0.04
-    unassigned = dub[inside]
+    voices = {person: frames[inside] for person, frames in heard.voices.items()}
+    unassigned = heard.dub[inside]
     if voices:  # edges of a speech region that stick out beyond the voice in it are not lines of their own
         unassigned = _without_short(
             unassigned & ~np.any([*voices.values()], axis=0), round(_WORD_GAP_S / step)
         )
-    dub_speech = np.array([voices.get(person, unassigned) for person in shot.persons])
-    dub_speech = dub_speech.reshape(-1, len(film_speech))
-    found = estimate(shot.tracks, seconds, audio)
+    said = np.array([voices.get(person, unassigned) for person in shot.persons]).reshape(-1, len(at))
+    evidence = estimate(shot.tracks, heard.seconds, heard.audio)
     talking = np.zeros((len(shot.tracks), len(at)), bool)
-    for k, (track, one) in enumerate(zip(shot.tracks, found, strict=True)):
+    for k, (track, one) in enumerate(zip(shot.tracks, evidence, strict=True)):
         talking[k, track.frames - shot.start] = one.talking > limits.threshold
         talking[k] = _bridged(talking[k], round(limits.gap / step))
         talking[k] = _without_short(talking[k], round(_SHORTEST_TALK_S / step))
-    active = _active(talking, film_speech, round(_LIP_PAUSE_S / step))
+    active = _active(talking, heard.film[inside], round(_LIP_PAUSE_S / step))
     prominent = only_prominent(shot.tracks)
-    if audio is None and prominent is not None:
+    if heard.audio is None and prominent is not None:
         active[:] = False
         active[prominent, shot.tracks[prominent].frames - shot.start] = True
-
     for k, track in enumerate(shot.tracks):
         active[k] = (active[k] | (shot.persons[k] in voices)) & _present(track, shot, len(at))
+    return _Scene(evidence, talking, active, said, step)
+
+
+def _of_face(shot: Shot, k: int, scene: _Scene, heard: Heard, limits: Limits) -> tuple[list[Cue], list[Skip]]:
+    """Cues and skipped frames of a face."""
+    track, person, talking, active = shot.tracks[k], shot.persons[k], scene.talking[k], scene.active[k]
+    present = _present(track, shot, len(talking))
+    speak = _widened(active & scene.said[k] & present, scene.frames(_LEAD_S)) & active & present
+    speak = _bridged(speak, scene.frames(limits.gap))
+    still = talking & ~speak & present
+    changed = _widened(speak | still, scene.frames(limits.pad))
+    changed = _bridged(changed, scene.frames(max(limits.gap, _SHORTEST_RETURN_S))) & present
+    is_speak = _nearest(speak, still)  # a frame of padding belongs to the cue it pads
+    eligible = np.zeros(len(talking), bool)
+    eligible[track.frames - shot.start] = track.eligible
+    voice = heard.voices.get(person)
     out: list[Cue] = []
     skipped: list[Skip] = []
-    for k, (track, person, one) in enumerate(zip(shot.tracks, shot.persons, found, strict=True)):
-        present = _present(track, shot, len(at))
-        speak = _widened(active[k] & dub_speech[k] & present, round(_LEAD_S / step)) & active[k] & present
-        speak = _bridged(speak, round(limits.gap / step))
-        still = talking[k] & ~speak & present
-        shortest_return = max(limits.gap, _SHORTEST_RETURN_S)
-        changed = _widened(speak | still, round(limits.pad / step))
-        changed = _bridged(changed, round(shortest_return / step)) & present
-        is_speak = _nearest(speak, still)  # a frame of padding belongs to the cue it pads
-        eligible = np.zeros(len(at), bool)
-        eligible[track.frames - shot.start] = track.eligible
-        for a, b in spans.runs_of_true(changed & eligible):
-            if b - a < limits.shortest:
-                skipped.append(_skip(shot, k, a, b, "short"))
-                continue
-            for c, d in _changes(is_speak[a:b]):
-                kind: Literal["speak", "still"] = "speak" if is_speak[a + c] else "still"
-                begin = int(track.frames[0]) - shot.start
-                frames = slice(a + c - begin, a + d - begin)
-                cue = _cue(shot, k, person, kind, one, frames, talking[k, a + c : a + d], track)
-                if person in voices and kind == "speak":
-                    source = "stem" if person in (stems or {}) else "script"
-                    cue = _confirmed(cue, voices[person][a + c : a + d], source)
-                out.append(cue)
-        skipped += _ineligible(shot, k, track, changed)
-    return out, skipped, np.asarray((active & dub_speech).any(0))
+    for a, b in spans.runs_of_true(changed & eligible):
+        if b - a < limits.shortest:
+            skipped.append(_skip(shot, k, a, b, "short"))
+            continue
+        for c, d in _changes(is_speak[a:b]):
+            span = a + c, a + d
+            cue = _cue(shot, k, span, "speak" if is_speak[a + c] else "still", scene)
+            if voice is not None and cue.kind == "speak":
+                source = "stem" if person in heard.stems else "script"
+                cue = _confirmed(cue, voice[cue.start : cue.stop], source)
+            out.append(cue)
+    return out, skipped + _ineligible(shot, k, track, changed)
 
 
 def decided(shot: Shot, edits: Sequence[Edit]) -> tuple[list[Cue], list[Skip], Bools]:
@@ -264,30 +309,23 @@ def _changes(mask: Bools) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def _cue(
-    shot: Shot,
-    k: int,
-    person: str,
-    kind: Literal["speak", "still"],
-    found: Evidence,
-    frames: slice,
-    talked: Bools,
-    track: FaceTrack,
-) -> Cue:
-    confidence = float(found.talking[frames].mean())
+def _cue(shot: Shot, k: int, span: tuple[int, int], kind: Literal["speak", "still"], scene: _Scene) -> Cue:
+    """A cue over frames of the shot."""
+    found, first = scene.evidence[k], int(shot.tracks[k].frames[0]) - shot.start
+    frames = slice(span[0] - first, span[1] - first)
     numbers = {
-        "talked": float(talked.mean()),
+        "talked": float(scene.talking[k, slice(*span)].mean()),
         "motion": float(found.motion[frames].mean()),
         "sync": float(found.sync[frames].mean()),
     }
     return Cue(
         shot=shot.name,
         track=k,
-        person=person,
-        start=int(track.frames[0]) + frames.start,
-        stop=int(track.frames[0]) + frames.stop,
+        person=shot.persons[k],
+        start=shot.start + span[0],
+        stop=shot.start + span[1],
         kind=kind,
-        confidence=round(confidence, 3),
+        confidence=round(float(found.talking[frames].mean()), 3),
         evidence={name: round(value, 4) for name, value in numbers.items()},
     )
 

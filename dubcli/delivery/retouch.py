@@ -153,9 +153,11 @@ def _overlap(
     left, top = max(one_at[0], other_at[0]), max(one_at[1], other_at[1])
     right = max(left, min(one_at[0] + one[1], other_at[0] + other[1]))
     low = max(top, min(one_at[1] + one[0], other_at[1] + other[0]))
-    return tuple(  # type: ignore[return-value]
-        (slice(top - y, low - y), slice(left - x, right - x)) for x, y in (one_at, other_at)
-    )
+
+    def within(at: tuple[int, int]) -> tuple[slice, slice]:
+        return slice(top - at[1], low - at[1]), slice(left - at[0], right - at[0])
+
+    return within(one_at), within(other_at)
 
 
 def _quantised(layer: _Layer, full: int) -> tuple[NDArray[Any], NDArray[Any], int, int]:

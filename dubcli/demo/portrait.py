@@ -36,7 +36,7 @@ _WIDEST = 15.0  # pixels between the lips at aperture 1
 
 # Lips of the photograph, measured on it once: from the left corner to the right one, (u, v).
 _ALONG = np.linspace(-1, 1, 11)
-_SMILE_HALF_WIDTH = 20.6
+_SMILE_HALF_WIDTH = 20.6  # pixels
 _SMILE_OUTER_TOP = np.array([-0.4, -0.7, -1.0, -1.3, -1.7, -0.9, -1.8, -1.9, -1.9, -1.7, -0.4])
 _SMILE_INNER_TOP = np.array([-0.2, 0.2, 0.8, 1.6, 2.3, 2.7, 2.2, 1.2, 0.4, -0.1, -0.3])
 _SMILE_INNER_BOTTOM = np.array([1.2, 5.8, 7.6, 8.8, 9.8, 10.3, 9.5, 8.0, 5.9, 3.2, 0.2])

@@ -21,7 +21,6 @@ import csv
 import io
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from dubcli.edits import shotname
+from dubcli.edits.persons import called
 from dubcli.edits.stylefile import StyleName
 from dubcli.errors import ConfigError
 from dubcli.settings.document import Document, Keys, suggestion
@@ -165,24 +166,6 @@ class Film:
         return found[0]
 
 
-def called(word: str, persons: Mapping[str, str]) -> list[str]:
-    """The ids of the persons of that id or name, in any case, however its accents are encoded."""
-    if word in persons:
-        return [word]
-    return [one for one, name in persons.items() if name and _folded(name) == _folded(word)]
-
-
-def find_person(word: str, persons: Mapping[str, str]) -> str | None:
-    """The id of the one person of that id or name; None where nobody or several have that name."""
-    found = called(word, persons)
-    return found[0] if len(found) == 1 else None
-
-
-def _folded(name: str) -> str:
-    # macOS writes é in names of files, and in what is completed from them, as two characters.
-    return unicodedata.normalize("NFC", name.strip()).casefold()
-
-
 def film(split: Path, tracks: Mapping[str, Path], cast: Path) -> Film:
     """The film described by the artifacts of these stages.
 
@@ -229,12 +212,14 @@ def resolve(document: Document, file: CueFile, film: Film) -> dict[str, list[Edi
     """
     for k, shot in enumerate(file.shots or ()):
         if shot not in film.shots:
-            raise ConfigError(f"{document.at(('shots', k))}: there is no shot {shot}{_near(shot, film)}")
+            raise ConfigError(
+                f"{document.at(('shots', k))}: there is no shot {shot}{shotname.nearest(shot, film.shots)}"
+            )
     found: dict[str, list[Edit]] = {shot: [] for shot in (film.shots if file.shots is None else file.shots)}
     lines: dict[tuple[str, Edit], int] = {}
     for k, row in enumerate(file.cues):
         if row.shot not in film.shots:
-            near = _near(row.shot, film)
+            near = shotname.nearest(row.shot, film.shots)
             raise ConfigError(f"{document.at(('cues', k, 'shot'))}: there is no shot {row.shot}{near}")
         if row.shot not in found:
             place = document.at(("cues", k, "shot"))
@@ -310,12 +295,6 @@ def _track(document: Document, k: int, row: Row, film: Film, start: int, stop: i
             f"{place}: face {row.shot}/{row.track} is {whose}, not {row.person}; leave out one of the two"
         )
     return row.track
-
-
-def _near(shot: str, film: Film) -> str:
-    names = sorted(film.shots)
-    here = bisect.bisect_right(names, shot)
-    return f"; the nearest is {names[max(0, here - 1)]}" if names else ""
 
 
 def job_file(decisions: Mapping[str, Sequence[Edit]]) -> str:

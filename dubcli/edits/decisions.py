@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from dubcli.edits import shotname
 from dubcli.errors import ConfigError, typed
 from dubcli.settings.config import Settings
 from dubcli.settings.document import Document, parse_yaml, problems_of, read, validate
@@ -85,7 +86,9 @@ class Decision(BaseModel):
 
 def _shot_name(text: str) -> str:
     if not re.fullmatch(r"\d{8,12}", text):
-        fix = f"; write {int(text):08d}" if re.fullmatch(r"\d{1,7}", text) else ", such as 00000120"
+        fix = (
+            f"; write {shotname.named(int(text))}" if re.fullmatch(r"\d{1,7}", text) else ", such as 00000120"
+        )
         raise ValueError(f"a shot is called by the eight digits of its first frame{fix}")
     return text
 
@@ -203,7 +206,7 @@ def check_shots(document: Document, decisions: Decisions, shots: Mapping[str, Sh
     for name, decision in decisions.shots.items():
         if name not in shots:
             raise ConfigError(
-                f"{document.at(('shots', name))}: there is no shot {name}{nearest(name, shots)}; "
+                f"{document.at(('shots', name))}: there is no shot {name}{shotname.nearest(name, shots)}; "
                 "take the entry out, or correct it"
             )
         if decision.stop not in (None, shots[name].stop):
@@ -213,10 +216,3 @@ def check_shots(document: Document, decisions: Decisions, shots: Mapping[str, Sh
                 f"{decision.stop}, and now ends before {shots[name].stop}: it is another shot; type: "
                 f"dubcli review {typed(Path(document.name).parent)} reopen {name}"
             )
-
-
-def nearest(name: str, shots: Mapping[str, Any]) -> str:
-    """`; the nearest is …`: the shot around or before a frame."""
-    before = [shot for shot in shots if shot <= name]
-    found = max(before, default=min(shots, default=""))
-    return f"; the nearest is {found}" if found else ""

@@ -41,7 +41,7 @@ _MODE = re.compile(r"\s*FCM:\s*(?P<not>NON)?", re.IGNORECASE)
 _FREEZE = re.compile(r"\s*\*\s*FREEZE FRAME", re.IGNORECASE)
 _RESOLVE_MARKER = re.compile(r"\|C:ResolveColor\w* +\|M:")
 _BLACK = frozenset({"BL", "BLACK", "BARS"})
-_REEL_LETTERS = 8
+_REEL_LETTERS = 8  # of a reel in CMX 3600
 _SLACK = 0.05  # frames a second by which the speed of M2 differs from the film's rate, and means it
 # Timecodes of a list at the film's own rate, for not to find its highest frames in them would be chance: of a
 # list at 25, one in 3000 has none of 24 in 200 of them.

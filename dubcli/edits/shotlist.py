@@ -41,26 +41,39 @@ class Found:
     warnings: tuple[str, ...] = ()
 
 
-def read(
-    path: Path,
-    film: str,
-    clock: Clock,
-    count: int | None,
-    side: Side = "auto",
-    reel: str = "",
-    longest: int | None = None,
-    wanted: str = "",
-) -> Found:
+@dataclass(frozen=True)
+class Film:
+    """A film, as far as lists speak of it.
+
+    Attributes:
+        name: its file's name.
+        clock: its timecode.
+        count: its frames, None where that is not known yet.
+        longest: frames that it has at most, where their number is not known yet.
+        reel: its reel.
+    """
+
+    name: str
+    clock: Clock
+    count: int | None
+    longest: int | None = None
+    reel: str = ""
+
+    @property
+    def names(self) -> set[str]:
+        """What lists call it: its file's name and its reel, also as reels of an EDL, in lower case."""
+        stem = Path(self.name).stem
+        short = {edl.reel_name(name) for name in (stem, stem.replace("_", ""), self.reel) if name}
+        return {name.casefold() for name in (self.name, stem, self.reel, *short) if name} - {"ax"}
+
+
+def read(path: Path, film: Film, side: Side = "auto", wanted: str = "") -> Found:
     """The shots that a list gives a film.
 
     Args:
         path: the list; its suffix says the format.
-        film: file name of the film.
-        clock: the film's timecode.
-        count: the film's frames, None where that is not known yet.
+        film: the film.
         side: which side of the list counts along the film; `auto` is the source side where it names the film.
-        reel: the film's reel.
-        longest: frames that the film has at most, where their number is not known yet.
         wanted: the name or number of the timeline that is meant, "" where the list holds one.
 
     Raises:
@@ -76,24 +89,36 @@ def read(
     if suffix == ".csv":
         scenes = parse_scenes(text, str(path))
         events = [Event(number, "", "", span, None) for number, span in enumerate(scenes, 1)]
-        return _found(path, Read(tuple(events), (), guess), "record", clock, 0, count, longest)
+        return _found(path, Read(tuple(events), (), guess), "record", film, 0)
     if suffix == ".edl":
-        clock.at(0)  # a rate without timecode is named once
-        listed = edl.parse(text, str(path), clock)
+        film.clock.at(0)  # a rate without timecode is named once
+        listed = edl.parse(text, str(path), film.clock)
         listed = replace(listed, warnings=guess + listed.warnings)
     else:
-        listed = interchange.parse(path, clock, wanted)
+        listed = interchange.parse(path, film.clock, wanted)
     if not listed.events and not listed.problems:
         kind = " as CMX 3600" if suffix == ".edl" else ""
         raise ConfigError(f"{path} has no picture in it; export its video track{kind}")
-    names = _names(film, reel)
+    names = film.names
     own = [event for event in listed.events if event.names & names]
     if side == "auto":
         side = "source" if own else "record"
-    if side == "record":
-        return _found(
-            path, replace(listed, events=tuple(seen(listed.events))), side, clock, clock.first, count, longest
-        )
+    if side == "source":
+        listed = _of_source(path, listed, own, film.clock)
+    else:
+        listed = replace(listed, events=tuple(seen(listed.events)))
+    return _found(path, listed, side, film, film.clock.first)
+
+
+def _of_source(path: Path, listed: Read, own: Sequence[Event], clock: Clock) -> Read:
+    """A list's events of which the film is the source, with what keeps them from being cuts of the film.
+
+    Args:
+        path: the list.
+        listed: what was read of it.
+        own: its events that name the film.
+        clock: the film's timecode.
+    """
     of_film = [event for event in listed.events if not event.black]
     others = [
         f"{path}: event {event.number}: reel {event.reel or event.name or '?'} is not the film; "
@@ -112,15 +137,12 @@ def read(
         for event in own
         if event.rate is not None
     ]
-    listed = replace(listed, events=tuple(of_film), problems=(*listed.problems, *others, *speeds, *rates))
-    return _found(path, listed, side, clock, clock.first, count, longest)
+    return replace(listed, events=tuple(of_film), problems=(*listed.problems, *others, *speeds, *rates))
 
 
-def _found(
-    path: Path, listed: Read, side: str, clock: Clock, first: int, count: int | None, longest: int | None
-) -> Found:
+def _found(path: Path, listed: Read, side: str, film: Film, first: int) -> Found:
     """Events as frames of the film, checked."""
-    problems = list(listed.problems)
+    problems, clock, count = list(listed.problems), film.clock, film.count
     events: Sequence[Event] = listed.events
     if wrong := _other_labels(listed, side, clock):
         problems.append(f"{path}: {wrong}")
@@ -131,7 +153,7 @@ def _found(
         for event, (start, stop) in zip(events, taken, strict=True)
     ]
     inside = _without_ends(ranges, count) if side == "record" else ranges
-    if where := _outside(inside, longest if count is None else count):
+    if where := _outside(inside, film.longest if count is None else count):
         hint = "if the film's first frame has another timecode, add --start HH:MM:SS:FF"
         if path.suffix.lower() == ".csv" or (side == "record" and any(a == 0 for a, _, _ in inside)):
             hint = "it is of another film, or of another cut"
@@ -236,10 +258,3 @@ def _without_ends(ranges: list[tuple[int, int, int]], count: int | None) -> list
 def _effects(event: Event) -> str:
     """The names of an event's effects, in one line."""
     return ", ".join(" ".join(name.split()) for name in event.effects)
-
-
-def _names(film: str, reel: str) -> set[str]:
-    """What lists call a film: its file's name and its reel, also as reels of an EDL, in lower case."""
-    stem = Path(film).stem
-    short = {edl.reel_name(name) for name in (stem, stem.replace("_", ""), reel) if name}
-    return {name.casefold() for name in (film, stem, reel, *short) if name} - {"ax"}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from dubcli.errors import ConfigError
 
-LICENCE = "https://github.com/deepinsight/insightface#license"
 FILES = {
     "detector": ("det_*.onnx", "scrfd_*.onnx"),
     "landmarks": ("2d106det.onnx",),

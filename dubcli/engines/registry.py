@@ -18,7 +18,6 @@ from typing import Any
 from dubcli.errors import ConfigError, DependencyError
 from dubcli.models.packaged import digest
 
-KINDS = ("tracker", "aligner", "lips")
 _SPHINX = tuple(f"model/en-us/en-us/{name}" for name in ("mdef", "means", "variances", "sendump"))
 
 _DICTIONARY = "model/en-us/cmudict-en-us.dict"

@@ -33,7 +33,7 @@ _PARTS = {b"\x63\xc5", b"\x63\xc9", b"\x63\xc4", b"\x63\xc6"}  # a track, editio
 _CODEC, _ENABLED = b"\x86", b"\xb9"
 _ENCODINGS, _ENCODING, _ENCRYPTION = b"\x6d\x80", b"\x62\x40", b"\x50\x35"
 _STREAMS = (1, 2, 17, 33)  # picture, sound, subtitles, metadata: what FFmpeg makes streams of
-Element = tuple[bytes, tuple[int, int]]  # id, and where its content begins and ends
+Place = tuple[int, int]  # where the content of an element begins and ends
 _DEEPEST = 8  # tags within tags that are looked at; set by hand
 _FIRST = 4096  # bytes in which a segment begins; set by hand
 _HEAD = 4 << 20  # bytes at a file's head that hold the description of its tracks; set by hand
@@ -61,16 +61,14 @@ def tracks(path: Path) -> list[Track]:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     found = []
-    for inside in (x for kind, x in _elements(head, 0, len(head), _SEGMENT) if kind == _TRACKS):
-        for _, track in (x for x in _elements(head, *inside) if x[0] == _TRACK):
-            values = {kind: head[slice(*where)] for kind, where in _elements(head, *track)}
-            if int.from_bytes(values.get(_TYPE, b""), "big") not in _STREAMS:
-                continue
-            language, off = _text(values, _BCP47), _ENABLED in values and not any(values[_ENABLED])
-            webvtt = _text(values, _CODEC) == "S_TEXT/WEBVTT"
-            encodings = [x for kind, x in _elements(head, *track, _ENCODINGS) if kind == _ENCODING]
-            encrypted = any(kind == _ENCRYPTION for one in encodings for kind, _ in _elements(head, *one))
-            found.append(Track(language if says_more(language) else "", webvtt, off, encrypted))
+    for track in _below(head, _in_segment(head, _TRACKS), _TRACK):
+        values = {kind: head[slice(*where)] for kind, where in _elements(head, *track)}
+        if int.from_bytes(values.get(_TYPE, b""), "big") not in _STREAMS:
+            continue
+        language, off = _text(values, _BCP47), _ENABLED in values and not any(values[_ENABLED])
+        webvtt = _text(values, _CODEC) == "S_TEXT/WEBVTT"
+        encrypted = bool(_below(head, [track], _ENCODINGS, _ENCODING, _ENCRYPTION))
+        found.append(Track(language if says_more(language) else "", webvtt, off, encrypted))
     return found
 
 
@@ -81,9 +79,8 @@ def end(path: Path) -> int:
     at = next((stop for _, (_, stop) in _elements(head, 0, len(head))), 0) + len(_SEGMENT)
     if head[at - len(_SEGMENT) : at] != _SEGMENT or at >= len(head) or not head[at]:
         return 0
-    wide = 9 - head[at].bit_length()
-    size = int.from_bytes(head[at : at + wide], "big") & ((1 << 7 * wide) - 1)
-    return 0 if size == (1 << 7 * wide) - 1 else at + wide + size
+    size, begin = _size(head, at)
+    return 0 if size is None else begin + size
 
 
 def _text(values: Mapping[bytes, bytes], kind: bytes) -> str:
@@ -94,33 +91,21 @@ def chapters_lost(path: Path) -> Iterator[str]:
     """What FFmpeg does not read of chapters: it takes a name each, those of the first level, and no order."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    where = (x for kind, x in _elements(head, 0, len(head), _SEGMENT) if kind == _CHAPTERS)
-    editions = [x for chapters in where for kind, x in _elements(head, *chapters) if kind == _EDITION]
-    inside = [
-        [kind for kind, _ in _elements(head, *atom)]
-        for edition in editions
-        for found, atom in _elements(head, *edition)
-        if found == _ATOM
-    ]
+    editions = _below(head, _in_segment(head, _CHAPTERS), _EDITION)
+    atoms = _below(head, editions, _ATOM)
+
+    def is_set(outer: Sequence[Place], kind: bytes) -> bool:
+        return any(any(head[slice(*where)]) for where in _below(head, outer, kind))
+
     if len(editions) > 1:
         yield "orders of chapters but the first"
-    if any(
-        kind == _ORDERED and any(head[slice(*where)])
-        for edition in editions
-        for kind, where in _elements(head, *edition)
-    ):
+    if is_set(editions, _ORDERED):
         yield "the order in which players show chapters, of this file or of others"
-    if any(
-        kind == _UNSEEN and any(head[slice(*where)])
-        for edition in editions
-        for found, atom in _elements(head, *edition)
-        if found == _ATOM
-        for kind, where in _elements(head, *atom)
-    ):
+    if is_set(atoms, _UNSEEN):
         yield "that some chapters are not to be shown"
-    if any(_ATOM in kinds for kinds in inside):
+    if _below(head, atoms, _ATOM):
         yield "chapters within chapters"
-    if any(kinds.count(_DISPLAY) > 1 for kinds in inside):
+    if any(len(_below(head, [atom], _DISPLAY)) > 1 for atom in atoms):
         yield "names of chapters in further languages"
 
 
@@ -135,58 +120,74 @@ def tags_lost(path: Path) -> list[str]:
     """Names of tags of the film that stand more than once, as actors do: FFmpeg takes the last one each."""
     counts: Counter[str] = Counter()
     for data in _anywhere(path, _TAGS):
-        for _, tag in (x for x in _elements(data, 0, len(data)) if x[0] == _TAG):
-            inside = list(_elements(data, *tag))
-            targets = {kind for found, x in inside if found == _TARGETS for kind, _ in _elements(data, *x)}
+        for tag in _below(data, [(0, len(data))], _TAG):
+            targets = {kind for where in _below(data, [tag], _TARGETS) for kind, _ in _elements(data, *where)}
             if not targets & _PARTS:
-                counts.update(_names(data, inside))
+                counts.update(_names(data, tag))
     return sorted(name for name, count in counts.items() if count > 1)
 
 
-def _names(data: bytes, elements: Sequence[Element], before: str = "") -> Iterator[str]:
+def _names(data: bytes, outer: Place, before: str = "") -> Iterator[str]:
     """Names of tags, and of tags within them, as FFmpeg says them."""
-    for simple in (where for kind, where in elements if kind == _SIMPLE):
-        inside = list(_elements(data, *simple))
+    for simple in _below(data, [outer], _SIMPLE):
+        inside = _elements(data, *simple)
         told = {kind: data[slice(*where)].decode("utf-8", "replace") for kind, where in inside}
         name, tongue = before + told.get(_NAME, ""), told.get(_TONGUE, "und")
         yield name if tongue == "und" else f"{name}-{tongue}"
         if name.count("/") < _DEEPEST:
-            yield from _names(data, inside, f"{name}/")
+            yield from _names(data, simple, f"{name}/")
 
 
 def _anywhere(path: Path, wanted: bytes) -> list[bytes]:
     """Contents of the elements of a kind that a file's head holds, or says the place of."""
-    found: dict[int, bytes] = {}
     with path.open("rb") as file:
         head = file.read(_HEAD)
+        found = {where[0]: head[slice(*where)] for where in _in_segment(head, wanted)}
         begin = next((where[0] for kind, where in _elements(head, 0, len(head)) if kind == _SEGMENT), 0)
-        for kind, where in _elements(head, 0, len(head), _SEGMENT):
-            if kind == wanted:
-                found[where[0]] = head[slice(*where)]
-            for _, seek in _elements(head, *where) if kind == _LOOKUP else ():
-                told = {one: head[slice(*place)] for one, place in _elements(head, *seek)}
-                at = begin + int.from_bytes(told.get(_PLACE, b""), "big")
-                if told.get(_SOUGHT) == wanted and at < 1 << 63:
-                    file.seek(at)
-                    data = file.read(_HEAD)
-                    for one, place in itertools.islice(_elements(data, 0, len(data)), 1):
-                        found |= {at + place[0]: data[slice(*place)]} if one == wanted else {}
+        for seek in _below(head, _in_segment(head, _LOOKUP), _SEEK):
+            told = {kind: head[slice(*where)] for kind, where in _elements(head, *seek)}
+            at = begin + int.from_bytes(told.get(_PLACE, b""), "big")
+            if told.get(_SOUGHT) != wanted or at >= 1 << 63:
+                continue
+            file.seek(at)
+            data = file.read(_HEAD)
+            for kind, where in itertools.islice(_elements(data, 0, len(data)), 1):
+                found |= {at + where[0]: data[slice(*where)]} if kind == wanted else {}
     return list(found.values())
 
 
-def _elements(data: bytes, at: int, stop: int, through: bytes = b"") -> Iterator[Element]:
-    """Elements one after the other, and those in elements of the kind `through`."""
+def _in_segment(head: bytes, wanted: bytes) -> list[Place]:
+    """Contents of the elements of a kind directly in a file's segment, whatever size that says it has."""
+    return [where for kind, where in _elements(head, 0, len(head), _SEGMENT) if kind == wanted]
+
+
+def _below(data: bytes, outer: Sequence[Place], *path: bytes) -> list[Place]:
+    """Contents of the elements at a path of kinds below some others."""
+    found = [*outer]
+    for wanted in path:
+        found = [where for one in found for kind, where in _elements(data, *one) if kind == wanted]
+    return found
+
+
+def _elements(data: bytes, at: int, stop: int, through: bytes = b"") -> Iterator[tuple[bytes, Place]]:
+    """Kind and content of elements one after the other, and of those in elements of the kind `through`."""
     while at + 2 <= stop:
         wide = 9 - data[at].bit_length()
         kind, at = data[at : at + wide], at + wide
         if wide > 8 or kind == _CLUSTER or at >= stop or not data[at]:  # after all tracks, or damaged
             return
-        wide = 9 - data[at].bit_length()
-        size = int.from_bytes(data[at : at + wide], "big") & ((1 << 7 * wide) - 1)
-        unknown, at = size == (1 << 7 * wide) - 1, at + wide
-        end = stop if unknown else min(stop, at + size)
+        size, at = _size(data, at)
+        end = stop if size is None else min(stop, at + size)
         yield kind, (at, end)
         at = at if kind == through else end
+
+
+def _size(data: bytes | bytearray, at: int) -> tuple[int | None, int]:
+    """How large an element is, None where it does not say, and where its content begins, after its size."""
+    wide = 9 - data[at].bit_length()
+    most = (1 << 7 * wide) - 1
+    size = int.from_bytes(data[at : at + wide], "big") & most
+    return None if size == most else size, at + wide
 
 
 def placeholder(tag: str) -> str:
@@ -229,10 +230,7 @@ def _element(kind: bytes, content: bytes) -> bytes:
 
 def _update_checksum(head: bytearray, tracks: int) -> None:
     """Update the checksum of the tracks' description, where it has one."""
-    first = head[tracks + 4]
-    width = 9 - first.bit_length()  # of the element's size
-    size = int.from_bytes(head[tracks + 4 : tracks + 4 + width], "big") & ((1 << 7 * width) - 1)
-    start = tracks + 4 + width
-    if head[start : start + 2] == _CRC:
+    size, start = _size(head, tracks + len(_TRACKS))
+    if size is not None and head[start : start + 2] == _CRC:
         value = zlib.crc32(bytes(head[start + 6 : start + size]))
         head[start + 2 : start + 6] = value.to_bytes(4, "little")

@@ -40,7 +40,7 @@ class Scorer:
         from scenedetect import FrameTimecode
         from scenedetect.detectors import ContentDetector
 
-        class Detector(ContentDetector):  # type: ignore[misc]
+        class Detector(ContentDetector):  # type: ignore[misc]  # it has no types
             """A detector with a readable score."""
 
             @property
@@ -73,7 +73,7 @@ def detect(scores: NDArray[np.float64], settings: SplitSettings, rate: float) ->
     from scenedetect import FrameTimecode
     from scenedetect.detectors import AdaptiveDetector
 
-    class Detector(AdaptiveDetector):  # type: ignore[misc]
+    class Detector(AdaptiveDetector):  # type: ignore[misc]  # it has no types
         """Decides on scores that are known instead of on pictures."""
 
         def _calculate_frame_score(self, timecode: Any, frame_img: Any) -> float:

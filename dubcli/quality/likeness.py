@@ -21,7 +21,7 @@ from dubcli.face.roi import portrait
 
 _LOWER = 28  # rows of the frontal picture of 64 below which the lower face lies: from the base of the nose
 _SIDE = 16  # pixels of the reduced colour picture's side; set by hand
-FEWEST_REFERENCES = 4
+FEWEST_REFERENCES = 4  # pictures of a person without which likeness is not measured; set by hand
 
 
 def describe(picture: NDArray[np.uint8], mesh: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from dubcli.artifacts.report import REVIEW, Face, Report
 from dubcli.quality.mouth import MOST_LIKENESSES
 from dubcli.quality.verdict import place
 from dubcli.report import plot
-from dubcli.report.assemble import Pictures
+from dubcli.report.pictures import Pictures
 from dubcli.report.stills import Shown
 
 

@@ -14,16 +14,16 @@ from dubcli.media import spans
 
 # Sizes in pixels of the SVG's own coordinates, set by hand.
 _WIDTH = 960
-_RIGHT, _TOP, _BOTTOM = 8, 10, 22
-_LANE = 18
+_RIGHT, _TOP, _BOTTOM = 8, 10, 22  # margins
+_LANE = 18  # height of a row
 _GAP = 0.8  # between blocks; the width that one has at least
 # What a person looks for stays visible where a pixel has several shots: kind → least width, in the order in
 # which they are drawn over the others. Of 3 pixels, 2 are left where the page is as narrow as it gets.
 _MARKED = {"look": 2.0, "failed": 3.0, "redo": 3.0}
-_MOST_PEOPLE = 8
+_MOST_PEOPLE = 8  # that have a lane
 _NAMES = 80  # pixels for the names of lanes
 _LABEL = 60  # pixels for a label of the time axis
-_STEPS_SECONDS = (0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 3600)
+_STEPS_SECONDS = (0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 3600)  # of the time axis
 
 Block = tuple[float, float, str, str]  # start and stop in seconds, kind, title
 

@@ -133,8 +133,8 @@ def visit(before: Version, after: Version, track: FaceTrack, asked: Visit) -> Sh
             corner = np.array([*rect[:2], 0], np.float32)
             mesh, roi = mesh - corner, replace(roi, centre=roi.centre - corner[:2])
             if was.index in asked.stills:
-                pair = [_jpeg(_upright(picture, roi, PICTURE_SIDE)) for picture in (old, new)]
-                shown.stills.append((was.index, *pair))  # type: ignore[arg-type]
+                left, right = (_jpeg(_upright(picture, roi, PICTURE_SIDE)) for picture in (old, new))
+                shown.stills.append((was.index, left, right))
                 apart.append(_upper_face(old, new, mesh))
             if asked.loop[0] <= was.index < asked.loop[1]:
                 columns.append(np.vstack([_upright(picture, roi, LOOP_SIDE) for picture in (old, new)]))

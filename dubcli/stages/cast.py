@@ -21,7 +21,7 @@ Row = TypeVar("Row")
 
 STAGE = Stage("cast", 5, after=("track",))
 
-SHEET_COLUMNS, SHEET_PICTURES = 8, 48
+SHEET_COLUMNS, SHEET_PICTURES = 8, 48  # of a person's sheet, at most; set by hand
 
 
 def units(job: JobView) -> list[Unit]:

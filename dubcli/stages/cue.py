@@ -10,7 +10,10 @@ from dubcli.errors import CheckError, ConfigError
 
 if TYPE_CHECKING:
     from dubcli.artifacts.speech import Record, Region
+    from dubcli.cueing.assignment import Heard
     from dubcli.edits.cuefile import Edit
+
+_SHORTEST_OFFSCREEN_S = 0.2  # of the dub that nobody visible speaks; less is an edge of a line: set by hand
 
 STAGE = Stage("cue", version=6, after=("cast", "align"))
 
@@ -43,45 +46,21 @@ def run(task: Task) -> None:
     """Write `cues.json`."""
     import numpy as np
 
-    from dubcli.artifacts import speech, tracks
+    from dubcli.artifacts import tracks
     from dubcli.artifacts.cues import Cue, Cues, Skip, Span
-    from dubcli.artifacts.shots import Frames, Shots
-    from dubcli.cueing import assignment, fit
-    from dubcli.cueing.evidence import FilmAudio
+    from dubcli.artifacts.shots import Shots
+    from dubcli.cueing import assignment
     from dubcli.media import spans
 
-    seconds = Frames.load(task.inputs["split"]).seconds
-    dub_speech = speech.Record.load(task.inputs["speech/dub"])
-    dub = assignment.speech_frames(dub_speech.regions, seconds, dub_speech.offset)
-    film, audio = np.zeros(len(seconds), bool), None
-    if "speech/film" in task.inputs:
-        original = speech.Record.load(task.inputs["speech/film"])
-        film = assignment.speech_frames(original.regions, seconds, original.offset)
-        if told := fit.misplaced(original, dub_speech):
-            task.warn(told)
-        if film.any():
-            features = speech.features(task.inputs["speech/film"])
-            used = {name: features[name] for name in ("loudness", "speech", "viseme")}
-            audio = FilmAudio(used, original.offset)
-
-    cast = Cast.load(task.inputs["cast"])
-    owners = cast.owners
-    split = Shots.load(task.inputs["split"])
-    shots, untouchable = split.shots, set(split.skipped or ())
-    named = _named(dub_speech, cast, seconds)
-    limits = assignment.Limits(**task.params)
-    edits = _edits(task)
-    voices = {}
-    for one, unit in task.facts["stems"].items():
-        stem = speech.Record.load(task.inputs[f"speech/{unit}"])
-        voices[one] = assignment.speech_frames(stem.regions, seconds, stem.offset)
-        if told := fit.misfit(unit.removeprefix("stem:"), stem, dub_speech):
-            task.warn(told)
+    cast, split = Cast.load(task.inputs["cast"]), Shots.load(task.inputs["split"])
+    heard = _heard(task, cast)
+    owners, untouchable = cast.owners, set(split.skipped or ())
+    limits, edits = assignment.Limits(**task.params), _edits(task)
     cues: list[Cue] = []
     skipped: list[Skip] = []
-    onscreen = np.zeros(len(seconds), bool)
-    for done, row in enumerate(shots):
-        task.report(done, len(shots))
+    onscreen = np.zeros(len(heard.seconds), bool)
+    for done, row in enumerate(split.shots):
+        task.report(done, len(split.shots))
         role = f"tracks/{row.name}"
         faces = tracks.load(task.inputs[role], row.name, pictures=False) if role in task.inputs else []
         if not faces:
@@ -97,18 +76,52 @@ def run(task: Task) -> None:
         if row.name in edits:
             own, left, dub_frames = assignment.decided(shot, edits[row.name])
         else:
-            own, left, dub_frames = assignment.cues(shot, seconds, film, dub, audio, limits, voices, named)
+            own, left, dub_frames = assignment.cues(shot, heard, limits)
         cues += own
         skipped += left
         onscreen[row.start : row.stop] = dub_frames
+    seconds = heard.seconds
     edges = np.append(seconds, seconds[-1] + (np.median(np.diff(seconds)) if len(seconds) > 1 else 0.04))
     off = [
         Span(start=round(float(edges[a]), 3), end=round(float(edges[b]), 3))
-        for a, b in spans.runs_of_true(dub & ~onscreen)
-        if edges[b] - edges[a] >= 0.2
+        for a, b in spans.runs_of_true(heard.dub & ~onscreen)
+        if edges[b] - edges[a] >= _SHORTEST_OFFSCREEN_S
     ]
     result = Cues(cues=tuple(cues), offscreen=tuple(off), skipped=tuple(skipped), stems=task.facts["stems"])
     result.save(task.out)
+
+
+def _heard(task: Task, cast: Cast) -> Heard:
+    """What is heard in the film, its dub and its stems; warns where they do not belong together."""
+    import numpy as np
+
+    from dubcli.artifacts import speech
+    from dubcli.artifacts.shots import Frames
+    from dubcli.cueing import assignment, fit
+    from dubcli.cueing.evidence import FilmAudio
+
+    def frames(record: Record) -> Any:
+        return assignment.speech_frames(record.regions, seconds, record.offset)
+
+    seconds = Frames.load(task.inputs["split"]).seconds
+    dub = speech.Record.load(task.inputs["speech/dub"])
+    film, audio = np.zeros(len(seconds), bool), None
+    if "speech/film" in task.inputs:
+        original = speech.Record.load(task.inputs["speech/film"])
+        film = frames(original)
+        if told := fit.misplaced(original, dub):
+            task.warn(told)
+        if film.any():
+            features = speech.features(task.inputs["speech/film"])
+            used = {name: features[name] for name in ("loudness", "speech", "viseme")}
+            audio = FilmAudio(used, original.offset)
+    stems = {}
+    for person, unit in task.facts["stems"].items():
+        stem = speech.Record.load(task.inputs[f"speech/{unit}"])
+        stems[person] = frames(stem)
+        if told := fit.misfit(unit.removeprefix("stem:"), stem, dub):
+            task.warn(told)
+    return assignment.Heard(seconds, film, frames(dub), audio, stems, _named(dub, cast, seconds))
 
 
 def _stems(job: JobView, cast: Cast) -> dict[str, str]:
@@ -117,7 +130,7 @@ def _stems(job: JobView, cast: Cast) -> dict[str, str]:
     Raises:
         ConfigError: a stem's name is nobody's in the cast, or two are the same person's.
     """
-    from dubcli.edits.cuefile import called
+    from dubcli.edits.persons import called
 
     persons = cast.names
     found: dict[str, str] = {}
@@ -144,7 +157,7 @@ def _stems(job: JobView, cast: Cast) -> dict[str, str]:
 def _named(dub_speech: Record, cast: Cast, seconds: Any) -> dict[str, Any]:
     """Person → frames (N,) of the words that the script assigns to them; unknown names are ignored."""
     from dubcli.cueing import assignment
-    from dubcli.edits.cuefile import find_person
+    from dubcli.edits.persons import find_person
 
     persons = cast.names
     words: dict[str, list[Region]] = {}

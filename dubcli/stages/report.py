@@ -102,9 +102,10 @@ def _reasons(job: JobView) -> dict[str, str]:
 def run(task: Task) -> None:
     """Write `report.json`, `report.html` and `verdicts.json`."""
     from dubcli.artifacts.report import page as web
-    from dubcli.report.assemble import assemble, unmoved, verdicts
+    from dubcli.report.assemble import assemble, verdicts
     from dubcli.report.gather import Work
     from dubcli.report.page import page
+    from dubcli.report.warned import unmoved
     from dubcli.settings.config import QualitySettings
     from dubcli.settings.document import validate
 

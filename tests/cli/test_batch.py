@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,14 +116,17 @@ def test_where_nothing_can_be_written_is_told_before_work(
 
 def test_what_may_not_be_read_is_told_with_its_line(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first such folder hid all other problems, and the line was not named."""
-    real = Path.is_file
 
-    def is_file(path: Path) -> bool:
-        if "closed" in path.parts:
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return real(path)
+    def closed(real: Callable[..., Any]) -> Callable[..., Any]:
+        def refuse(path: Path, *given: Any) -> Any:
+            if "closed" in path.parts:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path, *given)
 
-    monkeypatch.setattr(Path, "is_file", is_file)
+        return refuse
+
+    for name in ("is_file", "read_text"):
+        monkeypatch.setattr(Path, name, closed(getattr(Path, name)))
     with pytest.raises(ConfigError) as caught:
         listed_entries("closed/one.mp4\tone_fr.wav\nno.mp4\tone_de.wav\n", media)
     told = str(caught.value).splitlines()[1:]

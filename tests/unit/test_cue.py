@@ -86,7 +86,8 @@ def cued(
     shot = assignment.Shot("00000000", 0, count, faces, [f"p{k}" for k in range(len(faces))])
     film_speech = assignment.speech_frames(regions(film or []), seconds)
     said = assignment.speech_frames(regions(dub), seconds)
-    found, left, _ = assignment.cues(shot, seconds, film_speech, said, sound(film) if film else None, LIMITS)
+    heard = assignment.Heard(seconds, film_speech, said, sound(film) if film else None)
+    found, left, _ = assignment.cues(shot, heard, LIMITS)
     return found, left
 
 
@@ -296,7 +297,8 @@ def test_a_stem_decides_who_speaks_whatever_the_film_shows() -> None:
     shot = assignment.Shot("00000000", 0, 200, faces, ["p01", "p02"])
     film, said = (assignment.speech_frames(regions([(1, 7)]), seconds) for _ in range(2))
     stems = {"p01": np.zeros(200, bool), "p02": assignment.speech_frames(regions([(2, 5)]), seconds)}
-    found, _, dub_frames = assignment.cues(shot, seconds, film, said, sound([(1, 7)]), LIMITS, stems)
+    heard = assignment.Heard(seconds, film, said, sound([(1, 7)]), stems)
+    found, _, dub_frames = assignment.cues(shot, heard, LIMITS)
     assert not frames(found, 0, "speak").any()
     assert frames(found, 0, "still")[30:170].all()
     assert frames(found, 1, "speak")[50:125].all()
@@ -313,9 +315,8 @@ def test_speech_in_no_stem_is_assigned_to_persons_without_a_stem() -> None:
     shot = assignment.Shot("00000000", 0, 200, [face([(0.5, 3)]), face([(4, 7)], left=400)], ["p01", "p02"])
     film_speech = assignment.speech_frames(regions([(0.5, 3), (4, 7)]), seconds)
     stems = {"p01": assignment.speech_frames(regions([(0.5, 3)]), seconds)}
-    found, _, _ = assignment.cues(
-        shot, seconds, film_speech, film_speech, sound([(0.5, 3), (4, 7)]), LIMITS, stems
-    )
+    heard = assignment.Heard(seconds, film_speech, film_speech, sound([(0.5, 3), (4, 7)]), stems)
+    found, _, _ = assignment.cues(shot, heard, LIMITS)
     assert frames(found, 0, "speak")[18:70].all()
     assert frames(found, 1, "speak")[105:170].all()
     assert not frames(found, 1, "speak")[:80].any()

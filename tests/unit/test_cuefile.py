@@ -10,6 +10,7 @@ import pytest
 
 from dubcli.edits import cuefile
 from dubcli.edits.cuefile import Edit, Face, Film
+from dubcli.edits.persons import find_person
 from dubcli.errors import ConfigError
 
 FILM = Film(
@@ -135,7 +136,7 @@ def test_tables_come_back_as_programs_write_them(name: str, text: str, encoding:
 
 def test_people_are_found_by_name_however_it_is_encoded() -> None:
     persons = {"p01": "\u00c5se", "p02": "Ben", "p03": "ben"}
-    assert cuefile.find_person("A\u030ase", persons) == "p01"
-    assert cuefile.find_person("Ben", persons) is None
+    assert find_person("A\u030ase", persons) == "p01"
+    assert find_person("Ben", persons) is None
     with pytest.raises(ValueError, match="p02 and p03 are called 'Ben'; write the id of one"):
         replace(FILM, persons=persons).person("Ben")

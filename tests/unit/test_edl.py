@@ -82,7 +82,7 @@ def read(
     """What a list says of a film of 300 frames."""
     path = folder / "list.edl"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return shotlist.read(path, "film.mov", clock, COUNT if clock == PAL else 2000, side)
+    return shotlist.read(path, shotlist.Film("film.mov", clock, COUNT if clock == PAL else 2000), side)
 
 
 @pytest.mark.parametrize("name", READ)
@@ -143,16 +143,16 @@ def test_a_list_that_begins_elsewhere_is_told_what_to_type(tmp_path: Path) -> No
     path = tmp_path / "list.edl"
     path.write_text(HEAD + FIRST + SECOND)
     with pytest.raises(ConfigError, match=r"\(2 such events\).* add --start 01:00:00:00$") as caught:
-        shotlist.read(path, "film.mov", Clock(Fraction(25)), COUNT)
+        shotlist.read(path, shotlist.Film("film.mov", Clock(Fraction(25)), COUNT))
     assert "\n" not in str(caught.value)
 
 
 def test_a_list_beyond_the_films_end_is_refused_before_its_frames_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "list.edl"
     path.write_text(HEAD + FIRST + SECOND)
-    assert shotlist.read(path, "film.mov", PAL, None, longest=325).starts == (0, 40)
+    assert shotlist.read(path, shotlist.Film("film.mov", PAL, None, longest=325)).starts == (0, 40)
     with pytest.raises(ConfigError, match=r"ends .* frames after the film"):
-        shotlist.read(path, "film.mov", Clock(Fraction(25)), None, longest=325)
+        shotlist.read(path, shotlist.Film("film.mov", Clock(Fraction(25)), None, longest=325))
 
 
 @pytest.mark.parametrize(
@@ -163,19 +163,19 @@ def test_a_reel_of_eight_letters_names_a_longer_one(reel: str, film: str, tmp_pa
     short = "A001_C00" if film == "A001_C00_3.mov" else "A001C003"
     path = tmp_path / "list.edl"
     path.write_text(HEAD + event(1, short, "V", "C", 90, 130, 0, 40))
-    assert shotlist.read(path, film, PAL, COUNT, "auto", reel).starts == (0, 90, 130)
+    assert shotlist.read(path, shotlist.Film(film, PAL, COUNT, reel=reel)).starts == (0, 90, 130)
 
 
 def test_a_film_may_go_on_after_midnight(tmp_path: Path) -> None:
     night = Clock(Fraction(25), 24 * 90000 - 25, known=True)
     path = tmp_path / "list.edl"
     path.write_text(HEAD + "001  AX V C 23:59:59:10 00:00:01:00 23:59:59:10 00:00:01:00\n")
-    assert shotlist.read(path, "film.mov", night, COUNT, "record").starts == (0, 10, 50)
+    assert shotlist.read(path, shotlist.Film("film.mov", night, COUNT), "record").starts == (0, 10, 50)
     path.write_text(path.read_text().replace(" 00:00:01", " 24:00:01"))
-    assert shotlist.read(path, "film.mov", night, COUNT, "record").starts == (0, 10, 50)
+    assert shotlist.read(path, shotlist.Film("film.mov", night, COUNT), "record").starts == (0, 10, 50)
     path.write_text(HEAD + "001  AX V C 23:59:58:00 00:00:01:00 23:59:58:00 00:00:01:00\n")
     with pytest.raises(ConfigError, match="begins 25 frames before the film"):
-        shotlist.read(path, "film.mov", night, COUNT, "record")
+        shotlist.read(path, shotlist.Film("film.mov", night, COUNT), "record")
 
 
 def test_the_films_own_source_side(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_a_list_that_never_uses_the_last_frame_of_a_second_may_have_another_rate
 
     path = tmp_path / "list.edl"
     path.write_text(cuts(24))
-    found = shotlist.read(path, "film.mov", PAL, 2000, "record")
+    found = shotlist.read(path, shotlist.Film("film.mov", PAL, 2000), "record")
     assert "no timecode in it has a frame after 23" in found.warnings[0]
     path.write_text(cuts(25))
-    assert not shotlist.read(path, "film.mov", PAL, 2000, "record").warnings
+    assert not shotlist.read(path, shotlist.Film("film.mov", PAL, 2000), "record").warnings

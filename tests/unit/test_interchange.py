@@ -23,7 +23,7 @@ DROP = Clock(Fraction(30000, 1001), 107892, drop=True, known=True)
 
 def read(path: Path, side: shotlist.Side = "record", clock: Clock = PAL, wanted: str = "") -> shotlist.Found:
     """What a list says of a film of 300 frames, of 2000 where it counts drop frame timecode."""
-    return shotlist.read(path, "film.mov", clock, 2000 if clock.drop else 300, side, wanted=wanted)
+    return shotlist.read(path, shotlist.Film("film.mov", clock, 2000 if clock.drop else 300), side, wanted)
 
 
 def span(start: int, length: int, rate: float = 25.0) -> Any:
@@ -133,7 +133,7 @@ def test_the_film_at_another_rate_is_no_source(tmp_path: Path) -> None:
     path = otio_file(tmp_path / "list.otio", [track(made, clip("a", 0, 40))])
     assert read(path).starts == (0, 50, 90)
     with pytest.raises(ConfigError, match=r"event 1 plays the film at 24\.000 frames a second, it has 25"):
-        shotlist.read(path, "film.mov", PAL, 300, "source")
+        shotlist.read(path, shotlist.Film("film.mov", PAL, 300), "source")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

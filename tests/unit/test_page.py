@@ -15,7 +15,7 @@ import pytest
 
 from dubcli.artifacts import report as model
 from dubcli.report import page
-from dubcli.report.assemble import Pictures
+from dubcli.report.pictures import Pictures
 from dubcli.report.stills import Shown
 from tests.unit.reports import HOSTILE, hostile
 

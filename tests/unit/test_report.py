@@ -17,6 +17,8 @@ from dubcli.artifacts.measures import Measure, Violation
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.demo import film as demo
 from dubcli.report import assemble, gather, stills
+from dubcli.report import pictures as chosen
+from dubcli.report.warned import unmoved
 from dubcli.settings.config import QualitySettings
 from tests.unit.reports import (
     CUT,
@@ -267,19 +269,19 @@ def test_somebody_who_was_to_speak_and_never_does_is_named() -> None:
     lost = (model.Skip(start=0, stop=9, reason="lost"),)
     silent = spoken.model_copy(update={"person": "Ben", "changed": (), "skipped": lost})
     extra = silent.model_copy(update={"person": "an extra", "cues": ()})
-    assert assemble.unmoved([spoken, silent, extra, silent]) == [
+    assert unmoved([spoken, silent, extra, silent]) == [
         "Ben was to speak, but 0 of 2 faces were changed: lost (18 frames)"
     ]
-    assert assemble.unmoved([spoken, extra]) == []
-    assert assemble.unmoved([]) == ["there is no face in the film; its picture is unchanged"]
+    assert unmoved([spoken, extra]) == []
+    assert unmoved([]) == ["there is no face in the film; its picture is unchanged"]
 
 
 def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
     inputs_of: InputsOf, report_face: FaceTrack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 240 faces some have pictures, evenly spread."""
-    monkeypatch.setattr(assemble, "_DECODED_MEGAPIXELS", 100)
-    monkeypatch.setattr(assemble, "_LOOP_FRAMES", 4)
+    monkeypatch.setattr(chosen, "_DECODED_MEGAPIXELS", 100)
+    monkeypatch.setattr(chosen, "_LOOP_FRAMES", 4)
     inputs, count, size = inputs_of(), 240, 12
     per_frame = {field.name for field in dataclasses.fields(report_face)} - {"thumbs", "descriptor"}
     small = dataclasses.replace(

@@ -11,8 +11,8 @@ from itertools import groupby
 import numpy as np
 
 from dubcli.artifacts import report as model
-from dubcli.report import assemble, page, plot
-from dubcli.report.assemble import Pictures
+from dubcli.report import page, plot
+from dubcli.report.pictures import _MOST_POSTERS, _MOST_VISITED, Pictures
 from dubcli.report.stills import Shown
 from tests.unit.reports import HOSTILE, hostile, shots
 
@@ -40,10 +40,10 @@ def test_the_page_of_a_feature_film_stays_small() -> None:
     report = source.model_copy(update={"film": film, "shots": tuple(shots)})
     side, wide, loop = (rng.integers(0, 256, count, np.uint8).tobytes() for count in (8_000, 5_000, 40_000))
     pictures = Pictures(
-        posters={one.name: wide for one in shots[: assemble._MOST_POSTERS]},
+        posters={one.name: wide for one in shots[:_MOST_POSTERS]},
         faces={
             one.faces[0].name: Shown([(one.start + k, side, side) for k in range(3)], loop, 24)
-            for one in shots[: assemble._MOST_VISITED]
+            for one in shots[:_MOST_VISITED]
         },
     )
     assert len(page.page(report, pictures).encode()) < 30e6

@@ -8,7 +8,7 @@ from pathlib import Path
 from dubcli.artifacts import report as model
 from dubcli.core.job import Job
 from dubcli.report import page
-from dubcli.report.assemble import Pictures
+from dubcli.report.pictures import Pictures
 from dubcli.settings.config import Settings
 from tests.unit.reports import hostile
 

@@ -81,11 +81,11 @@ def test_a_rate_without_timecode_is_named() -> None:
 def test_a_list_comes_back_on_the_frame(suffix: str, kind: str, tmp_path: Path) -> None:
     path = written(tmp_path / f"list{suffix}", CLOCKS[kind])
     for side in ("auto", "record"):
-        found = shotlist.read(path, FILM.name, CLOCKS[kind], 300, side)
+        found = shotlist.read(path, shotlist.Film(FILM.name, CLOCKS[kind], 300), side)
         assert found.starts == EDGES[:-1]
         assert found.side == ("source" if side == "auto" else "record")
     # A film whose length is not known yet: its end is no cut.
-    assert shotlist.read(path, FILM.name, CLOCKS[kind], None).starts == EDGES[:-1]
+    assert shotlist.read(path, shotlist.Film(FILM.name, CLOCKS[kind], None)).starts == EDGES[:-1]
 
 
 def test_the_films_own_cut_is_taken_from_the_record_side(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_the_films_own_cut_is_taken_from_the_record_side(tmp_path: Path) -> None
         "001  A001C003 V     C        17:20:11:03 17:20:12:03 01:00:00:10 01:00:01:10\n"
         "002  B009C001 V     C        09:00:00:00 09:00:02:00 01:00:01:20 01:00:03:20\n"
     )
-    found = shotlist.read(path, FILM.name, CLOCKS["25"], 300)
+    found = shotlist.read(path, shotlist.Film(FILM.name, CLOCKS["25"], 300))
     assert (found.side, found.starts) == ("record", (0, 10, 35, 45, 95))
 
 
@@ -145,13 +145,13 @@ def test_an_edl_that_does_not_fit_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "list.edl"
     path.write_text(f"TITLE: x\n\n{events}")
     with pytest.raises(ConfigError, match=match):
-        shotlist.read(path, FILM.name, CLOCKS["25"], 300, reel="A001C003")
+        shotlist.read(path, shotlist.Film(FILM.name, CLOCKS["25"], 300, reel="A001C003"))
 
 
 def test_a_list_at_another_rate_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "list.otio", CLOCKS["23.976"])
     with pytest.raises(ConfigError, match=r"counts 23\.976 frames a second, the film has 25"):
-        shotlist.read(path, FILM.name, CLOCKS["25"], 300)
+        shotlist.read(path, shotlist.Film(FILM.name, CLOCKS["25"], 300))
 
 
 @pytest.mark.parametrize("text", ["", "{}", "not a list", '{"OTIO_SCHEMA": "Clip.1"}', "\x00\xff" * 50])
@@ -160,7 +160,7 @@ def test_what_is_no_list_is_refused_in_one_line(suffix: str, text: str, tmp_path
     path = tmp_path / f"list{suffix}"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as error:
-        shotlist.read(path, FILM.name, CLOCKS["25"], 300)
+        shotlist.read(path, shotlist.Film(FILM.name, CLOCKS["25"], 300))
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
 
@@ -173,11 +173,11 @@ def test_effects_are_named_and_a_changed_speed_is_refused_where_it_matters(tmp_p
         clip.effects.append(effect)
     path = tmp_path / "list.otio"
     otio.adapters.write_to_file(built, str(path))
-    found = shotlist.read(path, FILM.name, CLOCKS["25"], 300, "record")
+    found = shotlist.read(path, shotlist.Film(FILM.name, CLOCKS["25"], 300), "record")
     assert found.starts == (0, 40)
     assert "Blur" in found.warnings[0]
     with pytest.raises(ConfigError, match="event 2 changes speed"):
-        shotlist.read(path, FILM.name, CLOCKS["25"], 300)
+        shotlist.read(path, shotlist.Film(FILM.name, CLOCKS["25"], 300))
 
 
 def test_an_edl_of_more_events_than_it_can_number_is_refused(tmp_path: Path) -> None:

@@ -70,14 +70,19 @@ def align(
         total[gone] = -np.inf
         total[a:b] = now - top  # float32 sums over hours would lose precision
         best = a + int(now.max(1).argmax())
-    index, third = length - 1, 2
+    last = length - 1
     if may_skip[-1] and length > 1 and total[-2, 2] > total[-1, 2]:
-        index -= 1
-    if not np.isfinite(total[index, 2]):
-        return None
+        last -= 1
+    return _path(begins, came_to, last) if np.isfinite(total[last, 2]) else None
+
+
+def _path(
+    begins: Sequence[int], came_to: Sequence[NDArray[np.uint8]], last: int
+) -> list[tuple[int, int, int]]:
+    """What `align` returns, followed back from the phone of the chain in which the best path ends."""
     out: list[tuple[int, int, int]] = []
-    stop = count
-    for f in range(count - 1, 0, -1):
+    index, third, stop = last, 2, len(came_to)
+    for f in range(len(came_to) - 1, 0, -1):
         came = np.unpackbits(came_to[f])[4 * (index - begins[f]) :][:4]
         if not came[third]:
             continue

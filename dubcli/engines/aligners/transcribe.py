@@ -107,7 +107,7 @@ def _regions(regions: Sequence[Sequence[float]]) -> Any:
     """A voice activity detector that returns given regions; WhisperX's own are pickled or downloaded."""
     from whisperx.vads.vad import Vad
 
-    class Known(Vad):  # type: ignore[misc]
+    class Known(Vad):  # type: ignore[misc]  # it has no types
         def __init__(self) -> None:
             super().__init__(0.5)
 

@@ -35,7 +35,7 @@ def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
     try:
         with safe_open(path, "pt") as box:
             about = box.metadata() or {}
-            tensors = {name: box.get_tensor(name) for name in box.keys()}  # noqa: SIM118
+            tensors = {name: box.get_tensor(name) for name in box.keys()}  # noqa: SIM118 - it is no mapping
         facts = json.loads(about["facts"])
         if about["digest"] != digest(tensors, about["facts"]) or not isinstance(facts, dict):
             raise ValueError("its digest is another")
