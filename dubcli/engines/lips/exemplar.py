@@ -35,6 +35,7 @@ _MOUTH = list(regions.MOUTH)
 _BORDER = 4  # pixels around the points that move
 _CONFIDENCE_COST = 8.0  # cost of a reference frame at which its confidence is 1/e
 _FADE_START, _FADE_END = 14.0, 22.0  # costs between which the patch fades out
+_HIDDEN_START, _HIDDEN_END = 0.1, 0.2  # shares of the lips behind an occluder between which it fades out
 _OCCLUSION_FRAMES = 3  # frames of the median filter over occlusion masks
 _THREADS = 2  # frames rendered at once; they do not depend on each other
 _DRAWN_BYTES = 400_000_000  # of frames rendered and not yet yielded: in 4K a few are gigabytes
@@ -129,7 +130,7 @@ def _looked_at(
         frames = decode(work.film, work.video, work.pts, first, first + stop - start, work.digests)
         pictures = ((t, cut(frame, plan.corner(t), plan.size)) for t, frame in enumerate(frames, start))
         faces, flat = plan.faces(pictures)
-        rows, cost = plan.choose(start, flat, previous)
+        rows, cost = plan.choose(start, faces, flat, previous)
         active = np.flatnonzero(plan.weight[start:stop] > 0)
         previous = rows[active[-1]] if len(active) else previous
         yield start, faces, rows, cost
@@ -277,11 +278,16 @@ class Plan:
         ], np.stack(flat)
 
     def choose(
-        self, start: int, flat: NDArray[np.uint8], previous: NDArray[np.int64]
+        self,
+        start: int,
+        faces: list[render.Face],
+        flat: NDArray[np.uint8],
+        previous: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rows of the gallery (T, 1 + others) for each frame from `start` on, and the cost (T,) of the first.
 
-        Where every cost is high, frames fade back to the source: first the mouth shape, then the pixels.
+        Where every cost is high, or a hand is in front of the lips, frames fade back to the source: first the
+        mouth shape, then the pixels.
         """
         now = slice(start, start + len(flat))
         target = retrieval.Target(self.shape[now], self.angles[now], self.size_at[now], occlusion.light(flat))
@@ -290,7 +296,11 @@ class Plan:
         earlier, count = self._unedited(start, target), len(self.unknown)
         rows = retrieval.paths(cost, self.gallery, count, first, retrieval.resting(target), earlier)
         path_cost = cost[np.arange(len(rows)), rows[:, 0]]
-        confidence = smoothstep((_FADE_END - path_cost) / (_FADE_END - _FADE_START))
+        hidden = np.array([0 if f.occlusion is None else occlusion.of_lips(f.occlusion) for f in faces])
+        confidence = np.minimum(
+            smoothstep((_FADE_END - path_cost) / (_FADE_END - _FADE_START)),
+            smoothstep((_HIDDEN_END - hidden) / (_HIDDEN_END - _HIDDEN_START)),
+        )
         confidence = ndimage.gaussian_filter1d(
             ndimage.minimum_filter1d(confidence, 7, mode="nearest"), 1.5, mode="nearest"
         )
