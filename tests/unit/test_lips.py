@@ -262,6 +262,26 @@ def test_lips_behind_a_hand_stay_those_of_the_film(shot: Shot, monkeypatch: pyte
     assert patches[int(frames[0])] == patches[int(frames[-1])] == 255
 
 
+def test_a_lamp_that_goes_out_leaves_no_glow_on_the_mouth(
+    shot: Shot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dubcli.engines.lips import exemplar
+
+    dark = int(shot.work.frames[len(shot.work.frames) // 2])
+    seen = {}
+
+    def dimmed(frame: decode.Frame, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
+        picture = cut(frame, origin, size)
+        seen[frame.index] = (picture * 0.7).astype(np.uint8) if frame.index >= dark else picture
+        return seen[frame.index]
+
+    monkeypatch.setattr(exemplar, "cut", dimmed)
+    for patch in ExemplarEngine().patches(shot.wanted_aperture(shot.own)):
+        inside = patch.mask == 255
+        glow = patch.rgb[inside].mean() / seen[patch.frame][inside].mean()
+        assert abs(glow - 1) < 0.04, patch.frame
+
+
 def test_an_edit_of_the_curves_changes_only_what_is_near_it(shot: Shot) -> None:
     """Footage may change five frames around the edit; light and grain are steadied over eight frames more."""
     own = shot.own[::-1].copy()

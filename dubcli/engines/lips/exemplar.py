@@ -41,6 +41,7 @@ _THREADS = 2  # frames rendered at once; they do not depend on each other
 _DRAWN_BYTES = 400_000_000  # of frames rendered and not yet yielded: in 4K a few are gigabytes
 _PIXEL_BYTES = 100  # that rendering a frame takes for each pixel of its patch
 _LIGHT_RATE = 0.4  # share of the current frame's light in the running mean within a run
+_LIGHT_STEP = 0.08  # log of light (natural) by which the scene's changes: in steady light 0.05 at most
 _HISTORY = 8  # frames over which light and grain are averaged; no frame depends on earlier ones
 _LIGHT_LOOKS = 3  # frames whose light is looked at to judge a whole face; light changes slowly within a shot
 _EDIT_REACH = 5  # frames around an edit of the curves in which other rows may be chosen
@@ -148,12 +149,19 @@ class Steady:
         self, drawn: render.Layers, row: int, eyes: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Picture and mask of the frame that follows, of that row and size of the face."""
-        if row not in (self._row, self._row + 1):
+        if row not in (self._row, self._row + 1) or self._changed(drawn.light):
             self._lights.clear()
         self._lights.append(drawn.light)
         self._grains.append(drawn.grain)
         self._row = row
         return render.join(drawn, _followed(self._lights), sum(self._grains) / len(self._grains), eyes)
+
+    def _changed(self, light: NDArray[np.float32]) -> bool:
+        """Whether the scene's light has left what would be averaged: a flash, a lamp, a fade."""
+        if not self._lights:
+            return False
+        ratio = np.log(light / _followed(self._lights)).mean(axis=(0, 1))
+        return bool(np.abs(ratio).max() > _LIGHT_STEP)
 
 
 def confidence(work: LipWork) -> NDArray[np.float32]:
