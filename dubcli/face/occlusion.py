@@ -97,8 +97,14 @@ def fit(textures: NDArray[np.uint8]) -> Appearance:
 
 
 def light(textures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Median skin colour of each texture (N, ROWS, COLUMNS, 3), (N, 3) 0–1."""
-    return np.asarray(np.median(textures[:, _zones() > 0], axis=1) / 255, np.float32)
+    """Median skin colour of four parts of each texture (N, ROWS, COLUMNS, 3), (N, 4, 3) 0–1.
+
+    Above and below the mouth, left and right: where light comes from tells frames apart that are as bright.
+    """
+    left = np.arange(COLUMNS) < COLUMNS // 2
+    parts = [(_zones() == zone) & side for zone in (1, 2) for side in (left, ~left)]
+    colours = [np.median(textures[:, part], axis=1) / 255 for part in parts]
+    return np.asarray(np.stack(colours, axis=1), np.float32)
 
 
 def mouth(textures: NDArray[np.uint8]) -> NDArray[np.float32]:

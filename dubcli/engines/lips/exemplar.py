@@ -184,7 +184,10 @@ def confidence(work: LipWork) -> NDArray[np.float32]:
         (picture,) = decode(work.film, work.video, work.pts, frame, frame + 1, work.digests)
         _, flat = plan.faces([(t, cut(picture, plan.corner(t), plan.size))])
         lights.append(occlusion.light(flat)[0])
-    light = np.stack([np.interp(active, looked, band) for band in np.stack(lights).T], axis=1)
+    bands = np.stack(lights).reshape(len(looked), -1).T
+    light = np.stack([np.interp(active, looked, band) for band in bands], axis=1).reshape(
+        -1, *lights[0].shape
+    )
     best = []
     for at in range(0, len(active), CHUNK_FRAMES):
         now = active[at : at + CHUNK_FRAMES]
