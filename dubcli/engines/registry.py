@@ -175,7 +175,7 @@ BUILTIN = (
         "hears no speech", "Apache-2.0",
     ),
     EngineInfo(
-        "lips", "exemplar", 4, "dubcli.engines.lips.exemplar:ExemplarEngine",
+        "lips", "exemplar", 5, "dubcli.engines.lips.exemplar:ExemplarEngine",
         "the film's own frames of the actor, chosen and warped to the wanted mouth", "Apache-2.0",
     ),
     EngineInfo(

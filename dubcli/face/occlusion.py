@@ -43,7 +43,10 @@ _LUMINANCE_UNIT, _HUE_UNIT = (
     0.25,
 )  # log of luminance and of blue over red that are one unit of departure
 _SPREAD_WEIGHT = 7.0  # units of departure that are allowed for each unit of log of the spread
-_OUTLIER = 1.0  # units of departure at which the score rises from 0; at twice that it is 1
+_OUTLIER = 1.5  # units of departure from which a texel is an outlier
+_MOST_SPREAD = 0.1  # log of colour that a texel of skin is taken to spread by: more is of what was before it
+_LIGHT_OUTLIER = (0.25, 4.0)  # log of luminance, and spreads, by which skin below the mouth never departs
+_LIGHT_UNSURE = (0.1, 2.5)  # the same, by which it departs within an occluder that is sure elsewhere
 _SMALLEST, _SMALLEST_AT_RIM = (
     12,
     5,
@@ -56,7 +59,8 @@ class Appearance:
 
     Attributes:
         colour: (ROWS, COLUMNS, 3) log of colour, relative to the skin above the mouth.
-        spread: (ROWS, COLUMNS) robust standard deviation of the log of colour about it; infinite: unknown.
+        spread: (ROWS, COLUMNS) robust standard deviation of the log of colour about it, `_MOST_SPREAD` at
+            most; infinite: unknown.
     """
 
     colour: Plane
@@ -89,12 +93,18 @@ def fit(textures: NDArray[np.uint8]) -> Appearance:
     values = np.where((skin | ~observed)[..., None], sample, np.nan)
     colour = np.nanmedian(values, axis=0)
     spread = 1.48 * np.nanmedian(np.abs(values - colour).max(axis=3), axis=0)
-    return Appearance(np.asarray(colour, np.float32), np.asarray(spread, np.float32))
+    return Appearance(np.asarray(colour, np.float32), np.minimum(spread, _MOST_SPREAD).astype(np.float32))
 
 
 def light(textures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Median skin colour of each texture (N, ROWS, COLUMNS, 3), (N, 3) 0–1."""
-    return np.asarray(np.median(textures[:, _zones() > 0], axis=1) / 255, np.float32)
+    """Median skin colour of four parts of each texture (N, ROWS, COLUMNS, 3), (N, 4, 3) 0–1.
+
+    Above and below the mouth, left and right: where light comes from tells frames apart that are as bright.
+    """
+    left = np.arange(COLUMNS) < COLUMNS // 2
+    parts = [(_zones() == zone) & side for zone in (1, 2) for side in (left, ~left)]
+    colours = [np.median(textures[:, part], axis=1) / 255 for part in parts]
+    return np.asarray(np.stack(colours, axis=1), np.float32)
 
 
 def mouth(textures: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -111,33 +121,49 @@ def mouth(textures: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def estimate(texture: NDArray[np.uint8], appearance: Appearance) -> Plane:
     """Occlusion mask of a texture, (ROWS, COLUMNS) 0–1."""
-    skin = _zones() > 0
     departure = _log(texture) - appearance.colour
-    score = _outliers(departure - np.median(departure[_zones() == 1], axis=0), appearance) * skin
-    _, labels, stats, _ = cv2.connectedComponentsWithStats((score > 0.5).astype(np.uint8))
+    departure -= np.median(departure[_zones() == 1], axis=0)
+    sure, unsure = _outliers(departure, appearance)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(sure.astype(np.uint8))
     large = stats[:, cv2.CC_STAT_AREA] >= _SMALLEST
     reaching = np.unique(labels[_rim()])
     large[reaching] |= stats[reaching, cv2.CC_STAT_AREA] >= _SMALLEST_AT_RIM
     large[0] = False
     if not large.any():
         return np.zeros((ROWS, COLUMNS), np.float32)
-    closed = cv2.morphologyEx(large[labels].astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    # Fingers are of the colour of skin, the dark between them is not: what is unsure joins what is sure.
+    _, joined = cv2.connectedComponents((large[labels] | unsure).astype(np.uint8))
+    found = np.isin(joined, np.unique(joined[large[labels]]))
+    closed = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     # Two texels are room for the occluder's soft edge, its shadow and the error of the mesh.
     dilated = np.asarray(cv2.dilate(closed, np.ones((5, 5), np.uint8)), np.float32)
     return _filled(np.asarray(cv2.GaussianBlur(dilated, (0, 0), 0.7), np.float32))
 
 
-def _outliers(departure: Plane, appearance: Appearance) -> Plane:
-    """Score (ROWS, COLUMNS) 0–1 of departures (ROWS, COLUMNS, 3) in the log of colour."""
+def of_lips(occlusion: Plane) -> float:
+    """Share of the lips and of the skin next to them that a mask (ROWS, COLUMNS) covers, 0–1."""
+    return float(occlusion[_lips()].mean())
+
+
+def _outliers(departure: Plane, appearance: Appearance) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(ROWS, COLUMNS) bool each: texels of skin whose departures (ROWS, COLUMNS, 3) in the log of colour are
+    surely, and perhaps, those of an occluder.
+    """
     light, cool = departure.mean(axis=2), departure[..., 2] - departure[..., 0]
     # Skin that turns from the light darkens and reddens; an occluder is less red.
-    departures = (
+    coloured = (
         np.abs(light) / _LUMINANCE_UNIT
         + np.clip(cool / _HUE_UNIT, -2, 2)
         - _SPREAD_WEIGHT * appearance.spread
     )
-    smoothed = cv2.blur(np.asarray(departures, np.float32), (3, 3))
-    return smoothstep((smoothed - _OUTLIER) / _OUTLIER)
+    smooth = cv2.blur(np.dstack([coloured, light, appearance.spread]).astype(np.float32), (3, 3))
+    # A hand is of the same colour; the shadow of a nose, which falls above the mouth, is no hand.
+    below = _zones() == 2
+    dark, unsure = (
+        (np.abs(smooth[..., 1]) > least + spreads * smooth[..., 2]) & below
+        for least, spreads in (_LIGHT_OUTLIER, _LIGHT_UNSURE)
+    )
+    return ((smooth[..., 0] > _OUTLIER) & (_zones() > 0)) | dark, unsure
 
 
 def _filled(score: Floats) -> Plane:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -48,7 +50,7 @@ def gallery(gaps: NDArray[np.float64], run: NDArray[np.int32], yaw: float = 0.0)
 def wanted(gaps: NDArray[np.float64]) -> retrieval.Target:
     count = len(gaps)
     return retrieval.Target(
-        mouths(gaps), np.zeros((count, 3)), np.full(count, 100.0), np.full((count, 3), 0.5)
+        mouths(gaps), np.zeros((count, 3)), np.full(count, 100.0), np.full((count, 4, 3), 0.5)
     )
 
 
@@ -61,6 +63,17 @@ def speech(count: int, seed: int) -> NDArray[np.float64]:
     rng = np.random.default_rng(seed)
     steps = np.convolve(rng.standard_normal(count + 8), np.hanning(9), "valid")
     return np.abs(steps) * 0.04
+
+
+def test_footage_that_is_lit_from_the_same_side_is_chosen() -> None:
+    footage = gallery(np.full(2, 0.1), np.arange(2, dtype=np.int32))
+    half = occlusion.COLUMNS // 2
+    for row, (left, right) in enumerate(((190, 80), (80, 190))):
+        footage.texture[row, :, :half], footage.texture[row, :, half:] = left, right
+    asked = replace(wanted(np.array([0.1])), light=occlusion.light(footage.texture[1:]))
+    other, same = retrieval.mismatch(asked, footage, np.full(2, 100.0))[0]
+    assert same < 0.01
+    assert other > 3
 
 
 def test_footage_of_the_very_words_is_found_and_shown_in_one_run() -> None:

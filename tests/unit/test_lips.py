@@ -25,7 +25,7 @@ from dubcli.engines.lips.passthrough import PassthroughEngine
 from dubcli.errors import CheckError, EngineError
 from dubcli.face import mesh as regions
 from dubcli.face import pose
-from dubcli.face.gallery import build
+from dubcli.face.gallery import build, cut
 from dubcli.media import decode
 from dubcli.media.patches import Patch, Patches
 from dubcli.media.square import Square
@@ -229,6 +229,57 @@ def test_a_gallery_of_other_scenes_is_helped_by_the_shot_itself(shot: Shot, tmp_
     patches = list(ExemplarEngine().patches(work))
     picture = next(pictures(shot))
     assert psnr(composed(picture, patches[0]), picture) > 35
+
+
+def test_lips_behind_a_hand_stay_those_of_the_film(shot: Shot, monkeypatch: pytest.MonkeyPatch) -> None:
+    import cv2
+
+    from dubcli.engines.lips import exemplar
+
+    frames = shot.work.frames
+    hidden = set(frames[len(frames) // 3 : 2 * len(frames) // 3].tolist())
+
+    def with_hand(frame: decode.Frame, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
+        picture = np.ascontiguousarray(cut(frame, origin, size))
+        if frame.index in hidden:
+            mesh = shot.work.track.mesh[frame.index - int(frames[0]), :, :2] - origin
+            nose, lip, chin = (mesh[k] for k in (regions.NOSE_TIP, regions.UPPER_LIP, regions.CHIN))
+            skin, along = picture[tuple(nose.astype(int)[::-1])].astype(float), chin - lip
+            # Two fingers of the colour of skin, and what is dark between them.
+            for side, shade in ((0.0, 0.4), (-0.4, 1.1), (0.4, 1.1)):
+                start = lip - 0.2 * along + side * np.array([-along[1], along[0]])
+                ends = [p.round().astype(int).tolist() for p in (start, start + 2 * along)]
+                thick = max(3, round(float(np.linalg.norm(along)) / 3))
+                cv2.line(picture, ends[0], ends[1], (skin * shade).clip(0, 255).tolist(), thick)
+        return picture
+
+    monkeypatch.setattr(exemplar, "cut", with_hand)
+    closed = np.repeat(
+        shot.own[[int((shot.own[:, LOWER, 1] - shot.own[:, UPPER, 1]).argmin())]], len(frames), 0
+    )
+    patches = {p.frame: p.mask.max() for p in ExemplarEngine().patches(shot.wanted_aperture(closed))}
+    assert all(patches[frame] < 255 / 20 for frame in hidden)  # its first and last frames are of the fade
+    assert patches[int(frames[0])] == patches[int(frames[-1])] == 255
+
+
+def test_a_lamp_that_goes_out_leaves_no_glow_on_the_mouth(
+    shot: Shot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dubcli.engines.lips import exemplar
+
+    dark = int(shot.work.frames[len(shot.work.frames) // 2])
+    seen = {}
+
+    def dimmed(frame: decode.Frame, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
+        picture = cut(frame, origin, size)
+        seen[frame.index] = (picture * 0.7).astype(np.uint8) if frame.index >= dark else picture
+        return seen[frame.index]
+
+    monkeypatch.setattr(exemplar, "cut", dimmed)
+    for patch in ExemplarEngine().patches(shot.wanted_aperture(shot.own)):
+        inside = patch.mask == 255
+        glow = patch.rgb[inside].mean() / seen[patch.frame][inside].mean()
+        assert abs(glow - 1) < 0.04, patch.frame
 
 
 def test_an_edit_of_the_curves_changes_only_what_is_near_it(shot: Shot) -> None:

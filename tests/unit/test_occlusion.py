@@ -78,6 +78,54 @@ def test_a_microphone_that_is_mostly_there_is_no_part_of_the_face() -> None:
     assert (occlusion.estimate(textures[1], appearance) > 0.5).sum() > 20
 
 
+def held(k: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """A face that sings into a microphone, held by a hand in changing light, and the microphone's middle."""
+    picture = face(1.0, k)
+    x, y = round(120 + 45 * np.sin(1.7 * k)), round(178 + 12 * np.cos(2.3 * k))
+    hand = ((1 + 0.35 * np.sin(2.9 * k)) * np.array([200, 155, 135])).tolist()
+    cv2.ellipse(picture, (x, y + 6), (110, 46), 0, 0, 360, hand, -1)
+    cv2.circle(picture, (x, y), 22, (70, 68, 72), -1)
+    return picture, (x, y)
+
+
+def test_a_microphone_that_is_held_before_the_chin_all_the_time_is_no_part_of_the_face() -> None:
+    pictures, middles = zip(*(held(k) for k in range(40)), strict=True)
+    textures = np.stack([occlusion.unwrapped(picture, MESH) for picture in pictures])
+    appearance, nodes = occlusion.fit(textures), warp.rest(MESH)
+    labels = warp.footprint(nodes, SIZE)
+    found = [
+        occlusion.projected(occlusion.estimate(texture, appearance), nodes, labels)[y - 10, x] > 0.5
+        for texture, (x, y) in zip(textures, middles, strict=True)
+    ]
+    assert np.mean(found) > 0.8
+    free = occlusion.unwrapped(face(1.0, 50), MESH)
+    assert not occlusion.estimate(free, appearance).any()
+
+
+def fingers(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture with two fingers of the colour of its skin before chin and lips, dark and red between."""
+    out = picture.copy()
+    cv2.line(out, (112, 215), (112, 148), (100, 55, 40), 12)
+    for x in (98, 126):
+        cv2.line(out, (x, 215), (x, 140), (230, 178, 152), 16)
+    return out
+
+
+def test_fingers_of_the_colour_of_skin_are_in_front_of_the_lips(appearance: occlusion.Appearance) -> None:
+    for light in (0.8, 1.1):
+        found = occlusion.estimate(occlusion.unwrapped(fingers(face(light, 6)), MESH), appearance)
+        assert occlusion.of_lips(found) > 0.1
+    assert occlusion.of_lips(occlusion.estimate(occlusion.unwrapped(face(1.0, 6), MESH), appearance)) == 0
+
+
+def test_a_fold_beside_the_mouth_is_no_finger(appearance: occlusion.Appearance) -> None:
+    picture = face(1.0, 7).astype(np.float64)
+    dark = np.zeros(picture.shape[:2], np.float32)
+    cv2.line(dark, (80, 128), (72, 165), (1.0,), 9)
+    picture *= 1 - cv2.GaussianBlur(dark, (0, 0), 3)[..., None] * np.array([0.15, 0.22, 0.28])
+    assert not occlusion.estimate(occlusion.unwrapped(picture.astype(np.uint8), MESH), appearance).any()
+
+
 def test_the_texture_is_the_same_for_large_and_small_faces() -> None:
     picture = face(1.0, 1)
     double = cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)

@@ -209,7 +209,7 @@ def test_every_changed_frame_is_named_and_every_other_has_its_reason(
     assert found.changed == report.shots[0].changed == report.changed == ((10, 20),)
     assert (found.frames_changed, report.totals.frames_changed) == (10, 10)
     assert [(skip.start, skip.stop, skip.reason) for skip in found.skipped] == [
-        (0, 10, "no footage comes near what is wanted"),
+        (0, 10, "no footage comes near what is wanted, or something is in front of the lips"),
         (20, 22, "the head is turned away"),
         (22, 30, "the mouth fits the dub already"),
         (30, 34, "the line is too short to be worth two fades"),

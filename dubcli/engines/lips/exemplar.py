@@ -35,11 +35,13 @@ _MOUTH = list(regions.MOUTH)
 _BORDER = 4  # pixels around the points that move
 _CONFIDENCE_COST = 8.0  # cost of a reference frame at which its confidence is 1/e
 _FADE_START, _FADE_END = 14.0, 22.0  # costs between which the patch fades out
+_HIDDEN_START, _HIDDEN_END = 0.1, 0.2  # shares of the lips behind an occluder between which it fades out
 _OCCLUSION_FRAMES = 3  # frames of the median filter over occlusion masks
 _THREADS = 2  # frames rendered at once; they do not depend on each other
 _DRAWN_BYTES = 400_000_000  # of frames rendered and not yet yielded: in 4K a few are gigabytes
 _PIXEL_BYTES = 100  # that rendering a frame takes for each pixel of its patch
 _LIGHT_RATE = 0.4  # share of the current frame's light in the running mean within a run
+_LIGHT_STEP = 0.08  # log of light (natural) by which the scene's changes: in steady light 0.05 at most
 _HISTORY = 8  # frames over which light and grain are averaged; no frame depends on earlier ones
 _LIGHT_LOOKS = 3  # frames whose light is looked at to judge a whole face; light changes slowly within a shot
 _EDIT_REACH = 5  # frames around an edit of the curves in which other rows may be chosen
@@ -129,7 +131,7 @@ def _looked_at(
         frames = decode(work.film, work.video, work.pts, first, first + stop - start, work.digests)
         pictures = ((t, cut(frame, plan.corner(t), plan.size)) for t, frame in enumerate(frames, start))
         faces, flat = plan.faces(pictures)
-        rows, cost = plan.choose(start, flat, previous)
+        rows, cost = plan.choose(start, faces, flat, previous)
         active = np.flatnonzero(plan.weight[start:stop] > 0)
         previous = rows[active[-1]] if len(active) else previous
         yield start, faces, rows, cost
@@ -147,12 +149,19 @@ class Steady:
         self, drawn: render.Layers, row: int, eyes: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Picture and mask of the frame that follows, of that row and size of the face."""
-        if row not in (self._row, self._row + 1):
+        if row not in (self._row, self._row + 1) or self._changed(drawn.light):
             self._lights.clear()
         self._lights.append(drawn.light)
         self._grains.append(drawn.grain)
         self._row = row
         return render.join(drawn, _followed(self._lights), sum(self._grains) / len(self._grains), eyes)
+
+    def _changed(self, light: NDArray[np.float32]) -> bool:
+        """Whether the scene's light has left what would be averaged: a flash, a lamp, a fade."""
+        if not self._lights:
+            return False
+        ratio = np.log(light / _followed(self._lights)).mean(axis=(0, 1))
+        return bool(np.abs(ratio).max() > _LIGHT_STEP)
 
 
 def confidence(work: LipWork) -> NDArray[np.float32]:
@@ -175,7 +184,10 @@ def confidence(work: LipWork) -> NDArray[np.float32]:
         (picture,) = decode(work.film, work.video, work.pts, frame, frame + 1, work.digests)
         _, flat = plan.faces([(t, cut(picture, plan.corner(t), plan.size))])
         lights.append(occlusion.light(flat)[0])
-    light = np.stack([np.interp(active, looked, band) for band in np.stack(lights).T], axis=1)
+    bands = np.stack(lights).reshape(len(looked), -1).T
+    light = np.stack([np.interp(active, looked, band) for band in bands], axis=1).reshape(
+        -1, *lights[0].shape
+    )
     best = []
     for at in range(0, len(active), CHUNK_FRAMES):
         now = active[at : at + CHUNK_FRAMES]
@@ -277,11 +289,16 @@ class Plan:
         ], np.stack(flat)
 
     def choose(
-        self, start: int, flat: NDArray[np.uint8], previous: NDArray[np.int64]
+        self,
+        start: int,
+        faces: list[render.Face],
+        flat: NDArray[np.uint8],
+        previous: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rows of the gallery (T, 1 + others) for each frame from `start` on, and the cost (T,) of the first.
 
-        Where every cost is high, frames fade back to the source: first the mouth shape, then the pixels.
+        Where every cost is high, or a hand is in front of the lips, frames fade back to the source: first the
+        mouth shape, then the pixels.
         """
         now = slice(start, start + len(flat))
         target = retrieval.Target(self.shape[now], self.angles[now], self.size_at[now], occlusion.light(flat))
@@ -290,7 +307,11 @@ class Plan:
         earlier, count = self._unedited(start, target), len(self.unknown)
         rows = retrieval.paths(cost, self.gallery, count, first, retrieval.resting(target), earlier)
         path_cost = cost[np.arange(len(rows)), rows[:, 0]]
-        confidence = smoothstep((_FADE_END - path_cost) / (_FADE_END - _FADE_START))
+        hidden = np.array([0 if f.occlusion is None else occlusion.of_lips(f.occlusion) for f in faces])
+        confidence = np.minimum(
+            smoothstep((_FADE_END - path_cost) / (_FADE_END - _FADE_START)),
+            smoothstep((_HIDDEN_END - hidden) / (_HIDDEN_END - _HIDDEN_START)),
+        )
         confidence = ndimage.gaussian_filter1d(
             ndimage.minimum_filter1d(confidence, 7, mode="nearest"), 1.5, mode="nearest"
         )

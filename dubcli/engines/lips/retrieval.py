@@ -28,7 +28,7 @@ _NEIGHBOURS = 3  # frames on either side over which the cost of a run is average
 _UNIT = 0.03
 _YAW, _PITCH, _ROLL = 9.0, 9.0, 15.0  # degrees of head pose at a cost of 1
 _ENLARGED, _SHRUNK = 0.25, 0.9  # log2 of the ratio of sizes at a cost of 1
-_COLOUR = 0.25  # log of skin colour (natural) at a cost of 1
+_COLOUR = 0.25  # log of skin colour (natural), of the face or of a part against it, at a cost of 1
 _OCCLUDED = 0.02  # share of the lower face that is occluded, at a cost of 1
 _UNSHARP = 0.3  # loss of sharpness, in units of the track's median, at a cost of 1
 _MOTION_BLUR = 0.06  # outer-eye distances a frame at a cost of 1; a 180° shutter blurs by half of that
@@ -59,7 +59,7 @@ class Target:
         shape: (T, P, 3) canonical mouth.
         pose: (T, 3) degrees.
         size: (T,) pixels per outer-eye distance.
-        light: (T, 3) mean colour of the skin around the mouth, 0–1.
+        light: (T, 4, 3) colour of the skin around the mouth, 0–1, from `occlusion.light`.
     """
 
     shape: Floats
@@ -95,21 +95,36 @@ def speed(shape: Floats, run: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
 
 def mismatch(target: Target, gallery: Gallery, size: Floats) -> NDArray[np.float32]:
     """Cost (T, N) of each frame of the gallery, of sizes (N,), for each target frame."""
-    a, b = descriptor(target.shape), descriptor(gallery.shape)
-    cost = (a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1)[None]
+    cost = _apart(descriptor(target.shape), descriptor(gallery.shape))
     turn = (target.pose[:, None] - gallery.pose[None]) / np.array([_YAW, _PITCH, _ROLL], np.float32)
     cost += (turn**2).sum(axis=2)
     growth = np.log2(np.maximum(target.size, 1e-3))[:, None] - np.log2(np.maximum(size, 1e-3))[None]
     cost += np.where(growth > 0, growth / _ENLARGED, growth / _SHRUNK) ** 2
-    light = occlusion.light(gallery.texture)
-    shade = np.log(target.light + 0.05)[:, None] - np.log(light + 0.05)[None]
-    cost += ((shade / _COLOUR) ** 2).mean(axis=2)
+    cost += _apart(_shade(target.light), _shade(occlusion.light(gallery.texture)))
     cost += (np.maximum(1 - gallery.sharp, 0) / _UNSHARP) ** 2
     # Motion blur is natural on lips that move as fast, but not on slower ones.
-    faster = speed(gallery.shape, gallery.run)[None] - speed(target.shape, np.zeros(len(a), int))[:, None]
+    moving = speed(target.shape, np.zeros(len(target.shape), int))
+    faster = speed(gallery.shape, gallery.run)[None] - moving[:, None]
     cost += (np.maximum(faster, 0) / _MOTION_BLUR) ** 2
     cost += (gallery.occlusion.mean(axis=(1, 2)) / (255 * _OCCLUDED)) ** 2
     return np.asarray(np.maximum(cost, 0), np.float32)
+
+
+def _apart(a: Floats, b: Floats) -> Floats:
+    """Squared distances (T, N) of vectors (T, D) and (N, D)."""
+    return np.asarray((a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1)[None])
+
+
+def _shade(light: Floats) -> Floats:
+    """Light (T, 4, 3) as vectors (T, 15) whose squared distance is a cost.
+
+    How bright it is, which blending can change, counts once; how it falls on each part, where it casts
+    shadows and shines, counts for that part.
+    """
+    log = np.log(light + 0.05)
+    mean = log.mean(axis=1, keepdims=True)
+    vectors = np.concatenate([mean, log - mean], axis=1).reshape(len(light), -1)
+    return np.asarray(vectors / (_COLOUR * np.sqrt(light.shape[2])), np.float32)
 
 
 def _apertures(shape: Floats) -> Floats:
@@ -248,8 +263,7 @@ def _transition(
     # Appearance of the successor in the run against that of the row that follows.
     ahead = np.minimum(previous + 1, len(run) - 1)
     a, b = appearance[np.where(run[ahead] == run[previous], ahead, previous)], appearance[following]
-    apart = (a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1)[None]
-    cost = _CUT + np.maximum(apart, 0) / (appearance.shape[1] * _APPEARANCE**2)
+    cost = _CUT + np.maximum(_apart(a, b), 0) / (appearance.shape[1] * _APPEARANCE**2)
     cost *= _RESTING_CUT if at_rest else 1
     step = following[None] - previous[:, None]
     same = run[previous][:, None] == run[following][None]
