@@ -40,7 +40,7 @@ _SHARP = (
 )
 _THREADS = 2
 _AHEAD = 6
-VERSION = 4  # of what is in the scratch folder
+VERSION = 5  # of what is in the scratch folder
 
 
 @dataclass(frozen=True)
