@@ -266,7 +266,7 @@ def pictures(
         seen(packet)
         try:
             decoded = packet.decode()
-        except av.error.InvalidDataError:
+        except source.DAMAGED:
             damaged()
             continue
         for frame in decoded:

@@ -34,7 +34,7 @@ _XING, _XING_BYTES = re.compile(rb"(?:Xing|Info)\0\0\0[\3\7\x0b\x0f].{4}(.{4})",
 _PAGE, _PAGE_BYTES, _LAST_PAGE = b"OggS", 27 + 255 + 255 * 255, 4
 _PACKETS = {188: 0, 192: 4, 204: 0}  # bytes of a transport stream's, and which of them is the first plain one
 _SYNC, _SYNCS = b"\x47", 5  # with which packets begin, and how many are held to be no chance; set by hand
-_SLACK_SECONDS = 0.1  # a packet or two; set by hand
+_SLACK_SECONDS = 0.25  # two frames, as where a tag stands behind the last; set by hand
 # What is packed never ends in so many zeros; silence and black of other kinds may. Set by hand.
 _PACKED, _ZEROS = {"matroska", "mpegts", "mpeg", "flv", "asf", "ogg", "mp3", "flac"}, 1 << 16
 

@@ -179,6 +179,46 @@ def test_sound_of_fewer_samples_than_its_head_counts_is_cut_short(tmp_path: Path
     assert " of 1.0 s are missing" in line
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_sound_of_a_broadcast_whose_packets_lost_their_heads_stays_in_place(
+    suffix: str, tmp_path: Path, dub: Path
+) -> None:
+    """FFmpeg refuses to copy such AAC."""
+    film = films.make(tmp_path / "film.ts", *films.x264("-c:a", "aac", "-b:a", "32k"), seconds=3)
+    data = bytearray(film.read_bytes())
+    sound = [at for at in range(0, len(data), 188) if (data[at + 1] & 0x1F, data[at + 2]) == (1, 1)]
+    for at in sound[len(sound) // 3 : len(sound) // 2]:
+        while (head := data.find(b"\xff\xf1", at, at + 188)) > 0:
+            data[head : head + 7] = bytes(7)
+    film.write_bytes(data)
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), suffix)
+    assert done.note["copied"] > 0
+    with av.open(str(done.path)) as container:
+        track = container.streams.audio[1]
+        times = [frame.time or 0.0 for frame in container.decode(track)]
+    assert times[-1] - times[0] > 2.5
+    assert max(np.diff(times)) > 0.1  # where nothing can be heard
+
+
+@pytest.mark.parametrize(("junk", "lost"), [(200_000, "end"), (200_000, "middle")])
+def test_junk_in_a_transport_stream_ends_no_film(junk: int, lost: str, tmp_path: Path, dub: Path) -> None:
+    whole = films.make(tmp_path / "whole.ts", *films.x264("-g", "8"), seconds=2)
+    data, film = whole.read_bytes(), tmp_path / "film.ts"
+    place = len(data) if lost == "end" else len(data) // 2 // 188 * 188
+    film.write_bytes(data[:place] + bytes(junk) + data[place:])
+    done = films.dubbed(tmp_path / "job", film, dub, range(2, 4), ".mp4")
+    assert films.decoded(done.path).times == films.decoded(whole).times
+    assert len(films.sound(done.path, 1)[0][0]) >= len(films.sound(whole)[0][0]) - 1024
+
+
+def test_damaged_sound_of_any_codec_is_passed_over(tmp_path: Path) -> None:
+    """Of AC-3 FFmpeg says so with numbers of its own."""
+    path = films.make(tmp_path / "dub.ac3", "-vn")
+    before = len(sound.audio(path)[0])
+    path.write_bytes(path.read_bytes() + b"TAG".ljust(128, b"\0"))
+    assert before - 512 <= len(sound.audio(path)[0]) <= before  # but for the last packet
+
+
 @pytest.mark.parametrize("cores", [1, 2, 8])
 def test_a_film_cut_within_a_picture_has_its_last_ones_on_any_number_of_cores(
     cores: int, tmp_path: Path, dub: Path, monkeypatch: pytest.MonkeyPatch
