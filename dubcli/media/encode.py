@@ -269,6 +269,8 @@ _OPTIONS: Mapping[str, Callable[[VideoStream, ComposeSettings], Options]] = {
 }
 
 
+_TRANSFERS = {"gamma22": "bt470m", "gamma28": "bt470bg"}  # as the filter calls what FFmpeg does
+
 # FFmpeg squeezes full range for encoders whose pictures cannot say it; here the container says it.
 _WITHOUT_RANGE = ("ffv1",)
 
@@ -363,7 +365,7 @@ def _tags(video: VideoStream, codec: str) -> str:
     told = "unknown" if codec in _WITHOUT_RANGE else video.range
     named = {
         "color_primaries": video.primaries,
-        "color_trc": video.transfer,
+        "color_trc": _TRANSFERS.get(video.transfer, video.transfer),
         "colorspace": "gbr" if rgb else video.matrix,
         "range": "pc" if rgb and told == "unknown" else told,
         "field_mode": _field_order(video) or "prog",
