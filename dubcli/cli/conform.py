@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 Folder = Annotated[
-    Path, typer.Argument(metavar="DIR", help="The folder of the sequence: .dpx, .tif, .exr or .png files.")
+    Path,
+    typer.Argument(
+        metavar="DIR", help="The folder of the sequence: .dpx, .tif, .exr, .png, .tga or .jpg files."
+    ),
 ]
 To = Annotated[
     Path,
@@ -48,7 +51,7 @@ def conform(
 
     Images become frames of FFV1 with every bit, and the number of the first one becomes timecode; layers of
     the dubbed film have the numbers of the images. EXR holds linear floats: they become 16-bit integers under
-    the sRGB curve, and what lies outside 0 to 1 is clipped and told.
+    the sRGB curve, and what lies outside 0 to 1 is clipped and told. Alpha stays, of EXR as it is.
     """
     import os
     import tempfile

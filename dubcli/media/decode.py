@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from dubcli.errors import MediaError
 from dubcli.media import ahead, layout, source
 from dubcli.media.colour import Colour, Rect
+from dubcli.media.names import PRIMARIES, TRANSFERS
 from dubcli.media.square import Square
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 _SAME_ASPECT = 0.03  # difference of pixel shapes that nobody sees: 16:11 and 64:45 are both in use for PAL
 _UNSPECIFIED, _BT601, _BT601_NAMES = 2, 6, (5, 6)  # colour matrices of H.273; PAL's and NTSC's are the same
 
+_BT2020 = 9  # its matrix, as if luminance were not constant
+_LOGARITHMIC = {9, 10}  # transfers that swscale does not know
 # Of a decoder, set by hand: each holds a picture or more, so memory must not grow with the cores.
 _THREADS = 4
 # FFmpeg decodes MPEG-4's B pictures in fields to others on several threads, and to others again after a seek.
@@ -98,10 +101,17 @@ def to_rgb(
         "bt709": "ITU709",
         "fcc": "FCC",
         "smpte240m": "SMPTE240M",
-        "bt2020nc": 9,
-        "bt2020c": 9,
+        "bt2020nc": _BT2020,
+        "bt2020c": _BT2020,
     }
     deep = colour.layout.bits > 8 and not small
+    # Tags that swscale refuses, and that are not needed here: the matrix is given below.
+    if int(frame.color_trc) not in TRANSFERS.keys() - _LOGARITHMIC:
+        frame.color_trc = _UNSPECIFIED
+    if int(frame.color_primaries) not in PRIMARIES:
+        frame.color_primaries = _UNSPECIFIED
+    if colour.matrix == "bt2020c":
+        frame.colorspace = _BT2020
     out = frame.reformat(
         width=width or None,
         height=height or None,
@@ -266,7 +276,7 @@ def pictures(
         seen(packet)
         try:
             decoded = packet.decode()
-        except av.error.InvalidDataError:
+        except source.DAMAGED:
             damaged()
             continue
         for frame in decoded:

@@ -116,14 +116,25 @@ def has_alpha_beside(stream: Stream) -> bool:
     return any(key.lower() == names.ALPHA and said == "1" for key, said in stream.metadata.items())
 
 
+_ADTS_BYTES = 7  # of the head of a packet of AAC
+
+
 def adts(packet: Packet[Any]) -> set[bytes]:
-    """What a packet of AAC says of itself where no container does: profile, rate and channels."""
+    """What a packet of AAC says of itself where no container does: profile, rate and channels.
+
+    That is nothing, b"", where it is damaged.
+    """
     context = packet.stream.codec_context
-    if context is None or context.name != "aac" or context.extradata or packet.size < 4:
+    if context is None or context.name != "aac" or context.extradata or not packet.size:
         return set()
-    sync, layer, profile, channels = memoryview(packet)[:4]  # ISO/IEC 14496-3 1.A.2.2.1
-    private = 0x02
-    return {bytes([profile & ~private, channels & 0xC0])} if sync == 0xFF and layer & 0xF6 == 0xF0 else set()
+    if packet.size < _ADTS_BYTES:
+        return {b""}
+    sync, layer, profile, channels, length = memoryview(packet)[:5]  # ISO/IEC 14496-3 1.A.2.2.1
+    private, rate, rates = 0x02, profile >> 2 & 0xF, 13
+    whole = (channels & 0x03) << 8 | length  # eighths of the bytes of its frame
+    if sync != 0xFF or layer & 0xF6 != 0xF0 or rate >= rates or not whole:
+        return {b""}
+    return {bytes([profile & ~private, channels & 0xC0])}
 
 
 def _display(matrix: tuple[int, ...] | None) -> dict[str, Any]:

@@ -269,6 +269,12 @@ _OPTIONS: Mapping[str, Callable[[VideoStream, ComposeSettings], Options]] = {
 }
 
 
+_TRANSFERS = {"gamma22": "bt470m", "gamma28": "bt470bg"}  # as the filter calls what FFmpeg does
+
+# FFmpeg squeezes full range for encoders whose pictures cannot say it; here the container says it.
+_WITHOUT_RANGE = ("ffv1",)
+
+
 class Encoder:
     """Encodes pictures into a NUT file: frame k gets the time k / average rate; real times come at the mux.
 
@@ -356,11 +362,12 @@ def _tags(video: VideoStream, codec: str) -> str:
     own = video.coded_sar if codec == video.codec else None
     wide, high = video.sar if own is None else own
     rgb = layout(video.pix_fmt).rgb
+    told = "unknown" if codec in _WITHOUT_RANGE else video.range
     named = {
         "color_primaries": video.primaries,
-        "color_trc": video.transfer,
+        "color_trc": _TRANSFERS.get(video.transfer, video.transfer),
         "colorspace": "gbr" if rgb else video.matrix,
-        "range": {"unknown": "pc" if rgb else "unknown"}.get(video.range, video.range),
+        "range": "pc" if rgb and told == "unknown" else told,
         "field_mode": _field_order(video) or "prog",
     }
     params = ":".join(f"{key}={value}" for key, value in named.items() if value != "unknown")

@@ -27,6 +27,8 @@ CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,mpegvideo,avi,mxf,nut,asf,flv,ogg,wav,w64,aiff,caf,au,flac,mp3,"
     "aac,ac3,eac3,dts,truehd,amr,ape,tta,wv,dv,gxf,lxf,ivf,m4v,h264,hevc,obu,av1,yuv4mpegpipe,rm,wtv,srt,webvtt,ass"
 )
+RESYNC = {"resync_size": str((1 << 31) - 1)}
+"""Junk in a transport stream, of 64 KiB and more, ends no film. FFmpeg's program takes it for these alone."""
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: a child may not load it
 _PR_SET_PDEATHSIG = 1
 _STDERR_BYTES = 8192  # bytes kept of the end of a child's standard error; set by hand
@@ -56,7 +58,7 @@ def url(path: Path) -> str:
 
 
 def input_options(**extra: str) -> dict[str, str]:
-    """Options under which a file of unknown origin is opened."""
+    """Options under which a file of unknown origin is opened, by FFmpeg's libraries or its program."""
     return {"protocol_whitelist": "file,pipe", "format_whitelist": CONTAINERS, **extra}
 
 

@@ -74,7 +74,9 @@ def _told(container: InputContainer, stream: VideoStream) -> float:
     Matroska's is that of its longest track, but most programs write one of each into its tags.
     """
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
+        # Of fragments, which say no number of pictures, FFmpeg counts from zero, however late they begin.
+        late = (stream.start_time or 0) if "mov" in container.format.name and not stream.frames else 0
+        return float((stream.duration - late) * stream.time_base)
     own = next((_OWN.fullmatch(said) for key, said in stream.metadata.items() if _OWN_NAME.match(key)), None)
     if own:
         begin = float((stream.start_time or 0) * (stream.time_base or 0))

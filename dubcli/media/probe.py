@@ -269,11 +269,11 @@ def _rate(stream: AvVideoStream, times: list[int]) -> Fraction:
 
 
 def _decode(packet: object) -> Iterator[VideoFrame]:
-    import av.error
+    from dubcli.media import source
 
     try:
         yield from packet.decode()  # type: ignore[attr-defined]
-    except av.error.InvalidDataError:
+    except source.DAMAGED:
         return  # a damaged packet before the first whole picture
 
 

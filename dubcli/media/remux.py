@@ -11,11 +11,11 @@ from typing import Any
 import ffmpeg
 from av.stream import Disposition
 
-from dubcli.artifacts.media import MediaInfo, SubtitleStream, VideoStream
+from dubcli.artifacts.media import MediaInfo, VideoStream
 from dubcli.errors import MediaError
 from dubcli.media import describe, marks, matroska, nal, picture, source
 from dubcli.media.containers import audio_codec, format_of
-from dubcli.media.ffmpeg import Process, arguments, input_options, url
+from dubcli.media.ffmpeg import RESYNC, Process, arguments, input_options, url
 from dubcli.media.groups import INTRA, LONG
 from dubcli.media.length import misfit, of_picture
 from dubcli.media.messages import keeps_dolby_vision
@@ -89,7 +89,7 @@ def mux(
     if container == "matroska":
         # Its rate would be guessed from the first packets; MOV and MP4 have it from durations.
         options.append(("r:v:0", f"{info.film.average_rate[0]}/{info.film.average_rate[1]}"))
-        options += _told_options(film.video)
+        options += told_options(film.video)
         if codec != info.film.codec and info.film.sar != (1, 1):
             # Its muxer does not look where the pipe keeps the shape of pixels.
             shape = Fraction(info.film.width, info.film.height) * Fraction(*info.film.sar)
@@ -109,7 +109,7 @@ def mux(
         ("max_interleave_delta", str(_INTERLEAVED_US)),
         ("f", container),
     ]
-    with Process(_command(_streams(what, film, dub, form, info.subtitles), options, out)) as process:
+    with Process(_command(_streams(what, film, dub, form, info), options, out)) as process:
         if form:
             picture.write(process, film, segments, copies, form)
     if LAYER in film.video.dynamic and not _keeps_layer(out):
@@ -182,17 +182,16 @@ def _with_encoder_delay(dub: Dub, container: str, scratch: Path) -> Dub:
     return dataclasses.replace(dub, path=path, sound=with_decoded_start(path, track))
 
 
-def _streams(
-    what: Plan, film: picture.Film, dub: Dub, form: str, subtitles: Sequence[SubtitleStream]
-) -> list[Any]:
+def _streams(what: Plan, film: picture.Film, dub: Dub, form: str, info: MediaInfo) -> list[Any]:
     """The streams that go in: the new picture from a pipe if there is one, the dub in its place, the film's.
 
-    Those of the film's `subtitles` that ffmpeg does not know are read as it is told.
+    Those of the film's subtitles that ffmpeg does not know are read as it is told.
     ffmpeg counts its inputs in this order: pipe, dub, film with a pipe, and film, dub without one.
     """
     lift = film.time_shift * film.video.tick
     moved = {"itsoffset": f"{float(lift):.9f}"} if lift else {}
-    kinds = {f"c:{one.index}": one.codec for one in subtitles if one.foreign}
+    kinds = {f"c:{one.index}": one.codec for one in info.subtitles if one.foreign}
+    kinds |= RESYNC if info.format == "mpegts" else {}
     origin = ffmpeg.input(url(film.path), **_SAFE, **moved, **kinds)
     # The dub's first sample belongs to the film's first picture, unless the user says otherwise.
     shift = film.begin - dub.sound.start * Fraction(*dub.sound.time_base)
@@ -278,7 +277,7 @@ def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tu
     return options
 
 
-def _told_options(video: VideoStream) -> list[tuple[str, str]]:
+def told_options(video: VideoStream) -> list[tuple[str, str]]:
     """Options that let Matroska say the colours and fields that the film's container alone says."""
     told = colours(video.primaries, video.transfer, video.matrix)
     words = dict(zip(("color_primaries", "color_trc", "colorspace"), map(str, told), strict=True))

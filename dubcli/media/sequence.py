@@ -1,4 +1,4 @@
-"""Image sequences (DPX, TIFF, EXR, PNG) as a film: found in a folder, and written without loss as FFV1."""
+"""Image sequences (DPX, TIFF, EXR, PNG, TGA, JPEG) as a film: found in a folder, written as FFV1, exactly."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ from dubcli.artifacts.media import VideoStream
 from dubcli.errors import MediaError
 from dubcli.media import describe, encode, layout, source
 from dubcli.media.ffmpeg import Process, arguments, url
+from dubcli.media.remux import told_options
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-# FFmpeg's formats of single images: its reader of sequences takes names for patterns.
+# FFmpeg's formats of single images. Its reader of sequences alone knows TGA, and takes names for patterns.
 _FORMATS = {
     ".dpx": "dpx_pipe",
     ".tif": "tiff_pipe",
     ".tiff": "tiff_pipe",
     ".exr": "exr_pipe",
     ".png": "png_pipe",
+    ".jpg": "jpeg_pipe",
+    ".jpeg": "jpeg_pipe",
+    ".tga": "image2",
 }
 SUFFIXES = tuple(_FORMATS)
 FIRST = "first_frame"
 """Tag of the film: number of the first file."""
 _NAME = re.compile(r"(?P<stem>.*?)(?P<number>\d+)(?P<suffix>\.[A-Za-z]+)$")
-_TOP = 65535
+_TOP, _OPAQUE = 65535, 255
 _LINEAR_END, _LINEAR_GAIN, _POWER, _SCALE = 0.0031308, 12.92, 1 / 2.4, 1.055  # IEC 61966-2-1
 
 
@@ -99,8 +103,8 @@ def conform(
 ) -> float:
     """Write a sequence as a film: FFV1 in Matroska, with timecode and the number of its first file.
 
-    Integers are kept bit for bit. Linear floats of EXR become 16-bit integers under the sRGB curve; what lies
-    outside 0–1 is clipped.
+    Integers are kept bit for bit; palettes become RGB. Linear floats of EXR become 16-bit integers, those of
+    colours under the sRGB curve, and alpha as it is; what lies outside 0–1 is clipped.
 
     Args:
         sequence: the images.
@@ -123,7 +127,7 @@ def conform(
 
     first = _described(sequence.files[0], rate)
     floats = _is_float(first.pix_fmt)
-    curved = {"pix_fmt": "gbrp16le", "bit_depth": 16}
+    curved = {"pix_fmt": f"gbr{'a' if layout.has_alpha(first.pix_fmt) else ''}p16le", "bit_depth": 16}
     video = first.model_copy(update=curved) if floats else first
     raw, clipped, samples = scratch / "film.nut", 0, 0
     count = len(sequence.files)
@@ -132,7 +136,7 @@ def conform(
             if floats:
                 clipped += sum(int(((plane < 0) | (plane > 1)).sum()) for plane in planes)
                 samples += sum(plane.size for plane in planes)
-                planes = [_curved(plane) for plane in planes]
+                planes = [*map(_curved, planes[:3]), *map(_integers, planes[3:])]
             encoder.write(planes)
             report(done + 1, count)
     encode.verify_encoded(raw, count, str(sequence.files[0].parent))
@@ -140,6 +144,7 @@ def conform(
     command = ffmpeg.output(
         ffmpeg.input(url(raw)), url(out), c="copy", f="matroska", fflags="+bitexact",
         r=f"{rate.numerator}/{rate.denominator}", metadata=f"{FIRST}={sequence.first}", **tags,
+        **dict(told_options(first)),
     )  # fmt: skip
     with Process([*arguments(command), "-y"]):
         pass
@@ -158,12 +163,22 @@ def _image(path: Path) -> Iterator[tuple[VideoFrame, Any]]:
         MediaError: it cannot be read.
     """
     form = _FORMATS[path.suffix.lower()]
-    with source.opened(path, form, format_whitelist=form) as container:
+    plain = {"pattern_type": "none"} if form == "image2" else {}
+    with source.opened(path, form, format_whitelist=form, **plain) as container:
         stream = source.picture(container, path)
         frame = next(container.decode(stream), None)
         if frame is None:
             raise MediaError(f"{path} cannot be decoded; put a whole image there")
-        yield frame, stream
+        yield _without_palette(frame), stream
+
+
+def _without_palette(frame: VideoFrame) -> VideoFrame:
+    """The same colours as RGB, with alpha where some are not opaque."""
+    if not frame.format.has_palette:
+        return frame
+    coloured = frame.reformat(format="rgba")
+    opaque = (coloured.to_ndarray()[..., 3] == _OPAQUE).all()
+    return frame.reformat(format="rgb24") if opaque else coloured
 
 
 def _described(path: Path, rate: Fraction) -> VideoStream:
@@ -193,7 +208,7 @@ def _described(path: Path, rate: Fraction) -> VideoStream:
 
 
 def _planes(sequence: Sequence, first: VideoStream) -> Iterator[layout.Planes]:
-    """Planes of each image: as stored, or G, B and R of floats."""
+    """Planes of each image: as stored, or G, B, R and alpha of floats."""
     for path in sequence.files:
         with _image(path) as (frame, _):
             kind = frame.width, frame.height, frame.format.name
@@ -207,20 +222,25 @@ def _planes(sequence: Sequence, first: VideoStream) -> Iterator[layout.Planes]:
 
 
 def _floats(frame: Any) -> layout.Planes:
-    """The first three planes (h, w) float32 of a picture in planar floats; grey gives one three times."""
+    """The planes (h, w) float32 of a picture in planar floats; grey gives one three times."""
     kind = np.float16 if "f16" in frame.format.name else np.float32
     rows = [
         np.frombuffer(memoryview(plane), kind).reshape(frame.height, -1)[:, : frame.width]
-        for plane in list(frame.planes)[:3]
+        for plane in frame.planes
     ]
-    rows = rows if len(rows) == 3 else rows[:1] * 3
+    rows = rows if len(rows) > 1 else rows * 3
     return [np.array(plane, np.float32) for plane in rows]
 
 
 def _curved(linear: Any) -> Any:
-    """Linear light 0–1 under the sRGB curve (IEC 61966-2-1), as 16-bit integers over the full scale."""
+    """Linear light under the sRGB curve (IEC 61966-2-1), as 16-bit integers."""
     light = np.clip(linear, 0, 1)
     curve = np.where(
         light <= _LINEAR_END, _LINEAR_GAIN * light, _SCALE * light ** np.float32(_POWER) - (_SCALE - 1)
     )
-    return np.rint(curve * _TOP).astype("<u2")
+    return _integers(curve)
+
+
+def _integers(part: Any) -> Any:
+    """0–1 as 16-bit integers over the full scale."""
+    return np.rint(np.clip(part, 0, 1) * _TOP).astype("<u2")

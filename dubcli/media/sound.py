@@ -322,7 +322,7 @@ def _sound(container: InputContainer, track: AvAudioStream) -> Iterator[AudioFra
     for packet in container.demux(track):
         try:
             yield from packet.decode()
-        except av.error.InvalidDataError:
+        except source.DAMAGED:
             continue
 
 

@@ -13,13 +13,16 @@ import av.logging
 
 from dubcli.errors import MediaError
 from dubcli.media import protection
-from dubcli.media.ffmpeg import input_options, url
+from dubcli.media.ffmpeg import RESYNC, input_options, url
 from dubcli.media.names import OWN_ORDER
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
+
+DAMAGED = (av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.UndefinedError)
+"""What FFmpeg says of a damaged packet: also that it knows no such kind and, of AC-3, codes of its own."""
 
 av.logging.set_level(None)  # FFmpeg's log messages about odd files are not for the user
 
@@ -44,7 +47,7 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
         raise MediaError(f"{path} is empty; name a media file, or write it again")
     begun = False
     try:
-        given = input_options(**options)
+        given = input_options(**RESYNC, **options)
         with av.open(url(path), format=form, options=given, metadata_errors="replace") as container:
             begun = True
             for track in container.streams.audio:

@@ -13,7 +13,7 @@ from dubcli.media import spans
 from dubcli.media.spans import Span
 from dubcli.stages.measure import shown
 
-STAGE = Stage("compose", version=7, after=("measure",))
+STAGE = Stage("compose", version=8, after=("measure",))
 
 # Fields of the film's description that do not change the encoded pictures.
 _NOT_PICTURE = {

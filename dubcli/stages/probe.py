@@ -14,7 +14,7 @@ from dubcli.language import guess
 if TYPE_CHECKING:
     from dubcli.settings.config import ComposeSettings
 
-STAGE = Stage("probe", version=16)
+STAGE = Stage("probe", version=17)
 
 _SLACK_SECONDS = 0.02  # by which a dub may be stamped otherwise than its film; set by hand, half a frame
 _STILLS = {"attached_pic", "timed_thumbnails"}  # FFmpeg's marks of pictures that are no films
@@ -96,7 +96,7 @@ def _judge(task: Task) -> None:
 
 def _of_dub(task: Task, film: MediaInfo, voice: MediaInfo, track: AudioStream) -> Iterator[str]:
     """What is told of a dub, whose track is already known, before any work."""
-    from dubcli.media import length, sound, wave
+    from dubcli.media import length, sound, truncation, wave
 
     path, name, offset = task.inputs["dub"], task.inputs["dub"].name, task.params["offset"]
     if task.facts["itself"]:  # where it holds several languages, the first counts
@@ -114,8 +114,10 @@ def _of_dub(task: Task, film: MediaInfo, voice: MediaInfo, track: AudioStream) -
         yield from _begins_late(path, voice, track)
         yield from _is_stamped(name, film, voice)
         yield from _has_pop(path, task.inputs["film"], film, track)
-    whole = length.of_picture(task.inputs["film"])
-    if told := length.misfit(whole, name, sound.duration(path, track), offset):
+    whole, seconds = length.of_picture(task.inputs["film"]), sound.duration(path, track)
+    if lacking := truncation.lacking_sound(path, voice.format, seconds):
+        yield _is_cut_short(name, lacking)
+    if told := length.misfit(whole, name, seconds, offset):
         yield told
     if wave.has_objects(path):
         yield (
@@ -128,12 +130,14 @@ def _cut_short(path: Path, info: MediaInfo) -> Iterator[str]:
     """That a film or a dub lacks its end."""
     from dubcli.media import truncation
 
-    if lacking := truncation.missing(path, info.format):
-        whole = path.stat().st_size + lacking
-        yield (
-            f"{path.name} is cut short, as where a download broke off: {lacking:,} of {whole:,} bytes are "
-            "missing at its end; what is left is dubbed; write it again"
-        )
+    if lacking := truncation.lacking(path, info.format):
+        yield _is_cut_short(path.name, lacking)
+
+
+def _is_cut_short(name: str, lacking: str) -> str:
+    return (
+        f"{name} is cut short, as where a copy broke off: {lacking}; what is left is dubbed; write it again"
+    )
 
 
 def _of_pictures(film: MediaInfo) -> Iterator[str]:

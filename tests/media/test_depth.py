@@ -32,6 +32,18 @@ KINDS: dict[str, tuple[str, list[str]]] = {
         ".mp4",
         films.x264("-g", "8", "-x264-params", "colorprim=smpte170m:transfer=smpte170m:colormatrix=smpte170m"),
     ),
+    "gamma of pal": (
+        ".mp4",
+        films.x264("-g", "8", "-x264-params", "colorprim=bt470bg:transfer=bt470bg:colormatrix=bt470bg"),
+    ),
+    "gamma of ntsc": (
+        ".mp4",
+        films.x264("-g", "8", "-x264-params", "colorprim=bt470m:transfer=bt470m:colormatrix=fcc"),
+    ),
+    "log, constant luminance": (
+        ".mp4",
+        films.x264("-g", "8", "-x264-params", "colorprim=film:transfer=log316:colormatrix=bt2020c"),
+    ),
     "full range": (
         ".mp4",
         films.x264("-g", "8", "-pix_fmt", "yuvj420p", "-x264-params", "range=pc:chromaloc=1"),
@@ -273,6 +285,13 @@ def test_what_cannot_be_kept_is_refused(
         return
     with pytest.raises(MediaError, match=word):
         films.dubbed(tmp_path / "job", film, dub, range(9, 12), result)
+
+
+def test_numbers_that_name_no_colours_are_no_obstacle(tmp_path: Path, dub: Path) -> None:
+    reserved = "h264_metadata=colour_primaries=3:transfer_characteristics=3:matrix_coefficients=3"
+    film = films.make(tmp_path / "film.mp4", *films.x264("-g", "8", "-bsf:v", reserved))
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
+    assert done.note["copied"] > 0
 
 
 def test_colour_without_equations_is_refused(tmp_path: Path, dub: Path) -> None:

@@ -57,6 +57,22 @@ def test_the_codec_asked_for_is_made_whole(
         assert np.abs(was - now).mean() < (6 if layout(pix_fmt).bits > 8 else 2)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "ffv1"])
+def test_full_range_stays_in_ffv1_sample_by_sample(codec: str, tmp_path: Path, dub: Path) -> None:
+    full = ["-vf", "scale=out_range=pc,format=yuv420p", "-color_range", "pc"]
+    film = films.make(tmp_path / "film.mkv", "-c:v", codec, *full)
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), ".mkv", compose={"codec": "ffv1"})
+    assert (probe(film).film.range, probe(done.path).film.range) == ("pc", "pc")
+    before, after = films.decoded(film), films.decoded(done.path)
+    assert [
+        k for k, pair in enumerate(zip(before.hashes, after.hashes, strict=True)) if len(set(pair)) > 1
+    ] == [
+        9,
+        10,
+        11,
+    ]
+
+
 def luma(picture: films.Picture, index: int) -> NDArray[np.float64]:
     """Luma samples of a frame."""
     return picture.frames[index][0].view("<u2" if layout(picture.name).bits > 8 else "u1").astype(float)

@@ -39,8 +39,9 @@ def images(folder: Path, suffix: str, *options: str, first: int = 86400, count: 
         (".dpx", ["-pix_fmt", "gbrp12le"]),
         (".tif", ["-pix_fmt", "rgb48le"]),
         (".tif", ["-pix_fmt", "rgb24"]),
+        (".tga", ["-pix_fmt", "bgra"]),
     ],
-    ids=["dpx 10 bits", "dpx 12 bits", "tiff 16 bits", "tiff 8 bits"],
+    ids=["dpx 10 bits", "dpx 12 bits", "tiff 16 bits", "tiff 8 bits", "tga"],
 )
 def test_integers_are_kept_bit_for_bit(suffix: str, options: list[str], tmp_path: Path) -> None:
     folder, out = images(tmp_path / "50% grün", suffix, *options), tmp_path / "film.mkv"
@@ -53,6 +54,14 @@ def test_integers_are_kept_bit_for_bit(suffix: str, options: list[str], tmp_path
     for path, got in zip(sorted(folder.iterdir()), made, strict=True):
         with av.open(str(path)) as container:
             np.testing.assert_array_equal(picture(next(container.decode(video=0))), got)
+
+
+def test_jpeg_is_kept_sample_by_sample_in_its_own_range(tmp_path: Path) -> None:
+    folder, out = images(tmp_path / "scan", ".jpg", "-pix_fmt", "yuvj420p"), tmp_path / "film.mkv"
+    command.conform(folder, out, "24")
+    made = films.decoded(out)
+    assert (probe(out).film.range, probe(out).film.matrix) == ("pc", "bt470bg")
+    assert made.hashes == [films.decoded(path).hashes[0] for path in sorted(folder.iterdir())]
 
 
 def picture(frame: av.VideoFrame) -> NDArray[np.uint16]:
@@ -83,6 +92,39 @@ def test_floats_follow_the_curve_and_what_is_clipped_is_told(
     np.testing.assert_allclose(green / 65535, code, atol=2e-5)
     red = np.frombuffer(memoryview(frame.planes[2]), "<u2").reshape(16, -1)[0, :32:4]
     np.testing.assert_array_equal(red, green)
+
+
+@pytest.mark.parametrize("holes", [False, True])
+@pytest.mark.parametrize(("suffix", "pix_fmt"), [(".png", "rgba"), (".png", "pal8"), (".tga", "bgra")])
+def test_palettes_and_alpha_are_kept(suffix: str, pix_fmt: str, holes: bool, tmp_path: Path) -> None:
+    drawn = f"format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='{'255*lt(X,48)' if holes else 255}'"
+    palette = (
+        ",split[a][b];[a]palettegen=reserve_transparent=0[p];[b][p]paletteuse" if pix_fmt == "pal8" else ""
+    )
+    palette = palette.replace("=0", "=1") if holes else palette
+    folder = images(tmp_path / "scan", suffix, "-vf", drawn + palette, "-pix_fmt", pix_fmt)
+    command.conform(folder, tmp_path / "film.mkv", "24")
+    with av.open(str(tmp_path / "film.mkv")) as container:
+        made = [frame.to_ndarray(format="rgba") for frame in container.decode(video=0)]
+    for path, got in zip(sorted(folder.iterdir()), made, strict=True):
+        with av.open(str(path)) as container:
+            np.testing.assert_array_equal(next(container.decode(video=0)).to_ndarray(format="rgba"), got)
+    assert set(np.unique(made[0][..., 3])) == ({0, 255} if holes else {255})
+
+
+def test_alpha_of_floats_is_kept_as_it_is(tmp_path: Path) -> None:
+    folder, out = tmp_path / "exr", tmp_path / "film.mkv"
+    folder.mkdir()
+    ramp = np.linspace(0, 1, 32, dtype=np.float32)[None].repeat(16, axis=0)
+    exr.write(
+        folder / "a.1.exr", exr.Window(0, 0, {"R": ramp, "G": ramp, "B": ramp, "A": ramp}), (32, 16), {}
+    )
+    command.conform(folder, out, "24")
+    assert probe(out).film.pix_fmt == "gbrap16le"
+    with av.open(str(out)) as container:
+        frame = next(container.decode(video=0))
+    alpha = np.frombuffer(memoryview(frame.planes[3]), "<u2").reshape(16, -1)[:, :32]
+    np.testing.assert_allclose(alpha / 65535, ramp, atol=1e-5)
 
 
 def test_a_folder_that_is_no_whole_sequence_is_refused(tmp_path: Path) -> None:

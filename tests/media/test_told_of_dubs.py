@@ -195,3 +195,17 @@ def test_a_dub_that_is_stamped_beside_the_films_timecode_is_told_of(
     lines = [line for line in stages.warnings if "by its timecode" in line]
     assert len(lines) == (offset is not None)
     assert all(f"--set align.offset={offset}" in line for line in lines)
+
+
+def test_segments_of_a_broadcast_are_as_long_as_their_pictures(tmp_path: Path) -> None:
+    fragments = ["-movflags", "frag_keyframe+empty_moov+default_base_moof", "-bf", "0", "-g", "5"]
+    film = films.make(tmp_path / "film.mp4", *films.x264(*fragments), sound="")
+    assert length.of_picture(film) == pytest.approx(1)
+    data = bytearray(film.read_bytes())
+    for found in re.finditer(b"tfdt", bytes(data)):
+        at, wide = found.end() + 4, 8 if data[found.end()] else 4
+        begin = int.from_bytes(data[at : at + wide], "big") + 60 * 12800  # its ticks a second
+        data[at : at + wide] = begin.to_bytes(wide, "big")
+    film.write_bytes(data)
+    assert films.decoded(film).times[0] == 60
+    assert length.of_picture(film) == pytest.approx(1)
