@@ -82,7 +82,7 @@ def test_the_page_after_a_stop_counts_what_is_done_and_shows_verdicts_and_times(
         Outcome(entry, ExitCode.MEDIA, "no film", 2.0),
         Outcome(entry, None, "not begun", 0.0),
     ]
-    path = _write_page(outcomes)
+    path = _write_page(outcomes, "")
     assert path
     text = path.read_text("utf-8")
     assert "2 of 4 films are done." in text
