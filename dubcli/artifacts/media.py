@@ -165,7 +165,7 @@ class AudioStream(Strict):
         digest: sha256 of its packets in order.
         form: FFmpeg's name or the container's code of what it has no decoder for.
         edited: its packets alone are not what is heard: an edit list plays it in several parts, or late and
-            from within, or its channels or rate change midway, or some of AAC have lost their heads.
+            from within, or its channels or rate change midway, or some have lost their heads.
         pauses: seconds of the film, from and to, in which an edit list lets nothing be heard.
         gaps: nothing is heard between some of its packets.
         volume: at which players play it, in steps of 1/256.

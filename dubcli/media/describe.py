@@ -119,12 +119,14 @@ def has_alpha_beside(stream: Stream) -> bool:
 _ADTS_BYTES = 7  # of the head of a packet of AAC
 
 
-def adts(packet: Packet[Any]) -> set[bytes]:
+def own_head(packet: Packet[Any]) -> set[bytes]:
     """What a packet of AAC says of itself where no container does: profile, rate and channels.
 
-    That is nothing, b"", where it is damaged.
+    That is nothing, b"", where it is damaged. Of E-AC-3, which MP4 and MOV look into, it is its sync word.
     """
     context = packet.stream.codec_context
+    if context is not None and context.name == "eac3" and packet.size:
+        return {bytes(memoryview(packet)[:2])}
     if context is None or context.name != "aac" or context.extradata or not packet.size:
         return set()
     if packet.size < _ADTS_BYTES:

@@ -246,7 +246,10 @@ def _ffv1(video: VideoStream, settings: ComposeSettings) -> Options:
 
 
 def _mjpeg(video: VideoStream, settings: ComposeSettings) -> Options:
-    return {"c:v": "mjpeg", "q:v": 1, "qmin": 1, "huffman": "optimal"}, ["yuv420p", "yuv422p", "yuv444p"]
+    options: dict[str, object] = {"c:v": "mjpeg", "q:v": 1, "qmin": 1, "huffman": "optimal"}
+    if video.range == "tv":  # else FFmpeg stretches it to full range
+        options["strict"] = "unofficial"
+    return options, ["yuv420p", "yuv422p", "yuv444p"]
 
 
 # Only formats that FFmpeg's decoder returns unchanged.
@@ -270,9 +273,6 @@ _OPTIONS: Mapping[str, Callable[[VideoStream, ComposeSettings], Options]] = {
 
 
 _TRANSFERS = {"gamma22": "bt470m", "gamma28": "bt470bg"}  # as the filter calls what FFmpeg does
-
-# FFmpeg squeezes full range for encoders whose pictures cannot say it; here the container says it.
-_WITHOUT_RANGE = ("ffv1",)
 
 
 class Encoder:
@@ -362,7 +362,8 @@ def _tags(video: VideoStream, codec: str) -> str:
     own = video.coded_sar if codec == video.codec else None
     wide, high = video.sar if own is None else own
     rgb = layout(video.pix_fmt).rgb
-    told = "unknown" if codec in _WITHOUT_RANGE else video.range
+    # FFmpeg squeezes full range where pictures cannot say it; but here containers do, or copied pictures.
+    told = "unknown" if codec == "ffv1" or codec == video.codec == "dnxhd" else video.range
     named = {
         "color_primaries": video.primaries,
         "color_trc": _TRANSFERS.get(video.transfer, video.transfer),

@@ -239,16 +239,18 @@ def delay(film: Film, segments: Sequence[Segment], copies: Sequence[Span]) -> in
     return max([segment.delay for segment in segments] + ([film.video.delay] if copies else []))
 
 
-def pipe_format(container: str, ahead: int) -> str:
+def pipe_format(container: str, ahead: int, codec: str) -> str:
     """The format in which the picture is piped to ffmpeg.
 
-    Matroska keeps all colour tags but no decoding times; fragmented MOV and MP4 keep the times, too.
+    Matroska keeps all colour tags but no decoding times, and PyAV puts no DNxHD into it; fragmented MOV and
+    MP4 keep the times, too.
 
     Args:
         container: FFmpeg's name of the result's format.
         ahead: from `delay`.
+        codec: of the picture.
     """
-    return "mov" if container == "matroska" and ahead else container
+    return "mov" if container == "matroska" and (ahead or codec == "dnxhd") else container
 
 
 def write(pipe: Writable, film: Film, segments: Sequence[Segment], copies: Sequence[Span], form: str) -> None:

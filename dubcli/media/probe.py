@@ -58,7 +58,7 @@ class _Track:
             self.coloured |= describe.coloured(packet)
         else:
             self.hasher.update(packet)
-            self.described |= describe.adts(packet)
+            self.described |= describe.own_head(packet)
         if packet.pts is None or not packet.size or packet.time_base is None:
             return
         begin = packet.pts * packet.time_base

@@ -76,7 +76,8 @@ def mux(
     what = plan(info, codec, dub, container)
     # What is copied from coarse ticks is timed anew too, or its rate would be that of their rounding.
     coarse = container != "matroska" and film.clock != film.video.tick and film.video.codec in LONG | INTRA
-    form = picture.pipe_format(container, picture.delay(film, segments, copies)) if segments or coarse else ""
+    ahead = picture.delay(film, segments, copies)
+    form = picture.pipe_format(container, ahead, codec) if segments or coarse else ""
     vision = not segments or (film.timed and keeps_dolby_vision(film.video, codec))
     if vision and film.video.dolby_vision and form == "mov":
         form = "mp4"  # which holds its record

@@ -356,9 +356,9 @@ def with_decoded_start(path: Path, track: AudioStream) -> AudioStream:
     Raises:
         MediaError: nothing of it can be decoded.
     """
-    if track.codec == "aac" and not track.edited:
+    if track.codec in ("aac", "eac3") and not track.edited:
         with source.opened(path) as container:
-            kinds = (describe.adts(packet) for packet in container.demux(container.streams[track.index]))
+            kinds = (describe.own_head(packet) for packet in container.demux(container.streams[track.index]))
             track = track.model_copy(update={"edited": len(set[bytes]().union(*kinds)) > 1})
     with source.opened(path) as container:
         for frame in _sound(container, _track(container, path, track.index)):

@@ -200,6 +200,17 @@ def test_sound_of_a_broadcast_whose_packets_lost_their_heads_stays_in_place(
     assert max(np.diff(times)) > 0.1  # where nothing can be heard
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_damaged_packet_of_eac3_ends_no_job(suffix: str, tmp_path: Path, dub: Path) -> None:
+    film = films.make(tmp_path / "film.mkv", *films.x264("-c:a", "eac3"))
+    data = bytearray(film.read_bytes())
+    head = data.index(b"\x0b\x77", len(data) // 2)
+    data[head : head + 20] = bytes(20)
+    film.write_bytes(data)
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12), suffix)
+    assert len(films.sound(done.path, 1)[0][0]) > 0.9 * 48000
+
+
 @pytest.mark.parametrize(("junk", "lost"), [(200_000, "end"), (200_000, "middle")])
 def test_junk_in_a_transport_stream_ends_no_film(junk: int, lost: str, tmp_path: Path, dub: Path) -> None:
     whole = films.make(tmp_path / "whole.ts", *films.x264("-g", "8"), seconds=2)

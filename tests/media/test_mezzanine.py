@@ -57,6 +57,30 @@ def test_the_codec_asked_for_is_made_whole(
         assert np.abs(was - now).mean() < (6 if layout(pix_fmt).bits > 8 else 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("film.mkv", ["-c:v", "dnxhd", "-profile:v", "dnxhr_hq", "-pix_fmt", "yuv422p"], "pc"),
+        ("film.mov", ["-c:v", "mjpeg", "-q:v", "2", "-color_range", "tv", "-strict", "unofficial"], ""),
+    ],
+    ids=["dnxhr", "mjpeg"],
+)
+def test_levels_of_encoded_pictures_are_those_of_copied_ones(
+    name: str, options: list[str], told: str, tmp_path: Path, dub: Path
+) -> None:
+    """Where the container alone says full range, and where JPEG says limited range."""
+    film = films.make(tmp_path / f"plain{name[-4:]}", *options, size="256x128", sound="")
+    if told:
+        films.ffmpeg("-i", str(film), "-c", "copy", "-color_range:v:0", told, str(tmp_path / name))
+        film = tmp_path / name
+    assert probe(film).film.range == (told or "tv")
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
+    assert done.note["copied"] > 0
+    before, after = films.decoded(film, keep=True), films.decoded(done.path, keep=True)
+    was, now = luma(before, 10)[64:], luma(after, 10)[64:]  # where nothing is drawn
+    assert np.abs(was - now).mean() < (6 if layout(before.name).bits > 8 else 2)
+
+
 @pytest.mark.parametrize("codec", ["libx264", "ffv1"])
 def test_full_range_stays_in_ffv1_sample_by_sample(codec: str, tmp_path: Path, dub: Path) -> None:
     full = ["-vf", "scale=out_range=pc,format=yuv420p", "-color_range", "pc"]
