@@ -140,9 +140,9 @@ def estimate(texture: NDArray[np.uint8], appearance: Appearance) -> Plane:
     return _filled(np.asarray(cv2.GaussianBlur(dilated, (0, 0), 0.7), np.float32))
 
 
-def of_lips(occlusion: Plane) -> float:
-    """Share of the lips and of the skin next to them that a mask (ROWS, COLUMNS) covers, 0–1."""
-    return float(occlusion[_lips()].mean())
+def of_lips(masks: Plane) -> NDArray[np.float32]:
+    """Share (N,) of the lips and of the skin next to them that masks (N, ROWS, COLUMNS) cover, 0–1."""
+    return np.asarray(masks[:, _lips()].mean(axis=1), np.float32)
 
 
 def _outliers(departure: Plane, appearance: Appearance) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -158,6 +158,16 @@ def test_occluded_footage_is_passed_over() -> None:
     assert clear < hidden - 1
 
 
+def test_footage_may_be_occluded_where_the_target_frame_is() -> None:
+    footage = gallery(np.array([0.1, 0.1]), np.arange(2, dtype=np.int32))
+    footage.occlusion[0, 25:], footage.occlusion[1, :10] = 255, 255
+    covered = (footage.occlusion[:1] / 255).astype(np.float32)
+    asked = replace(wanted(np.array([0.1])), occlusion=covered)
+    same, other = retrieval.mismatch(asked, footage, np.full(2, 100.0))[0]
+    assert same < 0.01
+    assert other > 1
+
+
 def test_a_new_path_continues_the_previous_one() -> None:
     gaps = np.full(60, 0.1)
     footage = gallery(gaps, np.zeros(60, np.int32))

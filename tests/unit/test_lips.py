@@ -246,10 +246,10 @@ def test_lips_behind_a_hand_stay_those_of_the_film(shot: Shot, monkeypatch: pyte
             nose, lip, chin = (mesh[k] for k in (regions.NOSE_TIP, regions.UPPER_LIP, regions.CHIN))
             skin, along = picture[tuple(nose.astype(int)[::-1])].astype(float), chin - lip
             # Two fingers of the colour of skin, and what is dark between them.
-            for side, shade in ((0.0, 0.4), (-0.4, 1.1), (0.4, 1.1)):
+            for side, shade in ((0.0, 0.4), (-0.45, 1.1), (0.45, 1.1)):
                 start = lip - 0.2 * along + side * np.array([-along[1], along[0]])
                 ends = [p.round().astype(int).tolist() for p in (start, start + 2 * along)]
-                thick = max(3, round(float(np.linalg.norm(along)) / 3))
+                thick = max(3, round(float(np.linalg.norm(along)) / 2.2))
                 cv2.line(picture, ends[0], ends[1], (skin * shade).clip(0, 255).tolist(), thick)
         return picture
 

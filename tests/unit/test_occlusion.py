@@ -113,9 +113,11 @@ def fingers(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def test_fingers_of_the_colour_of_skin_are_in_front_of_the_lips(appearance: occlusion.Appearance) -> None:
     for light in (0.8, 1.1):
-        found = occlusion.estimate(occlusion.unwrapped(fingers(face(light, 6)), MESH), appearance)
-        assert occlusion.of_lips(found) > 0.1
-    assert occlusion.of_lips(occlusion.estimate(occlusion.unwrapped(face(1.0, 6), MESH), appearance)) == 0
+        hand, free = (occlusion.unwrapped(p, MESH) for p in (fingers(face(light, 6)), face(light, 6)))
+        masks = np.stack([occlusion.estimate(texture, appearance) for texture in (hand, free)])
+        hidden, clear = occlusion.of_lips(masks)
+        assert hidden > 0.1
+        assert clear == 0
 
 
 def test_a_fold_beside_the_mouth_is_no_finger(appearance: occlusion.Appearance) -> None:

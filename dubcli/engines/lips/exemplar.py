@@ -35,7 +35,7 @@ _MOUTH = list(regions.MOUTH)
 _BORDER = 4  # pixels around the points that move
 _CONFIDENCE_COST = 8.0  # cost of a reference frame at which its confidence is 1/e
 _FADE_START, _FADE_END = 14.0, 22.0  # costs between which the patch fades out
-_HIDDEN_START, _HIDDEN_END = 0.1, 0.2  # shares of the lips behind an occluder between which it fades out
+_HIDDEN_START, _HIDDEN_END = 0.2, 0.25  # shares of the lips behind an occluder between which it fades out
 _OCCLUSION_FRAMES = 3  # frames of the median filter over occlusion masks
 _THREADS = 2  # frames rendered at once; they do not depend on each other
 _DRAWN_BYTES = 400_000_000  # of frames rendered and not yet yielded: in 4K a few are gigabytes
@@ -44,6 +44,7 @@ _LIGHT_RATE = 0.4  # share of the current frame's light in the running mean with
 _LIGHT_STEP = 0.08  # log of light (natural) by which the scene's changes: in steady light 0.05 at most
 _HISTORY = 8  # frames over which light and grain are averaged; no frame depends on earlier ones
 _LIGHT_LOOKS = 3  # frames whose light is looked at to judge a whole face; light changes slowly within a shot
+_NOTHING = np.zeros((occlusion.ROWS, occlusion.COLUMNS), np.float32)  # the mask of a free face
 _EDIT_REACH = 5  # frames around an edit of the curves in which other rows may be chosen
 
 
@@ -301,13 +302,15 @@ class Plan:
         mouth shape, then the pixels.
         """
         now = slice(start, start + len(flat))
-        target = retrieval.Target(self.shape[now], self.angles[now], self.size_at[now], occlusion.light(flat))
+        covered = np.stack([_NOTHING if f.occlusion is None else f.occlusion for f in faces])
+        light = occlusion.light(flat)
+        target = retrieval.Target(self.shape[now], self.angles[now], self.size_at[now], light, covered)
         cost = retrieval.mismatch(target, self.gallery, self.gallery_size)
         first = previous if start > 0 and self.active[start - 1] else self.unknown
         earlier, count = self._unedited(start, target), len(self.unknown)
         rows = retrieval.paths(cost, self.gallery, count, first, retrieval.resting(target), earlier)
         path_cost = cost[np.arange(len(rows)), rows[:, 0]]
-        hidden = np.array([0 if f.occlusion is None else occlusion.of_lips(f.occlusion) for f in faces])
+        hidden = occlusion.of_lips(covered)
         confidence = np.minimum(
             smoothstep((_FADE_END - path_cost) / (_FADE_END - _FADE_START)),
             smoothstep((_HIDDEN_END - hidden) / (_HIDDEN_END - _HIDDEN_START)),

@@ -29,7 +29,7 @@ _UNIT = 0.03
 _YAW, _PITCH, _ROLL = 9.0, 9.0, 15.0  # degrees of head pose at a cost of 1
 _ENLARGED, _SHRUNK = 0.25, 0.9  # log2 of the ratio of sizes at a cost of 1
 _COLOUR = 0.25  # log of skin colour (natural), of the face or of a part against it, at a cost of 1
-_OCCLUDED = 0.02  # share of the lower face that is occluded, at a cost of 1
+_OCCLUDED = 0.02  # share of the lower face that is occluded, and not in the target frame, at a cost of 1
 _UNSHARP = 0.3  # loss of sharpness, in units of the track's median, at a cost of 1
 _MOTION_BLUR = 0.06  # outer-eye distances a frame at a cost of 1; a 180° shutter blurs by half of that
 
@@ -60,12 +60,14 @@ class Target:
         pose: (T, 3) degrees.
         size: (T,) pixels per outer-eye distance.
         light: (T, 4, 3) colour of the skin around the mouth, 0–1, from `occlusion.light`.
+        occlusion: (T, ROWS, COLUMNS) masks of what is in front of it, 0–1; None for nothing.
     """
 
     shape: Floats
     pose: Floats
     size: Floats
     light: Floats
+    occlusion: Floats | None = None
 
 
 def descriptor(shape: Floats) -> NDArray[np.float32]:
@@ -106,8 +108,18 @@ def mismatch(target: Target, gallery: Gallery, size: Floats) -> NDArray[np.float
     moving = speed(target.shape, np.zeros(len(target.shape), int))
     faster = speed(gallery.shape, gallery.run)[None] - moving[:, None]
     cost += (np.maximum(faster, 0) / _MOTION_BLUR) ** 2
-    cost += (gallery.occlusion.mean(axis=(1, 2)) / (255 * _OCCLUDED)) ** 2
+    # What is occluded is filled with the source's own skin, which fits where it is far from the lips.
+    cost += _occluded(target, gallery) / _OCCLUDED
     return np.asarray(np.maximum(cost, 0), np.float32)
+
+
+def _occluded(target: Target, gallery: Gallery) -> Floats:
+    """Share (T, N) of the lower face that is occluded in frames of the gallery and free in target frames."""
+    hidden = gallery.occlusion.reshape(len(gallery), -1).astype(np.float32) / 255
+    if target.occlusion is None or not target.occlusion.any():
+        return np.asarray(hidden.mean(axis=1)[None])
+    free = 1 - target.occlusion.reshape(len(target.occlusion), -1).astype(np.float32)
+    return np.asarray(free @ hidden.T / hidden.shape[1])
 
 
 def _apart(a: Floats, b: Floats) -> Floats:
