@@ -2,13 +2,15 @@
 
     python -m bench.produb ../shared/footage [--score ../shared/eval/score.py] [--work DIR] [NAME…]
     python -m bench.produb ../shared/footage --ablate [NAME…]
+    python -m bench.produb ../shared/footage --start FILE [NAME…]
 
 Of each one-face clip the first three quarters are the film: its gallery, and what is trained on. The frames
 of the last quarter are drawn again, driven by their own true mouths; their pictures are in no gallery, and
 `exemplar` is kept from adding them. The scoring tool compares both engines' pictures with the truth: SSIM
 and PSNR around the mouth, error of the lip landmarks, sharpness of the mouth against the cheek, flicker.
 `--sheet DIR` leaves contact sheets of consecutive frames: truth, exemplar, produb below each other.
-`--ablate` trains once more for each part that can be left out.
+`--ablate` trains once more for each part that can be left out. A clip that taught the weights to begin with
+is left out; `--start` takes others, which `tools/train_produb.py` makes without it.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from dubcli.artifacts.media import MediaInfo, VideoStream
 from dubcli.artifacts.shots import Frames, Shot, Shots
 from dubcli.artifacts.tracks import FaceTrack
 from dubcli.engines.lips import LipWork, TrainWork, exemplar, meshes
+from dubcli.engines.lips.produb import checkpoint, engine
 from dubcli.engines.lips.produb.batches import Recipe
 from dubcli.engines.lips.produb.engine import WEIGHTS, ProdubEngine
 from dubcli.engines.lips.produb.losses import Weights
@@ -127,7 +130,7 @@ def case_of(clip: Path, folder: Path) -> Case | None:
 
 def trained(case: Case, name: str, settings: TrainSettings, recipe: Recipe) -> tuple[tuple[Path, ...], float]:
     """Folders of the film's and the person's weights, trained if they are not there, and minutes taken."""
-    engine = ProdubEngine(recipe)
+    learner = ProdubEngine(recipe)
     asked = {"film": settings.steps, "person": settings.person_steps}
     folders: list[Path] = []
     minutes = 0.0
@@ -145,7 +148,7 @@ def trained(case: Case, name: str, settings: TrainSettings, recipe: Recipe) -> t
                     bar.refresh()
 
                 base = folders[0] if folders else None
-                engine.train(
+                learner.train(
                     TrainWork(
                         {PERSON: case.gallery},
                         base,
@@ -237,14 +240,20 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=TrainSettings().steps)
     parser.add_argument("--person-steps", type=int, default=TrainSettings().person_steps)
     parser.add_argument("--ablate", action="store_true")
+    parser.add_argument("--start", type=Path, default=engine.START, help="weights to begin with")
     parser.add_argument("--name", default="produb", help="of the weights, to keep several")
     parser.add_argument("--sheet", type=Path, help="folder for contact sheets")
     args = parser.parse_intermixed_args()
     exemplar.SHOT_BYTES = 0  # the shot's own frames are the truth here
     settings = TrainSettings(size=args.size, steps=args.steps, person_steps=args.person_steps)
+    engine.START = args.start
+    taught = checkpoint.read(args.start)[1]["people"]
     recipes = {args.name: Recipe(), **(ABLATIONS if args.ablate else {})}
     for name in tqdm(args.names, desc="clips", disable=None):
         clip = next(p for p in sorted((args.footage / "talk").iterdir()) if p.stem.startswith(name))
+        if clip.stem in taught:
+            print(json.dumps({"clip": name, "skipped": "it taught the weights to begin with"}), flush=True)
+            continue
         folder = args.work / clip.stem
         folder.mkdir(parents=True, exist_ok=True)
         case = case_of(clip, folder)
