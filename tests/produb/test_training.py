@@ -140,23 +140,6 @@ def test_lost_numbers_go_back_once(
         ENGINE.train(face.train_work(tmp_path / "s2", tmp_path / "o2"))
 
 
-def test_what_draws_held_out_frames_best_is_kept(
-    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gains, looked = [0.1, 0.3, 0.2, 0.2, 0.3, 0.1], list[dict[str, torch.Tensor]]()
-
-    def gain(self: training.Trainer, person: int) -> float:
-        looked.append({name: weights.detach().clone() for name, weights in self.learnt.items()})
-        return gains[len(looked) - 1]
-
-    monkeypatch.setattr(training.Trainer, "_gain", gain)
-    learnt = ENGINE.train(face.train_work(tmp_path / "scratch", tmp_path / "out"))
-    assert len(looked) == 6
-    assert same(tensors(tmp_path / "out"), looked[1])
-    assert not same(looked[1], looked[5])
-    assert learnt.gain == {"p01": pytest.approx(0.3)}
-
-
 @pytest.mark.parametrize("seed", [7, 2**64 - 9])
 def test_neighbouring_seeds_choose_other_frames(face: Face, seed: int) -> None:
     """After lost numbers the next seed is taken; seeds are digests, so half of them are above 2^63."""

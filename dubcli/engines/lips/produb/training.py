@@ -34,7 +34,6 @@ _WARM = 20  # steps in which the rate rises
 _PERSON_RATE, _LAST = 1e-4, 0.05  # learning rate of adapters, and the share that is left at the end
 _DECAY = 0.98  # of the running mean of weights
 _JUDGED = 48  # held-out frames of a person on which the training is judged, at most
-_LOOKS = 4  # times at which it is judged; ten seconds of a face are learnt by heart after 40 to 160 steps
 _CLIP = 1.0  # norm of the gradient at most
 SAVE_PIXELS = 100 * 128 * 128  # pixels of a side squared, times steps, between checkpoints: half a minute
 _HOLD = 30.0  # weight of an adapter's departure with `_HOLD_FRAMES` frames of footage; more with fewer
@@ -124,20 +123,13 @@ class Trainer:
         self.learnt = {n: p for n, p in network.named_parameters() if p.requires_grad}
         self.optimiser = torch.optim.AdamW(list(self.learnt.values()), betas=(0.9, 0.99), weight_decay=1e-4)
         self.mean = {n: p.detach().clone() for n, p in self.learnt.items()}
-        self.best: dict[str, Tensor] = {}  # the running mean that was best so far
-        self.gains = torch.zeros(0)  # of it, by people with held-out frames
-        self.people = np.unique(pairs[self.size].person[pairs[self.size].held]).tolist()
         self.step = self.returns = 0
         self.loss = 0.0  # of the last step
         self.every = max(1, SAVE_PIXELS // self.size**2)
         self.pool = ThreadPoolExecutor(_PARTS if self.device.type == "cpu" else 1)
 
     def run(self, report: Callable[[int, int], None]) -> dict[str, Tensor]:
-        """Train to the end, from the checkpoint if there is one.
-
-        Returns:
-            What was learnt: the running mean of the weights when it drew held-out frames best, or at the end
-            where none are held out.
+        """Train to the end, from the checkpoint if there is one; the running mean of what was learnt.
 
         Raises:
             CheckError: the loss stayed without a number after going back.
@@ -161,10 +153,8 @@ class Trainer:
                 self.returns += 1
                 continue
             self.step += 1
-            if self.step % max(1, self.steps // _LOOKS) == 0 and self.resolution() == self.size:
-                self.look()
             report(self.step, self.steps)
-        return self.best or self.mean
+        return self.mean
 
     def resolution(self) -> int:
         """Pixels of a side that the current step trains."""
@@ -210,42 +200,26 @@ class Trainer:
                 self.mean[name].lerp_(parameter.detach(), 1 - keep)
         return True
 
-    def look(self) -> None:
-        """Keep the running mean of the weights if it draws held-out frames better than any before."""
-        if not self.people:
-            return
-        now = {name: parameter.detach().clone() for name, parameter in self.learnt.items()}
-        self._take(self.mean)
-        gains = torch.tensor([self._gain(person) for person in self.people])
-        self._take(now)
-        if not self.best or gains.mean() > self.gains.mean():
-            self.best, self.gains = {n: t.clone() for n, t in self.mean.items()}, gains
-
     def gain(self) -> dict[int, float]:
-        """Person → 1 - SSIM of what `exemplar` draws of held-out frames, minus that of what was learnt.
+        """Person → 1 - SSIM of what `exemplar` draws of held-out frames, minus that of the trained network.
 
-        People without such frames are left out.
+        The running mean of the weights is put into the network. People without such frames are left out.
         """
-        return dict(zip(self.people, self.gains.tolist(), strict=True))
-
-    def _gain(self, person: int) -> float:
-        pairs = self.pairs[self.size]
-        rows = np.flatnonzero(pairs.held & (pairs.person == person))
-        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _JUDGED)).round().astype(np.int64)]
-
-        def better(row: int) -> float:
-            with torch.no_grad():
-                made = frames(pairs, np.array([row]), self.device, self.recipe)
-                both = made.drawn, result(self.network, made, self.device)
-                before, after = (float(losses.structure(p, made.truth, made.weight)) for p in both)
-            return before - after
-
-        return sum(self.pool.map(better, rows.tolist())) / len(rows)
-
-    def _take(self, weights: Mapping[str, Tensor]) -> None:
+        pairs, found = self.pairs[self.size], {}
         with torch.no_grad():
             for name, parameter in self.learnt.items():
-                parameter.copy_(weights[name])
+                parameter.copy_(self.mean[name])
+            for person in np.unique(pairs.person[pairs.held]).tolist():
+                rows = np.flatnonzero(pairs.held & (pairs.person == person))
+                rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _JUDGED)).round().astype(np.int64)]
+                better = []
+                for row in rows:
+                    made = frames(pairs, np.array([row]), self.device, self.recipe)
+                    both = made.drawn, result(self.network, made, self.device)
+                    before, after = (float(losses.structure(p, made.truth, made.weight)) for p in both)
+                    better.append(before - after)
+                found[int(person)] = sum(better) / len(better)
+        return found
 
     def _gradients(self, number: int) -> tuple[float, list[Tensor]]:
         """Loss of a part, and its gradient by each parameter that is learnt."""
@@ -265,8 +239,7 @@ class Trainer:
         ]
 
     def _state(self) -> dict[str, Tensor]:
-        state = {"returns": torch.tensor(self.returns), "gains": self.gains}
-        state |= {f"best/{name}": tensor for name, tensor in self.best.items()}
+        state = {"returns": torch.tensor(self.returns)}
         for name, parameter in self.learnt.items():
             state[f"now/{name}"], state[f"mean/{name}"] = parameter.detach().clone(), self.mean[name].clone()
             moments = self.optimiser.state.get(parameter, {})
@@ -276,33 +249,25 @@ class Trainer:
     def _fits(self, state: Mapping[str, Tensor]) -> bool:
         """Whether a checkpoint is of this network and optimiser: one of another version may not be."""
         shapes = {name: tensor.shape for name, tensor in state.items()}
-        own = {"returns": torch.Size([]), "gains": torch.Size([0])}
-        kinds = ["now", "mean"]
-        if shapes.get("gains") == torch.Size([len(self.people)]) != own["gains"]:
-            own["gains"] = shapes["gains"]
-            kinds.append("best")
+        own = {"returns": torch.Size([])}
         for name, parameter in self.learnt.items():
-            own |= {f"{kind}/{name}": parameter.shape for kind in kinds}
+            own |= dict.fromkeys((f"now/{name}", f"mean/{name}"), parameter.shape)
             if f"exp_avg/{name}" in shapes:
                 own |= dict.fromkeys((f"exp_avg/{name}", f"exp_avg_sq/{name}"), parameter.shape)
                 own[f"step/{name}"] = torch.Size([])
         return shapes == own
 
     def _restore(self, state: Mapping[str, Tensor], step: int) -> None:
-        self.step, self.returns, self.gains = step, int(state["returns"]), state["gains"].cpu()
-        self.best = {
-            name: state[f"best/{name}"].to(self.device, copy=True)
-            for name in self.learnt
-            if f"best/{name}" in state
-        }
-        self._take({name: state[f"now/{name}"] for name in self.learnt})
-        for name, parameter in self.learnt.items():
-            self.mean[name].copy_(state[f"mean/{name}"])
-            keys = ("step", "exp_avg", "exp_avg_sq")
-            if f"exp_avg/{name}" in state:
-                self.optimiser.state[parameter] = {
-                    key: state[f"{key}/{name}"].to(parameter.device if key != "step" else "cpu").clone()
-                    for key in keys
-                }
-            else:
-                self.optimiser.state.pop(parameter, None)
+        self.step, self.returns = step, int(state["returns"])
+        with torch.no_grad():
+            for name, parameter in self.learnt.items():
+                parameter.copy_(state[f"now/{name}"])
+                self.mean[name].copy_(state[f"mean/{name}"])
+                keys = ("step", "exp_avg", "exp_avg_sq")
+                if f"exp_avg/{name}" in state:
+                    self.optimiser.state[parameter] = {
+                        key: state[f"{key}/{name}"].to(parameter.device if key != "step" else "cpu").clone()
+                        for key in keys
+                    }
+                else:
+                    self.optimiser.state.pop(parameter, None)
