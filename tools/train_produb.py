@@ -19,13 +19,12 @@ from tqdm import tqdm
 from bench.produb import face_of, footage
 from dubcli.engines.lips import TrainWork
 from dubcli.engines.lips.produb.batches import Recipe
-from dubcli.engines.lips.produb.engine import WEIGHTS, ProdubEngine
+from dubcli.engines.lips.produb.engine import START, WEIGHTS, ProdubEngine
 from dubcli.settings.config import TrainSettings
 from dubcli.stages.train import engine_settings
 
 FIRST = Recipe(begun=False, mirrored=True, rate=2e-4)
 ONWARD = Recipe(mirrored=True, rate=2e-4)
-START = Path(__file__).parents[1] / "dubcli" / "engines" / "lips" / "produb" / "start.safetensors"
 
 
 def main() -> int:

@@ -62,7 +62,7 @@ def seconds(settings: Settings) -> dict[str, float]:
 def _of(
     info: EngineInfo, settings: TrainSettings, stage: str, unit: str, footage: Mapping[str, int], what: str
 ) -> Training:
-    steps = settings.steps * max(len(footage), 1) if stage == "train" else settings.person_steps
+    steps = train.film_steps(settings.steps, len(footage)) if stage == "train" else settings.person_steps
     asked = train.engine_settings(settings.size, steps, settings.device)
     took = info.training_seconds(sum(footage.values()), asked)
     where = "a CUDA device" if settings.device == "cuda" else "the processor"

@@ -38,7 +38,7 @@ _SAME_ASPECT = 0.03  # difference of pixel shapes that nobody sees: 16:11 and 64
 _UNSPECIFIED, _BT601, _BT601_NAMES = 2, 6, (5, 6)  # colour matrices of H.273; PAL's and NTSC's are the same
 
 _BT2020 = 9  # its matrix, as if luminance were not constant
-_LOGARITHMIC = {9, 10}  # transfers that swscale does not know
+_TRANSFERS = TRANSFERS.keys() - {9, 10}  # that swscale knows: not the logarithmic ones
 # Of a decoder, set by hand: each holds a picture or more, so memory must not grow with the cores.
 _THREADS = 4
 # FFmpeg decodes MPEG-4's B pictures in fields to others on several threads, and to others again after a seek.
@@ -106,7 +106,7 @@ def to_rgb(
     }
     deep = colour.layout.bits > 8 and not small
     # Tags that swscale refuses, and that are not needed here: the matrix is given below.
-    if int(frame.color_trc) not in TRANSFERS.keys() - _LOGARITHMIC:
+    if int(frame.color_trc) not in _TRANSFERS:
         frame.color_trc = _UNSPECIFIED
     if int(frame.color_primaries) not in PRIMARIES:
         frame.color_primaries = _UNSPECIFIED

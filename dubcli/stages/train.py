@@ -42,7 +42,7 @@ def units(job: JobView) -> list[Unit]:
                 params=job.settings.train.model_dump(include={"size", "steps", "least_footage"}),
                 facts={"rate": video.average_rate, "depth": video.bit_depth},
                 engine=info,
-                cost=job.settings.train.steps * len(galleries),
+                cost=film_steps(job.settings.train.steps, len(galleries)),
                 needs=needs(job.settings.train),
                 scratch=True,
             )
@@ -76,6 +76,11 @@ def needs(settings: TrainSettings) -> Needs:
     return Needs(memory=_LIBRARIES_BYTES + _BYTES_A_PIXEL * settings.size**2)
 
 
+def film_steps(steps: int, people: int) -> int:
+    """Steps of the training of so many people together; one person stands for all where none is known yet."""
+    return steps * max(people, 1)
+
+
 def engine_settings(size: int, steps: int, device: str) -> dict[str, Any]:
     """Settings of `engines.lips.TrainWork`."""
     return {"size": size, "steps": steps, "device": device}
@@ -97,7 +102,7 @@ def run(task: Task) -> None:
                 f"{person} has {seconds:.1f} s of usable footage, and train.least_footage asks for "
                 f"{least:g}; exemplar draws that mouth"
             )
-    learn(task, enough, None, task.params["steps"] * len(enough), left_out)
+    learn(task, enough, None, film_steps(task.params["steps"], len(enough)), left_out)
 
 
 def learn(

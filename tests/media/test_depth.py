@@ -22,28 +22,21 @@ HDR10 = (
     "hdr10=1:repeat-headers=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=limited:max-cll=1000,400:"
     "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):chromaloc=2"
 )
+
+
+def tagged(primaries: str, transfer: str, matrix: str) -> list[str]:
+    """Options of a film that says these colours."""
+    said = f"colorprim={primaries}:transfer={transfer}:colormatrix={matrix}"
+    return films.x264("-g", "8", "-x264-params", said)
+
+
 KINDS: dict[str, tuple[str, list[str]]] = {
     "8 bits": (".mp4", films.x264("-g", "8")),
-    "bt709": (
-        ".mp4",
-        films.x264("-g", "8", "-x264-params", "colorprim=bt709:transfer=bt709:colormatrix=bt709"),
-    ),
-    "bt601": (
-        ".mp4",
-        films.x264("-g", "8", "-x264-params", "colorprim=smpte170m:transfer=smpte170m:colormatrix=smpte170m"),
-    ),
-    "gamma of pal": (
-        ".mp4",
-        films.x264("-g", "8", "-x264-params", "colorprim=bt470bg:transfer=bt470bg:colormatrix=bt470bg"),
-    ),
-    "gamma of ntsc": (
-        ".mp4",
-        films.x264("-g", "8", "-x264-params", "colorprim=bt470m:transfer=bt470m:colormatrix=fcc"),
-    ),
-    "log, constant luminance": (
-        ".mp4",
-        films.x264("-g", "8", "-x264-params", "colorprim=film:transfer=log316:colormatrix=bt2020c"),
-    ),
+    "bt709": (".mp4", tagged("bt709", "bt709", "bt709")),
+    "bt601": (".mp4", tagged("smpte170m", "smpte170m", "smpte170m")),
+    "gamma of pal": (".mp4", tagged("bt470bg", "bt470bg", "bt470bg")),
+    "gamma of ntsc": (".mp4", tagged("bt470m", "bt470m", "fcc")),
+    "log, constant luminance": (".mp4", tagged("film", "log316", "bt2020c")),
     "full range": (
         ".mp4",
         films.x264("-g", "8", "-pix_fmt", "yuvj420p", "-x264-params", "range=pc:chromaloc=1"),
