@@ -1,4 +1,4 @@
-"""What tests of the report share."""
+"""What tests of the report share, and those of lips."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dubcli.engines.trackers.mediapipe import MediapipeTracker
 from dubcli.media import decode
 from dubcli.media.probe import probe
 from tests.conftest import Sample
+from tests.unit.lipwork import Shot, prepared
 from tests.unit.reports import CUT, InputsOf, job_of, pts_of
 
 
@@ -32,3 +33,9 @@ def inputs_of(tiny: Sample, report_face: FaceTrack, tmp_path: Path) -> InputsOf:
         return job_of(tmp_path / "job", tiny.film, result, track, cues)
 
     return made
+
+
+@pytest.fixture(scope="session")
+def shot(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Shot:
+    """The longer shot of the tiny film, as the lips stage reads it; nothing of it is changed."""
+    return prepared(tiny, tmp_path_factory.mktemp("lips"))

@@ -1,8 +1,7 @@
-"""The default lip engine and its stage, on the sample film."""
+"""The default lip engine, on the sample film."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,84 +11,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.artifacts import gallery, tracks
-from dubcli.artifacts.media import MediaInfo
-from dubcli.artifacts.motion import Motion
-from dubcli.artifacts.patches import PatchFacts
-from dubcli.artifacts.shots import Frames, Shots
-from dubcli.core.model import Task
-from dubcli.engines import registry
-from dubcli.engines.lips import LipWork
+from dubcli.artifacts import gallery
 from dubcli.engines.lips.exemplar import ExemplarEngine
 from dubcli.engines.lips.passthrough import PassthroughEngine
-from dubcli.errors import CheckError, EngineError
 from dubcli.face import mesh as regions
-from dubcli.face import pose
-from dubcli.face.gallery import build, cut
+from dubcli.face.gallery import cut
 from dubcli.media import decode
-from dubcli.media.patches import Patch, Patches
+from dubcli.media.patches import Patch
 from dubcli.media.square import Square
-from dubcli.settings.config import Settings
-from dubcli.stages import lips, probe, scan, split, track
-from tests.conftest import Sample
+from tests.unit.lipwork import MOUTH, Shot
 
-MOUTH = list(regions.MOUTH)
 UPPER, LOWER = MOUTH.index(regions.UPPER_LIP), MOUTH.index(regions.LOWER_LIP)
-
-
-@dataclass(frozen=True)
-class Shot:
-    """The longer shot of the tiny film with its one face, and what the lips stage reads."""
-
-    film: Path
-    folder: Path
-    work: LipWork
-
-    @property
-    def own(self) -> NDArray[np.float32]:
-        """The mouth as it is, (T, P, 3)."""
-        head = gallery.load(self.work.gallery).head
-        place = pose.canonical_transform(self.work.track.mesh, head, 0.8)
-        return pose.to_canonical(self.work.track.mesh, place)[:, MOUTH]
-
-    def wanted_aperture(
-        self, shape: NDArray[np.float32], weight: float | NDArray[np.float32] = 1.0
-    ) -> LipWork:
-        weights = np.broadcast_to(np.asarray(weight, np.float32), (len(shape),)).copy()
-        return replace(self.work, shape=shape.astype(np.float32), weight=weights)
-
-
-@pytest.fixture(scope="module")
-def shot(tiny: Sample, tmp_path_factory: pytest.TempPathFactory) -> Shot:
-    folder = tmp_path_factory.mktemp("lips")
-
-    def done(stage: Any, unit: str, inputs: dict[str, Path], params: Any, facts: Any, engine: str) -> Path:
-        out: Path = folder / stage.STAGE.name
-        out.mkdir()
-        task = Task(unit, inputs, params, facts, engine, out)
-        stage.run(task)
-        stage.check(task)
-        return out
-
-    settings = Settings()
-    film = {"film": tiny.film}
-    film["probe"] = done(probe, "film", film, {}, {}, "")
-    film["scan"] = done(scan, "film", film, {}, {}, "")
-    film["split"] = done(split, "film", film, settings.split.model_dump(), {}, "")
-    one = max(Shots.load(film["split"]).shots, key=lambda shot: shot.stop - shot.start)
-    facts = {"count": one.stop - one.start, "quarter_turns": 0}
-    params = settings.track.model_dump(exclude={"engine"})
-    done(track, one.name, film, params, facts, "mediapipe")
-    face = tracks.load(folder / "track", one.name)[0]
-    video = MediaInfo.load(film["probe"]).film
-    pts = Frames.load(film["split"]).pts
-    path = folder / "gallery"
-    path.mkdir()
-    gallery.save(path, build(tiny.film, video, pts, None, [lambda: face], [one], 10**9))
-    empty = np.zeros((len(face.frames), len(MOUTH), 3), np.float32)
-    weight = np.zeros(len(empty), np.float32)
-    work = LipWork(tiny.film, video, pts, None, face, one, face.frames, empty, weight, path)
-    return Shot(tiny.film, folder, work)
 
 
 def pictures(shot: Shot) -> Iterator[NDArray[np.uint8]]:
@@ -317,121 +249,3 @@ def shown(shot: Shot, patch: Patch) -> NDArray[np.float64]:
 
 def test_passthrough_leaves_everything(shot: Shot) -> None:
     assert list(PassthroughEngine().patches(shot.wanted_aperture(shot.own))) == []
-
-
-# The stage.
-
-
-def staged(shot: Shot, out: Path, engine: str = "exemplar", count: int = 12, weight: float = 1) -> Task:
-    """Run the stage on a motion that asks for the last mouths first."""
-    motion = out.parent / f"{out.name}-motion"
-    motion.mkdir()
-    out.mkdir()
-    shape = shot.own[::-1][:count]
-    rest = np.zeros(count, np.float32)
-    Motion(shot.work.frames[:count], shape, rest + np.float32(weight), rest, rest).save(
-        motion, shot.work.shot.name
-    )
-    inputs = {
-        "film": shot.film,
-        "split": shot.folder / "split",
-        "probe": shot.folder / "probe",
-        "track": shot.folder / "track",
-        "motion": motion,
-        "gallery": shot.work.gallery,
-    }
-    task = Task("00000000.0", inputs, {}, {"track": 0}, engine, out)
-    lips.run(task)
-    return task
-
-
-def test_the_stage_leaves_what_compose_reads(shot: Shot, tmp_path: Path) -> None:
-    task = staged(shot, tmp_path / "a")
-    lips.check(task)
-    direct = list(
-        ExemplarEngine().patches(
-            replace(shot.wanted_aperture(shot.own[::-1][:12]), frames=shot.work.frames[:12])
-        )
-    )
-    stored = Patches(task.out, shot.work.shot.name)
-    for patch in direct:
-        found = stored.at(patch.frame)
-        assert found is not None
-        rgb, mask, x, y = found
-        shows = patch.mask > 0
-        assert (rgb == np.where(shows[..., None], patch.rgb, 0)).all()
-        assert (mask == patch.mask).all()
-        assert (x, y) == patch.origin
-    facts = PatchFacts.load(task.out)
-    assert facts.changed == 12
-    assert facts.confidence
-    assert 0 < facts.confidence <= 1
-
-
-def test_the_same_inputs_give_the_same_bytes(shot: Shot, tmp_path: Path) -> None:
-    a, b = staged(shot, tmp_path / "a").out, staged(shot, tmp_path / "b").out
-    names = sorted(p.name for p in a.iterdir())
-    assert names == ["lips.json", "patch.npz", "patch.nut"]
-    assert all((a / name).read_bytes() == (b / name).read_bytes() for name in names)
-
-
-def test_an_engine_that_changes_nothing_leaves_no_pictures(shot: Shot, tmp_path: Path) -> None:
-    task = staged(shot, tmp_path / "a", "passthrough")
-    lips.check(task)
-    assert not (task.out / "patch.nut").exists()
-    assert len(Patches(task.out, shot.work.shot.name).frames) == 0
-
-
-@pytest.mark.parametrize("engine", sorted(name for kind, name in registry.engines() if kind == "lips"))
-@pytest.mark.parametrize("count", [0, 5])
-def test_a_motion_without_weights_makes_nothing_with_any_engine(
-    shot: Shot, tmp_path: Path, engine: str, count: int
-) -> None:
-    """A motion of no frames, as where a whole shot fits the dub already, and one whose weights are all 0."""
-    task = staged(shot, tmp_path / "a", engine, count, weight=0)
-    lips.check(task)
-    assert not (task.out / "patch.nut").exists()
-    assert len(Patches(task.out, shot.work.shot.name).frames) == 0
-
-
-def test_frames_that_are_given_back_are_not_among_the_changed(
-    shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    honest = ExemplarEngine.patches
-
-    def gives_back(self: ExemplarEngine, work: LipWork) -> Iterator[Patch]:
-        for k, patch in enumerate(honest(self, work)):
-            if k == 6:  # lies outside the picture
-                yield replace(patch, origin=(work.video.width, patch.origin[1]))
-            else:
-                yield replace(patch, mask=np.zeros_like(patch.mask)) if k in (0, 1, 11) else patch
-
-    monkeypatch.setattr(ExemplarEngine, "patches", gives_back)
-    task = staged(shot, tmp_path / "a")
-    lips.check(task)
-    patches = Patches(task.out, shot.work.shot.name)
-    first = int(shot.work.frames[0])
-    assert [frame - first for frame in patches.frames] == [2, 3, 4, 5, 7, 8, 9, 10]
-    assert all(patch is not None and patch[1].any() for patch in map(patches.at, patches.frames.tolist()))
-    assert PatchFacts.load(task.out).given_back == 4
-
-
-def test_a_cut_off_or_missing_picture_is_found(shot: Shot, tmp_path: Path) -> None:
-    task = staged(shot, tmp_path / "a")
-    whole = (task.out / "patch.nut").read_bytes()
-    (task.out / "patch.nut").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CheckError):
-        lips.check(task)
-    (task.out / "patch.nut").unlink()
-    with pytest.raises(CheckError):
-        lips.check(task)
-
-
-def test_patches_out_of_order_are_the_engines_fault(
-    shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    honest = ExemplarEngine.patches
-    monkeypatch.setattr(ExemplarEngine, "patches", lambda self, work: reversed(list(honest(self, work))))
-    with pytest.raises(EngineError, match="order"):
-        staged(shot, tmp_path / "a")
-    shutil.rmtree(tmp_path / "a")
