@@ -155,7 +155,7 @@ class Scheduler:
                 self.events("stage.done", stage=name)
 
     def _say_idle(self) -> None:
-        """Say why the stage that was asked for has nothing to do: to end well without a word looks like work."""
+        """Say why the stage that was asked for has nothing to do: a silent end looks like work."""
         name = self.selection.stage
         self._notice(f"{name} has nothing to do for this job: {stages.idle(self.view, name)}")
 
