@@ -44,8 +44,8 @@ _AWAY = {
 # Errors from C++ and Rust name their cause only in their text.
 _DISK_WORDS = ("no space left on device", "disk quota exceeded", "(os error 28)", "(os error 122)")
 _AWAY_WORDS = ("transport endpoint is not connected", "stale file handle", "(os error 107)", "(os error 116)")
-# A graphics card that was taken away, fell off its bus or failed: what CUDA says of errors 4, 46, 100, 101, 214, 702,
-# 719, 802 and 999, NVML, and torch.
+# A graphics card that was taken away, fell off its bus or failed: what CUDA says of errors 4, 46, 100, 101,
+# 214, 702, 719, 802 and 999, NVML, and torch.
 _DEVICE_WORDS = (
     "driver shutting down",
     "is/are busy or unavailable",
@@ -147,8 +147,8 @@ def away(where: str, reason: str) -> AwayError:
 def device_away(words: str) -> AwayError:
     """The error for a GPU that was there when the run began and does not answer any more."""
     return AwayError(
-        f"the GPU does not answer any more ({words.strip().splitlines()[0]}); what is done is kept: see to it "
-        "(nvidia-smi), and type the same again, or with --set train.device=cpu"
+        f"the GPU does not answer any more ({words.strip().splitlines()[0]}); what is done is kept: see to "
+        "it (nvidia-smi), and type the same again, or with --set train.device=cpu"
     )
 
 

@@ -180,8 +180,8 @@ def device_of(settings: Mapping[str, Any]) -> torch.device:
     if name == "cuda":
         if not devices.has_cuda():
             raise AwayError(
-                "there is no CUDA device any more; what is done is kept: see to it (nvidia-smi), and type the "
-                "same again, or with --set train.device=cpu"
+                "there is no CUDA device any more; what is done is kept: see to it (nvidia-smi), and type "
+                "the same again, or with --set train.device=cpu"
             )
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in any order
     return torch.device(name)
