@@ -90,7 +90,7 @@ def test_names_are_text_on_the_page_and_nothing_is_loaded() -> None:
 
 
 def test_a_missed_sound_is_told_with_its_own_source_timecode() -> None:
-    """It was told by its shot's and a number of frames, which nobody types. Here a minute drops two labels."""
+    """It was told by its shot's and a number of frames; here a minute drops two labels."""
     report = hostile()
     shot, face = report.shots[0], report.shots[0].faces[0]
     assert face.measures
