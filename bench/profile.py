@@ -29,6 +29,8 @@ from dubcli.media.ffmpeg import arguments, binary
 from dubcli.settings.config import ComposeSettings
 from dubcli.stages import ORDER
 
+_COLUMNS = ("all", "clock", "waits", "fsync")  # of a stage; all else are kinds of work
+
 _HOOK = (
     "import sys; sys.path.insert(1, {root!r})\nfrom bench import timers; timers.install(); sys.path.pop(1)\n"
 )
@@ -71,7 +73,8 @@ def transcode(film: Path, media: MediaInfo, folder: Path) -> list[str]:
 def table(folder: Path, frames: int) -> str:
     """Rows of stages: core-milliseconds a frame, by kind of work too, and a worker's peak megabytes.
 
-    `waits` is how long the thread that does a unit waited: for native threads, programs and the disk.
+    `waits` is how long the thread that does a unit waited: for native threads, programs and the disk, of that
+    `fsync` until files are on the disk.
     """
     stages: dict[str, Counter[str]] = defaultdict(Counter)
     peaks: Counter[str] = Counter()
@@ -88,6 +91,7 @@ def table(folder: Path, frames: int) -> str:
             stage["all"] += row["process"] + row["children"]
             stage["clock"] += row["wall"]
             stage["waits"] += row["wall"] - row["thread"]
+            stage["fsync"] += row["fsync"]
             peaks[row["stage"]] = max(peaks[row["stage"]], row["peak"])
     lines = []
     for name in sorted(stages, key=ORDER.index):
@@ -95,10 +99,10 @@ def table(folder: Path, frames: int) -> str:
         parts = ", ".join(
             f"{kind} {1000 * value / frames:.1f}"
             for kind, value in kinds.most_common()
-            if kind not in ("all", "clock", "waits") and 1000 * value / frames >= 0.05
+            if kind not in _COLUMNS and 1000 * value / frames >= 0.05
         )
-        spent, clock, waits = (1000 * kinds[kind] / frames for kind in ("all", "clock", "waits"))
-        lines.append(f"{name:8} {spent:7.1f} {clock:7.1f} {waits:7.1f} {peaks[name] / 1e6:7.0f}   {parts}")
+        columns = " ".join(f"{1000 * kinds[kind] / frames:7.1f}" for kind in _COLUMNS)
+        lines.append(f"{name:8} {columns} {peaks[name] / 1e6:7.0f}   {parts}")
     total = sum(kinds["all"] for kinds in stages.values())
     lines.append(f"{'workers':8} {1000 * total / frames:7.1f}")
     return "\n".join(
