@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ class Scheduler:
         with Stop(self.pool.kill, self._notice, self._send_exit) as stop:
             try:
                 if self.selection.stage in self.planned:
-                    self._say_idle()
+                    self._say_idle(self.selection.stage, ())
                 self._foretell()
                 while True:
                     if not (self.fatal or stop.signum):
@@ -134,8 +134,9 @@ class Scheduler:
             except DubError as error:
                 self.fatal = error
                 return
-            if name == self.selection.stage and not found:
-                self._say_idle()
+            asked = self.selection.stage or ("track" if self.selection.shots else "")
+            if name == asked and not any(row.chosen for row in found):
+                self._say_idle(name, found)
             self.view.artifacts[name] = {}
             self.planned[name], cost = 0, 0.0
             for row in found:
@@ -154,10 +155,15 @@ class Scheduler:
             if not self.planned[name]:
                 self.events("stage.done", stage=name)
 
-    def _say_idle(self) -> None:
+    def _say_idle(self, name: str, found: Sequence[Row]) -> None:
         """Say why the stage that was asked for has nothing to do: a silent end looks like work."""
-        name = self.selection.stage
-        self._notice(f"{name} has nothing to do for this job: {stages.idle(self.view, name)}")
+        if not found:
+            why = f"for this job: {stages.idle(self.view, name)}"
+        elif self.selection.shots:
+            why = "here: no shot begins from {} to {}".format(*map(int, self.selection.shots))
+        else:
+            why = "here: there are fewer units than shares"
+        self._notice(f"{name} has nothing to do {why}")
 
     def _foretell(self) -> None:
         """Before anything is done, say how long training will take, and that there is the device for it.

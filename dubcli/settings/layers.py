@@ -87,8 +87,10 @@ class _Stack:
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    layers: list[str] = field(default_factory=list)
 
     def put(self, values: Mapping[str, Any], origin: str) -> None:
+        self.layers.append(origin)
         self.values.update(values)
         self.origins.update(dict.fromkeys(values, origin))
 
@@ -322,10 +324,9 @@ def _settings(stack: _Stack) -> Settings:
         return made
     keys, text = made[0]
     place = ".".join(map(str, keys))
-    origins = [one for name, one in stack.origins.items() if name == place or name.startswith(f"{place}.")]
-    if flag := next((one for one in origins if one.startswith("-")), ""):
-        raise UsageError(f"{flag}: {text}")
-    raise ConfigError(f"{origins[-1] if origins else 'settings'}: {text}")
+    origins = {one for name, one in stack.origins.items() if name == place or name.startswith(f"{place}.")}
+    strongest = max(origins, key=stack.layers.index, default="settings")
+    raise (UsageError if strongest.startswith("-") else ConfigError)(f"{strongest}: {text}")
 
 
 def describe(dotted: str) -> str:

@@ -111,6 +111,9 @@ def test_a_job_from_start_to_end(place: Path, dubcli: Dubcli) -> None:
     idle = dubcli("run", job.name, "--stage", "lips")
     assert (idle.returncode, idle.stdout) == (0, "film.dub_fr.mp4\n")
     assert "lips has nothing to do for this job: no mouth in it is to be changed" in idle.stderr
+    mistyped = dubcli("run", job.name, "--shots", "7-9").stderr
+    assert mistyped.count("track has nothing to do here: no shot begins from 7 to 9") == 1
+    assert "fewer units than shares" in dubcli("run", job.name, "--stage", "track", "--shard", "9/9").stderr
 
 
 def test_damage_is_found_and_mended(finished: Path, dubcli: Dubcli) -> None:
