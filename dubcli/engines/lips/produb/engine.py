@@ -19,7 +19,7 @@ from dubcli.engines.lips.produb import adapters, checkpoint, pairs, view
 from dubcli.engines.lips.produb.batches import Recipe, inputs_of
 from dubcli.engines.lips.produb.network import BASE, Inputs, Network, placed
 from dubcli.engines.lips.produb.training import Trainer, corrected, exact, levels
-from dubcli.errors import CheckError, EngineError
+from dubcli.errors import AwayError, CheckError, EngineError
 from dubcli.media import ahead
 from dubcli.media.patches import Patch
 
@@ -189,11 +189,15 @@ def device_of(settings: Mapping[str, Any]) -> torch.device:
     """The device that settings name.
 
     Raises:
-        DependencyError: it is CUDA, and there is none.
+        AwayError: it is CUDA, and there is none any more: a run asks for it before it begins (`core.gpu`).
     """
     name = str(settings.get("device", "cpu"))
     if name == "cuda":
-        devices.require_cuda()
+        if not devices.has_cuda():
+            raise AwayError(
+                "there is no CUDA device any more; what is done is kept: see to it (nvidia-smi), and type "
+                "the same again, or with --set train.device=cpu"
+            )
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in any order
     return torch.device(name)
 
