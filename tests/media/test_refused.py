@@ -282,9 +282,7 @@ def test_the_outputs_folder_is_made(tmp_path: Path) -> None:
         Job.create_or_open(film, dub, Settings(), out=film / "x" / "film.mov")
 
 
-def test_a_folder_that_cannot_be_written_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As of a file server with the rushes; who tests this may be root, whom nothing is denied."""
     rushes = tmp_path / "rushes"
     rushes.mkdir()

@@ -260,6 +260,21 @@ def test_what_was_made_from_an_artifact_is_known(tmp_path: Path) -> None:
     assert store.descendants({one}) == {keys.digest(image(2)), keys.digest(image(3))}
 
 
+def test_what_a_worker_has_sealed_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All workers wait for the process that commits: it neither hashes nor syncs what they have made."""
+    store = Store(tmp_path)
+    made = store.workspace()
+    (made / "film.mp4").write_text("large")
+    files = store_module.seal(made)
+    synced: list[str] = []
+    monkeypatch.setattr(store_module, "sha256", lambda path: pytest.fail("it is read"))
+    monkeypatch.setattr(store_module, "sync", lambda path: synced.append(path.name))
+    key = store.put(image(), made, {}, files).key
+    assert "film.mp4" not in synced
+    monkeypatch.undo()
+    store.verify(key)
+
+
 def test_a_store_that_was_deleted_is_told_as_that(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     made = store.workspace()
