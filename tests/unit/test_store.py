@@ -237,6 +237,23 @@ def test_sweep_goes_on_where_a_workspace_goes_away(tmp_path: Path, monkeypatch: 
     assert left.exists()
 
 
+def test_a_folder_that_others_use_too_loses_nothing_of_theirs(tmp_path: Path) -> None:
+    """Whoever names their home for a store has a `tmp` there, and a repository of git has `objects`."""
+    own, blob = tmp_path / "tmp" / "thesis", tmp_path / "objects" / "ab" / f"{0:038x}"
+    for path in (own, blob):
+        path.mkdir(parents=True)
+        (path / "text").write_text("years of work")
+    os.utime(own / "text", (0, 0))
+    os.utime(own, (0, 0))
+    store = Store(tmp_path)
+    key = commit(store)
+    for private in (False, True):
+        store.sweep(private=private)
+    assert store.collect(()) == [key]
+    assert (own / "text").exists()
+    assert (blob / "text").exists()
+
+
 def test_sweep_spares_a_workspace_that_is_written_to(tmp_path: Path) -> None:
     store = Store(tmp_path)
     made = store.workspace()
