@@ -21,6 +21,7 @@ Mesh = NDArray[np.float32]
 _STRETCH = 5  # such frames that are judged together: a second and a half; set by hand
 _WORST = {"sharpness": -1, "seam": 1, "colour": 1}  # measures told of their worst stretch, and which way
 MOST_LIKENESSES = 8  # about as many pictures of a face are compared with the person's footage; set by hand
+# Points of the mesh around each cheek, where skin is seen and no lip moves.
 _CHEEKS = ((117, 118, 101, 36, 205, 187, 123), (346, 347, 330, 266, 425, 411, 352))
 _SKIN = 0.95  # of the mask, from which a pixel counts as patch alone; set by hand
 _STEADY_SIZE = (72, 48)  # of the stabilised mouth, pixels; set by hand
