@@ -117,10 +117,10 @@ def cases(job: Job, most: int) -> Iterator[Case]:
             most,
             partial(_spoken, subject, first),
         )
-        looks = observe.glances(patches.frames, ranges)
+        sampled = observe.sampled(patches.frames, ranges)
         read = partial(decode.frames, task.inputs["film"], video, frames.pts)
-        looked = list(observe.decoded(looks, read))
-        placed = {frame.index: patch for frame in looked if (patch := patches.at(frame.index)) is not None}
+        observed = list(observe.decoded(sampled, read))
+        placed = {frame.index: patch for frame in observed if (patch := patches.at(frame.index)) is not None}
         if len(placed) < 24 or subject.speaks.sum() < 24:
             continue
         model = prior.load(task.inputs["prior"])
@@ -133,7 +133,7 @@ def cases(job: Job, most: int) -> Iterator[Case]:
             return dataclasses.replace(sound, phones=tuple(moved))
 
         own = measure._own(task.inputs["gallery"])
-        yield Case(f"{job.root.stem}/{unit.name}", subject, looked, placed, own, shifted)
+        yield Case(f"{job.root.stem}/{unit.name}", subject, observed, placed, own, shifted)
 
 
 def _spoken(subject: Subject, first: int, start: int, stop: int) -> float:

@@ -76,7 +76,7 @@ class Talker:
 
         first = self.frames[0].index
         every = [(first, self.frames[-1].index + 1)]
-        seen = observe.look(
+        seen = observe.observe(
             self.subject,
             ranges or every,
             lambda start, stop: self.frames[start - first : stop - first],
@@ -288,13 +288,13 @@ def test_windows_are_evenly_spread_and_take_the_frames_that_speak() -> None:
 
 def test_between_windows_single_frames_are_looked_at() -> None:
     patched = np.array([*range(100, 300), *range(500, 520)], np.int32)
-    looks = observe.glances(patched, [(140, 176)])
-    alone = [start for start, stop in looks if stop - start == 1]
-    assert (140, 176) in looks
-    assert looks == sorted(looks)
+    sampled = observe.sampled(patched, [(140, 176)])
+    alone = [start for start, stop in sampled if stop - start == 1]
+    assert (140, 176) in sampled
+    assert sampled == sorted(sampled)
     assert max(np.diff([100, *alone[:5], 140])) <= PIXELS_EVERY
     assert [frame for frame in alone if frame >= 500] == [500, 508, 516]
-    assert observe.glances(patched, []) == []
+    assert observe.sampled(patched, []) == []
 
 
 @pytest.mark.parametrize(
@@ -313,8 +313,8 @@ def test_a_defect_in_a_tenth_of_a_long_shot_is_seen(
 
     ranges = observe.windows(np.array(frames, np.int32), 36, lambda start, stop: -start)
     assert ranges[0][1] <= spoiled.start
-    looks = observe.glances(np.array(frames, np.int32), ranges)
-    clean, found = long.measured(ranges=looks), long.measured(change, ranges=looks)
+    sampled = observe.sampled(np.array(frames, np.int32), ranges)
+    clean, found = long.measured(ranges=sampled), long.measured(change, ranges=sampled)
     assert _verdict(clean).verdict == "good"
     judged = _verdict(found)
     assert judged.verdict != "good"
