@@ -131,10 +131,10 @@ def run(task: Task) -> None:
         return float(subject.speaks[here].sum() + subject.closed[here].sum())
 
     ranges = observe.windows(patches.frames, task.params["frames"], wanted)
-    decoded = partial(decode.frames, task.inputs["film"], video, frames.pts)
+    decoded = partial(decode.frames, task.inputs["film"], video, frames.pts, digests=frames.digest)
     with Finder(views=VIEWS[:1]) as finder:
-        looks = observe.glances(patches.frames, ranges)
-        seen = observe.look(subject, looks, decoded, patches, finder, _own(task.inputs["gallery"]))
+        sampled = observe.sampled(patches.frames, ranges)
+        seen = observe.observe(subject, sampled, decoded, patches, finder, _own(task.inputs["gallery"]))
     face.measures(subject, seen).save(task.out)
     measures.save_aperture(task.out, track.frames, seen.aperture)
 
