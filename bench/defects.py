@@ -43,13 +43,13 @@ class Case:
     clean: observe.Seen | None = None
 
     def seen(self, finder: Finder, change: Change | None = None) -> observe.Seen:
-        """Look at the face, with each patch changed."""
+        """Observe the face, with each patch changed."""
         made = {
             index: change(self, index, patch) if change else patch for index, patch in self.patches.items()
         }
         table = _Table(made)
         every = [(self.frames[0].index, self.frames[-1].index + 1)]
-        return observe.look(self.subject, every, lambda a, b: self.frames, table, finder, self.own)
+        return observe.observe(self.subject, every, lambda a, b: self.frames, table, finder, self.own)
 
 
 Change = Callable[[Case, int, Placed], Placed]

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from bench.defects import Case, injected
 from dubcli import stages
@@ -116,10 +117,10 @@ def cases(job: Job, most: int) -> Iterator[Case]:
             most,
             partial(_spoken, subject, first),
         )
-        looks = observe.glances(patches.frames, ranges)
+        sampled = observe.sampled(patches.frames, ranges)
         read = partial(decode.frames, task.inputs["film"], video, frames.pts)
-        looked = list(observe.decoded(looks, read))
-        placed = {frame.index: patch for frame in looked if (patch := patches.at(frame.index)) is not None}
+        observed = list(observe.decoded(sampled, read))
+        placed = {frame.index: patch for frame in observed if (patch := patches.at(frame.index)) is not None}
         if len(placed) < 24 or subject.speaks.sum() < 24:
             continue
         model = prior.load(task.inputs["prior"])
@@ -132,7 +133,7 @@ def cases(job: Job, most: int) -> Iterator[Case]:
             return dataclasses.replace(sound, phones=tuple(moved))
 
         own = measure._own(task.inputs["gallery"])
-        yield Case(f"{job.root.stem}/{unit.name}", subject, looked, placed, own, shifted)
+        yield Case(f"{job.root.stem}/{unit.name}", subject, observed, placed, own, shifted)
 
 
 def _spoken(subject: Subject, first: int, start: int, stop: int) -> float:
@@ -142,7 +143,7 @@ def _spoken(subject: Subject, first: int, start: int, stop: int) -> float:
 def prepared(footage: Path, folder: Path) -> Iterator[Job]:
     """The jobs, done up to their patches."""
     settings = Settings.model_validate({"run": {"workers": 1}})
-    for name, film, dub in films(footage, folder):
+    for name, film, dub in tqdm(list(films(footage, folder)), desc="jobs", disable=None):
         job = Job.create_or_open(
             film, dub, settings, out=folder / f"{name}_out.mkv", root=folder / f"{name}.dub"
         )
@@ -170,13 +171,14 @@ def main() -> int:
         for job in prepared(arguments.footage, folder):
             every += cases(job, arguments.frames)
         clean = []
-        for case in every:
+        for case in tqdm(every, desc="clean", disable=None):
             case.clean = case.seen(finder)
             found = face.measures(case.subject, case.clean)
             clean.append(judge(found, None, limits))
             tell({"case": case.name, "verdict": clean[-1].verdict, **plain(found)})
         rows: dict[tuple[str, float, bool], list[Judgement]] = {("clean", 0.0, False): clean}
-        for number in np.unique(np.linspace(0, len(every) - 1, arguments.faces).round().astype(int)).tolist():
+        chosen = np.unique(np.linspace(0, len(every) - 1, arguments.faces).round().astype(int)).tolist()
+        for number in tqdm(chosen, desc="defects", disable=None):
             other = every[(number + len(every) // 2) % len(every)]
             for name, strength, noticed, found in injected(every[number], other, finder):
                 rows.setdefault((name, strength, noticed), []).append(judge(found, None, limits))
@@ -193,7 +195,7 @@ def plain(found: Measures) -> dict[str, Any]:
 
 def tell(row: dict[str, Any]) -> None:
     """A line of JSON on stderr."""
-    sys.stderr.write(json.dumps(row) + "\n")
+    tqdm.write(json.dumps(row), file=sys.stderr)
 
 
 def table(rows: dict[tuple[str, float, bool], list[Judgement]]) -> None:

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -28,6 +29,8 @@ from dubcli.files import sync
 
 MANIFEST = "artifact.json"
 SCHEMA = 1
+_KEY = re.compile("[0-9a-f]{64}")
+_WORKSPACE = "dubcli-"  # how names in `tmp` begin: a folder named for a store may have a `tmp` of its own
 STALE_SECONDS = 24 * 3600  # set by hand: no unit runs for a day
 TRIES = 5
 """How often a read that met another process's commit or removal is repeated; set by hand."""
@@ -116,7 +119,7 @@ class Store:
     def workspace(self) -> Path:
         """An empty directory in which to make an artifact."""
         self.temporary.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=self.temporary))
+        return Path(tempfile.mkdtemp(prefix=_WORKSPACE, dir=self.temporary))
 
     def put(
         self,
@@ -217,7 +220,7 @@ class Store:
         if self.objects.is_dir():
             for folder in sorted(self.objects.iterdir()):
                 with contextlib.suppress(OSError):  # no folder of ours, or one that goes away
-                    yield from sorted(path.name for path in folder.iterdir())
+                    yield from sorted(path.name for path in folder.iterdir() if _KEY.fullmatch(path.name))
 
     def sizes(self) -> Iterator[tuple[str, str, int]]:
         """(key, stage, bytes) of every artifact; damaged ones are left out."""
@@ -254,7 +257,7 @@ class Store:
     def sweep(self, *, private: bool) -> None:
         """Remove what killed runs left in `tmp/`; in a shared store only what is a day old."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            for path in list(self.temporary.iterdir()):
+            for path in [path for path in self.temporary.iterdir() if path.name.startswith(_WORKSPACE)]:
                 if private or time.time() - _last_written(path) > STALE_SECONDS:
                     remove_tree(path)
 

@@ -28,7 +28,7 @@ RATE = Fraction(24000, 1001)  # frames a second, that of NTSC film
 FRAMES = 345  # 14.4 s, the length of the speech
 CUTS = (162, 227)  # first frames of the rocket's shot and of the close-up, in pauses of both languages
 SOUND_RATE = 48000  # Hz
-_BLINKS_SECONDS = (1.25, 3.0, 5.35, 10.1, 12.15)
+_BLINKS_SECONDS = (1.25, 3.0, 5.35, 10.1, 12.15)  # when eyes close, in the film
 _GRAIN = 0.011  # deviation of the film grain, of full scale
 _DIALOGUE_LEVEL, _BED_LEVEL = 0.7, 0.012  # factors on the samples of dialogue, and of music and effects
 _TO_YUV = "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int,format=yuv420p"

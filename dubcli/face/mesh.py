@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-POINTS = 478
+# Numbers of points are those of MediaPipe's face mesh.
+POINTS = 478  # 468 of the face and five for each iris
 
 UPPER_LIP, LOWER_LIP = 13, 14  # middle of the inner rings
 CORNER_LEFT, CORNER_RIGHT = 61, 291

@@ -50,7 +50,7 @@ _LOSSLESS = {
     "flac", "alac", "truehd", "mlp", "wavpack", "tta",
     "s302m", "ape", "tak", "shorten", "wmalossless", "mp4als",
 }  # fmt: skip
-_FLAC_CHANNELS = 8
+_FLAC_CHANNELS = 8  # at most, by its format
 AAC_RATE = 96_000  # samples per second, the highest it has
 
 # Layouts that come back from FFmpeg's AAC encoder with every channel in its place. (5.1 and its like with

@@ -30,7 +30,7 @@ CONTAINERS = (
 RESYNC = {"resync_size": str((1 << 31) - 1)}
 """Junk in a transport stream, of 64 KiB and more, ends no film. FFmpeg's program takes it for these alone."""
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: a child may not load it
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _STDERR_BYTES = 8192  # bytes kept of the end of a child's standard error; set by hand
 
 

@@ -33,7 +33,7 @@ _TIME_CODE = 136  # of HEVC
 _LASTING = (45, 148)
 _SEI = {"h264": (6,), "hevc": (39, 40)}
 _SEI_HEADER = {"h264": b"\x06", "hevc": b"\x4e\x01"}
-_HEVC_RPU = 62
+_HEVC_RPU = 62  # the NAL type that Dolby Vision took
 _SLICES = {"h264": range(1, 6), "hevc": range(32)}  # NAL types
 _ATSC = b"\xb5\x00\x31"  # ITU-T T.35: the United States, ATSC
 _USER_DATA = re.compile(rb"\x00\x00\x01\xb2((?:GA94|DTG1).*?)(?=\x00\x00\x01|$)", re.DOTALL)

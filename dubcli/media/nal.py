@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+# NAL types: table 7-1 of H.264 and of H.265.
 H264_SPS, H264_PPS, H264_AUD, H264_IDR = 7, 8, 9, 5
 H264_LAYERS, H264_LAYER_SPS = (20, 21), 15  # slices of other views, and what describes them
 HEVC_VPS, HEVC_SPS, HEVC_PPS, HEVC_AUD = 32, 33, 34, 35

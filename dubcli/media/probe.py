@@ -77,7 +77,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
     Raises:
         MediaError: missing or unreadable, or nothing in it can be decoded.
     """
-    from dubcli.media import describe, matroska, protection, source, untold, wave
+    from dubcli.media import describe, matroska, protection, source, untold
     from dubcli.media.mov.read import FULL_VOLUME
 
     with source.opened(path) as container:
@@ -88,11 +88,6 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
         # Some of what is protected may decode, to noise.
         if protection.is_protected(path, container.format.name, ids, heads):
             raise MediaError(f"{path} is encrypted; name a copy without protection")
-        if container.format.name == "wav" and (bits := wave.misread(path)):
-            raise MediaError(
-                f"{path} holds samples of fewer bits than their places of {bits}, which FFmpeg misreads; "
-                f"write it anew, as with ffmpeg -c:a pcm_s{bits}le -i DUB -c:a pcm_s{min(bits, 24)}le NEW.wav"
-            )
         covers = all(source.is_cover(stream) for stream in container.streams.video)
         film = None if covers and container.streams.audio else source.picture(container, path)
         start = Fraction(container.start_time or 0, 1_000_000)

@@ -37,7 +37,7 @@ SUFFIXES = tuple(_FORMATS)
 FIRST = "first_frame"
 """Tag of the film: number of the first file."""
 _NAME = re.compile(r"(?P<stem>.*?)(?P<number>\d+)(?P<suffix>\.[A-Za-z]+)$")
-_TOP, _OPAQUE = 65535, 255
+_TOP, _OPAQUE = 65535, 255  # full scale of 16 bits, and of 8 bits of alpha
 _LINEAR_END, _LINEAR_GAIN, _POWER, _SCALE = 0.0031308, 12.92, 1 / 2.4, 1.055  # IEC 61966-2-1
 
 

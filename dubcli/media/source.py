@@ -12,7 +12,7 @@ import av.error
 import av.logging
 
 from dubcli.errors import MediaError
-from dubcli.media import protection
+from dubcli.media import protection, wave
 from dubcli.media.ffmpeg import RESYNC, input_options, url
 from dubcli.media.names import OWN_ORDER
 
@@ -47,6 +47,7 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
         raise MediaError(f"{path} is empty; name a media file, or write it again")
     begun = False
     try:
+        wave.check(path)
         given = input_options(**RESYNC, **options)
         with av.open(url(path), format=form, options=given, metadata_errors="replace") as container:
             begun = True

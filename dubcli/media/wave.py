@@ -1,4 +1,4 @@
-"""What FFmpeg does not read of a wave file: objects, and samples that are narrower than their places.
+"""What FFmpeg does not read of a wave file: objects, samples narrower than their places, big-endian ones.
 
 Sources: RIFF WAVE with WAVEFORMATEXTENSIBLE; EBU Tech 3306 (RF64); ITU-R BS.2076 (ADM) and BS.2088 (BW64).
 """
@@ -10,11 +10,13 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from dubcli.errors import MediaError
+
 _HEAD, _CHUNK = struct.Struct("<4sI4s"), struct.Struct("<4sI")  # of RIFF
 _FORMAT = struct.Struct("<HHIIHH")  # tag, channels, rate, bytes a second, bytes of all channels, bits
 _MOST_CHUNKS = 1000  # that are looked at; set by hand
 _FORMAT_BYTES = 40  # of a format with valid bits
-_EXTENSIBLE, _INTEGERS = 0xFFFE, 1
+_EXTENSIBLE, _INTEGERS = 0xFFFE, 1  # format tag, and kind of samples
 
 
 def has_objects(path: Path) -> bool:
@@ -22,11 +24,30 @@ def has_objects(path: Path) -> bool:
     return any(name in (b"chna", b"axml") for name, _ in _chunks(path))
 
 
-def misread(path: Path) -> int:
-    """Bits of the place of each sample where FFmpeg takes a wave file's samples for others; else 0.
+def check(path: Path) -> None:
+    """Refuse a file whose samples FFmpeg takes for others.
 
     Of 24 valid bits in 32, say, it makes floats of another program, and of 16 in 32 twice as many samples.
+    Big-endian samples it takes for little-endian ones, where it opens the file at all.
+
+    Raises:
+        MediaError: it is one.
     """
+    with open(path, "rb") as file:
+        if file.read(4) == b"RIFX":
+            raise MediaError(
+                f"{path} is a big-endian WAV (RIFX), of which FFmpeg makes noise; write it anew, as with "
+                "sox DUB NEW.wav"
+            )
+    if bits := _misread(path):
+        raise MediaError(
+            f"{path} holds samples of fewer bits than their places of {bits}, which FFmpeg misreads; "
+            f"write it anew, as with ffmpeg -c:a pcm_s{bits}le -i DUB -c:a pcm_s{min(bits, 24)}le NEW.wav"
+        )
+
+
+def _misread(path: Path) -> int:
+    """Bits of the place of each sample where FFmpeg takes a wave file's samples for others; else 0."""
     form = next((data for name, data in _chunks(path) if name == b"fmt "), b"")
     if len(form) < _FORMAT_BYTES:
         return 0

@@ -50,7 +50,7 @@ def measures(subject: Subject, seen: Seen) -> Measures:
         }
     return Measures(
         frames=int(looked.sum()),
-        picture_frames=seen.mouth.looks,
+        picture_frames=seen.mouth.observations,
         pixel_frames=len(seen.mouth.pixel_frames),
         speech_frames=int(speak.sum()),
         rest_frames=int(rest.sum()),

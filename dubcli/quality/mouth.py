@@ -21,6 +21,7 @@ Mesh = NDArray[np.float32]
 _STRETCH = 5  # such frames that are judged together: a second and a half; set by hand
 _WORST = {"sharpness": -1, "seam": 1, "colour": 1}  # measures told of their worst stretch, and which way
 MOST_LIKENESSES = 8  # about as many pictures of a face are compared with the person's footage; set by hand
+# Points of the mesh around each cheek, where skin is seen and no lip moves.
 _CHEEKS = ((117, 118, 101, 36, 205, 187, 123), (346, 347, 330, 266, 425, 411, 352))
 _SKIN = 0.95  # of the mask, from which a pixel counts as patch alone; set by hand
 _STEADY_SIZE = (72, 48)  # of the stabilised mouth, pixels; set by hand
@@ -28,7 +29,7 @@ _STEADY_BOX = (-0.45, 0.50, 0.45, 1.10)  # left, top, right, bottom in eye dista
 
 
 @dataclass(frozen=True)
-class Look:
+class Observation:
     """One frame of a face: source and result around it, and the patch between them.
 
     Attributes:
@@ -54,12 +55,12 @@ class Mouth:
 
     Attributes:
         own: descriptors of the person's footage (`likeness.describe`).
-        looks: frames so far.
+        observations: frames so far.
         pixel_frames: those of them whose pixels were measured.
     """
 
     own: list[NDArray[np.float64]]
-    looks: int = 0
+    observations: int = 0
     pixel_frames: list[int] = field(default_factory=list)
     _steady: tuple[list[Any], list[Any]] = field(default_factory=lambda: ([], []))
     _levels: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
@@ -67,23 +68,24 @@ class Mouth:
     _found: dict[str, list[tuple[int, float, float]]] = field(default_factory=dict)
     _likeness: tuple[list[Any], list[Any]] = field(default_factory=lambda: ([], []))
 
-    def add(self, look: Look, expected: int) -> None:
+    def add(self, one: Observation, expected: int) -> None:
         """Take in a frame; in all there will be about `expected`."""
-        for pile, picture in zip(self._steady, (look.source, look.dubbed), strict=True):
-            pile.append(_stabilised_luma(picture, look.mesh))
-        self._frames.append(look.frame)
-        skin = _skin(look)
+        steady = _stabilised(one.mesh)
+        for pile, picture in zip(self._steady, (one.source, one.dubbed), strict=True):
+            pile.append(pixels.luma(np.asarray(cv2.remap(picture, *steady, cv2.INTER_LINEAR))))
+        self._frames.append(one.frame)
+        skin = _skin(one)
         known = np.count_nonzero(skin) >= pixels.FEWEST_PIXELS
-        for levels, picture in zip(self._levels, (look.source, look.dubbed), strict=True):
+        for levels, picture in zip(self._levels, (one.source, one.dubbed), strict=True):
             mean = cv2.mean(picture, skin.astype(np.uint8))[:3] if known else (np.nan,) * 3
             levels.append(float(pixels.luma(np.array(mean) / 255)))
-        if not self.pixel_frames or look.frame - self.pixel_frames[-1] >= PIXELS_EVERY:
-            self.pixel_frames.append(look.frame)
-            self._measure(look, skin)
-        if self.own and self.looks % max(1, expected // MOST_LIKENESSES) == 0:
-            self._likeness[0].append(likeness.describe(look.source, look.mesh))
-            self._likeness[1].append(likeness.describe(look.dubbed, look.new_mesh))
-        self.looks += 1
+        if not self.pixel_frames or one.frame - self.pixel_frames[-1] >= PIXELS_EVERY:
+            self.pixel_frames.append(one.frame)
+            self._measure(one, skin)
+        if self.own and self.observations % max(1, expected // MOST_LIKENESSES) == 0:
+            self._likeness[0].append(likeness.describe(one.source, one.mesh))
+            self._likeness[1].append(likeness.describe(one.dubbed, one.new_mesh))
+        self.observations += 1
 
     def measures(self) -> dict[str, Measure]:
         """The measures of `Measures` that come from pixels."""
@@ -129,36 +131,36 @@ class Mouth:
         start, stop = max(pairwise(edges), key=lambda run: run[1] - run[0])
         return np.array(pile[start:stop])
 
-    def _measure(self, look: Look, skin: NDArray[np.bool_]) -> None:
-        was, now, shape = pixels.luma(look.source), pixels.luma(look.dubbed), look.mask.shape
+    def _measure(self, one: Observation, skin: NDArray[np.bool_]) -> None:
+        was, now, shape = pixels.luma(one.source), pixels.luma(one.dubbed), one.mask.shape
         cheek = np.zeros(shape, bool)
         for ring in _CHEEKS:
-            cheek |= _hull(look.mesh[list(ring), :2], shape)
-        cheek &= look.mask <= 0
+            cheek |= _hull(one.mesh[list(ring), :2], shape)
+        cheek &= one.mask <= 0
         lips, new_lips = (
-            _hull(mesh[list(regions.LIPS_OUTER), :2], shape) for mesh in (look.mesh, look.new_mesh)
+            _hull(mesh[list(regions.LIPS_OUTER), :2], shape) for mesh in (one.mesh, one.new_mesh)
         )
         views = ((was, lips), (now, new_lips))
         self._append(
             "sharpness", *(_ratio(pixels.sharpness(p, r), pixels.sharpness(p, cheek)) for p, r in views)
         )
         self._append("grain", *(_ratio(pixels.grain(p, skin), pixels.grain(p, cheek)) for p in (was, now)))
-        self._append("seam", 0.0, pixels.seam(was, now, look.mask))
-        self._append("colour", 0.0, pixels.ring_colour(look.source, look.patch, look.mask))
+        self._append("seam", 0.0, pixels.seam(was, now, one.mask))
+        self._append("colour", 0.0, pixels.ring_colour(one.source, one.patch, one.mask))
 
     def _append(self, name: str, was: float | None, now: float | None) -> None:
         if was is not None and now is not None:
             self._found.setdefault(name, []).append((self.pixel_frames[-1], was, now))
 
 
-def _skin(look: Look) -> NDArray[np.bool_]:
+def _skin(one: Observation) -> NDArray[np.bool_]:
     """Skin around the lips that is the patch's alone."""
-    shape = look.mask.shape
-    lips, new_lips = (_hull(mesh[list(regions.LIPS_OUTER), :2], shape) for mesh in (look.mesh, look.new_mesh))
-    eyes = float(np.linalg.norm(look.mesh[regions.EYE_LEFT] - look.mesh[regions.EYE_RIGHT]))
+    shape = one.mask.shape
+    lips, new_lips = (_hull(mesh[list(regions.LIPS_OUTER), :2], shape) for mesh in (one.mesh, one.new_mesh))
+    eyes = float(np.linalg.norm(one.mesh[regions.EYE_LEFT] - one.mesh[regions.EYE_RIGHT]))
     wide = max(3, round(0.15 * eyes))
     around = cv2.dilate((lips | new_lips).astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
-    return np.asarray((look.mask >= _SKIN) & ~around)
+    return np.asarray((one.mask >= _SKIN) & ~around)
 
 
 def _hull(points: NDArray[np.floating[Any]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -177,8 +179,8 @@ def _rounded(value: float | None, scale: float = 1) -> float | None:
     return None if value is None else round(scale * value, 3)
 
 
-def _stabilised_luma(picture: Image, mesh: Mesh) -> NDArray[np.float32]:
-    """Luma of the mouth, with the head's motion removed by means of rigid landmarks."""
+def _stabilised(mesh: Mesh) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Maps (x, y) to the mouth of a picture, with the head's motion removed by means of rigid landmarks."""
     rigid = list(regions.RIGID)
     model, place = _flat_head()[rigid], mesh[rigid, 0] + 1j * mesh[rigid, 1]
     centre, middle = model.mean(), place.mean()
@@ -189,8 +191,7 @@ def _stabilised_luma(picture: Image, mesh: Mesh) -> NDArray[np.float32]:
     x = left + (np.arange(width) + 0.5) / width * (right - left)
     y = top + (np.arange(height) + 0.5) / height * (bottom - top)
     points = turn * (x[None, :] + 1j * y[:, None]) + shift - (0.5 + 0.5j)
-    maps = points.real.astype(np.float32), points.imag.astype(np.float32)
-    return pixels.luma(np.asarray(cv2.remap(picture, *maps, cv2.INTER_LINEAR)))
+    return points.real.astype(np.float32), points.imag.astype(np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Looks at a dubbed face again: composites its patches, finds the lips, and measures the pixels."""
+"""Observes a dubbed face again: composites its patches, finds the lips, and measures the pixels."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from dubcli.media import decode, layout
 from dubcli.media.patches import Placed, mix, overlap
 from dubcli.media.samples import eight_bit, unit
 from dubcli.quality import pixels
-from dubcli.quality.mouth import Look, Mouth
+from dubcli.quality.mouth import Mouth, Observation
 from dubcli.quality.subject import Curve, Subject
 
 Window = tuple[int, int]
 
 WINDOW = 36  # frames, a second and a half, that are measured together; set by hand
 _OUTSIDE_FRAMES = 4  # per face; the same arithmetic does them all
-_SEEK = 48  # frames without a look from which the film is read from another place; set by hand
+_SEEK = 48  # frames without an observation from which the film is read from another place; set by hand
 _BORDER = 6  # pixels around a region, for filters
 
 
@@ -37,7 +37,7 @@ class Placing(Protocol):
 
 
 class Finder(Protocol):
-    """Looks at a face in a picture (`engines.trackers`)."""
+    """Finds a face in a picture (`engines.trackers`)."""
 
     def mesh(self, rgb: NDArray[np.uint8], roi: Roi) -> NDArray[np.float32] | None:
         """Mesh (478, 3) of the face in a region of interest, None where there is none."""
@@ -50,7 +50,7 @@ class Seen:
     Attributes:
         aperture, width: (T,) of the lips, NaN where they were not measured.
         mouth: measures of the pixels.
-        outside: samples changed outside the mask, None where that was not looked at.
+        outside: samples changed outside the mask, None where that was not measured.
     """
 
     aperture: Curve
@@ -83,7 +83,7 @@ def windows(patched: NDArray[np.int32], most: int, wanted: Callable[[int, int], 
     return out
 
 
-def glances(patched: NDArray[np.int32], ranges: Sequence[Window]) -> list[Window]:
+def sampled(patched: NDArray[np.int32], ranges: Sequence[Window]) -> list[Window]:
     """The ranges, and between them every `PIXELS_EVERY`th changed frame by itself, in order.
 
     What is wrong in a part of a long shot is not in its windows; movement from frame to frame is seen there
@@ -94,7 +94,7 @@ def glances(patched: NDArray[np.int32], ranges: Sequence[Window]) -> list[Window
     return sorted([*ranges, *((frame, frame + 1) for frame in single)])
 
 
-def look(
+def observe(
     subject: Subject,
     ranges: Sequence[Window],
     frames: Callable[[int, int], Iterable[decode.Frame]],
@@ -102,11 +102,11 @@ def look(
     finder: Finder,
     own: list[NDArray[np.float64]],
 ) -> Seen:
-    """Look at the dubbed face again.
+    """Observe the dubbed face.
 
     Args:
         subject: the face.
-        ranges: frames [start, stop) to look at, rising, apart.
+        ranges: frames [start, stop) to observe, rising, apart.
         frames: decodes such a range of the source.
         patches: of the face.
         finder: measures meshes.
@@ -123,9 +123,9 @@ def look(
         if len(seen.outside) < _OUTSIDE_FRAMES:
             seen.outside.append(changed_outside(frame, patch))
         at = frame.index - first
-        one, sight = _looked(frame, patch, track.mesh[at], finder)
-        if sight is not None:
-            seen.aperture[at], seen.width[at] = regions.aperture(sight), regions.width(sight)
+        one, new_mesh = _observed(frame, patch, track.mesh[at], finder)
+        if new_mesh is not None:
+            seen.aperture[at], seen.width[at] = regions.aperture(new_mesh), regions.width(new_mesh)
         seen.mouth.add(one, total)
     return seen
 
@@ -150,34 +150,33 @@ def _passes(ranges: Sequence[Window]) -> Iterator[Window]:
     yield from joined
 
 
-def _looked(
+def _observed(
     frame: decode.Frame, patch: Placed, mesh: NDArray[np.float32], finder: Finder
-) -> tuple[Look, NDArray[np.float32] | None]:
+) -> tuple[Observation, NDArray[np.float32] | None]:
     """One frame, and the mesh that is seen in the dubbed one, None where no face is."""
     roi = roi_of(mesh)
     source, x, y = _surroundings(frame, roi, patch)
     corner = np.array((x, y, 0), np.float32)
     mask, own, dubbed = placed(patch, source, x, y)
     local = mesh - corner
-    sight = finder.mesh(dubbed, Roi(roi.centre - corner[:2], roi.side, roi.angle))
+    new_mesh = finder.mesh(dubbed, Roi(roi.centre - corner[:2], roi.side, roi.angle))
     box, shift = _lower_face(local, mask)
     was, now, patched = (np.ascontiguousarray(picture[box]) for picture in (source, dubbed, own))
-    new = local if sight is None else sight
+    new = local if new_mesh is None else new_mesh
     shape = np.ascontiguousarray(mask[box])
-    return Look(frame.index, was, now, patched, shape, local - shift, new - shift), sight
+    return Observation(frame.index, was, now, patched, shape, local - shift, new - shift), new_mesh
 
 
 def _surroundings(frame: decode.Frame, roi: Roi, patch: Placed) -> tuple[NDArray[np.uint8], int, int]:
     """A face and its patch as 8-bit RGB, and the position (x, y) of their first pixel."""
-    rgb = frame.rgb()
-    height, width = rgb.shape[:2]
+    width, height = frame.square.size
     picture, _, x, y = patch
     reach = 0.72 * roi.side  # half a diagonal
     low = np.minimum(roi.centre - reach, (x, y))
     high = np.maximum(roi.centre + reach, (x + picture.shape[1], y + picture.shape[0]))
-    x0, y0 = np.clip(np.floor(low), 0, (width - 2, height - 2)).astype(int)
-    x1, y1 = np.clip(np.ceil(high), (x0 + 2, y0 + 2), (width, height)).astype(int)
-    return eight_bit(rgb[y0:y1, x0:x1]), int(x0), int(y0)
+    x0, y0 = np.clip(np.floor(low), 0, (width - 2, height - 2)).astype(int).tolist()
+    x1, y1 = np.clip(np.ceil(high), (x0 + 2, y0 + 2), (width, height)).astype(int).tolist()
+    return eight_bit(frame.rgb((x0, y0, x1 - x0, y1 - y0))), x0, y0
 
 
 def _lower_face(

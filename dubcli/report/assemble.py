@@ -46,7 +46,7 @@ def assemble(
         limits: of the verdicts.
         done: called with the number of shots done and their total.
     """
-    before = stills.Version(work.inputs["film"], work.media.film, work.pts, work.keys)
+    before = stills.Version(work.inputs["film"], work.media.film, work.pts, work.keys, work.digests)
     after = stills.Version.of(work.result, before)
     changed = np.zeros(len(work.pts), bool)
     shots, wanted, cast = [], [], people.Tally(work)

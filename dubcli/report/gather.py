@@ -131,7 +131,7 @@ class Work:
         self.media = MediaInfo.load(inputs["probe"])
         self.shots = Shots.load(inputs["split"]).shots
         frames = Frames.load(inputs["split"])
-        self.pts, self.seconds = frames.pts, frames.seconds
+        self.pts, self.seconds, self.digests = frames.pts, frames.seconds, frames.digest
         self.cues = Cues.load(inputs["cue"])
         self.remux = remux.Remuxed.load(inputs["remux"])
         self.cast = Cast.load(inputs["cast"])

@@ -44,12 +44,14 @@ class Version:
         video: its picture stream.
         pts: (N,) timestamps of its frames.
         keys: frames from which decoding can start, rising from 0.
+        digests: (N, 16) of its frames, checked when they are read; None for a film that was made here.
     """
 
     path: Path
     video: VideoStream
     pts: NDArray[np.int64]
     keys: Sequence[int]
+    digests: NDArray[np.uint8] | None = None
 
     @classmethod
     def of(cls, path: Path, like: Version) -> Version:
@@ -68,7 +70,7 @@ class Version:
 
     def frames(self, start: int, stop: int) -> Iterator[decode.Frame]:
         """Frames [start, stop) in order."""
-        return decode.frames(self.path, self.video, self.pts, start, stop)
+        return decode.frames(self.path, self.video, self.pts, start, stop, self.digests)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ _WORDS = {  # type of pydantic's errors → what people understand
     **dict.fromkeys(_CONTAINERS - _LISTS, "must be a mapping of keys"),
 }
 _short = reprlib.Repr()  # of what stands in a file, for errors of one line
-_short.maxstring = 80
+_short.maxstring = 80  # characters; set by hand
 
 
 @dataclass(frozen=True)

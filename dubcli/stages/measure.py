@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dubcli.artifacts.tracks import FaceTrack
     from dubcli.quality.subject import Sound, Subject
 
-STAGE = Stage("measure", version=3, after=("lips",))
+STAGE = Stage("measure", version=4, after=("lips",))
 REFERENCES = 24  # pictures of a person's own footage that their dubbed mouth is compared with; set by hand
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 
@@ -131,10 +131,10 @@ def run(task: Task) -> None:
         return float(subject.speaks[here].sum() + subject.closed[here].sum())
 
     ranges = observe.windows(patches.frames, task.params["frames"], wanted)
-    decoded = partial(decode.frames, task.inputs["film"], video, frames.pts)
+    decoded = partial(decode.frames, task.inputs["film"], video, frames.pts, digests=frames.digest)
     with Finder(views=VIEWS[:1]) as finder:
-        looks = observe.glances(patches.frames, ranges)
-        seen = observe.look(subject, looks, decoded, patches, finder, _own(task.inputs["gallery"]))
+        sampled = observe.sampled(patches.frames, ranges)
+        seen = observe.observe(subject, sampled, decoded, patches, finder, _own(task.inputs["gallery"]))
     face.measures(subject, seen).save(task.out)
     measures.save_aperture(task.out, track.frames, seen.aperture)
 

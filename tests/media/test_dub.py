@@ -194,3 +194,14 @@ def test_an_offset_that_leaves_nothing_of_the_dub_is_refused(tmp_path: Path) -> 
     for offset in (-2.0, 2.0):
         with pytest.raises(MediaError, match=r"nothing of .* --set align\.offset=SECONDS"):
             films.dubbed(tmp_path / f"job{offset}", film, dub, range(3, 5), align={"offset": offset})
+
+
+@pytest.mark.parametrize("result", [".mp4", ".mov"])
+def test_all_sounds_are_alternatives_of_each_other(result: str, tmp_path: Path, dub: Path) -> None:
+    """A player switches between the dub and the film's own sound; it does not play both."""
+    film = films.make(tmp_path / f"film{result}", *films.x264("-map", "0:v", "-map", "1:a", "-map", "1:a"))
+    data = films.dubbed(tmp_path / "job", film, dub, range(3, 5), result).path.read_bytes()
+    heads = [found.start() for found in re.finditer(b"tkhd\\0", data)]  # of version 0
+    loud = [at for at in heads if data[at + 40 : at + 42] == b"\1\0"]  # sound alone has a volume
+    groups = {int.from_bytes(data[at + 38 : at + 40], "big") for at in loud}
+    assert (len(loud), len(groups), min(groups) > 0) == (3, 1, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from dubcli.artifacts.shots import Frames, Shots
-from dubcli.media import decode, sound
+from dubcli.media import decode, sound, source
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
 from dubcli.stages import split
@@ -38,6 +39,15 @@ def test_a_frame_is_the_same_however_it_is_reached(suffix: str, options: list[st
         found = list(decode.frames(film, video, pts, start, stop))
         assert [frame.index for frame in found] == list(range(start, stop))
         assert [films.hashed(frame.frame) for frame in found] == whole.hashes[start:stop]
+
+
+def test_a_decoder_takes_no_more_memory_on_a_machine_of_many_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    film = films.make(tmp_path / "film.mp4", *films.x264())
+    with source.opened(film) as container:
+        assert decode.open_stream(container, film).codec_context.thread_count == 4
 
 
 def test_fields_of_mpeg4_are_the_same_however_they_are_reached(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import wave as pcm
@@ -279,6 +280,19 @@ def test_the_outputs_folder_is_made(tmp_path: Path) -> None:
     assert out.parent.is_dir()
     with pytest.raises(UsageError, match="no folder"):
         Job.create_or_open(film, dub, Settings(), out=film / "x" / "film.mov")
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a file server with the rushes; who tests this may be root, whom nothing is denied."""
+    rushes = tmp_path / "rushes"
+    rushes.mkdir()
+    film, dub = films.make(rushes / "film.mp4", *films.x264()), films.wav(rushes / "d.wav", films.noise(0.1))
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != rushes)
+    with pytest.raises(UsageError, match=r"cannot write to the folder .*rushes; .* output with -o FILE"):
+        Job.create_or_open(film, dub, Settings())
+    before = sorted(rushes.iterdir())
+    Job.create_or_open(film, dub, Settings(), out=tmp_path / "out.mp4").read_sources()
+    assert sorted(rushes.iterdir()) == before
 
 
 def test_a_film_that_grows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from dubcli.artifacts import measures as measured
 from dubcli.artifacts import report as model
@@ -29,6 +32,7 @@ from dubcli.demo import film as demo
 from dubcli.demo import speech
 from dubcli.face import mesh
 from dubcli.media import decode
+from dubcli.media.ffmpeg import binary, url
 from dubcli.media.probe import probe
 from dubcli.settings.config import QualitySettings
 from dubcli.speech import visemes
@@ -167,7 +171,7 @@ def job_of(root: Path, film: Path, result: Path, face: FaceTrack, cues: dict[str
     info, pts = probe(film), pts_of(film)
     info.save(folder("probe"))
     Shots(shots=tuple(shots)).save(folder("split"))
-    Frames(pts, np.zeros((len(pts), 16), np.uint8), info.film.tick).save(root / "split")
+    Frames(pts, digests_of(film), info.film.tick).save(root / "split")
     Cast(persons=(Person(id="p01", faces=(("00000000", 0),)),)).save(folder("cast"))
     Remuxed(encoded=FRAMES, copied=0, why="", left_out=()).save(folder("remux"))
     GROUPS.save(root / "split")
@@ -229,6 +233,23 @@ def patches_of(folder: Path, film: Path, face: FaceTrack) -> Path:
 def pts_of(film: Path) -> Any:
     with av.open(str(film), "r") as box:
         return np.array(sorted(p.pts for p in box.demux(video=0) if p.pts is not None and p.size), np.int64)
+
+
+@functools.cache
+def digests_of(film: Path) -> NDArray[np.uint8]:
+    """The digests (N, 16) of a film's frames, as `scan` finds them."""
+    pts = pts_of(film)
+    found = (decode.digest(one.frame) for one in decode.frames(film, probe(film).film, pts, 0, len(pts)))
+    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, 16)
+
+
+def exchanged(film: Path, folder: Path) -> Path:
+    """Another film of the same times: the pictures are negative."""
+    folder.mkdir()
+    other = folder / film.name
+    words = ["-i", url(film), "-vf", "negate", "-c:v", "libx264", "-preset", "ultrafast", url(other)]
+    subprocess.run([binary(), "-v", "error", *words], check=True, stdin=subprocess.DEVNULL)
+    return other
 
 
 def run(inputs: dict[str, Path], out: Path, **more: Any) -> model.Report:

@@ -173,6 +173,16 @@ def test_keys_change_only_with_versions(tmp_path: Path, monkeypatch: pytest.Monk
     assert same == 1, "only the film's own sound does not depend on when the dub begins"
 
 
+def test_other_networks_measure_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meshes of a dubbed face are found by the default tracker's networks, whatever tracker the job used."""
+    monkeypatch.setattr(EngineInfo, "versions", versions)
+    before = _keys(tmp_path / "before", {}, only=("measure",))
+    monkeypatch.setattr(EngineInfo, "digests", lambda info: {"mesh.tflite": "another"})
+    after = _keys(tmp_path / "after", {}, only=("measure",))
+    assert list(before) == list(after) != []
+    assert set(before.values()).isdisjoint(after.values())
+
+
 if __name__ == "__main__":
     known = mock.patch.object(EngineInfo, "versions", versions)
     with tempfile.TemporaryDirectory() as temporary, known:

@@ -16,6 +16,7 @@ from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.measures import Measure, Violation
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.demo import film as demo
+from dubcli.errors import MediaError
 from dubcli.quality import observe
 from dubcli.report import assemble, gather, stills
 from dubcli.report import pictures as chosen
@@ -28,6 +29,7 @@ from tests.unit.reports import (
     FRAMES,
     GOOD,
     InputsOf,
+    exchanged,
     hostile,
     measure,
     run,
@@ -88,6 +90,12 @@ def test_a_face_given_back_to_the_source_is_unchanged_and_says_so(
     face = report.shots[0].faces[0]
     assert (face.state, face.verdict, face.frames_changed) == ("untouched", "redo", 0)
     assert [skip.reason for skip in face.skipped] == [gather.REJECTED]
+
+
+def test_a_film_that_was_exchanged_is_noticed(inputs_of: InputsOf, tmp_path: Path) -> None:
+    inputs = inputs_of()
+    with pytest.raises(MediaError, match="changed since it was read"):
+        run(inputs | {"film": exchanged(inputs["film"], tmp_path / "other")}, tmp_path / "out")
 
 
 def test_encoding_that_changes_the_upper_face_is_measured(inputs_of: InputsOf, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import resource
 import signal
 from contextlib import suppress
@@ -15,7 +16,8 @@ import pytest
 from dubcli.cli import failures
 from dubcli.core.failures import is_fatal
 from dubcli.core.inputs import Inputs
-from dubcli.core.shortage import by_signal, shortage, shortage_in_text
+from dubcli.core.job import Job
+from dubcli.core.shortage import by_signal, shortage, shortage_in_text, translated
 from dubcli.core.worker import explain, serve
 from dubcli.errors import (
     AwayError,
@@ -25,8 +27,11 @@ from dubcli.errors import (
     ExitCode,
     MediaError,
     MemoryFullError,
+    StoreError,
+    UsageError,
     by_code,
 )
+from dubcli.settings.config import Settings
 
 
 class OutOfMemoryError(RuntimeError):
@@ -189,3 +194,27 @@ def test_a_full_gpu_is_told_with_what_was_asked_for_and_what_was_there() -> None
         "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 139.81 GiB of which "
         "1.25 GiB is free; close other programs that use it, or lower train.size"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "told"),
+    [
+        (errno.EROFS, UsageError, "cannot write to .*shared/tmp .*; choose another store with --store DIR"),
+        (errno.EACCES, UsageError, "cannot write to .*shared/tmp .*; choose another store with --store DIR"),
+        (errno.ENOSPC, DiskFullError, "the disk is full .*shared/tmp.* a store elsewhere with --store DIR"),
+        (errno.ENOENT, StoreError, "the store .*shared was deleted or emptied meanwhile"),
+    ],
+)
+def test_what_a_store_cannot_do_is_told_with_the_option_that_moves_it(
+    number: int, kind: type[Exception], told: str, tmp_path: Path
+) -> None:
+    for name in ("film.mp4", "dub.wav"):
+        (tmp_path / name).touch()
+    store = tmp_path / "shared"
+    job = Job.create_or_open(tmp_path / "film.mp4", tmp_path / "dub.wav", Settings(), store=store)
+    found = translated(OSError(number, "as it is", str(store / "tmp")), job)
+    assert type(found) is kind
+    assert re.search(told, str(found))
+    if number == errno.EROFS:
+        found = translated(OSError(number, "as it is", str(job.root / "refs.tsv")), job)
+        assert str(found).endswith("choose other places with --job DIR and -o FILE")

@@ -237,6 +237,23 @@ def test_sweep_goes_on_where_a_workspace_goes_away(tmp_path: Path, monkeypatch: 
     assert left.exists()
 
 
+def test_a_folder_that_others_use_too_loses_nothing_of_theirs(tmp_path: Path) -> None:
+    """Whoever names their home for a store has a `tmp` there, and a repository of git has `objects`."""
+    own, blob = tmp_path / "tmp" / "thesis", tmp_path / "objects" / "ab" / f"{0:038x}"
+    for path in (own, blob):
+        path.mkdir(parents=True)
+        (path / "text").write_text("years of work")
+    os.utime(own / "text", (0, 0))
+    os.utime(own, (0, 0))
+    store = Store(tmp_path)
+    key = commit(store)
+    for private in (False, True):
+        store.sweep(private=private)
+    assert store.collect(()) == [key]
+    assert (own / "text").exists()
+    assert (blob / "text").exists()
+
+
 def test_sweep_spares_a_workspace_that_is_written_to(tmp_path: Path) -> None:
     store = Store(tmp_path)
     made = store.workspace()
@@ -258,6 +275,21 @@ def test_what_was_made_from_an_artifact_is_known(tmp_path: Path) -> None:
         (made / "x").write_text(str(n))
         store.put(image(n), made, {"read": [read]})
     assert store.descendants({one}) == {keys.digest(image(2)), keys.digest(image(3))}
+
+
+def test_what_a_worker_has_sealed_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All workers wait for the process that commits: it neither hashes nor syncs what they have made."""
+    store = Store(tmp_path)
+    made = store.workspace()
+    (made / "film.mp4").write_text("large")
+    files = store_module.seal(made)
+    synced: list[str] = []
+    monkeypatch.setattr(store_module, "sha256", lambda path: pytest.fail("it is read"))
+    monkeypatch.setattr(store_module, "sync", lambda path: synced.append(path.name))
+    key = store.put(image(), made, {}, files).key
+    assert "film.mp4" not in synced
+    monkeypatch.undo()
+    store.verify(key)
 
 
 def test_a_store_that_was_deleted_is_told_as_that(tmp_path: Path) -> None:

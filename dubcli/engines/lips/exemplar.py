@@ -284,9 +284,9 @@ class Plan:
             own.append(mesh)
             flat.append(occlusion.unwrapped(picture, mesh))
             masks.append(occlusion.estimate(flat[-1], self.appearance))
-        covered = ndimage.median_filter(np.stack(masks), (_OCCLUSION_FRAMES, 1, 1), mode="nearest")
+        occluded = ndimage.median_filter(np.stack(masks), (_OCCLUSION_FRAMES, 1, 1), mode="nearest")
         return [
-            render.Face(p, m, c if c.any() else None) for p, m, c in zip(seen, own, covered, strict=True)
+            render.Face(p, m, c if c.any() else None) for p, m, c in zip(seen, own, occluded, strict=True)
         ], np.stack(flat)
 
     def choose(
@@ -302,15 +302,15 @@ class Plan:
         mouth shape, then the pixels.
         """
         now = slice(start, start + len(flat))
-        covered = np.stack([_NOTHING if f.occlusion is None else f.occlusion for f in faces])
+        occluded = np.stack([_NOTHING if f.occlusion is None else f.occlusion for f in faces])
         light = occlusion.light(flat)
-        target = retrieval.Target(self.shape[now], self.angles[now], self.size_at[now], light, covered)
+        target = retrieval.Target(self.shape[now], self.angles[now], self.size_at[now], light, occluded)
         cost = retrieval.mismatch(target, self.gallery, self.gallery_size)
         first = previous if start > 0 and self.active[start - 1] else self.unknown
         earlier, count = self._unedited(start, target), len(self.unknown)
         rows = retrieval.paths(cost, self.gallery, count, first, retrieval.resting(target), earlier)
         path_cost = cost[np.arange(len(rows)), rows[:, 0]]
-        hidden = occlusion.of_lips(covered)
+        hidden = occlusion.of_lips(occluded)
         confidence = np.minimum(
             smoothstep((_FADE_END - path_cost) / (_FADE_END - _FADE_START)),
             smoothstep((_HIDDEN_END - hidden) / (_HIDDEN_END - _HIDDEN_START)),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-RANK = 4
+RANK = 4  # of the change to a layer; Hu et al. found no more to be needed
 _WIDEST = 3 * RANK  # narrower convolutions have no rank to spare
 
 

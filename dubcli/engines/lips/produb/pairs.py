@@ -38,8 +38,7 @@ _BANK = 24  # reference frames that those of a frame are chosen from
 _SHARP = (
     0.8  # sharpness that a reference has at least, where there are enough, in units of the track's median
 )
-_THREADS = 2
-_AHEAD = 6
+_THREADS, _AHEAD = 2, 6  # frames prepared at once, and ahead of those that are written; set by hand
 VERSION = 5  # of what is in the scratch folder
 
 

@@ -37,7 +37,7 @@ _JUDGED = 48  # held-out frames of a person on which the training is judged, at 
 _CLIP = 1.0  # norm of the gradient at most
 SAVE_PIXELS = 100 * 128 * 128  # pixels of a side squared, times steps, between checkpoints: half a minute
 _HOLD = 30.0  # weight of an adapter's departure with `_HOLD_FRAMES` frames of footage; more with fewer
-_HOLD_FRAMES = 500.0
+_HOLD_FRAMES = 500.0  # twenty seconds; set by hand
 
 
 def levels(size: int) -> int:
