@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PIXELS_EVERY = 8
 """Changed frames from one whose pixels are measured to the next; set by hand."""
+OUTSIDE_FRAMES = 4
+"""Frames of a face that are compared outside the mask; the same arithmetic makes them all."""
 _CURVES = "curves.npz"
 
 

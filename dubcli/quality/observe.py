@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.artifacts.measures import PIXELS_EVERY
+from dubcli.artifacts.measures import OUTSIDE_FRAMES, PIXELS_EVERY
 from dubcli.face import mesh as regions
 from dubcli.face.roi import Roi, roi_of
 from dubcli.media import decode, layout
@@ -24,7 +24,6 @@ from dubcli.quality.subject import Curve, Subject
 Window = tuple[int, int]
 
 WINDOW = 36  # frames, a second and a half, that are measured together; set by hand
-_OUTSIDE_FRAMES = 4  # per face; the same arithmetic does them all
 _SEEK = 48  # frames without an observation from which the film is read from another place; set by hand
 _BORDER = 6  # pixels around a region, for filters
 
@@ -120,7 +119,7 @@ def observe(
         patch = patches.at(frame.index)
         if patch is None:
             continue
-        if len(seen.outside) < _OUTSIDE_FRAMES:
+        if len(seen.outside) < OUTSIDE_FRAMES:
             seen.outside.append(changed_outside(frame, patch))
         at = frame.index - first
         one, new_mesh = _observed(frame, patch, track.mesh[at], finder)

@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from dubcli.artifacts.measures import Measure, Measures
+from dubcli.artifacts.measures import OUTSIDE_FRAMES, Measure, Measures
 from dubcli.artifacts.report import REVIEW, Face, Report
 from dubcli.edits.timecode import Clock
 from dubcli.errors import ConfigError
@@ -258,7 +258,7 @@ def _rows(report: Report, face: Face) -> Iterator[list[Any]]:
             continue
         if row.name == "changed_outside":
             if face.measures.changed_outside is not None:
-                seen = "4 frames at most"
+                seen = f"{OUTSIDE_FRAMES} frames at most"
                 yield [
                     number,
                     str(face.measures.changed_outside),
