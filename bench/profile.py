@@ -29,6 +29,8 @@ from dubcli.media.ffmpeg import arguments, binary
 from dubcli.settings.config import ComposeSettings
 from dubcli.stages import ORDER
 
+_COLUMNS = ("all", "clock", "waits", "fsync")  # of a stage; all else are kinds of work
+
 _HOOK = (
     "import sys; sys.path.insert(1, {root!r})\nfrom bench import timers; timers.install(); sys.path.pop(1)\n"
 )
@@ -69,7 +71,11 @@ def transcode(film: Path, media: MediaInfo, folder: Path) -> list[str]:
 
 
 def table(folder: Path, frames: int) -> str:
-    """Rows of stages: core-milliseconds a frame, by kind of work too, and a worker's peak megabytes."""
+    """Rows of stages: core-milliseconds a frame, by kind of work too, and a worker's peak megabytes.
+
+    `waits` is how long the thread that does a unit waited: for native threads, programs and the disk, of that
+    `fsync` until files are on the disk.
+    """
     stages: dict[str, Counter[str]] = defaultdict(Counter)
     peaks: Counter[str] = Counter()
     for path in folder.glob("*.jsonl"):
@@ -84,6 +90,8 @@ def table(folder: Path, frames: int) -> str:
             stage["native threads"] += max(0.0, row["process"] - named - other)
             stage["all"] += row["process"] + row["children"]
             stage["clock"] += row["wall"]
+            stage["waits"] += row["wall"] - row["thread"]
+            stage["fsync"] += row["fsync"]
             peaks[row["stage"]] = max(peaks[row["stage"]], row["peak"])
     lines = []
     for name in sorted(stages, key=ORDER.index):
@@ -91,13 +99,15 @@ def table(folder: Path, frames: int) -> str:
         parts = ", ".join(
             f"{kind} {1000 * value / frames:.1f}"
             for kind, value in kinds.most_common()
-            if kind not in ("all", "clock") and 1000 * value / frames >= 0.05
+            if kind not in _COLUMNS and 1000 * value / frames >= 0.05
         )
-        spent, clock = 1000 * kinds["all"] / frames, 1000 * kinds["clock"] / frames
-        lines.append(f"{name:8} {spent:7.1f} {clock:7.1f} {peaks[name] / 1e6:7.0f}   {parts}")
+        columns = " ".join(f"{1000 * kinds[kind] / frames:7.1f}" for kind in _COLUMNS)
+        lines.append(f"{name:8} {columns} {peaks[name] / 1e6:7.0f}   {parts}")
     total = sum(kinds["all"] for kinds in stages.values())
     lines.append(f"{'workers':8} {1000 * total / frames:7.1f}")
-    return "\n".join([f"{'stage':8} {'core-ms':>7} {'clock':>7} {'peak MB':>7}   a frame", *lines])
+    return "\n".join(
+        [f"{'stage':8} {'core-ms':>7} {'clock':>7} {'waits':>7} {'peak MB':>7}   a frame", *lines]
+    )
 
 
 def main() -> None:

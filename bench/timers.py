@@ -53,6 +53,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
+        self.fsync = 0.0  # seconds by the clock: the processor rests meanwhile
         self._local = threading.local()
         self._lock = threading.Lock()
 
@@ -75,6 +76,20 @@ class Clock:
         def timed(*args: Any, **named: Any) -> Any:
             result = self.call(kind, function, *args, **named)
             return self._steps(kind, result) if isinstance(result, Iterator) else result
+
+        return timed
+
+    def syncing(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
+        """`os.fsync` with the time counted that it waits for the disk."""
+
+        @functools.wraps(function)
+        def timed(descriptor: Any) -> None:
+            began = time.monotonic()
+            try:
+                function(descriptor)
+            finally:
+                with self._lock:
+                    self.fsync += time.monotonic() - began
 
         return timed
 
@@ -136,6 +151,7 @@ def _recorded(serve: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
 
     def recorded(request: dict[str, Any], *rest: Any) -> Any:
         clock.seconds.clear()
+        clock.fsync = 0.0
         Path("/proc/self/clear_refs").write_text("5")  # the peak is that of this unit
         wall, own, children = time.monotonic(), time.process_time(), _children()
         thread = time.thread_time()
@@ -152,6 +168,7 @@ def _recorded(serve: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
                 "thread": thread,
                 "children": children,
                 "peak": _peak(),
+                "fsync": clock.fsync,
                 "kinds": dict(clock.seconds),
             }
             with open(Path(os.environ[FOLDER]) / f"{os.getpid()}.jsonl", "a") as file:
@@ -167,4 +184,6 @@ def _children() -> float:
 
 def install() -> None:
     """Count from now on, in this process."""
-    sys.meta_path.insert(0, _Finder(Clock()))
+    clock = Clock()
+    os.fsync = clock.syncing(os.fsync)  # type: ignore[assignment]
+    sys.meta_path.insert(0, _Finder(clock))

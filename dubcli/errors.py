@@ -133,7 +133,7 @@ class MemoryFullError(TemporaryError):
 
 
 class AwayError(TemporaryError):
-    """A disk or a file server cannot be reached."""
+    """A disk, a file server or a GPU cannot be reached."""
 
 
 class StoppedError(DubError):

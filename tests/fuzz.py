@@ -66,6 +66,13 @@ TEXTS: dict[str, str] = {
     'size = 1\nitem []:\n    item [1]:\n        class = "IntervalTier"\n        name = "words"\n        xmin = 0\n'
     "        xmax = 2\n        intervals: size = 1\n        intervals [1]:\n            xmin = 0\n            xmax = 2\n"
     '            text = "bonjour"\n',
+    "script.ttml": '<tt xmlns="http://www.w3.org/ns/ttml"><body><div><p begin="00:00:00.100" end="00:00:01.500">'
+    "<span>Bonjour</span> tout le monde.</p></div></body></tt>",
+    "script.sbv": "0:00:00.100,0:00:01.500\nBonjour tout le monde.\n",
+    "script.lrc": "[00:00.10]Bonjour tout le monde.\n[00:01.60]Ça va bien ?\n",
+    "script.fountain": "INT. BUREAU - JOUR\n\nANNA\nBonjour tout le monde.\n",
+    "series.yaml": "store: series.store\npresets: [film]\nfilms:\n  - film: film.mp4\n    dubs:\n"
+    "      - {audio: dub_fr.wav, out: series.mp4, stems: {ANNA: dub_fr.wav}}\n",
     "cast.yaml": "persons:\n  p01:\n    name: Anna\n    amplitude: 1.2\nmerge: []\nsplit: []\n",
     "decisions.yaml": 'shots:\n  "00000000": {state: rejected, take: 0, note: "too wide", settings: {motion.amplitude: 0.8}}\n',
     "shots.yaml": 'start: "01:00:00:00"\ncuts: [0, 12]\nmerge: []\nskip: ["01:00:00:12"]\n',
@@ -76,6 +83,7 @@ TEXTS: dict[str, str] = {
     '"protrusion":{"middle":0.1,"reach":0.02},"seconds":4.0}',
 }
 """Files that a person writes; those of the job are read by `plan`."""
+_LISTS = (".edl", ".otio", ".xml", ".aaf", ".csv")  # of shots, as editing programs give them
 
 
 def job(folder: Path, film: Path, dub: Path) -> Path:
@@ -107,7 +115,7 @@ def cases(root: Path, film: Path, dub: Path) -> list[tuple[str, Path, list[str]]
     """Kind, file to mutate and the command that reads it, for every kind of file."""
     plan, found = ["plan", str(root)], []
     for name, text in TEXTS.items():
-        beside = name.startswith(("script", "preset", "dubcli"))
+        beside = name.startswith(("script", "preset", "dubcli", "series"))
         path = (root.parent if beside else root) / name
         path.parent.mkdir(exist_ok=True)
         words = plan
@@ -119,11 +127,14 @@ def cases(root: Path, film: Path, dub: Path) -> list[tuple[str, Path, list[str]]
             words = ["plan", str(film), "--audio", str(dub), "--preset", str(path)]
         elif name.startswith("dubcli"):
             words = ["plan", str(film), "--audio", str(dub)]
+        elif name.startswith("series"):
+            words = ["batch", str(path), "-n"]
         path.write_text(text, "utf-8")
         found.append((name, path, words))
     for name in ("job.json", "refs.tsv", "sources.json", "published.json", "events.jsonl"):
         found.append((name, root / name, ["status", str(root)]))
     found.append(("report.json", root / "report.json", ["report", str(root), "--format", "csv"]))
+    found += _lists(root)
     found += _signing(root.parent / "signed", film, dub)
     artifacts = [
         path for path in sorted((root / "store").rglob("*")) if path.is_file() and path.suffix != ".mp4"
@@ -132,6 +143,16 @@ def cases(root: Path, film: Path, dub: Path) -> list[tuple[str, Path, list[str]]
         ("artifact", path, words) for path in artifacts for words in (plan, ["cache", "verify", str(root)])
     ]
     return found
+
+
+def _lists(root: Path) -> Iterator[tuple[str, Path, list[str]]]:
+    """The job's shots in the formats of editing programs, each to be taken back."""
+    for suffix in _LISTS:
+        path = root.parent / f"cut{suffix}"
+        code, text = run(["shots", "export", str(root), "-o", str(path)])
+        if code:
+            raise RuntimeError(f"{path.name} could not be written: {text}")
+        yield path.name, path, ["shots", "import", str(path), "--job", str(root)]
 
 
 def _signing(folder: Path, film: Path, dub: Path) -> Iterator[tuple[str, Path, list[str]]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dubcli.batch.entry import Entry, Flags, job_of
-from dubcli.core.places import check_folder, check_writable, images, no_file
+from dubcli.core.places import check_folder, check_writable, identity, images, no_file
 from dubcli.engines import required
 from dubcli.errors import ConfigError, DubError, UsageError
 from dubcli.settings.document import Keys
@@ -56,22 +57,32 @@ class _Clashes:
     """What the jobs of a batch would write over one another."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        self._inputs = {path.resolve(): path for entry in entries for path in _inputs(entry)}
-        self._outs: dict[Path, Entry] = {}
-        self._roots: dict[Path, Entry] = {}
+        self._inputs = {identity(path): path for entry in entries for path in _inputs(entry)}
+        self._outs: dict[str, Entry] = {}
+        self._roots: dict[str, Entry] = {}
 
     def of(self, entry: Entry) -> str:
         """What an entry would write over of the batch's sources and of entries before it; "" for nothing."""
-        if source := self._inputs.get(entry.out.resolve()):
+        if source := self._inputs.get(identity(entry.out)):
             return f"the output would overwrite {source}; give it another out"
-        if self._outs.setdefault(entry.out.resolve(), entry) is not entry:
-            return f"{entry.out} is written twice; give one of them another out"
-        if (other := self._roots.setdefault(entry.root.resolve(), entry)) is not entry:
+        if (other := self._outs.setdefault(_folded(entry.out), entry)) is not entry:
+            if other.out.resolve() == entry.out.resolve():
+                return f"{entry.out} is written twice; give one of them another out"
+            return (
+                f"{entry.out} and {other.out} are one file on disks that take upper and lower case, or two "
+                "ways to write an accent, for the same (Windows, macOS); give one of them another out"
+            )
+        if (other := self._roots.setdefault(_folded(entry.root), entry)) is not entry:
             return (
                 f"{entry.out} and {other.out} would have one job directory, {entry.root.name}; "
                 "give one of them another out"
             )
         return ""
+
+
+def _folded(path: Path) -> str:
+    """A path as disks tell it from others that take upper and lower case, or accents, for the same."""
+    return unicodedata.normalize("NFC", str(path.resolve())).casefold()
 
 
 def _missing(entry: Entry) -> Iterator[tuple[Keys, str]]:

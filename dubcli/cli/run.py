@@ -323,7 +323,9 @@ def listeners(progress: str, *, json: bool, stream: TextIO | None = None) -> lis
 def _warnings(event: Event) -> None:
     from dubcli.cli.progress import describe
 
-    if event["type"] in ("warning", "unit.failed", "unit.retry"):
+    if event["type"] == "warning":
+        out.warn(f"{event['stage']} {event['unit']}: {event['text']}")
+    elif event["type"] in ("unit.failed", "unit.retry"):
         out.warn(describe(event) or "")
 
 

@@ -34,19 +34,23 @@ def memory() -> int:
     return free
 
 
+def has_cuda() -> bool:
+    """Whether there is a CUDA device that torch can use."""
+    try:
+        import torch
+
+        return bool(torch.cuda.is_available())
+    except (ImportError, OSError):  # a build for another CUDA fails to load its libraries
+        return False
+
+
 def require_cuda() -> None:
     """Make sure that there is a CUDA device that torch can use.
 
     Raises:
         DependencyError: there is none.
     """
-    try:
-        import torch
-
-        found = torch.cuda.is_available()
-    except (ImportError, OSError):  # a build for another CUDA fails to load its libraries
-        found = False
-    if not found:
+    if not has_cuda():
         raise DependencyError(
             "train.device is cuda, and there is no CUDA device that torch can use here (nvidia-smi shows "
             "devices); type the same with --set train.device=cpu"

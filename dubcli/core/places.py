@@ -54,6 +54,15 @@ def other_channels(dub: Path) -> list[str]:
     return sorted(name for name, one in stems if one and one[1] == own[1] and one[2] != own[2])
 
 
+def identity(path: Path) -> object:
+    """What tells a file from others, whatever it is called: some disks take `FILM.mp4` for `film.mp4`."""
+    try:
+        status = path.stat()
+    except OSError:
+        return path.resolve()
+    return status.st_dev, status.st_ino
+
+
 def no_file(path: Path) -> str:
     """Why there is no file to read at a path, and what to do, in words; "" where there is one."""
     try:
@@ -117,7 +126,7 @@ def check_out(out: Path, *sources: Path) -> None:
     """
     if not out.name or out.is_dir():
         raise UsageError(f"{out} is a folder; name the film to write with -o FILE")
-    if out.resolve() in [path.resolve() for path in sources]:
+    if identity(out) in map(identity, sources):
         raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
     if out.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{out.name} is no film that can be written; use one of {', '.join(SUFFIXES)}")

@@ -84,6 +84,8 @@ class Scheduler:
         """
         with Stop(self.pool.kill, self._notice, self._send_exit) as stop:
             try:
+                if self.selection.stage in self.planned:
+                    self._say_idle()
                 self._foretell()
                 while True:
                     if not (self.fatal or stop.signum):
@@ -132,6 +134,8 @@ class Scheduler:
             except DubError as error:
                 self.fatal = error
                 return
+            if name == self.selection.stage and not found:
+                self._say_idle()
             self.view.artifacts[name] = {}
             self.planned[name], cost = 0, 0.0
             for row in found:
@@ -149,6 +153,11 @@ class Scheduler:
             self.events("stage.plan", stage=name, units=len(found), run=run, cost=round(cost, 3), **seconds)
             if not self.planned[name]:
                 self.events("stage.done", stage=name)
+
+    def _say_idle(self) -> None:
+        """Say why the stage that was asked for has nothing to do: a silent end looks like work."""
+        name = self.selection.stage
+        self._notice(f"{name} has nothing to do for this job: {stages.idle(self.view, name)}")
 
     def _foretell(self) -> None:
         """Before anything is done, say how long training will take, and that there is the device for it.

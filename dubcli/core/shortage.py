@@ -44,6 +44,21 @@ _AWAY = {
 # Errors from C++ and Rust name their cause only in their text.
 _DISK_WORDS = ("no space left on device", "disk quota exceeded", "(os error 28)", "(os error 122)")
 _AWAY_WORDS = ("transport endpoint is not connected", "stale file handle", "(os error 107)", "(os error 116)")
+# A graphics card that was taken away, fell off its bus or failed: what CUDA says of errors 4, 46, 100, 101,
+# 214, 702, 719, 802 and 999, NVML, and torch.
+_DEVICE_WORDS = (
+    "driver shutting down",
+    "is/are busy or unavailable",
+    "no cuda-capable device is detected",
+    "no cuda gpus are available",
+    "invalid device ordinal",
+    "uncorrectable ecc error",
+    "the launch timed out and was terminated",
+    "unspecified launch failure",
+    "system not yet initialized",
+    "cuda unknown error",
+    "gpu is lost",
+)
 _MEMORY_WORDS = (
     "can't start new thread",
     "cannot allocate memory",
@@ -80,6 +95,8 @@ def shortage(error: BaseException, where: str = "") -> TemporaryError | None:
             return disk_full(str(getattr(one, "filename", None) or where))
         if number in _AWAY or _contains_any(words, _AWAY_WORDS):
             return away(str(getattr(one, "filename", None) or where), getattr(one, "strerror", None) or words)
+        if _contains_any(words, _DEVICE_WORDS):
+            return device_away(words)
         if type(one).__name__ == "OutOfMemoryError":
             return device_full(words)
         if isinstance(one, MemoryError) or number in _MEMORY or _contains_any(words, _MEMORY_WORDS):
@@ -93,6 +110,8 @@ def shortage_in_text(text: str, where: str = "") -> TemporaryError | None:
         return disk_full(where)
     if _contains_any(text, _AWAY_WORDS):
         return away(where, next(word for word in _AWAY_WORDS if word in text.lower()))
+    if lost := [line for line in text.splitlines() if _contains_any(line, _DEVICE_WORDS)]:
+        return device_away(lost[-1])
     return memory_full() if _contains_any(text, _MEMORY_WORDS) else None
 
 
@@ -122,6 +141,14 @@ def away(where: str, reason: str) -> AwayError:
     return AwayError(
         f"{where or 'a folder'} cannot be reached ({reason.lower()}); what is done is kept: see to its disk "
         "or file server, and type the same again"
+    )
+
+
+def device_away(words: str) -> AwayError:
+    """The error for a GPU that was there when the run began and does not answer any more."""
+    return AwayError(
+        f"the GPU does not answer any more ({words.strip().splitlines()[0]}); what is done is kept: see to "
+        "it (nvidia-smi), and type the same again, or with --set train.device=cpu"
     )
 
 

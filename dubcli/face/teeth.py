@@ -9,6 +9,7 @@ Constants are set by hand.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -29,31 +30,57 @@ _SHORTEST = 0.1  # of its length, that a segment keeps at least
 _TINY = 1e-6  # square pixels; keeps divisions finite
 
 
-def origins(
-    picture: NDArray[Any], old: Floats, new: Floats, pixels: Points, cell: Integers, scale: float
-) -> Points:
+@dataclass(frozen=True)
+class Inside:
+    """Where in the wanted mouth pixels lie, whatever frame they are taken from.
+
+    Attributes:
+        at: (n,) number of the point of the columns' grid to the upper left of each.
+        across: (n, 1) share of the way to the next column.
+        down: (n, 1) share of the way to the next point of the column.
+        height: length of all columns, pixels.
+    """
+
+    at: NDArray[np.int64]
+    across: Points
+    down: Points
+    height: float
+
+
+def inside(new: Floats, pixels: Points, cell: Integers) -> Inside:
+    """Where pixels lie in a mouth; all positions in pixel-centre coordinates.
+
+    Args:
+        new: (478, 2) the target mesh.
+        pixels: (n, 2) of the new picture, x and y.
+        cell: (n,) the cell that each lies in, counted from the left.
+    """
+    across, down = _placed(new[_UPPER], new[_LOWER], pixels, cell)
+    step = np.minimum(down * _STEPS, _STEPS - 1).astype(np.int64)
+    at = step * len(_UPPER) + cell
+    return Inside(at, across[:, None], (down * _STEPS - step)[:, None], _height(new))
+
+
+def origins(picture: NDArray[Any], old: Floats, mouth: Inside, scale: float) -> Points:
     """Source positions (n, 2) of pixels inside the mouth; all positions in pixel-centre coordinates.
 
     Args:
         picture: the reference frame, (h, w, 3).
         old: (478, 2) its mesh.
-        new: (478, 2) the target mesh.
-        pixels: (n, 2) of the new picture, x and y.
-        cell: (n,) the cell that each lies in, counted from the left.
+        mouth: the pixels.
         scale: size of the target face over that of the reference.
     """
     upper, lower = (np.asarray(old[ring], np.float32) for ring in (_UPPER, _LOWER))
-    tall, wanted = (float(np.linalg.norm(mesh[_LOWER] - mesh[_UPPER], axis=1).sum()) for mesh in (old, new))
-    share = _shares(picture, upper, lower, wanted / max(scale * tall, 1))[..., None]
+    share = _shares(picture, upper, lower, mouth.height / max(scale * _height(old), 1))[..., None]
     grid = (upper + share * (lower - upper)).reshape(-1, 2)
-    across, down = _placed(new[_UPPER], new[_LOWER], pixels, cell)
-    step = np.minimum(down * _STEPS, _STEPS - 1).astype(np.int64)
-    across, rest = across[:, None], (down * _STEPS - step)[:, None]
-    at = step * len(upper) + cell
-    above, below = (np.take(grid, k, axis=0) for k in (at, at + len(upper)))
-    above += across * (np.take(grid, at + 1, axis=0) - above)
-    below += across * (np.take(grid, at + len(upper) + 1, axis=0) - below)
-    return np.asarray(above + rest * (below - above), np.float32)
+    above, below = (np.take(grid, k, axis=0) for k in (mouth.at, mouth.at + len(upper)))
+    above += mouth.across * (np.take(grid, mouth.at + 1, axis=0) - above)
+    below += mouth.across * (np.take(grid, mouth.at + len(upper) + 1, axis=0) - below)
+    return np.asarray(above + mouth.down * (below - above), np.float32)
+
+
+def _height(mesh: Floats) -> float:
+    return float(np.linalg.norm(mesh[_LOWER] - mesh[_UPPER], axis=1).sum())
 
 
 def _shares(picture: NDArray[Any], upper: Points, lower: Points, growth: float) -> Points:

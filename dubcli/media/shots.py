@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dubcli.settings.config import SplitSettings
 
 WIDTH = 160  # pixels across at which pictures are compared: cuts are visible at any size; set by hand
+_CALM = 12  # frames before and after one, whose changes say how calm it is there; set by hand
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,12 @@ def detect(scores: NDArray[np.float64], settings: SplitSettings, rate: float) ->
     """Shots that cover a film without gaps, by PySceneDetect's adaptive detector.
 
     It compares the change between neighbouring frames with that of the frames around them, so that fast
-    motion is not detected as a cut.
+    motion is not detected as a cut. A shot of an hour, such as a lecture, would be one unit of each stage,
+    held in memory and lost by a crash as a whole: it becomes several.
 
     Args:
         scores: (N,) from `Scorer`.
-        settings: threshold and shortest shot.
+        settings: threshold, shortest and longest shot.
         rate: frames a second.
     """
     from scenedetect import FrameTimecode
@@ -91,4 +94,18 @@ def detect(scores: NDArray[np.float64], settings: SplitSettings, rate: float) ->
     for cut in sorted({int(t.frame_num) for t in cuts}):
         if cut - edges[-1] >= shortest and count - cut >= shortest:
             edges.append(cut)
-    return [Shot(a, b) for a, b in itertools.pairwise([*edges, count]) if b > a]
+    around = np.ones(2 * _CALM + 1)
+    unrest = np.convolve(scores, around, "same") / np.convolve(np.ones(count), around, "same")
+    whole = [Shot(a, b) for a, b in itertools.pairwise([*edges, count]) if b > a]
+    return [part for shot in whole for part in _parts(shot, unrest, settings.max_frames)]
+
+
+def _parts(shot: Shot, unrest: NDArray[np.float64], most: int) -> Iterator[Shot]:
+    """A shot in parts of half of `most` frames to all of it, each beginning where `unrest` (N,) is least."""
+    start = shot.start
+    while shot.stop - start > most:
+        low, high = start + most // 2, min(start + most, shot.stop - most // 2)
+        at = low + int(np.argmin(unrest[low : high + 1]))
+        yield Shot(start, at)
+        start = at
+    yield Shot(start, shot.stop)

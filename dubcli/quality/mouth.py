@@ -70,8 +70,9 @@ class Mouth:
 
     def add(self, one: Observation, expected: int) -> None:
         """Take in a frame; in all there will be about `expected`."""
+        steady = _stabilised(one.mesh)
         for pile, picture in zip(self._steady, (one.source, one.dubbed), strict=True):
-            pile.append(_stabilised_luma(picture, one.mesh))
+            pile.append(pixels.luma(np.asarray(cv2.remap(picture, *steady, cv2.INTER_LINEAR))))
         self._frames.append(one.frame)
         skin = _skin(one)
         known = np.count_nonzero(skin) >= pixels.FEWEST_PIXELS
@@ -178,8 +179,8 @@ def _rounded(value: float | None, scale: float = 1) -> float | None:
     return None if value is None else round(scale * value, 3)
 
 
-def _stabilised_luma(picture: Image, mesh: Mesh) -> NDArray[np.float32]:
-    """Luma of the mouth, with the head's motion removed by means of rigid landmarks."""
+def _stabilised(mesh: Mesh) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Maps (x, y) to the mouth of a picture, with the head's motion removed by means of rigid landmarks."""
     rigid = list(regions.RIGID)
     model, place = _flat_head()[rigid], mesh[rigid, 0] + 1j * mesh[rigid, 1]
     centre, middle = model.mean(), place.mean()
@@ -190,8 +191,7 @@ def _stabilised_luma(picture: Image, mesh: Mesh) -> NDArray[np.float32]:
     x = left + (np.arange(width) + 0.5) / width * (right - left)
     y = top + (np.arange(height) + 0.5) / height * (bottom - top)
     points = turn * (x[None, :] + 1j * y[:, None]) + shift - (0.5 + 0.5j)
-    maps = points.real.astype(np.float32), points.imag.astype(np.float32)
-    return pixels.luma(np.asarray(cv2.remap(picture, *maps, cv2.INTER_LINEAR)))
+    return points.real.astype(np.float32), points.imag.astype(np.float32)
 
 
 @lru_cache(maxsize=1)

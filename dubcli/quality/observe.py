@@ -169,15 +169,14 @@ def _observed(
 
 def _surroundings(frame: decode.Frame, roi: Roi, patch: Placed) -> tuple[NDArray[np.uint8], int, int]:
     """A face and its patch as 8-bit RGB, and the position (x, y) of their first pixel."""
-    rgb = frame.rgb()
-    height, width = rgb.shape[:2]
+    width, height = frame.square.size
     picture, _, x, y = patch
     reach = 0.72 * roi.side  # half a diagonal
     low = np.minimum(roi.centre - reach, (x, y))
     high = np.maximum(roi.centre + reach, (x + picture.shape[1], y + picture.shape[0]))
-    x0, y0 = np.clip(np.floor(low), 0, (width - 2, height - 2)).astype(int)
-    x1, y1 = np.clip(np.ceil(high), (x0 + 2, y0 + 2), (width, height)).astype(int)
-    return eight_bit(rgb[y0:y1, x0:x1]), int(x0), int(y0)
+    x0, y0 = np.clip(np.floor(low), 0, (width - 2, height - 2)).astype(int).tolist()
+    x1, y1 = np.clip(np.ceil(high), (x0 + 2, y0 + 2), (width, height)).astype(int).tolist()
+    return eight_bit(frame.rgb((x0, y0, x1 - x0, y1 - y0))), x0, y0
 
 
 def _lower_face(

@@ -101,7 +101,8 @@ function clock(seconds) {
 
 function place(shot, frame) {
   const at = `${clock(shot.seconds + (frame - shot.start) / rate)} · frame ${frame}`;
-  return shot.timecode ? `${shot.timecode} +${frame - shot.start} · ${at}` : at;
+  const code = shot.timecodes && shot.timecodes[frame];
+  return code ? `${code} · ${at}` : at;
 }
 
 const take = number => number ? `take ${number}` : "its own picture";

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib import resources
 from typing import Any
 
@@ -15,6 +16,8 @@ from markupsafe import Markup
 
 from dubcli.artifacts.measures import Measure, Measures
 from dubcli.artifacts.report import REVIEW, Face, Report
+from dubcli.edits.timecode import Clock
+from dubcli.errors import ConfigError
 from dubcli.quality.mouth import MOST_LIKENESSES
 from dubcli.quality.verdict import place
 from dubcli.report import plot
@@ -122,6 +125,7 @@ _MOST_POINTS, _FEWEST_POINTS = (
     480,
     40,
 )  # of a curve; set by hand: more would be invisible, fewer lose its form
+_PLACED = ("stills", "missed")  # rows of a face that begin with a frame
 _POINTS_IN_ALL = 200_000  # of each kind of curve, 10 bytes a point; set by hand
 
 
@@ -173,6 +177,8 @@ def _shots(report: Report, pictures: Pictures) -> str:
         }
         if shot.timecode is not None:
             row["timecode"] = shot.timecode
+            told = {frame for face in row["faces"] for name in _PLACED for frame, *_ in face.get(name, ())}
+            row["timecodes"] = _timecodes(report, shot.start, shot.timecode, sorted(told))
         if shot.settings:
             row["settings"] = " ".join(f"{name}={value}" for name, value in shot.settings.items())
         if shot.name in pictures.posters:
@@ -183,6 +189,16 @@ def _shots(report: Report, pictures: Pictures) -> str:
     for mark, harmless in (("</", "<\\/"), ("<!--", "\\u003c!--"), ("<script", "\\u003cscript")):
         text = text.replace(mark, harmless)
     return text
+
+
+def _timecodes(report: Report, start: int, timecode: str, frames: Iterable[int]) -> dict[int, str]:
+    """Frame → its source timecode, counted on from that of the frame at which its shot starts."""
+    clock = Clock(Fraction(*report.film.rate), drop=";" in timecode)
+    try:
+        first = clock.count(timecode) - start
+    except ConfigError:  # it is no timecode
+        return {}
+    return {frame: clock.label(first + frame) for frame in frames}
 
 
 def _face(report: Report, face: Face, shown: Shown | None, points: int) -> dict[str, Any]:
@@ -242,7 +258,7 @@ def _rows(report: Report, face: Face) -> Iterator[list[Any]]:
             continue
         if row.name == "changed_outside":
             if face.measures.changed_outside is not None:
-                seen = "6 frames at most"
+                seen = "4 frames at most"
                 yield [
                     number,
                     str(face.measures.changed_outside),

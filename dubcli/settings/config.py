@@ -32,6 +32,11 @@ class SplitSettings(_Section):
         description="a cut is a change this many times the change around it (PySceneDetect)",
     )
     min_frames: int = Field(default=8, ge=1, description="frames a shot has at least")
+    max_frames: int = Field(
+        default=3000,
+        ge=50,
+        description="frames a shot has at most: a longer one is worked on in parts, divided where it is calm",
+    )
 
 
 class TrackSettings(_Section):

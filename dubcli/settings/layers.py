@@ -291,16 +291,22 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, st
 
 def _read_value(dotted: str, text: str, origin: str, error: type[DubError]) -> Any:
     """A value typed as text: parsed as YAML, or used unchanged where the setting is text."""
+    path = tuple(dotted.split("."))
+
+    def problems(value: Any) -> list[str]:
+        # What does not go together with other settings is known when all of them are.
+        found = problems_of(nest({dotted: value}), Settings)
+        return [problem for keys, problem in found if keys[: len(path)] == path]
+
     try:
         value = yamltext.value(text)
     except (yaml.YAMLError, RecursionError):
         value = text
-    problems = problems_of(nest({dotted: value}), Settings)
-    if not problems:
+    if not (wrong := problems(value)):
         return value
-    if not problems_of(nest({dotted: text}), Settings):
+    if not problems(text):
         return text
-    raise error(f"{origin}: {problems[0][1]}")
+    raise error(f"{origin}: {wrong[0]}")
 
 
 def _candidates(key: str) -> list[str]:
@@ -315,8 +321,11 @@ def _settings(stack: _Stack) -> Settings:
     if isinstance(made, Settings):
         return made
     keys, text = made[0]
-    origin = stack.origins.get(".".join(map(str, keys)), "settings")
-    raise ConfigError(f"{origin}: {text}")
+    place = ".".join(map(str, keys))
+    origins = [one for name, one in stack.origins.items() if name == place or name.startswith(f"{place}.")]
+    if flag := next((one for one in origins if one.startswith("-")), ""):
+        raise UsageError(f"{flag}: {text}")
+    raise ConfigError(f"{origins[-1] if origins else 'settings'}: {text}")
 
 
 def describe(dotted: str) -> str:

@@ -57,6 +57,21 @@ def order(job: JobView) -> tuple[str, ...]:
     return ORDER if learners(job) else tuple(name for name in ORDER if name not in LEARNING)
 
 
+def idle(job: JobView, name: str) -> str:
+    """Why a stage that has no units has nothing to do for a job, in words."""
+    if name not in order(job):
+        return (
+            f"no lip engine that it asks for learns from the film (lips.engine is {job.settings.lips.engine})"
+        )
+    if name == "measure" and not job.settings.report.measure:
+        return "report.measure is 0"
+    if name == "adapt" and not job.settings.train.person_steps:
+        return "train.person_steps is 0"
+    if name == "adapt" and job.all("train"):
+        return "nobody in it has the footage that training asks for"
+    return "no mouth in it is to be changed"
+
+
 def module(name: str) -> StageModule:
     """The module of a stage."""
     # Not `from typing import cast`: the name is that of a stage here.

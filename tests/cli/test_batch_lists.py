@@ -108,6 +108,17 @@ def test_a_spreadsheets_list_is_read_in_its_encoding(
     assert listed_entries("one.mp4\0\tone_fr.wav", media)[0].film.name == "one.mp4"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("O.mp4", "o.mp4"), ("caf\u00e9.mp4", "cafe\u0301.mp4"), ("new/O.mov", "NEW/o.mov")]
+)
+def test_outputs_that_most_disks_take_for_one_are_refused(one: str, other: str, media: Path) -> None:
+    """On such a disk the second replaced the first, after a night's work."""
+    with pytest.raises(ConfigError, match=r"^line 2: .* are one file on disks that take upper"):
+        listed_entries(f"one.mp4\tone_fr.wav\t{one}\none.mp4\tone_de.wav\t{other}\n", media)
+    with pytest.raises(ConfigError, match=r"^line 2: .* would have one job directory"):
+        listed_entries("one.mp4\tone_fr.wav\tO.mp4\none.mp4\tone_de.wav\to.mov\n", media)
+
+
 def test_all_that_is_wrong_with_a_list_is_told_at_once(media: Path) -> None:
     (media / "there.mp4").write_bytes(b"x")
     text = (

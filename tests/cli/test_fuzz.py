@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-CASES = 56
+CASES = 72  # two of each kind
 SECONDS = 300
 CODE = """
 import json, pathlib, sys

@@ -108,6 +108,9 @@ def test_a_job_from_start_to_end(place: Path, dubcli: Dubcli) -> None:
     assert dubcli("run", *words, "--redo", "split", "-q").returncode == 0
     redone = [e["stage"] for e in events_of(job) if e["type"] == "unit.start" and "forced" in e["reasons"]]
     assert redone == ["split"]
+    idle = dubcli("run", job.name, "--stage", "lips")
+    assert (idle.returncode, idle.stdout) == (0, "film.dub_fr.mp4\n")
+    assert "lips has nothing to do for this job: no mouth in it is to be changed" in idle.stderr
 
 
 def test_damage_is_found_and_mended(finished: Path, dubcli: Dubcli) -> None:

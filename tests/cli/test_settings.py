@@ -215,6 +215,20 @@ def test_set_is_checked_as_usage(assignment: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+def test_settings_that_go_together_may_be_given_in_any_order() -> None:
+    """Each was refused for lack of the other, so that no command line had an encoder of a graphics card."""
+    both = ("compose.encoder=nvenc", "compose.video=encode")
+    variables = {"DUBCLI_COMPOSE_ENCODER": "nvenc", "DUBCLI_COMPOSE_VIDEO": "encode"}
+    for given, environ in ((both, {}), (both[::-1], {}), ((), variables), (both[:1], variables)):
+        assert resolve(assignments=given, environ=environ).settings.compose.encoder == "nvenc"
+    with pytest.raises(
+        UsageError, match=r"^--set: .*nvenc encodes every frame; add --set compose.video=encode"
+    ):
+        resolve(assignments=both[:1], environ={})
+    with pytest.raises(ConfigError, match=r"^DUBCLI_COMPOSE_ENCODER: .*nvenc encodes every frame"):
+        resolve(environ=dict([*variables.items()][:1]))
+
+
 def test_text_settings_take_text_as_it_stands() -> None:
     for text in ("yes", "1", "1.5", "null", "[x"):
         assert resolve(assignments=(f"lips.engine={text}",), environ={}).settings.lips.engine == text

@@ -66,7 +66,9 @@ def test_twenty_kills_change_nothing(tmp_path: Path, undisturbed: Place) -> None
     assert {unit.split("/")[0] for unit in finished} == set(STAGES)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)]
+)
 def test_the_first_signal_finishes_the_unit_in_hand(
     tmp_path: Path, undisturbed: Place, number: signal.Signals, code: int
 ) -> None:

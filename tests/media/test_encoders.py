@@ -44,7 +44,7 @@ def test_a_graphics_card_that_is_not_there_is_told_before_any_work(
         writable.check(probed(film), voice, settings, ".mp4", tmp_path)
 
 
-def test_a_graphics_card_gets_the_films_own_samples_or_nothing(tmp_path: Path) -> None:
+def test_a_graphics_card_gets_the_films_own_samples_or_nothing(tmp_path: Path, dub: Path) -> None:
     def chosen(*options: str, encoder: Literal["nvenc", "qsv"] = "nvenc", **how: Any) -> encode.Encoding:
         film = tmp_path / "film.mov"
         films.ffmpeg(*films.moving(), *options, url(film))
@@ -62,6 +62,12 @@ def test_a_graphics_card_gets_the_films_own_samples_or_nothing(tmp_path: Path) -
         chosen(*films.x264("-g", "8", "-flags", "+ildct+ilme", "-x264-params", "tff=1"))
     with pytest.raises(MediaError, match="no encoder for prores"):
         chosen("-c:v", "prores_ks")
+    film = tmp_path / "deep.mov"
+    films.ffmpeg(*films.moving(), *deep[:-1], "yuv422p10le", url(film))
+    settings = ComposeSettings(encoder="nvenc", video="encode")
+    voice = Dub(dub, sound.main_track(probed(dub)), 0.0, "")
+    with pytest.raises(DependencyError, match=r"nvenc cannot encode this film here \(.*keeps yuv422p10le"):
+        writable.check(probed(film), voice, settings, ".mov", tmp_path)
     bright = "log-level=error:max-cll=1000,400:hdr10=1"
     with pytest.raises(MediaError, match="light levels"):
         chosen(*deep[:2], "-x265-params", bright, "-pix_fmt", "yuv420p10le")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dubcli.engines import registry
 from dubcli.engines.lips import exemplar
 from dubcli.engines.lips.produb import adapters, checkpoint, engine
 from dubcli.engines.lips.produb.network import Network
-from dubcli.errors import DependencyError, EngineError
+from dubcli.errors import AwayError, EngineError
 from dubcli.face import mesh as regions
 from dubcli.media.patches import Patch
 from tests.produb.drawn import ENGINE, FRAMES, SETTINGS, Face, same
@@ -76,6 +77,32 @@ def test_without_weights_the_frames_are_those_of_exemplar(face: Face) -> None:
     made = list(engine.ProdubEngine().patches(face.lip_work()))
     plain = list(exemplar.ExemplarEngine().patches(face.lip_work()))
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(made, plain, strict=True))
+
+
+def test_a_frame_does_not_depend_on_those_that_are_drawn_with_it(
+    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network(1, 1)
+    engine.begin(network)
+    facts = {"version": engine.VERSION, "size": 64, "people": ["p01"], "adapted": False, "thin": 1}
+    checkpoint.write(tmp_path / engine.WEIGHTS, network.state_dict(), facts)
+    correction, seen_frames = engine._correction, engine.seen_frames
+    found: list[list[NDArray[np.float32]]] = []
+
+    def recorded(*args: Any) -> Any:
+        flow, residual = correction(*args)
+        found[-1] += list(np.concatenate([flow, residual], 3))
+        return flow, residual
+
+    monkeypatch.setattr(engine, "_correction", recorded)
+    monkeypatch.setattr(engine, "_THREADS", 1)  # recorded in order
+    for first in (0, 1):  # the second time without the first frame, so that others are drawn together
+        monkeypatch.setattr(engine, "seen_frames", lambda *a, k=first: islice(seen_frames(*a), k, None))
+        found.append([])
+        assert len(list(engine.ProdubEngine().patches(face.lip_work(tmp_path)))) == 6 - first
+    for k in range(2, 6):  # before the frame after the first one another stood
+        assert found[0][k].any()
+        np.testing.assert_array_equal(found[0][k], found[1][k - 1])
 
 
 def test_training_mends_unseen_frames(face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,9 +185,9 @@ def test_weights_of_something_else_are_refused(face: Face, film: tuple[Path, Pat
         list(engine.ProdubEngine().patches(face.lip_work(tmp_path)))
 
 
-def test_cuda_is_refused_where_there_is_none(face: Face, tmp_path: Path) -> None:
+def test_a_cuda_device_that_has_gone_since_the_run_began_is_temporary(face: Face, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     settings = {**SETTINGS, "device": "cuda"}
-    with pytest.raises(DependencyError, match=r"train\.device=cpu"):
+    with pytest.raises(AwayError, match=r"train\.device=cpu"):
         ENGINE.train(face.train_work(tmp_path, tmp_path, settings=settings))

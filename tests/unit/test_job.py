@@ -139,6 +139,9 @@ def test_what_cannot_be_is_said(job: Job, tmp_path: Path) -> None:
         Job.create_or_open(tmp_path / "gone.mp4", dub, Settings())
     with pytest.raises(UsageError, match="overwrite its own source"):
         Job.create_or_open(film, dub, Settings(), out=film)
+    (tmp_path / "FILM.mp4").hardlink_to(film)  # as a disk shows it that takes both names for the same
+    with pytest.raises(UsageError, match="overwrite its own source"):
+        Job.create_or_open(film, dub, Settings(), out=tmp_path / "FILM.mp4")
     with pytest.raises(UsageError, match="no film"):
         Job.create_or_open(film, dub, Settings(), out=tmp_path / "x.wav")
     with pytest.raises(UsageError, match="not a job directory"):

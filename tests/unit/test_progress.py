@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from dubcli.cli import progress
+from dubcli.cli import progress, run
 from dubcli.core.events import Events
 from dubcli.stages import LEARNING
 
@@ -47,6 +47,12 @@ def test_what_ends_the_run_is_told_once() -> None:
     failed: dict[str, object] = {"type": "unit.failed", "stage": "probe", "unit": "film", "text": "it broke"}
     assert progress.describe({**failed, "fatal": True}) == "probe film failed"
     assert progress.describe(failed) == "probe film failed: it broke"
+
+
+def test_a_quiet_run_says_once_that_a_warning_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    (shown,) = run.listeners("none", json=False)
+    shown({"type": "warning", "stage": "probe", "unit": "output", "text": "no language"})
+    assert capsys.readouterr().err == "dubcli: warning: probe output: no language\n"
 
 
 def test_openjd_agents_get_percent_and_status() -> None:

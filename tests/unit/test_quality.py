@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -152,6 +154,31 @@ def test_flicker_sees_a_frame_that_jumps_and_not_a_steady_change(skin: NDArray[n
     jumping = steady + 0.05 * (np.arange(20) % 2)[:, None, None]
     assert pixels.flicker(steady) == pytest.approx(0, abs=1e-9)
     assert pixels.flicker(jumping) == pytest.approx(0.1)
+
+
+def test_each_measure_ranks_the_defect_it_is_made_for(
+    talk: NDArray[np.float64], skin: NDArray[np.float64]
+) -> None:
+    """Five strengths each, from none on; those of whole faces stand in test_measure.py."""
+    everywhere, strengths = np.ones(skin.shape, bool), (0.0, 0.1, 0.3, 0.6, 1.0)
+    other = np.roll(talk[::-1], 40)
+    blink = (np.arange(12) % 2)[:, None, None]
+    found = {
+        "detail that a blur takes": [-_of(pixels.sharpness, skin, everywhere, 2 * s) for s in strengths],
+        "grain that a blur takes": [-_of(pixels.grain, skin, everywhere, 2 * s) for s in strengths],
+        "texture that flickers": [pixels.flicker(skin + 0.1 * s * blink) for s in strengths],
+        "a face that changed": [pixels.difference(skin, skin + 0.1 * s, everywhere) for s in strengths],
+        "a mouth that freezes": [-(curves.articulation((1 - s) * talk, talk) or 0) for s in strengths],
+        "a mouth that says something else": [
+            -(curves.correlation((1 - s) * talk + s * other, talk) or 0) for s in strengths
+        ],
+    }
+    for defect, values in found.items():
+        assert np.all(np.diff(np.array(values, float)) > 0), defect
+
+
+def _of(measure: Any, skin: NDArray[np.float64], region: NDArray[np.bool_], sigma: float) -> float:
+    return float(measure(gaussian_filter(skin, sigma) if sigma else skin, region))
 
 
 def test_samples_changed_outside_the_mask_are_counted() -> None:

@@ -17,6 +17,7 @@ from dubcli.artifacts.measures import Measure, Violation
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.demo import film as demo
 from dubcli.errors import MediaError
+from dubcli.quality import observe
 from dubcli.report import assemble, gather, stills
 from dubcli.report import pictures as chosen
 from dubcli.report.warned import unmoved
@@ -56,7 +57,8 @@ def test_a_good_shot_is_told_with_its_measures_and_pictures(inputs_of: InputsOf,
     assert 12 in [frame for frame, _, _ in shown["stills"]]
     assert shown["worst"] == 12
     assert shown["loop"][1] == 24
-    assert {row[5] for row in shown["rows"]} >= {"70 frames of speech", "4 closures", "18 frames"}
+    outside = f"{observe._OUTSIDE_FRAMES} frames at most"
+    assert {row[5] for row in shown["rows"]} >= {"70 frames of speech", "4 closures", "18 frames", outside}
     for mark in (model.OUTPUT, model.DATE, model.VERSION, model.TIMINGS, "preset film with 1 setting"):
         assert mark in text
 

@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from dubcli.artifacts import report as model
+from dubcli.artifacts.measures import Violation
 from dubcli.report import page, plot
 from dubcli.report.pictures import _MOST_POSTERS, _MOST_VISITED, Pictures
 from dubcli.report.stills import Shown
@@ -86,6 +87,21 @@ def test_names_are_text_on_the_page_and_nothing_is_loaded() -> None:
     assert HOSTILE in seen.text
     assert shots(text)[0]["faces"][0]["reasons"] == [["seam", "look", HOSTILE, HOSTILE]]
     assert "url(" not in text
+
+
+def test_a_missed_sound_is_told_with_its_own_source_timecode() -> None:
+    """It was told by its shot's and a number of frames; here a minute drops two labels."""
+    report = hostile()
+    shot, face = report.shots[0], report.shots[0].faces[0]
+    assert face.measures
+    missed = Violation(frame=4, seconds=0.13, phone="P", kind="closure", measured=0.2, limit=0.05)
+    measures = face.measures.model_copy(update={"violations": (missed,)})
+    faces = (face.model_copy(update={"measures": measures}),)
+    shot = shot.model_copy(update={"timecode": "00:00:59;28", "faces": faces})
+    film = report.film.model_copy(update={"rate": (30000, 1001)})
+    made = report.model_copy(update={"film": film, "shots": (shot,)})
+    shown = Pictures(faces={"0.0": Shown([(3, b"y", b"z")], b"", 0)})
+    assert shots(page.page(made, shown))[0]["timecodes"] == {"3": "00:01:00;03", "4": "00:01:00;04"}
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_peaks() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from dubcli.cli import failures
+from dubcli.core.failures import is_fatal
 from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
 from dubcli.core.shortage import by_signal, shortage, shortage_in_text, translated
@@ -104,6 +105,25 @@ def test_a_disk_that_is_away(error: BaseException) -> None:
     assert isinstance(told, AwayError)
     assert str(told).startswith("/net")
     assert failures.explain(error)[0] == ExitCode.TEMPORARY
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA error: unspecified launch failure\nCUDA kernel errors might be asynchronously reported",
+        "CUDA error: CUDA-capable device(s) is/are busy or unavailable",
+        "CUDA error: uncorrectable ECC error encountered",
+        "No CUDA GPUs are available",
+    ],
+)
+def test_a_graphics_card_that_has_gone(words: str) -> None:
+    """It was a failure of the engine, or a bug, tried again on the same card."""
+    told = explain(RuntimeError(words), Path("/store/tmp/x"), engine=True)
+    assert isinstance(told, AwayError)
+    assert f"does not answer any more ({words.splitlines()[0]})" in str(told)
+    assert isinstance(shortage_in_text(f"loading\n{words}"), AwayError)
+    assert failures.explain(told)[0] == ExitCode.TEMPORARY
+    assert is_fatal(told)
 
 
 def test_ffmpegs_input_error_is_a_file_cut_short() -> None:

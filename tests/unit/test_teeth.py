@@ -74,7 +74,8 @@ def test_corners_stay_corners() -> None:
     old, new = face(0.1), face(0.2)
     pixels = new[[UPPER[0], UPPER[-1]], :2] - np.float32(0.5)
     cell = np.array([0, len(UPPER) - 2])
-    places = teeth.origins(toothy(old), old[:, :2] - 0.5, new[:, :2] - 0.5, pixels, cell, 1.0)
+    mouth = teeth.inside(new[:, :2] - 0.5, pixels, cell)
+    places = teeth.origins(toothy(old), old[:, :2] - 0.5, mouth, 1.0)
     assert np.abs(places - (old[[UPPER[0], UPPER[-1]], :2] - 0.5)).max() < 0.5
 
 
@@ -86,5 +87,5 @@ def asked(
     cell = warp.lattice().cell[labels]
     rows = np.flatnonzero(cell[:, MIDDLE] >= 0)
     pixels = np.stack([np.full_like(rows, MIDDLE), rows], axis=1).astype(np.float32)
-    places = teeth.origins(picture, old[:, :2] - 0.5, new[:, :2] - 0.5, pixels, cell[rows, MIDDLE], 1.0)
-    return places, pixels
+    mouth = teeth.inside(new[:, :2] - 0.5, pixels, cell[rows, MIDDLE])
+    return teeth.origins(picture, old[:, :2] - 0.5, mouth, 1.0), pixels

@@ -12,8 +12,10 @@ from dubcli import stages
 from dubcli.artifacts import weights
 from dubcli.artifacts.patches import Choice
 from dubcli.artifacts.weights import Learnt, TrainFacts
-from dubcli.core import claim, keys, plan
+from dubcli.core import claim, keys, plan, runner
+from dubcli.core.events import Events
 from dubcli.core.job import Job
+from dubcli.core.plan import Selection
 from dubcli.core.training import forecasts
 from dubcli.farm.steps import Step, steps
 from dubcli.settings.config import Settings
@@ -56,6 +58,20 @@ def test_nothing_is_trained_where_nobody_has_footage_or_no_engine_learns(tmp_pat
     plain = place(tmp_path / "plain", lips={"engine": "exemplar"})
     assert train.units(plain.view) == adapt.units(plain.view) == []
     assert not set(stages.LEARNING) & set(stages.order(plain.view))
+
+
+def test_a_stage_without_work_says_why(tmp_path: Path) -> None:
+    """It ended well without a word, as if it had trained."""
+    for name in ("film.mp4", "dub_fr.wav"):
+        (tmp_path / name).write_bytes(b"x")
+    job = Job.create_or_open(tmp_path / "film.mp4", tmp_path / "dub_fr.wav", Settings())
+    told: list[str] = []
+    events = Events(None, lambda event: told.append(event.get("text", "")))
+    runner.run(job, events, Selection(stage="train"))
+    why = "no lip engine that it asks for learns from the film (lips.engine is exemplar)"
+    assert f"train has nothing to do for this job: {why}" in told
+    whole = place(tmp_path / "job", {"p01": 4}, train={"person_steps": 0})
+    assert stages.idle(whole.view, "adapt") == "train.person_steps is 0"
 
 
 def test_a_single_shot_may_ask_for_an_engine_that_learns(tmp_path: Path) -> None:

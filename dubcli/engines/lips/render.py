@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.face import blend, mask, occlusion, teeth, warp
+from dubcli.face import blend, mask, occlusion, warp
 from dubcli.face import mesh as regions
+from dubcli.face.inverse import InverseWarp
 from dubcli.face.smooth import smoothstep
 from dubcli.media.samples import unit
 
@@ -101,17 +102,11 @@ def layers(source: Face, target_mesh: Floats, reference_face: Face) -> Layers:
     lips = mask.spread(mask.polygon(target_mesh[_LIPS] - corner, size), _LIP_MARGIN * eyes)
     pixels = picture[box].copy()
     visible = region > 0
-    table = warp.affine(nodes - np.array(corner, np.float32), warp.rest(reference_face.mesh))
-    at, label = warp.pixels(visible), labels[box][visible]
-    positions, cell = warp.origins(table, label, at), np.take(warp.lattice().cell, label)
-    inside = cell >= 0
-    if inside.any():
-        start, goal = reference_face.mesh[:, :2] - 0.5, target_mesh - corner - 0.5
-        scale = eyes / max(_eyes(reference_face.mesh), 1e-3)
-        positions[inside] = teeth.origins(
-            reference_face.picture, start, goal, at[inside], cell[inside], scale
-        )
-    warp.put(pixels, visible, warp.sampled(reference_face.picture, positions, cv2.INTER_LANCZOS4))
+    goal = target_mesh - corner
+    taken = InverseWarp.of(nodes - np.array(corner, np.float32), labels[box], visible, goal)
+    scale = eyes / max(_eyes(reference_face.mesh), 1e-3)
+    own = reference_face.mesh[:, :2]
+    warp.put(pixels, visible, taken.colours(reference_face.picture, own, scale, cv2.INTER_LANCZOS4))
     reference = unit(pixels)
     occlusion_mask, moved_occlusion, matte = (
         np.zeros((h, w), np.float32),

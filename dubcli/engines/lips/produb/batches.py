@@ -87,10 +87,17 @@ def inputs_of(
         references: (B, 1 + REFERENCES, S, S, 3).
         person: (B,).
     """
-    flat = maps.permute(0, 1, 4, 2, 3).flatten(1, 2)
-    grey = split(losses.luma(_unit(beside.permute(0, 1, 4, 2, 3)).flatten(0, 1)), len(beside))[:, :, 0]
-    shown = torch.cat([_unit(context.permute(0, 3, 1, 2)), _unit(visible[:, None])], 1)
-    return Inputs(shown, _unit(flat), grey, _unit(references.permute(0, 1, 4, 2, 3)), person)
+    grey = losses.luma(_unit(beside.flatten(0, 1).permute(0, 3, 1, 2)))
+    shown = torch.cat([context, visible[..., None]], 3)
+    shape = maps.permute(0, 2, 3, 1, 4).flatten(3)
+    many = _unit(references.flatten(0, 1).permute(0, 3, 1, 2))
+    return Inputs(
+        _unit(shown.permute(0, 3, 1, 2)),
+        _unit(shape.permute(0, 3, 1, 2)),
+        split(grey[:, 0], len(beside)).contiguous(memory_format=torch.channels_last),
+        split(many, len(references)),
+        person,
+    )
 
 
 def _unit(values: Tensor) -> Tensor:

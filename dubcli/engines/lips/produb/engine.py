@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from dubcli.engines.lips.produb import adapters, checkpoint, pairs, view
 from dubcli.engines.lips.produb.batches import Recipe, inputs_of
 from dubcli.engines.lips.produb.network import BASE, Inputs, Network, placed
 from dubcli.engines.lips.produb.training import Trainer, corrected, exact, levels
-from dubcli.errors import CheckError, EngineError
+from dubcli.errors import AwayError, CheckError, EngineError
 from dubcli.media import ahead
 from dubcli.media.patches import Patch
 
@@ -27,6 +28,7 @@ WEIGHTS, _CHECKPOINT = "weights.safetensors", "checkpoint.safetensors"
 START = Path(__file__).with_name("start.safetensors")
 """Weights that a training begins with, learnt from other people (`tools/train_produb.py`)."""
 _THREADS, _AHEAD = 2, 6  # frames whose view is made at once, and ahead of the network
+_TOGETHER = 4  # frames that the network corrects at once; PyTorch's fast convolutions want more than one
 
 
 class ProdubEngine:
@@ -90,19 +92,33 @@ class ProdubEngine:
         network, size = network_of(work.weights, work.person)
         network = placed(network, device).eval()
 
-        def one(before: Framed, now: Framed, after: Framed) -> Patch:
-            frame, seen = now
-            inputs = self.recipe.left(_inputs(before, seen, after, device))
-            flow, residual = _correction(network, inputs, seen.window, device)
-            to_view = view.placement(_head_pose(plan, frame.t), size)
-            return plan.finish(frame, view.applied(frame.picture, flow, residual, seen.window, to_view))
+        def several(windows: tuple[Window, ...]) -> list[Patch]:
+            # Always as many: then no frame depends on how many there are, or on those beside it.
+            filled = (windows + windows[-1:] * _TOGETHER)[:_TOGETHER]
+            inputs = self.recipe.left(_inputs(filled, device))
+            made = []
+            for (_, (frame, seen), _), *change in zip(
+                windows, *_correction(network, inputs, device), strict=False
+            ):
+                within = (seen.window.astype(np.float32) / 255)[..., None]
+                flow, residual = (values * within for values in change)
+                to_view = view.placement(_head_pose(plan, frame.t), size)
+                made.append(
+                    plan.finish(frame, view.applied(frame.picture, flow, residual, seen.window, to_view))
+                )
+            return made
 
         with exact(device):
-            yield from ahead.each(one, _windows(seen_frames(plan, size)), _AHEAD, _THREADS)
+            windows = _windows(seen_frames(plan, size))
+            groups = iter(lambda: tuple(islice(windows, _TOGETHER)), ())
+            for made in ahead.each(several, ((group,) for group in groups), _THREADS, _THREADS):
+                yield from made
 
 
 Framed = tuple[exemplar.Rendered, view.Seen]
 """A frame that `exemplar` rendered, and what the network sees of it."""
+Window = tuple[Framed, Framed, Framed]
+"""A frame between its neighbours."""
 
 
 def seen_frames(plan: exemplar.Plan, size: int) -> Iterator[Framed]:
@@ -127,7 +143,7 @@ def _head_pose(plan: exemplar.Plan, t: int) -> Any:
     return pairs.inside(plan.head_pose[np.array([t])], plan.origin[t])
 
 
-def _windows(frames: Iterator[Framed]) -> Iterator[tuple[Framed, Framed, Framed]]:
+def _windows(frames: Iterator[Framed]) -> Iterator[Window]:
     """Each frame between its neighbours; where one is missing it stands in for it."""
     before: Framed | None = None
     now: Framed | None = None
@@ -143,30 +159,29 @@ def _beside(other: Framed | None, now: Framed) -> Framed:
     return other if other is not None and abs(other[0].t - now[0].t) == 1 else now
 
 
-def _inputs(before: Framed, seen: view.Seen, after: Framed, device: torch.device) -> Inputs:
-    """What the network sees of one frame."""
+def _inputs(windows: tuple[Window, ...], device: torch.device) -> Inputs:
+    """What the network sees of frames."""
 
-    def one(array: NDArray[np.uint8]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array))[None].to(device)
+    def all_of(one: Callable[[Window], NDArray[np.uint8]]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([one(window) for window in windows])).to(device)
 
     return inputs_of(
-        one(seen.context),
-        one(seen.visible),
-        one(np.stack([before[1].maps, seen.maps, after[1].maps])),
-        one(np.stack([before[1].references[0], after[1].references[0]])),
-        one(seen.references),
-        torch.zeros(1, dtype=torch.int64, device=device),
+        all_of(lambda window: window[1][1].context),
+        all_of(lambda window: window[1][1].visible),
+        all_of(lambda window: np.stack([seen.maps for _, seen in window])),
+        all_of(lambda window: np.stack([seen.references[0] for _, seen in window[::2]])),
+        all_of(lambda window: window[1][1].references),
+        torch.zeros(len(windows), dtype=torch.int64, device=device),
     )
 
 
 def _correction(
-    network: nn.Module, inputs: Inputs, window: NDArray[np.uint8], device: torch.device
+    network: nn.Module, inputs: Inputs, device: torch.device
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The network's flow (S, S, 2) and residual (S, S, 3) for one frame, within its window (S, S)."""
+    """The network's flow (B, S, S, 2) and residual (B, S, S, 3)."""
     with torch.inference_mode():
         found = corrected(network, inputs, device)
-    within = (window.astype(np.float32) / 255)[..., None]
-    flow, residual = (t[0].permute(1, 2, 0).cpu().numpy() * within for t in (found.flow, found.residual))
+    flow, residual = (t.permute(0, 2, 3, 1).cpu().numpy() for t in (found.flow, found.residual))
     return flow, residual
 
 
@@ -174,11 +189,15 @@ def device_of(settings: Mapping[str, Any]) -> torch.device:
     """The device that settings name.
 
     Raises:
-        DependencyError: it is CUDA, and there is none.
+        AwayError: it is CUDA, and there is none any more: a run asks for it before it begins (`core.gpu`).
     """
     name = str(settings.get("device", "cpu"))
     if name == "cuda":
-        devices.require_cuda()
+        if not devices.has_cuda():
+            raise AwayError(
+                "there is no CUDA device any more; what is done is kept: see to it (nvidia-smi), and type "
+                "the same again, or with --set train.device=cpu"
+            )
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in any order
     return torch.device(name)
 

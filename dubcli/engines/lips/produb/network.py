@@ -137,7 +137,8 @@ class TextureEncoder(nn.Module):
         features = self.second(functional.silu(self.stem(folded(many.flatten(0, 1)))))
         each = split(features, len(many))
         weight = split(self.score(features), len(many))[:, 1:].softmax(1)
-        return torch.cat([each[:, 0], (weight * each[:, 1:]).sum(1)], 1)
+        taken = (weight * each[:, 1:]).sum(1).contiguous(memory_format=torch.channels_last)
+        return torch.cat([each[:, 0], taken], 1)
 
 
 class Level(nn.Module):

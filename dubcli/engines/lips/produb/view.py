@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.engines.lips.render import Face
-from dubcli.face import blend, mask, pose, teeth, warp
+from dubcli.face import blend, mask, pose, warp
 from dubcli.face import mesh as regions
 from dubcli.face.crop import halved, halvings
+from dubcli.face.inverse import InverseWarp
 
 Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
@@ -179,7 +180,8 @@ def seen(
     nodes = warp.rest(wanted)
     labels = warp.footprint(nodes, (size, size), depth)
     scale = float(head_pose.scale[0])
-    drawn = [_warped(face, nodes, wanted, labels) for face in references]
+    into = InverseWarp.of(nodes, labels, labels >= 0, wanted)
+    drawn = [_warped(face, into) for face in references]
     skin = ((shown == 255) & (labels >= 0)).astype(np.float32)
     drawn += [crop(face.picture, placement(own, size), size) for face, own in still]
     lit = [_lit(picture, context, skin) for picture in drawn]
@@ -213,24 +215,15 @@ def _hidden(skull: Floats, size: int) -> Bytes:
     return (mask.polygon(np.array(below), (size, size)) > 0).astype(np.uint8)
 
 
-def _warped(face: Face, nodes: warp.Points, wanted: Floats, labels: NDArray[np.int32]) -> Bytes:
+def _warped(face: Face, into: InverseWarp) -> Bytes:
     """A reference frame warped to the wanted mesh, (S, S, 3); 0 off the lattice."""
-    mesh, eyes = np.asarray(face.mesh[:, :2], np.float32), len(labels) / SIDE
+    mesh, eyes = np.asarray(face.mesh[:, :2], np.float32), len(into.where) / SIDE
     own = float(np.linalg.norm(face.mesh[regions.EYE_LEFT] - face.mesh[regions.EYE_RIGHT]))
     times = _halvings(own / max(eyes, 1e-3), face.picture)
     small, factor = halved(face.picture, times), np.float32(0.5**times)
-    where = labels >= 0
-    at, label = warp.pixels(where), labels[where]
-    positions = warp.origins(warp.affine(nodes, warp.rest(mesh) * factor), label, at)
-    cell = np.take(warp.lattice().cell, label)
-    inside = cell >= 0
-    if inside.any():
-        old, new = mesh * factor - 0.5, np.asarray(wanted, np.float32) - 0.5
-        positions[inside] = teeth.origins(
-            small, old, new, at[inside], cell[inside], eyes / max(own * float(factor), 1e-3)
-        )
-    out = np.zeros((*labels.shape, 3), np.uint8)
-    warp.put(out, where, _eight_bits(warp.sampled(small, positions)))
+    out = np.zeros((*into.where.shape, 3), np.uint8)
+    colours = into.colours(small, mesh * factor, eyes / max(own * float(factor), 1e-3))
+    warp.put(out, into.where, _eight_bits(colours))
     return out
 
 
