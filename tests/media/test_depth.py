@@ -299,7 +299,7 @@ def test_colour_without_equations_is_refused(tmp_path: Path, dub: Path) -> None:
 def test_dolby_vision_is_dubbed_by_its_base_layer_or_refused(
     profile: int, compatibility: int, refused: str, tmp_path: Path, dub: Path
 ) -> None:
-    """A film with a configuration record of level 3; of a film of two layers it goes where frames are encoded."""
+    """A configuration record of level 3; that of two layers goes where frames are encoded."""
     hevc = ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", X265, "-tag:v", "hvc1"]
     plain, film = films.make(tmp_path / "plain.mov", *hevc, sound=""), tmp_path / "film.mov"
     record = bytes([1, 0, profile << 1, 3 << 3 | 4 | 2 * (profile == 7) | 1, compatibility << 4]) + bytes(19)
