@@ -85,6 +85,20 @@ def test_only_touched_groups_are_encoded(name: str, tmp_path: Path, dub: Path) -
             assert np.abs(was - now).mean() < 2, k
 
 
+def test_a_film_in_4k_of_10_bits_is_what_it_was_but_for_its_patch(tmp_path: Path, dub: Path) -> None:
+    deep = films.x264("-g", "4", "-pix_fmt", "yuv420p10le")
+    film = films.make(tmp_path / "film.mov", *deep, size="3840x2160", seconds=0.32, sound="")
+    stages = films.Stages(tmp_path / "job", film, dub, compose={"preset": "ultrafast"})
+    stages.read()
+    stages.touch([5], size=(1200, 900), at=(1300, 900))
+    done = stages.finish()
+    before, after = films.decoded(film), films.decoded(done.path)
+    assert (after.times, after.name) == (before.times, "yuv420p10le")
+    same = [a == b for a, b in zip(before.hashes, after.hashes, strict=True)]
+    assert same[:4] == [True] * 4
+    assert not same[5]
+
+
 def test_open_groups_of_h264_are_encoded_to_the_next_idr(tmp_path: Path, dub: Path) -> None:
     film = films.make(
         tmp_path / "film.mp4", *films.x264("-x264-params", "open-gop=1:keyint=8:bframes=2:scenecut=0")

@@ -10,11 +10,9 @@ import pytest
 
 from dubcli.artifacts.media import VideoStream
 from dubcli.errors import MediaError
-from dubcli.media import sound, writable
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
-from dubcli.media.streams import Dub
-from dubcli.settings.config import ComposeSettings
+from dubcli.stages import probe as stage_probe
 from tests.media import films
 
 X265 = "keyint=8:min-keyint=8:scenecut=0:log-level=none:pools=1:frame-threads=1"
@@ -299,24 +297,23 @@ def test_colour_without_equations_is_refused(tmp_path: Path, dub: Path) -> None:
     [(8, 4, ""), (8, 1, ""), (7, 6, ""), (5, 0, "Dolby Vision profile 5")],
 )
 def test_dolby_vision_is_dubbed_by_its_base_layer_or_refused(
-    profile: int, compatibility: int, refused: str, footage: Path, tmp_path: Path, dub: Path
+    profile: int, compatibility: int, refused: str, tmp_path: Path, dub: Path
 ) -> None:
-    """A phone's film of profile 8.4, its configuration record (`dvvC`) written anew."""
-    data = bytearray((footage / "media" / "phone_hlg_10bit.mov").read_bytes())
-    at = data.index(b"dvvC") + 4
-    data[at + 2] = profile << 1 | data[at + 2] & 1
-    data[at + 4] = compatibility << 4
-    if profile < 8:
-        data[at - 4 : at] = b"dvcC"
-    film = tmp_path / "film.mov"
-    film.write_bytes(data)
+    """A configuration record of level 3; that of two layers goes where frames are encoded."""
+    hevc = ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", X265, "-tag:v", "hvc1"]
+    plain, film = films.make(tmp_path / "plain.mov", *hevc, sound=""), tmp_path / "film.mov"
+    record = bytes([1, 0, profile << 1, 3 << 3 | 4 | 2 * (profile == 7) | 1, compatibility << 4]) + bytes(19)
+    entry = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"hvc1"]
+    box = films.box(b"dvvC" if profile > 7 else b"dvcC", record)
+    film.write_bytes(films.inside(plain.read_bytes(), entry, box))
     info = probe(film)
     assert info.film.dolby_vision is not None
     assert (info.film.dolby_vision.profile, info.film.dolby_vision.compatibility) == (profile, compatibility)
-    voice = Dub(dub, sound.main_track(probe(dub)), 0.0, "")
-    settings = ComposeSettings()
     if refused:
         with pytest.raises(MediaError, match=refused):
-            writable.check(info, voice, settings, ".mov", tmp_path)
-        settings = ComposeSettings(video="copy")  # no frame is looked at
-    writable.check(info, voice, settings, ".mov", tmp_path)
+            films.Stages(tmp_path / "refused", film, dub).run(stage_probe)
+        films.Stages(tmp_path / "copy", film, dub, compose={"video": "copy"}).run(stage_probe)
+        return
+    done = films.dubbed(tmp_path / "job", film, dub, range(9, 12))
+    assert films.decoded(done.path).times == films.decoded(film).times
+    assert (probe(done.path).film.dolby_vision is not None) == (profile == 8)

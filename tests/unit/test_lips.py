@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from dubcli.artifacts import gallery
-from dubcli.engines.lips.exemplar import ExemplarEngine
+from dubcli.engines.lips.exemplar import ExemplarEngine, Plan
 from dubcli.engines.lips.passthrough import PassthroughEngine
 from dubcli.face import mesh as regions
 from dubcli.face.gallery import cut
@@ -249,3 +250,13 @@ def shown(shot: Shot, patch: Patch) -> NDArray[np.float64]:
 
 def test_passthrough_leaves_everything(shot: Shot) -> None:
     assert list(PassthroughEngine().patches(shot.wanted_aperture(shot.own))) == []
+
+
+def test_a_large_face_is_drawn_with_fewer_frames_in_memory_after_it_ran_out() -> None:
+    def held(batch: float, size: tuple[int, int]) -> int:
+        plan = SimpleNamespace(size=size, work=SimpleNamespace(batch=batch))
+        return cast(int, Plan.ahead.fget(plan))  # type: ignore[attr-defined]
+
+    large, small = (1200, 900), (120, 90)
+    assert held(1.0, large) > held(0.5, large) == 1
+    assert held(1.0, small) == held(0.5, small), "which holds next to nothing"

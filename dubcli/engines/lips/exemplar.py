@@ -103,8 +103,8 @@ def prepare(work: LipWork, others: int = 0) -> Plan | None:
 def rendered(plan: Plan) -> Iterator[Rendered]:
     """All frames whose weight is above 0, in order."""
     work, done, steady = plan.work, 0, Steady()
-    looked_at = _looked_at(plan)
-    for start, faces, rows, cost in ahead.read(looked_at, 1) if plan.ahead > 1 else looked_at:
+    observed = _observed(plan)
+    for start, faces, rows, cost in ahead.read(observed, 1) if plan.ahead > 1 else observed:
         active = [t for t in range(start, start + len(faces)) if plan.weight[t] > 0]
         jobs = ((t, faces[t - start], int(rows[t - start, 0])) for t in active)
         moments = iter(active)
@@ -120,7 +120,7 @@ def rendered(plan: Plan) -> Iterator[Rendered]:
             work.report(done, plan.count)
 
 
-def _looked_at(
+def _observed(
     plan: Plan,
 ) -> Iterator[tuple[int, list[render.Face], NDArray[np.int64], NDArray[np.float32]]]:
     """Chunk after chunk its first frame, its faces, and for each rows of the gallery and the first's cost."""
