@@ -167,6 +167,7 @@ def main() -> int:
     limits = Settings().quality
     with tempfile.TemporaryDirectory() as scratch, Finder(views=VIEWS[:1]) as finder:
         folder = arguments.keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
         every: list[Case] = []
         for job in prepared(arguments.footage, folder):
             every += cases(job, arguments.frames)
