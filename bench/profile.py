@@ -105,9 +105,8 @@ def table(folder: Path, frames: int) -> str:
         lines.append(f"{name:8} {columns} {peaks[name] / 1e6:7.0f}   {parts}")
     total = sum(kinds["all"] for kinds in stages.values())
     lines.append(f"{'workers':8} {1000 * total / frames:7.1f}")
-    return "\n".join(
-        [f"{'stage':8} {'core-ms':>7} {'clock':>7} {'waits':>7} {'peak MB':>7}   a frame", *lines]
-    )
+    heads = " ".join(f"{head:>7}" for head in ("core-ms", *_COLUMNS[1:], "peak MB"))
+    return "\n".join([f"{'stage':8} {heads}   a frame", *lines])
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import dubcli
@@ -177,6 +177,24 @@ def plan(job: Job, selection: Selection | None = None, *, salt: str = "") -> Ite
             complete.add(name)
         if name == selection.until:
             return
+
+
+def idle(upstream: JobView, stage: str, selection: Selection, found: Sequence[Row] = ()) -> str:
+    """Why a stage that was asked for has nothing to do, in words: a silent end looks like work.
+
+    Args:
+        upstream: the job.
+        stage: the stage.
+        selection: what was asked for.
+        found: the stage's rows, none of which was chosen.
+    """
+    if not found:
+        why = f"for this job: {stages.idle(upstream, stage)}"
+    elif selection.shots:
+        why = "here: no shot begins from {} to {}".format(*map(int, selection.shots))
+    else:
+        why = "here: there are fewer units than shares"
+    return f"{stage} has nothing to do {why}"
 
 
 def needed(job: Job) -> set[str]:

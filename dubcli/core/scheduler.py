@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ class Scheduler:
         with Stop(self.pool.kill, self._notice, self._send_exit) as stop:
             try:
                 if self.selection.stage in self.planned:
-                    self._say_idle(self.selection.stage, ())
+                    self._notice(plan.idle(self.view, self.selection.stage, self.selection))
                 self._foretell()
                 while True:
                     if not (self.fatal or stop.signum):
@@ -136,7 +136,7 @@ class Scheduler:
                 return
             asked = self.selection.stage or ("track" if self.selection.shots else "")
             if name == asked and not any(row.chosen for row in found):
-                self._say_idle(name, found)
+                self._notice(plan.idle(self.view, name, self.selection, found))
             self.view.artifacts[name] = {}
             self.planned[name], cost = 0, 0.0
             for row in found:
@@ -154,16 +154,6 @@ class Scheduler:
             self.events("stage.plan", stage=name, units=len(found), run=run, cost=round(cost, 3), **seconds)
             if not self.planned[name]:
                 self.events("stage.done", stage=name)
-
-    def _say_idle(self, name: str, found: Sequence[Row]) -> None:
-        """Say why the stage that was asked for has nothing to do: a silent end looks like work."""
-        if not found:
-            why = f"for this job: {stages.idle(self.view, name)}"
-        elif self.selection.shots:
-            why = "here: no shot begins from {} to {}".format(*map(int, self.selection.shots))
-        else:
-            why = "here: there are fewer units than shares"
-        self._notice(f"{name} has nothing to do {why}")
 
     def _foretell(self) -> None:
         """Before anything is done, say how long training will take, and that there is the device for it.
