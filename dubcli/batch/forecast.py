@@ -204,11 +204,12 @@ class Forecast:
                 self._ended.discard(number)
                 for one in self._parts[number].values():
                     one.closed = False
-            case "stage.plan" if part:
-                part.units, part.run = event["units"], event["run"]
+            case "stage.start" if part:
+                part.ended, part.paid, part.spent = 0, 0.0, 0.0
+            case "stage.plan" if part:  # again, where some shots go on before others
+                part.units, part.run, part.cost = event["units"], event["run"], event["cost"]
                 part.share = part.run / part.units if part.units else 0.0
-                part.cost, part.ended, part.paid, part.spent = event["cost"], 0, 0.0, 0.0
-                part.closed = not part.run
+                part.closed = part.ended >= part.run
                 if part.stage == "track":
                     self._shots[self._films[number][0]] = event["units"]
             case "unit.done" if part and part.run:

@@ -61,7 +61,7 @@ class Tally:
             case "stage.plan" if self._only in ("", stage):
                 if event.get("seconds") and not self._only:
                     self._shares[stage] = self._share_of(event["seconds"])
-                self._total[stage] = max(self._total.get(stage, 0.0), float(event["run"]))
+                self._total[stage] = float(event["run"])  # told again where some shots go on before others
                 if not event["run"]:
                     self._skipped += self._shares[stage]
             case "progress":

@@ -11,8 +11,8 @@ and one constant, `STAGE`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,11 +30,14 @@ class Stage:
         name: the stage's name, also its module's.
         version: bumped whenever the same inputs would give other results; part of every key.
         after: stages that must be complete before this one can list its units.
+        along: the one of them of which a unit needs its own shot alone, "" for none: where workers would be
+            idle, shots go on without those that are still worked on there.
     """
 
     name: str
     version: int
     after: tuple[str, ...] = ()
+    along: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ class JobView:
         suffix: file name suffix of the film to make, which says its container.
         shot_settings: shot → settings, of shots that have some of their own.
         pins: shot → unit id → key, of shots that keep what they show (`core.takes`).
+        awaited: shots that are still worked on upstream: their units are not asked for yet.
     """
 
     sources: Mapping[str, Source]
@@ -146,6 +150,17 @@ class JobView:
     suffix: str = ".mp4"
     shot_settings: dict[str, Settings] = field(default_factory=dict)
     pins: dict[str, dict[str, str]] = field(default_factory=dict)
+    awaited: frozenset[str] = frozenset()
+
+    def without(self, shots: Collection[str], stages: Collection[str]) -> JobView:
+        """The job without what some stages have made of some shots."""
+        artifacts = {
+            stage: {name: one for name, one in own.items() if _shot(name) not in shots}
+            if stage in stages
+            else own
+            for stage, own in self.artifacts.items()
+        }
+        return replace(self, artifacts=artifacts)
 
     @property
     def pinned_faces(self) -> set[tuple[str, int]]:

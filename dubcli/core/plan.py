@@ -116,7 +116,7 @@ def view(job: Job) -> JobView:
 
 
 def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt: str = "") -> list[Row]:
-    """The rows of one stage whose upstream stages are complete in `upstream`.
+    """The rows of one stage whose upstream stages are complete in `upstream`, but for shots that it awaits.
 
     Raises:
         DubError: a source, an engine or the store is not as it must be.
@@ -138,7 +138,10 @@ def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt:
     for unit in units:
         if unit.shot not in pinned.shots:
             found.append(_row(job, unit, unit.name in chosen, selection, salt))
-    pinned.check(stage, {row.unit.id: row.key for row in found if row.unit and row.key}, job)
+    found = [row for row in found if row.unit and row.unit.shot not in upstream.awaited]
+    pinned.check(
+        stage, {row.unit.id: row.key for row in found if row.unit and row.key}, job, upstream.awaited
+    )
     if selection.frames:
         near = _near(upstream, selection.frames)
         found = [row for row in found if row.unit and (row.artifact or near(row.unit))]

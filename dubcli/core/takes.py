@@ -11,8 +11,7 @@ So are the tracks over which the take was made: whose faces they are is told by 
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -144,31 +143,28 @@ class Pinned:
 
     def left(self, view: JobView) -> JobView:
         """The view without the artifacts of shots whose take is whole: nothing more is made of them."""
-        artifacts = {
-            stage: {name: one for name, one in own.items() if name.split(".")[0] not in self.shots}
-            if stage in STAGES
-            else own
-            for stage, own in view.artifacts.items()
-        }
-        return dataclasses.replace(view, artifacts=artifacts)
+        return view.without(self.shots, STAGES)
 
     def units(self, stage: str) -> Iterator[tuple[Unit, Artifact]]:
         """The pinned units, for the plan."""
         for name, artifact in self.artifacts.items():
             yield Unit(stages.module(stage).STAGE, name, {}, {}), artifact
 
-    def check(self, stage: str, planned: Mapping[str, str], job: Job) -> None:
+    def check(self, stage: str, planned: Mapping[str, str], job: Job, awaited: Collection[str] = ()) -> None:
         """Check that the units of shots whose take is lost would be made as they were.
 
         Args:
             stage: the stage.
             planned: unit id → key of what is planned for it.
             job: the job.
+            awaited: shots that are planned later.
 
         Raises:
             ConfigError: another would be made, or none.
         """
         for shot, take in self.lost.items():
+            if shot in awaited:
+                continue
             before = {unit: key for unit, key in take.items() if unit.startswith(f"{stage}/")}
             now = {unit: key for unit, key in planned.items() if unit.startswith(f"{stage}/{shot}.")}
             if now != before:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from dubcli.core.events import Events
 from dubcli.core.model import JobView
 from dubcli.engines.registry import EngineInfo
 from dubcli.settings.config import Settings, TrainSettings
@@ -51,6 +52,26 @@ def forecasts(job: JobView, *, gathered: bool) -> Iterator[Training]:
             yield _of(info, settings, "train", name, {}, "for the film; its footage is not gathered yet")
             if settings.person_steps:
                 yield _of(info, settings, "adapt", "…", {}, "for each person")
+
+
+def announce(job: JobView, events: Events, units: Collection[str] | None = None) -> dict[str, float]:
+    """Send an event for each training that is to come, with its seconds.
+
+    Args:
+        job: what is known of it.
+        events: where to.
+        units: ids of the units that will run; None before footage is gathered.
+
+    Returns:
+        Their sum as the field `seconds` of the stage's plan; empty where nothing is trained.
+    """
+    total = 0.0
+    for one in forecasts(job, gathered=units is not None):
+        if units is None or f"{one.stage}/{one.unit}" in units:
+            took = round(one.seconds, 1)
+            events("forecast", stage=one.stage, unit=one.unit, seconds=took, because=one.because)
+            total += took
+    return {"seconds": total} if total else {}
 
 
 def seconds(settings: Settings) -> dict[str, float]:

@@ -13,7 +13,7 @@ from dubcli.media import spans
 from dubcli.media.spans import Span
 from dubcli.stages.measure import shown
 
-STAGE = Stage("compose", version=8, after=("measure",))
+STAGE = Stage("compose", version=8, after=("measure",), along="measure")
 
 # Fields of the film's description that do not change the encoded pictures.
 _NOT_PICTURE = {
@@ -37,17 +37,24 @@ def units(job: JobView) -> Iterable[Unit]:
     other_codec = spans.codec(settings.codec, video.codec) != video.codec
     count = shots.count
     if touched and settings.video == "copy":
+        if job.awaited:
+            return  # until it is known how much
         kind = f"{video.codec}, {video.pix_fmt}"
         raise MediaError(
             f"{sum(b - a for a, b in touched)} frames are changed, and compose.video=copy encodes none of "
             f"the film's ({kind}); take them with dubcli layers export JOB -o DIR, or add "
             "--set compose.video=copy-untouched --set compose.codec=ffv1 -o film.mkv"
         )
-    encoded = [(0, count)] if other_codec else _encoded(settings.video, touched, groups, count)
+    whole = other_codec or (bool(touched) and _encodes_all(settings.video, groups))
+    encoded = [(0, count)] if whole else _encoded(touched, groups, count)
+    awaited = [(shot.start, shot.stop) for shot in shots.shots if shot.name in job.awaited]
+    if awaited and not whole:  # what is changed there may reach into other shots
+        every = _encodes_all(settings.video, groups)
+        awaited = [(0, count)] if every else spans.grow_to_groups(awaited, groups, count)
     for shot in shots.shots:
         patches = faces[shot.name]
         parts = spans.clip(encoded, (shot.start, shot.stop))
-        if not parts:
+        if not parts or spans.clip(awaited, (shot.start, shot.stop)):
             continue
         yield Unit(
             STAGE,
@@ -66,10 +73,13 @@ def units(job: JobView) -> Iterable[Unit]:
         )
 
 
-def _encoded(way: str, touched: list[Span], groups: Groups, count: int) -> list[Span]:
+def _encodes_all(way: str, groups: Groups) -> bool:
+    """Whether every frame is encoded where one is changed."""
+    return way == "encode" or bool(groups.reason)
+
+
+def _encoded(touched: list[Span], groups: Groups, count: int) -> list[Span]:
     """Ranges of frames to encode: touched ones to the end of their groups, and what cannot be copied."""
-    if touched and (way == "encode" or groups.reason):
-        return [(0, count)]
     edges = [*groups.starts, count]
     fixed = [(edges[k], edges[k + 1]) for k, stuck in enumerate(groups.fixed) if stuck]
     return spans.grow_to_groups([*touched, *fixed], groups, count)

@@ -11,7 +11,7 @@ from dubcli.errors import CheckError
 from dubcli.stages import train
 from dubcli.stages.adapt import drawing
 
-STAGE = Stage("lips", 12, after=("motion", "gallery", "adapt"))
+STAGE = Stage("lips", 12, after=("motion", "gallery", "adapt"), along="motion")
 
 
 def units(job: JobView) -> list[Unit]:

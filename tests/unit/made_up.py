@@ -38,14 +38,14 @@ def finished(folder: Path, shots: int, people: int) -> Job:
             seen.artifacts[name] = {}
             for unit in units:
                 made = job.store.workspace()
-                _leave(unit, made, shots, people)
+                leave(unit, made, shots, people)
                 artifact = job.store.put(keys.preimage(unit), made, {"unit": unit.id})
                 seen.artifacts[name][unit.name] = artifact
                 job.set_ref(unit.id, artifact.key)
     return job
 
 
-def _leave(unit: Unit, made: Path, shots: int, people: int) -> None:
+def leave(unit: Unit, made: Path, shots: int, people: int) -> None:
     """Write what a unit would have left, as far as planning reads it."""
     names = [f"{number * FRAMES:08d}" for number in range(shots)]
     persons = [f"p{number + 1:02d}" for number in range(people)]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dubcli.core import plan, scheduler
+from dubcli.core.backlog import Work
 from dubcli.core.gpu import Turn
 from dubcli.core.job import Job
 from dubcli.core.model import JobView, Needs, Stage, Unit
@@ -82,7 +83,7 @@ def test_a_run_waits_for_its_turn_and_says_so(tmp_path: Path, monkeypatch: pytes
     events: Any = lambda kind, **fields: told.append(fields.get("text", kind))  # noqa: E731
     waiting = scheduler.Scheduler(job, events, Selection())
     unit = Unit(Stage("train", 1), "film", {}, {}, needs=Needs(device="gpu"))
-    waiting.queue.append(scheduler._Work(Row("train", unit, "a" * 64), unit))
+    waiting.backlog.waiting.append(Work(Row("train", unit, "a" * 64), unit))
     hired: list[Any] = []
     monkeypatch.setattr(waiting.pool, "hire", lambda unit, fresh: hired.append(unit))
     other = Turn()
