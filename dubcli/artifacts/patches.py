@@ -6,6 +6,7 @@ On disk frames count from the shot's first one, as those of its tracks do.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -42,6 +43,12 @@ class PatchFacts(Document):
     in_shot: tuple[tuple[int, int], ...]
     given_back: int
     confidence: float | None = None
+
+    @classmethod
+    @lru_cache(maxsize=8192)  # stages are planned one by one, and an artifact never changes
+    def planned(cls, folder: Path) -> PatchFacts:
+        """`load` for planning, which asks for the facts of thousands of faces more than once."""
+        return cls.load(folder)
 
     def spans(self, shot: str) -> list[tuple[int, int]]:
         """The frames that have a visible patch, as half-open ranges of film-wide numbers."""

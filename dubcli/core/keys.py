@@ -37,12 +37,22 @@ def key(image: Mapping[str, Any]) -> str:
     return hashlib.sha256(_encode(image)).hexdigest()
 
 
+def of(unit: Unit, salt: str = "") -> str:
+    """The key of a unit, without the checks of `preimage`: a plan asks for thousands."""
+    return key(_image(unit, salt))
+
+
 def preimage(unit: Unit, salt: str = "") -> dict[str, Any]:
-    """All that a unit's result depends on; its digest is the unit's key.
+    """All that a unit's result depends on, as JSON types; its digest is the unit's key.
 
     Raises:
         DependencyError: the weights of the unit's engine are not there.
+        TypeError: a value has no single JSON form.
     """
+    return {name: _to_json_types(value) for name, value in _image(unit, salt).items()}
+
+
+def _image(unit: Unit, salt: str) -> dict[str, Any]:
     engine = unit.engine
     # An entry only where it is not empty: keys of other engines stay as they are.
     libraries = engine.versions(unit.paths) if engine else {}
@@ -52,9 +62,9 @@ def preimage(unit: Unit, salt: str = "") -> dict[str, Any]:
         "version": unit.stage.version,
         "engine": [engine.name, engine.algorithm] if engine else None,
         "weights": engine.digests() if engine else {},
-        "params": _to_json_types(unit.params),
-        "facts": _to_json_types(unit.facts),
-        "inputs": _to_json_types(unit.inputs),
+        "params": unit.params,
+        "facts": unit.facts,
+        "inputs": unit.inputs,
         "salt": salt,
         **({"libraries": libraries} if libraries else {}),
     }
@@ -84,4 +94,6 @@ def _encode(plain: Any) -> bytes:
     return _ENCODER.encode(plain).encode()
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_to_json_types
+)

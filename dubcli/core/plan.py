@@ -242,8 +242,7 @@ def made_by_others(job: Job, found: Collection[Row]) -> str:
 
 
 def _row(job: Job, unit: Unit, chosen: bool, selection: Selection, salt: str) -> Row:
-    image = keys.preimage(unit, salt)
-    key = keys.key(image)
+    key = keys.of(unit, salt)
     artifact = job.store.get(key)
     forced = chosen and selection.forces(unit)
     if artifact and not forced:
@@ -252,6 +251,7 @@ def _row(job: Job, unit: Unit, chosen: bool, selection: Selection, salt: str) ->
     before_key = job.ref(unit.id)
     before = job.store.preimage(before_key) if before_key else None
     if before and before_key != key:
+        image = keys.preimage(unit, salt)
         for field in ("stage", "version", "engine", "weights", "libraries", "params", "facts", "salt"):
             if before.get(field) != image.get(field):
                 reasons.append(field)

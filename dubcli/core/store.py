@@ -317,7 +317,7 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def _read_manifest(path: str | Path) -> dict[str, Any]:
-    with open(f"{path}/{MANIFEST}", "rb") as file:
+    with open(f"{path}/{MANIFEST}", "rb", buffering=0) as file:
         text = file.read()
     try:
         manifest = from_json(text)

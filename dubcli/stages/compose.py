@@ -32,7 +32,7 @@ def units(job: JobView) -> Iterable[Unit]:
     touched: list[Span] = []
     for name, artifact in shown(job).items():
         faces[name.split(".")[0]][f"patch/{name}"] = artifact
-        touched += PatchFacts.load(artifact.path).spans(name.split(".")[0])
+        touched += PatchFacts.planned(artifact.path).spans(name.split(".")[0])
     settings = job.settings.compose
     other_codec = spans.codec(settings.codec, video.codec) != video.codec
     count = shots.count

@@ -34,7 +34,7 @@ def units(job: JobView) -> list[Unit]:
     most = job.settings.report.measure
     if not most:
         return []
-    frames = {name: PatchFacts.load(made.path).changed for name, made in job.all("lips").items()}
+    frames = {name: PatchFacts.planned(made.path).changed for name, made in job.all("lips").items()}
     changed = {name: made for name, made in job.all("lips").items() if frames[name]}
     if not changed:
         return []
