@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: always, with the exit code.
     """
     gc.set_threshold(_GC_OBJECTS)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in workers: more add in another order
     prepare()
     sys.exit(int(_run(sys.argv[1:] if arguments is None else list(arguments))))
 
