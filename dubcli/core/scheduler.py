@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,7 @@ class Scheduler:
             try:
                 if self.selection.stage in self.planned:
                     self._notice(plan.idle(self.view, self.selection.stage, self.selection))
+                self._foresee_tracking()
                 self._foretell()
                 while True:
                     if not (self.fatal or stop.signum):
@@ -128,7 +129,7 @@ class Scheduler:
                 found = plan.rows(self.job, self.view, name, self.selection, salt=self.salt)
                 waiting = [row.unit for row in found if row.unit and row.chosen and not row.artifact]
                 if any(unit.needs.device == "gpu" for unit in waiting):
-                    gpu.check(self.view)
+                    gpu.check(self.view, name)
                 learning = name in stages.LEARNING
                 seconds = self._foretell_training({one.id for one in waiting}) if learning else {}
             except DubError as error:
@@ -155,6 +156,17 @@ class Scheduler:
             if not self.planned[name]:
                 self.events("stage.done", stage=name)
 
+    def _foresee_tracking(self) -> None:
+        """Before anything is done, make sure of the device where shots are yet to be tracked on one.
+
+        Raises:
+            DependencyError: it is not there.
+        """
+        if self.view.settings.track.device == "cuda" and not self.selection.stage:
+            known = plan.plan(self.job, replace(self.selection, until="track"), salt=self.salt)
+            if any(row.stage == "track" and row.state != plan.DONE for row in known):
+                gpu.check(self.view, "track")
+
     def _foretell(self) -> None:
         """Before anything is done, say how long training will take, and that there is the device for it.
 
@@ -168,7 +180,7 @@ class Scheduler:
         ):
             return
         if self.selection.stage in ("", *stages.LEARNING, "lips"):
-            gpu.check(self.view)
+            gpu.check(self.view, "train")
             self._foretell_training(set(), gathered=False)
 
     def _foretell_training(self, units: set[str], *, gathered: bool = True) -> dict[str, float]:
