@@ -19,6 +19,8 @@ PACKAGES = (
     "av", "mediapipe", "moonshine-voice", "numpy", "onnxruntime", "pocketsphinx", "pydantic",
     "PyYAML", "rich", "scenedetect", "scikit-image", "scipy", "silero-vad", "torch", "typer",
 )  # fmt: skip
+INSTEAD = {"onnxruntime": "onnxruntime-gpu"}
+"""Packages of another name that stand in for one."""
 ENCODERS = ("libx264", "libx265", "prores_ks", "dnxhd", "ffv1", "aac", "flac")
 LOW_DISK_GB = 10  # a 90-minute HD film needs about this much in its store
 LOW_MEMORY_GB = 4  # a worker with the tracker or the mouth model takes about 1.5
@@ -66,10 +68,17 @@ def _python() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     for name in PACKAGES:
-        try:
-            yield Finding(name, OK, importlib.metadata.version(name))
-        except importlib.metadata.PackageNotFoundError:
+        if version := _version(name) or _version(INSTEAD.get(name, "")):
+            yield Finding(name, OK, version)
+        else:
             yield Finding(name, FAIL, "not installed", f"pip install {name}")
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package) if package else ""
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _opencv() -> Iterator[Finding]:
@@ -154,7 +163,13 @@ def _gpu() -> Iterator[Finding]:
         last = (done.stderr.strip().splitlines() or ["torch does not load"])[-1]
         yield Finding("torch", FAIL, last, "type: make venv")
     else:
-        yield Finding("gpu", OK, done.stdout.strip() or "none; everything runs on the processor")
+        from dubcli.models import onnx
+
+        name = done.stdout.strip()
+        yield Finding("gpu", OK, name or "none; everything runs on the processor")
+        if name and not onnx.has_cuda():
+            fix = f"needed only for track.device=cuda: {onnx.INSTALL}"
+            yield Finding("gpu tracking", WARN, "onnxruntime computes on the processor alone", fix)
 
 
 def _disk(folder: Path) -> Iterator[Finding]:

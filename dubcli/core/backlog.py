@@ -129,18 +129,22 @@ class Backlog:
         return bool(self.waiting)
 
     def foretell(self) -> None:
-        """Before anything is done, say how long training will take, and that there is the device for it.
+        """Before anything is done, say how long training will take, and that there are the devices asked for.
 
         Raises:
-            DependencyError: there is not.
+            DependencyError: one is not there.
         """
+        if self.view.settings.track.device == "cuda" and not self._selection.stage:
+            known = plan.plan(self._job, replace(self._selection, until="track"), salt=self._salt)
+            if any(row.stage == "track" and row.state != plan.DONE for row in known):
+                gpu.check(self.view, "track")
         trained = self._job.ref("train/film")
         if "train" not in stages.order(self.view)[: stages.ORDER.index(self._last)] or (
             trained and self._job.store.path(trained).is_dir()
         ):
             return
         if self._selection.stage in ("", *stages.LEARNING, "lips"):
-            gpu.check(self.view)
+            gpu.check(self.view, "train")
             training.announce(self.view, self._events)
 
     def done(self, unit: Unit, artifact: Artifact, *, cached: bool, seconds: float = 0.0) -> None:
@@ -182,7 +186,7 @@ class Backlog:
         found = plan.rows(self._job, self._without(awaited.values()), name, self._selection, salt=self._salt)
         to_run = [row.unit for row in found if row.unit and row.chosen and not row.artifact]
         if any(unit.needs.device == "gpu" for unit in to_run):
-            gpu.check(self.view)
+            gpu.check(self.view, name)
         learns = name in stages.LEARNING
         seconds = training.announce(self.view, self._events, {unit.id for unit in to_run}) if learns else {}
         asked = self._selection.stage or ("track" if self._selection.shots else "")

@@ -14,25 +14,46 @@ import fcntl
 import os
 import re
 import socket
+import subprocess
 from pathlib import Path
 from typing import IO
 
 from dubcli.core import devices
 from dubcli.core.model import JobView
+from dubcli.core.shortage import shortage
+from dubcli.core.worker import program
+from dubcli.errors import DependencyError, MemoryFullError
 
 _BUSY = {errno.EWOULDBLOCK, errno.EACCES}
 
 
-def check(job: JobView) -> None:
-    """Make sure that there is a CUDA device where a lip engine is to compute on one.
+def check(job: JobView, stage: str) -> None:
+    """Make sure that there is a CUDA device where a stage is to compute on one.
 
     Raises:
         DependencyError: there is none.
     """
     from dubcli.stages.train import learners
 
-    if job.settings.train.device == "cuda" and learners(job):
+    if stage == "track":
+        if job.settings.track.device == "cuda":
+            _try_onnx(*(network.path for network in job.weights(job.settings.track.engine).values()))
+    elif job.settings.train.device == "cuda" and learners(job):
         devices.require_cuda()
+
+
+def _try_onnx(*networks: Path) -> None:
+    """Open networks on the GPU, in a process of its own: nothing else gives all of its memory back."""
+    words = [*program("dubcli.models.onnx"), *map(str, networks)]
+    # Ctrl-C is for this process alone, which then ends in its own way.
+    done = subprocess.run(
+        words, capture_output=True, text=True, errors="replace", check=False, start_new_session=True
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"onnxruntime ended with {done.returncode}"])[-1]
+        error = DependencyError(last)
+        if not isinstance(shortage(error), MemoryFullError):  # another run has it now; units take turns
+            raise error
 
 
 class Turn:

@@ -1,6 +1,7 @@
 """Action keys: what a unit's result depends on, as canonical JSON and its sha256.
 
-A key never sees a path, a time, a host, a device, a batch size or the version of a package that is pinned.
+A key never sees a path, a time, a host, a batch size or the version of a package that is pinned; of a device
+only that shots are tracked on a GPU, where they come to other numbers.
 What an engine takes from elsewhere in whatever version is there, such as eSpeak NG, is in its unit's keys.
 """
 

@@ -21,6 +21,7 @@ from dubcli.errors import (
     TemporaryError,
     UsageError,
 )
+from dubcli.models import onnx
 
 if TYPE_CHECKING:
     from dubcli.core.job import Job
@@ -59,6 +60,8 @@ _DEVICE_WORDS = (
     "cuda unknown error",
     "gpu is lost",
 )
+# What CUDA, cuBLAS and cuDNN say, in the words of onnxruntime.
+_CUDA_MEMORY_WORDS = ("cuda failure 2:", "_status_alloc_failed", "_device_allocation_failed")
 _MEMORY_WORDS = (
     "can't start new thread",
     "cannot allocate memory",
@@ -99,6 +102,11 @@ def shortage(error: BaseException, where: str = "") -> TemporaryError | None:
             return device_away(words)
         if type(one).__name__ == "OutOfMemoryError":
             return device_full(words)
+        if _contains_any(words, _CUDA_MEMORY_WORDS):
+            return MemoryFullError(
+                f"the GPU has too little memory ({onnx.reason(words)}); close other programs that use it, or "
+                "compute on the processor (train.device=cpu, track.device=cpu)"
+            )
         if isinstance(one, MemoryError) or number in _MEMORY or _contains_any(words, _MEMORY_WORDS):
             return memory_full()
     return None
@@ -147,8 +155,9 @@ def away(where: str, reason: str) -> AwayError:
 def device_away(words: str) -> AwayError:
     """The error for a GPU that was there when the run began and does not answer any more."""
     return AwayError(
-        f"the GPU does not answer any more ({words.strip().splitlines()[0]}); what is done is kept: see to "
-        "it (nvidia-smi), and type the same again, or with --set train.device=cpu"
+        f"the GPU does not answer any more ({onnx.reason(words)}); what is done is kept: see to it "
+        "(nvidia-smi), and type the same again, or compute on the processor (train.device=cpu, "
+        "track.device=cpu)"
     )
 
 

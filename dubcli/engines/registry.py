@@ -48,6 +48,7 @@ class EngineInfo:
             `module:function` that forecasts the seconds of one training from the frames of footage (0 where
             they are not known yet) and the settings of `TrainWork`. It must import nothing heavy.
         chooses: the engines among which it chooses face by face, if it draws nothing itself.
+        cuda: of a tracker, whether onnxruntime may run its networks on a CUDA device (`track.device`).
     """
 
     kind: str
@@ -64,6 +65,7 @@ class EngineInfo:
     brought: str = ""
     training: str = ""
     chooses: tuple[str, ...] = ()
+    cuda: bool = False
 
     @property
     def learns(self) -> bool:
@@ -142,7 +144,7 @@ BUILTIN = (
         "tracker", "insightface", 1, "dubcli.engines.trackers.insightface:InsightfaceTracker",
         "SCRFD, 2d106det and ArcFace of a model pack that engines.insightface.pack names",
         "MIT (code), non-commercial research (model packs)", commercial=False, package="onnxruntime",
-        brought="engines.insightface.pack",
+        brought="engines.insightface.pack", cuda=True,
     ),
     EngineInfo(
         "tracker", "passthrough", 1, "dubcli.engines.trackers.passthrough:PassthroughTracker",

@@ -7,6 +7,7 @@ from typing import Any
 
 from dubcli.engines.registry import EngineInfo, engine
 from dubcli.errors import ConfigError, DependencyError, UsageError
+from dubcli.models import onnx
 from dubcli.settings.layers import Resolved
 
 SETTINGS = {"tracker": "track.engine", "aligner": "align.engine", "lips": "lips.engine"}
@@ -14,10 +15,10 @@ SETTINGS = {"tracker": "track.engine", "aligner": "align.engine", "lips": "lips.
 
 
 def check(resolved: Resolved) -> None:
-    """Make sure that every engine can be used.
+    """Make sure that every engine can be used, and the tracker where it is to compute.
 
     Raises:
-        UsageError: a flag names an engine that does not exist.
+        UsageError: a flag names an engine that does not exist, or a device that the tracker does not take.
         ConfigError: another layer does.
         DependencyError: the package that an engine needs is not installed, or its licence not accepted.
     """
@@ -31,6 +32,20 @@ def check(resolved: Resolved) -> None:
             raise kind_of_error(f"{origin}: {error}") from None
         for one in (info, *(engine(kind, name) for name in info.chooses)):
             _check(one, values, resolved)
+    if values["track.device"] == "cuda":
+        _check_cuda(
+            engine("tracker", values["track.engine"]), resolved.origins.get("track.device", "default")
+        )
+
+
+def _check_cuda(info: EngineInfo, origin: str) -> None:
+    if not info.cuda:
+        kind_of_error = UsageError if origin.startswith("--") else ConfigError
+        raise kind_of_error(
+            f"{origin}: track.device is cuda, and the tracker {info.name} computes on the processor alone; "
+            "leave track.device out"
+        )
+    onnx.require_cuda()
 
 
 def _check(info: EngineInfo, values: Mapping[str, Any], resolved: Resolved) -> None:

@@ -10,7 +10,7 @@ from dubcli import stages
 from dubcli.core import plan
 from dubcli.core.job import Job
 from dubcli.core.model import JobView, Needs, Unit
-from dubcli.stages import lips, train
+from dubcli.stages import lips, track, train
 
 NOTICE_SECONDS = 300
 """How long before a limit a task is asked to stop, and how long it may then take; set by hand."""
@@ -75,7 +75,7 @@ def steps(job: Job, shards: int, workers: int) -> Iterator[Step]:
 
 def _unknown_needs(view: JobView) -> dict[str, Needs]:
     """Stage → the needs of its units until these are known: what goes by shots is taken to need most."""
-    found = dict.fromkeys(stages.BY_SHOT, view.picture_needs)
+    found = dict.fromkeys(stages.BY_SHOT, view.picture_needs) | {"track": track.needs(view)}
     if learns := train.learners(view):
         network = train.needs(view.settings.train)
         found |= dict.fromkeys(stages.LEARNING, network)

@@ -43,6 +43,11 @@ class TrackSettings(_Section):
     """Face tracking."""
 
     engine: str = Field(default="mediapipe", description="tracker engine")
+    device: Literal["cpu", "cuda"] = Field(
+        default="cpu",
+        description="where the networks of the tracker insightface compute; results differ, so shots are "
+        "tracked anew",
+    )
     views: int = Field(
         default=4,
         ge=1,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.shots import Shots
-from dubcli.core.model import JobView, Stage, Task, Unit
+from dubcli.core.model import JobView, Needs, Stage, Task, Unit
 from dubcli.engines.registry import engine
+from dubcli.stages.train import DEVICES
 
 STAGE = Stage("track", 10, after=("split",))
+
+_CUDA_BYTES = 1_500_000_000  # memory that CUDA's libraries take; a guess, for want of a device to measure on
 
 
 def units(job: JobView) -> list[Unit]:
@@ -16,6 +19,8 @@ def units(job: JobView) -> list[Unit]:
     video = MediaInfo.load(probe.path).film
     settings = job.settings.track
     weights = job.weights(settings.engine)
+    # Networks come to other numbers on a GPU; on the processor keys stay what they were.
+    left_out = {"engine"} if settings.device == "cuda" else {"engine", "device"}
     return [
         Unit(
             STAGE,
@@ -23,15 +28,23 @@ def units(job: JobView) -> list[Unit]:
             inputs={"picture": shot.picture} | {role: file.sha256 for role, file in weights.items()},
             paths={"film": job.sources["film"].path, "split": split.path, "probe": probe.path}
             | {role: file.path for role, file in weights.items()},
-            params=settings.model_dump(exclude={"engine"}),
+            params=settings.model_dump(exclude=left_out),
             # Not where the shot is: a recut that moves it tracks nothing again.
             facts={"count": shot.stop - shot.start, "quarter_turns": video.quarter_turns},
             engine=engine("tracker", settings.engine),
             cost=shot.stop - shot.start,
-            needs=job.picture_needs,
+            needs=needs(job),
         )
         for shot in Shots.load(split.path).shots
     ]
+
+
+def needs(job: JobView) -> Needs:
+    """What a unit needs: where networks compute on a GPU, that and its libraries' memory as well."""
+    pictures = job.picture_needs
+    if job.settings.track.device == "cpu":
+        return pictures
+    return Needs(memory=pictures.memory + _CUDA_BYTES, device="gpu")
 
 
 def run(task: Task) -> None:
@@ -48,7 +61,7 @@ def run(task: Task) -> None:
     frames = Frames.load(task.inputs["split"])
     tracker = engine("tracker", task.engine).load()
     if task.weights:
-        tracker.use(task.weights)
+        tracker.use(task.weights, DEVICES[task.device])
     # Some cameras set the rotation wrongly: without a face in the upright picture the raster is tracked.
     for turn in dict.fromkeys((task.facts["quarter_turns"], 0)):
         found = tracker.track(

@@ -26,7 +26,8 @@ class Picture(Protocol):
 class Tracker(Protocol):
     """Interface of a tracker engine.
 
-    One whose weights a setting names has a method `use(weights)` too, name → file, called before `track`.
+    One whose weights a setting names has a method `use(weights, device)` too, called before `track` with
+    name → file, and `cpu` or `cuda`.
     """
 
     def track(

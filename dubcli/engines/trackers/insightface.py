@@ -39,11 +39,11 @@ _FIVE = tuple(MESH[k] for k in (36, 45, 30, 48, 54))  # about where eyes, nose a
 class InsightfaceTracker:
     """Tracks faces with the networks of a model pack; `use` names them before `track`."""
 
-    def use(self, weights: Mapping[str, Path]) -> None:
-        """Take the networks `detector`, `landmarks` and `identity` from these files."""
-        self._detector = Detector(weights["detector"])
-        self._landmarks = Landmarks(weights["landmarks"])
-        self._identity = Identity(weights["identity"])
+    def use(self, weights: Mapping[str, Path], device: str = "cpu") -> None:
+        """Take the networks `detector`, `landmarks` and `identity` from these files, on `cpu` or `cuda`."""
+        self._detector = Detector(weights["detector"], device)
+        self._landmarks = Landmarks(weights["landmarks"], device)
+        self._identity = Identity(weights["identity"], device)
 
     def track(
         self,

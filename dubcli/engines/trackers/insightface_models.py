@@ -40,8 +40,8 @@ class Detection:
 class Detector:
     """SCRFD with key points: nine outputs, scores, boxes and points for each of three strides."""
 
-    def __init__(self, path: Path) -> None:
-        self._session = session(path)
+    def __init__(self, path: Path, device: str = "cpu") -> None:
+        self._session = session(path, device=device)
         if len(self._session.get_outputs()) != 3 * len(STRIDES):
             raise DependencyError(f"{path} is no SCRFD detector with key points; take one of a model pack")
         shape = self._session.get_inputs()[0].shape
@@ -77,8 +77,8 @@ class Detector:
 class Landmarks:
     """2d106det: 106 points of a face in a square crop."""
 
-    def __init__(self, path: Path) -> None:
-        self._session = session(path)
+    def __init__(self, path: Path, device: str = "cpu") -> None:
+        self._session = session(path, device=device)
         shape = self._session.get_inputs()[0].shape
         if self._session.get_outputs()[0].shape[-1] != 212 or not isinstance(shape[2], int):
             raise DependencyError(f"{path} is no 2d106det network; take the one of a model pack")
@@ -95,8 +95,8 @@ class Landmarks:
 class Identity:
     """ArcFace: identity of a face as a unit vector."""
 
-    def __init__(self, path: Path) -> None:
-        self._session = session(path)
+    def __init__(self, path: Path, device: str = "cpu") -> None:
+        self._session = session(path, device=device)
         self._side = int(self._session.get_inputs()[0].shape[2])
         self._norm = (0.0, 1.0) if _normalises(path) else (127.5, 127.5)
 
