@@ -56,17 +56,18 @@ class Version:
     @classmethod
     def of(cls, path: Path, like: Version) -> Version:
         """A film with the same frames at the same times as another, in a container of its own."""
-        video = probe(path).film
+        video = probe(path, whole=False).film
         with source.opened(path) as container:
-            stream = source.picture(container, path, video.index)
-            times = [
-                packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size
+            shown = [
+                packet.pts
+                for packet in container.demux(source.picture(container, path, video.index))
+                if packet.pts is not None and packet.size and not packet.is_discard
             ]
-        if len(times) == len(like.pts):
-            return cls(path, video, np.array(sorted(times), np.int64), like.keys)
-        # Not every packet is a picture (two fields, or some that are never shown): go by the other's times.
+        if len(shown) == len(like.pts):
+            return cls(path, video, np.array(sorted(shown), np.int64), like.keys)
+        # Not every packet is a picture (two fields): go by the other's times.
         ticks = (like.pts - like.pts[0]) * float(like.video.tick / video.tick)
-        return cls(path, video, video.start_pts + np.round(ticks).astype(np.int64), like.keys)
+        return cls(path, video, min(shown, default=0) + np.round(ticks).astype(np.int64), like.keys)
 
     def frames(self, start: int, stop: int) -> Iterator[decode.Frame]:
         """Frames [start, stop) in order."""
