@@ -91,9 +91,9 @@ def test_a_forked_process_opens_its_own(film: Film, monkeypatch: pytest.MonkeyPa
 
 def test_an_error_closes_it(film: Film) -> None:
     film.read(20, 30)
-    with pytest.raises(MediaError, match="midway"):  # of another size than was probed
-        wrong = film.video.model_copy(update={"width": 32})
-        list(decode.frames(film.path, wrong, film.pts, 20, 30))
+    wrong = decode.frames(film.path, film.video.model_copy(update={"width": 32}), film.pts, 20, 30)
+    with pytest.raises(MediaError, match="midway"):
+        next(wrong)
     film.read(20, 30)
     assert film.opened == 2
 
