@@ -59,10 +59,10 @@ def write(path: Path, arrays: Iterable[tuple[str, Blocks | NDArray[Any]]]) -> No
                 raise ValueError(f"{name}: {size} bytes do not make {rows.shape} of {kind}")
 
 
-def read(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of a file by name; pickles are refused."""
+def read(path: Path, *names: str) -> dict[str, NDArray[Any]]:
+    """Arrays of a file by name, all of them where none is named; pickles are refused."""
     with np.load(path, allow_pickle=False) as box:
-        return {name: box[name] for name in box.files}
+        return {name: box[name] for name in names or box.files}
 
 
 class Mapped(Mapping[str, NDArray[Any]]):

@@ -68,3 +68,11 @@ class Motion:
         box = self.arrays
         in_shot = box.pop("frames") - first_frame(shot)
         np.savez_compressed(folder / _FILE, **{_IN_SHOT: in_shot}, **box)
+
+
+def curves(folder: Path, shot: str) -> dict[str, NDArray[Any]]:
+    """Arrays of an artifact's motion with one value a frame, by name, of a face in a shot: no shapes."""
+    from dubcli.artifacts import arrays
+
+    box = arrays.read(folder / _FILE, _IN_SHOT, "weight", "aperture", "closed")
+    return {"frames": box.pop(_IN_SHOT) + first_frame(shot), **box}

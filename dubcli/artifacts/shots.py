@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -112,10 +113,7 @@ class Frames:
     @classmethod
     def load(cls, folder: Path) -> Frames:
         """The frames in the folder of a `scan` or `split` artifact."""
-        from dubcli.artifacts import arrays
-
-        box = arrays.read(folder / _FRAMES)
-        return cls(box["pts"], box["digest"], Fraction(*map(int, box["time_base"])))
+        return _loaded(folder)
 
     def save(self, folder: Path) -> None:
         """Write them into an artifact's folder."""
@@ -123,6 +121,17 @@ class Frames:
 
         base = np.array([self.tick.numerator, self.tick.denominator], np.int64)
         np.savez_compressed(folder / _FRAMES, pts=self.pts, digest=self.digest, time_base=base)
+
+
+@lru_cache(maxsize=2)
+def _loaded(folder: Path) -> Frames:
+    """The frames of a film, read once in a process: units of single shots look into them by the thousand."""
+    from dubcli.artifacts import arrays
+
+    box = arrays.read(folder / _FRAMES)
+    for rows in box.values():
+        rows.flags.writeable = False
+    return Frames(box["pts"], box["digest"], Fraction(*map(int, box["time_base"])))
 
 
 def change(folder: Path) -> NDArray[np.float64]:

@@ -63,12 +63,14 @@ _DEVICE_WORDS = (
 # What CUDA, cuBLAS and cuDNN say, in the words of onnxruntime.
 _CUDA_MEMORY_WORDS = ("cuda failure 2:", "_status_alloc_failed", "_device_allocation_failed")
 _MEMORY_WORDS = (
+    "allocatetensors",  # of TensorFlow Lite: its networks are known, so nothing else is wrong with them
     "can't start new thread",
     "cannot allocate memory",
     "can't allocate memory",
     "failed to allocate",
     "failed to map segment from shared object",
     "insufficient memory",
+    "memory alloc",  # OpenBLAS; Rust: memory allocation of 9 bytes failed
     "not enough memory",
     "out of memory",
     "bad_alloc",
@@ -123,16 +125,19 @@ def shortage_in_text(text: str, where: str = "") -> TemporaryError | None:
     return memory_full() if _contains_any(text, _MEMORY_WORDS) else None
 
 
-def by_signal(number: int) -> bool:
-    """Whether a process that this signal ended most likely ran out of memory.
+def ended_by_shortage(code: int) -> bool:
+    """Whether a process that ended with this return code most likely ran out of memory.
 
     The kernel kills by SIGKILL. Under a limit of address space (`ulimit -v`) allocations fail instead, and
-    libraries that do not expect it abort or read through null.
+    libraries that do not expect it abort, read through null, or end their process.
+
+    Args:
+        code: as `subprocess` gives it; below 0 it is a signal's.
     """
-    if number == signal.SIGKILL:
+    if code == -signal.SIGKILL:
         return True
     limited = resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
-    return limited and number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV)
+    return limited and (code > 0 or -code in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV))
 
 
 def disk_full(where: str) -> DiskFullError:

@@ -30,7 +30,7 @@ from dubcli import stages
 from dubcli.core.inputs import Inputs
 from dubcli.core.model import Task, Unit
 from dubcli.core.pulse import Pulse
-from dubcli.core.shortage import by_signal, shortage, shortage_in_text
+from dubcli.core.shortage import ended_by_shortage, shortage, shortage_in_text
 from dubcli.core.store import Store, seal
 from dubcli.errors import DubError, EngineError, ExitCode, MemoryFullError, StoreError
 
@@ -147,9 +147,9 @@ class Worker:
             words = file.read().decode("utf-8", "replace")
         if short := shortage_in_text(words):
             return short
-        if by_signal(-code):  # not by us: messages of a worker that the pool killed are not read
+        if ended_by_shortage(code):  # not by us: messages of a worker that the pool killed are not read
             return MemoryFullError(
-                f"its process was killed ({how}), most likely because memory ran out; "
+                f"its process ended ({how}), most likely because memory ran out; "
                 "close other programs, or use fewer workers (--workers 1)"
             )
         return EngineError(f"its process ended ({how})")

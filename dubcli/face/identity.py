@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
 from dubcli.face import pose
-from dubcli.face.roi import apply, portrait
+from dubcli.face.roi import Roi, apply, portrait
 
 SIDE = 64  # pixels of the frontal picture; set by hand
 CELL, BINS = 8, 8  # pixels of a cell; orientations of its histogram (Dalal & Triggs 2005 have 8 and 9)
@@ -64,10 +64,19 @@ def features(thumb: NDArray[np.uint8], mesh: NDArray[np.float32]) -> tuple[Vecto
     return _gradients(normalised), np.asarray(shape.reshape(-1), np.float64)
 
 
-def frontal(thumb: NDArray[np.uint8], mesh: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The face from the front with a resting mouth, (64, 64, 3), warped through the mesh's triangles."""
-    corners, weights = _frontal_map()
-    points = apply(portrait(mesh).into(len(thumb)), mesh[:, :2])
+def frontal(
+    thumb: NDArray[np.uint8], mesh: NDArray[np.float32], roi: Roi | None = None, top: int = 0
+) -> NDArray[np.uint8]:
+    """The face from the front with a resting mouth, (64, 64, 3), warped through the mesh's triangles.
+
+    Args:
+        thumb: the square `roi` of the picture that the mesh is of.
+        mesh: (478, 3) pixels.
+        roi: `roi.portrait` of the mesh, where it is known already.
+        top: rows to leave out.
+    """
+    corners, weights = (each[top:] for each in _frontal_map())
+    points = apply((roi or portrait(mesh)).into(len(thumb)), mesh[:, :2])
     position = ((points[corners] * weights[..., None]).sum(axis=2) - 0.5).astype(np.float32)
     return np.asarray(cv2.remap(thumb, position[..., 0], position[..., 1], cv2.INTER_LINEAR), np.uint8)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from dubcli.errors import MediaError
 from dubcli.media import ahead, layout, source
 from dubcli.media.colour import Colour, Rect
+from dubcli.media.kept import Kept
 from dubcli.media.names import PRIMARIES, TRANSFERS
 from dubcli.media.square import Square
 
@@ -43,6 +45,10 @@ _TRANSFERS = TRANSFERS.keys() - {9, 10}  # that swscale knows: not the logarithm
 _THREADS = 4
 # FFmpeg decodes MPEG-4's B pictures in fields to others on several threads, and to others again after a seek.
 _ONE_THREAD = "mpeg4"
+# Films that stay open: the source, and beside it the result. A decoder holds a dozen pictures: of larger ones
+# that is more than opening costs, which is little beside decoding them. Set by hand.
+_KEPT: Kept[tuple[InputContainer, AvVideoStream]] = Kept(2)
+_KEPT_PIXELS = 2_500_000
 _AHEAD, _AHEAD_BYTES = 4, 64_000_000  # frames decoded ahead of their use, and what they may take; set by hand
 
 
@@ -204,9 +210,8 @@ def _decode_from(
     """Pictures and their times from an entry point at or before frame `start`; empty where there is none."""
     ahead = 0
     while True:
-        with source.opened(path) as container:
-            stream = open_stream(container, path, video.index, careful=careful)
-            target = max(0, start - ahead)
+        target = max(0, start - ahead)
+        with _opened(path, video, careful, target) as (container, stream):
             if target > 0:
                 try:
                     container.seek(int(pts[target]), stream=stream)
@@ -223,6 +228,21 @@ def _decode_from(
                     yield presentation_time(frame, container), frame
                 return
         ahead = max(50, 2 * ahead)  # the entry point is after the frame: enter earlier
+
+
+def _opened(
+    path: Path, video: VideoStream, careful: bool, target: int
+) -> AbstractContextManager[tuple[InputContainer, AvVideoStream]]:
+    """A film and its picture, to be read from frame `target`: one that stays open, where seeking finds it."""
+
+    @contextmanager
+    def anew() -> Iterator[tuple[InputContainer, AvVideoStream]]:
+        with source.opened(path) as container:
+            yield container, open_stream(container, path, video.index, careful=careful)
+
+    if careful or not target or video.width * video.height > _KEPT_PIXELS:
+        return anew()
+    return _KEPT.lent(path, anew)
 
 
 def presentation_time(frame: VideoFrame, container: InputContainer) -> int | None:

@@ -54,6 +54,8 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
             for track in container.streams.audio:
                 _give_up_order(track)
             yield container
+    except (MemoryError, BlockingIOError):  # no memory, or no thread: no fault of the file (`core.shortage`)
+        raise
     except PermissionError:
         raise MediaError(f"{path} may not be read; check its permissions") from None
     except (av.error.FFmpegError, UnicodeError) as error:

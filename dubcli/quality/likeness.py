@@ -33,7 +33,7 @@ def describe(picture: NDArray[np.uint8], mesh: NDArray[np.float32]) -> NDArray[n
     """
     roi = portrait(mesh)
     thumb = reduced(picture, roi, THUMB).cut(roi, THUMB)[0]
-    lower = identity.frontal(thumb, mesh)[_LOWER:]
+    lower = identity.frontal(thumb, mesh, roi, _LOWER)
     lab = cv2.cvtColor(lower.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
     small = cv2.resize(lab, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float64)
     grey = small[..., 0] - small[..., 0].mean()

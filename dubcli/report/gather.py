@@ -20,7 +20,7 @@ from dubcli.artifacts.cues import Cues
 from dubcli.artifacts.cues import Skip as SkipRow
 from dubcli.artifacts.measures import Measures
 from dubcli.artifacts.media import MediaInfo
-from dubcli.artifacts.motion import Motion
+from dubcli.artifacts.motion import curves
 from dubcli.artifacts.report import DUB, FILM, Cue, Dub, Engine, Film, Skip, Span
 from dubcli.artifacts.shots import Frames, Groups, Shots
 from dubcli.artifacts.tracks import FaceTrack, Reason
@@ -252,10 +252,10 @@ class Work:
         engine, why_drawn = self._drawn(name, lips, drew) if len(patched) and lips else (None, "")
         arrays: dict[str, NDArray[Any]] = {}
         if motion is not None:
-            rows = Motion.load(motion, shot).arrays
+            rows = curves(motion, shot)
             # An approved shot may keep the motion of another tracking.
             own = (rows["frames"] >= track.frames[0]) & (rows["frames"] <= track.frames[-1])
-            arrays = {key: rows[key][own] for key in ("frames", "aperture", "closed", "weight")}
+            arrays = {name: values[own] for name, values in rows.items()}
         why = np.full(len(track.frames), FAILED if failed else NO_LINE, object)
         if not failed:
             self._explain(why, shot, number, track, arrays, len(patched), drew)

@@ -19,8 +19,7 @@ _MOST_VISITED, _FEWEST_VISITED = 160, 24  # faces with pictures; the most take a
 _MOST_LOOPS = 100  # faces with a loop
 _MOST_POSTERS, _FEWEST_POSTERS = 300, 20  # shots that get a picture; set by hand
 _DECODED_MEGAPIXELS = 6_000  # for all pictures of a film: about 20 s of one core
-_VISIT_MEGAPIXELS = 2.0  # that opening a film anew takes the time of,
-_FRAMES_INDEXED = 15_000  # and so many frames, whose index is read each time, that of one more
+_VISIT_MEGAPIXELS = 12.0  # that seeking, converting and encoding take the time of in one place; measured
 _VISITS_SHARE, _POSTERS_SHARE = 0.8, 0.2  # of what is decoded
 _MIN_SPACING_FRAMES = 6  # frames between pictures of a face at least; set by hand
 
@@ -105,7 +104,7 @@ def _spread(rows: Sequence[_Row], count: int) -> list[_Row]:
 def _affordable(work: Work, share: float, frames: float, fewest: int, most: int) -> int:
     """How many visits that decode so many frames each fit into the time for pictures."""
     video = work.media.film
-    visit = frames * video.width * video.height / 1e6 + _VISIT_MEGAPIXELS + len(work.pts) / _FRAMES_INDEXED
+    visit = frames * video.width * video.height / 1e6 + _VISIT_MEGAPIXELS
     return int(np.clip(share * _DECODED_MEGAPIXELS / visit, fewest, most))
 
 

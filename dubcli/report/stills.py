@@ -31,6 +31,7 @@ LOOP_SIDE = 96  # pixels of a face in a loop
 _POSTER_WIDTH = 160  # pixels; set by hand
 _JPEG_QUALITY, _LOOP_QUALITY = 82, 68  # 0-100; set by hand
 _ZOOM = 1.25  # of a face's surroundings, as trackers take them; set by hand
+_WHOLE_FROM = 8  # pixels that swscale converts in the time that one takes exactly; measured
 _ROOM = 4  # pixels around what is shown, for interpolation
 _UPPER = (*regions.RIGID, *regions.EYE_RING_LEFT, *regions.EYE_RING_RIGHT)
 
@@ -56,17 +57,18 @@ class Version:
     @classmethod
     def of(cls, path: Path, like: Version) -> Version:
         """A film with the same frames at the same times as another, in a container of its own."""
-        video = probe(path).film
+        video = probe(path, whole=False).film
         with source.opened(path) as container:
-            stream = source.picture(container, path, video.index)
-            times = [
-                packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size
+            shown = [
+                packet.pts
+                for packet in container.demux(source.picture(container, path, video.index))
+                if packet.pts is not None and packet.size and not packet.is_discard
             ]
-        if len(times) == len(like.pts):
-            return cls(path, video, np.array(sorted(times), np.int64), like.keys)
-        # Not every packet is a picture (two fields, or some that are never shown): go by the other's times.
+        if len(shown) == len(like.pts):
+            return cls(path, video, np.array(sorted(shown), np.int64), like.keys)
+        # Not every packet is a picture (two fields): go by the other's times.
         ticks = (like.pts - like.pts[0]) * float(like.video.tick / video.tick)
-        return cls(path, video, video.start_pts + np.round(ticks).astype(np.int64), like.keys)
+        return cls(path, video, min(shown, default=0) + np.round(ticks).astype(np.int64), like.keys)
 
     def frames(self, start: int, stop: int) -> Iterator[decode.Frame]:
         """Frames [start, stop) in order."""
@@ -129,10 +131,13 @@ def visit(before: Version, after: Version, track: FaceTrack, asked: Visit) -> Sh
                 continue
             mesh = track.mesh[was.index - track.frames[0]]
             roi = roi_of(mesh)
-            # Of most films a face is a small part.
-            rect = _around(roi, mesh, was.square.size)
+            # Of most films a face is a small part. Where it is not, the whole takes less time, a few code
+            # values less exact: nobody sees that in a loop, but stills are measured.
+            part = _around(roi, mesh, was.square.size)
+            large = _WHOLE_FROM * part[2] * part[3] > was.square.size[0] * was.square.size[1]
+            rect = None if large and was.index not in asked.stills else part
             old, new = eight_bit(was.rgb(rect)), eight_bit(now.rgb(rect))
-            corner = np.array([*rect[:2], 0], np.float32)
+            corner = np.array([*rect[:2], 0] if rect else [0, 0, 0], np.float32)
             mesh, roi = mesh - corner, replace(roi, centre=roi.centre - corner[:2])
             if was.index in asked.stills:
                 left, right = (_jpeg(_upright(picture, roi, PICTURE_SIDE)) for picture in (old, new))

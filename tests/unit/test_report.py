@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -289,7 +291,7 @@ def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
     inputs_of: InputsOf, report_face: FaceTrack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 240 faces some have pictures, evenly spread."""
-    monkeypatch.setattr(chosen, "_DECODED_MEGAPIXELS", 100)
+    monkeypatch.setattr(chosen, "_DECODED_MEGAPIXELS", 500)
     monkeypatch.setattr(chosen, "_LOOP_FRAMES", 4)
     inputs, count, size = inputs_of(), 240, 12
     per_frame = {field.name for field in dataclasses.fields(report_face)} - {"thumbs", "descriptor"}
@@ -314,6 +316,22 @@ def test_pictures_are_spread_over_more_faces_than_there_are_pictures(
     pictured = [k for k in range(count) if f"00000000.{k}" in pictures.faces]
     assert 20 <= len(pictured) <= 60
     assert max(np.diff([0, *pictured, count])) < 2.5 * count / len(pictured)
+
+
+def test_a_loop_looks_the_same_where_its_face_is_much_of_the_picture(
+    inputs_of: InputsOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole picture is converted there, which takes less time; stills are measured, and stay exact."""
+    inputs, exact, loops = inputs_of(), [], []
+    for share in (0, 10_000):
+        monkeypatch.setattr(stills, "_WHOLE_FROM", share)
+        run(inputs, tmp_path / str(share))
+        (shown,) = shots((tmp_path / str(share) / "report.html").read_text())[0]["faces"]
+        exact.append(shown["stills"])
+        loop = cv2.imdecode(np.frombuffer(base64.b64decode(shown["loop"][0]), np.uint8), cv2.IMREAD_COLOR)
+        loops.append(np.asarray(loop, np.float64))
+    assert exact[0] == exact[1]
+    assert 0 < np.abs(loops[0] - loops[1]).mean() < 3
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from dubcli.cli import failures
 from dubcli.core.failures import is_fatal
 from dubcli.core.inputs import Inputs
 from dubcli.core.job import Job
-from dubcli.core.shortage import by_signal, shortage, shortage_in_text, translated
+from dubcli.core.shortage import ended_by_shortage, shortage, shortage_in_text, translated
 from dubcli.core.worker import explain, serve
 from dubcli.errors import (
     AwayError,
@@ -31,6 +32,7 @@ from dubcli.errors import (
     UsageError,
     by_code,
 )
+from dubcli.media import source
 from dubcli.settings.config import Settings
 
 
@@ -61,6 +63,9 @@ def caused(cause: BaseException, error: BaseException) -> BaseException:
         BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"),
         RuntimeError("can't start new thread"),
         RuntimeError("std::bad_alloc"),
+        RuntimeError(
+            "CalculatorGraph::Run() failed: \nRET_CHECK (interpreter->AllocateTensors())==(kTfLiteOk)"
+        ),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
         ImportError("libx.so: failed to map segment from shared object"),
         EngineError("ffmpeg failed: Cannot allocate memory"),
@@ -172,17 +177,30 @@ def test_shortages_cross_a_process_border() -> None:
 
 def test_last_words() -> None:
     assert isinstance(shortage_in_text("terminate called: std::bad_alloc\n"), MemoryFullError)
+    assert isinstance(shortage_in_text("memory allocation of 9 bytes failed"), MemoryFullError)
     assert isinstance(shortage_in_text("write: No space left on device"), DiskFullError)
     assert isinstance(shortage_in_text("OSError: [Errno 116] Stale file handle: '/x'"), AwayError)
     assert shortage_in_text("Segmentation fault") is None
 
 
-def test_a_signal_means_memory_where_memory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert by_signal(signal.SIGKILL)
+def test_an_end_means_memory_where_memory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ended_by_shortage(-signal.SIGKILL)
     for limit, expected in ((resource.RLIM_INFINITY, False), (1 << 30, True)):
         monkeypatch.setattr(resource, "getrlimit", lambda kind, limit=limit: (limit, limit))
-        assert [by_signal(n) for n in (signal.SIGABRT, signal.SIGSEGV)] == [expected, expected]
-        assert not by_signal(signal.SIGTERM)
+        ends = (-signal.SIGABRT, -signal.SIGSEGV, 1, 255)
+        assert [ended_by_shortage(code) for code in ends] == [expected] * len(ends)
+        assert not ended_by_shortage(-signal.SIGTERM)
+        assert not ended_by_shortage(0)
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.EAGAIN])
+def test_a_film_that_no_memory_is_left_for_is_not_said_to_be_broken(number: int, tmp_path: Path) -> None:
+    """FFmpeg says "try again" where a decoder's thread cannot be started."""
+    film = tmp_path / "film.y4m"
+    film.write_bytes(b"YUV4MPEG2 W16 H16 F25:1\nFRAME\n" + bytes(384))
+    with pytest.raises(av.error.FFmpegError) as caught, source.opened(film):
+        av.error.err_check(-number)
+    assert isinstance(explain(caught.value, tmp_path / "x", engine=False), MemoryFullError)
 
 
 def test_a_full_gpu_is_told_with_what_was_asked_for_and_what_was_there() -> None:
