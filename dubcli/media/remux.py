@@ -141,7 +141,7 @@ def _keeps_layer(path: Path) -> bool:
         stream = source.picture(container, path)
         if stream.disposition & Disposition.multilayer or describe.has_alpha_beside(stream):
             return True
-        first = next((bytes(packet) for packet in container.demux(stream) if packet.size), b"")
+        first = next((bytes(packet) for packet in source.packets(container, stream) if packet.size), b"")
         context = stream.codec_context
         return nal.describes_layer(first, context.extradata or b"", context.codec.canonical_name)
 
@@ -257,7 +257,7 @@ def _packets_until(dub: Dub, end: Fraction) -> int:
         track = container.streams[dub.sound.index]
         assert track.time_base is not None
         last = end / track.time_base + dub.sound.start
-        return sum(p.pts < last for p in container.demux(track) if p.size and p.pts is not None)
+        return sum(p.pts < last for p in source.packets(container, track) if p.size and p.pts is not None)
 
 
 def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tuple[str, str]]:
@@ -268,7 +268,7 @@ def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tu
         name = "cover" if number == first else f"cover{number - first}"
         path = scratch / f"{name}.{_COVER_SUFFIXES[kind]}"
         with source.opened(film) as container:
-            packet = next(p for p in container.demux(container.streams[cover.index]) if p.size)
+            packet = next(p for p in source.packets(container, container.streams[cover.index]) if p.size)
             path.write_bytes(bytes(packet))
         options.append(("attach", url(path)))
         options += [

@@ -319,7 +319,7 @@ def _channel(frame: AudioFrame, number: int, count: int) -> NDArray[np.float32]:
 
 
 def _sound(container: InputContainer, track: AvAudioStream) -> Iterator[AudioFrame]:
-    for packet in container.demux(track):
+    for packet in source.packets(container, track):
         try:
             yield from packet.decode()
         except source.DAMAGED:
@@ -358,7 +358,10 @@ def with_decoded_start(path: Path, track: AudioStream) -> AudioStream:
     """
     if track.codec in ("aac", "eac3") and not track.edited:
         with source.opened(path) as container:
-            kinds = (describe.own_head(packet) for packet in container.demux(container.streams[track.index]))
+            kinds = (
+                describe.own_head(packet)
+                for packet in source.packets(container, container.streams[track.index])
+            )
             track = track.model_copy(update={"edited": len(set[bytes]().union(*kinds)) > 1})
     with source.opened(path) as container:
         for frame in _sound(container, _track(container, path, track.index)):
@@ -382,7 +385,7 @@ def duration(path: Path, track: AudioStream) -> float:
     tick, end, lasting = Fraction(*track.time_base), track.start, 0
     times: list[int] = []  # the first and the latest
     with source.opened(path) as container:
-        for packet in container.demux(container.streams[track.index]):
+        for packet in source.packets(container, container.streams[track.index]):
             if not packet.size or packet.is_discard:
                 continue
             lasting += packet.duration or 0
