@@ -128,26 +128,26 @@ def beginning(path: Path, seconds: float, rate: int, stream: int) -> NDArray[np.
     return np.concatenate(pieces)[: round(seconds * rate)]
 
 
-def coded(path: Path, track: AudioStream) -> str:
-    """What coded sound stands in a track of PCM, as Dolby E, which would be heard as noise; "" for none.
+def coded(path: Path, track: AudioStream) -> bursts.Coded | None:
+    """What coded sound stands in a track of PCM, as Dolby E, which would be heard as noise; None for none.
 
     Raises:
         MediaError: unreadable.
     """
     if not is_lossless(track.codec) or track.channels < 2:
-        return ""
+        return None
     count, pieces = 0, [np.zeros((0, track.channels), np.int32)]
     with source.opened(path) as container:
         for frame in _sound(container, _track(container, path, track.index)):
             high = _HIGH.get(frame.format.name)
             if high is None or len(frame.layout.channels) != track.channels:
-                return ""
+                return None
             # Planes of more than seven channels crash PyAV; PCM has none.
             pieces.append(frame.to_ndarray().reshape(-1, track.channels).astype(np.int32) << high)
             count += frame.samples
             if count >= bursts.SEARCHED_SECONDS * track.rate:
                 break
-    return bursts.kind(np.concatenate(pieces))
+    return bursts.find(np.concatenate(pieces))
 
 
 def _without_direct_current(wave: NDArray[np.float32]) -> None:
