@@ -332,7 +332,7 @@ def main_track(info: MediaInfo) -> AudioStream:
     Raises:
         MediaError: there is none.
     """
-    tracks = [track for track in info.audio if track.codec]
+    tracks = [track for track in info.audio if track.codec and track.rate]
     if not tracks:
         raise MediaError("the dub has no sound that can be decoded; name a file with sound")
     return max(tracks, key=lambda track: ("default" in track.disposition, -track.index))

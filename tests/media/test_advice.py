@@ -90,6 +90,45 @@ def test_the_picture_that_is_meant_gets_a_film_of_its_own(tmp_path: Path, dub: P
     assert streams(films.advised(told, film)) == ["video", "audio", "audio"]
 
 
+@pytest.mark.parametrize("late", [7, 60], ids=["late", "never"])
+def test_a_sound_that_does_not_come_at_the_beginning_is_left_out_unless_what_is_told_is_done(
+    late: int, tmp_path: Path, dub: Path
+) -> None:
+    """As a broadcast announces, and as FFmpeg makes of TrueHD on a disc."""
+    film = tmp_path / "film.ts"
+    second = ["-itsoffset", "7", "-f", "lavfi", "-t", "1", "-i", "sine=880:r=48000"]
+    kinds = films.x264("-g", "12", "-c:a", "ac3")
+    films.ffmpeg(
+        *films.moving(seconds=9),
+        *second,
+        "-f",
+        "lavfi",
+        "-t",
+        "9",
+        "-i",
+        films.TONE,
+        "-map",
+        "0",
+        "-map",
+        "2",
+        "-map",
+        "1",
+        *kinds,
+        url(film),
+    )
+    if late > 9:
+        data = film.read_bytes()
+        packets = [data[at : at + 188] for at in range(0, len(data), 188)]
+        film.write_bytes(b"".join(one for one in packets if one[1] & 0x1F != 1 or one[2] != 2))
+    done = films.dubbed(tmp_path / "job", film, dub, range(3, 5), ".mkv")
+    assert [track.rate for track in probe(done.path).audio] == [48000, 48000]
+    (told,) = (line for line in done.note["left_out"] if "sound track 2 (ac3): nothing of it comes" in line)
+    if late < 9:
+        done = films.dubbed(tmp_path / "again", films.advised(told, film), dub, range(3, 5), ".mkv")
+        assert [track.rate for track in probe(done.path).audio] == [48000, 48000, 48000]
+        assert not done.note["left_out"]
+
+
 @pytest.mark.parametrize("pix_fmt", ["pal8", "monob", "gbrpf32le"])
 def test_pictures_of_a_layout_that_is_not_read_become_some_that_are(pix_fmt: str, tmp_path: Path) -> None:
     codec = {"pal8": "png", "monob": "rawvideo", "gbrpf32le": "exr"}[pix_fmt]
