@@ -152,8 +152,8 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         if not (track.rate and track.channels):
             # As a broadcast announces, or a disc's second form of another.
             out.left_out.append(
-                f"sound track {track.index} ({track.codec}): nothing of it comes where the film begins; if it "
-                f"comes later, write the film anew first, as with {_LONGER} -i FILM -map 0 -c copy NEW.mkv"
+                f"sound track {track.index} ({track.codec}): nothing of it comes where the film begins; if "
+                f"it comes later, write the film anew first, as with {_LONGER} -i FILM -map 0 -c copy NEW.mkv"
             )
             continue
         name = f"a:{count}"
