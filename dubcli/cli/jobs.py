@@ -149,7 +149,7 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
         out.warn(
             f"{request.audio.name} is one channel of several files ({', '.join(others[:3])} beside it), and "
             "is taken alone; where they belong together, write them as one file, as with "
-            "ffmpeg -i L.wav -i R.wav -filter_complex join NEW.wav"
+            "ffmpeg -i L.wav -i R.wav -filter_complex join -c:a pcm_s24le NEW.wav"
         )
     return job, resolved
 

@@ -94,7 +94,7 @@ def film(source: Source, segments: Sequence[Segment], target: Target) -> Remuxed
         target.warn(
             f"the film's times begin at {float(original.begin):.3f} s, as those of broadcasts do, and so do "
             "the result's; some players show nothing until then: where that matters, write the film anew "
-            "first, with times from zero (ffmpeg -i film -c copy)"
+            f"first, with times from zero (ffmpeg -i FILM -map 0 -c copy NEW{original.path.suffix})"
         )
     copies: list[Span] = []
     same_codec = spans.codec(settings.codec, original.video.codec) == original.video.codec

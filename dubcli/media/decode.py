@@ -292,7 +292,7 @@ def pictures(
     Raises:
         MediaError: the picture changes its size or its pixel format midway.
     """
-    for packet in container.demux(stream):
+    for packet in source.packets(container, stream):
         seen(packet)
         try:
             decoded = packet.decode()

@@ -105,7 +105,7 @@ def layout(name: str) -> Layout:
     if not (planar or grey) or form.has_palette or form.is_bit_stream:
         raise MediaError(
             f"pictures stored as {name} cannot be dubbed; write the film anew first "
-            "(ffmpeg -i film -c:v prores_ks -pix_fmt yuv422p10le new.mov) and dub that"
+            "(ffmpeg -i FILM -c:v prores_ks -pix_fmt yuv422p10le -c:a pcm_s24le NEW.mov), and dub that"
         )
     where = tuple(Component(c.plane, 0, 1, 0) for c in parts[: 1 if grey else 3])
     return Layout(name, form.is_rgb, bits, dtype, where, factor)

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+_USUAL_RATE = 48_000
+_RATES = _USUAL_RATE / 44_100  # samples that are played at the other rate
 # Speeds at which dubs come by mistake, by how much longer they then last, and the share by which lengths may
 # miss that: eleven seconds of a feature, and one. Set by hand.
 _SPEEDS = (
     (1.0422, 0.002, "25 and 24 pictures a second"),  # between 25 / 24 and 25 / 23.976
     (1.001, 0.0002, "24 and 23.976 pictures a second"),
-    (48 / 44.1, 0.002, "48,000 and 44,100 samples a second"),
+    (_RATES, 0.002, "48,000 and 44,100 samples a second"),
 )
 _OWN_NAME, _OWN = re.compile("DURATION(-[a-z]{3})?$"), re.compile(r"(\d+):(\d+):(\d+\.\d+)\0*")
 _PLAIN = 1.01  # above this, two lengths do not come near each other by chance; set by hand
@@ -90,13 +92,14 @@ def of_picture(path: Path) -> float:
         return _told(container, picture(container, path))
 
 
-def misfit(whole: float, dub: str, seconds: float, offset: float) -> str:
+def misfit(whole: float, dub: str, seconds: float, rate: int, offset: float) -> str:
     """What is to be told of a dub that is not as long as its film, before any work; "" for nothing.
 
     Args:
         whole: how long the film's picture is, 0 where that is not known.
         dub: name of the dub's file.
         seconds: how long the dub is, 0 where that is not known.
+        rate: of its samples a second.
         offset: when it begins.
 
     Raises:
@@ -115,9 +118,14 @@ def misfit(whole: float, dub: str, seconds: float, offset: float) -> str:
         near = min(abs(apart / longer - 1), abs(apart * longer - 1)) < slack
         if near and abs(seconds - whole) > (_PADDING_SECONDS if longer > _PLAIN else SLACK_SECONDS):
             less = f"{abs(apart - 1):.1%} {'less' if apart < 1 else 'more'}"
+            way = f"atempo={apart:.5f}"
+            if longer == _RATES:  # its pitch is wrong too
+                way = (
+                    f"asetrate={round(rate * longer if apart > 1 else rate / longer)},aresample={_USUAL_RATE}"
+                )
             return (
                 f"{lengths}, {less}, as between {speeds}: mouths will run away from what is said; bring the "
-                f"dub to the film's speed first, as with ffmpeg -i DUB -af atempo={apart:.5f} NEW.wav"
+                f"dub to the film's speed first, as with ffmpeg -i DUB -af {way} -c:a pcm_s24le NEW.wav"
             )
     beyond = offset + seconds - whole
     if beyond > SLACK_SECONDS:

@@ -126,7 +126,7 @@ class Messages:
             stream = source.picture(container, self._film, self._video.index)
             extradata = stream.codec_context.extradata or b""
             frame = -1
-            for packet in container.demux(stream):
+            for packet in source.packets(container, stream):
                 if not packet.size or packet.is_discard:
                     continue
                 if packet.pts is not None:  # a second field may have no time of its own

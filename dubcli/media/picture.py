@@ -225,7 +225,7 @@ def _copied_packets(film: Film, copies: Sequence[Span], joiner: Joiner) -> Gener
     for start, stop in copies:
         wanted[start:stop] = True
     with source.opened(film.path) as container:
-        for packet in container.demux(source.picture(container, film.path, film.video.index)):
+        for packet in source.packets(container, source.picture(container, film.path, film.video.index)):
             if not packet.size or packet.pts is None or packet.is_discard:
                 continue
             frame = int(np.searchsorted(film.pts, packet.pts))

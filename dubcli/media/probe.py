@@ -128,7 +128,7 @@ def probe(path: Path, *, whole: bool = True) -> MediaInfo:
             video = _video(container, film, path, tracks, dump, whole)
         else:
             video = None
-            for packet in container.demux(container.streams.audio) if whole else ():
+            for packet in source.packets(container, *container.streams.audio) if whole else ():
                 tracks[packet.stream.index].add(packet)
         audio = tuple(
             _audio(
@@ -161,7 +161,7 @@ def _video(
 
     Packets of sound and subtitles go to their `tracks`, by stream, on the way.
     """
-    from dubcli.media import describe
+    from dubcli.media import describe, source
 
     context = stream.codec_context
     hasher = hashlib.sha256()
@@ -171,7 +171,7 @@ def _video(
     lost = 0
     durations: list[int] = []
     context.thread_type = "AUTO"
-    for packet in container.demux(stream, *(container.streams[index] for index in tracks)):
+    for packet in source.packets(container, stream, *(container.streams[index] for index in tracks)):
         if packet.stream.index in tracks:
             tracks[packet.stream.index].add(packet)
             continue

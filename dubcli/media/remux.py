@@ -37,6 +37,8 @@ _INTERLEAVED_US = 10_000_000
 
 _H264_TAGS = ("avc1", "avc3")
 _HEVC_TAG = "hvc1"  # the one that QuickTime, Final Cut and telephones of Apple open
+# Codes that say that pictures are Dolby Vision, and what they are to others.
+_PLAIN_TAGS = {"dvh1": "hvc1", "dvhe": "hev1", "dvav": "avc3", "dva1": "avc1", "dav1": "av01"}
 _COVER_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg"}  # Matroska's players look for cover.jpg
 _BRANDS = ("major_brand", "minor_version", "compatible_brands")  # of the container that the film came in
 
@@ -87,6 +89,8 @@ def mux(
         *_fit_options(film, dub, container, warn),
         *_metadata_options(what, info, bool(form)),
     ]
+    if info.film.tag in _PLAIN_TAGS and codec == info.film.codec:
+        options.append(("tag:v:0", _PLAIN_TAGS[info.film.tag]))
     if container == "matroska":
         # Its rate would be guessed from the first packets; MOV and MP4 have it from durations.
         options.append(("r:v:0", f"{info.film.average_rate[0]}/{info.film.average_rate[1]}"))
@@ -117,6 +121,8 @@ def mux(
         what.left_out.append(f"{LAYER}: what says how it is decoded does not stay, so no player shows it")
     if container == "mov" and vision and film.video.dolby_vision:
         mov_write.add_dolby_vision(out, film.video.dolby_vision)
+    if container != "matroska" and vision and codec == info.film.codec and info.film.tag in _PLAIN_TAGS:
+        mov_write.set_code(out, info.film.tag)
     if container != "matroska" and codec == "h264" != film.video.codec:
         mov_write.add_hdr10(out, film.video)
     if container == "matroska":
@@ -141,7 +147,7 @@ def _keeps_layer(path: Path) -> bool:
         stream = source.picture(container, path)
         if stream.disposition & Disposition.multilayer or describe.has_alpha_beside(stream):
             return True
-        first = next((bytes(packet) for packet in container.demux(stream) if packet.size), b"")
+        first = next((bytes(packet) for packet in source.packets(container, stream) if packet.size), b"")
         context = stream.codec_context
         return nal.describes_layer(first, context.extradata or b"", context.codec.canonical_name)
 
@@ -229,7 +235,7 @@ def _fit_options(
         apart = f"the dub is {beyond:.2f} s longer than the film; its end is cut off"
     elif dub.seconds and beyond < -1:
         apart = f"the dub ends {-beyond:.2f} s before the film does; the rest is silent"
-    if apart and not misfit(of_picture(film.path), dub.path.name, dub.seconds, dub.offset):
+    if apart and not misfit(of_picture(film.path), dub.path.name, dub.seconds, dub.sound.rate, dub.offset):
         warn(apart)
     if dub.offset < 0:
         warn(f"the dub begins {-dub.offset:.2f} s before the film; its beginning is cut off")
@@ -257,7 +263,7 @@ def _packets_until(dub: Dub, end: Fraction) -> int:
         track = container.streams[dub.sound.index]
         assert track.time_base is not None
         last = end / track.time_base + dub.sound.start
-        return sum(p.pts < last for p in container.demux(track) if p.size and p.pts is not None)
+        return sum(p.pts < last for p in source.packets(container, track) if p.size and p.pts is not None)
 
 
 def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tuple[str, str]]:
@@ -268,7 +274,7 @@ def _cover_options(film: Path, what: Plan, first: int, scratch: Path) -> list[tu
         name = "cover" if number == first else f"cover{number - first}"
         path = scratch / f"{name}.{_COVER_SUFFIXES[kind]}"
         with source.opened(film) as container:
-            packet = next(p for p in container.demux(container.streams[cover.index]) if p.size)
+            packet = next(p for p in source.packets(container, container.streams[cover.index]) if p.size)
             path.write_bytes(bytes(packet))
         options.append(("attach", url(path)))
         options += [
@@ -294,6 +300,8 @@ def _mov_options(film: picture.Film, info: MediaInfo, codec: str, new: bool) -> 
         # Of intra pictures at 4:2:2 the muxer makes AVC-Intra, whose packets are laid out otherwise, and
         # takes no other code for them unless it need not be strict.
         options += [("tag:v:0", _H264_TAGS[0]), ("strict", "unofficial")]
+    elif video.tag in _PLAIN_TAGS:
+        pass
     elif video.codec == codec and video.tag.isalnum() and "mov" in info.format:
         options.append(("tag:v:0", video.tag))
     elif codec == "hevc":

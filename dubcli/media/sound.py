@@ -128,26 +128,26 @@ def beginning(path: Path, seconds: float, rate: int, stream: int) -> NDArray[np.
     return np.concatenate(pieces)[: round(seconds * rate)]
 
 
-def coded(path: Path, track: AudioStream) -> str:
-    """What coded sound stands in a track of PCM, as Dolby E, which would be heard as noise; "" for none.
+def coded(path: Path, track: AudioStream) -> bursts.Coded | None:
+    """What coded sound stands in a track of PCM, as Dolby E, which would be heard as noise; None for none.
 
     Raises:
         MediaError: unreadable.
     """
     if not is_lossless(track.codec) or track.channels < 2:
-        return ""
+        return None
     count, pieces = 0, [np.zeros((0, track.channels), np.int32)]
     with source.opened(path) as container:
         for frame in _sound(container, _track(container, path, track.index)):
             high = _HIGH.get(frame.format.name)
             if high is None or len(frame.layout.channels) != track.channels:
-                return ""
+                return None
             # Planes of more than seven channels crash PyAV; PCM has none.
             pieces.append(frame.to_ndarray().reshape(-1, track.channels).astype(np.int32) << high)
             count += frame.samples
             if count >= bursts.SEARCHED_SECONDS * track.rate:
                 break
-    return bursts.kind(np.concatenate(pieces))
+    return bursts.find(np.concatenate(pieces))
 
 
 def _without_direct_current(wave: NDArray[np.float32]) -> None:
@@ -319,7 +319,7 @@ def _channel(frame: AudioFrame, number: int, count: int) -> NDArray[np.float32]:
 
 
 def _sound(container: InputContainer, track: AvAudioStream) -> Iterator[AudioFrame]:
-    for packet in container.demux(track):
+    for packet in source.packets(container, track):
         try:
             yield from packet.decode()
         except source.DAMAGED:
@@ -332,7 +332,7 @@ def main_track(info: MediaInfo) -> AudioStream:
     Raises:
         MediaError: there is none.
     """
-    tracks = [track for track in info.audio if track.codec]
+    tracks = [track for track in info.audio if track.codec and track.rate]
     if not tracks:
         raise MediaError("the dub has no sound that can be decoded; name a file with sound")
     return max(tracks, key=lambda track: ("default" in track.disposition, -track.index))
@@ -358,7 +358,10 @@ def with_decoded_start(path: Path, track: AudioStream) -> AudioStream:
     """
     if track.codec in ("aac", "eac3") and not track.edited:
         with source.opened(path) as container:
-            kinds = (describe.own_head(packet) for packet in container.demux(container.streams[track.index]))
+            kinds = (
+                describe.own_head(packet)
+                for packet in source.packets(container, container.streams[track.index])
+            )
             track = track.model_copy(update={"edited": len(set[bytes]().union(*kinds)) > 1})
     with source.opened(path) as container:
         for frame in _sound(container, _track(container, path, track.index)):
@@ -382,7 +385,7 @@ def duration(path: Path, track: AudioStream) -> float:
     tick, end, lasting = Fraction(*track.time_base), track.start, 0
     times: list[int] = []  # the first and the latest
     with source.opened(path) as container:
-        for packet in container.demux(container.streams[track.index]):
+        for packet in source.packets(container, container.streams[track.index]):
             if not packet.size or packet.is_discard:
                 continue
             lasting += packet.duration or 0

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import av
 import av.error
 import av.logging
 
 from dubcli.errors import MediaError
-from dubcli.media import protection, wave
+from dubcli.media import prefix, protection, wave
 from dubcli.media.ffmpeg import RESYNC, input_options, url
 from dubcli.media.names import OWN_ORDER
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
     from av.video.stream import VideoStream
 
+AnyStream = TypeVar("AnyStream", bound="Stream")
 DAMAGED = (av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.UndefinedError)
 """What FFmpeg says of a damaged packet: also that it knows no such kind and, of AC-3, codes of its own."""
 
@@ -50,6 +53,8 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
         wave.check(path)
         given = input_options(**RESYNC, **options)
         with av.open(url(path), format=form, options=given, metadata_errors="replace") as container:
+            if container.format.name in prefix.GUESSED:
+                prefix.check(path, container.format.name)
             begun = True
             for track in container.streams.audio:
                 _give_up_order(track)
@@ -59,6 +64,8 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
     except PermissionError:
         raise MediaError(f"{path} may not be read; check its permissions") from None
     except (av.error.FFmpegError, UnicodeError) as error:
+        if not begun:
+            prefix.check(path)
         if isinstance(error, av.error.ArgumentError) and not begun:  # as where its format is not among ours
             raise MediaError(f"{path} is of no format that is read here; convert it first") from None
         if isinstance(error, av.error.InvalidDataError) and not begun and protection.is_disc(path):
@@ -72,8 +79,31 @@ def opened(path: Path, form: str | None = None, **options: str) -> Iterator[Inpu
                 f"{path} cannot be read: FFmpeg does not know this kind of it, as of sound in Ogg whose "
                 "channels change midway; write it anew with the program that made it"
             ) from None
+        if isinstance(error, av.error.InvalidDataError):  # which ffmpeg's program takes for the file's end
+            raise MediaError(
+                f"{path} cannot be read: something else stands within it or behind its end; write it anew, "
+                f"as with ffmpeg -i FILE -map 0 -c copy NEW{path.suffix}, and check that its end is there"
+            ) from None
         reason = getattr(error, "strerror", None) or str(error)
         raise MediaError(f"{path} cannot be read ({reason}); check that it is complete") from None
+
+
+def packets(container: InputContainer, *streams: AnyStream) -> Iterator[Packet[AnyStream]]:
+    """The packets of streams, as `demux` gives them.
+
+    FFmpeg says of zeros behind a transport stream that more will come, which ends PyAV's reading.
+    """
+    more = True
+    while more:
+        more = False
+        try:
+            for packet in cast("Iterator[Packet[AnyStream]]", container.demux(*streams)):
+                more = True
+                yield packet
+            return
+        except av.error.BlockingIOError:
+            if not more:
+                raise
 
 
 def _give_up_order(track: AudioStream) -> None:

@@ -33,6 +33,7 @@ from dubcli.media.probe import GAP_SECONDS
 _LANGUAGE = re.compile("-[a-z]{3}$")  # after a tag's name
 _AAC_BITS = 160_000  # bits per second and channel: set by hand, well above audible difference
 _LATE_CHAPTER_SECONDS = 0.05  # less is rounding: set by hand
+_LONGER = "ffmpeg -analyzeduration 2G -probesize 2G"  # reads on until all streams are known
 _SILENCED = 32  # samples that are silenced together; set by hand
 COVERS = {"png": "image/png", "mjpeg": "image/jpeg"}
 """Codecs of pictures that are covers, and their types."""
@@ -147,6 +148,13 @@ def plan(info: MediaInfo, codec: str, dub: Dub, container: str) -> Plan:
         if not track.codec:
             kind = f"{track.form}, a kind" if track.form else "of a kind"
             out.left_out.append(f"sound track {track.index}: {kind} that cannot be read")
+            continue
+        if not (track.rate and track.channels):
+            # As a broadcast announces, or a disc's second form of another.
+            out.left_out.append(
+                f"sound track {track.index} ({track.codec}): nothing of it comes where the film begins; if "
+                f"it comes later, write the film anew first, as with {_LONGER} -i FILM -map 0 -c copy NEW.mkv"
+            )
             continue
         name = f"a:{count}"
         count += 1

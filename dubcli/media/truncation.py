@@ -36,7 +36,10 @@ _PACKETS = {188: 0, 192: 4, 204: 0}  # bytes of a transport stream's, and which 
 _SYNC, _SYNCS = b"\x47", 5  # with which packets begin, and how many are held to be no chance; set by hand
 _SLACK_SECONDS = 0.25  # two frames, as where a tag stands behind the last; set by hand
 # What is packed never ends in so many zeros; silence and black of other kinds may. Set by hand.
-_PACKED, _ZEROS = {"matroska", "mpegts", "mpeg", "flv", "asf", "ogg", "mp3", "flac"}, 1 << 16
+_PACKED, _ZEROS = {"matroska", "mpegts", "mpeg", "flv", "asf", "ogg", "mp3"}, 1 << 16
+_UNFILLED = "its end holds nothing but zeros, which a download would have filled"
+# Where whole blocks of a download end, packets of 192 bytes often do too: those prove nothing.
+_PROVING, _PROGRAM_END = (188, 204), b"\0\0\1\xb9"
 
 
 def lacking(path: Path, form: str) -> str:
@@ -51,7 +54,7 @@ def lacking(path: Path, form: str) -> str:
     if end - size > _ODD_BYTES:
         return f"{end - size:,} of {end:,} bytes are missing at its end"
     if _PACKED.intersection(kinds) and _ends_in_zeros(path, end or size):
-        return "its end holds nothing but zeros, which a download would have filled"
+        return "" if _is_whole_before_zeros(path, form) else _UNFILLED
     if form == "ogg":
         return _lacking_page(path)
     return "it ends within a packet" if form == "mpegts" and _ends_within_packet(path) else ""
@@ -71,6 +74,8 @@ def lacking_sound(path: Path, form: str, seconds: float) -> str:
         stream = container.streams.audio[0]
         whole = float((stream.duration or 0) * (stream.time_base or Fraction(0)))
     missing = whole - seconds
+    if not whole and _ends_in_zeros(path, path.stat().st_size):
+        return _UNFILLED
     return f"{missing:.1f} of {whole:.1f} s are missing at its end" if missing > _SLACK_SECONDS else ""
 
 
@@ -104,18 +109,19 @@ def _chunks(path: Path) -> int:
 
 
 def _wave64(path: Path) -> int:
-    return int.from_bytes(_head(path)[16:24], "little")
+    head = _head(path)
+    return int.from_bytes(head[16:24], "little") if head.startswith(b"riff") else 0  # not behind a tag
 
 
 def _caf(path: Path) -> int:
-    """The byte after the last chunk; that of samples may be open, of −1 bytes."""
+    """The byte after the last chunk; that of samples may be open, of −1 bytes, and junk may stand behind."""
     end, size = 8, path.stat().st_size
     with path.open("rb") as file:
         while end < size:
-            file.seek(end + 4)
-            length = int.from_bytes(file.read(8), "big", signed=True)
-            if length < 0:
-                return 0
+            file.seek(end)
+            name, length = file.read(4), int.from_bytes(file.read(8), "big", signed=True)
+            if length < 0 or not name.isalnum():
+                break
             end += 12 + length
     return end
 
@@ -187,15 +193,44 @@ def _ends_in_zeros(path: Path, end: int) -> bool:
         return file.read(_ZEROS) == bytes(_ZEROS)
 
 
+def _is_whole_before_zeros(path: Path, form: str) -> bool:
+    """Whether zeros at a file's end stand behind a whole packet of a transport stream, or a program's end."""
+    end = _zeros_begin(path)
+    if form == "mpegts":
+        length = _packet(path)
+        return length in _PROVING and not end % length
+    with path.open("rb") as file:
+        file.seek(max(0, end - len(_PROGRAM_END)))
+        return form == "mpeg" and file.read(len(_PROGRAM_END)) == _PROGRAM_END
+
+
+def _zeros_begin(path: Path) -> int:
+    """The byte after the last that is not zero."""
+    at = path.stat().st_size
+    with path.open("rb") as file:
+        while at:
+            begin = max(0, at - _ZEROS)
+            file.seek(begin)
+            rest = file.read(at - begin).rstrip(b"\0")
+            if rest:
+                return begin + len(rest)
+            at = begin
+    return 0
+
+
+def _packet(path: Path) -> int:
+    """Bytes of a transport stream's packets, 0 where it begins with something else."""
+    head = _head(path)
+    starts = (n for n, place in _PACKETS.items() if head[place : n * _SYNCS : n] == _SYNC * _SYNCS)
+    return next(starts, 0)
+
+
 def _ends_within_packet(path: Path) -> bool:
     """Whether a transport stream ends within a packet."""
-    head, size = _head(path), path.stat().st_size
-    for length, place in _PACKETS.items():
-        if head[place : length * _SYNCS : length] == _SYNC * _SYNCS:
-            with path.open("rb") as file:
-                file.seek(size - size % length)
-                return file.read(length)[place : place + 1] == _SYNC
-    return False
+    length, size = _packet(path), path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(size - size % (length or 1))
+        return file.read(length)[_PACKETS.get(length, 0) :][:1] == _SYNC
 
 
 _ENDS: dict[str, Callable[[Path], int]] = {

@@ -89,6 +89,6 @@ def late_sound(path: Path, dub: MediaInfo, track: AudioStream) -> float:
     if begin <= _LATE_SECONDS:
         return 0.0
     with source.opened(path) as container:
-        packets = container.demux(container.streams[track.index])
+        packets = source.packets(container, container.streams[track.index])
         first = next((one.pts for one in packets if one.pts is not None and not one.is_discard), track.start)
     return float(begin) if first * Fraction(*track.time_base) > zero else 0.0

@@ -14,7 +14,7 @@ from dubcli.language import guess
 if TYPE_CHECKING:
     from dubcli.settings.config import ComposeSettings
 
-STAGE = Stage("probe", version=17)
+STAGE = Stage("probe", version=18)
 
 _SLACK_SECONDS = 0.02  # by which a dub may be stamped otherwise than its film; set by hand, half a frame
 _STILLS = {"attached_pic", "timed_thumbnails"}  # FFmpeg's marks of pictures that are no films
@@ -117,7 +117,7 @@ def _of_dub(task: Task, film: MediaInfo, voice: MediaInfo, track: AudioStream) -
     whole, seconds = length.of_picture(task.inputs["film"]), sound.duration(path, track)
     if lacking := truncation.lacking_sound(path, voice.format, seconds):
         yield _is_cut_short(name, lacking)
-    if told := length.misfit(whole, name, seconds, offset):
+    if told := length.misfit(whole, name, seconds, track.rate, offset):
         yield told
     if wave.has_objects(path):
         yield (
@@ -160,11 +160,11 @@ def _refuse_coded(path: Path, track: AudioStream) -> None:
     """
     from dubcli.media import sound
 
-    if kind := sound.coded(path, track):
-        words, reader = ("s24le", "s337m") if kind == "Dolby E" else ("s16le", "spdif")
+    if found := sound.coded(path, track):
+        command = found.decoding(track.channels)
         raise MediaError(
-            f"{path.name} holds {kind} in the form of PCM, which would be heard as noise; decode it first, "
-            f"as with ffmpeg -i DUB -f {words} - | ffmpeg -f {reader} -i - NEW.wav"
+            f"{path.name} holds {found.kind} in the form of PCM, which would be heard as noise; decode it "
+            + (f"first, as with {command}" if command else "first")
         )
 
 
@@ -173,10 +173,11 @@ def _of_coded(path: Path, film: MediaInfo) -> Iterator[str]:
     from dubcli.media import sound
 
     for track in film.audio:
-        if kind := sound.coded(path, track):
+        if found := sound.coded(path, track):
             yield (
-                f"sound track {track.index} of the film holds {kind} in the form of PCM: what it says is not "
-                "heard, and where it is not copied, as into MP4, it is lost; add -o film.mov to keep it"
+                f"sound track {track.index} of the film holds {found.kind} in the form of PCM: what it "
+                "says is not heard, and where it is not copied, as into MP4, it is lost; add -o film.mov to "
+                "keep it"
             )
 
 

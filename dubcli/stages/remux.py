@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dubcli.media.picture import Segment
 
-STAGE = Stage("remux", version=19, after=("compose",))
+STAGE = Stage("remux", version=20, after=("compose",))
 
 
 def units(job: JobView) -> Iterable[Unit]:

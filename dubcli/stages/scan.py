@@ -135,7 +135,7 @@ def _read(task: Task, video: VideoStream, *, careful: bool) -> _Reading:
             time = presentation if presentation is not None else after
             if times and time < times[-1] - _JUMP_SECONDS / video.tick:
                 mpeg = container.format.name in ("mpegts", "mpeg")  # where ffmpeg lets times go on by itself
-                way = f" (ffmpeg -i film{film.suffix} -c copy new{film.suffix})" if mpeg else ""
+                way = f" (ffmpeg -i FILM -map 0 -c copy NEW{film.suffix})" if mpeg else ""
                 raise MediaError(
                     f"{film}: its times jump back after frame {len(times) - 1}, as where files were joined; "
                     f"write it anew with times that go on{way}, or dub its parts one by one"

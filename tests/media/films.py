@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
+import shlex
 import shutil
 import struct
 import subprocess
@@ -40,6 +42,19 @@ def ffmpeg(*arguments: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode(errors="replace")
+
+
+def advised(line: str, path: Path) -> Path:
+    """The file that the command in a message makes of one, in its folder."""
+    found = re.search(r"\b(?:tail|ffmpeg) -.*?(NEW\.\w+)", line)
+    assert found, line
+    command = re.sub(r"\b(FILE|FILM|DUB)\b", lambda _: shlex.quote(str(path)), found[0])
+    command = command.replace("ffmpeg ", f"{shlex.quote(binary())} -loglevel error -y ")
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=path.parent, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert done.returncode == 0, (command, done.stderr.decode(errors="replace"))
+    return path.with_name(found[1])
 
 
 def moving(rate: str = "25", seconds: float = 1.0, size: str = "96x64") -> list[str]:

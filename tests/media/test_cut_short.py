@@ -80,6 +80,47 @@ def test_a_download_whose_end_was_never_filled_is_cut_short(name: str, tmp_path:
     assert "nothing but zeros" in truncation.lacking(path, form)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "ending"),
+    [
+        ("film.ts", films.x264("-c:a", "aac"), b""),
+        ("dub.ts", ["-vn", "-c:a", "aac"], b""),
+        ("film.mpg", ["-c:v", "mpeg2video", "-c:a", "mp2"], b"\0\0\1\xb9"),
+        ("film.mkv", films.x264(), b""),
+        ("film.flv", films.x264("-c:a", "aac"), b""),
+        ("dub.flac", ["-vn"], b""),
+    ],
+)
+def test_zeros_behind_a_whole_file_cut_nothing_short(
+    name: str, options: list[str], ending: bytes, tmp_path: Path, dub: Path
+) -> None:
+    whole, path = films.make(tmp_path / f"whole-{name}", *options), tmp_path / name
+    path.write_bytes(whole.read_bytes() + ending + bytes(70_000))
+    film = path if "film" in name else films.make(tmp_path / "film.mkv", *films.x264())
+    stages = films.Stages(tmp_path / "job", film, dub if film == path else path, ".mkv")
+    stages.read()
+    assert not [line for line in stages.warnings if "is cut short" in line]
+    read = Frames.load(stages.view.one("split").path)
+    assert len(read.pts) == 25
+
+
+def test_flac_of_no_known_length_that_ends_in_zeros_is_cut_short(tmp_path: Path) -> None:
+    whole = films.make(tmp_path / "whole.flac", "-vn").read_bytes()
+    path = tmp_path / "dub.flac"
+    # As from a pipe: the head counts no samples, in 36 bits.
+    path.write_bytes(whole[:21] + bytes([whole[21] & 0xF0]) + bytes(4) + whole[26:] + bytes(70_000))
+    assert "nothing but zeros" in truncation.lacking_sound(path, "flac", 1.0)
+
+
+@pytest.mark.parametrize("name", ["dub.caf", "dub.w64"])
+def test_what_is_no_part_of_a_file_lacks_nothing(name: str, tmp_path: Path) -> None:
+    """Junk behind its chunks, or a tag of MP3 before its head, that FFmpeg skips."""
+    path = films.make(tmp_path / name, "-vn")
+    data, form = path.read_bytes(), probe(path).format
+    path.write_bytes(data + b"\x9d" * 100 if form == "caf" else b"ID3\3\0\0\0\0\0\x0a" + bytes(10) + data)
+    assert not truncation.lacking(path, form)
+
+
 def test_an_ogg_file_without_its_last_page_is_cut_short(tmp_path: Path) -> None:
     path = films.make(tmp_path / "dub.ogg", "-vn", "-c:a", "libvorbis", seconds=4)
     data = path.read_bytes()

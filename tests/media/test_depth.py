@@ -10,6 +10,7 @@ import pytest
 
 from dubcli.artifacts.media import VideoStream
 from dubcli.errors import MediaError
+from dubcli.media import nal
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
 from dubcli.stages import probe as stage_probe
@@ -290,6 +291,57 @@ def test_colour_without_equations_is_refused(tmp_path: Path, dub: Path) -> None:
     films.ffmpeg(*films.moving(), "-vf", "setparams=colorspace=ictcp", "-c:v", "ffv1", url(film))
     with pytest.raises(MediaError, match="ictcp"):
         films.dubbed(tmp_path / "job", film, dub, range(3, 5))
+
+
+@pytest.mark.parametrize("touched", [range(0), range(9, 12)], ids=["untouched", "touched"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize(("profile", "compatibility"), [(8, 1), (7, 6)])
+def test_a_code_of_dolby_vision_stays_where_it_is_still_true(
+    profile: int, compatibility: int, suffix: str, touched: range, tmp_path: Path, dub: Path
+) -> None:
+    """Each picture has metadata and, in profile 7, a second layer in the same track."""
+    params = f"{X265}:bframes=0"
+    hevc = ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", params, "-tag:v", "hvc1"]
+    coded, plain = films.make(tmp_path / "plain.hevc", *hevc, sound=""), tmp_path / "plain.mp4"
+    layered = profile == 7
+    out: list[bytes] = []
+    for number, unit in enumerate(nal.split_annexb(coded.read_bytes())):
+        out.append(unit)
+        if nal.kind(unit, "hevc") < 32:
+            out += [b"\x7e\x01" + bytes([number + 1]) * 40] * layered + [
+                b"\x7c\x01\x19" + bytes([number + 1]) * 9
+            ]
+    coded.write_bytes(b"".join(b"\0\0\0\1" + unit for unit in out))
+    films.ffmpeg(
+        "-r", "25", "-i", url(coded), "-c", "copy", "-tag:v", "dvh1", "-strict", "unofficial", url(plain)
+    )
+    record = bytes([1, 0, profile << 1, 3 << 3 | 4 | 2 * layered | 1, compatibility << 4]) + bytes(19)
+    entry = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"dvh1"]
+    box = films.box(b"dvvC" if profile > 7 else b"dvcC", record)
+    film = tmp_path / "film.mp4"
+    film.write_bytes(films.inside(plain.read_bytes(), entry, box))
+    done = films.dubbed(tmp_path / "job", film, dub, touched, suffix, compose={"preset": "ultrafast"})
+    before, after = probe(film).film, probe(done.path).film
+    kept = not (layered and touched)
+    assert before.tag == "dvh1"
+    assert after.dolby_vision == (before.dolby_vision if kept else None)
+    assert after.tag == ("" if suffix == ".mkv" else "dvh1" if kept else "hvc1")
+    said, wanted = beside_pictures(done.path), beside_pictures(film)
+    encoded = [k for k in range(25) if said[k] != wanted[k]]
+    assert done.note["copied"] >= 25 - 8 * bool(touched)
+    assert len(encoded) == (0 if kept else done.note["encoded"])
+
+
+def beside_pictures(path: Path) -> list[list[bytes]]:
+    """Dolby Vision's units of each picture: metadata, and pictures of a second layer."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        head = stream.codec_context.extradata or b""
+        packets = [(packet.pts or 0, bytes(packet)) for packet in container.demux(stream) if packet.size]
+    return [
+        [u for u in nal.units(data, head, "hevc") if nal.kind(u, "hevc") in (62, 63)]
+        for _, data in sorted(packets)
+    ]
 
 
 @pytest.mark.parametrize(

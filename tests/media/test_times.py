@@ -102,10 +102,9 @@ def test_times_that_jump_back_are_refused(tmp_path: Path) -> None:
     film.write_bytes(b"".join((tmp_path / f"{k}.ts").read_bytes() for k in range(2)))
     stages = films.Stages(tmp_path / "job", film)
     stages.run(probe)
-    with pytest.raises(MediaError, match=r"jump back after frame 49.*-i film\.ts -c copy new\.ts\)"):
+    with pytest.raises(MediaError, match="jump back after frame 49") as refused:
         stages.run(scan)
-    films.ffmpeg("-i", url(film), "-c", "copy", url(tmp_path / "new.ts"))
-    stages = films.Stages(tmp_path / "other", tmp_path / "new.ts")
+    stages = films.Stages(tmp_path / "other", films.advised(str(refused.value), film))
     stages.run(probe)
     stages.run(scan)
 
