@@ -41,10 +41,10 @@ def check(path: Path, form: str = "") -> None:
         MediaError: it is one.
     """
     with path.open("rb") as file:
-        head = file.read(_SEARCHED_BYTES)
-    if head.startswith(GUESSED.get(form, ())):
-        return
-    found = _BEGINNING.search(head)
+        head = file.read(len(_CODE) + 1)  # no more of ordinary files, which are opened often
+        if head.startswith(GUESSED.get(form, ())):
+            return
+        found = _BEGINNING.search(head + file.read(_SEARCHED_BYTES))
     if found and found.start():
         raise MediaError(
             f"{path} has {found.start():,} bytes of something else before its beginning; cut them off, as "
