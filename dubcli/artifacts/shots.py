@@ -111,9 +111,15 @@ class Frames:
         return np.asarray((self.pts - self.pts[0]) * (self.tick.numerator / self.tick.denominator))
 
     @classmethod
+    @lru_cache(maxsize=2)  # units of single shots look into a film's by the thousand
     def load(cls, folder: Path) -> Frames:
-        """The frames in the folder of a `scan` or `split` artifact."""
-        return _loaded(folder)
+        """The frames in the folder of a `scan` or `split` artifact, read once in a process."""
+        from dubcli.artifacts import arrays
+
+        box = arrays.read(folder / _FRAMES)
+        for rows in box.values():
+            rows.flags.writeable = False
+        return cls(box["pts"], box["digest"], Fraction(*map(int, box["time_base"])))
 
     def save(self, folder: Path) -> None:
         """Write them into an artifact's folder."""
@@ -121,17 +127,6 @@ class Frames:
 
         base = np.array([self.tick.numerator, self.tick.denominator], np.int64)
         np.savez_compressed(folder / _FRAMES, pts=self.pts, digest=self.digest, time_base=base)
-
-
-@lru_cache(maxsize=2)
-def _loaded(folder: Path) -> Frames:
-    """The frames of a film, read once in a process: units of single shots look into them by the thousand."""
-    from dubcli.artifacts import arrays
-
-    box = arrays.read(folder / _FRAMES)
-    for rows in box.values():
-        rows.flags.writeable = False
-    return Frames(box["pts"], box["digest"], Fraction(*map(int, box["time_base"])))
 
 
 def change(folder: Path) -> NDArray[np.float64]:

@@ -139,9 +139,7 @@ def rows(job: Job, upstream: JobView, stage: str, selection: Selection, *, salt:
         if unit.shot not in pinned.shots:
             found.append(_row(job, unit, unit.name in chosen, selection, salt))
     found = [row for row in found if row.unit and row.unit.shot not in upstream.awaited]
-    pinned.check(
-        stage, {row.unit.id: row.key for row in found if row.unit and row.key}, job, upstream.awaited
-    )
+    pinned.check(stage, {row.unit.id: row.key for row in found if row.unit and row.key}, job)
     if selection.frames:
         near = _near(upstream, selection.frames)
         found = [row for row in found if row.unit and (row.artifact or near(row.unit))]

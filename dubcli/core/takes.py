@@ -11,7 +11,7 @@ So are the tracks over which the take was made: whose faces they are is told by 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -150,21 +150,18 @@ class Pinned:
         for name, artifact in self.artifacts.items():
             yield Unit(stages.module(stage).STAGE, name, {}, {}), artifact
 
-    def check(self, stage: str, planned: Mapping[str, str], job: Job, awaited: Collection[str] = ()) -> None:
+    def check(self, stage: str, planned: Mapping[str, str], job: Job) -> None:
         """Check that the units of shots whose take is lost would be made as they were.
 
         Args:
             stage: the stage.
             planned: unit id → key of what is planned for it.
             job: the job.
-            awaited: shots that are planned later.
 
         Raises:
             ConfigError: another would be made, or none.
         """
         for shot, take in self.lost.items():
-            if shot in awaited:
-                continue
             before = {unit: key for unit, key in take.items() if unit.startswith(f"{stage}/")}
             now = {unit: key for unit, key in planned.items() if unit.startswith(f"{stage}/{shot}.")}
             if now != before:
@@ -175,7 +172,7 @@ class Pinned:
 
 
 def pinned(job: Job, view: JobView, stage: str) -> Pinned:
-    """The pinned units of a stage.
+    """The pinned units of a stage, but of shots that the view awaits.
 
     Raises:
         ConfigError: a take belongs to another picture than the shot has now.
@@ -187,9 +184,10 @@ def pinned(job: Job, view: JobView, stage: str) -> Pinned:
     if not view.pins or stage not in ("track", *STAGES):
         return Pinned({}, {}, frozenset())
     shots = Shots.load(view.one("split").path).named()
-    over = {shot: _made_over(job, take) for shot, take in view.pins.items()}
+    pins = {shot: take for shot, take in view.pins.items() if shot not in view.awaited}
+    over = {shot: _made_over(job, take) for shot, take in pins.items()}
     tracks = dict(_tracks(job, over)) if stage == "track" else view.all("track")
-    for shot, take in view.pins.items():
+    for shot, take in pins.items():
         whole = is_whole(job, take)
         if whole:
             _check_picture(job, shot, shots[shot].picture, take)
@@ -205,7 +203,7 @@ def pinned(job: Job, view: JobView, stage: str) -> Pinned:
             of_stage, _, name = unit.partition("/")
             if of_stage == stage and artifact:
                 artifacts[name] = artifact
-    kept = frozenset(artifacts) if stage == "track" else frozenset(view.pins) - frozenset(lost)
+    kept = frozenset(artifacts) if stage == "track" else frozenset(pins) - frozenset(lost)
     return Pinned(artifacts, lost, kept)
 
 

@@ -89,9 +89,9 @@ def mux(
         *_fit_options(film, dub, container, warn),
         *_metadata_options(what, info, bool(form)),
     ]
-    if info.film.tag in _PLAIN_TAGS and codec == info.film.codec:
-        options.append(("tag:v:0", _PLAIN_TAGS[info.film.tag]))
+    own_code = info.film.tag if info.film.tag in _PLAIN_TAGS and codec == info.film.codec else ""
     if container == "matroska":
+        options += [("tag:v:0", _PLAIN_TAGS[own_code])] if own_code else []
         # Its rate would be guessed from the first packets; MOV and MP4 have it from durations.
         options.append(("r:v:0", f"{info.film.average_rate[0]}/{info.film.average_rate[1]}"))
         options += told_options(film.video)
@@ -121,8 +121,8 @@ def mux(
         what.left_out.append(f"{LAYER}: what says how it is decoded does not stay, so no player shows it")
     if container == "mov" and vision and film.video.dolby_vision:
         mov_write.add_dolby_vision(out, film.video.dolby_vision)
-    if container != "matroska" and vision and codec == info.film.codec and info.film.tag in _PLAIN_TAGS:
-        mov_write.set_code(out, info.film.tag)
+    if container != "matroska" and vision and own_code:
+        mov_write.set_code(out, own_code)
     if container != "matroska" and codec == "h264" != film.video.codec:
         mov_write.add_hdr10(out, film.video)
     if container == "matroska":
@@ -300,10 +300,8 @@ def _mov_options(film: picture.Film, info: MediaInfo, codec: str, new: bool) -> 
         # Of intra pictures at 4:2:2 the muxer makes AVC-Intra, whose packets are laid out otherwise, and
         # takes no other code for them unless it need not be strict.
         options += [("tag:v:0", _H264_TAGS[0]), ("strict", "unofficial")]
-    elif video.tag in _PLAIN_TAGS:
-        pass
     elif video.codec == codec and video.tag.isalnum() and "mov" in info.format:
-        options.append(("tag:v:0", video.tag))
+        options.append(("tag:v:0", _PLAIN_TAGS.get(video.tag, video.tag)))
     elif codec == "hevc":
         options.append(("tag:v:0", _HEVC_TAG))
     return options

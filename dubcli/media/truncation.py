@@ -228,9 +228,11 @@ def _packet(path: Path) -> int:
 def _ends_within_packet(path: Path) -> bool:
     """Whether a transport stream ends within a packet."""
     length, size = _packet(path), path.stat().st_size
+    if not length:
+        return False
     with path.open("rb") as file:
-        file.seek(size - size % (length or 1))
-        return file.read(length)[_PACKETS.get(length, 0) :][:1] == _SYNC
+        file.seek(size - size % length + _PACKETS[length])
+        return file.read(1) == _SYNC
 
 
 _ENDS: dict[str, Callable[[Path], int]] = {

@@ -61,7 +61,7 @@ class Version:
         with source.opened(path) as container:
             shown = [
                 packet.pts
-                for packet in container.demux(source.picture(container, path, video.index))
+                for packet in source.packets(container, source.picture(container, path, video.index))
                 if packet.pts is not None and packet.size and not packet.is_discard
             ]
         if len(shown) == len(like.pts):
