@@ -24,7 +24,7 @@ from dubcli.media.mov import write as mov_write
 from dubcli.media.mov.boxes import opened
 from dubcli.media.names import LAYER, colours
 from dubcli.media.probe import probe
-from dubcli.media.sound import with_decoded_start
+from dubcli.media.soundtrack import with_decoded_start
 from dubcli.media.spans import Span
 from dubcli.media.streams import COVERS, Dub, Plan, plan
 

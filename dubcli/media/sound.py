@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.errors import MediaError
-from dubcli.language import standard
-from dubcli.media import bursts, describe, source
+from dubcli.media import bursts, source
 from dubcli.media.containers import is_lossless
 from dubcli.media.mov import read as mov_read
 from dubcli.media.mov.boxes import opened
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream as AvAudioStream
     from av.container import InputContainer
 
-    from dubcli.artifacts.media import AudioStream, MediaInfo
+    from dubcli.artifacts.media import AudioStream
 
 # Samples of sound in one block of memory, set by hand: large enough to be unmapped when freed.
 _BLOCK = 1 << 24
@@ -68,7 +67,7 @@ def audio(
         zero = Fraction(0)
         if film is not None and film.start_time is not None and film.time_base is not None:
             zero = film.start_time * film.time_base
-        track = _track(container, path, stream)
+        track = track_of(container, path, stream)
         pauses: tuple[mov_read.Pause, ...] = ()  # in which FFmpeg plays the sound's beginning
         if "mov" in container.format.name:
             with opened(path) as file:
@@ -95,7 +94,7 @@ def audio(
     if alone:
         del wave  # a long film's two waves would not fit in memory
         with source.opened(path) as container:
-            wave = _concatenate(_Sound(container, _track(container, path, stream), rate).mono(alone))
+            wave = _concatenate(_Sound(container, track_of(container, path, stream), rate).mono(alone))
     if not len(wave):
         raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
     for start, stop in pauses:
@@ -120,7 +119,7 @@ def beginning(path: Path, seconds: float, rate: int, stream: int) -> NDArray[np.
     """
     with source.opened(path) as container:
         pieces, count = [np.zeros(0, np.float32)], 0
-        for piece in _Sound(container, _track(container, path, stream), rate).mono():
+        for piece in _Sound(container, track_of(container, path, stream), rate).mono():
             pieces.append(piece)
             count += len(piece)
             if count >= seconds * rate:
@@ -138,7 +137,7 @@ def coded(path: Path, track: AudioStream) -> bursts.Coded | None:
         return None
     count, pieces = 0, [np.zeros((0, track.channels), np.int32)]
     with source.opened(path) as container:
-        for frame in _sound(container, _track(container, path, track.index)):
+        for frame in decoded(container, track_of(container, path, track.index)):
             high = _HIGH.get(frame.format.name)
             if high is None or len(frame.layout.channels) != track.channels:
                 return None
@@ -179,7 +178,7 @@ def _concatenate(pieces: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     return out
 
 
-def _track(container: InputContainer, path: Path, index: int | None) -> AvAudioStream:
+def track_of(container: InputContainer, path: Path, index: int | None) -> AvAudioStream:
     tracks = [s for s in container.streams.audio if s.codec_context is not None]
     if index is not None:
         tracks = [s for s in tracks if s.index == index]
@@ -217,7 +216,7 @@ class _Sound:
         mix: _Channel | None = None
         single: _Channel | None = None
         count, shape, pair = 0, None, False
-        for frame in _sound(self._container, self._track):
+        for frame in decoded(self._container, self._track):
             at = (
                 frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
             )
@@ -318,85 +317,9 @@ def _channel(frame: AudioFrame, number: int, count: int) -> NDArray[np.float32]:
     return np.asarray(frame.to_ndarray()[0, number::count], np.float32)
 
 
-def _sound(container: InputContainer, track: AvAudioStream) -> Iterator[AudioFrame]:
+def decoded(container: InputContainer, track: AvAudioStream) -> Iterator[AudioFrame]:
     for packet in source.packets(container, track):
         try:
             yield from packet.decode()
         except source.DAMAGED:
             continue
-
-
-def main_track(info: MediaInfo) -> AudioStream:
-    """The main sound track: the default one, else the first that can be decoded.
-
-    Raises:
-        MediaError: there is none.
-    """
-    tracks = [track for track in info.audio if track.codec and track.rate]
-    if not tracks:
-        raise MediaError("the dub has no sound that can be decoded; name a file with sound")
-    return max(tracks, key=lambda track: ("default" in track.disposition, -track.index))
-
-
-def told_language(info: MediaInfo, track: AudioStream) -> str:
-    """The BCP 47 tag of a track's language as its file says it, "" where it says none.
-
-    QuickTime and Matroska say English where nobody said anything: that is believed of other files alone.
-    """
-    tag = standard(track.tags.get("language", ""))
-    silent = "matroska" in info.format or "qt" in info.tags.get("major_brand", "")
-    return "" if tag == "en" and silent else tag
-
-
-def with_decoded_start(path: Path, track: AudioStream) -> AudioStream:
-    """A sound track whose `start` is that of its first decoded sample; containers give that of a packet.
-
-    It is `edited`, too, where its packets are not all of one kind, which its container need not say.
-
-    Raises:
-        MediaError: nothing of it can be decoded.
-    """
-    if track.codec in ("aac", "eac3") and not track.edited:
-        with source.opened(path) as container:
-            kinds = (
-                describe.own_head(packet)
-                for packet in source.packets(container, container.streams[track.index])
-            )
-            track = track.model_copy(update={"edited": len(set[bytes]().union(*kinds)) > 1})
-    with source.opened(path) as container:
-        for frame in _sound(container, _track(container, path, track.index)):
-            if frame.samples and frame.pts is not None and frame.time_base is not None:
-                start = round(frame.pts * frame.time_base / Fraction(*track.time_base))
-                return track.model_copy(update={"start": start})
-            if frame.samples:
-                return track
-    raise MediaError(f"{path} has no sound that can be decoded; name a file with sound")
-
-
-def duration(path: Path, track: AudioStream) -> float:
-    """Seconds from a track's start to the end of its last packet; 0 where its packets have no times.
-
-    Its container may guess (raw AAC, MP3, transport streams) or not say (FLAC from a pipe, a browser's WebM).
-    Where the times of its packets stand still (RealAudio), how long they last is added up.
-
-    Raises:
-        MediaError: the times jump back, so that no container could hold it as it is heard.
-    """
-    tick, end, lasting = Fraction(*track.time_base), track.start, 0
-    times: list[int] = []  # the first and the latest
-    with source.opened(path) as container:
-        for packet in source.packets(container, container.streams[track.index]):
-            if not packet.size or packet.is_discard:
-                continue
-            lasting += packet.duration or 0
-            if packet.pts is None:
-                continue
-            times = times or [packet.pts, packet.pts]
-            if (times[1] - packet.pts) * tick > GAP_SECONDS:
-                raise MediaError(
-                    f"the times of {path.name} jump back after {float((times[1] - times[0]) * tick):.2f} s, "
-                    "as where files were joined; write it anew first, as with ffmpeg -i DUB NEW.wav"
-                )
-            times[1], end = max(times[1], packet.pts), max(end, packet.pts + (packet.duration or 0))
-    still = not times or times[0] == times[1]
-    return float((max(end - track.start, lasting) if still else end - track.start) * tick)

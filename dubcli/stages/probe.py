@@ -57,7 +57,7 @@ def _judge(task: Task) -> None:
     import tempfile
 
     from dubcli.artifacts.media import Output
-    from dubcli.media import sound, writable
+    from dubcli.media import soundtrack, writable
     from dubcli.media.probe import probe
     from dubcli.media.streams import Dub
     from dubcli.settings.config import ComposeSettings
@@ -68,8 +68,8 @@ def _judge(task: Task) -> None:
         raise MediaError(
             f"{task.inputs['film'].name} has no video; name a film, and the dubbed track with --audio"
         )
-    track = sound.with_decoded_start(path, sound.main_track(voice))
-    own = sound.told_language(voice, track)
+    track = soundtrack.with_decoded_start(path, soundtrack.main_track(voice))
+    own = soundtrack.told_language(voice, track)
     settings = ComposeSettings(**task.params["compose"])
     _refuse_coded(path, track)
     original = task.inputs["film"]
@@ -96,7 +96,7 @@ def _judge(task: Task) -> None:
 
 def _of_dub(task: Task, film: MediaInfo, voice: MediaInfo, track: AudioStream) -> Iterator[str]:
     """What is told of a dub, whose track is already known, before any work."""
-    from dubcli.media import length, sound, truncation, wave
+    from dubcli.media import length, soundtrack, truncation, wave
 
     path, name, offset = task.inputs["dub"], task.inputs["dub"].name, task.params["offset"]
     if task.facts["itself"]:  # where it holds several languages, the first counts
@@ -114,7 +114,7 @@ def _of_dub(task: Task, film: MediaInfo, voice: MediaInfo, track: AudioStream) -
         yield from _begins_late(path, voice, track)
         yield from _is_stamped(name, film, voice)
         yield from _has_pop(path, task.inputs["film"], film, track)
-    whole, seconds = length.of_picture(task.inputs["film"]), sound.duration(path, track)
+    whole, seconds = length.of_picture(task.inputs["film"]), soundtrack.duration(path, track)
     if lacking := truncation.lacking_sound(path, voice.format, seconds):
         yield _is_cut_short(name, lacking)
     if told := length.misfit(whole, name, seconds, track.rate, offset):

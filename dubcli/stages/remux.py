@@ -60,7 +60,7 @@ def run(task: Task) -> None:
     from dubcli.artifacts import remux as artifact
     from dubcli.artifacts.media import MediaInfo
     from dubcli.artifacts.shots import Frames, Groups
-    from dubcli.media import assemble, sound
+    from dubcli.media import assemble, soundtrack
     from dubcli.media.groups import MISTIMED
     from dubcli.media.picture import Film
     from dubcli.media.probe import probe
@@ -72,9 +72,9 @@ def run(task: Task) -> None:
     groups = Groups.load(task.inputs["split"])
     timed = groups.reason != MISTIMED
     film = Film(path, info.film, frames.pts, Fraction(*info.start), timed)
-    track = sound.main_track(probe(task.inputs["dub"], whole=False))
-    track = sound.with_decoded_start(task.inputs["dub"], track)
-    seconds = sound.duration(task.inputs["dub"], track)
+    track = soundtrack.main_track(probe(task.inputs["dub"], whole=False))
+    track = soundtrack.with_decoded_start(task.inputs["dub"], track)
+    seconds = soundtrack.duration(task.inputs["dub"], track)
     alone = task.params["original"] == "drop"
     dub = Dub(task.inputs["dub"], track, seconds, task.params["language"], task.params["offset"], alone)
     segments = [_segment(path) for role, path in sorted(task.inputs.items()) if role.startswith("video/")]

@@ -11,7 +11,7 @@ import pytest
 
 from dubcli.cli import jobs, output
 from dubcli.errors import MediaError
-from dubcli.media import length, sound
+from dubcli.media import length, soundtrack
 from dubcli.media.ffmpeg import url
 from dubcli.media.layout import layout
 from dubcli.media.probe import probe
@@ -59,7 +59,7 @@ def test_sound_at_another_rate_gets_its_speed_and_pitch(rate: int, true: int, tm
     told = length.misfit(20.0, dub.name, 20 * true / rate, rate, 0.0)
     new = films.advised(told, dub)
     assert peak(new) == pytest.approx(440, abs=1)
-    assert sound.duration(new, probe(new).audio[0]) == pytest.approx(20, abs=0.01)
+    assert soundtrack.duration(new, probe(new).audio[0]) == pytest.approx(20, abs=0.01)
 
 
 def test_sound_at_another_speed_keeps_its_depth(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_sound_at_another_speed_keeps_its_depth(tmp_path: Path) -> None:
     new = films.advised(length.misfit(20.0, dub.name, 20.85, 48000, 0.0), dub)
     track = probe(new).audio[0]
     assert track.codec == "pcm_s24le"
-    assert sound.duration(new, track) == pytest.approx(20, abs=0.03)
+    assert soundtrack.duration(new, track) == pytest.approx(20, abs=0.03)
 
 
 def test_a_film_whose_times_begin_late_keeps_every_stream(tmp_path: Path, dub: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from dubcli.errors import DependencyError, DubError, MediaError
-from dubcli.media import encode, sound, writable
+from dubcli.media import encode, soundtrack, writable
 from dubcli.media.ffmpeg import Process, url
 from dubcli.media.probe import probe as probed
 from dubcli.media.streams import Dub
@@ -37,7 +37,7 @@ def test_a_graphics_card_that_is_not_there_is_told_before_any_work(
     film = tmp_path / "film.mp4"
     films.ffmpeg(*films.moving(), *films.x264("-g", "8"), url(film))
     settings = ComposeSettings(encoder=encoder, video="encode")
-    voice = Dub(dub, sound.main_track(probed(dub)), 0.0, "")
+    voice = Dub(dub, soundtrack.main_track(probed(dub)), 0.0, "")
     with pytest.raises(
         DependencyError, match=f"{encoder} cannot encode this film here .*leave compose.encoder"
     ):
@@ -65,7 +65,7 @@ def test_a_graphics_card_gets_the_films_own_samples_or_nothing(tmp_path: Path, d
     film = tmp_path / "deep.mov"
     films.ffmpeg(*films.moving(), *deep[:-1], "yuv422p10le", url(film))
     settings = ComposeSettings(encoder="nvenc", video="encode")
-    voice = Dub(dub, sound.main_track(probed(dub)), 0.0, "")
+    voice = Dub(dub, soundtrack.main_track(probed(dub)), 0.0, "")
     with pytest.raises(DependencyError, match=r"nvenc cannot encode this film here \(.*keeps yuv422p10le"):
         writable.check(probed(film), voice, settings, ".mov", tmp_path)
     bright = "log-level=error:max-cll=1000,400:hdr10=1"

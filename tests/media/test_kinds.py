@@ -20,7 +20,7 @@ from dubcli.artifacts.media import MediaInfo
 from dubcli.artifacts.shots import Frames
 from dubcli.errors import CheckError, MediaError
 from dubcli.media import compose as mixing
-from dubcli.media import decode, picture, remux, sound, streams
+from dubcli.media import decode, picture, remux, soundtrack, streams
 from dubcli.media.ffmpeg import Process, url
 from dubcli.media.probe import probe as probed
 from dubcli.settings.config import ComposeSettings
@@ -148,7 +148,7 @@ def test_a_film_after_its_last_subtitle_is_not_held_in_memory(
         whole(self)
 
     info, pts = probed(film), np.arange(1500) * 40
-    track = sound.with_decoded_start(dub, sound.main_track(probed(dub)))
+    track = soundtrack.with_decoded_start(dub, soundtrack.main_track(probed(dub)))
     source = picture.Film(film, info.film, pts)
     monkeypatch.setattr(Process, "finish", watched)
     voice = streams.Dub(dub, track, 60.0, "")

@@ -10,7 +10,7 @@ import av
 import pytest
 
 from dubcli.errors import MediaError
-from dubcli.media import sound
+from dubcli.media import soundtrack
 from dubcli.media.probe import probe
 from tests.media import films
 
@@ -69,7 +69,7 @@ def test_a_file_behind_something_else_is_read_or_refused_with_what_cuts_it_off(
     if refused is None:
         assert name in READ or before == TAG
         assert info.format == probe(whole).format
-        assert sound.duration(path, info.audio[0]) == pytest.approx(
+        assert soundtrack.duration(path, info.audio[0]) == pytest.approx(
             2, abs=0.2
         )  # some of it may look like sound
     else:

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.errors import MediaError
-from dubcli.media import sound
+from dubcli.media import soundtrack
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe as probed
 from dubcli.stages import probe, scan
@@ -274,7 +274,7 @@ def test_the_run_up_of_a_dub_of_itunes_makes_it_no_later(tmp_path: Path, dub: Pa
     handler = films.box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
     meta = films.box(b"meta", bytes(4) + handler + films.box(b"ilst", tag))
     voice.write_bytes(films.inside(plain.read_bytes(), [b"moov"], films.box(b"udta", meta)))
-    assert sound.with_decoded_start(voice, probed(voice).audio[0]).start == 1024
+    assert soundtrack.with_decoded_start(voice, probed(voice).audio[0]).start == 1024
     stages = films.Stages(tmp_path / "job", films.make(tmp_path / "film.mp4", *films.x264()), voice)
     stages.run(probe)
     assert not stages.warnings

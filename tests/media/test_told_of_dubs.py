@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.errors import MediaError
-from dubcli.media import length, sound
+from dubcli.media import length, soundtrack
 from dubcli.media.ffmpeg import url
 from dubcli.media.probe import probe
 from dubcli.stages import probe as probing
@@ -96,9 +96,9 @@ def test_a_dub_whose_times_stand_still_or_begin_before_it_is_heard_is_as_long_as
     """RealAudio's packets are all at 0; the first of WMA are not heard."""
     dub = tmp_path / name
     films.ffmpeg("-f", "lavfi", "-t", "5", "-i", films.TONE, *options, url(dub))
-    track = sound.with_decoded_start(dub, sound.main_track(probe(dub, whole=False)))
-    assert sound.duration(dub, track) == pytest.approx(5.0, abs=0.06)
-    assert not length.misfit(5.0, name, sound.duration(dub, track), track.rate, 0.0)
+    track = soundtrack.with_decoded_start(dub, soundtrack.main_track(probe(dub, whole=False)))
+    assert soundtrack.duration(dub, track) == pytest.approx(5.0, abs=0.06)
+    assert not length.misfit(5.0, name, soundtrack.duration(dub, track), track.rate, 0.0)
 
 
 def leadered(pop: float, frequency: float = 1000.0, seconds: float = 0.04) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from dubcli.errors import MediaError
-from dubcli.media import sound
+from dubcli.media import sound, soundtrack
 from dubcli.media.probe import probe
 from tests.media import films
 
@@ -66,4 +66,4 @@ def test_of_two_blocks_of_sound_the_first_is_read(tmp_path: Path) -> None:
     path.write_bytes(data + data[data.index(b"data") :])
     heard, _, _ = films.sound(path)
     np.testing.assert_allclose(heard, by_scipy(path), atol=1e-6)
-    assert sound.duration(path, probe(path).audio[0]) == 0.1
+    assert soundtrack.duration(path, probe(path).audio[0]) == 0.1
