@@ -27,7 +27,8 @@ VERSION = 4  # of the weights' layout
 WEIGHTS, _CHECKPOINT = "weights.safetensors", "checkpoint.safetensors"
 START = Path(__file__).with_name("start.safetensors")
 """Weights that a training begins with, learnt from other people (`tools/train_produb.py`)."""
-_THREADS, _AHEAD = 2, 6  # frames whose view is made at once, and ahead of the network
+_THREADS = 2  # batches corrected at once
+_AHEAD = 3  # frames whose view is made ahead, on one thread: its small steps wait for Python's lock
 _TOGETHER = 4  # frames that the network corrects at once; PyTorch's fast convolutions want more than one
 
 
@@ -135,7 +136,7 @@ def seen_frames(plan: exemplar.Plan, size: int) -> Iterator[Framed]:
         source = frame.face.picture
         return frame, view.seen(source, frame.target, frame.depth, references, still, head, here, size)
 
-    return ahead.each(one, ((frame,) for frame in exemplar.rendered(plan)), _AHEAD, _THREADS)
+    return ahead.each(one, ((frame,) for frame in exemplar.rendered(plan)), _AHEAD, 1)
 
 
 def _head_pose(plan: exemplar.Plan, t: int) -> Any:

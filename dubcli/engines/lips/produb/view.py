@@ -199,10 +199,8 @@ def _without_jaw(source: NDArray[Any], to_view: NDArray[np.float64], hidden: Byt
     """The picture, black where the view's mask (S, S) hides it."""
     flags = cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
     move = _pixel_centres(to_view, 1.0)
-    over = cv2.warpAffine(hidden, move, source.shape[1::-1], flags=flags, borderValue=(1,))
-    out = source.copy()
-    out[over > 0] = 0
-    return out
+    shown = cv2.warpAffine(1 - hidden, move, source.shape[1::-1], flags=flags, borderValue=(0,))
+    return np.asarray(source * shown[..., None])
 
 
 def _hidden(skull: Floats, size: int) -> Bytes:
