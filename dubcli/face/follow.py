@@ -10,7 +10,6 @@ Constants are set by hand on real clips; `bench/track.py` measures the result.
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
@@ -122,9 +121,6 @@ class Follower:
 
     def __init__(self, finder: Finder) -> None:
         self._finder = finder
-        # Flow and detection need nothing of the step that runs beside them.
-        self._beside = ThreadPoolExecutor(1)
-        self._flows: list[tuple[Trace, int, Future[steady.Displacement]]] = []
         self._buffer: deque[tuple[int, Image]] = deque()
         self._active: list[Trace] = []
         self._ended: list[Trace] = []
@@ -133,12 +129,8 @@ class Follower:
     def feed(self, index: int, rgb: Image) -> None:
         """Take the next picture of the shot."""
         tiles = self._count % TILES_EVERY == 0
-        due = self._count % DETECT_EVERY == 0
-        early = self._beside.submit(self._finder.detect, rgb, tiles) if due else None
         ended = self._step(rgb)
-        if early:
-            self._detected(index, rgb, early.result())
-        elif ended:
+        if ended or self._count % DETECT_EVERY == 0:
             self._detected(index, rgb, self._finder.detect(rgb, tiles))
         self._buffer.append((index, rgb))
         while len(self._buffer) > max(2, min(TILES_EVERY, BUFFER_BYTES // rgb.nbytes)):
@@ -147,8 +139,6 @@ class Follower:
 
     def traces(self) -> list[Trace]:
         """Traces of all faces, gaps bridged, longest first."""
-        self._settle()
-        self._beside.shutdown()
         done = bridged(self._ended + self._active)
         return sorted(done, key=lambda trace: (-len(trace.observations), trace.first, _position(trace)))
 
@@ -162,11 +152,9 @@ class Follower:
             if observation is not None:
                 found.append((trace, observation))
         kept = _without_duplicates(found)
-        self._settle()
         for trace, observation in kept:
-            before = self._buffer[-1][1], rgb, trace.observations[-1], observation
-            self._flows.append((trace, trace.stop, self._beside.submit(_displacement, *before)))
-            trace.displacements.append(steady.NONE)
+            before, last = self._buffer[-1][1], trace.observations[-1]
+            trace.displacements.append(_displacement(before, rgb, last, observation))
             with_thumb = self._count % THUMB_EVERY == 0  # a moved shot's tracks are kept: not by film frame
             trace.observations.append(self._with_thumb(rgb, observation) if with_thumb else observation)
         followed = [trace for trace, _ in kept]
@@ -174,12 +162,6 @@ class Follower:
         self._ended += ended
         self._active = followed
         return bool(ended)
-
-    def _settle(self) -> None:
-        """Wait for the displacements of the last picture: no more pictures than two are held for them."""
-        for trace, index, flow in self._flows:
-            trace.displacements[index - trace.first] = flow.result()
-        self._flows.clear()
 
     def _followed(
         self, rgb: Image, last: Observation | None, previous: Observation | None

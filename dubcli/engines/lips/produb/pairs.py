@@ -38,7 +38,9 @@ _BANK = 24  # reference frames that those of a frame are chosen from
 _SHARP = (
     0.8  # sharpness that a reference has at least, where there are enough, in units of the track's median
 )
-_THREADS, _AHEAD = 2, 6  # frames prepared at once, and ahead of those that are written; set by hand
+_AHEAD = (
+    3  # frames prepared ahead of those that are written, on one thread: small steps wait for Python's lock
+)
 VERSION = 5  # of what is in the scratch folder
 
 
@@ -261,7 +263,7 @@ def _drawn(
 
     jobs = zip(rows.tolist(), chosen.tolist(), strict=True)
     for row, other, (layers, seen, here, face) in zip(
-        rows.tolist(), chosen[:, 0].tolist(), ahead.each(one, jobs, _AHEAD, _THREADS), strict=True
+        rows.tolist(), chosen[:, 0].tolist(), ahead.each(one, jobs, _AHEAD, 1), strict=True
     ):
         picture, _ = steady.joined(layers, other, float(head_pose.scale[row]))
         full = np.iinfo(face.picture.dtype).max
