@@ -83,7 +83,9 @@ type: venv ## Check the types
 man: venv ## Write man pages, completion files and the presets' JSON schema anew
 	$(BIN)/python tools/generate.py
 
+# Compiled here, since where Python may not write bytecode every process would do it again, a third of a second.
 venv: $(STAMP) ## Set up .venv, with the command in .venv/bin/dubcli
+	@$(BIN)/python -m compileall -q dubcli bench tests
 
 $(STAMP): pyproject.toml constraints.txt
 	@if ! $(BIN)/python -c '$(RUNS)' 2>/dev/null; then \
