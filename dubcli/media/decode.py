@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.error
 import numpy as np
+from av.video.reformatter import Colorspace, VideoReformatter
 from blake3 import blake3
 from numpy.typing import NDArray
 
@@ -50,6 +52,16 @@ _ONE_THREAD = "mpeg4"
 _KEPT: Kept[tuple[InputContainer, AvVideoStream]] = Kept(2)
 _KEPT_PIXELS = 2_500_000
 _AHEAD, _AHEAD_BYTES = 4, 64_000_000  # frames decoded ahead of their use, and what they may take; set by hand
+
+
+class _Converters(threading.local):
+    """swscale of each thread: one made for each picture starts threads for all cores each time."""
+
+    def __init__(self) -> None:
+        self.own = VideoReformatter()
+
+
+_CONVERTERS = _Converters()
 
 
 @dataclass(frozen=True)
@@ -103,10 +115,10 @@ def to_rgb(
         width, height: the size wanted, 0 for the picture's own.
         small: reduced by averaging, always uint8.
     """
-    matrices: dict[str, str | int] = {
-        "bt709": "ITU709",
-        "fcc": "FCC",
-        "smpte240m": "SMPTE240M",
+    matrices: dict[str, int] = {
+        "bt709": Colorspace.ITU709,
+        "fcc": Colorspace.FCC,
+        "smpte240m": Colorspace.SMPTE240M,
         "bt2020nc": _BT2020,
         "bt2020c": _BT2020,
     }
@@ -118,14 +130,16 @@ def to_rgb(
         frame.color_primaries = _UNSPECIFIED
     if colour.matrix == "bt2020c":
         frame.colorspace = _BT2020
-    out = frame.reformat(
+    out = _CONVERTERS.own.reformat(
+        frame,
         width=width or None,
         height=height or None,
         format="rgb48le" if deep else "rgb24",
-        src_colorspace=None if colour.layout.rgb else matrices.get(colour.matrix, "ITU601"),
+        src_colorspace=None if colour.layout.rgb else matrices.get(colour.matrix, Colorspace.ITU601),
         src_color_range="JPEG" if colour.full else "MPEG",
         dst_color_range="JPEG",
         interpolation="AREA" if small else ("LANCZOS" if width else None),
+        threads=1,
     )
     return out.to_ndarray()
 
