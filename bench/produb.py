@@ -57,13 +57,10 @@ ABLATIONS = {
     "nothing to begin with": Recipe(begun=False, rate=2e-4),
     "nothing to begin with, no growth": Recipe(begun=False, grown=False, rate=2e-4),
     "no references": Recipe(references=False),
-    "no window": Recipe(window=False),
     "blind to what it corrects": Recipe(chosen=False),
     "mirrored faces": Recipe(mirrored=True),
     "no structure": Recipe(losses=Weights(structure=0)),
-    "no gradient": Recipe(losses=Weights(gradient=0)),
     "no detail": Recipe(losses=Weights(detail=0)),
-    "no temporal": Recipe(losses=Weights(temporal=0)),
 }
 ADAPTED = 100  # steps of a person's adapters, where they are an ablation
 

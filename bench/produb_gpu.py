@@ -48,7 +48,6 @@ def noise(size: int) -> pairs.Pairs:
         window=some(*square),
         drawn=some(*square, 3),
         truth=some(*square, 3),
-        near=np.clip(np.arange(ROWS)[:, None] + (-1, 0, 1), 0, ROWS - 1),
         person=np.zeros(ROWS, np.int64),
         held=np.zeros(ROWS, np.bool_),
     )
@@ -117,18 +116,8 @@ def rendering(
         try:
             with torch.inference_mode():
                 at = torch.arange(count, device=device) % batches.PART
-                many = Inputs(
-                    *(
-                        t[at]
-                        for t in (
-                            inputs.context,
-                            inputs.shape,
-                            inputs.beside,
-                            inputs.references,
-                            inputs.person,
-                        )
-                    )
-                )
+                parts = inputs.context, inputs.shape, inputs.references, inputs.person
+                many = Inputs(*(part[at] for part in parts))
                 with FlopCounterMode(display=False) as counter:
                     training.corrected(network, many, device)
                 began, done = settled(device), 0

@@ -198,4 +198,4 @@ def test_bfloat16_is_for_processors_that_multiply_it(
             return Correction(product, product)
 
     one = torch.zeros(1, 4, 64, 64)
-    training.corrected(Recorder(), Inputs(one, one, one, one, torch.zeros(1, dtype=torch.int64)), cpu)
+    training.corrected(Recorder(), Inputs(one, one, one, torch.zeros(1, dtype=torch.int64)), cpu)

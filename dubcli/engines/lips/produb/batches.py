@@ -6,7 +6,7 @@ Constants are set by hand on real footage.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dubcli.engines.lips.produb import losses
-from dubcli.engines.lips.produb.network import WINDOW, Inputs, split
+from dubcli.engines.lips.produb.network import Inputs, split
 from dubcli.engines.lips.produb.pairs import Pairs
 
-PART = 4  # frames that are computed at once, in pairs of consecutive ones
+PART = 4  # frames that are computed at once
 _LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1 elsewhere
 
 
@@ -35,7 +35,6 @@ class Recipe:
     losses: losses.Weights = field(default_factory=losses.Weights)
     grown: bool = True
     mirrored: bool = False
-    window: bool = True
     references: bool = True
     chosen: bool = True
     begun: bool = True
@@ -44,16 +43,12 @@ class Recipe:
 
     def left(self, inputs: Inputs) -> Inputs:
         """What is left of the inputs, in training and in rendering."""
-        shape, beside, references = inputs.shape, inputs.beside, inputs.references
-        if not self.window:
-            shape = inputs.now.repeat(1, WINDOW, 1, 1)
-            beside = losses.luma(references[:, 0]).repeat(1, WINDOW - 1, 1, 1)
+        references = inputs.references
         if not self.references:
             references = references[:, :1].expand_as(references)
         if not self.chosen:
             references = torch.cat([torch.zeros_like(references[:, :1]), references[:, 1:]], 1)
-            beside = torch.zeros_like(beside)
-        return Inputs(inputs.context, shape, beside, references, inputs.person)
+        return replace(inputs, references=references)
 
 
 @dataclass(frozen=True)
@@ -69,32 +64,26 @@ class Batch:
     def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """The same with all pictures and maps changed."""
         i = self.inputs
-        inputs = Inputs(change(i.context), change(i.shape), change(i.beside), change(i.references), i.person)
+        inputs = Inputs(change(i.context), change(i.shape), change(i.references), i.person)
         rest = (self.drawn, self.truth, self.window, self.weight)
         return Batch(inputs, *(change(t) for t in rest))
 
 
-def inputs_of(
-    context: Tensor, visible: Tensor, maps: Tensor, beside: Tensor, references: Tensor, person: Tensor
-) -> Inputs:
+def inputs_of(context: Tensor, visible: Tensor, maps: Tensor, references: Tensor, person: Tensor) -> Inputs:
     """What is seen, around 0, from bytes.
 
     Args:
         context: (B, S, S, 3).
         visible: (B, S, S).
-        maps: (B, WINDOW, S, S, MAPS).
-        beside: (B, WINDOW - 1, S, S, 3) the chosen reference before and after.
+        maps: (B, S, S, MAPS).
         references: (B, 1 + REFERENCES, S, S, 3).
         person: (B,).
     """
-    grey = losses.luma(_unit(beside.flatten(0, 1).permute(0, 3, 1, 2)))
     shown = torch.cat([context, visible[..., None]], 3)
-    shape = maps.permute(0, 2, 3, 1, 4).flatten(3)
     many = _unit(references.flatten(0, 1).permute(0, 3, 1, 2))
     return Inputs(
         _unit(shown.permute(0, 3, 1, 2)),
-        _unit(shape.permute(0, 3, 1, 2)),
-        split(grey[:, 0], len(beside)).contiguous(memory_format=torch.channels_last),
+        _unit(maps.permute(0, 3, 1, 2)),
         split(many, len(references)),
         person,
     )
@@ -108,18 +97,15 @@ def batch(pairs: Pairs, seed: int, number: int, device: torch.device, recipe: Re
     """The frames of a part of a step, chosen by its number alone."""
     # As uint64: a list of a large and a small integer would become floats, and neighbouring seeds the same.
     random = np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, number], np.uint64)))
-    first = random.choice(np.flatnonzero(~pairs.held), PART // 2)
-    rows = np.stack([first, pairs.near[first, 2]], axis=1).reshape(-1)
-    made = frames(pairs, rows, device, recipe)
+    made = frames(pairs, random.choice(np.flatnonzero(~pairs.held), PART), device, recipe)
     if recipe.mirrored:
-        flip = torch.from_numpy(np.repeat(random.random(PART // 2) < 0.5, 2)).to(device)
+        flip = torch.from_numpy(random.random(PART) < 0.5).to(device)
         made = made.each(lambda t: torch.where(flip.view(-1, *[1] * (t.ndim - 1)), t.flip(-1), t))
     return made
 
 
 def frames(pairs: Pairs, rows: NDArray[np.int64], device: torch.device, recipe: Recipe) -> Batch:
     """The frames of some rows."""
-    around = pairs.near[rows]
 
     def taken(array: Any, at: Any) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array[at])).to(device)
@@ -127,13 +113,12 @@ def frames(pairs: Pairs, rows: NDArray[np.int64], device: torch.device, recipe: 
     inputs = inputs_of(
         taken(pairs.context, rows),
         taken(pairs.visible, rows),
-        taken(pairs.maps, around),
-        torch.stack([taken(pairs.references[:, 0], around[:, k]) for k in (0, 2)], 1),
+        taken(pairs.maps, rows),
         taken(pairs.references, rows),
         taken(pairs.person, rows),
     )
     drawn, truth = (taken(a, rows).permute(0, 3, 1, 2).float() / 255 for a in (pairs.drawn, pairs.truth))
     window = taken(pairs.window, rows)[:, None].float() / 255
-    lips = inputs.now[:, :2] + 0.5
+    lips = inputs.shape[:, :2] + 0.5
     weight = (window > 0).float() * (1 + _LIPS * lips[:, :1] + _INNER * lips[:, 1:2])
     return Batch(recipe.left(inputs), drawn, truth, window, weight)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from dubcli.errors import AwayError, CheckError, EngineError
 from dubcli.media import ahead
 from dubcli.media.patches import Patch
 
-VERSION = 4  # of the weights' layout
+VERSION = 5  # of the weights' layout
 WEIGHTS, _CHECKPOINT = "weights.safetensors", "checkpoint.safetensors"
 START = Path(__file__).with_name("start.safetensors")
 """Weights that a training begins with, learnt from other people (`tools/train_produb.py`)."""
@@ -93,14 +93,12 @@ class ProdubEngine:
         network, size = network_of(work.weights, work.person)
         network = placed(network, device).eval()
 
-        def several(windows: tuple[Window, ...]) -> list[Patch]:
-            # Always as many: then no frame depends on how many there are, or on those beside it.
-            filled = (windows + windows[-1:] * _TOGETHER)[:_TOGETHER]
-            inputs = self.recipe.left(_inputs(filled, device))
+        def several(frames: tuple[Framed, ...]) -> list[Patch]:
+            # Always as many: then no frame depends on how many there are.
+            filled = (frames + frames[-1:] * _TOGETHER)[:_TOGETHER]
+            inputs = self.recipe.left(_inputs([seen for _, seen in filled], device))
             made = []
-            for (_, (frame, seen), _), *change in zip(
-                windows, *_correction(network, inputs, device), strict=False
-            ):
+            for (frame, seen), *change in zip(frames, *_correction(network, inputs, device), strict=False):
                 within = (seen.window.astype(np.float32) / 255)[..., None]
                 flow, residual = (values * within for values in change)
                 to_view = view.placement(_head_pose(plan, frame.t), size)
@@ -110,16 +108,14 @@ class ProdubEngine:
             return made
 
         with exact(device):
-            windows = _windows(seen_frames(plan, size))
-            groups = iter(lambda: tuple(islice(windows, _TOGETHER)), ())
+            frames = seen_frames(plan, size)
+            groups = iter(lambda: tuple(islice(frames, _TOGETHER)), ())
             for made in ahead.each(several, ((group,) for group in groups), _THREADS, _THREADS):
                 yield from made
 
 
 Framed = tuple[exemplar.Rendered, view.Seen]
 """A frame that `exemplar` rendered, and what the network sees of it."""
-Window = tuple[Framed, Framed, Framed]
-"""A frame between its neighbours."""
 
 
 def seen_frames(plan: exemplar.Plan, size: int) -> Iterator[Framed]:
@@ -144,35 +140,18 @@ def _head_pose(plan: exemplar.Plan, t: int) -> Any:
     return pairs.inside(plan.head_pose[np.array([t])], plan.origin[t])
 
 
-def _windows(frames: Iterator[Framed]) -> Iterator[Window]:
-    """Each frame between its neighbours; where one is missing it stands in for it."""
-    before: Framed | None = None
-    now: Framed | None = None
-    for after in frames:
-        if now is not None:
-            yield _beside(before, now), now, _beside(after, now)
-        before, now = now, after
-    if now is not None:
-        yield _beside(before, now), now, now
-
-
-def _beside(other: Framed | None, now: Framed) -> Framed:
-    return other if other is not None and abs(other[0].t - now[0].t) == 1 else now
-
-
-def _inputs(windows: tuple[Window, ...], device: torch.device) -> Inputs:
+def _inputs(frames: Sequence[view.Seen], device: torch.device) -> Inputs:
     """What the network sees of frames."""
 
-    def all_of(one: Callable[[Window], NDArray[np.uint8]]) -> torch.Tensor:
-        return torch.from_numpy(np.stack([one(window) for window in windows])).to(device)
+    def all_of(one: Callable[[view.Seen], NDArray[np.uint8]]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([one(seen) for seen in frames])).to(device)
 
     return inputs_of(
-        all_of(lambda window: window[1][1].context),
-        all_of(lambda window: window[1][1].visible),
-        all_of(lambda window: np.stack([seen.maps for _, seen in window])),
-        all_of(lambda window: np.stack([seen.references[0] for _, seen in window[::2]])),
-        all_of(lambda window: window[1][1].references),
-        torch.zeros(len(windows), dtype=torch.int64, device=device),
+        all_of(lambda seen: seen.context),
+        all_of(lambda seen: seen.visible),
+        all_of(lambda seen: seen.maps),
+        all_of(lambda seen: seen.references),
+        torch.zeros(len(frames), dtype=torch.int64, device=device),
     )
 
 

@@ -24,9 +24,7 @@ class Weights:
 
     absolute: float = 0.5
     structure: float = 1.0
-    gradient: float = 0.2
     detail: float = 0.1
-    temporal: float = 0.2
 
 
 def mean(values: Tensor, weight: Tensor) -> Tensor:
@@ -72,15 +70,6 @@ def _similarity(a: Tensor, b: Tensor) -> Tensor:
     return bright * (2 * cov + _C2) / (va + vb + _C2)
 
 
-def gradient(drawn: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    """Mean absolute difference of the steps of luma from pixel to pixel."""
-    total, rest = drawn.new_zeros(()), luma(drawn - truth)
-    for axis in (2, 3):
-        step = torch.diff(rest, dim=axis)
-        total = total + mean(step.abs(), weight.narrow(axis, 1, weight.shape[axis] - 1))
-    return total
-
-
 def detail(drawn: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     """Mean difference of the strength of fine detail, as a logarithm: soft teeth cost what sharp ones do.
 
@@ -100,20 +89,12 @@ def _strength(grey: Tensor) -> Tensor:
     return 0.5 * (near(fine * fine, _NEAR) + _FAINT**2).log()
 
 
-def temporal(drawn: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    """Difference of what changes from one frame to the next; B is pairs of consecutive frames."""
-    rest = luma(drawn - truth)
-    return mean((rest[0::2] - rest[1::2]).abs(), weight[0::2])
-
-
 def total(drawn: Tensor, truth: Tensor, weight: Tensor, by: Weights) -> Tensor:
     """Their weighted sum."""
     parts = (
         (absolute, by.absolute),
         (structure, by.structure),
-        (gradient, by.gradient),
         (detail, by.detail),
-        (temporal, by.temporal),
     )
     sum_ = drawn.new_zeros(())
     for loss, share in parts:

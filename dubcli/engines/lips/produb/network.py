@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dubcli.engines.lips.produb import view
+from dubcli.engines.lips.produb.losses import luma
 from dubcli.engines.lips.produb.pairs import REFERENCES
 
 BASE = 64  # pixels of a side that the body sees
-WINDOW = 3  # frames that are seen at once: before, now, after
 TOKENS = 16  # width of the vector that stands for a person
 _BODY = (32, 48, 64, 80)  # channels at 32, 16, 8 and 4 pixels
 _FINE = (16, 12, 8)  # channels of the levels at 128, 256 and 512 pixels
@@ -38,22 +38,15 @@ class Inputs:
 
     Attributes:
         context: (B, 4, S, S) the masked source and its mask.
-        shape: (B, WINDOW · MAPS, S, S) the wanted mouth before, now and after.
-        beside: (B, WINDOW - 1, S, S) luma of the chosen reference before and after.
-        references: (B, 1 + REFERENCES, 3, S, S).
+        shape: (B, MAPS, S, S) the wanted mouth.
+        references: (B, 1 + REFERENCES, 3, S, S), the one that `exemplar` chose first.
         person: (B,) int64.
     """
 
     context: Tensor
     shape: Tensor
-    beside: Tensor
     references: Tensor
     person: Tensor
-
-    @property
-    def now(self) -> Tensor:
-        """(B, MAPS, S, S) the wanted mouth of the frame itself."""
-        return self.shape.chunk(WINDOW, 1)[WINDOW // 2]
 
     def halved(self) -> Inputs:
         """The same at half the resolution."""
@@ -62,13 +55,12 @@ class Inputs:
             return functional.avg_pool2d(pictures, 2)
 
         many = split(half(self.references.flatten(0, 1)), len(self.person))
-        return Inputs(half(self.context), half(self.shape), half(self.beside), many, self.person)
+        return Inputs(half(self.context), half(self.shape), many, self.person)
 
     def bfloat16(self) -> Inputs:
         """The same in 16 bits."""
-        parts = (self.context, self.shape, self.beside, self.references)
-        context, shape, beside, references = (t.bfloat16() for t in parts)
-        return Inputs(context, shape, beside, references, self.person)
+        context, shape, references = (t.bfloat16() for t in (self.context, self.shape, self.references))
+        return Inputs(context, shape, references, self.person)
 
 
 def split(pictures: Tensor, batch: int) -> Tensor:
@@ -104,11 +96,11 @@ class Block(nn.Module):
 
 
 class ShapeEncoder(nn.Module):
-    """The wanted mouth over the window of frames: (B, WINDOW · MAPS, S, S) to (B, width, S / 2, S / 2)."""
+    """The wanted mouth: (B, MAPS, S, S) to (B, width, S / 2, S / 2)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(4 * WINDOW * view.MAPS, width, 3, padding=1)
+        self.stem = nn.Conv2d(4 * view.MAPS, width, 3, padding=1)
         self.block = Block(width)
 
     def forward(self, inputs: Inputs) -> Tensor:
@@ -142,13 +134,15 @@ class TextureEncoder(nn.Module):
 
 
 class Level(nn.Module):
-    """One resolution: encoders of shape, texture and context, joined: Inputs to (B, width, S / 2, S / 2)."""
+    """One resolution: encoders of shape and texture, and as they are the context and the luma of the chosen
+    reference, joined: Inputs to (B, width, S / 2, S / 2).
+    """
 
     def __init__(self, width: int, coarse: int, thin: int) -> None:
         super().__init__()
         shape, texture = _SHAPE // thin, _TEXTURE // thin
         self.shape, self.texture = ShapeEncoder(shape), TextureEncoder(texture)
-        own = shape + 2 * texture + 4 * (4 + WINDOW - 1)
+        own = shape + 2 * texture + 4 * (4 + 1)
         self.join = nn.Conv2d(own + coarse, width, 3, padding=1)
 
     def forward(self, inputs: Inputs, coarse: Tensor | None = None) -> Tensor:
@@ -156,7 +150,7 @@ class Level(nn.Module):
         parts = [
             self.shape(inputs),
             self.texture(inputs),
-            folded(torch.cat([inputs.context, inputs.beside], 1)),
+            folded(torch.cat([inputs.context, luma(inputs.references[:, 0])], 1)),
         ]
         if coarse is not None:
             parts.append(doubled(coarse))

@@ -38,10 +38,8 @@ _BANK = 24  # reference frames that those of a frame are chosen from
 _SHARP = (
     0.8  # sharpness that a reference has at least, where there are enough, in units of the track's median
 )
-_AHEAD = (
-    3  # frames prepared ahead of those that are written, on one thread: small steps wait for Python's lock
-)
-VERSION = 5  # of what is in the scratch folder
+_AHEAD = 3  # frames prepared ahead of those written, on one thread: small steps wait for Python's lock
+VERSION = 6  # of what is in the scratch folder
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,6 @@ class Pairs:
         context, visible, maps, references, window: (M, …) as in `view.Seen`.
         drawn: (M, S, S, 3) uint8 what `exemplar` draws.
         truth: (M, S, S, 3) uint8 what the film shows.
-        near: (M, 3) the pairs of the frames before, at and after each, in its run and round.
         person: (M,) number of the person.
         held: (M,) bool, whether it is held out of the training.
     """
@@ -64,12 +61,11 @@ class Pairs:
     window: NDArray[np.uint8]
     drawn: NDArray[np.uint8]
     truth: NDArray[np.uint8]
-    near: NDArray[np.int64]
     person: NDArray[np.int64]
     held: NDArray[np.bool_]
 
     def __len__(self) -> int:
-        return len(self.near)
+        return len(self.person)
 
 
 def fingerprint(galleries: Mapping[str, Path]) -> str:
@@ -114,12 +110,10 @@ def build(
     for number, (gallery, plan) in enumerate(zip(people, plans, strict=True)):
         smoothed, stock = meshes.smoothed_runs(gallery), bank(gallery)
         for rows, chosen, held in plan:
-            first = at
             for pair in _drawn(gallery, smoothed, stock, rows, chosen, size):
                 for name, value in pair.items():
                     arrays[name][at] = value
-                here = np.clip([at - 1, at, at + 1], first, first + len(rows) - 1)
-                arrays["near"][at], arrays["person"][at], arrays["held"][at] = here, number, held
+                arrays["person"][at], arrays["held"][at] = number, held
                 at += 1
                 progress(at, total)
     for array in arrays.values():
@@ -292,7 +286,7 @@ def _fields(size: int) -> dict[str, tuple[tuple[int, ...], Any]]:
         "maps": ((*square, view.MAPS), np.uint8),
         "references": ((1 + REFERENCES, *square, 3), np.uint8), "window": (square, np.uint8),
         "drawn": ((*square, 3), np.uint8), "truth": ((*square, 3), np.uint8),
-        "near": ((3,), np.int64), "person": ((), np.int64), "held": ((), np.bool_),
+        "person": ((), np.int64), "held": ((), np.bool_),
     }  # fmt: skip
 
 
