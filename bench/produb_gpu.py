@@ -48,6 +48,7 @@ def noise(size: int) -> pairs.Pairs:
         window=some(*square),
         drawn=some(*square, 3),
         truth=some(*square, 3),
+        next=np.minimum(np.arange(ROWS) + 1, ROWS - 1),
         person=np.zeros(ROWS, np.int64),
         held=np.zeros(ROWS, np.bool_),
     )

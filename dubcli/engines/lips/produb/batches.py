@@ -18,7 +18,9 @@ from dubcli.engines.lips.produb import losses
 from dubcli.engines.lips.produb.network import Inputs, split
 from dubcli.engines.lips.produb.pairs import Pairs
 
-PART = 4  # frames that are computed at once
+PART = (
+    4  # frames that are computed at once, in pairs of consecutive ones: what learns from those flickers less
+)
 _LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1 elsewhere
 
 
@@ -97,9 +99,11 @@ def batch(pairs: Pairs, seed: int, number: int, device: torch.device, recipe: Re
     """The frames of a part of a step, chosen by its number alone."""
     # As uint64: a list of a large and a small integer would become floats, and neighbouring seeds the same.
     random = np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, number], np.uint64)))
-    made = frames(pairs, random.choice(np.flatnonzero(~pairs.held), PART), device, recipe)
+    first = random.choice(np.flatnonzero(~pairs.held), PART // 2)
+    rows = np.stack([first, pairs.next[first]], axis=1).reshape(-1)
+    made = frames(pairs, rows, device, recipe)
     if recipe.mirrored:
-        flip = torch.from_numpy(random.random(PART) < 0.5).to(device)
+        flip = torch.from_numpy(np.repeat(random.random(PART // 2) < 0.5, 2)).to(device)
         made = made.each(lambda t: torch.where(flip.view(-1, *[1] * (t.ndim - 1)), t.flip(-1), t))
     return made
 

@@ -50,6 +50,7 @@ class Pairs:
         context, visible, maps, references, window: (M, …) as in `view.Seen`.
         drawn: (M, S, S, 3) uint8 what `exemplar` draws.
         truth: (M, S, S, 3) uint8 what the film shows.
+        next: (M,) the pair of the frame after each, in its run and round; of the last, itself.
         person: (M,) number of the person.
         held: (M,) bool, whether it is held out of the training.
     """
@@ -61,6 +62,7 @@ class Pairs:
     window: NDArray[np.uint8]
     drawn: NDArray[np.uint8]
     truth: NDArray[np.uint8]
+    next: NDArray[np.int64]
     person: NDArray[np.int64]
     held: NDArray[np.bool_]
 
@@ -110,10 +112,11 @@ def build(
     for number, (gallery, plan) in enumerate(zip(people, plans, strict=True)):
         smoothed, stock = meshes.smoothed_runs(gallery), bank(gallery)
         for rows, chosen, held in plan:
+            last = at + len(rows) - 1
             for pair in _drawn(gallery, smoothed, stock, rows, chosen, size):
                 for name, value in pair.items():
                     arrays[name][at] = value
-                arrays["person"][at], arrays["held"][at] = number, held
+                arrays["next"][at], arrays["person"][at], arrays["held"][at] = min(at + 1, last), number, held
                 at += 1
                 progress(at, total)
     for array in arrays.values():
@@ -286,7 +289,7 @@ def _fields(size: int) -> dict[str, tuple[tuple[int, ...], Any]]:
         "maps": ((*square, view.MAPS), np.uint8),
         "references": ((1 + REFERENCES, *square, 3), np.uint8), "window": (square, np.uint8),
         "drawn": ((*square, 3), np.uint8), "truth": ((*square, 3), np.uint8),
-        "person": ((), np.int64), "held": ((), np.bool_),
+        "next": ((), np.int64), "person": ((), np.int64), "held": ((), np.bool_),
     }  # fmt: skip
 
 
