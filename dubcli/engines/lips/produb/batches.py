@@ -18,9 +18,7 @@ from dubcli.engines.lips.produb import losses
 from dubcli.engines.lips.produb.network import Inputs, split
 from dubcli.engines.lips.produb.pairs import Pairs
 
-PART = (
-    4  # frames that are computed at once, in pairs of consecutive ones: what learns from those flickers less
-)
+PART = 4  # frames that are computed at once, in pairs of consecutive ones, by which it flickers less
 _LIPS, _INNER = 3.0, 2.0  # weights of the lips and of the inner mouth, beside 1 elsewhere
 
 
