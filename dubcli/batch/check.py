@@ -89,8 +89,9 @@ def _missing(entry: Entry) -> Iterator[tuple[Keys, str]]:
     """Where a file is named that cannot be read, and why it cannot."""
     for path, keys in _inputs(entry).items():
         if why := no_file(path):
-            bare = f"there is no file {path}; names stand without quotes" if '"' in path.name else ""
-            yield keys, bare or why
+            padded = path.name != path.name.strip()
+            signs = "quotes" if '"' in path.name else "spaces around them" if padded else ""
+            yield keys, f"there is no file {path}; names stand without {signs}" if signs else why
 
 
 def _refusal(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> str:

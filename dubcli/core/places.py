@@ -54,6 +54,18 @@ def other_channels(dub: Path) -> list[str]:
     return sorted(name for name, one in stems if one and one[1] == own[1] and one[2] != own[2])
 
 
+def one_channel(dub: Path) -> str:
+    """What to say of a dub that is one channel of several files, "" where it is not."""
+    others = other_channels(dub)
+    return (
+        f"{dub.name} is one channel of several files ({', '.join(others[:3])} beside it), and is taken "
+        "alone; where they belong together, write them as one file, as with "
+        "ffmpeg -i L.wav -i R.wav -filter_complex join -c:a pcm_s24le NEW.wav"
+        if others
+        else ""
+    )
+
+
 def identity(path: Path) -> object:
     """What tells a file from others, whatever it is called: some disks take `FILM.mp4` for `film.mp4`."""
     try:
