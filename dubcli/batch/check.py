@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dubcli.batch.entry import Entry, Flags, job_of
-from dubcli.core.places import check_folder, check_writable, identity, images, no_file
+from dubcli.core.places import BY_FLAG, check_folder, check_writable, identity, images, no_file
 from dubcli.engines import required
 from dubcli.errors import ConfigError, DubError, UsageError
 from dubcli.settings.document import Keys
@@ -89,8 +89,9 @@ def _missing(entry: Entry) -> Iterator[tuple[Keys, str]]:
     """Where a file is named that cannot be read, and why it cannot."""
     for path, keys in _inputs(entry).items():
         if why := no_file(path):
-            bare = f"there is no file {path}; names stand without quotes" if '"' in path.name else ""
-            yield keys, bare or why
+            padded = path.name != path.name.strip()
+            signs = "quotes" if '"' in path.name else "spaces around them" if padded else ""
+            yield keys, f"there is no file {path}; names stand without {signs}" if signs else why
 
 
 def _refusal(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> str:
@@ -104,7 +105,7 @@ def _refusal(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> 
     try:
         _check(entry, flags, overwrite, is_whole=is_whole)
     except DubError as error:
-        return str(error)
+        return str(error).replace(BY_FLAG, "in a manifest or a list")
     except PermissionError as error:
         return f"{error.filename} may not be read; check its permissions" if is_whole else ""
     return ""
@@ -129,7 +130,7 @@ def _check(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> No
     """
     check_folder(entry.out.parent, make=False)
     for place in (entry.out.parent, entry.root):
-        check_writable(place, "choose another output with -o FILE")
+        check_writable(place, f"choose another output {BY_FLAG}")
     check_writable(entry.store, "name another store with --store DIR")
     resolved = resolve(preset=entry.preset, folder=entry.film.parent, flags=flags)
     required.check(resolved)

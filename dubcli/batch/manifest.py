@@ -21,7 +21,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -160,7 +160,8 @@ def globbed(
 
     Args:
         pattern: of films, as in a shell; `**` matches folders. What jobs have written is no film of it.
-        dubs: of their dubs, beside each; `{stem}` is the film's name without its suffix.
+        dubs: of their dubs, beside each; `{stem}` is the film's name without its suffix. What matches a film
+            with a longer name as well is that one's: `e1_extra_fr.wav` is no dub of `e1.mov`.
         store: as in a manifest.
         preset: as in a manifest.
         flags: as in a manifest.
@@ -170,16 +171,14 @@ def globbed(
         ConfigError: no film matches, a film has no dub, or one line per problem.
     """
     found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
-    films = [path for path in found if path.is_file() and not _is_written(path, store)]
-    beside: dict[Path, list[Path]] = {}
-    for film in films:
-        names = sorted(glob.glob(dubs.replace("{stem}", glob.escape(film.stem)), root_dir=film.parent))
-        tracks = (film.parent / name for name in names)
-        beside[film] = [track for track in tracks if track.is_file() and track.resolve() != film.resolve()]
+    if Path(pattern).is_dir():
+        raise ConfigError(f"--glob {pattern} is a folder; type: {_meant(Path(pattern))}")
+    films = [path for path in found if not path.is_dir() and not _is_written(path, store)]
+    beside = _beside(films, dubs, store)
     outs = {default_out(film, dub) for film, tracks in beside.items() for dub in tracks}
     beside = {film: tracks for film, tracks in beside.items() if film not in outs}  # what a batch has written
     if not beside:
-        raise ConfigError(f"--glob {pattern}: no film matches")
+        raise ConfigError(f"--glob {pattern}: no film matches; check its folder and suffix")
     problems = [
         f"{film}: no file beside it matches {dubs}; name its dub with --dubs"
         for film in beside
@@ -191,6 +190,27 @@ def globbed(
         for dub in tracks
     ]
     return checked(entries, lambda keys: str(keys[0]), flags, overwrite, problems)
+
+
+def _beside(films: Sequence[Path], dubs: str, store: Path) -> dict[Path, list[Path]]:
+    """Film → its dubs; a link to nothing is one as well, so that it is told of and not left out unseen."""
+    found: dict[Path, list[Path]] = {}
+    stems: dict[Path, set[str]] = {}  # of a dub, those of the films that it matches
+    for film in films:
+        names = sorted(glob.glob(dubs.replace("{stem}", glob.escape(film.stem)), root_dir=film.parent))
+        tracks = [film.parent / name for name in names]
+        found[film] = [
+            track
+            for track in tracks
+            if not track.is_dir() and track.resolve() != film.resolve() and not _is_written(track, store)
+        ]
+        for track in found[film]:
+            stems.setdefault(track.resolve(), set()).add(film.stem)
+
+    def is_of(film: Path, track: Path) -> bool:
+        return not any(stem != film.stem and stem.startswith(film.stem) for stem in stems[track.resolve()])
+
+    return {film: [track for track in tracks if is_of(film, track)] for film, tracks in found.items()}
 
 
 def _is_written(path: Path, store: Path) -> bool:

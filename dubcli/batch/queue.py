@@ -166,7 +166,8 @@ class Queue:
             elif stopped := _stopped(one, code):
                 ended, text = stopped, one.stopped
             else:
-                ended, text = ExitCode.ENGINE, f"the film is written, but {words} ended with {code}"
+                how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+                ended, text = ExitCode.ENGINE, f"the film is written, but {words} {how}"
             yield from self._settle(one.entry, one.attempt, ended, text, seconds)
         elif code == 0 and self.policy.command and not _is_executed(one.job, self.policy.command):
             if text := self._execute(one):
@@ -243,7 +244,11 @@ class Queue:
         self.why = why
         for one in self.running:
             one.stopped, one.ends_as = why, code
-            one.process.send_signal(number)
+            if one.executing:  # a script does not pass a signal on to the program that it waits for
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(one.process.pid, number)
+            else:
+                one.process.send_signal(number)
 
     def _kill(self) -> None:
         for one in self.running:

@@ -88,7 +88,11 @@ DryRun = Annotated[
     ),
 ]  # fmt: skip
 _SHELL = ("|", "||", "&", "&&", ";", ">", ">>", "<")  # words of shells
-# Places that --exec does not have.
+SPREAD = (
+    "--glob goes without a manifest; where it was a pattern, a shell has put names in its place: write it in "
+    "quotes, as in --glob 'season/*.mov'"
+)
+# Places that neither --exec nor --dubs has; {stem} is one of --dubs.
 _UNKNOWN = re.compile(r"(?<!\$)\{(?:film|dub|out|output|file|path|stem|name)\}")
 
 
@@ -112,10 +116,16 @@ class Films:
         from dubcli.batch.manifest import entries, globbed, listed
         from dubcli.settings.encoding import encoding
 
-        if (self.manifest is None) == (self.glob is None):
+        if self.manifest and self.glob:
+            raise UsageError(SPREAD)
+        if self.manifest is None and self.glob is None:
             raise UsageError("which films? name a manifest, - for a list on stdin, or --glob PATTERN")
         store = self.store or Path("batch.store")
         if self.glob is not None:
+            if unknown := _UNKNOWN.search(self.dubs.replace("{stem}", "")):
+                raise UsageError(
+                    f"--dubs: {unknown[0]} stands for nothing; write {{stem}} for the film's name"
+                )
             return globbed(self.glob, self.dubs, store, self.preset, flags, overwrite=overwrite)
         assert self.manifest
         if str(self.manifest) == "-":
@@ -220,6 +230,7 @@ def batch(
     from dubcli.batch.queue import Queue, free_bytes
     from dubcli.cli import batchresults
     from dubcli.cli.batchprogress import Listening, forecast_line, forecast_of, unreadable
+    from dubcli.core.places import one_channel
     from dubcli.core.store import Store
     from dubcli.errors import MediaError
 
@@ -228,7 +239,8 @@ def batch(
     policy = how.policy(force=force)
     forecast = forecast_of(found, running.workers, how.jobs, flags)
     bad = unreadable(found)
-    for text in bad:
+    alone = (one_channel(entry.dub) for entry in found)
+    for text in [*bad, *dict.fromkeys(filter(None, alone))]:
         out.warn(text)
     if not quiet:
         free = min(free_bytes(place) for entry in found for place in (entry.store, entry.out.parent))

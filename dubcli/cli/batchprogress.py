@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dubcli.cli.output import out
+from dubcli.cli.output import out, printable
 
 if TYPE_CHECKING:
     from dubcli.batch.entry import Entry, Flags, Outcome
@@ -112,8 +112,8 @@ class Listening:
 
         number = self._found.index(entry)
         out.note(f"job {number + 1} of {len(self._found)}: {entry.film.name} + {entry.dub.name}")
-        name = None if self._alone else Named(f"{entry.out.name} ")
-        shown = listeners(self._progress, json=False, stream=name)
+        stream = None if self._alone else Named(f"{printable(entry.out.name)} ")
+        shown = listeners(self._progress, json=False, stream=stream, name=f"{entry.out.name}: ")
         return [*([self._forward(entry)] if self._json else []), *shown, self._measure(number)]
 
     def ended(self, outcome: Outcome) -> None:

@@ -59,6 +59,7 @@ class Delivered:
             return None
         from dubcli.delivery import changed
 
+        check_place(folder)
         form = changed.Form(self.mezzanine, self.handles)
 
         def before(job: Job) -> None:
@@ -72,6 +73,20 @@ class Delivered:
                 out.note(str(path))
 
         return before, after
+
+
+def check_place(folder: Path) -> None:
+    """Check that a folder that something is handed over in lies in no job.
+
+    Raises:
+        UsageError: it does.
+    """
+    from dubcli.core.places import is_job, job_around
+
+    if is_job(folder) or job_around(folder):
+        raise UsageError(
+            f"{folder} lies in a job, which takes what is there for its own; choose another folder"
+        )
 
 
 def finished(job: Job, until: str = "measure") -> dict[str, dict[str, Row]]:

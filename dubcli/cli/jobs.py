@@ -107,7 +107,7 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
         DubError: a file is missing, a setting is wrong, or the options do not go together.
     """
     from dubcli.core.job import Job
-    from dubcli.core.places import check_names, check_store, images, other_channels
+    from dubcli.core.places import check_names, check_store, images, one_channel
     from dubcli.core.sources import check
     from dubcli.core.store import Store
 
@@ -145,12 +145,8 @@ def open_job(request: Request, running: Running | None = None, *, save: bool = T
         script=request.script,
         save=save,
     )
-    if others := other_channels(request.audio):
-        out.warn(
-            f"{request.audio.name} is one channel of several files ({', '.join(others[:3])} beside it), and "
-            "is taken alone; where they belong together, write them as one file, as with "
-            "ffmpeg -i L.wav -i R.wav -filter_complex join -c:a pcm_s24le NEW.wav"
-        )
+    if text := one_channel(request.audio):
+        out.warn(text)
     return job, resolved
 
 

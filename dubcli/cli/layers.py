@@ -61,15 +61,12 @@ def export(
     Each face gets a folder SHOT.TRACK with rgba, matte and motion sequences and the curves of its motion and
     weight as curve.csv. Colours are in the film's own transfer function, not linear, and multiplied by alpha.
     """
+    from dubcli.cli import delivered
     from dubcli.core import consent, plan
-    from dubcli.core.places import is_job, job_around
     from dubcli.delivery import exr, layers
     from dubcli.edits import shotname
 
-    if is_job(out_folder) or job_around(out_folder):
-        raise UsageError(
-            f"{out_folder} lies in a job, where layers are taken for retouched ones; choose another folder"
-        )
+    delivered.check_place(out_folder)
     exr.library()
     work = _Work(job_dir, job_named)
     if text := consent.recheck(work.job, plan.view(work.job)):

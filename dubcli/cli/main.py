@@ -128,6 +128,10 @@ def _usage(
         out.error(f"type: {ordered}")
     elif meant := _meant(getattr(error, "option_name", ""), getattr(context, "command", None)):
         out.error(f"there is no option {getattr(error, 'option_name', '')}; {meant}")
+    elif path == "dubcli batch" and "--glob" in arguments and "extra argument" in text:
+        from dubcli.cli.batch import SPREAD
+
+        out.error(SPREAD)
     elif path in ("dubcli run", "dubcli plan") and (dub := _alone(text)) and not _has_audio(arguments):
         out.error(f"which is the film, and which the dub? type: {path} FILM --audio {shlex.quote(dub)}")
     elif context and type(error).__name__ == "NoArgsIsHelpError":

@@ -144,6 +144,8 @@ class _Stream(io.TextIOWrapper):
 
 def prepare() -> None:
     """Make both streams take any file name, whatever the locale, and outlive their readers."""
+    if sys.stdin is None:  # closed by the shell: <&-
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - it stays open
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the shell: >&-

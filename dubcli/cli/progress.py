@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from dubcli.cli.output import printable
 from dubcli.core.events import Event, Listener, line
 from dubcli.stages import LEARNING
 
@@ -233,7 +234,12 @@ def listener(kind: str, stream: TextIO) -> Listener | None:
 
 
 def describe(event: Event) -> str | None:
-    """An event in words, None for events that people do not need."""
+    """An event in a line of words, None for events that people do not need."""
+    text = _words(event)
+    return text if text is None else printable(text)
+
+
+def _words(event: Event) -> str | None:
     name = f"{event.get('stage', '')} {event.get('unit', '')}"
     match event["type"]:
         case "unit.done":

@@ -308,27 +308,36 @@ def _check_versions(expected: str, here: str) -> None:
         )
 
 
-def listeners(progress: str, *, json: bool, stream: TextIO | None = None) -> list[Listener]:
-    """The listeners of a run's events: stdout for machines, stderr or another stream for people."""
+def listeners(progress: str, *, json: bool, stream: TextIO | None = None, name: str = "") -> list[Listener]:
+    """The listeners of a run's events: stdout for machines, stderr or another stream for people.
+
+    Args:
+        progress: how to show it.
+        json: whether stdout gets the events.
+        stream: in place of stderr.
+        name: of the job, before warnings and details that stand under no name of it.
+    """
+    from functools import partial
+
     from dubcli.cli.progress import Json, listener
 
     found: list[Listener] = [Json(sys.stdout)] if json else []
     shown = listener("none" if out.quiet else progress, stream or sys.stderr)
-    found.append(shown or _warnings)
+    found.append(shown or partial(_warnings, name))
     if out.verbose:
-        found.append(_details)
+        found.append(partial(_details, name))
     return found
 
 
-def _warnings(event: Event) -> None:
+def _warnings(name: str, event: Event) -> None:
     from dubcli.cli.progress import describe
 
     if event["type"] == "warning":
-        out.warn(f"{event['stage']} {event['unit']}: {event['text']}")
+        out.warn(f"{name}{event['stage']} {event['unit']}: {event['text']}")
     elif event["type"] in ("unit.failed", "unit.retry"):
-        out.warn(describe(event) or "")
+        out.warn(f"{name}{describe(event)}")
 
 
-def _details(event: Event) -> None:
+def _details(name: str, event: Event) -> None:
     if event["type"] == "unit.start":
-        out.detail(f"{event['stage']} {event['unit']} runs: {', '.join(event['reasons'])}")
+        out.detail(f"{name}{event['stage']} {event['unit']} runs: {', '.join(event['reasons'])}")

@@ -31,6 +31,7 @@ from typing import Any
 from dubcli.core import jobfile, lock, published, reported, sources
 from dubcli.core.model import Artifact, Source
 from dubcli.core.places import (
+    BY_FLAG,
     check_folder,
     check_names,
     check_out,
@@ -99,14 +100,14 @@ class Job:
         named_by_out = root is None
         root = root or out.with_suffix(".dub")
         check_names(root)
-        way = "film to write with -o FILE" if named_by_out else "directory with --job DIR"
+        way = f"film to write {BY_FLAG}" if named_by_out else "directory with --job DIR"
         if around := job_around(root):
             raise UsageError(f"{root} would lie in the job {around}; choose another {way}")
         check_folder(out.parent, make=save)
         job = cls(root, film, dub, out, Store(store or root / "store"), settings, script)
         job.stems = voices
         if save:
-            check_writable(out.parent.resolve(), "choose another output with -o FILE")
+            check_writable(out.parent.resolve(), f"choose another output {BY_FLAG}")
         # An empty folder is a job whose job.json a full disk kept from being written.
         if root.exists() and not (root.is_dir() and not any(root.iterdir())):
             before = cls.open(root)

@@ -13,6 +13,8 @@ from dubcli.media.containers import SUFFIXES
 
 JOB_FILE = "job.json"
 """The file that makes a folder a job directory (`core.job`)."""
+BY_FLAG = "with -o FILE"
+"""How errors say that another output is named; a batch, whose manifest or list does so, says it otherwise."""
 _CONTAINER_FOR = {
     ".mxf": ".mov",
     ".gxf": ".mov",
@@ -52,6 +54,18 @@ def other_channels(dub: Path) -> list[str]:
     files = (path for path in dub.parent.iterdir() if path.suffix.lower() == dub.suffix.lower())
     stems = ((path.name, _CHANNEL.fullmatch(path.stem)) for path in files)
     return sorted(name for name, one in stems if one and one[1] == own[1] and one[2] != own[2])
+
+
+def one_channel(dub: Path) -> str:
+    """What to say of a dub that is one channel of several files, "" where it is not."""
+    others = other_channels(dub)
+    return (
+        f"{dub.name} is one channel of several files ({', '.join(others[:3])} beside it), and is taken "
+        "alone; where they belong together, write them as one file, as with "
+        "ffmpeg -i L.wav -i R.wav -filter_complex join -c:a pcm_s24le NEW.wav"
+        if others
+        else ""
+    )
 
 
 def identity(path: Path) -> object:
@@ -110,7 +124,7 @@ def check_names(*paths: Path) -> None:
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise UsageError(
-                    f"the name {path.name} is too long here; name the film to write with -o FILE"
+                    f"the name {path.name} is too long here; name the film to write {BY_FLAG}"
                 ) from None
 
 
@@ -125,9 +139,9 @@ def check_out(out: Path, *sources: Path) -> None:
         UsageError: it is a folder, a source, or of a kind that is not written.
     """
     if not out.name or out.is_dir():
-        raise UsageError(f"{out} is a folder; name the film to write with -o FILE")
+        raise UsageError(f"{out} is a folder; name the film to write {BY_FLAG}")
     if identity(out) in map(identity, sources):
-        raise UsageError(f"the output would overwrite its own source {out}; choose another with -o FILE")
+        raise UsageError(f"the output would overwrite its own source {out}; choose another {BY_FLAG}")
     if out.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{out.name} is no film that can be written; use one of {', '.join(SUFFIXES)}")
 
@@ -166,7 +180,7 @@ def check_folder(folder: Path, *, make: bool) -> None:
     Raises:
         UsageError: something else has its path, or it cannot be created.
     """
-    _check_nothing_else(folder, "choose another output with -o FILE")
+    _check_nothing_else(folder, f"choose another output {BY_FLAG}")
     if not make:
         return
     try:
@@ -175,5 +189,5 @@ def check_folder(folder: Path, *, make: bool) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UsageError(
-            f"cannot make the folder {folder} ({error.strerror}); choose another output with -o FILE"
+            f"cannot make the folder {folder} ({error.strerror}); choose another output {BY_FLAG}"
         ) from None

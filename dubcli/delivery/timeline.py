@@ -88,7 +88,7 @@ def write(path: Path, title: str, tracks: Sequence[Sequence[Clip]], clock: Clock
         if suffix == ".aaf":
             _say_to_aaf(path, tracks, clock)
     except OSError as error:
-        raise UsageError(f"cannot write {path} ({error.strerror}); choose another place with -o") from None
+        raise UsageError(f"cannot write {path} ({error.strerror}); choose another place") from None
 
 
 def built(title: str, tracks: Sequence[Sequence[Clip]], clock: Clock) -> Timeline:

@@ -82,7 +82,7 @@ def read(path: Path, film: Film, side: Side = "auto", wanted: str = "") -> Found
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ConfigError(f"{path.name} is no shot list that can be read; use one of {', '.join(SUFFIXES)}")
+        raise ConfigError(f"{path} is no shot list that can be read; use one of {', '.join(SUFFIXES)}")
     if wanted and suffix in _OF_ONE:
         raise ConfigError(f"{path.name} holds one timeline alone; leave out --timeline")
     text, guess = read_foreign(path, "list", LARGEST_BYTES) if suffix in _OF_ONE else ("", ())

@@ -71,7 +71,7 @@ def script(root: Path, found: Iterable[Step], version: str, name: str) -> str:
         name: the script's file name, for its own comment.
     """
     head = _SCRIPT.format(
-        name=name,
+        name="".join(c if c.isprintable() else " " for c in name),  # in a comment, which is one line
         job=shlex.quote(str(root.resolve())),
         version=shlex.quote(version),
         restarts=MAX_RESTARTS,

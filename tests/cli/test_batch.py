@@ -97,8 +97,9 @@ def test_where_nothing_can_be_written_is_told_before_work(
     for text, told in (
         (
             f"one.mp4\tone_fr.wav\t{denied}/x.mp4",
-            "cannot write to the folder .*denied; choose another output",
+            "cannot write to the folder .*denied; choose another output in a manifest or a list$",
         ),
+        (f"one.mp4\tone_fr.wav\t{media}", "is a folder; name the film to write in a manifest or a list$"),
         (
             f"one.mp4\tone_fr.wav\t{denied}/new/x.mp4",
             "cannot write to the folder .*denied; choose another output",

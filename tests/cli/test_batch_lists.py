@@ -48,6 +48,89 @@ def test_dubs_may_lie_in_other_folders_than_their_film(
     assert found[0].dub.stem in ("one_de", "de")
 
 
+def test_a_dub_is_of_the_film_with_the_longest_name_that_fits(media: Path) -> None:
+    """`one.mp4` was dubbed with what was recorded for `one_extra.mp4`, too."""
+    for name in ("one_extra.mp4", "one_extra_fr.wav", "one_extra_de.wav"):
+        (media / name).write_bytes(b"x")
+    found = globbed(f"{media}/one*.mp4", "{stem}_*.wav", media / "s", None, {})
+    assert [entry.out.name for entry in found] == [
+        "one.one_de.mp4", "one.one_fr.mp4", "one_extra.one_extra_de.mp4", "one_extra.one_extra_fr.mp4"
+    ]  # fmt: skip
+
+
+def test_links_to_nothing_are_told_and_not_left_out(media: Path) -> None:
+    """A film, or a language, was missing in the morning, without a word."""
+    (media / "one_it.wav").symlink_to("away.wav")
+    (media / "three.mp4").symlink_to("away.mp4")
+    (media / "three_fr.wav").write_bytes(b"x")
+    with pytest.raises(ConfigError) as caught:
+        globbed(f"{media}/*.mp4", "{stem}_*.wav", media / "s", None, {})
+    told = str(caught.value).splitlines()[1:]
+    assert [line.split("; ")[0].rpartition("/")[2] for line in told] == [
+        "one_it.wav is a link to away.wav, where there is no file",
+        "three.mp4 is a link to away.mp4, where there is no file",
+    ]
+
+
+def test_what_jobs_have_written_is_no_dub_of_a_pattern(media: Path, contents: dict[str, bytes]) -> None:
+    (media / "one.one_fr.dub").mkdir()
+    job = json.dumps({"film": "../one.mp4", "dub": "../one_fr.wav", "out": "../one.one_fr.mp4"})
+    (media / "one.one_fr.dub" / "job.json").write_text(job)
+    (media / "one.one_fr.mp4").write_bytes(contents[".mp4"])
+    found = globbed(f"{media}/one.mp4", "{stem}*", media / "s", None, {})
+    assert [entry.dub.name for entry in found] == ["one_de.wav", "one_fr.wav"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--glob", "one.mp4", "two.mkv"), "write it in quotes"),
+        (("--glob", "one.mp4", "two.mkv", "three.mkv"), "write it in quotes"),
+        (("--glob", "*.mp4", "--dubs", "{film}_*"), "write {stem} for the film's name"),
+        (("--glob", "."), "type: dubcli batch --glob '*.mp4'"),
+        (("--glob", "*.mxf"), "no film matches; check its folder and suffix"),
+    ],
+)
+def test_a_pattern_that_is_mistyped_is_told_how_to_type_it(
+    words: tuple[str, ...],
+    told: str,
+    media: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(media)
+    with pytest.raises(SystemExit) as ended:
+        main(["batch", *words, "-n"])
+    assert ended.value.code in (2, 4)
+    assert told in capsys.readouterr().err
+
+
+def test_a_closed_standard_input_is_an_empty_list(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was "a bug"."""
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(SystemExit) as ended:
+        main(["batch", "-", "-n"])
+    assert ended.value.code == 4
+    assert "the list names no film" in capsys.readouterr().err
+
+
+def test_one_channel_of_a_dub_in_several_files_is_told_of(
+    media: Path,
+    contents: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`dubcli run` said so, and a batch did not."""
+    for side in "LR":
+        (media / f"one_it.{side}.wav").write_bytes(contents[".wav"])
+    monkeypatch.chdir(media)
+    with pytest.raises(SystemExit):
+        main(["batch", "--glob", "one.mp4", "--dubs", "{stem}_it.*", "-n"])
+    assert "one_it.L.wav is one channel of several files" in capsys.readouterr().err
+
+
 def test_patterns_and_lists_are_checked_as_a_manifest_is(
     media: Path, dubcli: Dubcli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,6 +157,7 @@ def test_patterns_and_lists_are_checked_as_a_manifest_is(
         ("", "the list names no film"),
         ("one.mp4\tone_fr.wav\n\nno.mp4\tone_fr.wav", "line 3: there is no file"),
         ("one.mp4\tone_fr.wav\none.mp4\tone_fr.wav", "line 2: .*is written twice"),
+        (" no.mp4\tone_fr.wav", "line 1: there is no file .*; names stand without spaces around them"),
     ):
         with pytest.raises(ConfigError, match=problem):
             listed_entries(text, media)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dubcli.batch.entry import Outcome, job_of
+from dubcli.cli.batchprogress import Listening, forecast_of
 from dubcli.cli.batchresults import _finish, _write_page, result
 from dubcli.cli.status import _look, _look_among, _roots, _show, _table
 from dubcli.errors import ExitCode, PartialError
@@ -48,6 +49,18 @@ def test_another_file_at_a_films_place_is_told(media: Path, capsys: pytest.Captu
     )
     _show(one)
     assert "exists and is not this job's; to replace it, type: dubcli run" in capsys.readouterr().out
+
+
+def test_a_quiet_batch_says_whose_warning_one_is(media: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a night's log nobody could tell which film "no language" was said of."""
+    found = listed_entries("one.mp4\tone_fr.wav", media)
+    forecast = forecast_of(found, 1, 1, {})
+    for alone in (True, False):
+        heard = Listening(found, "none", json=False, alone=alone, forecast=forecast, began=0.0)
+        for listener in heard.listeners(found[0]):
+            listener({"type": "warning", "stage": "probe", "unit": "output", "text": "no language"})
+        told = capsys.readouterr().err.splitlines()[-1]
+        assert told == "dubcli: warning: one.one_fr.mp4: probe output: no language"
 
 
 def test_a_job_that_was_stopped_has_not_failed(media: Path) -> None:

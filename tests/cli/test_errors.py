@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dubcli.cli import failures, layers, output
+from dubcli.cli.delivered import Delivered
 from dubcli.cli.main import main
 from dubcli.cli.output import out, printable
 from dubcli.errors import MEANINGS, DubError, ExitCode, StoppedError, UsageError
@@ -285,12 +286,15 @@ def test_printable_leaves_text_alone() -> None:
     assert printable("a\tb\x1b[0m") == "a\\tb\\x1b[0m"
 
 
-def test_layers_are_not_written_where_a_job_takes_retouched_ones(tmp_path: Path) -> None:
+def test_layers_and_changed_shots_are_not_written_into_a_job(tmp_path: Path) -> None:
+    """Layers were taken for retouched ones there; shots were gone with the job, which may be deleted."""
     (tmp_path / "a.dub").mkdir()
     (tmp_path / "a.dub" / "job.json").write_text('{"dub": "a.wav"}')
     for folder in ("a.dub", "a.dub/layers"):
         with pytest.raises(UsageError, match="lies in a job"):
             layers.export(tmp_path / folder, tmp_path / "a.dub")
+        with pytest.raises(UsageError, match="lies in a job"):
+            Delivered(changed_only=tmp_path / folder).prepared(force=False)
 
 
 def test_a_terminal_that_is_closed_and_a_log_whose_disk_is_full_are_no_errors() -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from dubcli.farm.openjd import template
+from dubcli.farm.slurm import script
 from dubcli.farm.steps import Step
 from tests.cli.conftest import Dubcli
 from tests.crash.harness import Place, streams
@@ -66,6 +67,12 @@ def test_a_job_may_be_called_anything(name: str, tmp_path: Path) -> None:
 
     step = Step(stage="probe", after=(), tasks=1, workers=1, memory=1, gpu=False)
     decode_job_template(template=template(tmp_path / name, [step], "1+a", tmp_path))
+
+
+def test_a_scripts_name_cannot_become_a_command_in_it(tmp_path: Path) -> None:
+    text = script(tmp_path / "a b'c.dub", [], "1+a", "a\nrm -r b.sh")
+    assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
+    assert not any(line.startswith("rm ") for line in text.splitlines())
 
 
 def test_a_finished_job_in_which_nobody_speaks_can_be_written(begun: Place, dubcli: Dubcli) -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,8 @@ def test_a_command_follows_each_film_once(make: Callable[..., list[Entry]], tmp_
     assert told.read_text() == str(found[0].out)
     bad, _ = run(found, command=("false",))
     assert bad["a_fr"] == (int(ExitCode.ENGINE), "the film is written, but false ended with 1")
+    killed, _ = run(found, command=("sh", "-c", "kill -9 $$"))
+    assert killed["a_fr"][1] == "the film is written, but sh -c kill -9 $$ was ended by SIGKILL"
     missing, _ = run(found, command=("./no such program",))
     assert missing["a_fr"][0] == int(ExitCode.ENGINE)
     assert (
@@ -243,6 +246,25 @@ def test_a_command_after_a_film_is_told_of_while_it_runs_and_may_be_stopped(
     ended = list(Queue(policy, {}, lambda entry: [], notice).run(found))
     assert said[0] == f"{found[0].out}: sleep 60 runs"
     assert [(one.code, one.text) for one in ended] == [(ExitCode.INTERRUPTED, "stopped"), (None, "not begun")]
+
+
+def test_what_a_command_after_a_film_has_started_is_stopped_with_it(
+    make: Callable[..., list[Entry]], tmp_path: Path
+) -> None:
+    """A script that was stopped left the program running that it waited for, such as a copy."""
+    late = tmp_path / "late"
+    found = make(a_fr="0 0")
+
+    def notice(text: str) -> None:
+        if text.endswith(" runs"):
+            signal.raise_signal(signal.SIGTERM)
+
+    command = ("sh", "-c", f"(sleep 2; touch {late}); true")
+    policy = Policy((sys.executable, "-c", PROGRAM), command=command)
+    ended = list(Queue(policy, {}, lambda entry: [], notice).run(found))
+    assert [one.code for one in ended] == [ExitCode.TERMINATED]
+    time.sleep(3)
+    assert not late.exists()
 
 
 def test_where_it_cannot_be_noted_that_a_command_ended_well_the_batch_goes_on(

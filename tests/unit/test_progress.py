@@ -49,6 +49,17 @@ def test_what_ends_the_run_is_told_once() -> None:
     assert progress.describe(failed) == "probe film failed: it broke"
 
 
+@pytest.mark.parametrize("kind", ["plain", "openjd"])
+def test_a_name_cannot_begin_a_line(kind: str) -> None:
+    """A film's name made a line of its own, which a scheduler may take for a command."""
+    stream = io.StringIO()
+    shown = progress.listener(kind, stream)
+    assert shown
+    shown({"type": "published", "new": True, "path": "a\nopenjd_fail: b.mp4", "v": 1, "time": ""})
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "a\\nopenjd_fail: b.mp4" in stream.getvalue()
+
+
 def test_a_quiet_run_says_once_that_a_warning_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     (shown,) = run.listeners("none", json=False)
     shown({"type": "warning", "stage": "probe", "unit": "output", "text": "no language"})

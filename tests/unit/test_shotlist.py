@@ -154,6 +154,12 @@ def test_a_list_at_another_rate_is_refused(tmp_path: Path) -> None:
         shotlist.read(path, shotlist.Film(FILM.name, CLOCKS["25"], 300))
 
 
+@pytest.mark.parametrize("name", [".", "cut", "cut.txt"])
+def test_what_is_no_list_by_its_name_is_named(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} is no shot list that can be read; use one of \.edl"):
+        shotlist.read(Path(name), shotlist.Film("film.mov", CLOCKS["25"], 300))
+
+
 @pytest.mark.parametrize("text", ["", "{}", "not a list", '{"OTIO_SCHEMA": "Clip.1"}', "\x00\xff" * 50])
 @pytest.mark.parametrize("suffix", shotlist.SUFFIXES)
 def test_what_is_no_list_is_refused_in_one_line(suffix: str, text: str, tmp_path: Path) -> None:
