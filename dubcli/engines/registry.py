@@ -131,7 +131,7 @@ class EngineInfo:
 
 BUILTIN = (
     EngineInfo(
-        "tracker", "mediapipe", 2, "dubcli.engines.trackers.mediapipe:MediapipeTracker",
+        "tracker", "mediapipe", 3, "dubcli.engines.trackers.mediapipe:MediapipeTracker",
         "full-range detection on frame and tiles, then a 478-point mesh on a crop per face",
         "Apache-2.0", package="mediapipe",
         weights=(
@@ -141,7 +141,7 @@ BUILTIN = (
         ),
     ),
     EngineInfo(
-        "tracker", "insightface", 1, "dubcli.engines.trackers.insightface:InsightfaceTracker",
+        "tracker", "insightface", 2, "dubcli.engines.trackers.insightface:InsightfaceTracker",
         "SCRFD, 2d106det and ArcFace of a model pack that engines.insightface.pack names",
         "MIT (code), non-commercial research (model packs)", commercial=False, package="onnxruntime",
         brought="engines.insightface.pack", cuda=True,
