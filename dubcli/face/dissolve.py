@@ -4,8 +4,8 @@ A tracker follows a face through a dissolve into another person's. In between, t
 none of these frames may be changed, or be lent to others as footage.
 
 In a dissolve the picture in the middle of a stretch is the mean of those at its ends, which have little in
-common, and it is fainter than they are. Where things move, it is no such mixture; where light changes, the ends
-agree.
+common, and it is fainter than they are. Where things move, it is no such mixture; where light changes, the
+ends agree.
 """
 
 from __future__ import annotations
