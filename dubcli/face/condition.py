@@ -50,18 +50,23 @@ def finished(traces: Iterable[Trace], frames: int, shape: Sequence[int], turn: i
     return [track for track in tracks if np.median(track.size) >= SMALLEST]
 
 
-def judge(track: FaceTrack, limits: Mapping[str, float]) -> None:
+def judge(track: FaceTrack, limits: Mapping[str, float], shape: Sequence[int]) -> None:
     """Fill in `reason` from the track's measures.
 
     Args:
         track: whose `reason` has gaps and borders already; the first reason found stays.
         limits: `min_size` pixels, `max_yaw` and `max_pitch` degrees, `min_sharp` and `max_occlusion` 0–1.
+        shape: height and width of the raster.
     """
+    # Where part of the jaw is beyond the border, that is what makes the views disagree on the lips.
+    occluded = track.occlusion > limits["max_occlusion"]
+    outside = _beyond(track.mesh, shape, regions.JAW)
     yaw, pitch = np.abs(track.pose[:, 0]), np.abs(track.pose[:, 1])
     for bad, reason in (
         ((yaw > limits["max_yaw"]) | (pitch > limits["max_pitch"]), Reason.PROFILE),
         (track.size < limits["min_size"], Reason.SMALL),
-        (track.occlusion > limits["max_occlusion"], Reason.OCCLUDED),
+        (occluded & outside, Reason.EDGE),
+        (occluded, Reason.OCCLUDED),
         (track.sharp < limits["min_sharp"], Reason.BLURRED),
     ):
         track.reason[(track.reason == Reason.OK) & bad] = reason
@@ -89,7 +94,7 @@ def _finish(trace: Trace, shape: Sequence[int], turn: int) -> FaceTrack:
     fitted = pose.canonical_transform(_upright(mesh, shape, turn))
     sharp = filled([observation.sharp for observation in observations])
     reason = np.where(observed, Reason.OK, Reason.NO_MESH).astype(np.uint8)
-    reason[(reason == Reason.OK) & _at_border(mesh, shape)] = Reason.EDGE
+    reason[(reason == Reason.OK) & _beyond(mesh, shape, regions.LIPS_OUTER)] = Reason.EDGE
     angles = pose.angles(fitted)
     occluded = occlusion(observations, observed, angles)
     thumbs, chosen = _thumbs(observations, angles[observed], occluded[observed])
@@ -199,11 +204,11 @@ def _upright(mesh: NDArray[np.float32], shape: Sequence[int], turn: int) -> NDAr
     return np.stack([*turned, z], axis=-1)
 
 
-def _at_border(mesh: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.bool_]:
-    """Frames in which the lips extend over the picture's border, (T,) bool."""
+def _beyond(mesh: NDArray[np.float32], shape: Sequence[int], points: Sequence[int]) -> NDArray[np.bool_]:
+    """Frames in which some of the points extend over the picture's border, (T,) bool."""
     height, width = shape[:2]
-    mouth = mesh[:, list(regions.LIPS_OUTER), :2]
-    return np.asarray(((mouth < 0) | (mouth > (width, height))).any(axis=(1, 2)))
+    found = mesh[:, list(points), :2]
+    return np.asarray(((found < 0) | (found > (width, height))).any(axis=(1, 2)))
 
 
 def _thumbs(
