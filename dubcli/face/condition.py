@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import mesh as regions
-from dubcli.face import pose
+from dubcli.face import overlay, pose
 from dubcli.face.follow import DETECT_EVERY, Observation, Trace
 from dubcli.face.identity import describe
 from dubcli.face.steady import steadied
@@ -31,6 +31,7 @@ FEWEST = 4  # observations of a track in a short shot; shorter ones are dropped
 CONFIRMED = DETECT_EVERY  # the same in others: what the next search does not find again was no face
 SPREAD_BOUNDS = (0.004, 0.01)  # outer-eye distances; bounds of a track's typical spread
 CLOSING = 8  # frames on either side over which an occlusion is one event
+_STILL = 12  # frames on either side for which a face may be still under what is written over it
 WIDENING = 11  # frames; length of the maximum filter: an occluder affects the mesh before it is detected
 SHADED = (0.2, 0.5)  # log of blue over red, over log of luminance: occluders are below, folds of skin above
 DEEPEST = 0.7  # log of luminance (natural) that a fold of skin takes at most; darker is an occluder
@@ -97,6 +98,7 @@ def _finish(trace: Trace, shape: Sequence[int], turn: int) -> FaceTrack:
     reason[(reason == Reason.OK) & _beyond(mesh, shape, regions.LIPS_OUTER)] = Reason.EDGE
     angles = pose.angles(fitted)
     occluded = occlusion(observations, observed, angles)
+    occluded[_written_over(trace)] = 1
     thumbs, chosen = _thumbs(observations, angles[observed], occluded[observed])
     return FaceTrack(
         frames=frames,
@@ -134,6 +136,17 @@ def occlusion(
     # A hand that passes is one event: fill the frames in which it is missed.
     occluded = ndimage.grey_closing(occluded, 2 * CLOSING + 1, mode="nearest")
     return np.asarray(np.minimum(ndimage.maximum_filter1d(occluded, WIDENING), 1), np.float32)
+
+
+def _written_over(trace: Trace) -> NDArray[np.bool_]:
+    """Frames in which words or logos lie over the lower face, (T,) bool."""
+    found = [0.0 if each is None else each.overlay or 0.0 for each in trace.observations]
+    written = np.array(found) >= overlay.SMALLEST
+    # What lies there in one frame was there `LAG` frames earlier, and stays while the face is still.
+    written = ndimage.maximum_filter1d(written, 2 * overlay.LAG + 1)
+    return np.asarray(ndimage.binary_closing(np.pad(written, _STILL), np.ones(2 * _STILL + 1)))[
+        _STILL:-_STILL
+    ]
 
 
 def _colour_outliers(colours: NDArray[np.uint8], angles: NDArray[np.float64]) -> NDArray[np.float64]:

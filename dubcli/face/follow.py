@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
-from dubcli.face import steady
+from dubcli.face import overlay, steady
 from dubcli.face.crop import Image
 from dubcli.face.dissolve import dissolves, structure
 from dubcli.face.roi import MARGIN, Roi, distance, eye_distance, roi_of
@@ -48,6 +48,8 @@ class Observation:
         colour: (468, 3) uint8 skin colours at the mesh points.
         sharp: sharpness around the mouth (`face.crop.sharpness`).
         thumb: (96, 96, 3) uint8 upright picture of the face, every `THUMB_EVERY` frames only.
+        overlay: `overlay.area` of what is written over it, then and `overlay.LAG` frames earlier; None where
+            that is not known.
     """
 
     mesh: NDArray[np.float32]
@@ -56,6 +58,7 @@ class Observation:
     colour: NDArray[np.uint8]
     sharp: float
     thumb: Image | None = None
+    overlay: float | None = None
 
 
 class Finder(Protocol):
@@ -164,6 +167,7 @@ class Follower:
         for trace, observation in kept:
             before, last = self._buffer[-1][1], trace.observations[-1]
             trace.displacements.append(_displacement(before, rgb, last, observation))
+            observation = replace(observation, overlay=self._overlay(trace, rgb, observation))
             with_thumb = self._count % THUMB_EVERY == 0  # a moved shot's tracks are kept: not by film frame
             trace.observations.append(self._with_thumb(rgb, observation) if with_thumb else observation)
         followed = [trace for trace, _ in kept]
@@ -171,6 +175,13 @@ class Follower:
         self._ended += ended
         self._active = followed
         return bool(ended)
+
+    def _overlay(self, trace: Trace, rgb: Image, observation: Observation) -> float | None:
+        if min(len(trace.observations), len(self._buffer)) < overlay.LAG:
+            return None
+        earlier = trace.observations[-overlay.LAG]
+        picture = self._buffer[-overlay.LAG][1]
+        return overlay.area(picture, rgb, earlier.mesh, observation.mesh) if earlier else None
 
     def _followed(
         self, rgb: Image, last: Observation | None, previous: Observation | None

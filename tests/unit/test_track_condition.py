@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +117,16 @@ def test_a_mesh_that_the_views_disagree_on_is_no_face() -> None:
     found = [Observation(s.mesh, 0.7, 0.08, s.colour, 1.0, s.thumb) for s in observations(20) if s]
     trace = Trace(0, deque(found), deque([steady.NONE] * 20))
     assert condition.finished([trace], 20, SHAPE, 0) == []
+
+
+def test_what_lies_under_words_is_occluded() -> None:
+    found = observations(100)
+    for k in (*range(30, 36), *range(50, 56)):  # in between the face is still
+        each = found[k]
+        assert each is not None
+        found[k] = replace(each, overlay=0.1)
+    track = finished(found)
+    np.testing.assert_array_equal(np.flatnonzero(track.reason == Reason.OCCLUDED), np.arange(24, 62))
 
 
 def test_a_face_that_is_half_outside_leaves_the_picture() -> None:
