@@ -30,6 +30,7 @@ MAX_SPREAD = (
 FEWEST = 4  # observations of a track in a short shot; shorter ones are dropped
 CONFIRMED = DETECT_EVERY  # the same in others: what the next search does not find again was no face
 SPREAD_BOUNDS = (0.004, 0.01)  # outer-eye distances; bounds of a track's typical spread
+HALF_OUT = 0.25  # share of the oval beyond the border from which a face is half outside, not just its chin
 CLOSING = 8  # frames on either side over which an occlusion is one event
 _STILL = 12  # frames on either side for which a face may be still under what is written over it
 WIDENING = 11  # frames; length of the maximum filter: an occluder affects the mesh before it is detected
@@ -59,9 +60,9 @@ def judge(track: FaceTrack, limits: Mapping[str, float], shape: Sequence[int]) -
         limits: `min_size` pixels, `max_yaw` and `max_pitch` degrees, `min_sharp` and `max_occlusion` 0–1.
         shape: height and width of the raster.
     """
-    # Where part of the jaw is beyond the border, that is what makes the views disagree on the lips.
+    # Where much of the face is beyond the border, that is what makes the views disagree on the lips.
     occluded = track.occlusion > limits["max_occlusion"]
-    outside = _beyond(track.mesh, shape, regions.JAW)
+    outside = _beyond(track.mesh, shape, regions.FACE_OVAL) > HALF_OUT
     yaw, pitch = np.abs(track.pose[:, 0]), np.abs(track.pose[:, 1])
     for bad, reason in (
         ((yaw > limits["max_yaw"]) | (pitch > limits["max_pitch"]), Reason.PROFILE),
@@ -95,7 +96,7 @@ def _finish(trace: Trace, shape: Sequence[int], turn: int) -> FaceTrack:
     fitted = pose.canonical_transform(_upright(mesh, shape, turn))
     sharp = filled([observation.sharp for observation in observations])
     reason = np.where(observed, Reason.OK, Reason.NO_MESH).astype(np.uint8)
-    reason[(reason == Reason.OK) & _beyond(mesh, shape, regions.LIPS_OUTER)] = Reason.EDGE
+    reason[(reason == Reason.OK) & (_beyond(mesh, shape, regions.LIPS_OUTER) > 0)] = Reason.EDGE
     angles = pose.angles(fitted)
     occluded = occlusion(observations, observed, angles)
     occluded[_written_over(trace)] = 1
@@ -217,11 +218,11 @@ def _upright(mesh: NDArray[np.float32], shape: Sequence[int], turn: int) -> NDAr
     return np.stack([*turned, z], axis=-1)
 
 
-def _beyond(mesh: NDArray[np.float32], shape: Sequence[int], points: Sequence[int]) -> NDArray[np.bool_]:
-    """Frames in which some of the points extend over the picture's border, (T,) bool."""
+def _beyond(mesh: NDArray[np.float32], shape: Sequence[int], points: Sequence[int]) -> NDArray[np.float64]:
+    """Share of the points that are beyond the picture's border, (T,) 0–1."""
     height, width = shape[:2]
     found = mesh[:, list(points), :2]
-    return np.asarray(((found < 0) | (found > (width, height))).any(axis=(1, 2)))
+    return np.asarray(((found < 0) | (found > (width, height))).any(axis=2).mean(axis=1))
 
 
 def _thumbs(

@@ -132,7 +132,7 @@ def test_what_lies_under_words_is_occluded() -> None:
 def test_a_face_that_is_half_outside_leaves_the_picture() -> None:
     track = finished(observations(60, occluded=(20, 40)))
     assert (track.reason[22:38] == Reason.OCCLUDED).all()
-    track.mesh[30:, :, 0] -= track.mesh[0, mesh.NOSE_TIP, 0] - 60  # its lips stay inside
+    track.mesh[30:, :, 0] -= track.mesh[0, mesh.NOSE_TIP, 0] - 40  # its lips stay inside
     track.reason[:] = Reason.OK
     condition.judge(track, LIMITS, SHAPE)
     assert (track.reason[22:30] == Reason.OCCLUDED).all()
