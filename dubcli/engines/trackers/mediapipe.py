@@ -207,7 +207,9 @@ class Finder:
         if not found:
             small = _to_detect(upright)
             room = (small.shape[0] // 2,) * 2 + (small.shape[1] // 2,) * 2
-            wide = cv2.copyMakeBorder(small, *room, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+            wide = np.asarray(
+                cv2.copyMakeBorder(small, *room, cv2.BORDER_CONSTANT, value=(0, 0, 0)), np.uint8
+            )
             found = self._detections(wide, (2 * height, 2 * width), -width // 2, -height // 2)
         return [to_raster(roi, self._turn, width, height) for _, roi in without_overlap(found)]
 
