@@ -131,7 +131,7 @@ class EngineInfo:
 
 BUILTIN = (
     EngineInfo(
-        "tracker", "mediapipe", 2, "dubcli.engines.trackers.mediapipe:MediapipeTracker",
+        "tracker", "mediapipe", 3, "dubcli.engines.trackers.mediapipe:MediapipeTracker",
         "full-range detection on frame and tiles, then a 478-point mesh on a crop per face",
         "Apache-2.0", package="mediapipe",
         weights=(
@@ -141,7 +141,7 @@ BUILTIN = (
         ),
     ),
     EngineInfo(
-        "tracker", "insightface", 1, "dubcli.engines.trackers.insightface:InsightfaceTracker",
+        "tracker", "insightface", 2, "dubcli.engines.trackers.insightface:InsightfaceTracker",
         "SCRFD, 2d106det and ArcFace of a model pack that engines.insightface.pack names",
         "MIT (code), non-commercial research (model packs)", commercial=False, package="onnxruntime",
         brought="engines.insightface.pack", cuda=True,
@@ -177,7 +177,7 @@ BUILTIN = (
         "hears no speech", "Apache-2.0",
     ),
     EngineInfo(
-        "lips", "exemplar", 5, "dubcli.engines.lips.exemplar:ExemplarEngine",
+        "lips", "exemplar", 6, "dubcli.engines.lips.exemplar:ExemplarEngine",
         "the film's own frames of the actor, chosen and warped to the wanted mouth", "Apache-2.0",
     ),
     EngineInfo(
@@ -186,7 +186,7 @@ BUILTIN = (
         libraries="dubcli.engines.lips.auto:algorithms", chooses=("exemplar", "produb"),
     ),
     EngineInfo(
-        "lips", "produb", 8, "dubcli.engines.lips.produb.engine:ProdubEngine",
+        "lips", "produb", 9, "dubcli.engines.lips.produb.engine:ProdubEngine",
         "exemplar's frames, corrected by a network that is trained on the film first", "Apache-2.0",
         package="torch", weights=("dubcli:engines/lips/produb/start.safetensors",),
         training="dubcli.engines.lips.produb.forecast:seconds",

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import mesh as regions
-from dubcli.face import pose
+from dubcli.face import overlay, pose
 from dubcli.face.follow import DETECT_EVERY, Observation, Trace
 from dubcli.face.identity import describe
 from dubcli.face.steady import steadied
@@ -30,7 +30,9 @@ MAX_SPREAD = (
 FEWEST = 4  # observations of a track in a short shot; shorter ones are dropped
 CONFIRMED = DETECT_EVERY  # the same in others: what the next search does not find again was no face
 SPREAD_BOUNDS = (0.004, 0.01)  # outer-eye distances; bounds of a track's typical spread
+HALF_OUT = 0.25  # share of the oval beyond the border from which a face is half outside, not just its chin
 CLOSING = 8  # frames on either side over which an occlusion is one event
+_STILL = 12  # frames on either side for which a face may be still under what is written over it
 WIDENING = 11  # frames; length of the maximum filter: an occluder affects the mesh before it is detected
 SHADED = (0.2, 0.5)  # log of blue over red, over log of luminance: occluders are below, folds of skin above
 DEEPEST = 0.7  # log of luminance (natural) that a fold of skin takes at most; darker is an occluder
@@ -50,18 +52,23 @@ def finished(traces: Iterable[Trace], frames: int, shape: Sequence[int], turn: i
     return [track for track in tracks if np.median(track.size) >= SMALLEST]
 
 
-def judge(track: FaceTrack, limits: Mapping[str, float]) -> None:
+def judge(track: FaceTrack, limits: Mapping[str, float], shape: Sequence[int]) -> None:
     """Fill in `reason` from the track's measures.
 
     Args:
         track: whose `reason` has gaps and borders already; the first reason found stays.
         limits: `min_size` pixels, `max_yaw` and `max_pitch` degrees, `min_sharp` and `max_occlusion` 0–1.
+        shape: height and width of the raster.
     """
+    # Where much of the face is beyond the border, that is what makes the views disagree on the lips.
+    occluded = track.occlusion > limits["max_occlusion"]
+    outside = _beyond(track.mesh, shape, regions.FACE_OVAL) > HALF_OUT
     yaw, pitch = np.abs(track.pose[:, 0]), np.abs(track.pose[:, 1])
     for bad, reason in (
         ((yaw > limits["max_yaw"]) | (pitch > limits["max_pitch"]), Reason.PROFILE),
         (track.size < limits["min_size"], Reason.SMALL),
-        (track.occlusion > limits["max_occlusion"], Reason.OCCLUDED),
+        (occluded & outside, Reason.EDGE),
+        (occluded, Reason.OCCLUDED),
         (track.sharp < limits["min_sharp"], Reason.BLURRED),
     ):
         track.reason[(track.reason == Reason.OK) & bad] = reason
@@ -89,9 +96,10 @@ def _finish(trace: Trace, shape: Sequence[int], turn: int) -> FaceTrack:
     fitted = pose.canonical_transform(_upright(mesh, shape, turn))
     sharp = filled([observation.sharp for observation in observations])
     reason = np.where(observed, Reason.OK, Reason.NO_MESH).astype(np.uint8)
-    reason[(reason == Reason.OK) & _at_border(mesh, shape)] = Reason.EDGE
+    reason[(reason == Reason.OK) & (_beyond(mesh, shape, regions.LIPS_OUTER) > 0)] = Reason.EDGE
     angles = pose.angles(fitted)
     occluded = occlusion(observations, observed, angles)
+    occluded[_written_over(trace)] = 1
     thumbs, chosen = _thumbs(observations, angles[observed], occluded[observed])
     return FaceTrack(
         frames=frames,
@@ -129,6 +137,17 @@ def occlusion(
     # A hand that passes is one event: fill the frames in which it is missed.
     occluded = ndimage.grey_closing(occluded, 2 * CLOSING + 1, mode="nearest")
     return np.asarray(np.minimum(ndimage.maximum_filter1d(occluded, WIDENING), 1), np.float32)
+
+
+def _written_over(trace: Trace) -> NDArray[np.bool_]:
+    """Frames in which words or logos lie over the lower face, (T,) bool."""
+    found = [0.0 if each is None else each.overlay or 0.0 for each in trace.observations]
+    written = np.array(found) >= overlay.SMALLEST
+    # What lies there in one frame was there `LAG` frames earlier, and stays while the face is still.
+    written = ndimage.maximum_filter1d(written, 2 * overlay.LAG + 1)
+    return np.asarray(ndimage.binary_closing(np.pad(written, _STILL), np.ones(2 * _STILL + 1)))[
+        _STILL:-_STILL
+    ]
 
 
 def _colour_outliers(colours: NDArray[np.uint8], angles: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -199,11 +218,11 @@ def _upright(mesh: NDArray[np.float32], shape: Sequence[int], turn: int) -> NDAr
     return np.stack([*turned, z], axis=-1)
 
 
-def _at_border(mesh: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.bool_]:
-    """Frames in which the lips extend over the picture's border, (T,) bool."""
+def _beyond(mesh: NDArray[np.float32], shape: Sequence[int], points: Sequence[int]) -> NDArray[np.float64]:
+    """Share of the points that are beyond the picture's border, (T,) 0–1."""
     height, width = shape[:2]
-    mouth = mesh[:, list(regions.LIPS_OUTER), :2]
-    return np.asarray(((mouth < 0) | (mouth > (width, height))).any(axis=(1, 2)))
+    found = mesh[:, list(points), :2]
+    return np.asarray(((found < 0) | (found > (width, height))).any(axis=2).mean(axis=1))
 
 
 def _thumbs(

@@ -2,7 +2,8 @@
 
 A finder detects faces in a picture and fits a mesh to the face in a region of interest. Detection runs every
 few frames (`DETECT_EVERY`, `TILES_EVERY`); between those, each face is followed by its own mesh.
-A face that is detected late is followed backwards through a buffer of the last few pictures.
+A face that is detected late is followed backwards through a buffer of the last few pictures. Where pictures
+dissolve into others (`face.dissolve`), tracks end and new ones begin: two people lie over each other there.
 
 Constants are set by hand on real clips; `bench/track.py` measures the result.
 """
@@ -10,6 +11,7 @@ Constants are set by hand on real clips; `bench/track.py` measures the result.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
@@ -18,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubcli.face import mesh as regions
-from dubcli.face import steady
+from dubcli.face import overlay, steady
 from dubcli.face.crop import Image
+from dubcli.face.dissolve import dissolves, structure
 from dubcli.face.roi import MARGIN, Roi, distance, eye_distance, roi_of
 
 DETECT_EVERY = 12  # frames between detections on the whole picture
@@ -45,6 +48,8 @@ class Observation:
         colour: (468, 3) uint8 skin colours at the mesh points.
         sharp: sharpness around the mouth (`face.crop.sharpness`).
         thumb: (96, 96, 3) uint8 upright picture of the face, every `THUMB_EVERY` frames only.
+        overlay: `overlay.area` of what is written over it, then and `overlay.LAG` frames earlier; None where
+            that is not known.
     """
 
     mesh: NDArray[np.float32]
@@ -53,6 +58,7 @@ class Observation:
     colour: NDArray[np.uint8]
     sharp: float
     thumb: Image | None = None
+    overlay: float | None = None
 
 
 class Finder(Protocol):
@@ -124,6 +130,7 @@ class Follower:
         self._buffer: deque[tuple[int, Image]] = deque()
         self._active: list[Trace] = []
         self._ended: list[Trace] = []
+        self._structures: list[NDArray[np.float32]] = []
         self._count = 0
 
     def feed(self, index: int, rgb: Image) -> None:
@@ -132,14 +139,19 @@ class Follower:
         ended = self._step(rgb)
         if ended or self._count % DETECT_EVERY == 0:
             self._detected(index, rgb, self._finder.detect(rgb, tiles))
+        self._structures.append(structure(rgb))
         self._buffer.append((index, rgb))
         while len(self._buffer) > max(2, min(TILES_EVERY, BUFFER_BYTES // rgb.nbytes)):
             self._buffer.popleft()
         self._count += 1
 
     def traces(self) -> list[Trace]:
-        """Traces of all faces, gaps bridged, longest first."""
+        """Traces of all faces, gaps bridged, cut where pictures dissolve, longest first."""
         done = bridged(self._ended + self._active)
+        if self._structures:
+            start = self._buffer[-1][0] + 1 - self._count
+            mixed = [(start + a, start + b) for a, b in dissolves(np.stack(self._structures))]
+            done = [part for trace in done for part in _parts(trace, mixed)]
         return sorted(done, key=lambda trace: (-len(trace.observations), trace.first, _position(trace)))
 
     def _step(self, rgb: Image) -> bool:
@@ -155,6 +167,7 @@ class Follower:
         for trace, observation in kept:
             before, last = self._buffer[-1][1], trace.observations[-1]
             trace.displacements.append(_displacement(before, rgb, last, observation))
+            observation = replace(observation, overlay=self._overlay(trace, rgb, observation))
             with_thumb = self._count % THUMB_EVERY == 0  # a moved shot's tracks are kept: not by film frame
             trace.observations.append(self._with_thumb(rgb, observation) if with_thumb else observation)
         followed = [trace for trace, _ in kept]
@@ -162,6 +175,13 @@ class Follower:
         self._ended += ended
         self._active = followed
         return bool(ended)
+
+    def _overlay(self, trace: Trace, rgb: Image, observation: Observation) -> float | None:
+        if min(len(trace.observations), len(self._buffer)) < overlay.LAG:
+            return None
+        earlier = trace.observations[-overlay.LAG]
+        picture = self._buffer[-overlay.LAG][1]
+        return overlay.area(picture, rgb, earlier.mesh, observation.mesh) if earlier else None
 
     def _followed(
         self, rgb: Image, last: Observation | None, previous: Observation | None
@@ -231,6 +251,26 @@ def bridged(traces: list[Trace]) -> list[Trace]:
         else:
             done.append(trace)
     return done
+
+
+def _parts(trace: Trace, mixed: list[tuple[int, int]]) -> Iterator[Trace]:
+    """What is left of a trace without the frames in the half-open ranges `mixed`, in order.
+
+    What is so short that no picture of the face was kept in it is left out.
+    """
+    if not any(a < trace.stop and trace.first < b for a, b in mixed):
+        yield trace
+        return
+    starts, stops = [trace.first, *(b for _, b in mixed)], [*(a for a, _ in mixed), trace.stop]
+    for start, stop in zip(starts, stops, strict=True):
+        frames = range(max(start, trace.first), min(stop, trace.stop))
+        seen = {k: each for k in frames if (each := trace.at(k)) is not None}
+        if any(each.thumb is not None for each in seen.values()):
+            low, high = min(seen), max(seen) + 1
+            within = slice(low - trace.first, high - trace.first)
+            displacements = deque([steady.NONE, *list(trace.displacements)[within][1:]])
+            confirmed = {k for k in trace.confirmed if low <= k < high}
+            yield Trace(low, deque(list(trace.observations)[within]), displacements, confirmed)
 
 
 def _gap_cost(old: Trace, new: Trace) -> float:

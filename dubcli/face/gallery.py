@@ -91,7 +91,7 @@ def build(
             origin = crop_origin(mesh, span.size)
             pictures = decode(film, video, pts, first, first + len(span), digests)
             for frame, (x, y) in zip(pictures, origin, strict=True):
-                crop[row][:] = cut(frame, (int(x), int(y)), span.size)
+                crop[row][:], _ = cut(frame, (int(x), int(y)), span.size)
                 row += 1
                 progress(row, len(crop))
             frames = numbers(known, shots[span.face], track.frames[part])
@@ -99,19 +99,31 @@ def build(
     return assemble(rows, crop, head, known)
 
 
-def cut(frame: Frame, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
-    """A rectangle (h, w, 3) of a decoded frame whose edge is replicated beyond the picture."""
-    near = [min(max(at, 0), full - 1) for at, full in zip(origin, frame.square.size, strict=True)]
+def cut(
+    frame: Frame, origin: tuple[int, int], size: tuple[int, int]
+) -> tuple[NDArray[Any], tuple[slice, slice]]:
+    """A rectangle (h, w, 3) of a decoded frame whose edge is replicated beyond the picture, and over bars.
+
+    Returns:
+        The rectangle, and the rows and columns of it that are the frame's own.
+    """
+    left, top, right, bottom = frame.around((origin[0] + size[0] / 2, origin[1] + size[1] / 2))
+    low, high = (left, top), (right, bottom)
+    near = [min(max(at, first), last - 1) for at, first, last in zip(origin, low, high, strict=True)]
     far = [
-        max(min(at + span, full), start + 1)
-        for at, span, full, start in zip(origin, size, frame.square.size, near, strict=True)
+        max(min(at + span, last), start + 1)
+        for at, span, last, start in zip(origin, size, high, near, strict=True)
     ]
     picture = np.asarray(frame.rgb((near[0], near[1], far[0] - near[0], far[1] - near[1])))
-    if picture.shape[:2] == (size[1], size[0]):
-        return picture
-    rows = np.clip(np.arange(origin[1], origin[1] + size[1]), near[1], far[1] - 1) - near[1]
-    columns = np.clip(np.arange(origin[0], origin[0] + size[0]), near[0], far[0] - 1) - near[0]
-    return np.asarray(picture[rows][:, columns])
+    columns, rows = (
+        slice(a - at, b - at) if a - at < span and b > at else slice(0)
+        for a, b, at, span in zip(near, far, origin, size, strict=True)
+    )
+    if picture.shape[:2] != (size[1], size[0]):
+        y = np.clip(np.arange(origin[1], origin[1] + size[1]), near[1], far[1] - 1) - near[1]
+        x = np.clip(np.arange(origin[0], origin[0] + size[0]), near[0], far[0] - 1) - near[0]
+        picture = np.asarray(picture[y][:, x])
+    return picture, (rows, columns)
 
 
 @dataclass(frozen=True)

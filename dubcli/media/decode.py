@@ -6,6 +6,7 @@ A frame's number is its index in `pts`, the film's authoritative timestamps (fro
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +24,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from dubcli.errors import MediaError
-from dubcli.media import ahead, layout, source
+from dubcli.media import ahead, bars, layout, source
 from dubcli.media.colour import Colour, Rect
 from dubcli.media.kept import Kept
 from dubcli.media.names import PRIMARIES, TRANSFERS
@@ -102,6 +103,21 @@ class Frame:
         if rect is None:
             return to_rgb(self.frame, self.colour, *self.square.size)
         return self.square.cut(lambda inner: self.colour.rgb(self.planes, inner), rect)
+
+    def around(self, at: tuple[float, float]) -> bars.Box:
+        """The box around a place that ends at bars, or at the picture's border.
+
+        Args:
+            at: x and y, in square pixels, as the result is.
+        """
+        form = layout.layout(self.frame.format.name)
+        factors, sizes = self.square.factor, self.square.raster
+        x, y = (min(max(int(p / f), 0), s - 1) for p, f, s in zip(at, factors, sizes, strict=True))
+        full = ((1 << form.bits) - 1) << form.components[0].shift
+        found = bars.between(form.view(self.planes, 0), (x, y), full)
+        left, top = (math.ceil(edge * f) for edge, f in zip(found[:2], factors, strict=True))
+        right, bottom = (math.floor(edge * f) for edge, f in zip(found[2:], factors, strict=True))
+        return left, top, right, bottom
 
 
 def to_rgb(

@@ -10,7 +10,7 @@ from dubcli.artifacts.shots import Shots
 from dubcli.core.model import JobView, Stage, Task, Unit
 from dubcli.errors import CheckError
 
-STAGE = Stage("gallery", version=5, after=("cue",))
+STAGE = Stage("gallery", version=6, after=("cue",))
 
 
 def units(job: JobView) -> list[Unit]:

@@ -15,7 +15,6 @@ from dubcli.artifacts import gallery as footage
 from dubcli.engines.lips import exemplar
 from dubcli.engines.lips.produb import pairs, training
 from dubcli.face import gallery
-from dubcli.media.square import Square
 from tests.produb.drawn import ENGINE, FRAMES, HEIGHT, SHOT, VIDEO, WIDTH, Face, cut, drawn
 from tests.unit.test_gallery import track
 
@@ -33,7 +32,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Face]:
                 x, y, w, h = rect
                 return picture[y : y + h, x : x + w]
 
-            yield SimpleNamespace(index=k, rgb=rgb, square=Square((WIDTH, HEIGHT), (WIDTH, HEIGHT)))
+            yield SimpleNamespace(index=k, rgb=rgb, around=lambda at: (0, 0, WIDTH, HEIGHT))
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dubcli.media.decode.frames", frames)

@@ -18,7 +18,6 @@ from dubcli.artifacts.shots import Shot
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.face import gallery
 from dubcli.face import mesh as regions
-from dubcli.media.square import Square
 
 VIDEO = cast(Any, SimpleNamespace(width=320, height=240, bit_depth=8, rate=25))
 SHOT = Shot(name="00000000", start=0, stop=10_000, picture="made")
@@ -66,7 +65,7 @@ class Film:
                 assert y + h <= 240
                 return picture[y : y + h, x : x + w]
 
-            yield SimpleNamespace(rgb=rgb, square=Square((320, 240), (320, 240)))
+            yield SimpleNamespace(rgb=rgb, around=lambda at: (0, 0, 320, 240))
 
 
 @pytest.fixture
@@ -180,10 +179,10 @@ def test_a_close_up_in_4k_at_10_bits_is_kept_at_full_resolution_within_the_budge
     video: Any = SimpleNamespace(width=3840, height=2160, bit_depth=10, rate=24)
 
     def decoded(path: Path, video: Any, pts: Any, start: int, stop: int, digests: Any) -> Any:
-        square = SimpleNamespace(size=(video.width, video.height))
         for _ in range(start, stop):
             yield SimpleNamespace(
-                rgb=lambda rect: np.full((rect[3], rect[2], 3), 1 << 15, np.uint16), square=square
+                rgb=lambda rect: np.full((rect[3], rect[2], 3), 1 << 15, np.uint16),
+                around=lambda at: (0, 0, 3840, 2160),
             )
 
     monkeypatch.setattr("dubcli.media.decode.frames", decoded)
@@ -232,9 +231,20 @@ def test_joined_galleries_keep_their_runs_apart(film: Film) -> None:
 
 def test_beyond_the_picture_its_edge_is_repeated(film: Film) -> None:
     frame = next(iter(film.frames(Path("film"), VIDEO, None, 0, 1)))
-    whole = gallery.cut(frame, (-6, 230), (20, 30))
+    whole, inside = gallery.cut(frame, (-6, 230), (20, 30))
+    assert inside == (slice(0, 10), slice(6, 20))
     assert whole.shape == (30, 20, 3)
     assert (whole[:, :6] == 0).all()
     assert whole[-1, 19, 0] == 13
-    far = gallery.cut(frame, (400, 300), (10, 10))
+    far, inside = gallery.cut(frame, (400, 300), (10, 10))
     assert (far == 319 % 256).all()
+    assert far[inside].size == 0
+
+
+def test_over_a_bar_the_edge_of_the_picture_is_repeated(film: Film) -> None:
+    frame = next(iter(film.frames(Path("film"), VIDEO, None, 0, 1)))
+    frame.around = lambda at: (20, 0, 320, 200)
+    letterboxed, inside = gallery.cut(frame, (10, 180), (40, 40))
+    assert inside == (slice(0, 20), slice(10, 40))
+    assert (letterboxed[:, :10] == 20).all()
+    np.testing.assert_array_equal(letterboxed[20:], np.broadcast_to(letterboxed[19], (20, 40, 3)))

@@ -19,7 +19,6 @@ from dubcli.face import mesh as regions
 from dubcli.face.gallery import cut
 from dubcli.media import decode
 from dubcli.media.patches import Patch
-from dubcli.media.square import Square
 from tests.unit.lipwork import MOUTH, Shot
 
 UPPER, LOWER = MOUTH.index(regions.UPPER_LIP), MOUTH.index(regions.LOWER_LIP)
@@ -109,29 +108,29 @@ def test_the_mask_ends_within_the_patch_and_the_patch_within_the_picture(shot: S
         assert patch.mask.max() == 255
 
 
-def test_beyond_the_picture_the_mask_is_zero(shot: Shot, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bar", [False, True], ids=["border", "letterbox"])
+def test_beyond_the_picture_the_mask_is_zero(shot: Shot, monkeypatch: pytest.MonkeyPatch, bar: bool) -> None:
     height = int(shot.work.track.mesh[:, regions.CHIN, 1].min()) - 4
     whole = decode.frames
 
-    def uncut(film: Any, pts: Any, start: int, stop: int) -> Any:
-        return whole(film, shot.work.video, pts, start, stop)
-
     @dataclass
     class Cut:
+        """A frame whose lower part is not there: cut off, or under a bar."""
+
         frame: decode.Frame
-        square: Square
+
+        def around(self, at: tuple[float, float]) -> tuple[int, int, int, int]:
+            return 0, 0, shot.work.video.width, height
 
         def rgb(self, rect: tuple[int, int, int, int]) -> NDArray[np.uint8]:
             assert rect[1] + rect[3] <= height
             return np.asarray(self.frame.rgb(rect))
 
-    # A decoder of the same film with its lower part cut off.
-    size = shot.work.video.width, height
-    square = Square(size, size)
-    monkeypatch.setattr(
-        decode, "frames", lambda p, v, t, a, b, d: (Cut(f, square) for f in uncut(p, t, a, b))
-    )
-    video = shot.work.video.model_copy(update={"height": height})
+    def frames(film: Any, _: Any, pts: Any, start: int, stop: int, digests: Any) -> Iterator[Cut]:
+        return (Cut(frame) for frame in whole(film, shot.work.video, pts, start, stop))
+
+    monkeypatch.setattr(decode, "frames", frames)
+    video = shot.work.video if bar else shot.work.video.model_copy(update={"height": height})
     patch = next(iter(ExemplarEngine().patches(replace(shot.wanted_aperture(shot.own[::-1]), video=video))))
     below = height - patch.origin[1]
     assert below < patch.mask.shape[0]
@@ -172,8 +171,9 @@ def test_lips_behind_a_hand_stay_those_of_the_film(shot: Shot, monkeypatch: pyte
     frames = shot.work.frames
     hidden = set(frames[len(frames) // 3 : 2 * len(frames) // 3].tolist())
 
-    def with_hand(frame: decode.Frame, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
-        picture = np.ascontiguousarray(cut(frame, origin, size))
+    def with_hand(frame: decode.Frame, origin: tuple[int, int], size: tuple[int, int]) -> Any:
+        picture, inside = cut(frame, origin, size)
+        picture = np.ascontiguousarray(picture)
         if frame.index in hidden:
             mesh = shot.work.track.mesh[frame.index - int(frames[0]), :, :2] - origin
             nose, lip, chin = (mesh[k] for k in (regions.NOSE_TIP, regions.UPPER_LIP, regions.CHIN))
@@ -184,7 +184,7 @@ def test_lips_behind_a_hand_stay_those_of_the_film(shot: Shot, monkeypatch: pyte
                 ends = [p.round().astype(int).tolist() for p in (start, start + 2 * along)]
                 thick = max(3, round(float(np.linalg.norm(along)) / 2.2))
                 cv2.line(picture, ends[0], ends[1], (skin * shade).clip(0, 255).tolist(), thick)
-        return picture
+        return picture, inside
 
     monkeypatch.setattr(exemplar, "cut", with_hand)
     closed = np.repeat(
@@ -203,10 +203,10 @@ def test_a_lamp_that_goes_out_leaves_no_glow_on_the_mouth(
     dark = int(shot.work.frames[len(shot.work.frames) // 2])
     seen = {}
 
-    def dimmed(frame: decode.Frame, origin: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
-        picture = cut(frame, origin, size)
+    def dimmed(frame: decode.Frame, origin: tuple[int, int], size: tuple[int, int]) -> Any:
+        picture, within = cut(frame, origin, size)
         seen[frame.index] = (picture * 0.7).astype(np.uint8) if frame.index >= dark else picture
-        return seen[frame.index]
+        return seen[frame.index], within
 
     monkeypatch.setattr(exemplar, "cut", dimmed)
     for patch in ExemplarEngine().patches(shot.wanted_aperture(shot.own)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def observations(
 def finished(found: list[Observation | None], turn: int = 0) -> FaceTrack:
     trace = Trace(100, deque(found), deque([steady.NONE] * len(found)))
     (track,) = condition.finished([trace], len(found), SHAPE, turn)
-    condition.judge(track, LIMITS)
+    condition.judge(track, LIMITS, SHAPE)
     return track
 
 
@@ -108,7 +109,7 @@ def test_profiles_small_and_blurred_faces_are_marked() -> None:
     track = finished(observations(20))
     track.size[3] = 12
     track.sharp[5] = 0.1
-    condition.judge(track, LIMITS)
+    condition.judge(track, LIMITS, SHAPE)
     assert (track.reason[3], track.reason[5]) == (Reason.SMALL, Reason.BLURRED)
 
 
@@ -116,6 +117,27 @@ def test_a_mesh_that_the_views_disagree_on_is_no_face() -> None:
     found = [Observation(s.mesh, 0.7, 0.08, s.colour, 1.0, s.thumb) for s in observations(20) if s]
     trace = Trace(0, deque(found), deque([steady.NONE] * 20))
     assert condition.finished([trace], 20, SHAPE, 0) == []
+
+
+def test_what_lies_under_words_is_occluded() -> None:
+    found = observations(100)
+    for k in (*range(30, 36), *range(50, 56)):  # in between the face is still
+        each = found[k]
+        assert each is not None
+        found[k] = replace(each, overlay=0.1)
+    track = finished(found)
+    np.testing.assert_array_equal(np.flatnonzero(track.reason == Reason.OCCLUDED), np.arange(24, 62))
+
+
+def test_a_face_that_is_half_outside_leaves_the_picture() -> None:
+    track = finished(observations(60, occluded=(20, 40)))
+    assert (track.reason[22:38] == Reason.OCCLUDED).all()
+    track.mesh[30:, :, 0] -= track.mesh[0, mesh.NOSE_TIP, 0] - 40  # its lips stay inside
+    track.reason[:] = Reason.OK
+    condition.judge(track, LIMITS, SHAPE)
+    assert (track.reason[22:30] == Reason.OCCLUDED).all()
+    assert (track.reason[30:38] == Reason.EDGE).all()
+    assert (track.reason[50:] == Reason.OK).all()
 
 
 def test_a_short_or_tiny_detection_is_no_track() -> None:

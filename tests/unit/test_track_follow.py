@@ -150,3 +150,21 @@ def test_displacements_are_those_of_their_frames(monkeypatch: pytest.MonkeyPatch
         found = np.array(trace.displacements)
         assert (found[0] == steady.NONE).all()
         assert found[1:, :2].tolist() == np.stack([frames - 1, frames], axis=1).tolist()
+
+
+def test_where_one_person_dissolves_into_another_a_track_ends_and_one_begins() -> None:
+    one, two = (np.random.default_rng(seed).normal(128, 50, (60, 80, 1)) for seed in (1, 2))
+    follower = follow.Follower(Stage([lambda number: (40.0, 30.0)]))
+    for number, share in enumerate(np.interp(np.arange(90), [30, 50], [0, 1])):
+        picture = np.repeat(((1 - share) * one + share * two).clip(0, 255), 3, axis=2).astype(np.uint8)
+        picture[0, 0, 0] = number
+        follower.feed(number, picture)
+    earlier, later = sorted(follower.traces(), key=lambda trace: trace.first)
+    assert earlier.first == 0
+    assert 25 < earlier.stop <= 35
+    assert 45 <= later.first < 55
+    assert later.stop == 90
+    for part in (earlier, later):
+        assert len(part.displacements) == len(part.observations)
+        assert any(each.thumb is not None for each in part.observations if each is not None)
+    np.testing.assert_array_equal(later.displacements[0], steady.NONE)

@@ -50,6 +50,17 @@ def track(pictures: Iterator[Picture], turn: int = 0, views: int = 4) -> list[Fa
     return MediapipeTracker().track(pictures, turn=turn, views=views)
 
 
+def test_a_face_that_fills_the_picture_is_found(portrait: Image) -> None:
+    import cv2
+
+    close = cv2.resize(portrait[80:175, 115:210], (480, 480), interpolation=cv2.INTER_CUBIC)
+    with Finder() as finder:
+        (roi,) = finder.detect(np.asarray(close), tiles=True)
+        assert finder.observe(np.asarray(close), roi) is not None
+    assert 120 < roi.centre[0] < 360
+    assert 120 < roi.centre[1] < 360
+
+
 def test_one_face_is_one_track_that_moves_as_the_picture_does(portrait: Image) -> None:
     (face,) = track(shot(portrait, 14, first=1000))
     np.testing.assert_array_equal(face.frames, np.arange(1000, 1014))

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from dubcli.face.gallery import build, cut, usable
 from dubcli.face.smooth import smoothstep
 from dubcli.media import ahead, spans
 from dubcli.media.patches import Patch
+
+if TYPE_CHECKING:
+    from dubcli.media.decode import Frame
 
 Floats = NDArray[np.floating[Any]]
 
@@ -133,8 +136,7 @@ def _observed(
     for start, stop in plan.chunks():
         first = int(work.frames[start])
         frames = decode(work.film, work.video, work.pts, first, first + stop - start, work.digests)
-        pictures = ((t, cut(frame, plan.corner(t), plan.size)) for t, frame in enumerate(frames, start))
-        faces, flat = plan.faces(pictures)
+        faces, flat = plan.faces(enumerate(frames, start))
         rows, cost = plan.choose(start, faces, flat, previous)
         active = np.flatnonzero(plan.weight[start:stop] > 0)
         previous = rows[active[-1]] if len(active) else previous
@@ -186,7 +188,7 @@ def confidence(work: LipWork) -> NDArray[np.float32]:
     for t in looked.tolist():
         frame = int(work.frames[t])
         (picture,) = decode(work.film, work.video, work.pts, frame, frame + 1, work.digests)
-        _, flat = plan.faces([(t, cut(picture, plan.corner(t), plan.size))])
+        _, flat = plan.faces([(t, picture)])
         lights.append(occlusion.light(flat)[0])
     bands = np.stack(lights).reshape(len(looked), -1).T
     light = np.stack([np.interp(active, looked, band) for band in bands], axis=1).reshape(
@@ -276,22 +278,22 @@ class Plan:
             return 1
         return max(1, min(2 * _THREADS + 1, int(self.work.batch * _DRAWN_BYTES) // (pixels * _PIXEL_BYTES)))
 
-    def faces(
-        self, pictures: Iterable[tuple[int, NDArray[Any]]]
-    ) -> tuple[list[render.Face], NDArray[np.uint8]]:
-        """The faces of consecutive frames, and their textures; pictures are cut by `corner` and `size`."""
+    def faces(self, frames: Iterable[tuple[int, Frame]]) -> tuple[list[render.Face], NDArray[np.uint8]]:
+        """The faces of consecutive frames, and their textures; they are cut by `corner` and `size`."""
 
         seen, own, flat, masks = [], [], [], []
-        for t, picture in pictures:
+        for t, frame in frames:
+            picture, inside = cut(frame, self.corner(t), self.size)
             mesh = self.mesh[t].copy()
             mesh[:, :2] -= self.origin[t]
-            seen.append(picture)
+            seen.append((picture, inside))
             own.append(mesh)
             flat.append(occlusion.unwrapped(picture, mesh))
             masks.append(occlusion.estimate(flat[-1], self.appearance))
         occluded = ndimage.median_filter(np.stack(masks), (_OCCLUSION_FRAMES, 1, 1), mode="nearest")
         return [
-            render.Face(p, m, c if c.any() else None) for p, m, c in zip(seen, own, occluded, strict=True)
+            render.Face(picture, m, c if c.any() else None, inside)
+            for (picture, inside), m, c in zip(seen, own, occluded, strict=True)
         ], np.stack(flat)
 
     def choose(
@@ -365,18 +367,16 @@ class Plan:
         return meshes.face_of(self.gallery, self.gallery_mesh, row)
 
     def finish(self, frame: Rendered, picture: NDArray[np.float32]) -> Patch:
-        """The patch of a frame in the film's own depth, whose mask is 0 outside the picture."""
+        """The patch of a frame in the film's own depth; its mask is 0 outside the picture and over bars."""
         kind = np.uint16 if self.work.video.bit_depth > 8 else np.uint8
         full = np.float32(np.iinfo(kind).max)
-        x, y = self.corner(frame.t)
         matte = np.zeros_like(frame.alpha)
-        width, height = self.work.video.square
-        inside = slice(max(0, -y), max(0, height - y)), slice(max(0, -x), max(0, width - x))
+        inside = frame.face.inside
         matte[inside] = frame.alpha[inside] * self.pixels[frame.t]
         scaled = picture * full
         return Patch(
             frame=int(self.work.frames[frame.t]),
-            origin=(x, y),
+            origin=self.corner(frame.t),
             rgb=np.rint(scaled, out=scaled).astype(kind),
             mask=np.rint(matte * full).astype(kind),
             confidence=float(np.exp(-frame.cost / _CONFIDENCE_COST)),

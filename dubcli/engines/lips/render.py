@@ -39,11 +39,13 @@ class Face:
         picture: (h, w, 3) uint8 or uint16 RGB.
         mesh: (478, 3) continuous pixels of this picture; z is depth.
         occlusion: mask on the texture of `face.occlusion`, 0–1; None where nothing is occluded.
+        inside: rows and columns that are the film's own; beyond it, and over bars, its edge is replicated.
     """
 
     picture: NDArray[Any]
     mesh: Floats
     occlusion: Picture | None = None
+    inside: tuple[slice, slice] = (slice(None), slice(None))
 
 
 @dataclass(frozen=True)

@@ -194,13 +194,23 @@ class Finder:
         )
 
     def detect(self, rgb: Image, tiles: bool) -> list[Roi]:
-        """Faces on the whole picture and, where `tiles`, on tiles that overlap by a third."""
+        """Faces on the whole picture and, where `tiles`, on tiles that overlap by a third.
+
+        Where there is none, a face may fill the picture: the network knows faces with something around them.
+        """
         upright = np.rot90(rgb, -self._turn) if self._turn else rgb
         height, width = upright.shape[:2]
         found = self._detections(_to_detect(upright), upright.shape, 0, 0)
         side = min(max(TILE, round(TILE_SHARE * min(height, width))), height, width)
         for tile, left, top in tiled(upright, side) if tiles else ():
             found += self._on_tile(_to_detect(tile), left, top, side)
+        if not found:
+            small = _to_detect(upright)
+            room = (small.shape[0] // 2,) * 2 + (small.shape[1] // 2,) * 2
+            wide = np.asarray(
+                cv2.copyMakeBorder(small, *room, cv2.BORDER_CONSTANT, value=(0, 0, 0)), np.uint8
+            )
+            found = self._detections(wide, (2 * height, 2 * width), -width // 2, -height // 2)
         return [to_raster(roi, self._turn, width, height) for _, roi in without_overlap(found)]
 
     def observe(self, rgb: Image, roi: Roi) -> Observation | None:
