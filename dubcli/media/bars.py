@@ -11,7 +11,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 _FLAT = 10 / 255  # of full scale; bars that were encoded vary by less, skin and cloth by more: set by hand
 _EDGE = 2  # samples beside a bar that scaling and chroma mix with it; set by hand
-_EVERY = 4  # of the samples across, and down, that are looked at
+_LOOKED = 240  # samples of a row, or of a column, that are looked at in a large picture
 
 
 def between(plane: NDArray[Any], at: tuple[int, int], full: int) -> Box:
@@ -24,9 +24,10 @@ def between(plane: NDArray[Any], at: tuple[int, int], full: int) -> Box:
         at: x and y, inside the plane.
         full: the largest sample that is possible.
     """
+    down, across = (max(1, size // _LOOKED) for size in plane.shape)
     rows, columns = (
         part.max(axis=axis).astype(int) - part.min(axis=axis) <= _FLAT * full
-        for part, axis in ((plane[:, ::_EVERY], 1), (plane[::_EVERY], 0))
+        for part, axis in ((plane[:, ::across], 1), (plane[::down], 0))
     )
     if rows[at[1]] or columns[at[0]]:
         return 0, 0, len(columns), len(rows)
