@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dubcli.face.crop import Image
 
-# All set by hand on dissolves of 8 to 100 frames, and on clips without any, in which none is found.
+# All set by hand on made dissolves of 8 to 100 frames, and on four clips without any, in which none is found.
 _SIDE = 64  # pixels across at which pictures are compared: what grain there is has gone
 _BLUR = 4.0  # pixels, standard deviation; coarser structure is light, and is taken out
 _HALVES = (4, 8, 16, 32, 64)  # frames, halves of the stretches that are tried
