@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dubcli.batch.entry import Entry, Flags, job_of
-from dubcli.core.places import BY_FLAG, check_folder, check_writable, identity, images, no_file
+from dubcli.core.places import BY_FLAG, check_folder, check_store, check_writable, identity, images, no_file
 from dubcli.engines import required
 from dubcli.errors import ConfigError, DubError, UsageError
 from dubcli.settings.document import Keys
@@ -131,6 +131,7 @@ def _check(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> No
     check_folder(entry.out.parent, make=False)
     for place in (entry.out.parent, entry.root):
         check_writable(place, f"choose another output {BY_FLAG}")
+    check_store(entry.store)
     check_writable(entry.store, "name another store with --store DIR")
     resolved = resolve(preset=entry.preset, folder=entry.film.parent, flags=flags)
     required.check(resolved)

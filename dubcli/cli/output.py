@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import select
 import shutil
 import stat
 import sys
@@ -115,9 +116,11 @@ class _Stream(io.TextIOWrapper):
     Attributes:
         answers: whether a command's answer goes there, so that a disk that does not take it is an error;
             what is said about progress is lost.
+        is_lost: whether its reader is gone.
     """
 
     answers = True
+    is_lost = False
 
     def write(self, text: str) -> int:
         with self._ignore_closed():
@@ -137,6 +140,7 @@ class _Stream(io.TextIOWrapper):
             is_file = stat.S_ISREG(os.fstat(self.fileno()).st_mode)
             if error.errno == errno.EPIPE or (error.errno == errno.EIO and not is_file):
                 # The reader is gone; a run continues, and its output is discarded.
+                self.is_lost = True
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             elif self.answers:
                 raise
@@ -157,6 +161,16 @@ def prepare() -> None:
             patient = _Stream(stream.detach(), stream.encoding, errors, line_buffering=buffered)
             patient.answers = name == "stdout"
             setattr(sys, name, patient)
+
+
+def has_reader(stream: TextIO) -> bool:
+    """Whether what is written to a stream can arrive: not where the other end of a pipe is closed."""
+    poll = select.poll()
+    try:
+        poll.register(stream.fileno(), 0)
+    except (OSError, ValueError):  # no file, as in a test or a notebook
+        return True
+    return not getattr(stream, "is_lost", False) and not poll.poll(0)
 
 
 def wants_colour(stream: TextIO) -> bool:

@@ -17,7 +17,7 @@ import typer
 
 from dubcli.cli import options
 from dubcli.cli.jobs import find_job
-from dubcli.cli.output import out, printable, shown, wants_colour
+from dubcli.cli.output import has_reader, out, printable, shown, wants_colour
 from dubcli.cli.progress import QUIET_SECONDS, SHARES
 from dubcli.errors import UsageError, typed
 
@@ -250,7 +250,7 @@ def _stages(one: Look) -> list[tuple[Any, ...]]:
 
 
 def _watch(look: Callable[[], list[Look]], *, json: bool, alone: bool) -> None:
-    """Show the jobs until all of them are done."""
+    """Show the jobs until all of them are done, or until nobody reads it any more."""
     with contextlib.ExitStack() as stack:
         if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not json:
             from rich.live import Live
@@ -276,7 +276,7 @@ def _looks(look: Callable[[], list[Look]]) -> Iterator[list[Look]]:
         began = time.monotonic()
         found = look()
         yield found
-        if all(one.state == "done" for one in found):
+        if all(one.state == "done" for one in found) or not has_reader(sys.stdout):
             return
         time.sleep(max(LOOK_SECONDS, (time.monotonic() - began) / SHARE_OF_TIME))
 

@@ -32,12 +32,14 @@ from dubcli.core import jobfile, lock, published, reported, sources
 from dubcli.core.model import Artifact, Source
 from dubcli.core.places import (
     BY_FLAG,
+    JOB_FILE,
     check_folder,
     check_names,
     check_out,
     check_store,
     check_writable,
     default_out,
+    is_job,
     job_around,
     no_file,
 )
@@ -110,6 +112,11 @@ class Job:
             check_writable(out.parent.resolve(), f"choose another output {BY_FLAG}")
         # An empty folder is a job whose job.json a full disk kept from being written.
         if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+            if root.is_dir() and not is_job(root):
+                raise UsageError(
+                    f"{root} is not a job directory, since it has no {JOB_FILE}; move it away, or choose "
+                    f"another {way}"
+                )
             before = cls.open(root)
             if other := before._other_source(job):
                 raise UsageError(f"{root} is the job of {other}; choose another {way}")

@@ -109,6 +109,8 @@ def test_where_nothing_can_be_written_is_told_before_work(
             listed_entries(text, media)
     with pytest.raises(ConfigError, match=r"cannot write to the folder .*denied; name another store"):
         listed("one.mp4\tone_fr.wav", media, denied / "store", None, {})
+    with pytest.raises(ConfigError, match=r"two\.mkv is no folder; name one for the store with --store DIR"):
+        listed("one.mp4\tno.wav", media, media / "two.mkv", None, {})
     (media / "one.dub").mkdir()
     (media / "one.dub" / "job.json").touch()
     with pytest.raises(ConfigError, match=r"one\.dub is a job; name another folder for the store"):
@@ -184,6 +186,8 @@ def test_images_are_told_to_be_made_a_film(media: Path, monkeypatch: pytest.Monk
 
 
 def test_what_is_no_manifest_is_told_what_to_type(media: Path) -> None:
+    with pytest.raises(ConfigError, match=r"two\.mkv is no folder; name one for the store with --store DIR"):
+        listed("one.mp4\tno.wav", media, media / "two.mkv", None, {})
     (media / "one.dub").mkdir()
     (media / "one.dub" / "job.json").touch()
     for place, told in (

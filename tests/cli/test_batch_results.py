@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from dubcli.cli.batchprogress import Listening, forecast_of
 from dubcli.cli.batchresults import _finish, _write_page, result
 from dubcli.cli.status import _look, _look_among, _roots, _show, _table
 from dubcli.errors import ExitCode, PartialError
-from tests.cli.conftest import listed_entries, write
+from tests.cli.conftest import COMMAND, listed_entries, write
 
 
 def test_a_batch_is_looked_at_though_its_films_are_gone(media: Path) -> None:
@@ -35,6 +36,20 @@ def test_a_batch_is_looked_at_though_its_films_are_gone(media: Path) -> None:
         str(_table(looks, alone=False, columns=24)).splitlines()[1].startswith("one.mp4 + one_de.wav: there")
     )
     assert looks[1].as_json()["problem"] == looks[1].state
+
+
+def test_nobody_is_shown_a_batch_for_ever(media: Path, environment: dict[str, str]) -> None:
+    """`dubcli status --watch | head -1` went on, unseen, until somebody stopped it."""
+    manifest = write(media, "films:\n  - {film: one.mp4, dubs: [one_fr.wav]}\n")
+    words = [*COMMAND, "status", str(manifest), "--watch"]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE) as watching:
+        assert watching.stdout
+        assert b"one.mp4 + one_fr.wav: not begun" in watching.stdout.readline()
+        watching.stdout.close()
+        try:
+            assert watching.wait(30) == 0
+        finally:
+            watching.kill()
 
 
 def test_another_file_at_a_films_place_is_told(media: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -157,6 +157,9 @@ def test_what_cannot_be_is_said(job: Job, tmp_path: Path) -> None:
     (job.root / "job.json").write_text('{"film": 3}')
     with pytest.raises(ConfigError):
         Job.open(job.root)
+    (job.root / "job.json").rename(job.root / "mail.txt")
+    with pytest.raises(UsageError, match=r"has no job\.json; move it away, or choose another film to write"):
+        Job.create_or_open(film, dub, Settings())
 
 
 def test_a_dub_that_was_refused_gives_its_place_to_another_of_the_name(job: Job, tmp_path: Path) -> None:
