@@ -52,6 +52,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
+def one_line(text: str) -> str:
+    """The text with a space for each character that cannot be printed: names may hold line breaks."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def typed(path: Path) -> str:
     """A path as it is typed: in quotes where a shell needs them, and never like an option."""
     text = str(path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dubcli.edits.edl import reel_name
 from dubcli.edits.interchange import ADAPTERS
 from dubcli.edits.timecode import Clock
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, one_line
 
 if TYPE_CHECKING:
     from opentimelineio.schema import Clip as OtioClip
@@ -237,4 +237,4 @@ def _remark(marker: Marker) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return " ".join(one_line(text).split())

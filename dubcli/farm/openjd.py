@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from dubcli.errors import one_line
 from dubcli.farm.steps import NOTICE_SECONDS, Step, arguments
 
 MAX_NAME = 128
@@ -60,7 +61,7 @@ def template(root: Path, found: Iterable[Step], version: str, beside: Path) -> d
 def _name(stem: str) -> str:
     """A job's name, in which the specification allows no control characters, and {{ }} for variables."""
     apart = re.sub(r"(\{(?=\{)|\}(?=\}))", r"\1 ", stem)
-    return "".join(c if c.isprintable() else " " for c in apart)[:MAX_NAME]
+    return one_line(apart)[:MAX_NAME]
 
 
 def _step(step: Step, version: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
+from dubcli.errors import one_line
 from dubcli.farm.steps import NOTICE_SECONDS, Step
 
 MAX_RESTARTS = 5
@@ -71,7 +72,7 @@ def script(root: Path, found: Iterable[Step], version: str, name: str) -> str:
         name: the script's file name, for its own comment.
     """
     head = _SCRIPT.format(
-        name="".join(c if c.isprintable() else " " for c in name),  # in a comment, which is one line
+        name=one_line(name),  # in a comment
         job=shlex.quote(str(root.resolve())),
         version=shlex.quote(version),
         restarts=MAX_RESTARTS,

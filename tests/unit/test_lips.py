@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.artifacts import gallery
+from dubcli.engines.lips import exemplar
 from dubcli.engines.lips.exemplar import ExemplarEngine, Plan
 from dubcli.engines.lips.passthrough import PassthroughEngine
 from dubcli.face import mesh as regions
@@ -250,6 +251,19 @@ def shown(shot: Shot, patch: Patch) -> NDArray[np.float64]:
 
 def test_passthrough_leaves_everything(shot: Shot) -> None:
     assert list(PassthroughEngine().patches(shot.wanted_aperture(shot.own))) == []
+
+
+def test_frames_drawn_on_threads_are_those_drawn_one_after_the_other(
+    shot: Shot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = shot.wanted_aperture(shot.own[::-1])
+    alone = list(ExemplarEngine().patches(work))
+    monkeypatch.setattr(exemplar, "_THREADED", 0)
+    together = list(ExemplarEngine().patches(work))
+    assert [patch.frame for patch in together] == [patch.frame for patch in alone]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one.rgb, other.rgb)
+        np.testing.assert_array_equal(one.mask, other.mask)
 
 
 def test_a_large_face_is_drawn_with_fewer_frames_in_memory_after_it_ran_out() -> None:

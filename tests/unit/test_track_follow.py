@@ -138,7 +138,7 @@ def test_the_look_does_not_depend_on_the_jaw() -> None:
 
 
 def test_displacements_are_those_of_their_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are computed beside the steps that follow, also of a face that is followed back."""
+    """Each is of a frame and the one before it, also of a face that is followed back."""
 
     def between(previous: Image, current: Image, *observations: Any) -> NDArray[np.float64]:
         return np.array([_number(previous), _number(current), 0, 0], np.float64)

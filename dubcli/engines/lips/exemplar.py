@@ -41,9 +41,7 @@ _FADE_START, _FADE_END = 14.0, 22.0  # costs between which the patch fades out
 _HIDDEN_START, _HIDDEN_END = 0.2, 0.25  # shares of the lips behind an occluder between which it fades out
 _OCCLUSION_FRAMES = 3  # frames of the median filter over occlusion masks
 _THREADS = 2  # frames rendered at once; they do not depend on each other
-_THREADED = (
-    64_000  # pixels of a patch from which they are: small steps wait for Python's lock longer than they take
-)
+_THREADED = 64_000  # pixels of a patch from which they are: small steps wait for Python's lock for longer
 _DRAWN_BYTES = 400_000_000  # of frames rendered and not yet yielded: in 4K a few are gigabytes
 _PIXEL_BYTES = 100  # that rendering a frame takes for each pixel of its patch
 _LIGHT_RATE = 0.4  # share of the current frame's light in the running mean within a run
