@@ -160,7 +160,7 @@ def anothers(other: Case, matched: bool) -> Change:
         theirs = track.mesh[frame.index - track.frames[0]][points, :2]
         ours = case.subject.track.mesh[index - case.subject.track.frames[0]][points, :2] - (x, y)
         matrix, _ = cv2.estimateAffinePartial2D(theirs, ours, method=cv2.LMEDS)
-        picture = cv2.warpAffine(frame.rgb(), matrix, rgb.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+        picture = cv2.warpAffine(frame.eight_bit(), matrix, rgb.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
         if matched:
             inside = mask > 0
             mean, own = picture[inside].mean(axis=0), rgb[inside].mean(axis=0)

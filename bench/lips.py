@@ -60,9 +60,9 @@ class Drawn:
     """A rendered picture, as trackers take them."""
 
     index: int
-    picture: NDArray[Any]
+    picture: NDArray[np.uint8]
 
-    def rgb(self, rect: object = None) -> NDArray[Any]:
+    def eight_bit(self) -> NDArray[np.uint8]:
         """The whole picture."""
         return self.picture
 

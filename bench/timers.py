@@ -27,7 +27,8 @@ FOLDER = "DUBCLI_BENCH_TIMES"
 """Environment variable that names the folder into which each worker writes its times."""
 
 KINDS: dict[str, dict[str, str]] = {
-    "dubcli.media.decode": {"pictures": "decode", "digest": "frame digests", "to_rgb": "colour"},
+    "dubcli.media.decode": {"pictures": "decode", "digest": "frame digests"},
+    "dubcli.media.swscale": {"to_rgb": "colour"},
     "dubcli.media.colour": {"Colour.rgb": "colour", "Colour.blend": "blend"},
     "dubcli.media.layout": {"copy_planes": "copies", "with_alpha": "patches"},
     "dubcli.media.ffmpeg": {"Process.write": "encode, pipe"},

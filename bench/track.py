@@ -77,7 +77,7 @@ def tremble(view: JobView, track: FaceTrack) -> float:
     for k, frame in enumerate(decode.frames(view.sources["film"].path, video, pts, start, start + count)):
         axis = fitted.rotation[k, 0]
         roi = Roi(place[k].astype(float), 1.3 * float(fitted.scale[k]), float(np.arctan2(axis[1], axis[0])))
-        crop, _ = reduced(frame.rgb(), roi, SIDE).cut(roi, SIDE)
+        crop, _ = reduced(frame.eight_bit(), roi, SIDE).cut(roi, SIDE)
         grey = cv2.GaussianBlur(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (0, 0), 1.5).astype(np.float32)
         if before is not None:
             shift = np.eye(2, 3, dtype=np.float32)

@@ -21,6 +21,7 @@ from dubcli.face import follow, identity
 from dubcli.media import decode, source
 from dubcli.media.colour import Colour
 from dubcli.media.probe import probe
+from dubcli.media.swscale import to_rgb
 
 FRAMES = 250  # of each clip
 DIRECTIONS = 16
@@ -70,7 +71,7 @@ def faces(path: Path) -> list[tuple[identity.Vector, identity.Vector]]:
         follower = follow.Follower(finder)
         stream = decode.open_stream(container, path, video.index)
         for index, frame in enumerate(islice(decode.pictures(container, stream, path, video), FRAMES)):
-            follower.feed(index, decode.to_rgb(frame, Colour.of(video)))
+            follower.feed(index, to_rgb(frame, Colour.of(video)))
         trace = follower.traces()[0]
     seen = [
         observation

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.error
 import numpy as np
-from av.video.reformatter import Colorspace, VideoReformatter
 from blake3 import blake3
 from numpy.typing import NDArray
 
@@ -27,8 +25,8 @@ from dubcli.errors import MediaError
 from dubcli.media import ahead, bars, layout, source
 from dubcli.media.colour import Colour, Rect
 from dubcli.media.kept import Kept
-from dubcli.media.names import PRIMARIES, TRANSFERS
 from dubcli.media.square import Square
+from dubcli.media.swscale import to_rgb
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -42,8 +40,6 @@ log = logging.getLogger(__name__)
 _SAME_ASPECT = 0.03  # difference of pixel shapes that nobody sees: 16:11 and 64:45 are both in use for PAL
 _UNSPECIFIED, _BT601, _BT601_NAMES = 2, 6, (5, 6)  # colour matrices of H.273; PAL's and NTSC's are the same
 
-_BT2020 = 9  # its matrix, as if luminance were not constant
-_TRANSFERS = TRANSFERS.keys() - {9, 10}  # that swscale knows: not the logarithmic ones
 # Of a decoder, set by hand: each holds a picture or more, so memory must not grow with the cores.
 _THREADS = 4
 # FFmpeg decodes MPEG-4's B pictures in fields to others on several threads, and to others again after a seek.
@@ -53,16 +49,6 @@ _ONE_THREAD = "mpeg4"
 _KEPT: Kept[tuple[InputContainer, AvVideoStream]] = Kept(2)
 _KEPT_PIXELS = 2_500_000
 _AHEAD, _AHEAD_BYTES = 4, 64_000_000  # frames decoded ahead of their use, and what they may take; set by hand
-
-
-class _Converters(threading.local):
-    """swscale of each thread: one made for each picture starts threads for all cores each time."""
-
-    def __init__(self) -> None:
-        self.own = VideoReformatter()
-
-
-_CONVERTERS = _Converters()
 
 
 @dataclass(frozen=True)
@@ -88,21 +74,27 @@ class Frame:
         """Read-only views of its samples."""
         return layout.planes(self.frame)
 
-    def rgb(self, rect: Rect | None = None) -> NDArray[Any]:
-        """The picture, or a rectangle of it, as RGB: (h, w, 3), uint8 for 8-bit films, uint16 above.
+    def rgb(self, rect: Rect) -> NDArray[Any]:
+        """A rectangle of the picture as RGB: (h, w, 3), uint8 for 8-bit films, uint16 above.
 
-        A rectangle is converted by the film's exact equations, with interpolated chroma. The whole picture
-        is converted by swscale with the same matrix and range: a few code values less exact, much faster.
-        Pixels are square (`media.square`): where the film's are not, the picture is widened or heightened.
+        It is converted by the film's exact equations, with interpolated chroma. Pixels are square
+        (`media.square`): where the film's are not, the picture is widened or heightened.
 
         Args:
             rect: (x, y, width, height) inside the picture, in square pixels.
         """
         if self.square.is_square:
-            return to_rgb(self.frame, self.colour) if rect is None else self.colour.rgb(self.planes, rect)
-        if rect is None:
-            return to_rgb(self.frame, self.colour, *self.square.size)
+            return self.colour.rgb(self.planes, rect)
         return self.square.cut(lambda inner: self.colour.rgb(self.planes, inner), rect)
+
+    def eight_bit(self) -> NDArray[np.uint8]:
+        """The whole picture as RGB of 8 bits, (h, w, 3), as networks look at it; its pixels are square.
+
+        It is converted by swscale, by the film's matrix and range: a few code values less exact than `rgb`,
+        much faster. The memory is its own: the decoder's, kept for a while, is given back only much later.
+        """
+        size = () if self.square.is_square else self.square.size
+        return np.array(to_rgb(self.frame, self.colour, *size))
 
     def around(self, at: tuple[float, float]) -> bars.Box:
         """The box around a place that ends at bars, or at the picture's border.
@@ -118,46 +110,6 @@ class Frame:
         left, top = (math.ceil(edge * f) for edge, f in zip(found[:2], factors, strict=True))
         right, bottom = (math.floor(edge * f) for edge, f in zip(found[2:], factors, strict=True))
         return left, top, right, bottom
-
-
-def to_rgb(
-    frame: VideoFrame, colour: Colour, width: int = 0, height: int = 0, *, small: bool = False
-) -> NDArray[Any]:
-    """A whole picture as RGB by swscale, (h, w, 3), uint8 or uint16 as the film's depth asks.
-
-    Args:
-        frame: the picture.
-        colour: how its samples are colours.
-        width, height: the size wanted, 0 for the picture's own.
-        small: reduced by averaging, always uint8.
-    """
-    matrices: dict[str, int] = {
-        "bt709": Colorspace.ITU709,
-        "fcc": Colorspace.FCC,
-        "smpte240m": Colorspace.SMPTE240M,
-        "bt2020nc": _BT2020,
-        "bt2020c": _BT2020,
-    }
-    deep = colour.layout.bits > 8 and not small
-    # Tags that swscale refuses, and that are not needed here: the matrix is given below.
-    if int(frame.color_trc) not in _TRANSFERS:
-        frame.color_trc = _UNSPECIFIED
-    if int(frame.color_primaries) not in PRIMARIES:
-        frame.color_primaries = _UNSPECIFIED
-    if colour.matrix == "bt2020c":
-        frame.colorspace = _BT2020
-    out = _CONVERTERS.own.reformat(
-        frame,
-        width=width or None,
-        height=height or None,
-        format="rgb48le" if deep else "rgb24",
-        src_colorspace=None if colour.layout.rgb else matrices.get(colour.matrix, Colorspace.ITU601),
-        src_color_range="JPEG" if colour.full else "MPEG",
-        dst_color_range="JPEG",
-        interpolation="AREA" if small else ("LANCZOS" if width else None),
-        threads=1,
-    )
-    return out.to_ndarray()
 
 
 def frames(

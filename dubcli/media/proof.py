@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from dubcli.media import decode
 from dubcli.media.ffmpeg import Process, arguments, url
 from dubcli.media.patches import Patches, mix
-from dubcli.media.samples import eight_bit
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import VideoStream
@@ -75,7 +74,7 @@ def write(
     process: Process | None = None
     try:
         for frame in pictures:
-            before = eight_bit(frame.rgb())
+            before = frame.eight_bit()
             shown = [_side(video.displayed(before), "source", widest)]
             for word, faces in versions:
                 after = before.copy()

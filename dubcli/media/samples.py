@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 
 def eight_bit(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """As 8 bits in memory of its own: the decoder's, kept for a while, is given back only much later."""
-    return np.array(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)
+    """As 8 bits."""
+    return np.asarray(rgb if rgb.dtype == np.uint8 else rgb >> 8, np.uint8)
 
 
 def unit(values: NDArray[Any]) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ from dubcli.media import decode, source, spans
 from dubcli.media.colour import Rect
 from dubcli.media.probe import probe
 from dubcli.media.samples import eight_bit
+from dubcli.media.swscale import to_rgb
 from dubcli.quality import pixels
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def visit(before: Version, after: Version, track: FaceTrack, asked: Visit) -> Sh
             part = _around(roi, mesh, was.square.size)
             large = _WHOLE_FROM * part[2] * part[3] > was.square.size[0] * was.square.size[1]
             rect = None if large and was.index not in asked.stills else part
-            old, new = eight_bit(was.rgb(rect)), eight_bit(now.rgb(rect))
+            old, new = (eight_bit(each.rgb(rect)) if rect else each.eight_bit() for each in (was, now))
             corner = np.array([*rect[:2], 0] if rect else [0, 0, 0], np.float32)
             mesh, roi = mesh - corner, replace(roi, centre=roi.centre - corner[:2])
             if was.index in asked.stills:
@@ -166,7 +167,7 @@ def poster(version: Version, frame: int) -> bytes:
     (picture,) = version.frames(frame, frame + 1)
     width, height = picture.square.size
     size = _POSTER_WIDTH, max(2, round(_POSTER_WIDTH * height / width))
-    small = decode.to_rgb(picture.frame, picture.colour, *size, small=True)
+    small = to_rgb(picture.frame, picture.colour, *size, small=True)
     return _jpeg(version.video.displayed(small))
 
 

@@ -111,6 +111,7 @@ def _read(task: Task, video: VideoStream, *, careful: bool) -> _Reading:
     from dubcli.media.colour import Colour
     from dubcli.media.groups import Grouper
     from dubcli.media.shots import WIDTH, Scorer
+    from dubcli.media.swscale import to_rgb
 
     film = task.inputs["film"]
     colour = Colour.of(video)
@@ -142,7 +143,7 @@ def _read(task: Task, video: VideoStream, *, careful: bool) -> _Reading:
                 )
             times.append(time)
             found.digests.append(digest)
-            found.scorer.add(decode.to_rgb(frame, colour, *size, small=True)[..., ::-1])
+            found.scorer.add(to_rgb(frame, colour, *size, small=True)[..., ::-1])
             if len(times) % 25 == 0:
                 task.report(len(times), max(video.packets, len(times)))
     return found

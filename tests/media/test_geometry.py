@@ -66,7 +66,7 @@ def test_pictures_in_square_pixels_and_back(sar: tuple[int, int], tmp_path: Path
     assert min(a / b for a, b in zip(video.square, (wide, high), strict=True)) >= 1
     pts = np.arange(5, dtype=np.int64) * 512
     frame = next(decode.frames(film, video, pts, 0, 1))
-    rgb = frame.rgb()
+    rgb = frame.eight_bit()
     assert rgb.shape == (video.square[1], video.square[0], 3)
     ys, xs = np.nonzero(rgb[..., 1] > 125)
     assert np.ptp(xs) == pytest.approx(np.ptp(ys), abs=3)
@@ -107,7 +107,7 @@ def test_a_tracker_sees_square_pixels_upright_and_then_the_raster(
 
     class Blind:
         def track(self, pictures: Any, *, turn: int, **_: Any) -> list[Any]:
-            shapes = [picture.rgb().shape for picture in pictures]
+            shapes = [picture.eight_bit().shape for picture in pictures]
             seen.append((turn, len(shapes), shapes[0]))
             return []
 

@@ -75,7 +75,7 @@ def test_the_picture_shows_the_mouth_that_is_wanted(shot: Shot) -> None:
         index: int
         picture: NDArray[np.uint8]
 
-        def rgb(self, rect: object = None) -> NDArray[np.uint8]:
+        def eight_bit(self) -> NDArray[np.uint8]:
             return self.picture
 
     made = [

@@ -101,7 +101,8 @@ def talker(tiny: Sample) -> Iterator[Talker]:
     subject = Subject(track, seconds, 23.976, aperture, closed, ones, np.zeros(len(aperture), bool), dub, dub)
     patches = {frame.index: _patch(frame, track) for frame in frames}
     own = [
-        likeness.describe(np.asarray(f.rgb()), m) for f, m in zip(frames[::5], track.mesh[::5], strict=True)
+        likeness.describe(np.asarray(f.eight_bit()), m)
+        for f, m in zip(frames[::5], track.mesh[::5], strict=True)
     ]
     with Finder(views=VIEWS[:1]) as finder:
         yield Talker(subject, frames, patches, own, finder)
@@ -256,7 +257,7 @@ def test_another_persons_mouth_is_seen_the_more_the_more_of_it_there_is(
     clip = footage / "talk" / "whitehouse_5s.mp4"
     stranger = list(decode.frames(clip, probe(clip).film, timestamps(clip), 0, 12))
     (other, *_) = MediapipeTracker().track(iter(stranger), views=1)  # type: ignore[arg-type]
-    picture, theirs = np.asarray(stranger[0].rgb()), other.mesh[0, list(mesh.RIGID), :2]
+    picture, theirs = np.asarray(stranger[0].eight_bit()), other.mesh[0, list(mesh.RIGID), :2]
 
     def theirs_by(share: float) -> Change:
         def change(talker: Talker, index: int, patch: Placed) -> Placed:

@@ -119,7 +119,7 @@ class Still:
     index: int
     image: NDArray[np.uint8]
 
-    def rgb(self) -> NDArray[np.uint8]:
+    def eight_bit(self) -> NDArray[np.uint8]:
         return self.image
 
 

@@ -19,7 +19,7 @@ class Picture(Protocol):
 
     index: int
 
-    def rgb(self) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def eight_bit(self) -> NDArray[np.uint8]:
         """(H, W, 3), the whole raster."""
 
 
@@ -55,11 +55,10 @@ def tracked(
     from dubcli.face.condition import finished
     from dubcli.face.follow import Follower
     from dubcli.media import ahead
-    from dubcli.media.samples import eight_bit
 
     follower = Follower(finder)
     shape, count = (0, 0), 0
-    converted = ahead.read(((picture.index, eight_bit(picture.rgb())) for picture in pictures), 1)
+    converted = ahead.read(((picture.index, picture.eight_bit()) for picture in pictures), 1)
     for count, (index, rgb) in enumerate(converted, 1):
         shape = (rgb.shape[0], rgb.shape[1])
         follower.feed(index, rgb)
