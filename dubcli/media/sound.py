@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # Samples of sound in one block of memory, set by hand: large enough to be unmapped when freed.
 _BLOCK = 1 << 24
+_JOINED = 4096  # samples that are worked on at a time, at least; set by hand
 _DIRECT = 1e-3  # share of a sound's power that a direct current may have; set by hand, -30 dB
 _FULL = {"s16": 2**15 - 2, "s32": 2**31 - 2**16, "flt": 1 - 2**-15, "dbl": 1 - 2**-15}
 """Full scale of the formats that PCM and FLAC decode to, less what 16 bits round."""
@@ -216,19 +217,12 @@ class _Sound:
         mix: _Channel | None = None
         single: _Channel | None = None
         count, shape, pair = 0, None, False
-        for frame in decoded(self._container, self._track):
-            at = (
-                frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
-            )
-            if mix is None:
-                self.begin = at if at is not None else Fraction(0)
-            elif at is not None:
-                missing = float(at - self.begin) - count / frame.sample_rate
-                if missing > GAP_SECONDS:
-                    yield np.zeros(round(missing * self._rate), np.float32)
-                    count += round(missing * frame.sample_rate)
-            if shape != (frame.layout.name, frame.format.name, frame.sample_rate):
-                shape = (frame.layout.name, frame.format.name, frame.sample_rate)
+        for frame, missing in self._blocks():
+            if missing:
+                yield np.zeros(round(missing * self._rate), np.float32)
+                count += round(missing * frame.sample_rate)
+            if shape != _shape(frame):
+                shape = _shape(frame)
                 names = [channel.name for channel in frame.layout.channels]
                 pair = len(names) == 2
                 centre = names.index("FC") if "FC" in names and len(names) > 2 else None
@@ -239,11 +233,40 @@ class _Sound:
                 single = None if own is None else _Channel(frame.layout, self._rate, own, len(names))
             self.clipping.look(frame, count)
             count += frame.samples
-            frame.pts = None
             assert mix is not None
             yield self._resample(frame, mix, single, pair, alone)
         if mix is not None:
             yield self._resample(None, mix, single, pair, alone)
+
+    def _blocks(self) -> Iterator[tuple[AudioFrame, float]]:
+        """Frames without times, small ones joined, each with the seconds of sound that are missing before it.
+
+        TrueHD has 1200 frames a second, and every step costs the same whatever a frame's length.
+        """
+        fifo, gap, count = av.AudioFifo(), 0.0, 0
+        shape: tuple[str, str, int] | None = None
+
+        def joined() -> list[tuple[AudioFrame, float]]:
+            block = fifo.read()
+            return [(block, gap)] if block else []
+
+        for frame in decoded(self._container, self._track):
+            form, missing = _shape(frame), 0.0
+            if frame.pts is not None and frame.time_base is not None:
+                at = frame.pts * frame.time_base
+                self.begin = at if shape is None else self.begin
+                missing = float(at - self.begin) - count / frame.sample_rate
+            missing = missing if missing > GAP_SECONDS else 0.0
+            if missing or form != shape:
+                yield from joined()
+                fifo, shape, gap = av.AudioFifo(), form, missing
+            count += round(missing * frame.sample_rate) + frame.samples
+            frame.pts = None
+            fifo.write(frame)
+            if fifo.samples >= _JOINED:
+                yield from joined()
+                gap = 0.0
+        yield from joined()
 
     def _resample(
         self,
@@ -310,6 +333,11 @@ class _Channel:
         """Samples (n,) that a frame adds, or the end where it is None."""
         found = [_channel(out, self._number, self._width) for out in self._resampler.resample(frame)]
         return np.concatenate([np.zeros(0, np.float32), *found])
+
+
+def _shape(frame: AudioFrame) -> tuple[str, str, int]:
+    """What must be the same in two frames that are one sound."""
+    return frame.layout.name, frame.format.name, frame.sample_rate
 
 
 def _channel(frame: AudioFrame, number: int, count: int) -> NDArray[np.float32]:

@@ -180,6 +180,21 @@ def test_sound_starts_relative_to_the_first_picture_and_gaps_are_silent(tmp_path
     assert len(found) == pytest.approx(8000, abs=2)
 
 
+def test_small_frames_are_joined_but_not_over_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opus of 2.5 ms, of which 0.4 s are lost: one sound frame by frame and joined, with silence in place."""
+    burst, path = films.wav(tmp_path / "burst.wav", films.noise(1.0)), tmp_path / "sound.mka"
+    lost = ["-bsf:a", "noise=drop='between(pts*tb,0.3,0.7)'"]
+    films.ffmpeg("-i", url(burst), "-c:a", "libopus", "-frame_duration", "2.5", *lost, url(path))
+    joined, start = sound.audio(path)
+    monkeypatch.setattr(sound, "_JOINED", 1)
+    single, again = sound.audio(path)
+    assert np.array_equal(joined, single)
+    assert start == again
+    assert len(joined) == pytest.approx(16000, abs=160)
+    assert not joined[4960:11000].any()
+    assert min(joined[:4700].std(), joined[11400:].std()) > 0.01
+
+
 @pytest.mark.parametrize(
     ("clip", "cuts"), [("scenes/stage_4shots.mp4", [20, 82, 211]), ("talk/man_moustache.mp4", [])]
 )
