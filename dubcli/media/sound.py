@@ -243,7 +243,7 @@ class _Sound:
 
         TrueHD has 1200 frames a second, and every step costs the same whatever a frame's length.
         """
-        fifo, gap, count = av.AudioFifo(), 0.0, 0
+        fifo, gap, count, begin = av.AudioFifo(), 0.0, 0, 0.0
         shape: tuple[str, str, int] | None = None
 
         def joined() -> list[tuple[AudioFrame, float]]:
@@ -252,10 +252,11 @@ class _Sound:
 
         for frame in decoded(self._container, self._track):
             form, missing = _shape(frame), 0.0
-            if frame.pts is not None and frame.time_base is not None:
-                at = frame.pts * frame.time_base
-                self.begin = at if shape is None else self.begin
-                missing = float(at - self.begin) - count / frame.sample_rate
+            if frame.time is not None:
+                if shape is None and frame.pts is not None and frame.time_base is not None:
+                    self.begin = frame.pts * frame.time_base
+                    begin = float(self.begin)
+                missing = frame.time - begin - count / frame.sample_rate
             missing = missing if missing > GAP_SECONDS else 0.0
             if missing or form != shape:
                 yield from joined()
