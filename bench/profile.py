@@ -2,10 +2,11 @@
 
     python -m bench.profile FILM AUDIO [--seconds S] [--size WxH] [--depth 8|10] [--dubs AUDIO]
 
-With `--seconds` film and dub are cut to that length, with `--size` or `--depth` the film is brought to that size
-and depth first (H.264, CRF 15). The floor is one decode and one encode by ffmpeg of the same film with the
-settings that `compose` uses, in the same call: on a busy machine the ratio of processor times holds better than
-that of the clock. With `--dubs` the film is then dubbed once more, with a second track, from the same store.
+With `--seconds` film and dub are cut to that length, with `--size` or `--depth` the film is brought to
+that size and depth first (H.264, CRF 15). The floor is one decode and one encode by ffmpeg of the same
+film with the settings that `compose` uses, in the same call: on a busy machine the ratio of processor
+times holds better than that of the clock. With `--dubs` the film is then dubbed once more, with a second
+track, from the same store.
 """
 
 from __future__ import annotations
