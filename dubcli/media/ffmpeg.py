@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
@@ -32,6 +33,7 @@ RESYNC = {"resync_size": str((1 << 31) - 1)}
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: a child may not load it
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _STDERR_BYTES = 8192  # bytes kept of the end of a child's standard error; set by hand
+_PIPE_BYTES = 1 << 20  # on the way to a child; with the usual 64 KiB both wait for each other; set by hand
 
 
 @lru_cache
@@ -99,6 +101,9 @@ class Process:
         self._listener.start()
         assert self._child.stdin is not None
         self.stdin: IO[bytes] = self._child.stdin
+        if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux; a user may have only so much in all their pipes
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(self.stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.stdout: IO[bytes] | None = self._child.stdout
 
     def _read_stderr(self) -> None:
