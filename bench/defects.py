@@ -49,7 +49,7 @@ class Case:
         }
         table = _Table(made)
         every = [(self.frames[0].index, self.frames[-1].index + 1)]
-        return observe.observe(self.subject, every, lambda a, b: self.frames, table, finder, self.own)
+        return observe.observe(self.subject, every, self.frames, table, finder, self.own)
 
 
 Change = Callable[[Case, int, Placed], Placed]

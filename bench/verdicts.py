@@ -31,7 +31,7 @@ from dubcli import stages
 from dubcli.artifacts import tracks
 from dubcli.artifacts.measures import Measures
 from dubcli.artifacts.media import MediaInfo
-from dubcli.artifacts.shots import Frames
+from dubcli.artifacts.shots import Frames, Groups
 from dubcli.core import plan, runner
 from dubcli.core.events import Events
 from dubcli.core.job import Job
@@ -118,8 +118,8 @@ def cases(job: Job, most: int) -> Iterator[Case]:
             partial(_spoken, subject, first),
         )
         sampled = observe.sampled(patches.frames, ranges)
-        read = partial(decode.frames, task.inputs["film"], video, frames.pts)
-        observed = list(observe.decoded(sampled, read))
+        keys = Groups.load(task.inputs["split"]).keys
+        observed = list(decode.selected(task.inputs["film"], video, frames.pts, sampled, keys))
         placed = {frame.index: patch for frame in observed if (patch := patches.at(frame.index)) is not None}
         if len(placed) < 24 or subject.speaks.sum() < 24:
             continue

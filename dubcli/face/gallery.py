@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,7 @@ def build(
     cap: int,
     head: Floats | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    keys: Sequence[int] = (),
 ) -> Gallery:
     """A person's gallery, chosen and cut out; only the parts of the film that are kept are decoded.
 
@@ -72,25 +73,28 @@ def build(
         cap: bytes to keep at most; all usable frames are kept while they fit.
         head: the person's canonical head; that of these tracks where None.
         progress: called with the number of frames cut out and their total, as a progress report.
+        keys: frames of the film from which decoding can start, rising from 0; () for the first alone.
     """
-    from dubcli.media.decode import frames as decode
+    from dubcli.media import decode
 
     head = canonical_head(faces) if head is None else head
     kind = np.dtype(np.uint16 if video.bit_depth > 8 else np.uint8)
-    spans = choose(_spans(faces, kind.itemsize), faces, head, cap, round(RUN_SECONDS * video.rate))
-    sizes = np.repeat([s.size for s in spans] or np.zeros((0, 2)), [len(s) for s in spans], axis=0)
+    chosen = choose(_spans(faces, kind.itemsize), faces, head, cap, round(RUN_SECONDS * video.rate))
+    sizes = np.repeat([s.size for s in chosen] or np.zeros((0, 2)), [len(s) for s in chosen], axis=0)
     sizes = sizes.astype(np.int32)
     crop = Crops(np.zeros(int(3 * np.prod(sizes, axis=1, dtype=np.int64).sum()), kind), sizes)
     known = tuple(dict.fromkeys(shot.picture for shot in shots))
     rows: list[Rows] = []
     row = 0
-    for track, group in _by_face(faces, spans):
+    for track, group in _by_face(faces, chosen):
+        first = int(track.frames[0])
+        ranges = [(first + span.start, first + span.stop) for _, span in group]
+        pictures = decode.selected(film, video, pts, ranges, keys, digests)
         for _, span in group:
             part = slice(span.start, span.stop)
-            mesh, first = track.mesh[part], int(track.frames[span.start])
+            mesh = track.mesh[part]
             origin = crop_origin(mesh, span.size)
-            pictures = decode(film, video, pts, first, first + len(span), digests)
-            for frame, (x, y) in zip(pictures, origin, strict=True):
+            for frame, (x, y) in zip(islice(pictures, len(span)), origin, strict=True):
                 crop[row][:], _ = cut(frame, (int(x), int(y)), span.size)
                 row += 1
                 progress(row, len(crop))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +22,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from dubcli.errors import MediaError
-from dubcli.media import ahead, bars, layout, source
+from dubcli.media import ahead, bars, layout, source, spans
 from dubcli.media.colour import Colour, Rect
 from dubcli.media.kept import Kept
 from dubcli.media.square import Square
@@ -137,6 +137,31 @@ def frames(
     frame_bytes = 2 * video.width * video.height * (2 if video.bit_depth > 8 else 1)
     most = min(_AHEAD, 1 + _AHEAD_BYTES // frame_bytes)
     return ahead.read(_frames(path, video, pts, start, stop, digests), most)
+
+
+def selected(
+    path: Path,
+    video: VideoStream,
+    pts: NDArray[np.int64],
+    ranges: Sequence[spans.Span],
+    keys: Sequence[int],
+    digests: NDArray[np.uint8] | None = None,
+) -> Iterator[Frame]:
+    """Decode the frames of some ranges, each group of pictures once.
+
+    Args:
+        path, video, pts, digests: as for `frames`.
+        ranges: of frames, rising and apart.
+        keys: frames from which decoding can start, rising from 0.
+
+    Raises:
+        MediaError: as `frames`.
+    """
+    wanted = {number for span in ranges for number in range(*span)}
+    for start, stop in spans.passes(ranges, keys):
+        for frame in frames(path, video, pts, start, stop, digests):
+            if frame.index in wanted:
+                yield frame
 
 
 def _frames(

@@ -58,6 +58,24 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return out
 
 
+def passes(ranges: Iterable[Span], keys: Sequence[int]) -> list[Span]:
+    """Ranges to decode for some that are rising and apart: two of one group of pictures as one.
+
+    To seek for the second would decode again what was decoded for the first.
+
+    Args:
+        ranges: of frames.
+        keys: frames from which decoding can start, rising from 0.
+    """
+    out: list[Span] = []
+    for start, stop in ranges:
+        if out and _last(keys, start) < out[-1][1]:
+            out[-1] = (out[-1][0], stop)
+        else:
+            out.append((start, stop))
+    return out
+
+
 def clip(spans: Sequence[Span], within: Span) -> list[Span]:
     """The intersections of rising ranges with another."""
     first = bisect.bisect_right(spans, within[0], key=lambda span: span[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
@@ -24,7 +24,6 @@ from dubcli.quality.subject import Curve, Subject
 Window = tuple[int, int]
 
 WINDOW = 36  # frames, a second and a half, that are measured together; set by hand
-_SEEK = 48  # frames without an observation from which the film is read from another place; set by hand
 _BORDER = 6  # pixels around a region, for filters
 
 
@@ -96,7 +95,7 @@ def sampled(patched: NDArray[np.int32], ranges: Sequence[Window]) -> list[Window
 def observe(
     subject: Subject,
     ranges: Sequence[Window],
-    frames: Callable[[int, int], Iterable[decode.Frame]],
+    frames: Iterable[decode.Frame],
     patches: Placing,
     finder: Finder,
     own: list[NDArray[np.float64]],
@@ -106,7 +105,7 @@ def observe(
     Args:
         subject: the face.
         ranges: frames [start, stop) to observe, rising, apart.
-        frames: decodes such a range of the source.
+        frames: those of the source, decoded.
         patches: of the face.
         finder: measures meshes.
         own: descriptors of the person's footage.
@@ -115,7 +114,7 @@ def observe(
     first, total = int(track.frames[0]), sum(stop - start for start, stop in ranges)
     unknown = np.full(len(track.frames), np.nan, np.float32)
     seen = Seen(unknown, unknown.copy(), Mouth(own))
-    for frame in decoded(ranges, frames):
+    for frame in frames:
         patch = patches.at(frame.index)
         if patch is None:
             continue
@@ -127,26 +126,6 @@ def observe(
             seen.aperture[at], seen.width[at] = regions.aperture(new_mesh), regions.width(new_mesh)
         seen.mouth.add(one, total)
     return seen
-
-
-def decoded(
-    ranges: Sequence[Window], frames: Callable[[int, int], Iterable[decode.Frame]]
-) -> Iterator[decode.Frame]:
-    """The frames of ranges that are rising and apart; `frames` decodes a range of the source."""
-    wanted = {frame for start, stop in ranges for frame in range(start, stop)}
-    for start, stop in _passes(ranges):
-        yield from (frame for frame in frames(start, stop) if frame.index in wanted)
-
-
-def _passes(ranges: Sequence[Window]) -> Iterator[Window]:
-    """Ranges joined where little lies between them: reading on takes less than seeking."""
-    joined = [*ranges[:1]]
-    for start, stop in ranges[1:]:
-        if start - joined[-1][1] < _SEEK:
-            joined[-1] = joined[-1][0], stop
-        else:
-            joined.append((start, stop))
-    yield from joined
 
 
 def _observed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -89,17 +88,9 @@ class Visit:
     loop: tuple[int, int] = (0, 0)
 
     def spans(self, keys: Sequence[int]) -> list[tuple[int, int]]:
-        """Ranges of frames to decode; two of one group of pictures, whose entry points these are, as one.
-
-        To seek for the second would decode again what was decoded for the first.
-        """
-        found: list[tuple[int, int]] = []
-        for start, stop in spans.merged([*((frame, frame + 1) for frame in self.stills), self.loop]):
-            if found and keys[max(0, bisect_right(keys, start) - 1)] < found[-1][1]:
-                found[-1] = found[-1][0], stop
-            else:
-                found.append((start, stop))
-        return found
+        """Ranges of frames to decode, by entry points of groups of pictures."""
+        shown = spans.merged([*((frame, frame + 1) for frame in self.stills), self.loop])
+        return spans.passes(shown, keys)
 
     def shows(self, frame: int) -> bool:
         """Whether a frame is shown."""

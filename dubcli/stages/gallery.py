@@ -51,7 +51,7 @@ def run(task: Task) -> None:
     """Write `gallery.npz`."""
     from dubcli.artifacts import gallery, tracks
     from dubcli.artifacts.media import MediaInfo
-    from dubcli.artifacts.shots import Frames
+    from dubcli.artifacts.shots import Frames, Groups
     from dubcli.face.gallery import build
 
     video, frames = MediaInfo.load(task.inputs["probe"]).film, Frames.load(task.inputs["split"])
@@ -63,7 +63,8 @@ def run(task: Task) -> None:
     ]
     budget = task.params["budget_mb"] * 1_000_000
     film = task.inputs["film"], video, frames.pts, frames.digest
-    gallery.save(task.out, build(*film, faces, shots, budget, progress=task.report))
+    keys = Groups.load(task.inputs["split"]).keys
+    gallery.save(task.out, build(*film, faces, shots, budget, progress=task.report, keys=keys))
 
 
 def check(task: Task) -> None:

@@ -107,13 +107,11 @@ def shown(job: JobView) -> dict[str, Artifact]:
 
 def run(task: Task) -> None:
     """Write the measures of one face, and its aperture as it was measured."""
-    from functools import partial
-
     import cv2
 
     from dubcli.artifacts import measures, tracks
     from dubcli.artifacts.media import MediaInfo
-    from dubcli.artifacts.shots import Frames
+    from dubcli.artifacts.shots import Frames, Groups
     from dubcli.engines.trackers.mediapipe import VIEWS, Finder
     from dubcli.media import decode
     from dubcli.media.patches import Patches
@@ -131,10 +129,10 @@ def run(task: Task) -> None:
         return float(subject.speaks[here].sum() + subject.closed[here].sum())
 
     ranges = observe.windows(patches.frames, task.params["frames"], wanted)
-    decoded = partial(decode.frames, task.inputs["film"], video, frames.pts, digests=frames.digest)
+    sampled, keys = observe.sampled(patches.frames, ranges), Groups.load(task.inputs["split"]).keys
+    pictures = decode.selected(task.inputs["film"], video, frames.pts, sampled, keys, frames.digest)
     with Finder(views=VIEWS[:1]) as finder:
-        sampled = observe.sampled(patches.frames, ranges)
-        seen = observe.observe(subject, sampled, decoded, patches, finder, _own(task.inputs["gallery"]))
+        seen = observe.observe(subject, sampled, pictures, patches, finder, _own(task.inputs["gallery"]))
     face.measures(subject, seen).save(task.out)
     measures.save_aperture(task.out, track.frames, seen.aperture)
 

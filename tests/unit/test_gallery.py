@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -65,7 +66,7 @@ class Film:
                 assert y + h <= 240
                 return picture[y : y + h, x : x + w]
 
-            yield SimpleNamespace(rgb=rgb, around=lambda at: (0, 0, 320, 240))
+            yield SimpleNamespace(index=k, rgb=rgb, around=lambda at: (0, 0, 320, 240))
 
 
 @pytest.fixture
@@ -77,9 +78,9 @@ def _same(track: FaceTrack) -> FaceTrack:
     return track
 
 
-def built(tracks: list[FaceTrack], cap: int = 10**9) -> footage.Gallery:
-    faces = [partial(_same, track) for track in tracks]
-    return gallery.build(Path("film"), VIDEO, np.arange(10_000), None, faces, [SHOT] * len(faces), cap)
+def built(tracks: list[FaceTrack], cap: int = 10**9, keys: Sequence[int] = range(10_000)) -> footage.Gallery:
+    faces, pts = [partial(_same, track) for track in tracks], np.arange(10_000)
+    return gallery.build(Path("film"), VIDEO, pts, None, faces, [SHOT] * len(faces), cap, keys=keys)
 
 
 def per_frame(found: footage.Gallery) -> int:
@@ -139,6 +140,16 @@ def test_a_long_film_keeps_within_its_room_and_reads_only_what_it_keeps(film: Fi
     assert set(range(1700, 1730)) <= set(found.frames.tolist())
 
 
+def test_footage_of_one_group_of_pictures_is_decoded_once(film: Film) -> None:
+    """Which begins at frames 0 and 60: to seek into it again would decode its beginning again."""
+    one = track(np.zeros(100))
+    one.reason[20:30] = one.reason[50:80] = Reason.PROFILE
+    found = built([one], keys=(0, 60))
+    assert found.frames.tolist() == [*range(20), *range(30, 50), *range(80, 100)]
+    assert film.read == [*range(50), *range(80, 100)]
+    assert found.crop[25][0, 0, 0] == (35 + found.origin[25, 0]) % 256
+
+
 def test_a_choice_keeps_something_of_every_shot(film: Film) -> None:
     shots = [track(np.full(200, 0.05), first=1000 * k) for k in range(5)]
     found = built(shots, cap=400 * per_frame(built([track(np.zeros(10))])))
@@ -179,8 +190,9 @@ def test_a_close_up_in_4k_at_10_bits_is_kept_at_full_resolution_within_the_budge
     video: Any = SimpleNamespace(width=3840, height=2160, bit_depth=10, rate=24)
 
     def decoded(path: Path, video: Any, pts: Any, start: int, stop: int, digests: Any) -> Any:
-        for _ in range(start, stop):
+        for k in range(start, stop):
             yield SimpleNamespace(
+                index=k,
                 rgb=lambda rect: np.full((rect[3], rect[2], 3), 1 << 15, np.uint16),
                 around=lambda at: (0, 0, 3840, 2160),
             )

@@ -75,11 +75,11 @@ class Talker:
                 return made.get(index)
 
         first = self.frames[0].index
-        every = [(first, self.frames[-1].index + 1)]
+        ranges = ranges or [(first, self.frames[-1].index + 1)]
         seen = observe.observe(
             self.subject,
-            ranges or every,
-            lambda start, stop: self.frames[start - first : stop - first],
+            ranges,
+            [frame for start, stop in ranges for frame in self.frames[start - first : stop - first]],
             Table(),
             self.finder,
             self.own,
