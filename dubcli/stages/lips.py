@@ -79,7 +79,7 @@ def run(task: Task) -> None:
     from dubcli.artifacts import patches, tracks
     from dubcli.artifacts.media import MediaInfo
     from dubcli.artifacts.motion import Motion
-    from dubcli.artifacts.shots import Frames
+    from dubcli.artifacts.shots import Frames, Groups
     from dubcli.engines.lips import LipWork
     from dubcli.media import ahead, spans
     from dubcli.media.patches import write
@@ -108,6 +108,7 @@ def run(task: Task) -> None:
         shape=motion.shape,
         weight=motion.weight,
         gallery=task.inputs["gallery"],
+        keys=Groups.load(task.inputs["split"]).keys,
         found=motion.found,
         weights=tuple(weights[name] for name in ("film", "person") if name in weights),
         person=task.facts.get("person", ""),

@@ -119,6 +119,7 @@ def test_beyond_the_picture_the_mask_is_zero(shot: Shot, monkeypatch: pytest.Mon
         """A frame whose lower part is not there: cut off, or under a bar."""
 
         frame: decode.Frame
+        index: int
 
         def around(self, at: tuple[float, float]) -> tuple[int, int, int, int]:
             return 0, 0, shot.work.video.width, height
@@ -128,7 +129,7 @@ def test_beyond_the_picture_the_mask_is_zero(shot: Shot, monkeypatch: pytest.Mon
             return np.asarray(self.frame.rgb(rect))
 
     def frames(film: Any, _: Any, pts: Any, start: int, stop: int, digests: Any) -> Iterator[Cut]:
-        return (Cut(frame) for frame in whole(film, shot.work.video, pts, start, stop))
+        return (Cut(frame, frame.index) for frame in whole(film, shot.work.video, pts, start, stop))
 
     monkeypatch.setattr(decode, "frames", frames)
     video = shot.work.video if bar else shot.work.video.model_copy(update={"height": height})

@@ -7,7 +7,7 @@ stays as in the source has a mask of zeros. It is called only where some weight 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -37,6 +37,7 @@ class LipWork:
         frames: (T,) int32 film-wide numbers of consecutive frames, all within the track.
         shape: (T, P, 3) float32 target canonical mouth at each of them.
         weight: (T,) float32 how much to change, 0–1.
+        keys: frames of the film from which decoding can start, rising from 0; () for the first alone.
         found: shape and weight before a person edited them; None where nobody did. An engine whose choice for
             one frame depends on others keeps the earlier choice away from the edit.
         gallery: the folder with the actor's footage.
@@ -60,6 +61,7 @@ class LipWork:
     shape: NDArray[np.float32]
     weight: NDArray[np.float32]
     gallery: Path
+    keys: Sequence[int] = ()
     found: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
     weights: tuple[Path, ...] = ()
     person: str = ""

@@ -128,13 +128,14 @@ def _observed(
     plan: Plan,
 ) -> Iterator[tuple[int, list[render.Face], NDArray[np.int64], NDArray[np.float32]]]:
     """Chunk after chunk its first frame, its faces, and for each rows of the gallery and the first's cost."""
-    from dubcli.media.decode import frames as decode
+    from dubcli.media import decode
 
     work, previous = plan.work, plan.unknown
-    for start, stop in plan.chunks():
-        first = int(work.frames[start])
-        frames = decode(work.film, work.video, work.pts, first, first + stop - start, work.digests)
-        faces, flat = plan.faces(enumerate(frames, start))
+    chunks, first = plan.chunks(), int(work.frames[0])
+    ranges = [(first + start, first + stop) for start, stop in chunks]
+    frames = decode.selected(work.film, work.video, work.pts, ranges, work.keys, work.digests)
+    for start, stop in chunks:
+        faces, flat = plan.faces(zip(range(start, stop), frames, strict=False))
         rows, cost = plan.choose(start, faces, flat, previous)
         active = np.flatnonzero(plan.weight[start:stop] > 0)
         previous = rows[active[-1]] if len(active) else previous
@@ -217,7 +218,8 @@ def _footage(work: LipWork) -> Gallery:
         work.report(0, int((work.weight > 0).sum()))
 
     own = [lambda: work.track], [work.shot]
-    added = build(work.film, work.video, work.pts, work.digests, *own, SHOT_BYTES, gallery.head, progress)
+    film = work.film, work.video, work.pts, work.digests
+    added = build(*film, *own, SHOT_BYTES, gallery.head, progress, work.keys)
     return joined(gallery, added)
 
 
