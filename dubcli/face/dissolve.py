@@ -35,7 +35,8 @@ def structure(rgb: Image) -> NDArray[np.float32]:
     height, width = rgb.shape[:2]
     step = max(1, width // (4 * _SIDE))  # pixels between are averaged enough by those that stay
     size = (_SIDE, max(1, round(_SIDE * height / width)))
-    small = cv2.resize(np.ascontiguousarray(rgb[::step, ::step]), size, interpolation=cv2.INTER_AREA)
+    some = cv2.resize(rgb, (width // step, max(1, height // step)), interpolation=cv2.INTER_NEAREST)
+    small = cv2.resize(some, size, interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return np.asarray((grey - cv2.GaussianBlur(grey, (0, 0), _BLUR)).ravel(), np.float32)
 

@@ -346,7 +346,7 @@ def _viewed(source: Reduced, roi: Roi, view: View, network: FaceMesh) -> _View:
     centre = roi.centre + roi.side * np.array((right * x - down * y, right * y + down * x))
     square = Roi(centre, roi.side * scale, roi.angle + turned)
     crop, to_crop = source.cut(square, SIDE)
-    points, score = network.mesh(np.ascontiguousarray(crop[:, ::-1]) if mirrored else crop)
+    points, score = network.mesh(np.asarray(cv2.flip(crop, 1), np.uint8) if mirrored else crop)
     if mirrored:
         points = points[regions.mirror()]
         points[:, 0] = SIDE - points[:, 0]
