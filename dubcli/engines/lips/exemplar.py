@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from dubcli.artifacts.gallery import Gallery, joined, load
 from dubcli.engines.lips import LipWork, meshes, render, retrieval
-from dubcli.face import mask, occlusion, pose, warp
+from dubcli.face import mask, occlusion, overlay, pose, warp
 from dubcli.face import mesh as regions
 from dubcli.face.gallery import build, cut, usable
 from dubcli.face.smooth import smoothstep
@@ -278,20 +278,21 @@ class Plan:
 
     def faces(self, frames: Iterable[tuple[int, Frame]]) -> tuple[list[render.Face], NDArray[np.uint8]]:
         """The faces of consecutive frames, and their textures; they are cut by `corner` and `size`."""
-
-        seen, own, flat, masks = [], [], [], []
+        seen, own, corners, flat, masks = [], [], [], [], []
         for t, frame in frames:
             picture, inside = cut(frame, self.corner(t), self.size)
             mesh = self.mesh[t].copy()
             mesh[:, :2] -= self.origin[t]
             seen.append((picture, inside))
             own.append(mesh)
+            corners.append(self.origin[t])
             flat.append(occlusion.unwrapped(picture, mesh))
             masks.append(occlusion.estimate(flat[-1], self.appearance))
         occluded = ndimage.median_filter(np.stack(masks), (_OCCLUSION_FRAMES, 1, 1), mode="nearest")
+        words = overlay.lines([picture for picture, _ in seen], np.stack(corners), own)
         return [
-            render.Face(picture, m, c if c.any() else None, inside)
-            for (picture, inside), m, c in zip(seen, own, occluded, strict=True)
+            render.Face(picture, m, c if c.any() else None, inside, w)
+            for (picture, inside), m, c, w in zip(seen, own, occluded, words, strict=True)
         ], np.stack(flat)
 
     def choose(
