@@ -8,7 +8,7 @@ from dubcli.core.model import JobView, Needs, Stage, Task, Unit
 from dubcli.engines.registry import engine
 from dubcli.stages.train import DEVICES
 
-STAGE = Stage("track", 11, after=("split",))
+STAGE = Stage("track", 12, after=("split",))
 
 _CUDA_BYTES = 1_500_000_000  # memory that CUDA's libraries take; a guess, for want of a device to measure on
 
