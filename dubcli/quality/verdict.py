@@ -16,10 +16,9 @@ Verdict = Literal["good", "look", "redo"]
 WORST_FIRST: tuple[Verdict, ...] = ("redo", "look", "good")
 
 _FEWEST_SPEECH = 24  # frames of speech under which a correlation is not judged; set by hand
-_ASKED = (
-    2.0  # hundredths of the outer-eye distance by which a target's aperture deviates (standard deviation)
-)
-# from which few frames tell: of 45 faces, 4 had 8 such frames with a fit below 0.3, and all 4 looked wrong.
+# Standard deviation of a target's aperture, hundredths of the outer-eye distance, from which few frames tell
+# whether it is followed: of 45 faces, 4 had 8 such frames with a fit below 0.3, and all 4 looked wrong.
+_ASKED = 2.0
 _FEWEST_FRAMES = 8  # measured frames under which nothing else is; set by hand
 _FEWEST_REST = 8  # frames at rest under which motion in silence is not judged; set by hand
 
