@@ -16,9 +16,7 @@ Verdict = Literal["good", "look", "redo"]
 WORST_FIRST: tuple[Verdict, ...] = ("redo", "look", "good")
 
 _FEWEST_SPEECH = 24  # frames of speech under which a correlation is not judged; set by hand
-# Standard deviation of a target's aperture, hundredths of the outer-eye distance, from which few frames tell
-# whether it is followed: of 45 faces, 4 had 8 such frames with a fit below 0.3, and all 4 looked wrong.
-_ASKED = 2.0
+_ASKED = 2.0  # hundredths of the outer-eye distance; fewer tell where a target's aperture deviates by that
 _FEWEST_FRAMES = 8  # measured frames under which nothing else is; set by hand
 _FEWEST_REST = 8  # frames at rest under which motion in silence is not judged; set by hand
 
@@ -91,8 +89,7 @@ def _follows(found: Measures) -> float | None:
     """The fit to the target, which few frames tell where it moves: it is no guess, as fit to speech is."""
     moved, share = found.articulation.dubbed, found.amplitude.dubbed
     asked = moved / share if moved and share else 0.0
-    judged = found.speech_frames >= (_FEWEST_FRAMES if asked >= _ASKED else _FEWEST_SPEECH)
-    return found.follows.dubbed if judged else None
+    return found.follows.dubbed if asked >= _ASKED or found.speech_frames >= _FEWEST_SPEECH else None
 
 
 def _shift(name: str) -> Callable[[Measures], float | None]:
