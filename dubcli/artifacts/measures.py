@@ -65,7 +65,7 @@ class Measures(Document):
         offset_ms: milliseconds by which the mouth is later than its speech (negative: earlier).
         closure_ms: milliseconds by which lips close later than the sound asks.
         correlation: of the aperture with what speech asks for, -1 to 1.
-        follows: of the aperture with its target, -1 to 1.
+        follows: of the aperture with its target, in the worst half second, -1 to 1.
         amplitude: standard deviation of the aperture over that of its target.
         articulation: standard deviation of the aperture in speech, in hundredths of the outer-eye distance.
         closure_hits: share of the lip closures at which the lips meet.

@@ -34,6 +34,7 @@ HALF_OUT = 0.25  # share of the oval beyond the border from which a face is half
 CLOSING = 8  # frames on either side over which an occlusion is one event
 _STILL = 12  # frames on either side for which a face may be still under what is written over it
 WIDENING = 11  # frames; length of the maximum filter: an occluder affects the mesh before it is detected
+_AGREED = 2.0  # disagreement of the views, over the track's typical, up to which lips are taken to be free
 SHADED = (0.2, 0.5)  # log of blue over red, over log of luminance: occluders are below, folds of skin above
 DEEPEST = 0.7  # log of luminance (natural) that a fold of skin takes at most; darker is an occluder
 
@@ -123,15 +124,20 @@ def occlusion(
     disagree on the lips more than is typical of the track, allowing for a turned head.
     """
     turned = angles[observed].astype(np.float64)
-    outliers = _colour_outliers(np.stack([observation.colour for observation in observations]), turned)
     spread = np.array([observation.spread for observation in observations]) / (1 + (turned[:, 0] / 20) ** 2)
     typical = np.clip(np.quantile(spread, 0.2), *SPREAD_BOUNDS)
     relative = spread / typical
+    disagreement = ndimage.gaussian_filter1d(relative, 4)
+    free = disagreement <= max(_AGREED, float(np.quantile(disagreement, 0.2)))
+    if free.mean() >= 0.5:  # a median of all frames is that of the free ones then
+        free[:] = True
+    colours = np.stack([observation.colour for observation in observations])
+    outliers = _colour_outliers(colours, turned, free)
     # Slopes and offsets were set by hand between the values of free and of occluded faces of real clips.
     # Disagreement alone is not enough: views also disagree on lips that are round or blurred. Nor is colour:
     # lines around a mouth in speech are shadows; with an occluder the views disagree for a while as well.
-    disagreement = np.clip((ndimage.gaussian_filter1d(relative, 4) - 1) / 0.8, 0, 1)
-    evidence = disagreement * np.clip((outliers - 0.1) / 0.38, 0, 1) + np.clip((relative - 2) / 5, 0, 0.4)
+    evidence = np.clip((disagreement - 1) / 0.8, 0, 1) * np.clip((outliers - 0.1) / 0.38, 0, 1)
+    evidence += np.clip((relative - 2) / 5, 0, 0.4)
     position = np.arange(len(observed))
     occluded = ndimage.median_filter(np.interp(position, position[observed], evidence), 5, mode="nearest")
     # A hand that passes is one event: fill the frames in which it is missed.
@@ -150,24 +156,29 @@ def _written_over(trace: Trace) -> NDArray[np.bool_]:
     ]
 
 
-def _colour_outliers(colours: NDArray[np.uint8], angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of outliers in the most deviant patch of skin around the mouth, given the pose, (T,) 0–1."""
+def _colour_outliers(
+    colours: NDArray[np.uint8], angles: NDArray[np.float64], free: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Share of outliers in the most deviant patch of skin around the mouth, given the pose, (T,) 0–1.
+
+    What is typical of the skin is that of the frames in `free` (T,): a hand may be there most of the time.
+    """
     upper, around, near = _patches()
     colour = np.log(colours.astype(np.float32) + 16)
     colour -= np.median(colour[:, upper], axis=1, keepdims=True)  # the light on the face
     skin = colour[:, around]
     yaw, pitch = angles[:, 0] / 30, angles[:, 1] / 30
     regressors = np.stack([np.ones_like(yaw), yaw, yaw**2, pitch], axis=1).astype(np.float32)
-    typical = np.broadcast_to(np.median(skin, axis=0), skin.shape)
+    typical = np.broadcast_to(np.median(skin[free], axis=0), skin.shape)
     outliers = np.zeros(len(skin))
     for _ in range(3):
         change = skin - typical
         rest = np.abs(change)
-        deviations = (rest / np.maximum(1.48 * np.median(rest, axis=0), 0.12)).max(axis=2)
+        deviations = (rest / np.maximum(1.48 * np.median(rest[free], axis=0), 0.12)).max(axis=2)
         scores = np.clip(deviations - 3, 0, 1) * (1 - _shaded(change))
         outliers = scores[:, near].mean(axis=2).max(axis=1)
         # Colour explained by pose, a ridge regression weighted towards frames without outliers.
-        weighted = regressors * (1 - outliers)[:, None].astype(np.float32)
+        weighted = regressors * (free * (1 - outliers))[:, None].astype(np.float32)
         ridge = np.diag([1e-3, 1, 1, 1]).astype(np.float32)
         normal = weighted.T @ regressors + ridge
         typical = (regressors @ np.linalg.solve(normal, weighted.T @ skin.reshape(len(skin), -1))).reshape(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d, gaussian_filter1d
 
@@ -23,6 +24,9 @@ CONTACT = 0.4  # the same for labiodental contact; set by hand
 ROUND = 0.5  # the same of the lip width, for rounding; set by hand
 FEWEST_CLOSURES = 3  # below which neither share nor timing says anything; set by hand
 _MIN_CORRELATION = 0.4  # correlation that curves of some seconds hardly have by chance; set by hand
+# Half a second in which a target deviates by that (standard deviation) is followed with 0.82 and more in 25
+# films as they are, and with 0.47 and more by 60 faces of altered ones; 3 that look wrong had less than 0.3.
+_FOLLOWED_SECONDS, _ASKED = 0.5, 0.02
 _STILL = 1e-4  # standard deviation of a still mouth, well below a tracker's noise; set by hand
 _NEAR_CLOSED = 0.35  # share of the range under which a minimum counts as that of a closure; set by hand
 _CLOSURE_REACH_SECONDS = 0.16  # around a sound in which its closure is looked for; set by hand
@@ -38,6 +42,24 @@ def correlation(measured: Curve, wanted: Curve) -> float | None:
     """
     both = _known(measured, wanted)
     return _correlation(_smoothed(measured)[both], _smoothed(wanted)[both])
+
+
+def follows(measured: Curve, target: Curve, rate: float) -> float | None:
+    """Correlation of a curve with its target (T,): the lower one of the whole and of the worst half second.
+
+    Sees also a mouth that is drawn wrong for a moment, as in front of a hand. Half a second in which the
+    target hardly moves says nothing.
+    """
+    whole, size = correlation(measured, target), max(round(_FOLLOWED_SECONDS * rate), FEWEST_FRAMES)
+    if whole is None or size > len(measured):
+        return whole
+    known = sliding_window_view(_known(measured, target), size).all(axis=1)
+    got, asked = (
+        sliding_window_view(_smoothed(curve), size)[known].astype(np.float64) for curve in (measured, target)
+    )
+    moving = asked.std(axis=1) >= _ASKED
+    parts = [_correlation(*both) or 0.0 for both in zip(got[moving], asked[moving], strict=True)]
+    return min([whole, *parts])
 
 
 def offset(measured: Curve, wanted: Curve, limit: int = 8) -> float | None:

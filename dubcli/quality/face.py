@@ -59,7 +59,7 @@ def measures(subject: Subject, seen: Seen) -> Measures:
         offset_ms=_pair(None if late is None else 1000 * late / rate, own.get("offset"), 1, 0),
         closure_ms=_pair(lag, own.get("lag"), 1000, 0),
         correlation=_pair(curves.correlation(got, dub.aperture), own.get("correlation")),
-        follows=_pair(curves.correlation(got, subject.target), None),
+        follows=_pair(curves.follows(got, subject.target, rate), None),
         amplitude=_pair(curves.articulation(got, subject.target), None),
         articulation=_pair(_deviation(got), own.get("articulation"), 100),
         closure_hits=_pair(met / closures if closures else None, own.get("hits")),

@@ -16,6 +16,7 @@ Verdict = Literal["good", "look", "redo"]
 WORST_FIRST: tuple[Verdict, ...] = ("redo", "look", "good")
 
 _FEWEST_SPEECH = 24  # frames of speech under which a correlation is not judged; set by hand
+_ASKED = 2.0  # hundredths of the outer-eye distance; fewer tell where a target's aperture deviates by that
 _FEWEST_FRAMES = 8  # measured frames under which nothing else is; set by hand
 _FEWEST_REST = 8  # frames at rest under which motion in silence is not judged; set by hand
 
@@ -84,6 +85,13 @@ def _in_speech(name: str) -> Callable[[Measures], float | None]:
     return value
 
 
+def _follows(found: Measures) -> float | None:
+    """The fit to the target, which few frames tell where it moves: it is no guess, as fit to speech is."""
+    moved, share = found.articulation.dubbed, found.amplitude.dubbed
+    asked = moved / share if moved and share else 0.0
+    return found.follows.dubbed if asked >= _ASKED or found.speech_frames >= _FEWEST_SPEECH else None
+
+
 def _shift(name: str) -> Callable[[Measures], float | None]:
     def value(found: Measures) -> float | None:
         pair: Measure = getattr(found, name)
@@ -114,7 +122,7 @@ _RULES = (
         "check who speaks: dubcli cue show; or give the script with --script", below=True,
     ),
     _Rule(
-        "follows", _in_speech("follows"), "the picture does not follow its target (fit {value:.2f})",
+        "follows", _follows, "the picture does not follow its target (fit {value:.2f})",
         "this person's footage lacks these mouths: try another engine, or forbid the face in cast.yaml",
         below=True,
     ),

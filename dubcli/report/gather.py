@@ -248,7 +248,8 @@ class Work:
         if lips is not None and not failed and not rejected:
             placed = patches.Placement.load(lips, shot)
             patched, confidence = placed.frames, placed.confidence
-        drew = "" if lips is None or failed else patches.PatchFacts.load(lips).engine
+        facts = None if lips is None or failed else patches.PatchFacts.load(lips)
+        drew, drawn = (facts.engine, len(patched) + facts.given_back) if facts else ("", 0)
         engine, why_drawn = self._drawn(name, lips, drew) if len(patched) and lips else (None, "")
         arrays: dict[str, NDArray[Any]] = {}
         if motion is not None:
@@ -258,7 +259,7 @@ class Work:
             arrays = {name: values[own] for name, values in rows.items()}
         why = np.full(len(track.frames), FAILED if failed else NO_LINE, object)
         if not failed:
-            self._explain(why, shot, number, track, arrays, len(patched), drew)
+            self._explain(why, shot, number, track, arrays, drawn, drew)
         if rejected:
             why[:] = REJECTED
         if person is not None and not person.touch:
@@ -309,7 +310,7 @@ class Work:
         number: int,
         track: FaceTrack,
         motion: Mapping[str, NDArray[Any]],
-        rendered: int,
+        drawn: int,
         drew: str,
     ) -> None:
         """Write into `why` (T,) what keeps each frame of a face as it is, were it not changed.
@@ -318,7 +319,7 @@ class Work:
             why: what holds where no cue does.
             shot, number, track: the face.
             motion: arrays of `motion.npz`.
-            rendered: how many frames the lip engine changed.
+            drawn: how many frames the lip engine drew, with those that it then gave back.
             drew: its name, "" where there was no footage for it.
         """
         first = int(track.frames[0])
@@ -334,7 +335,7 @@ class Work:
             edited[rows] = f"{shot}.{number}" in self.facts["edited"]
         why[inside] = MATCHES if self.facts["keep_matching"] else NOTHING
         why[inside & edited] = EDITED
-        if not rendered:
+        if not drawn:
             why[asked] = PASSED if drew == "passthrough" else NO_FOOTAGE
         else:
             why[asked] = GIVEN_BACK

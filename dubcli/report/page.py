@@ -62,7 +62,13 @@ _HEADINGS = (
         "correlation of the aperture with what speech asks for",
         "speech",
     ),
-    _Heading("follows", "fits the target", "{:.2f}", "correlation of the aperture with its target", "speech"),
+    _Heading(
+        "follows",
+        "fits the target",
+        "{:.2f}",
+        "correlation of the aperture with its target, in the worst half second",
+        "speech",
+    ),
     _Heading("amplitude", "movement", "{:.2f}", "spread of the aperture over that of its target", "speech"),
     _Heading(
         "articulation",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dubcli.artifacts.tracks import FaceTrack
     from dubcli.quality.subject import Sound, Subject
 
-STAGE = Stage("measure", version=4, after=("lips",), along="lips")
+STAGE = Stage("measure", version=5, after=("lips",), along="lips")
 REFERENCES = 24  # pictures of a person's own footage that their dubbed mouth is compared with; set by hand
 _PRIOR = Path(__file__).parents[1] / "speech" / "prior.safetensors"
 

@@ -26,7 +26,7 @@ _ROLES = (
     ("measure", "measure"),
 )
 
-STAGE = Stage("report", version=17, after=("remux", "measure"))
+STAGE = Stage("report", version=18, after=("remux", "measure"))
 
 
 def units(job: JobView) -> list[Unit]:

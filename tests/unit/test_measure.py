@@ -323,6 +323,21 @@ def test_a_defect_in_a_tenth_of_a_long_shot_is_seen(
     assert place(found, [reason]) in spoiled
 
 
+@pytest.mark.parametrize(
+    ("frames", "moved", "verdict"), [(19, 9.3, "redo"), (19, 1.0, "good"), (40, 1.0, "redo")]
+)
+def test_a_picture_that_does_not_follow_its_target_is_told_by_few_frames_where_it_moves(
+    frames: int, moved: float, verdict: str
+) -> None:
+    facts: dict[str, Any] = {
+        **{name: Measure() for name, kind in Measures.model_fields.items() if kind.annotation is Measure},
+        "frames": frames, "picture_frames": frames, "speech_frames": frames, "rest_frames": 0, "closures": 0,
+        "sounds": 0, "changed_outside": 0, "violations": (), "worst": None, "follows": Measure(dubbed=0.01),
+        "articulation": Measure(dubbed=moved), "amplitude": Measure(dubbed=1.0),
+    }  # fmt: skip
+    assert judge(Measures(**facts), None, QualitySettings()).verdict == verdict
+
+
 def test_a_gate_gives_back_what_is_to_be_redone_but_never_an_approved_shot(tmp_path: Path) -> None:
     bad = Measure()
     facts: dict[str, Any] = {

@@ -69,6 +69,22 @@ def test_correlation_ignores_size_and_articulation_measures_it(talk: NDArray[np.
     assert curves.articulation(0.3 * talk + 0.05, talk) == pytest.approx(0.3)
 
 
+def test_a_mouth_that_is_wrong_for_half_a_second_does_not_follow_its_target(
+    talk: NDArray[np.float64],
+) -> None:
+    moving = next(k for k in range(25, 200) if talk[k : k + 12].std() > 0.03)
+    for wrong in (2 * talk[moving : moving + 12].mean() - talk[moving : moving + 12], talk[moving]):
+        got = talk.copy()
+        got[moving : moving + 12] = wrong
+        assert (curves.correlation(got, talk) or 0) > 0.8
+        assert (curves.follows(got, talk, 25) or 0) < 0.3
+    assert curves.follows(0.3 * talk + 0.05, talk, 25) == pytest.approx(1)
+    assert curves.follows(talk[:9], talk[:9], 25) is None
+    still = talk.copy()
+    still[50:100] = 0.1 + 0.002 * np.sin(np.arange(50))
+    assert curves.follows(np.where(still == talk, talk, 0.1), still, 25) == pytest.approx(1, abs=0.01)
+
+
 def test_unknown_frames_are_left_out(talk: NDArray[np.float64]) -> None:
     got = talk.copy()
     got[50:90] = np.nan

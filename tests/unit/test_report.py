@@ -16,6 +16,7 @@ from dubcli.artifacts import report as model
 from dubcli.artifacts import tracks
 from dubcli.artifacts.cast import Cast
 from dubcli.artifacts.measures import OUTSIDE_FRAMES, Measure, Violation
+from dubcli.artifacts.patches import PatchFacts
 from dubcli.artifacts.tracks import FaceTrack, Reason
 from dubcli.demo import film as demo
 from dubcli.errors import MediaError
@@ -234,6 +235,7 @@ def test_every_changed_frame_is_named_and_every_other_has_its_reason(
     [
         ("no gallery", {}, "the film has no footage of this mouth to show"),
         ("empty patch", {}, "the film has no footage of this mouth to show"),
+        ("given back", {}, "no footage comes near what is wanted, or something is in front of the lips"),
         ("empty motion", {}, "nothing is asked of the mouth"),
         ("empty motion", {"keep_matching": True}, "the mouth fits the dub already"),
         ("weight", {"edited": ["00000000.0"]}, "the edited curves leave it alone"),
@@ -261,6 +263,9 @@ def test_a_film_in_which_no_mouth_moves_says_why_and_warns(
             none = {name: one[name][:0] for name in one.files}
             arrays = {name: other[name] for name in other.files}
         _rewrite(patch, **none)
+        if change == "given back":
+            facts = PatchFacts.load(patch.parent)
+            facts.model_copy(update={"given_back": facts.frames, "changed": 0}).save(patch.parent)
         if change == "empty motion":
             _rewrite(path, **{name: rows[:0] for name, rows in arrays.items()})
         elif change == "weight":

@@ -88,6 +88,12 @@ def test_folds_and_shine_of_skin_are_no_occlusion_but_things_as_dark_or_bright_a
         assert found[30:50].all()
 
 
+def test_a_hand_that_is_there_most_of_the_time_is_an_occlusion() -> None:
+    track = finished(observations(90, occluded=(30, 88), shade=(0.45, 0.45, 0.45)))
+    assert (track.reason[30:88] == Reason.OCCLUDED).all()
+    assert track.eligible[:22].all()
+
+
 def test_an_occluder_darker_than_any_fold_is_found_whatever_its_colour() -> None:
     track = finished(observations(90, occluded=(30, 50), shade=(0.45, 0.3, 0.22)))
     assert (track.reason[30:50] == Reason.OCCLUDED).all()

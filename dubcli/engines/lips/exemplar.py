@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from dubcli.artifacts.gallery import Gallery, joined, load
 from dubcli.engines.lips import LipWork, meshes, render, retrieval
-from dubcli.face import mask, occlusion, pose, warp
+from dubcli.face import mask, occlusion, overlay, pose, warp
 from dubcli.face import mesh as regions
 from dubcli.face.gallery import build, cut, usable
 from dubcli.face.smooth import smoothstep
@@ -280,20 +280,20 @@ class Plan:
 
     def faces(self, frames: Iterable[tuple[int, Frame]]) -> tuple[list[render.Face], NDArray[np.uint8]]:
         """The faces of consecutive frames, and their textures; they are cut by `corner` and `size`."""
-
-        seen, own, flat, masks = [], [], [], []
+        seen: list[render.Face] = []
         for t, frame in frames:
+            first = t - len(seen)
             picture, inside = cut(frame, self.corner(t), self.size)
-            mesh = self.mesh[t].copy()
-            mesh[:, :2] -= self.origin[t]
-            seen.append((picture, inside))
-            own.append(mesh)
-            flat.append(occlusion.unwrapped(picture, mesh))
-            masks.append(occlusion.estimate(flat[-1], self.appearance))
-        occluded = ndimage.median_filter(np.stack(masks), (_OCCLUSION_FRAMES, 1, 1), mode="nearest")
+            mesh = (self.mesh[t] - (*self.origin[t], 0)).astype(self.mesh.dtype)
+            seen.append(render.Face(picture, mesh, inside=inside))
+        pictures, own = [face.picture for face in seen], [face.mesh for face in seen]
+        flat = [occlusion.unwrapped(*each) for each in zip(pictures, own, strict=True)]
+        masks = np.stack([occlusion.estimate(each, self.appearance) for each in flat])
+        occluded = ndimage.median_filter(masks, (_OCCLUSION_FRAMES, 1, 1), mode="nearest")
+        words = overlay.lines(pictures, self.origin[first : first + len(seen)], own)
         return [
-            render.Face(picture, m, c if c.any() else None, inside)
-            for (picture, inside), m, c in zip(seen, own, occluded, strict=True)
+            replace(face, occlusion=each if each.any() else None, words=written)
+            for face, each, written in zip(seen, occluded, words, strict=True)
         ], np.stack(flat)
 
     def choose(

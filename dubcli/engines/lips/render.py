@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dubcli.face import blend, mask, occlusion, warp
+from dubcli.face import blend, mask, occlusion, overlay, warp
 from dubcli.face import mesh as regions
 from dubcli.face.inverse import InverseWarp
 from dubcli.face.smooth import smoothstep
@@ -28,6 +28,7 @@ _LIP_MARGIN = 0.10  # outer-eye distances around the lips that are left out when
 _LIGHT_REACH = 0.25  # outer-eye distances (standard deviation) over which light varies
 _MAX_GRAIN = 1.4  # largest gain of detail; more would be sharpening
 _MIN_MOVEMENT = 0.02  # pixels of movement under which a node is at rest
+_WORDS_FEATHER = 0.7  # pixels (standard deviation) at the edge of words
 _VISIBLE = 0.25  # pixels of movement from which the source's skin is replaced
 
 
@@ -40,12 +41,14 @@ class Face:
         mesh: (478, 3) continuous pixels of this picture; z is depth.
         occlusion: mask on the texture of `face.occlusion`, 0–1; None where nothing is occluded.
         inside: rows and columns that are the film's own; beyond it, and over bars, its edge is replicated.
+        words: (h, w) what is written over chin and neck, and stays as it is; None where nothing is.
     """
 
     picture: NDArray[Any]
     mesh: Floats
     occlusion: Picture | None = None
     inside: tuple[slice, slice] = (slice(None), slice(None))
+    words: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,14 @@ def layers(source: Face, target_mesh: Floats, reference_face: Face) -> Layers:
     labels = warp.footprint(nodes, (w, h), source.mesh[:, 2])
     eyes = _eyes(source.mesh)
 
-    picture = source.picture.copy()
+    own = source.picture if source.words is None else overlay.lifted(source.picture, source.words)
+    picture = own.copy()
     movement = np.zeros((h, w), np.float32)
     free = np.append(
         (np.abs(nodes - rest_nodes) > _MIN_MOVEMENT).any(axis=1)[warp.lattice().triangles].any(axis=1), False
     )
     where = np.take(free, labels)
-    colours, path = warp.pull(source.picture, warp.affine(nodes, rest_nodes), labels, where)
+    colours, path = warp.pull(own, warp.affine(nodes, rest_nodes), labels, where)
     warp.put(picture, where, colours)
     base = unit(picture)
     movement[where] = np.sqrt(path[:, 0] ** 2 + path[:, 1] ** 2)  # a third of the time that hypot takes
@@ -107,8 +111,8 @@ def layers(source: Face, target_mesh: Floats, reference_face: Face) -> Layers:
     goal = target_mesh - corner
     taken = InverseWarp.of(nodes - np.array(corner, np.float32), labels[box], visible, goal)
     scale = eyes / max(_eyes(reference_face.mesh), 1e-3)
-    own = reference_face.mesh[:, :2]
-    warp.put(pixels, visible, taken.colours(reference_face.picture, own, scale, cv2.INTER_LANCZOS4))
+    points = reference_face.mesh[:, :2]
+    warp.put(pixels, visible, taken.colours(reference_face.picture, points, scale, cv2.INTER_LANCZOS4))
     reference = unit(pixels)
     occlusion_mask, moved_occlusion, matte = (
         np.zeros((h, w), np.float32),
@@ -120,6 +124,9 @@ def layers(source: Face, target_mesh: Floats, reference_face: Face) -> Layers:
             source.occlusion, rest_nodes, warp.footprint(rest_nodes, (w, h), source.mesh[:, 2])
         )
         moved_occlusion = occlusion.projected(source.occlusion, nodes, labels)
+    if source.words is not None:
+        kept = cv2.GaussianBlur(source.words.astype(np.float32), (0, 0), _WORDS_FEATHER)
+        np.maximum(occlusion_mask, kept, out=occlusion_mask)
     if reference_face.occlusion is not None:
         matte = 1 - occlusion.projected(reference_face.occlusion, nodes, labels)[box]
         reference = base[box] + matte[..., None] * (reference - base[box])
