@@ -13,8 +13,9 @@ import pytest
 from numpy.typing import NDArray
 
 from dubcli.artifacts import gallery
-from dubcli.engines.lips import exemplar
-from dubcli.engines.lips.exemplar import ExemplarEngine, Plan
+from dubcli.engines.lips import plan
+from dubcli.engines.lips.exemplar import ExemplarEngine
+from dubcli.engines.lips.plan import Plan
 from dubcli.engines.lips.passthrough import PassthroughEngine
 from dubcli.face import mesh as regions
 from dubcli.face.gallery import cut
@@ -168,7 +169,6 @@ def test_a_gallery_of_other_scenes_is_helped_by_the_shot_itself(shot: Shot, tmp_
 def test_lips_behind_a_hand_stay_those_of_the_film(shot: Shot, monkeypatch: pytest.MonkeyPatch) -> None:
     import cv2
 
-    from dubcli.engines.lips import exemplar
 
     frames = shot.work.frames
     hidden = set(frames[len(frames) // 3 : 2 * len(frames) // 3].tolist())
@@ -188,7 +188,7 @@ def test_lips_behind_a_hand_stay_those_of_the_film(shot: Shot, monkeypatch: pyte
                 cv2.line(picture, ends[0], ends[1], (skin * shade).clip(0, 255).tolist(), thick)
         return picture, inside
 
-    monkeypatch.setattr(exemplar, "cut", with_hand)
+    monkeypatch.setattr(plan, "cut", with_hand)
     closed = np.repeat(
         shot.own[[int((shot.own[:, LOWER, 1] - shot.own[:, UPPER, 1]).argmin())]], len(frames), 0
     )
@@ -200,7 +200,6 @@ def test_lips_behind_a_hand_stay_those_of_the_film(shot: Shot, monkeypatch: pyte
 def test_a_lamp_that_goes_out_leaves_no_glow_on_the_mouth(
     shot: Shot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dubcli.engines.lips import exemplar
 
     dark = int(shot.work.frames[len(shot.work.frames) // 2])
     seen = {}
@@ -210,7 +209,7 @@ def test_a_lamp_that_goes_out_leaves_no_glow_on_the_mouth(
         seen[frame.index] = (picture * 0.7).astype(np.uint8) if frame.index >= dark else picture
         return seen[frame.index], within
 
-    monkeypatch.setattr(exemplar, "cut", dimmed)
+    monkeypatch.setattr(plan, "cut", dimmed)
     for patch in ExemplarEngine().patches(shot.wanted_aperture(shot.own)):
         inside = patch.mask == 255
         glow = patch.rgb[inside].mean() / seen[patch.frame][inside].mean()
@@ -259,7 +258,7 @@ def test_frames_drawn_on_threads_are_those_drawn_one_after_the_other(
 ) -> None:
     work = shot.wanted_aperture(shot.own[::-1])
     alone = list(ExemplarEngine().patches(work))
-    monkeypatch.setattr(exemplar, "_THREADED", 0)
+    monkeypatch.setattr(plan, "_THREADED", 0)
     together = list(ExemplarEngine().patches(work))
     assert [patch.frame for patch in together] == [patch.frame for patch in alone]
     for one, other in zip(together, alone, strict=True):

@@ -87,7 +87,7 @@ class ProdubEngine:
             return
         if not work.weights:
             for frame in exemplar.rendered(plan):
-                yield plan.finish(frame, frame.picture)
+                yield exemplar.finished(plan, frame, frame.picture)
             return
         device = device_of(work.settings)
         network, size = network_of(work.weights, work.person)
@@ -102,9 +102,8 @@ class ProdubEngine:
                 within = (seen.window.astype(np.float32) / 255)[..., None]
                 flow, residual = (values * within for values in change)
                 to_view = view.placement(_head_pose(plan, frame.t), size)
-                made.append(
-                    plan.finish(frame, view.applied(frame.picture, flow, residual, seen.window, to_view))
-                )
+                picture = view.applied(frame.picture, flow, residual, seen.window, to_view)
+                made.append(exemplar.finished(plan, frame, picture))
             return made
 
         with exact(device):
@@ -118,7 +117,7 @@ Framed = tuple[exemplar.Rendered, view.Seen]
 """A frame that `exemplar` rendered, and what the network sees of it."""
 
 
-def seen_frames(plan: exemplar.Plan, size: int) -> Iterator[Framed]:
+def seen_frames(plan: Plan, size: int) -> Iterator[Framed]:
     """All frames to change, in order."""
     stock = pairs.bank(plan.gallery)
     numbers = plan.gallery.numbers(plan.work.shot, plan.work.frames).tolist()
@@ -135,7 +134,7 @@ def seen_frames(plan: exemplar.Plan, size: int) -> Iterator[Framed]:
     return ahead.each(one, ((frame,) for frame in exemplar.rendered(plan)), _AHEAD, 1)
 
 
-def _head_pose(plan: exemplar.Plan, t: int) -> Any:
+def _head_pose(plan: Plan, t: int) -> Any:
     """Head pose of frame t in pixels of its patch (1)."""
     return pairs.inside(plan.head_pose[np.array([t])], plan.origin[t])
 
