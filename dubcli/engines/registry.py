@@ -186,7 +186,7 @@ BUILTIN = (
         libraries="dubcli.engines.lips.auto:algorithms", chooses=("exemplar", "produb"),
     ),
     EngineInfo(
-        "lips", "produb", 9, "dubcli.engines.lips.produb.engine:ProdubEngine",
+        "lips", "produb", 10, "dubcli.engines.lips.produb.engine:ProdubEngine",
         "exemplar's frames, corrected by a network that is trained on the film first", "Apache-2.0",
         package="torch", weights=("dubcli:engines/lips/produb/start.safetensors",),
         training="dubcli.engines.lips.produb.forecast:seconds",
