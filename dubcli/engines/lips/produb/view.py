@@ -33,7 +33,6 @@ _NEAR = 0.12  # outer-eye distances from a line at which its map is 0 or 255
 _FEATHER = 0.10  # outer-eye distances over which corrections fade at the edge of the drawn region
 _CROWN = (97, 2, 326, 423, 427)  # from the base of the nose along its fold to the cheek, on the right
 _LIP_LINE = (78, 82, 13, 312, 308)  # lower edge of the upper lip: the teeth's place on the skull
-_GIVEN_BACK = 0.75  # of the detail that was lost, as a power; more of it made man_front_15s too sharp
 _MOST_DETAIL = 1.6  # largest gain of detail; more would be noise
 _STEADY = 0.01  # outer-eye distances (standard deviation): finer than that each frame has its own
 _BESIDE = 1 / 3  # weight of each frame beside another in its mean
@@ -98,7 +97,7 @@ def applied(
     window: Bytes,
     to_view: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """A picture (h, w, 3), 0–1, corrected, with detail nearly as strong as it had.
+    """A picture (h, w, 3), 0–1, corrected, with detail as strong as it had.
 
     It is moved by a flow (S, S, 2) in view pixels, and a residual (S, S, 3) is added. A network that is
     unsure of a tooth's edge draws it softly, so the finest detail is brought back within the window (S, S).
@@ -185,8 +184,8 @@ def _covered(
 def _detailed(
     now: NDArray[np.float32], was: NDArray[np.float32], where: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """A corrected picture (h, w, 3) with detail nearly as strong as it was, as far as `where` (h, w) is 1."""
-    gain = (blend.detail(was, where) / max(blend.detail(now, where), 1e-4)) ** _GIVEN_BACK
+    """A corrected picture (h, w, 3) with detail as strong as it was, as far as `where` (h, w) is 1."""
+    gain = blend.detail(was, where) / max(blend.detail(now, where), 1e-4)
     if gain <= 1:
         return now
     return np.clip(blend.sharpened(now, min(gain, _MOST_DETAIL), where), 0, 1)
