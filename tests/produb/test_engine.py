@@ -120,7 +120,7 @@ def test_frames_are_steadied_by_those_right_beside_them_alone() -> None:
 
 @pytest.mark.parametrize("size", [64, 128])
 def test_a_correction_holds_no_checkerboard(size: int) -> None:
-    """Whatever the weights, what alternates from pixel to pixel is not the network's: it passes for detail."""
+    """Whatever the weights, nothing alternates from pixel to pixel, which would pass for detail."""
     torch.manual_seed(0)
     network = Network(1, 2, 8)
     for parameter in network.heads.parameters():
