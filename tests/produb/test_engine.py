@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from dubcli.engines import registry
 from dubcli.engines.lips import exemplar
-from dubcli.engines.lips.produb import adapters, checkpoint, engine
-from dubcli.engines.lips.produb.network import Network
+from dubcli.engines.lips.produb import adapters, checkpoint, engine, view
+from dubcli.engines.lips.produb.network import Inputs, Network
+from dubcli.engines.lips.produb.pairs import REFERENCES
 from dubcli.errors import AwayError, EngineError
 from dubcli.face import mesh as regions
 from dubcli.media.patches import Patch
@@ -103,6 +105,38 @@ def test_a_frame_does_not_depend_on_those_that_are_drawn_with_it(
     for k in range(2, 6):  # before the frame after the first one another stood
         assert found[0][k].any()
         np.testing.assert_array_equal(found[0][k], found[1][k - 1])
+
+
+def test_frames_are_steadied_by_those_right_beside_them_alone() -> None:
+    def named(t: int) -> Any:
+        return SimpleNamespace(frame=SimpleNamespace(t=t))
+
+    found = [
+        (now.frame.t, [other.frame.t for other in beside])
+        for now, beside in engine._with_neighbours(map(named, (0, 1, 2, 5, 6, 9)))
+    ]
+    assert found == [(0, [1]), (1, [0, 2]), (2, [1]), (5, [6]), (6, [5]), (9, [])]
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_a_correction_holds_no_checkerboard(size: int) -> None:
+    """Whatever the weights, nothing alternates from pixel to pixel, which would pass for detail."""
+    torch.manual_seed(0)
+    network = Network(1, 2, 8)
+    for parameter in network.heads.parameters():
+        torch.nn.init.normal_(parameter)
+    inputs = Inputs(
+        torch.rand(1, 4, size, size) - 0.5,
+        torch.rand(1, view.MAPS, size, size) - 0.5,
+        torch.full((1, 1 + REFERENCES, 3, size, size), 0.1),  # their own detail may be blended in
+        torch.zeros(1, dtype=torch.int64),
+    )
+    with torch.no_grad():
+        made = network(inputs)
+    alternating = (-1.0) ** (torch.arange(size)[:, None] + torch.arange(size))
+    for values in (made.flow, made.residual):
+        inner, board = (t[..., 1:-1, 1:-1] for t in (values, alternating))
+        assert (inner * board).mean().abs() < 1e-3 * inner.abs().mean()
 
 
 def test_training_mends_unseen_frames(face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from dubcli.artifacts import gallery as footage
 from dubcli.artifacts.tracks import FaceTrack
@@ -47,6 +50,39 @@ def test_the_mask_follows_the_skull_and_not_the_jaw(face: Face) -> None:
     assert (a.maps != b.maps).any()
     turned = mesh + np.array([7, 0, 0], np.float32)
     np.testing.assert_array_equal(looks(face, np.roll(source, 7, axis=1), turned).visible, a.visible)
+
+
+def test_what_jumps_between_frames_is_evened_out_and_a_flash_is_not(face: Face) -> None:
+    """One frame of three has a brighter mouth, or is brighter as a whole."""
+    mesh, source = face.rest.mesh[0], face.pictures[int(face.rest.frames[0])]
+    to_view = view.placement(pose.canonical_transform(mesh[None], footage.load(face.gallery).head), 64)
+    lips = mesh[list(regions.LIPS_OUTER), :2]
+    (x0, y0), (x1, y1) = lips.min(axis=0).astype(int), lips.max(axis=0).astype(int)
+
+    def corrected(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], view.Seen]:
+        return view.crop(picture, to_view, 64), looks(face, picture, mesh)
+
+    def steadied(now: NDArray[np.uint8], beside: NDArray[np.uint8]) -> Any:
+        drawn, seen = corrected(now)
+        picture = now.astype(np.float32) / 255
+        out = view.steadied(picture, drawn, [corrected(beside)] * 2, seen, to_view)
+        changed = np.flatnonzero((out != picture).any(axis=(1, 2)))
+        assert changed.min(initial=HEIGHT) > mesh[regions.EYE_LEFT, 1]  # nothing outside the window
+        return (out[y0:y1, x0:x1].astype(np.float64) * 255 - source[y0:y1, x0:x1]).mean(axis=(0, 1))
+
+    jumped, flash = source.copy(), (source * 0.6).astype(np.uint8)
+    jumped[y0:y1, x0:x1] += 9
+    np.testing.assert_allclose(steadied(source, source), 0, atol=0.3)
+    np.testing.assert_allclose(steadied(source, jumped), 5, atol=1.5)  # two thirds, less towards the edge
+    np.testing.assert_allclose(steadied(source, flash), 0, atol=1)
+    grain = np.random.default_rng(1).normal(0, 4, source.shape)
+    rough = np.clip(source + grain, 0, 255).astype(np.uint8)
+    drawn, seen = corrected(rough)
+    picture = rough.astype(np.float32) / 255
+    out = view.steadied(picture, drawn, [corrected(source)] * 2, seen, to_view)
+    fine = [p - cv2.GaussianBlur(p, (0, 0), 1.0) for p in (picture, out)]
+    strength = [float(f[y0:y1, x0:x1].std()) for f in fine]
+    assert strength[1] > 0.9 * strength[0]
 
 
 def test_training_and_rendering_see_a_frame_alike(face: Face, film: tuple[Path, Path]) -> None:

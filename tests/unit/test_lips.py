@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from dubcli.artifacts import gallery
 from dubcli.engines.lips import plan
 from dubcli.engines.lips.exemplar import ExemplarEngine
-from dubcli.engines.lips.plan import Plan
 from dubcli.engines.lips.passthrough import PassthroughEngine
+from dubcli.engines.lips.plan import Plan
 from dubcli.face import mesh as regions
 from dubcli.face.gallery import cut
 from dubcli.media import decode
@@ -168,7 +168,6 @@ def test_a_gallery_of_other_scenes_is_helped_by_the_shot_itself(shot: Shot, tmp_
 
 def test_lips_behind_a_hand_stay_those_of_the_film(shot: Shot, monkeypatch: pytest.MonkeyPatch) -> None:
     import cv2
-
 
     frames = shot.work.frames
     hidden = set(frames[len(frames) // 3 : 2 * len(frames) // 3].tolist())

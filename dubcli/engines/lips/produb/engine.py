@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from torch import nn
 
 from dubcli.core import devices
 from dubcli.engines.lips import LipWork, Trained, TrainWork, exemplar, retrieval
+from dubcli.engines.lips.plan import Plan
 from dubcli.engines.lips.produb import adapters, checkpoint, pairs, view
 from dubcli.engines.lips.produb.batches import Recipe, inputs_of
 from dubcli.engines.lips.produb.network import BASE, Inputs, Network, placed
@@ -93,7 +96,7 @@ class ProdubEngine:
         network, size = network_of(work.weights, work.person)
         network = placed(network, device).eval()
 
-        def several(frames: tuple[Framed, ...]) -> list[Patch]:
+        def several(frames: tuple[Framed, ...]) -> list[_Corrected]:
             # Always as many: then no frame depends on how many there are.
             filled = (frames + frames[-1:] * _TOGETHER)[:_TOGETHER]
             inputs = self.recipe.left(_inputs([seen for _, seen in filled], device))
@@ -103,14 +106,48 @@ class ProdubEngine:
                 flow, residual = (values * within for values in change)
                 to_view = view.placement(_head_pose(plan, frame.t), size)
                 picture = view.applied(frame.picture, flow, residual, seen.window, to_view)
-                made.append(exemplar.finished(plan, frame, picture))
+                drawn = None if picture is frame.picture else view.crop(picture, to_view, size)
+                made.append(_Corrected(frame, seen, to_view, picture, drawn))
             return made
+
+        def finished(one: _Corrected, around: Sequence[_Corrected]) -> Patch:
+            picture = one.picture
+            if one.drawn is not None:
+                beside = [(other.drawn, other.seen) for other in around if other.drawn is not None]
+                picture = view.steadied(picture, one.drawn, beside, one.seen, one.to_view)
+            return exemplar.finished(plan, one.frame, picture)
 
         with exact(device):
             frames = seen_frames(plan, size)
             groups = iter(lambda: tuple(islice(frames, _TOGETHER)), ())
-            for made in ahead.each(several, ((group,) for group in groups), _THREADS, _THREADS):
-                yield from made
+            made = ahead.each(several, ((group,) for group in groups), _THREADS, _THREADS)
+            yield from ahead.each(finished, _with_neighbours(chain.from_iterable(made)), _THREADS, _THREADS)
+
+
+@dataclass(frozen=True)
+class _Corrected:
+    """A frame, what was seen of it, the map to its view, the corrected picture and its view, if it was."""
+
+    frame: exemplar.Rendered
+    seen: view.Seen
+    to_view: NDArray[np.float64]
+    picture: NDArray[np.float32]
+    drawn: NDArray[np.uint8] | None
+
+
+def _with_neighbours(frames: Iterable[_Corrected]) -> Iterator[tuple[_Corrected, list[_Corrected]]]:
+    """Each frame with those that are right beside it in the film."""
+    run: deque[_Corrected] = deque(maxlen=3)
+
+    def beside(now: _Corrected) -> list[_Corrected]:
+        return [other for other in run if abs(other.frame.t - now.frame.t) == 1]
+
+    for frame in frames:
+        run.append(frame)
+        if len(run) > 1:
+            yield run[-2], beside(run[-2])
+    if run:
+        yield run[-1], beside(run[-1])
 
 
 Framed = tuple[exemplar.Rendered, view.Seen]

@@ -33,8 +33,9 @@ _NEAR = 0.12  # outer-eye distances from a line at which its map is 0 or 255
 _FEATHER = 0.10  # outer-eye distances over which corrections fade at the edge of the drawn region
 _CROWN = (97, 2, 326, 423, 427)  # from the base of the nose along its fold to the cheek, on the right
 _LIP_LINE = (78, 82, 13, 312, 308)  # lower edge of the upper lip: the teeth's place on the skull
-_GIVEN_BACK = 0.75  # of the detail that was lost, as a power; more of it made man_front_15s too sharp
 _MOST_DETAIL = 1.6  # largest gain of detail; more would be noise
+_STEADY = 0.01  # outer-eye distances (standard deviation): finer than that each frame has its own
+_BESIDE = 1 / 3  # weight of each frame beside another in its mean
 _ROOM = 4  # pixels of a picture around a view, for interpolation
 _DEPTH_RANGE = 0.6  # outer-eye distances of depth that a map spans
 
@@ -51,6 +52,8 @@ class Seen:
             others, warped too; and some that are not warped but laid skull on skull, where the upper teeth
             stand as they do in this frame.
         window: (S, S) 255 where a correction may be made.
+        wanted: (478, 2) the wanted mesh in pixels of the view.
+        into: the warp of other frames to it.
     """
 
     context: Bytes
@@ -58,6 +61,8 @@ class Seen:
     maps: Bytes
     references: Bytes
     window: Bytes
+    wanted: NDArray[np.float32]
+    into: InverseWarp
 
 
 def placement(head_pose: pose.Transform, size: int) -> NDArray[np.float64]:
@@ -74,7 +79,10 @@ def placement(head_pose: pose.Transform, size: int) -> NDArray[np.float64]:
 
 
 def crop(picture: NDArray[Any], to_view: NDArray[np.float64], size: int) -> Bytes:
-    """The view (size, size, 3) of a picture (h, w, 3) of 8 or 16 bits; its edge is replicated beyond it."""
+    """The view (size, size, 3) of a picture (h, w, 3); its edge is replicated beyond it.
+
+    Pictures are of 8 or 16 bits, or float32 0–1.
+    """
     small, times = _reduced(picture, to_view)
     move = _pixel_centres(to_view, float(1 << times))
     kernel = cv2.INTER_LINEAR if _growth(to_view) * (1 << times) < 1 else cv2.INTER_CUBIC
@@ -89,18 +97,18 @@ def applied(
     window: Bytes,
     to_view: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """A picture (h, w, 3), 0–1, corrected, with detail nearly as strong as it had.
+    """A picture (h, w, 3), 0–1, corrected, with detail as strong as it had.
 
     It is moved by a flow (S, S, 2) in view pixels, and a residual (S, S, 3) is added. A network that is
     unsure of a tooth's edge draws it softly, so the finest detail is brought back within the window (S, S).
     Where flow and residual are 0 every bit stays, as it does outside the view.
     """
-    box = _covered(to_view, len(window), (picture.shape[0], picture.shape[1]))
-    if not (flow.any() or residual.any()) or box is None:
+    covered = _covered(to_view, len(window), (picture.shape[0], picture.shape[1]))
+    if not (flow.any() or residual.any()) or covered is None:
         return picture
+    box, own = covered
     rows, columns = box
-    was, own = picture[box], to_view.copy()
-    own[:, 2] += own[:, :2] @ (columns.start, rows.start)
+    was = picture[box]
     back = np.linalg.inv(own[:, :2]).T.astype(np.float32)
     shape = was.shape[0], was.shape[1]
     shift = _uncropped(np.ascontiguousarray(flow @ back), own, shape)
@@ -115,22 +123,69 @@ def applied(
     return out
 
 
-def _covered(to_view: NDArray[np.float64], size: int, shape: tuple[int, int]) -> tuple[slice, slice] | None:
-    """Rows and columns of a picture (h, w) that a view of `size` pixels reaches; None for none."""
+def steadied(
+    picture: NDArray[np.float32],
+    now: Bytes,
+    beside: Sequence[tuple[Bytes, Seen]],
+    seen: Seen,
+    to_view: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """A corrected picture (h, w, 3), 0–1, its shades a mean with those of the frames beside it.
+
+    Their mouths are warped to its own and put into its light first, so that only what jumps is evened out.
+    Detail finer than `_STEADY` stays that of the frame.
+
+    Args:
+        picture: the picture; it stays as it is.
+        now: (S, S, 3) its view.
+        beside: views of the corrected frames beside it, and what was seen of these.
+        seen: of the frame.
+        to_view: its placement.
+    """
+    size = len(now)
+    covered = _covered(to_view, size, (picture.shape[0], picture.shape[1]))
+    if covered is None or not beside:
+        return picture
+    box, own = covered
+    skin = _skin(seen.visible, seen.into.where)[..., None]
+    light = (seen.context * skin).sum(axis=(0, 1)) + 1
+    change = np.zeros((size, size, 3), np.float32)
+    for view, other in beside:
+        moved = now.copy()
+        warp.put(moved, seen.into.where, seen.into.colours(view, other.wanted, 1.0))
+        # One gain for all of it: a field of them, as `_lit` has, would add the noise of its own estimate.
+        gain = light / ((moved * skin).sum(axis=(0, 1)) + 1)
+        change += np.float32(_BESIDE / 255) * (moved * gain - now)
+    broad = np.asarray(cv2.GaussianBlur(change, (0, 0), _STEADY / SIDE * size), np.float32)
+    broad *= (seen.window.astype(np.float32) / 255)[..., None]
+    out = picture.copy()
+    was = out[box]
+    out[box] = np.clip(was + _uncropped(broad, own, (was.shape[0], was.shape[1])), 0, 1)
+    return out
+
+
+def _covered(
+    to_view: NDArray[np.float64], size: int, shape: tuple[int, int]
+) -> tuple[tuple[slice, slice], NDArray[np.float64]] | None:
+    """Rows and columns of a picture (h, w) that a view of `size` pixels reaches, and the map (2, 3) from them
+    to the view; None for none.
+    """
     corners = np.array([[0, 0], [0, size], [size, 0], [size, size]], np.float64)
     reached = (corners - to_view[:, 2]) @ np.linalg.inv(to_view[:, :2]).T
     low = np.maximum(np.floor(reached.min(axis=0)).astype(int) - _ROOM, 0)
     high = np.minimum(np.ceil(reached.max(axis=0)).astype(int) + _ROOM, shape[::-1])
     if (high <= low).any():
         return None
-    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+    own = to_view.copy()
+    own[:, 2] += own[:, :2] @ low
+    return (slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))), own
 
 
 def _detailed(
     now: NDArray[np.float32], was: NDArray[np.float32], where: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """A corrected picture (h, w, 3) with detail nearly as strong as it was, as far as `where` (h, w) is 1."""
-    gain = (blend.detail(was, where) / max(blend.detail(now, where), 1e-4)) ** _GIVEN_BACK
+    """A corrected picture (h, w, 3) with detail as strong as it was, as far as `where` (h, w) is 1."""
+    gain = blend.detail(was, where) / max(blend.detail(now, where), 1e-4)
     if gain <= 1:
         return now
     return np.clip(blend.sharpened(now, min(gain, _MOST_DETAIL), where), 0, 1)
@@ -182,12 +237,11 @@ def seen(
     scale = float(head_pose.scale[0])
     into = InverseWarp.of(nodes, labels, labels >= 0, wanted)
     drawn = [_warped(face, into) for face in references]
-    skin = ((shown == 255) & (labels >= 0)).astype(np.float32)
+    skin = _skin(shown, into.where)
     drawn += [crop(face.picture, placement(own, size), size) for face, own in still]
     lit = [_lit(picture, context, skin) for picture in drawn]
-    return Seen(
-        context, shown, _maps(wanted, skull, depth, scale, labels, size), np.stack(lit), _window(wanted, size)
-    )
+    maps = _maps(wanted, skull, depth, scale, labels, size)
+    return Seen(context, shown, maps, np.stack(lit), _window(wanted, size), wanted, into)
 
 
 def truth(source: NDArray[Any], head_pose: pose.Transform, size: int) -> Bytes:
@@ -223,6 +277,11 @@ def _warped(face: Face, into: InverseWarp) -> Bytes:
     colours = into.colours(small, mesh * factor, eyes / max(own * float(factor), 1e-3))
     warp.put(out, into.where, _eight_bits(colours))
     return out
+
+
+def _skin(visible: Bytes, where: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(S, S) 1 on the face outside the mask, else 0."""
+    return np.asarray((visible == 255) & where, np.float32)
 
 
 def _lit(picture: Bytes, context: Bytes, skin: NDArray[np.float32]) -> Bytes:
@@ -308,4 +367,6 @@ def _pixel_centres(to_view: NDArray[np.float64], factor: float) -> NDArray[np.fl
 def _eight_bits(values: NDArray[Any]) -> Bytes:
     if values.dtype == np.uint8:
         return np.asarray(values)
+    if values.dtype == np.float32:
+        return np.asarray(np.rint(np.clip(values, 0, 1) * 255), np.uint8)
     return np.asarray(np.rint(values.astype(np.float32) / 257), np.uint8)
