@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from dubcli.settings.config import SplitSettings
 
 WIDTH = 160  # pixels across at which pictures are compared: cuts are visible at any size; set by hand
+_FLASH = 3  # frames that a flash lasts at most, a lightning or a camera's: set by hand
+_BACK = 3.0  # times more that a flash changes the picture than what moves until it is over; set by hand
 _CALM = 12  # frames before and after one, whose changes say how calm it is there; set by hand
 
 
@@ -33,6 +37,9 @@ class Shot:
 
 class Scorer:
     """How much each picture differs from the one before it, by PySceneDetect's content detector.
+
+    A flash changes the picture twice, and after it all is as before: its two changes count for what has moved
+    meanwhile, since they are no cuts.
 
     Attributes:
         scores: one per picture so far, in grey levels; 0 for the first.
@@ -53,12 +60,20 @@ class Scorer:
         weights = ContentDetector.Components(delta_hue=0.3, delta_sat=0.3, delta_lum=1.0, delta_edges=0.0)
         self._detector = Detector(weights=weights)
         self._at = functools.partial(FrameTimecode, fps=rate)
+        self._recent: deque[NDArray[np.uint8]] = deque(maxlen=_FLASH + 2)
         self.scores: list[float] = []
 
     def add(self, small: NDArray[np.uint8]) -> None:
         """Take the next picture, (h, w, 3) BGR, `WIDTH` across."""
         self._detector.process_frame(self._at(len(self.scores)), small)
         self.scores.append(self._detector.score)
+        self._recent.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8))
+        for lasts in range(1, len(self._recent) - 1):
+            moved = float(cv2.absdiff(self._recent[-1], self._recent[-2 - lasts]).mean())
+            first, last = self.scores[-1 - lasts], self.scores[-1]
+            if min(first, last) > _BACK * max(moved, 1.0):
+                self.scores[-1 - lasts] = self.scores[-1] = moved
+                break
 
 
 def detect(scores: NDArray[np.float64], settings: SplitSettings, rate: float) -> list[Shot]:

@@ -263,7 +263,7 @@ class QualitySettings(_Section):
     offset_ms: Limits = _limits(90.0, 160.0, "milliseconds between mouth and dub, above")
     closure_ms: Limits = _limits(80.0, 140.0, "milliseconds between lip closures and their sounds, above")
     correlation: Limits = _limits(0.2, 0.0, "fit of the mouth to what the dub asks for, below")
-    follows: Limits = _limits(0.6, 0.3, "fit of the mouth to its target, below")
+    follows: Limits = _limits(0.6, 0.1, "fit of the mouth to its target in the worst half second, below")
     amplitude: Limits = _limits(0.5, 0.25, "movement over that asked for, below")
     exaggeration: Limits = _limits(2.0, 3.0, "movement over that asked for, above")
     closure_hits: Limits = _limits(0.5, 0.2, "share of lip closures that are met, below")

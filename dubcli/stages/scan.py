@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dubcli.media.groups import Grouper
     from dubcli.media.shots import Scorer
 
-STAGE = Stage("scan", version=4, after=("probe",))
+STAGE = Stage("scan", version=5, after=("probe",))
 _COUNTING = ("mxf", "avi")  # containers that count packets instead of timing pictures
 _JUMP_SECONDS = 1  # seconds back in time, more than any reordering of pictures; set by hand
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -167,7 +168,6 @@ def test_a_gallery_of_other_scenes_is_helped_by_the_shot_itself(shot: Shot, tmp_
 
 
 def test_lips_behind_a_hand_stay_those_of_the_film(shot: Shot, monkeypatch: pytest.MonkeyPatch) -> None:
-    import cv2
 
     frames = shot.work.frames
     hidden = set(frames[len(frames) // 3 : 2 * len(frames) // 3].tolist())
@@ -213,6 +213,23 @@ def test_a_lamp_that_goes_out_leaves_no_glow_on_the_mouth(
         inside = patch.mask == 255
         glow = patch.rgb[inside].mean() / seen[patch.frame][inside].mean()
         assert abs(glow - 1) < 0.04, patch.frame
+
+
+@pytest.mark.parametrize(("lit", "kept"), [((0,), True), ((0, 1), True), (range(-8, 9, 2), False)])
+def test_a_frame_that_a_flash_washes_out_stays_as_it_is(
+    shot: Shot, monkeypatch: pytest.MonkeyPatch, lit: Sequence[int], kept: bool
+) -> None:
+    """Lips would be dark on white there. In a strobe mouths are seen, so they speak."""
+    middle = int(shot.work.frames[len(shot.work.frames) // 2])
+
+    def flashed(frame: decode.Frame, origin: tuple[int, int], size: tuple[int, int]) -> Any:
+        picture, within = cut(frame, origin, size)
+        lifted = np.clip(picture.astype(int) + 100, 0, 255).astype(np.uint8)
+        return lifted if frame.index - middle in lit else picture, within
+
+    monkeypatch.setattr(plan, "cut", flashed)
+    masks = {p.frame: p.mask.max() for p in ExemplarEngine().patches(shot.wanted_aperture(shot.own))}
+    assert {frame for frame, most in masks.items() if not most} == {middle + k for k in lit if kept}
 
 
 def test_an_edit_of_the_curves_changes_only_what_is_near_it(shot: Shot) -> None:

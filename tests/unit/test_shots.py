@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dubcli.media.shots import Shot, detect
+from dubcli.media.shots import Scorer, Shot, detect
 from dubcli.settings.config import SplitSettings
 
 CUT = 60.0  # a change that is a cut, in grey levels
@@ -50,3 +50,34 @@ def test_a_part_is_never_a_few_frames() -> None:
     assert first == Shot(0, last.start)
     assert last.stop == 3001
     assert 1500 <= first.stop <= 1501
+
+
+def film(count: int, cuts: tuple[int, ...] = (), flashes: dict[int, int] | None = None) -> list[Shot]:
+    """Shots of a film of noise that glides, cut and flashed (frame → frames that the flash lasts)."""
+    noise = np.random.default_rng(5).integers(40, 140, (4, 90, 400, 3)).astype(np.uint8)
+    noise = np.repeat(np.repeat(noise[:, ::9, ::9], 9, axis=1), 9, axis=2)[:, :90, :400]
+    lit = {k + n for k, lasts in (flashes or {}).items() for n in range(lasts)}
+    scorer = Scorer(25.0)
+    for k in range(count):
+        picture = noise[sum(cut <= k for cut in cuts), :, k : k + 160]
+        scorer.add(np.minimum(picture.astype(np.int64) + 100 * (k in lit), 255).astype(np.uint8))
+    return detect(np.array(scorer.scores), SplitSettings(), 25.0)
+
+
+def test_a_flash_is_no_cut() -> None:
+    assert film(120, flashes={30: 1, 60: 2, 90: 3}) == [Shot(0, 120)]
+
+
+def test_a_cut_beside_a_flash_is_one() -> None:
+    assert film(120, cuts=(40, 80), flashes={20: 1, 44: 1}) == [
+        Shot(0, 40),
+        Shot(40, 80),
+        Shot(80, 120),
+    ]
+
+
+def test_a_strobe_cuts_nothing() -> None:
+    assert film(120, cuts=(100,), flashes=dict.fromkeys(range(30, 60, 2), 1)) == [
+        Shot(0, 100),
+        Shot(100, 120),
+    ]

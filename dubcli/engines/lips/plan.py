@@ -37,6 +37,9 @@ _THREADED = 64_000  # pixels of a patch from which they are: small steps wait fo
 _DRAWN_BYTES = 400_000_000  # of frames rendered and not yet yielded: in 4K a few are gigabytes
 _PIXEL_BYTES = 100  # that rendering a frame takes for each pixel of its patch
 _NOTHING = np.zeros((occlusion.ROWS, occlusion.COLUMNS), np.float32)  # the mask of a free face
+_FLASH = 0.25  # log of light (natural) above the frames around, from which a frame is flashed; set by hand
+_WHITE, _TO_WHITE = 0.95, 0.08  # light that is nearly white, and of a frame that is, the same log
+_FLASHES = 6  # frames on either side without another flash: else it is a strobe, in which mouths are seen
 _EDIT_REACH = 5  # frames around an edit of the curves in which other rows may be chosen
 
 
@@ -123,7 +126,7 @@ class Plan:
         """Rows of the gallery (T, 1 + others) for each frame from `start` on, and the cost (T,) of the first.
 
         Where every cost is high, or a hand is in front of the lips, frames fade back to the source: first the
-        mouth shape, then the pixels.
+        mouth shape, then the pixels. A frame that a flash has washed out stays as it is.
         """
         now = slice(start, start + len(flat))
         occluded = np.stack([_NOTHING if f.occlusion is None else f.occlusion for f in faces])
@@ -142,7 +145,7 @@ class Plan:
         confidence = ndimage.gaussian_filter1d(
             ndimage.minimum_filter1d(confidence, 7, mode="nearest"), 1.5, mode="nearest"
         )
-        self.pixels[now] *= np.clip(3 * confidence, 0, 1)
+        self.pixels[now] *= np.where(flashed(light), 0, np.clip(3 * confidence, 0, 1))
         source_points = self.mesh[now, :, :2]
         self.target[now] = source_points + np.clip(1.5 * confidence - 0.5, 0, 1)[:, None, None] * (
             self.target[now] - source_points
@@ -191,6 +194,18 @@ class Plan:
         width, height = (int(v) for v in np.ceil((high - low).max(axis=0) / 2) * 2 + 2)
         origin = np.floor((low + high - (width, height)) / 4).astype(np.int32) * 2
         return (width, height), origin
+
+
+def flashed(light: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(T,) frames of one flash, two at most, by the colour (T, 4, 3) of the skin.
+
+    No gain makes footage look like skin that a flash has washed out: lips would be dark on white.
+    """
+    level = np.log(light + 0.05).mean(axis=(1, 2))
+    brighter = level - ndimage.median_filter(level, 7, mode="mirror")
+    found = brighter > np.where(light.mean(axis=(1, 2)) > _WHITE, _TO_WHITE, _FLASH)
+    many = ndimage.uniform_filter1d(found.astype(np.float64), 2 * _FLASHES + 1, mode="constant")
+    return np.asarray(found & (many * (2 * _FLASHES + 1) < 2.5))
 
 
 @lru_cache(maxsize=1)
