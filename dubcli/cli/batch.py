@@ -232,7 +232,7 @@ def batch(
     from dubcli.cli.batchprogress import Listening, forecast_line, forecast_of, unreadable
     from dubcli.core.places import one_channel
     from dubcli.core.store import Store
-    from dubcli.errors import MediaError
+    from dubcli.errors import MediaError, counted
 
     flags = running.flags()
     found = films.entries(flags, overwrite=force)
@@ -250,7 +250,7 @@ def batch(
     if dry_run:
         batchresults.listed(found, json=json)
         if bad:
-            raise MediaError(f"{len(bad)} films or dubs cannot be read; mend them, or leave them out")
+            raise MediaError(f"{counted(len(bad), 'file')} cannot be dubbed; mend or leave out what is named above")
         return
     if how.jobs > 1 and running.workers is None:
         from dubcli.core.devices import cores
@@ -259,7 +259,10 @@ def batch(
     for store in {entry.store for entry in found}:
         forecast.look(Store(store), count=False)
     began = time.monotonic()
-    heard = Listening(found, progress, json=json, alone=how.jobs == 1, forecast=forecast, began=began)
+    heard = Listening(
+        found, progress, json=json, alone=how.jobs == 1,
+        forecast=forecast, began=began, ending=lambda: bool(queue.why),
+    )  # fmt: skip
     queue = Queue(policy, flags, heard.listeners, out.note)
     outcomes = []
     for outcome in queue.run(found):
