@@ -15,7 +15,12 @@ from dubcli.settings.layers import resolve
 
 
 def checked(
-    found: list[Entry], at: Callable[[Keys], str], flags: Flags, overwrite: bool, before: Sequence[str] = ()
+    found: list[Entry],
+    at: Callable[[Keys], str],
+    flags: Flags,
+    overwrite: bool,
+    before: Sequence[str] = (),
+    lesser: Sequence[str] = (),
 ) -> list[Entry]:
     """The entries, if nothing is wrong with any of them.
 
@@ -25,12 +30,14 @@ def checked(
         flags: settings that were given by flags.
         overwrite: whether outputs that are not the jobs' own may be there.
         before: problems that were found already.
+        lesser: such that refuse nothing by themselves, but are told with others.
 
     Raises:
         ConfigError: one line per problem.
     """
     problems = [*before, *_problems(found, at, flags, overwrite)]
     if problems:
+        problems += lesser
         head = [f"{len(problems)} problems; nothing was begun"] if len(problems) > 1 else []
         raise ConfigError("\n".join([*head, *problems]))
     return found

@@ -41,7 +41,7 @@ film. What training takes is foretold when it is planned, since it does not depe
 
 
 class Tally:
-    """How far a run is; of several, as where a recut film is read first, each goes on where the last one ended."""
+    """How far a run is; of several, as where a recut film is read before, each goes on where one ended."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()

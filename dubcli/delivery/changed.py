@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.artifacts.patches import PatchFacts
-from dubcli.delivery import timeline
 from dubcli.core.store import sha256
+from dubcli.delivery import timeline
 from dubcli.edits.edl import reel_name
 from dubcli.edits.timecode import Clock, tag
 from dubcli.errors import MediaError, UsageError
@@ -109,8 +109,8 @@ class _Note(BaseModel):
         of: name of the dubbed film, "" where an earlier version wrote it.
         shots: files by shot.
         timelines: names of the timelines.
-        digests: name of a file → SHA-256 of it as it was written; none of a file that was being written when the
-            export ended, or that an earlier version wrote.
+        digests: name of a file → SHA-256 of it as it was written; none of a file that was being written when
+            the export was killed, or that an earlier version wrote.
     """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
@@ -151,9 +151,9 @@ def check(info: MediaInfo, folder: Path, form: Form, force: bool, of: str = "") 
     before = note.of
     if before not in ("", of) and not force:
         raise UsageError(f"{folder} holds the shots of {before}; choose another folder, or add --force")
-    if not force and (other := _changed_since(folder, note)):
+    if not force and (changed := _changed_since(folder, note)):
         raise UsageError(
-            f"{other} was changed since it was written; move it away, choose another folder, or add --force"
+            f"{changed} was changed since it was written; move it away, choose another folder, or add --force"
         )
 
 
@@ -199,7 +199,9 @@ def write(
         known = before.shots.get(shot.name)
         own = _as_written(path, known, before.digests) if known and known.digest == digest else ""
         if not own:
-            if before.digests.pop(path.name, ""):  # or a kill would make it look like a file that others changed
+            if before.digests.pop(
+                path.name, ""
+            ):  # or a kill would make it look like a file that others changed
                 _save(folder, before)
             _encode(film, span, path, form, reel)
             report(f"{path.name}: frames {span[0]} to {span[1]}, shot {shot.start} to {shot.stop}")

@@ -135,7 +135,7 @@ def test_a_second_run_goes_on_where_the_first_ended() -> None:
     tally = progress.Tally()
     bar = progress.Bar(io.StringIO())
     events = Events(None, tally, bar)
-    told = []
+    told: list[float] = []
     for stages in (("probe", "scan"), ("probe", "scan", "split", "track")):
         events("run.start", film="film.mp4")
         assert bar._progress.live.is_started
