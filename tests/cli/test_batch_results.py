@@ -100,7 +100,7 @@ def test_a_batch_that_was_stopped_says_so_once(media: Path, capsys: pytest.Captu
 
 def test_a_film_without_a_dub_is_not_forgotten_at_the_end(media: Path) -> None:
     (entry,) = listed_entries("one.mp4\tone_fr.wav", media)
-    with pytest.raises(PartialError, match="^1 film had no dub; put it beside the film") as caught:
+    with pytest.raises(PartialError, match=r"^1 film had no dub; put it beside the film") as caught:
         _finish([Outcome(entry, ExitCode.OK, "", 1.0)], "", 1, json=False)
     assert caught.value.exit_code == ExitCode.PARTIAL
 
