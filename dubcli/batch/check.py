@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from dubcli.batch.entry import Entry, Flags, job_of
-from dubcli.core.places import BY_FLAG, check_folder, check_store, check_writable, identity, images, no_file
+from dubcli.batch.entry import BY_ENTRY, Entry, Flags, job_of
+from dubcli.core.places import check_folder, check_store, check_writable, identity, images, no_file
 from dubcli.engines import required
 from dubcli.errors import ConfigError, DubError, UsageError
 from dubcli.settings.document import Keys
@@ -15,7 +15,12 @@ from dubcli.settings.layers import resolve
 
 
 def checked(
-    found: list[Entry], at: Callable[[Keys], str], flags: Flags, overwrite: bool, before: Sequence[str] = ()
+    found: list[Entry],
+    at: Callable[[Keys], str],
+    flags: Flags,
+    overwrite: bool,
+    before: Sequence[str] = (),
+    lesser: Sequence[str] = (),
 ) -> list[Entry]:
     """The entries, if nothing is wrong with any of them.
 
@@ -25,12 +30,14 @@ def checked(
         flags: settings that were given by flags.
         overwrite: whether outputs that are not the jobs' own may be there.
         before: problems that were found already.
+        lesser: such that refuse nothing by themselves, but are told with others.
 
     Raises:
         ConfigError: one line per problem.
     """
     problems = [*before, *_problems(found, at, flags, overwrite)]
     if problems:
+        problems += lesser
         head = [f"{len(problems)} problems; nothing was begun"] if len(problems) > 1 else []
         raise ConfigError("\n".join([*head, *problems]))
     return found
@@ -105,7 +112,7 @@ def _refusal(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> 
     try:
         _check(entry, flags, overwrite, is_whole=is_whole)
     except DubError as error:
-        return str(error).replace(BY_FLAG, "in a manifest or a list")
+        return str(error)
     except PermissionError as error:
         return f"{error.filename} may not be read; check its permissions" if is_whole else ""
     return ""
@@ -128,9 +135,9 @@ def _check(entry: Entry, flags: Flags, overwrite: bool, *, is_whole: bool) -> No
     Raises:
         DubError: as the job says it.
     """
-    check_folder(entry.out.parent, make=False)
+    check_folder(entry.out.parent, make=False, by=BY_ENTRY)
     for place in (entry.out.parent, entry.root):
-        check_writable(place, f"choose another output {BY_FLAG}")
+        check_writable(place, f"choose another output {BY_ENTRY}")
     check_store(entry.store)
     check_writable(entry.store, "name another store with --store DIR")
     resolved = resolve(preset=entry.preset, folder=entry.film.parent, flags=flags)

@@ -14,6 +14,8 @@ from dubcli.settings.layers import resolve
 
 Flags = Mapping[str, tuple[str, Any]]
 """Settings that were given by a flag → (the flag, its value)."""
+BY_ENTRY = "in a manifest or a list"
+"""How the output of an entry is named, as errors say it."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def job_of(entry: Entry, flags: Flags, *, save: bool = True) -> Job:
         script=entry.script,
         stems=entry.stems,
         save=save,
+        by=BY_ENTRY,
     )
 
 

@@ -154,8 +154,15 @@ def listed(
 
 
 def globbed(
-    pattern: str, dubs: str, store: Path, preset: str | None, flags: Flags, *, overwrite: bool = True
-) -> list[Entry]:
+    pattern: str,
+    dubs: str,
+    store: Path,
+    preset: str | None,
+    flags: Flags,
+    *,
+    overwrite: bool = True,
+    fail_fast: bool = False,
+) -> tuple[list[Entry], list[str]]:
     """The entries of all films that match a pattern, each with the dubs that lie beside it, all checked.
 
     Args:
@@ -166,9 +173,13 @@ def globbed(
         preset: as in a manifest.
         flags: as in a manifest.
         overwrite: as in a manifest.
+        fail_fast: whether a film without a dub refuses them all.
+
+    Returns:
+        The entries, and a line for each film that has no dub, of which there are none with `fail_fast`.
 
     Raises:
-        ConfigError: no film matches, a film has no dub, or one line per problem.
+        ConfigError: no film matches, none has a dub, or one line per problem.
     """
     found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
     if Path(pattern).is_dir():
@@ -179,7 +190,7 @@ def globbed(
     beside = {film: tracks for film, tracks in beside.items() if film not in outs}  # what a batch has written
     if not beside:
         raise ConfigError(f"--glob {pattern}: no film matches; check its folder and suffix")
-    problems = [
+    lone = [
         f"{film}: no file beside it matches {dubs}; name its dub with --dubs"
         for film in beside
         if not beside[film]
@@ -189,7 +200,8 @@ def globbed(
         for film, tracks in beside.items()
         for dub in tracks
     ]
-    return checked(entries, lambda keys: str(keys[0]), flags, overwrite, problems)
+    refused, told = (lone, []) if fail_fast or not entries else ([], lone)
+    return checked(entries, lambda keys: str(keys[0]), flags, overwrite, refused, told), told
 
 
 def _beside(films: Sequence[Path], dubs: str, store: Path) -> dict[Path, list[Path]]:

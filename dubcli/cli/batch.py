@@ -106,8 +106,8 @@ class Films:
     preset: options.PresetOption = None
     store: options.StoreOption = None
 
-    def entries(self, flags: Flags, *, overwrite: bool) -> list[Entry]:
-        """The jobs, all checked.
+    def entries(self, flags: Flags, *, overwrite: bool, fail_fast: bool) -> tuple[list[Entry], list[str]]:
+        """The jobs, all checked, and a line for each film that has no dub.
 
         Raises:
             UsageError: it is not clear which films are meant.
@@ -126,16 +126,18 @@ class Films:
                 raise UsageError(
                     f"--dubs: {unknown[0]} stands for nothing; write {{stem}} for the film's name"
                 )
-            return globbed(self.glob, self.dubs, store, self.preset, flags, overwrite=overwrite)
+            return globbed(
+                self.glob, self.dubs, store, self.preset, flags, overwrite=overwrite, fail_fast=fail_fast
+            )
         assert self.manifest
         if str(self.manifest) == "-":
             data = sys.stdin.buffer.read()
             how = encoding(data)  # spreadsheets write UTF-16; else names of files are bytes of any kind
             text = data.decode(how, "surrogateescape" if how.startswith("utf-8") else "replace")
-            return listed(text, Path(), store, self.preset, flags, overwrite=overwrite)
+            return listed(text, Path(), store, self.preset, flags, overwrite=overwrite), []
         if self.preset or self.store:
             raise UsageError("--preset and --store go with --glob and lists; a manifest names its own")
-        return entries(self.manifest, flags, overwrite=overwrite)
+        return entries(self.manifest, flags, overwrite=overwrite), []
 
     @property
     def series(self) -> str:
@@ -232,13 +234,13 @@ def batch(
     from dubcli.cli.batchprogress import Listening, forecast_line, forecast_of, unreadable
     from dubcli.core.places import one_channel
     from dubcli.core.store import Store
-    from dubcli.errors import MediaError
+    from dubcli.errors import MediaError, counted
 
     flags = running.flags()
-    found = films.entries(flags, overwrite=force)
+    found, lone = films.entries(flags, overwrite=force, fail_fast=how.fail_fast)
     policy = how.policy(force=force)
     forecast = forecast_of(found, running.workers, how.jobs, flags)
-    bad = unreadable(found)
+    bad = [*lone, *unreadable(found)]
     alone = (one_channel(entry.dub) for entry in found)
     for text in [*bad, *dict.fromkeys(filter(None, alone))]:
         out.warn(text)
@@ -250,7 +252,9 @@ def batch(
     if dry_run:
         batchresults.listed(found, json=json)
         if bad:
-            raise MediaError(f"{len(bad)} films or dubs cannot be read; mend them, or leave them out")
+            raise MediaError(
+                f"{counted(len(bad), 'file')} cannot be dubbed; mend or leave out what is named above"
+            )
         return
     if how.jobs > 1 and running.workers is None:
         from dubcli.core.devices import cores
@@ -259,11 +263,14 @@ def batch(
     for store in {entry.store for entry in found}:
         forecast.look(Store(store), count=False)
     began = time.monotonic()
-    heard = Listening(found, progress, json=json, alone=how.jobs == 1, forecast=forecast, began=began)
+    heard = Listening(
+        found, progress, json=json, alone=how.jobs == 1,
+        forecast=forecast, began=began, ending=lambda: bool(queue.why),
+    )  # fmt: skip
     queue = Queue(policy, flags, heard.listeners, out.note)
     outcomes = []
     for outcome in queue.run(found):
         outcomes.append(outcome)
         heard.ended(outcome)
     outcomes.sort(key=lambda item: found.index(item.entry))
-    batchresults.show(outcomes, queue.why, films.series, json=json)
+    batchresults.show(outcomes, queue.why, films.series, lone=len(lone), json=json)

@@ -85,7 +85,10 @@ class Named(io.StringIO):
 
 
 class Listening:
-    """What happens to the jobs' events: displays, JSON and the forecast hear them."""
+    """What happens to the jobs' events: displays, JSON and the forecast hear them.
+
+    Once the batch is `ending` before its time, nothing is forecast any more.
+    """
 
     def __init__(
         self,
@@ -96,6 +99,7 @@ class Listening:
         alone: bool,
         forecast: Forecast,
         began: float,
+        ending: Callable[[], bool] = lambda: False,
     ) -> None:
         self._found = found
         self._json = json
@@ -104,6 +108,7 @@ class Listening:
         self._progress = "plain" if progress in ("auto", "bar") and not alone else progress
         self._forecast = forecast
         self._began = began
+        self._ending = ending
         self._said = False
 
     def listeners(self, entry: Entry) -> list[Listener]:
@@ -145,6 +150,6 @@ class Listening:
     def _say(self, entry: Entry) -> None:
         from dubcli.core.store import Store
 
-        if self._forecast.fraction < 1.0:
+        if self._forecast.fraction < 1.0 and not self._ending():
             self._forecast.look(Store(entry.store))
             out.note(forecast_line(self._forecast, time.monotonic() - self._began))

@@ -27,24 +27,25 @@ def listed(found: Sequence[Entry], *, json: bool) -> None:
         out.table(("film", "dub", "preset", "output"), rows)
 
 
-def show(outcomes: Sequence[Outcome], why: str, series: str, *, json: bool) -> None:
+def show(outcomes: Sequence[Outcome], why: str, series: str, *, lone: int, json: bool) -> None:
     """Print how the jobs ended, write the page over them, and end with the batch's exit code.
 
     Args:
         outcomes: of all jobs, in their order.
         why: why the batch stopped before its end, "" where it did not.
         series: name of the page; "" for that of the store.
+        lone: how many films had no dub, and so no job.
         json: whether stdout gets events, in place of a table.
 
     Raises:
-        PartialError: a job is not done.
+        PartialError: a job is not done, or a film has none.
     """
     page = _write_page(outcomes, series)
     if not json:
         out.table(("film", "dub", "preset", "result", "seconds", "output"), [_row(item) for item in outcomes])
     if page:
         out.note(f"the report over all films: {page}")
-    _finish(outcomes, why, json=json)
+    _finish(outcomes, why, lone, json=json)
 
 
 def result(item: Outcome) -> str:
@@ -105,17 +106,17 @@ def _write_page(outcomes: Sequence[Outcome], series: str) -> Path | None:
     return path
 
 
-def _finish(outcomes: Sequence[Outcome], why: str, *, json: bool) -> None:
+def _finish(outcomes: Sequence[Outcome], why: str, lone: int = 0, *, json: bool) -> None:
     """Print what failed and end with the batch's code: a signal's, a full disk's, or 6 for failures."""
     from dubcli.batch.queue import STOPPED
     from dubcli.cli.progress import Json
     from dubcli.core.events import Events
-    from dubcli.errors import ExitCode, PartialError
+    from dubcli.errors import ExitCode, PartialError, counted
 
     bad = [item for item in outcomes if not item.is_done]
     stopped = [item.code for item in bad if item.code in STOPPED and item.code is not None]
     short = "--reserve" in why
-    code = stopped[0] if stopped else ExitCode.PARTIAL if bad else ExitCode.OK
+    code = stopped[0] if stopped else ExitCode.PARTIAL if bad or lone else ExitCode.OK
     code = ExitCode.TEMPORARY if short else code
     if json:
         events = Events(None, Json(sys.stdout))
@@ -134,3 +135,7 @@ def _finish(outcomes: Sequence[Outcome], why: str, *, json: bool) -> None:
         )
         error.exit_code = code
         raise error
+    if lone:
+        raise PartialError(
+            f"{counted(lone, 'film')} had no dub; put it beside the film and type the same again"
+        )

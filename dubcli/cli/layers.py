@@ -105,7 +105,6 @@ def import_(
     corrections of what was taken before, may wait for it. Delete layers/SHOT.TRACK there to go back to what
     was generated.
     """
-    import shutil
     import tempfile
 
     from dubcli.cli import delivered
@@ -131,8 +130,9 @@ def import_(
             f"type: dubcli review {typed(job.root)} reopen {shot}"
         )
     before = [row.artifact.path] if row.artifact else []
-    if target.is_dir() and not layerfile.differences(target, row.unit.inputs):
-        before.append(target)
+    earlier = layerfile.files(job.root).get(name)
+    if earlier and not layerfile.differences(earlier, row.unit.inputs):
+        before.append(earlier)
     if not before:
         raise delivered.unfinished(job)
     target.parent.mkdir(exist_ok=True)
@@ -141,8 +141,7 @@ def import_(
         taken.mkdir()
         own, inputs = film.shots.named()[shot], row.unit.inputs
         count = retouch.take(folder, before, own, film.info.film, inputs, taken, film.first)
-        shutil.rmtree(target, ignore_errors=True)
-        taken.rename(target)
+        layerfile.put(taken, target)
     out.path(target)
     out.note(f"{count} frames of {name}; to apply them, type: dubcli run {typed(job.root)}")
 

@@ -41,14 +41,15 @@ film. What training takes is foretold when it is planned, since it does not depe
 
 
 class Tally:
-    """How far a run is."""
+    """How far a run is; of several, as where a recut film is read before, each goes on where one ended."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
         self._total: dict[str, float] = {}
         self._done: dict[str, float] = {}
         self._partial: dict[tuple[str, str], float] = {}
-        self._skipped = 0.0
+        self._before: dict[str, float] = {}
+        self._skipped: set[str] = set()
         self._only = ""
         self._shares: dict[str, float] = SHARES | dict.fromkeys(LEARNING, 0.0)
 
@@ -56,15 +57,17 @@ class Tally:
         """Take an event into account."""
         stage, unit = event.get("stage", ""), event.get("unit", "")
         match event["type"]:
-            case "run.start" if only := event.get("only"):
-                self._only = only
-                self._shares = {only: float(SHARES[only])}
+            case "run.start":
+                self._before = dict(self._done)
+                if only := event.get("only"):
+                    self._only = only
+                    self._shares = {only: float(SHARES[only])}
             case "stage.plan" if self._only in ("", stage):
                 if event.get("seconds") and not self._only:
                     self._shares[stage] = self._share_of(event["seconds"])
-                self._total[stage] = float(event["run"])  # told again where some shots go on before others
-                if not event["run"]:
-                    self._skipped += self._shares[stage]
+                # Told again where some shots go on before others.
+                self._total[stage] = self._before.get(stage, 0.0) + event["run"]
+                (self._skipped.discard if self._total[stage] else self._skipped.add)(stage)
             case "progress":
                 self._partial[stage, unit] = event["done"] / max(1, event["total"])
             case "unit.done" | "unit.failed":
@@ -74,7 +77,8 @@ class Tally:
     @property
     def fraction(self) -> float:
         """Part of the run's own work that is done, 0–1."""
-        return min(1.0, self._work() / max(1.0, sum(self._shares.values()) - self._skipped))
+        shares = sum(share for stage, share in self._shares.items() if stage not in self._skipped)
+        return min(1.0, self._work() / max(1.0, shares))
 
     def _work(self) -> float:
         """Sum of the shares that are done."""
@@ -101,7 +105,8 @@ class Tally:
 class Plain:
     """One line per finished shot, per stage of the whole film, and at least one a minute.
 
-    The latter comes from a thread: a run may read a film or plan for minutes without an event.
+    The latter comes from a thread: a run may read a film or plan for minutes without an event. Between two
+    runs it is silent.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -109,7 +114,7 @@ class Plain:
         self.tally = Tally()
         self._lock = threading.RLock()  # a signal's notice may come in the midst of another line
         self._wrote = threading.Event()
-        self._ended = False
+        self._ended = self._over = False
         self._running: dict[str, float] = {}
         self._quiet_seconds = QUIET_SECONDS
         threading.Thread(target=self._keep_talking, daemon=True).start()
@@ -123,7 +128,7 @@ class Plain:
                 self._running[name] = time.monotonic()
             elif event["type"] in ("unit.done", "unit.failed"):
                 self._running.pop(name, None)
-            self._ended = event["type"] in ("run.stop", "exit")
+            self._ended, self._over = event["type"] in ("run.stop", "exit"), event["type"] == "exit"
             if text := describe(event):
                 self._write(text)
             elif self._ended:
@@ -137,11 +142,13 @@ class Plain:
         self._wrote.set()
 
     def _keep_talking(self) -> None:
-        while not self._ended:
+        while not self._over:
             if self._wrote.wait(self._quiet_seconds):
                 self._wrote.clear()
                 continue
             with self._lock:
+                if self._ended:
+                    continue
                 name = min(self._running, key=self._running.__getitem__, default="")
                 since = f" for {duration(time.monotonic() - self._running[name])}" if name else ""
                 try:
@@ -174,6 +181,7 @@ class Bar:
         self.tally(event)
         if self._task is None and event["type"] == "run.start":
             self._task = self._progress.add_task("starting", total=1.0, left="")
+        if event["type"] == "run.start":
             self._progress.start()
         if self._task is None:
             return

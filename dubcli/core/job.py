@@ -81,10 +81,11 @@ class Job:
         stems: Mapping[str, Path] | None = None,
         script: Path | None = None,
         save: bool = True,
+        by: str = BY_FLAG,
     ) -> Job:
         """The job of this film and dub: opened or created; without `save` nothing is written.
 
-        A job keeps its store until another is named.
+        A job keeps its store until another is named. In errors, `by` says how an output is named.
 
         Raises:
             MediaError: a source is missing or is no file.
@@ -97,19 +98,19 @@ class Job:
             if why := no_file(path):
                 raise MediaError(f"{option}: {why}")
         out = out or default_out(film, dub)
-        check_names(film, dub, out, *voices.values(), *filter(None, (store, script)))
-        check_out(out, film, dub)
+        check_names(film, dub, out, *voices.values(), *filter(None, (store, script)), by=by)
+        check_out(out, film, dub, by=by)
         named_by_out = root is None
         root = root or out.with_suffix(".dub")
-        check_names(root)
-        way = f"film to write {BY_FLAG}" if named_by_out else "directory with --job DIR"
+        check_names(root, by=by)
+        way = f"film to write {by}" if named_by_out else "directory with --job DIR"
         if around := job_around(root):
             raise UsageError(f"{root} would lie in the job {around}; choose another {way}")
-        check_folder(out.parent, make=save)
+        check_folder(out.parent, make=save, by=by)
         job = cls(root, film, dub, out, Store(store or root / "store"), settings, script)
         job.stems = voices
         if save:
-            check_writable(out.parent.resolve(), f"choose another output {BY_FLAG}")
+            check_writable(out.parent.resolve(), f"choose another output {by}")
         # An empty folder is a job whose job.json a full disk kept from being written.
         if root.exists() and not (root.is_dir() and not any(root.iterdir())):
             if root.is_dir() and not is_job(root):

@@ -14,7 +14,7 @@ from dubcli.media.containers import SUFFIXES
 JOB_FILE = "job.json"
 """The file that makes a folder a job directory (`core.job`)."""
 BY_FLAG = "with -o FILE"
-"""How errors say that another output is named; a batch, whose manifest or list does so, says it otherwise."""
+"""How an output is named on the command line, as errors say it; entries of a batch name theirs otherwise."""
 _CONTAINER_FOR = {
     ".mxf": ".mov",
     ".gxf": ".mov",
@@ -109,8 +109,12 @@ def images(path: Path) -> str:
     return ""
 
 
-def check_names(*paths: Path) -> None:
+def check_names(*paths: Path, by: str = BY_FLAG) -> None:
     """Check that names are text, which a job's files hold as UTF-8, and no longer than their disk takes.
+
+    Args:
+        paths: the files and folders.
+        by: how an output is named, in words.
 
     Raises:
         UsageError: one is of other bytes, or too long, as a film's name and a dub's may be together.
@@ -124,24 +128,25 @@ def check_names(*paths: Path) -> None:
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise UsageError(
-                    f"the name {path.name} is too long here; name the film to write {BY_FLAG}"
+                    f"the name {path.name} is too long here; name the film to write {by}"
                 ) from None
 
 
-def check_out(out: Path, *sources: Path) -> None:
+def check_out(out: Path, *sources: Path, by: str = BY_FLAG) -> None:
     """Check that a film can be called so.
 
     Args:
         out: the film to write.
         sources: files that it must not replace.
+        by: how an output is named, in words.
 
     Raises:
         UsageError: it is a folder, a source, or of a kind that is not written.
     """
     if not out.name or out.is_dir():
-        raise UsageError(f"{out} is a folder; name the film to write {BY_FLAG}")
+        raise UsageError(f"{out} is a folder; name the film to write {by}")
     if identity(out) in map(identity, sources):
-        raise UsageError(f"the output would overwrite its own source {out}; choose another {BY_FLAG}")
+        raise UsageError(f"the output would overwrite its own source {out}; choose another {by}")
     if out.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{out.name} is no film that can be written; use one of {', '.join(SUFFIXES)}")
 
@@ -174,13 +179,18 @@ def check_writable(folder: Path, advice: str) -> None:
         raise UsageError(f"cannot write to the folder {nearest}; {advice}")
 
 
-def check_folder(folder: Path, *, make: bool) -> None:
+def check_folder(folder: Path, *, make: bool, by: str = BY_FLAG) -> None:
     """Check that an output's folder exists or can be created; create it where `make` is set.
+
+    Args:
+        folder: the folder.
+        make: whether to create it.
+        by: how an output is named, in words.
 
     Raises:
         UsageError: something else has its path, or it cannot be created.
     """
-    _check_nothing_else(folder, f"choose another output {BY_FLAG}")
+    _check_nothing_else(folder, f"choose another output {by}")
     if not make:
         return
     try:
@@ -189,5 +199,5 @@ def check_folder(folder: Path, *, make: bool) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UsageError(
-            f"cannot make the folder {folder} ({error.strerror}); choose another output {BY_FLAG}"
+            f"cannot make the folder {folder} ({error.strerror}); choose another output {by}"
         ) from None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubcli.artifacts.patches import PatchFacts
+from dubcli.core.store import sha256
 from dubcli.delivery import timeline
 from dubcli.edits.edl import reel_name
 from dubcli.edits.timecode import Clock, tag
@@ -108,6 +109,8 @@ class _Note(BaseModel):
         of: name of the dubbed film, "" where an earlier version wrote it.
         shots: files by shot.
         timelines: names of the timelines.
+        digests: name of a file → SHA-256 of it as it was written; none of a file that was being written when
+            the export was killed, or that an earlier version wrote.
     """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
@@ -115,6 +118,7 @@ class _Note(BaseModel):
     of: str = ""
     shots: dict[str, _Written] = {}
     timelines: list[str] = []
+    digests: dict[str, str] = {}
 
 
 def check(info: MediaInfo, folder: Path, form: Form, force: bool, of: str = "") -> None:
@@ -130,7 +134,7 @@ def check(info: MediaInfo, folder: Path, form: Form, force: bool, of: str = "") 
     Raises:
         MediaError: the codec cannot hold the film's pictures; the line says what to type instead.
         UsageError: the folder holds files that are not of an earlier export, or of that of another film, as
-            of another language, whose files have the same names.
+            of another language, whose files have the same names, or one that was changed since.
     """
     from dubcli.media import encode
 
@@ -143,9 +147,14 @@ def check(info: MediaInfo, folder: Path, form: Form, force: bool, of: str = "") 
         raise UsageError(f"{folder} is no folder; choose another with --changed-only DIR")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / NOTE).is_file() and not force:
         raise UsageError(f"{folder} holds other files; choose an empty folder, or add --force")
-    before = _read(folder).of
+    note = _read(folder)
+    before = note.of
     if before not in ("", of) and not force:
         raise UsageError(f"{folder} holds the shots of {before}; choose another folder, or add --force")
+    if not force and (changed := _changed_since(folder, note)):
+        raise UsageError(
+            f"{changed} was changed since it was written; move it away, choose another folder, or add --force"
+        )
 
 
 def write(
@@ -182,14 +191,22 @@ def write(
     before, made = _read(folder), {}
     clips: list[timeline.Clip] = []
     reel = tag(film.info, "reel_name") or reel_name(film.path.stem)
+    digests = {}
     for shot in film.changed():
         span = max(0, shot.start - form.handles), min(film.shots.count, shot.stop + form.handles)
         path = folder / f"{film.path.stem}.{shot.name}{_SUFFIXES[form.codec]}"
         digest = _digest(film, span, form, reel)
         known = before.shots.get(shot.name)
-        if known is None or known.digest != digest or not _is(path, known):
+        own = _as_written(path, known, before.digests) if known and known.digest == digest else ""
+        if not own:
+            if before.digests.pop(
+                path.name, ""
+            ):  # or a kill would make it look like a file that others changed
+                _save(folder, before)
             _encode(film, span, path, form, reel)
             report(f"{path.name}: frames {span[0]} to {span[1]}, shot {shot.start} to {shot.stop}")
+            own = sha256(path)
+        digests[path.name] = own
         made[shot.name] = _Written(file=path.name, digest=digest, size=path.stat().st_size)
         marks = tuple(remarks.get(shot.name, ()))
         clips.append(timeline.Clip(shot.name, path, shot.start, shot.stop, span, reel, marks))
@@ -198,14 +215,16 @@ def write(
     if ".edl" not in suffixes:
         report(f"no .edl: it needs a rate that has timecode, and holds {timeline.EDL_EVENTS} shots")
     names = [f"{film.path.stem}.changed{suffix}" for suffix in suffixes]
-    _save(folder, _Note(of=of, shots={**before.shots, **made}, timelines=[*before.timelines, *names]))
+    both = {**before.shots, **made}
+    _save(folder, _Note(of=of, shots=both, timelines=[*before.timelines, *names], digests=digests))
     for name in names:
         timeline.write(folder / name, f"{film.path.stem} changed shots", [[source], clips], film.clock)
     kept = {one.file for one in made.values()} | set(names)
     for name in {one.file for one in before.shots.values()} | set(before.timelines):
         if name not in kept and Path(name).name == name and name.startswith(f"{film.path.stem}."):
             (folder / name).unlink(missing_ok=True)
-    _save(folder, _Note(of=of, shots=made, timelines=names))
+    digests |= {name: sha256(folder / name) for name in names}
+    _save(folder, _Note(of=of, shots=made, timelines=names, digests=digests))
     return [folder / name for name in names]
 
 
@@ -256,10 +275,19 @@ def _digest(film: Film, span: tuple[int, int], form: Form, reel: str) -> str:
     return state.hexdigest()
 
 
-def _is(path: Path, known: _Written) -> bool:
+def _as_written(path: Path, known: _Written, digests: Mapping[str, str]) -> str:
+    """Digest of a file that is there as it was written, "" where it is not."""
     with suppress(OSError):
-        return path.name == known.file and path.stat().st_size == known.size
-    return False
+        if path.name == known.file and path.stat().st_size == known.size:
+            here = sha256(path)
+            return here if digests.get(path.name, here) == here else ""
+    return ""
+
+
+def _changed_since(folder: Path, note: _Note) -> Path | None:
+    """A file of an export that another program has written since, None for none."""
+    files = ((folder / name, digest) for name, digest in note.digests.items() if Path(name).name == name)
+    return next((path for path, digest in files if path.is_file() and sha256(path) != digest), None)
 
 
 def _read(folder: Path) -> _Note:

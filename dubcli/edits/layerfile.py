@@ -6,6 +6,7 @@ what they were made over: where the footage or the mouths have changed since, th
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +18,8 @@ from dubcli.errors import ConfigError, StoreError, typed
 
 FOLDER = "layers"
 ROLE = "layers"
+_ASIDE = "."
+"""Begins the name of a face's earlier layers while others take their place."""
 
 
 class Retouch(Document):
@@ -39,10 +42,28 @@ def files(root: Path) -> dict[str, Path]:
     Raises:
         ConfigError: one of them is not whole.
     """
-    found = {path.name: path for path in sorted((root / FOLDER).glob("*")) if path.is_dir()}
+    folders = [path for path in sorted((root / FOLDER).glob("*")) if path.is_dir()]
+    found = {
+        path.name.removeprefix(_ASIDE): path for path in folders
+    }  # those aside come first, and so give way
     for path in found.values():
         load(path)
     return found
+
+
+def put(taken: Path, target: Path) -> None:
+    """Move new layers of a face to their place; a kill at any moment leaves the earlier ones or the new.
+
+    Args:
+        taken: the new layers, whole, on the same disk.
+        target: their place, which `files` knows; earlier ones may be there.
+    """
+    aside = target.with_name(_ASIDE + target.name)
+    if target.is_dir():
+        shutil.rmtree(aside, ignore_errors=True)  # a kill has left it, when the new ones were in place
+        target.rename(aside)
+    taken.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def load(folder: Path) -> Retouch:

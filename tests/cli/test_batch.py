@@ -169,7 +169,7 @@ def test_what_cannot_be_read_is_told_before_work(media: Path, dubcli: Dubcli) ->
     (media / "list").write_text("films: [{film: torn.mp4, dubs: [one_fr.wav]}]")
     checked = dubcli("batch", "list", "-n")
     assert checked.returncode == 3
-    assert "1 films or dubs cannot be read" in checked.stderr
+    assert "1 file cannot be dubbed; mend or leave out" in checked.stderr
 
 
 def test_images_are_told_to_be_made_a_film(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def test_what_jobs_have_written_is_no_film_of_a_pattern(
     for path in ("one.one_fr.mp4", "s/objects/a/film.mp4", "one.one_fr.dub/proof/0.mp4", "two.mp4"):
         (media / path).parent.mkdir(parents=True, exist_ok=True)
         (media / path).write_bytes(contents[".mp4"])
-    found = globbed("**/*.mp4", "{stem}_*.wav", Path("s"), None, {})
+    found, _ = globbed("**/*.mp4", "{stem}_*.wav", Path("s"), None, {})
     assert [(entry.film.name, entry.dub.name) for entry in found] == [
         ("one.mp4", "one_de.wav"), ("one.mp4", "one_fr.wav"), ("two.mp4", "two_fr.wav")
     ]  # fmt: skip
@@ -43,7 +43,7 @@ def test_dubs_may_lie_in_other_folders_than_their_film(
     for path in ("films/one.mp4", "films/dubs/one_de.wav", "films/one/de.wav"):
         (media / path).parent.mkdir(parents=True, exist_ok=True)
         (media / path).write_bytes(contents[Path(path).suffix])
-    found = globbed(f"{media}/films/*.mp4", dubs.replace("FOLDER", str(media)), media / "s", None, {})
+    found, _ = globbed(f"{media}/films/*.mp4", dubs.replace("FOLDER", str(media)), media / "s", None, {})
     assert len(found) == 1
     assert found[0].dub.stem in ("one_de", "de")
 
@@ -52,7 +52,7 @@ def test_a_dub_is_of_the_film_with_the_longest_name_that_fits(media: Path) -> No
     """`one.mp4` was dubbed with what was recorded for `one_extra.mp4`, too."""
     for name in ("one_extra.mp4", "one_extra_fr.wav", "one_extra_de.wav"):
         (media / name).write_bytes(b"x")
-    found = globbed(f"{media}/one*.mp4", "{stem}_*.wav", media / "s", None, {})
+    found, _ = globbed(f"{media}/one*.mp4", "{stem}_*.wav", media / "s", None, {})
     assert [entry.out.name for entry in found] == [
         "one.one_de.mp4", "one.one_fr.mp4", "one_extra.one_extra_de.mp4", "one_extra.one_extra_fr.mp4"
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def test_what_jobs_have_written_is_no_dub_of_a_pattern(media: Path, contents: di
     job = json.dumps({"film": "../one.mp4", "dub": "../one_fr.wav", "out": "../one.one_fr.mp4"})
     (media / "one.one_fr.dub" / "job.json").write_text(job)
     (media / "one.one_fr.mp4").write_bytes(contents[".mp4"])
-    found = globbed(f"{media}/one.mp4", "{stem}*", media / "s", None, {})
+    found, _ = globbed(f"{media}/one.mp4", "{stem}*", media / "s", None, {})
     assert [entry.dub.name for entry in found] == ["one_de.wav", "one_fr.wav"]
 
 
@@ -141,9 +141,22 @@ def test_patterns_and_lists_are_checked_as_a_manifest_is(
     (media / "one.one_fr.mp4").write_bytes(b"x")  # what the first batch wrote is no film of the second
     (media / "three [b].mp4").write_bytes(b"x")
     monkeypatch.chdir(media)
-    with pytest.raises(ConfigError, match=r"^three \[b\].mp4: no file beside it matches") as caught:
+    lone = "three [b].mp4: no file beside it matches {stem}_*.wav; name its dub with --dubs"
+    with pytest.raises(ConfigError) as caught:
+        globbed("*.m*", "{stem}_*.wav", media / "s", None, {}, fail_fast=True)
+    assert str(caught.value) == lone
+    found, told = globbed("*.m*", "{stem}_*.wav", media / "s", None, {})  # the night goes on without it
+    assert ([entry.dub.name for entry in found], told) == (["one_de.wav", "one_fr.wav", "two_fr.wav"], [lone])
+    with pytest.raises(ConfigError, match=r"^three \[b\].mp4: no file beside it"):  # nothing is left
+        globbed("three*.m*", "{stem}_*.wav", media / "s", None, {})
+    (media / "two.two_fr.dub").write_bytes(b"another's")
+    with pytest.raises(ConfigError) as caught:  # all is told at once
         globbed("*.m*", "{stem}_*.wav", media / "s", None, {})
-    assert "one.one_fr" not in str(caught.value)
+    (media / "two.two_fr.dub").unlink()
+    head, other, *rest = str(caught.value).splitlines()
+    assert head == "2 problems; nothing was begun"
+    assert "two.two_fr.dub" in other
+    assert rest == [lone]
     with pytest.raises(ConfigError, match="no film matches"):
         globbed("*.mxf", "{stem}_*.wav", media / "s", None, {})
     with pytest.raises(SystemExit) as ended:
@@ -186,7 +199,7 @@ def test_a_spreadsheets_list_is_read_in_its_encoding(
     rows = "one.mp4\tone_fr.wav\r\none.mp4\tone_de.wav\r\n"
     monkeypatch.chdir(media)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(rows.encode(encoding))))
-    found = Films(manifest=Path("-")).entries({}, overwrite=True)
+    found, _ = Films(manifest=Path("-")).entries({}, overwrite=True, fail_fast=False)
     assert [entry.dub.name for entry in found] == ["one_fr.wav", "one_de.wav"]
     # Signs that no name can have, as where an encoding was mistaken, are no bug either.
     assert listed_entries("one.mp4\0\tone_fr.wav", media)[0].film.name == "one.mp4"

@@ -98,6 +98,27 @@ def test_a_batch_that_was_stopped_says_so_once(media: Path, capsys: pytest.Captu
         assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_film_without_a_dub_is_not_forgotten_at_the_end(media: Path) -> None:
+    (entry,) = listed_entries("one.mp4\tone_fr.wav", media)
+    with pytest.raises(PartialError, match=r"^1 film had no dub; put it beside the film") as caught:
+        _finish([Outcome(entry, ExitCode.OK, "", 1.0)], "", 1, json=False)
+    assert caught.value.exit_code == ExitCode.PARTIAL
+
+
+@pytest.mark.parametrize("ending", [False, True])
+def test_a_batch_that_ends_before_its_time_forecasts_nothing(
+    ending: bool, media: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After --fail-fast had ended it, minutes were left."""
+    found = listed_entries("one.mp4\tone_fr.wav\ntwo.mkv\ttwo_fr.wav", media)
+    forecast = forecast_of(found, 1, 1, {})
+    heard = Listening(
+        found, "none", json=False, alone=True, forecast=forecast, began=0.0, ending=lambda: ending
+    )
+    heard.ended(Outcome(found[0], ExitCode.MEDIA, "no film", 1.0))
+    assert ("forecast: about" in capsys.readouterr().err) is not ending
+
+
 def test_the_page_after_a_stop_counts_what_is_done_and_shows_verdicts_and_times(media: Path) -> None:
     (entry,) = listed_entries("one.mp4\tone_fr.wav", media)
     root = entry.out.with_suffix(".dub")

@@ -166,6 +166,7 @@ def test_mezzanine_files_carry_timecode_and_reel(
     before = file.stat().st_mtime_ns
     changed.write(film, tmp_path, form, {})
     assert file.stat().st_mtime_ns == before
+    changed.check(film.info, tmp_path, form, force=False)
     changed.write(film, tmp_path, changed.Form("ffv1", 4), {})
     assert [path.suffix for path in tmp_path.glob("film.0*")] == [".mkv"]
 

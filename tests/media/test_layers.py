@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +276,43 @@ def test_layers_that_are_damaged_are_told_what_to_type(
         (folder / name).write_bytes((folder / name).read_bytes()[:-9])
     with pytest.raises(ConfigError, match=f"type: rm -r '{folder}', .* dubcli layers import"):
         layerfile.load(folder)
+
+
+@pytest.mark.parametrize("killed_at", [None, 1, 2, 3, 4])
+def test_a_kill_while_layers_are_replaced_loses_neither(
+    killed_at: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The earlier ones were removed before the new were in their place."""
+
+    def made(folder: Path, what: str) -> Path:
+        folder.mkdir(parents=True)
+        (folder / "patch.npz").write_text(what)
+        layerfile.Retouch(over=OVER, sizes={"patch.npz": len(what)}).save(folder)
+        return folder
+
+    def held() -> list[str]:
+        return [f"{name} {(at / 'patch.npz').read_text()}" for name, at in layerfile.files(tmp_path).items()]
+
+    target, name = tmp_path / layerfile.FOLDER / "00000000.0", "00000000.0"
+    layerfile.put(made(tmp_path / "first", "earlier"), made(target, "earliest"))
+    assert held() == [f"{name} earlier"]
+    steps = 0
+
+    def step(real: Callable[..., Any]) -> Callable[..., Any]:
+        def maybe(*given: Any, **how: Any) -> Any:
+            nonlocal steps
+            steps += 1
+            if steps == killed_at:
+                raise KeyboardInterrupt
+            return real(*given, **how)
+
+        return maybe
+
+    with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
+        patched.setattr(shutil, "rmtree", step(shutil.rmtree))
+        patched.setattr(Path, "rename", step(Path.rename))
+        layerfile.put(made(tmp_path / "second", "new"), target)
+    assert held() == [f"{name} {'new' if killed_at in (None, 4) else 'earlier'}"]
+    layerfile.put(made(tmp_path / "third", "last"), target)
+    assert held() == [f"{name} last"]
+    assert [path.name for path in target.parent.iterdir()] == [name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -122,6 +124,28 @@ def test_shots_of_another_dub_are_not_written_over(tmp_path: Path) -> None:
     changed.check(info, folder, form, force=False, of="film.fr.mkv")
     note.write_text('{"shots": {}, "timelines": []}')  # of an earlier version
     changed.check(info, folder, form, force=False, of="film.de.mkv")
+
+
+def test_a_delivered_file_that_was_changed_since_is_not_written_over(tmp_path: Path) -> None:
+    """An editor's own version of a shot, or of a timeline, was gone without a word."""
+    info = probe(films.make(tmp_path / "film.mkv", "-c:v", "ffv1", size="64x64"), whole=False)
+    folder, form = tmp_path / "shots", changed.Form("ffv1")
+    folder.mkdir()
+    for name in ("film.00000000.mkv", "film.changed.edl", "film.changed.otio"):
+        (folder / name).write_bytes(b"as written")
+    digest = hashlib.sha256(b"as written").hexdigest()
+    names = ("film.00000000.mkv", "film.changed.edl")  # the last was being written when the export ended
+    note = {"of": "film.fr.mkv", "digests": dict.fromkeys(names, digest)}
+    (folder / changed.NOTE).write_text(json.dumps(note))
+    (folder / "film.changed.otio").write_bytes(b"half")
+    changed.check(info, folder, form, force=False, of="film.fr.mkv")
+    for name in names:
+        (folder / name).write_bytes(b"as changed")
+        with pytest.raises(UsageError, match=f"{name} was changed since it was written; move it away"):
+            changed.check(info, folder, form, force=False, of="film.fr.mkv")
+        changed.check(info, folder, form, force=True, of="film.fr.mkv")
+        (folder / name).unlink()  # it is written again
+        changed.check(info, folder, form, force=False, of="film.fr.mkv")
 
 
 def test_the_dub_can_replace_the_sound(tmp_path: Path, dub: Path) -> None:

@@ -102,9 +102,17 @@ def test_plain_lines_come_even_where_nothing_happens(monkeypatch: pytest.MonkeyP
     end = time.monotonic() + 10
     while stream.getvalue().count("learn film works for") < 2 and time.monotonic() < end:
         time.sleep(0.01)
+    events("unit.done", stage="learn", unit="film", seconds=1.0, cost=10)
+    events("run.stop", units=1, seconds=1.0)
+    time.sleep(0.2)
+    events("run.start", film="film.mp4")  # a recut film is read by a run of its own before
+    events("unit.start", stage="track", unit="00000000", reasons=["new"], cost=10)
+    while "track 00000000 works" not in stream.getvalue() and time.monotonic() < end:
+        time.sleep(0.01)
     events("exit", code=0)
     written = stream.getvalue()
     assert written.count("learn film works for") >= 2
+    assert "track 00000000 works for" in written
     time.sleep(0.2)
     assert stream.getvalue() == written, "a run that has ended says no more"
 
@@ -119,6 +127,29 @@ def test_a_run_of_one_stage_ends_at_all_of_it() -> None:
     events("unit.done", stage="track", unit="00000000", seconds=1.0, cost=1)
     assert tally.fraction == 0.5
     events("unit.done", stage="track", unit="00000010", seconds=1.0, cost=1)
+    assert tally.fraction == 1.0
+
+
+def test_a_second_run_goes_on_where_the_first_ended() -> None:
+    """The percentage fell back to 0 where a recut film had been read, and the bar was gone."""
+    tally = progress.Tally()
+    bar = progress.Bar(io.StringIO())
+    events = Events(None, tally, bar)
+    told: list[float] = []
+    for stages in (("probe", "scan"), ("probe", "scan", "split", "track")):
+        events("run.start", film="film.mp4")
+        assert bar._progress.live.is_started
+        for stage in stages:
+            run = 0 if stage in ("probe", "scan") and told else 2
+            events("stage.plan", stage=stage, units=2, run=run)
+            for unit in "ab"[:run]:
+                events("unit.done", stage=stage, unit=unit, seconds=1.0, cost=1)
+                told.append(tally.fraction)
+        events("run.stop", units=2, seconds=1.0)
+    assert told == sorted(told)
+    assert told[0] > 0
+    for stage in progress.SHARES:
+        events("stage.plan", stage=stage, units=2, run=0)
     assert tally.fraction == 1.0
 
 
