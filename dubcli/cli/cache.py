@@ -11,7 +11,7 @@ import typer
 from dubcli.cli import options
 from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
-from dubcli.errors import StoreError, UsageError, typed
+from dubcli.errors import StoreError, UsageError, counted, typed
 
 if TYPE_CHECKING:
     from dubcli.core.store import Store
@@ -110,13 +110,13 @@ def verify(
     if damaged and not repair:
         where = place or Path()
         raise StoreError(
-            f"{len(damaged)} of {count} results are damaged; "
+            f"{len(damaged)} of {counted(count, 'result')} damaged; "
             f"type: dubcli cache verify --repair {typed(where)}"
         )
     if not json:
         gone = f", {len(damaged)} removed, and {len(doubtful)} that were made from them"
         end = f"{gone}; the next run makes them again" if damaged else ", all as written"
-        out.note(f"{count} results checked{end}")
+        out.note(f"{counted(count, 'result')} checked{end}")
 
 
 def prune(
@@ -156,7 +156,7 @@ def prune(
         out.document({"store": str(store.root), "removed": gone, "bytes": freed, "dry_run": dry_run})
         return
     would = "would remove" if dry_run else "removed"
-    out.data(f"{would} {len(gone)} results, {megabytes(freed)} of {megabytes(before)} MB")
+    out.data(f"{would} {counted(len(gone), 'result')}, {megabytes(freed)} of {megabytes(before)} MB")
 
 
 def megabytes(count: int) -> float:

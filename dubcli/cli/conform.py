@@ -9,7 +9,7 @@ import typer
 
 from dubcli.cli import options
 from dubcli.cli.output import out
-from dubcli.errors import UsageError
+from dubcli.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -83,7 +83,7 @@ def conform(
             f"{100 * clipped:.2g} % of the samples were outside 0 to 1, and are clipped in {out_file.name}"
         )
     out.path(out_file)
-    out.note(f"{len(found.files)} frames from number {found.first}, at {rate} frames a second")
+    out.note(f"{counted(len(found.files), 'frame')} from number {found.first}, at {rate} frames a second")
 
 
 def _rate(text: str) -> Fraction:

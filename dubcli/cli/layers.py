@@ -11,7 +11,7 @@ import typer
 from dubcli.cli import options
 from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
-from dubcli.errors import UsageError, typed
+from dubcli.errors import UsageError, counted, typed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -84,7 +84,7 @@ def export(
     for face in changed:
         if not wanted or face.name.split(".")[0] in wanted:
             count = layers.write(face, out_folder, video, seconds, work.film.clock, work.film.first)
-            out.note(f"{face.name}: {count} frames")
+            out.note(f"{face.name}: {counted(count, 'frame')}")
     out.path(out_folder)
 
 
@@ -143,7 +143,7 @@ def import_(
         count = retouch.take(folder, before, own, film.info.film, inputs, taken, film.first)
         layerfile.put(taken, target)
     out.path(target)
-    out.note(f"{count} frames of {name}; to apply them, type: dubcli run {typed(job.root)}")
+    out.note(f"{counted(count, 'frame')} of {name}; to apply them, type: dubcli run {typed(job.root)}")
 
 
 def _face(given: str | None, folder: Path, faces: Collection[str]) -> str:

@@ -9,6 +9,7 @@ import typer
 from dubcli.cli import options
 from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
+from dubcli.errors import counted
 
 DryRun = Annotated[
     bool,
@@ -55,10 +56,10 @@ def purge(
         return
     would = "would remove" if dry_run else "removed"
     files = f" and {', '.join(done.files)}" if done.files else ""
-    out.note(f"{would} {len(done.keys)} results{files}, {megabytes(done.size)} MB; what is left:")
+    out.note(f"{would} {counted(len(done.keys), 'result')}{files}, {megabytes(done.size)} MB; what is left:")
     out.table(("left", "bytes", "what"), [(row.place, row.size, row.what) for row in done.left])
     if done.elsewhere:
         out.warn(
-            f"the store {job.store.root} holds {done.elsewhere} results of other jobs made from "
+            f"the store {job.store.root} holds {counted(done.elsewhere, 'result')} of other jobs made from "
             "the same people; purge those jobs as well"
         )

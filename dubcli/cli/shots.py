@@ -10,7 +10,7 @@ import typer
 from dubcli.cli import options
 from dubcli.cli.jobs import find_job
 from dubcli.cli.output import out
-from dubcli.errors import UsageError, typed
+from dubcli.errors import UsageError, counted, typed
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import MediaInfo
@@ -180,7 +180,7 @@ def import_(
         out.warn(line)
     out.path(path)
     out.note(
-        f"{len(found.starts)} shots, from the {found.side} side; "
+        f"{counted(len(found.starts), 'shot')}, from the {found.side} side; "
         f"to apply them, type: dubcli run {typed(job.root)}"
     )
 

@@ -14,7 +14,7 @@ from dubcli.core.plan import Selection
 from dubcli.core.scheduler import Scheduler, logs
 from dubcli.core.shortage import translated
 from dubcli.core.store import remove_tree
-from dubcli.errors import LockedError, UsageError, typed
+from dubcli.errors import LockedError, UsageError, counted, typed
 
 _NAMED = 20  # shots that a message names
 
@@ -72,7 +72,7 @@ def _warn_of_other_dubs(job: Job, events: Events) -> None:
     if others := takes.of_other_dubs(job):
         named = " ".join(str(int(shot)) for shot in others[:_NAMED])
         text = (
-            f"{len(others)} approved shots keep mouths that were made for another dub; to make them for "
+            f"mouths made for another dub stay in {counted(len(others), 'approved shot')}; to make them for "
             f"this one, type: dubcli review {typed(job.root)} reopen {named}"
         )
         events("warning", stage="motion", unit="film", text=text)

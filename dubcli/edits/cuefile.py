@@ -31,7 +31,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from dubcli.edits import shotname
 from dubcli.edits.persons import called
 from dubcli.edits.stylefile import StyleName
-from dubcli.errors import ConfigError
+from dubcli.errors import ConfigError, counted
 from dubcli.settings.document import Document, Keys, suggestion
 from dubcli.settings.table import read_rows, to_integer, to_number
 
@@ -287,7 +287,9 @@ def _track(document: Document, k: int, row: Row, film: Film, start: int, stop: i
         return here[0]
     if row.track >= len(faces):
         place = document.at(("cues", k, "track"))
-        raise ConfigError(f"{place}: shot {row.shot} has {len(faces)} faces; there is no track {row.track}")
+        raise ConfigError(
+            f"{place}: shot {row.shot} has {counted(len(faces), 'face')}; there is no track {row.track}"
+        )
     if person and faces[row.track].person != person:
         whose = faces[row.track].person or "nobody"
         place = document.at(("cues", k, "person"))

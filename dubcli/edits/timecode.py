@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from dubcli.errors import ConfigError
+from dubcli.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from dubcli.artifacts.media import MediaInfo
@@ -174,7 +174,7 @@ def moment(text: str, seconds: Sequence[float], clock: Clock) -> int:
         )
     if not 0 <= number <= len(seconds):
         begin = f", and begins at {clock.at(0)}" if clock.known else ""
-        raise ConfigError(f"{text} is not in the film, which has {len(seconds)} frames{begin}")
+        raise ConfigError(f"{text} is not in the film, which has {counted(len(seconds), 'frame')}{begin}")
     return number
 
 

@@ -100,7 +100,7 @@ def test_of_a_shared_store_goes_what_the_job_used_and_the_rest_is_told(
     assert one.store.get(other)
     assert one.store.get(stranger)
     assert held(one.store) == {"probe": 1, "scan": 1, "split": 1, "lips": 1, "track": 1}
-    assert "1 results of other jobs" in capsys.readouterr().err
+    assert "1 result of other jobs" in capsys.readouterr().err
 
 
 def test_all_files_of_the_job_that_lie_elsewhere_are_listed(tmp_path: Path) -> None:

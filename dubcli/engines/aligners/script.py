@@ -21,7 +21,7 @@ from dubcli.artifacts.speech import Phone, Word
 from dubcli.engines.aligners import forced, sphinx
 from dubcli.engines.aligners.base import NO_CONTEXT, AlignmentContext, Report, silent
 from dubcli.engines.aligners.phones import PhoneAligner
-from dubcli.errors import ConfigError, DependencyError
+from dubcli.errors import ConfigError, DependencyError, counted
 from dubcli.speech import espeak, pronunciation, script, visemes
 from dubcli.speech.alignment import Alignment
 from dubcli.speech.lines import Line, Script, TimedPhone
@@ -218,8 +218,8 @@ def _inside(found: Script, seconds: float, context: AlignmentContext) -> list[Li
         )
     if outside:
         context.warn(
-            f"{outside[0].place}: {len(outside)} lines of the script lie after the end of the dub "
-            f"({seconds:.1f} s) and are left out"
+            f"{outside[0].place}: the script goes on after the end of the dub ({seconds:.1f} s): "
+            f"{counted(len(outside), 'line')} left out"
         )
     return lines
 
