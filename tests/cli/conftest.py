@@ -12,12 +12,14 @@ import pytest
 
 from dubcli.batch.entry import Entry
 from dubcli.batch.manifest import listed
+from dubcli.cli.main import main
 from tests.conftest import once
 from tests.forked import Forked
 from tests.media import films
 
 Result = subprocess.CompletedProcess[str]
 Dubcli = Callable[..., Result]
+Refused = Callable[[list[str]], tuple[int, str]]
 COMMAND = [sys.executable, "-c", "from dubcli.cli.main import main; main()"]
 SECONDS = 300
 
@@ -97,3 +99,40 @@ def write(folder: Path, text: str) -> Path:
 def listed_entries(text: str, folder: Path, *, overwrite: bool = True) -> list[Entry]:
     """The entries of a list."""
     return listed(text, folder, folder / "batch.store", None, {}, overwrite=overwrite)
+
+
+@pytest.fixture
+def refused(
+    tmp_path: Path,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Refused:
+    """The exit code and the only line of a command that leaves nothing behind, where odd files lie.
+
+    In this process, since there are many; `main` is all that the console script calls.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", environment)
+    (tmp_path / "film.mp4").write_bytes(b"no film")
+    (tmp_path / "dub.wav").write_bytes(b"no sound")
+    (tmp_path / "bad.yaml").write_text("run:\n  wrkers: 3\n")
+    (tmp_path / "odd.yaml").write_text("lips: {engine: wave}")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / "letter.txt").touch()
+    (tmp_path / "torn.dub").mkdir()
+    (tmp_path / "torn.dub" / "job.json").write_text('{"film":')
+    before = sorted(tmp_path.rglob("*"))
+
+    def run(words: list[str]) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err.startswith("dubcli: error: ")
+        assert told.err.count("\n") == 1
+        assert sorted(path for path in tmp_path.rglob("*") if path.name != "home") == before
+        return int(str(ended.value.code)), told.err
+
+    return run

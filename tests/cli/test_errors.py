@@ -1,24 +1,17 @@
-"""Errors: one line that says what to do, the right code, and nothing on stdout."""
+"""Errors of any command: one line that says what to do, the right code, and nothing on stdout."""
 
 from __future__ import annotations
 
 import errno
-import json
-import os
-import pty
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from dubcli.cli import failures, layers, output
+from dubcli.cli import failures, layers
 from dubcli.cli.delivered import Delivered
 from dubcli.cli.main import main
-from dubcli.cli.output import out, printable
 from dubcli.errors import MEANINGS, DubError, ExitCode, StoppedError, UsageError
-from tests.cli.conftest import COMMAND, Dubcli
+from tests.cli.conftest import Dubcli, Refused
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,18 +86,6 @@ def test_words_in_another_order_are_told_in_the_right_one(
     assert (ended.value.code, capsys.readouterr().err) == (2, f"dubcli: error: type: {typed}\n")
 
 
-def test_a_text_is_not_written_over_a_film(tmp_path: Path) -> None:
-    """But over an earlier one, also as a spreadsheet has saved it."""
-    film, text = tmp_path / "film.mov", tmp_path / "cues.csv"
-    film.write_bytes(b"\0\0\0\x14ftypqt  ")
-    with pytest.raises(UsageError, match="is there, and no text"):
-        out.export("x", film)
-    for before in ("old", "old".encode("utf-16")):
-        text.write_bytes(before if isinstance(before, bytes) else before.encode())
-        out.export("new", text)
-        assert text.read_text() == "new"
-
-
 def test_every_error_class_has_a_code_of_the_table() -> None:
     assert {kind.exit_code for kind in DubError.__subclasses__()} <= set(MEANINGS) == set(ExitCode)
 
@@ -137,48 +118,10 @@ def test_a_bug_leaves_its_traceback_in_the_log(
 @pytest.mark.parametrize(
     ("words", "code", "hint"),
     [
-        (["run", "none.mp4", "--audio", "none.wav"], 3, "there is no file none.mp4"),
-        (["run", "none.mp4"], 2, "--audio FILE"),
-        (["run", "film.mp4", "--audio", "none.wav"], 3, "none.wav"),
-        (["run", "film.mp4", "-a", "dub.wav", "-p", "flim"], 4, "did you mean 'film'?"),
-        (["run", "film.mp4", "-a", "dub.wav", "-p", "bad.yaml"], 4, "bad.yaml:2:3: unknown key 'run.wrkers'"),
-        (["run", "film.mp4", "-a", "dub.wav", "--set", "run.wrkers=1"], 2, "did you mean 'run.workers'?"),
-        (["run", "film.mp4", "-a", "dub.wav", "--engine", "lips=wave"], 2, "exemplar, passthrough"),
-        (["run", "film.mp4", "-a", "dub.wav", "--engine", "exemplar"], 2, "KIND=NAME"),
-        (["run", "film.mp4", "-a", "dub.wav", "-p", "odd.yaml"], 4, "no lips engine is called 'wave'"),
-        (["run", "film.mp4", "-a", "dub.wav", "--progress", "loud"], 2, "'auto', 'bar'"),
-        (["run", "film.mp4", "-a", "dub.wav", "--workers", "0"], 2, "--workers"),
-        (["run", "film.mp4", "-a", "dub.wav", "--stage", "lip"], 2, "did you mean 'lips'?"),
-        (["run", "film.mp4", "-a", "dub.wav", "--shots", "9-3"], 2, "FIRST-LAST"),
-        (["run", "film.mp4", "-a", "dub.wav", "-o", "out.txt"], 2, "out.txt"),
-        (["run", "film.mp4", "-a", "dub.wav", "-o", "film.mp4"], 2, "overwrite"),
-        (["run", "film.mp4", "-a", "dub.wav", "-o", "dub.wav/out.mp4"], 2, "dub.wav is no folder"),
-        (["run", "film.mp4", "-a", "dub.wav", "--preset", ""], 2, "what follows --preset is empty"),
-        (["run", "film.mp4", "-a", "dub.wav", "--store="], 2, "--store is empty"),
-        (["run", "", "-a", "dub.wav"], 2, "word 2 is empty"),
         (["cue", "export", "empty", "-o", "x.xlsx"], 2, "use .json or .csv, or --format"),
         (["motion", "export", "0/0", "--job", "empty", "-o", "x.srt"], 2, "use .csv or .json, or --format"),
         (["speech", "export", "empty", "-o", "x.srt"], 2, "use .TextGrid or .json, or --format"),
-        (["run", "film.mp4", "-a", "dub.wav", "--store", "dub.wav"], 2, "dub.wav is no folder; name one for"),
-        (
-            ["run", "film.mp4", "-a", "dub.wav", "--store", "dub.wav/x"],
-            2,
-            "dub.wav is no folder; name one for",
-        ),
-        (["run", "film.mp4", "--dub", "dub.wav"], 2, "there is no option --dub; write --audio"),
-        (["run", "film.mp4", "-a", "dub.wav", "--lang", "fr"], 2, "write --set remux.language=VALUE"),
         (["plan", "film.mp4", "-a", "dub.wav", "--offset=2"], 2, "write --set align.offset=VALUE"),
-        (["run", "film.mp4", "dub.wav"], 2, "type: dubcli run FILM --audio dub.wav"),
-        (["film.mp4", "-a", "dub.wav"], 2, "film.mp4 is no command; type: dubcli run film.mp4 -a dub.wav"),
-        (["run", "film.mp4", "-a", "dub.wav", "--audio", "other.wav"], 2, "--audio stands there twice"),
-        (["run", "film.mp4", "-a", "dub.wav", "--script=a.srt", "--script", "b.srt"], 2, "--script stands"),
-        (["run", "film.mp4", "--audio"], 2, "requires an argument; type: dubcli run --help"),
-        (["run", "empty"], 2, "empty is not a job directory"),
-        (["run", "empty", "-a", "dub.wav"], 2, "--audio goes with a film"),
-        (["run", "empty", "--store", "x"], 2, "empty is not a job directory"),
-        (["run", "torn.dub"], 4, "job.json"),
-        (["run", "film.mp4", "-a", "dub.wav", "--job", "dub.wav"], 2, "dub.wav is not a job directory"),
-        (["run", "film.mp4", "-a", "dub.wav", "--job", "mail"], 2, "mail is not a job directory"),
         (["status", "dub.wav"], 2, "dub.wav is not a job directory"),
         (["status"], 4, "torn.dub/job.json"),
         (["report", "empty"], 2, "empty is not a job directory"),
@@ -191,99 +134,11 @@ def test_a_bug_leaves_its_traceback_in_the_log(
     ],
 )
 def test_what_goes_wrong_is_said_in_one_line(
-    words: list[str],
-    code: int,
-    hint: str,
-    tmp_path: Path,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    words: list[str], code: int, hint: str, refused: Refused
 ) -> None:
-    """In this process, since there are many; `main` is all that the console script calls."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(os, "environ", environment)
-    (tmp_path / "film.mp4").write_bytes(b"no film")
-    (tmp_path / "dub.wav").write_bytes(b"no sound")
-    (tmp_path / "bad.yaml").write_text("run:\n  wrkers: 3\n")
-    (tmp_path / "odd.yaml").write_text("lips: {engine: wave}")
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "mail").mkdir()
-    (tmp_path / "mail" / "letter.txt").touch()
-    (tmp_path / "torn.dub").mkdir()
-    (tmp_path / "torn.dub" / "job.json").write_text('{"film":')
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    told = capsys.readouterr()
-    assert (ended.value.code, told.out) == (code, "")
-    assert told.err.startswith("dubcli: error: ")
-    assert told.err.count("\n") == 1
-    assert hint in told.err
-    assert sorted(path for path in tmp_path.rglob("*") if path.name != "home") == before
-
-
-def test_run_ends_its_events_even_where_it_could_not_begin(dubcli: Dubcli) -> None:
-    done = dubcli("run", "none.mp4", "--audio", "none.wav", "--json")
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 3
-    assert (events[-1]["type"], events[-1]["code"]) == ("exit", 3)
-    assert "none.mp4" in events[-1]["text"]
-
-
-@pytest.mark.parametrize(
-    "name", ["two\nlines.mp4", "\x1b[31mred.mp4", "bell\x07.mp4", os.fsdecode(b"\xff.mp4")]
-)
-def test_file_names_cannot_write_on_the_terminal(name: str, dubcli: Dubcli) -> None:
-    done = dubcli("run", name, "--audio", "dub.wav")
-    assert done.returncode == 3
-    assert done.stderr.count("\n") == 1
-    assert not {"\x1b", "\x07"} & set(done.stderr)
-
-
-@pytest.mark.parametrize("name", ["film.mp4", "a film's.mp4", "-film.mp4", "$(film) ü.mp4"])
-def test_what_to_type_can_be_typed_whatever_a_file_is_called(
-    name: str, dubcli: Dubcli, tmp_path: Path
-) -> None:
-    (tmp_path / name).touch()
-    told = dubcli("run", f"./{name}" if name.startswith("-") else name).stderr
-    word, *words = shlex.split(told.partition("type: ")[2])
-    assert word == "dubcli"
-    assert words[:1] == ["run"]
-    assert (tmp_path / words[1]).samefile(tmp_path / name)
-    assert not words[1].startswith("-")
-
-
-@pytest.mark.parametrize("name", [b"\xe9.mp4", b"\xe9/film.mp4"])
-def test_names_that_are_no_text_are_refused_before_anything_is_written(
-    name: bytes, dubcli: Dubcli, tmp_path: Path
-) -> None:
-    film = tmp_path / os.fsdecode(name)
-    film.parent.mkdir(exist_ok=True)
-    for path in (film, film.with_suffix(".wav")):
-        path.touch()
-    words = os.fsdecode(name), "--audio", os.fsdecode(name[:-4] + b".wav")
-    for command in (
-        ("run", *words),
-        ("plan", *words),
-        ("batch", "--glob", "**/*.mp4", "--dubs", "{stem}.wav"),
-    ):
-        done = dubcli(*command)
-        assert done.returncode == (4 if command[0] == "batch" else 2)
-        assert "is not UTF-8; rename" in done.stderr
-        assert done.stderr.count("\n") == 1
-    assert not list(tmp_path.rglob("*.dub"))
-
-
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_any_locale_will_do(encoding: str, dubcli: Dubcli) -> None:
-    done = dubcli("run", "фильм.mp4", "--audio", "dub.wav", PYTHONIOENCODING=encoding)
-    assert done.returncode == 3
-    assert dubcli("run", "--help", PYTHONIOENCODING=encoding).returncode == 0
-
-
-def test_printable_leaves_text_alone() -> None:
-    assert printable("Größe 字 \udcff") == "Größe 字 \udcff"
-    assert printable("a\tb\x1b[0m") == "a\\tb\\x1b[0m"
+    ended, told = refused(words)
+    assert ended == code
+    assert hint in told
 
 
 def test_layers_and_changed_shots_are_not_written_into_a_job(tmp_path: Path) -> None:
@@ -295,96 +150,6 @@ def test_layers_and_changed_shots_are_not_written_into_a_job(tmp_path: Path) -> 
             layers.export(tmp_path / folder, tmp_path / "a.dub")
         with pytest.raises(UsageError, match="lies in a job"):
             Delivered(changed_only=tmp_path / folder).prepared(force=False)
-
-
-def test_a_terminal_that_is_closed_and_a_log_whose_disk_is_full_are_no_errors() -> None:
-    """A run that outlived its terminal (disown, setsid) ended with 1 at its next line."""
-    terminal, other = pty.openpty()
-    os.close(terminal)
-    with output._Stream(open(other, "wb"), "utf-8", line_buffering=True) as closed:
-        closed.write("a line\n")
-        closed.write("another\n")
-    with output._Stream(open("/dev/full", "wb"), "utf-8", line_buffering=True) as full:
-        with pytest.raises(OSError, match="No space left"):
-            full.write("an answer\n")
-        full.answers = False
-        full.write("how far it is\n")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # closing it says what was not written
-
-
-def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str]) -> None:
-    child = subprocess.Popen(
-        [*COMMAND, "engine", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
-    assert child.stdout
-    assert child.stderr
-    child.stdout.close()
-    assert child.stderr.read() == b""
-    assert child.wait() == 0
-
-
-def test_closed_streams_are_no_error(environment: dict[str, str]) -> None:
-    shell = ["sh", "-c", '"$0" "$@" >&- 2>&-', *COMMAND]
-    assert subprocess.run([*shell, "engine", "list"], env=environment, check=False).returncode == 0
-    assert subprocess.run([*shell, "engine", "show", "x"], env=environment, check=False).returncode == 2
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_below_stdout_is_told(environment: dict[str, str]) -> None:
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [*COMMAND, "engine", "list"], stdout=full, stderr=subprocess.PIPE, env=environment, check=False
-        )
-    assert done.returncode == 75
-    assert b"the disk is full" in done.stderr
-
-
-def _on_terminal(words: list[str], environment: dict[str, str]) -> str:
-    leader, follower = pty.openpty()
-    child = subprocess.Popen(
-        [*COMMAND, *words], stdin=follower, stdout=follower, stderr=follower, env=environment
-    )
-    os.close(follower)
-    text = b""
-    try:
-        while block := os.read(leader, 65536):
-            text += block
-    except OSError:  # how Linux ends a terminal whose other side is closed
-        pass
-    os.close(leader)
-    child.wait()
-    return text.decode()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_colour_is_for_terminals_that_want_it(environment: dict[str, str], dubcli: Dubcli) -> None:
-    for words in (["preset", "list"], ["run", "none.mp4", "-a", "none.wav"]):
-        assert "\x1b[" in _on_terminal(words, {**environment, "TERM": "xterm"})
-        assert "\x1b[" not in _on_terminal(words, {**environment, "TERM": "xterm", "NO_COLOR": "1"})
-        assert "\x1b[" not in _on_terminal(words, {**environment, "TERM": "dumb"})
-        done = dubcli(*words)
-        assert "\x1b[" not in done.stdout + done.stderr
-
-
-def test_doctor_finds_what_this_environment_has(dubcli: Dubcli) -> None:
-    done = dubcli("doctor", "--json")
-    findings = json.loads(done.stdout)
-    assert done.returncode == 0, [item for item in findings if item["state"] == "fail"]
-    assert {"python", "cv2", "ffmpeg", "encoders", "tracker mediapipe", "disk"} <= {
-        i["check"] for i in findings
-    }
-    assert all(item["remedy"] for item in findings if item["state"] != "ok")
-
-
-def test_a_file_that_looks_like_an_option_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "-film.mp4").touch()
-    with pytest.raises(SystemExit) as ended:
-        main(["run", "-film.mp4", "--audio", "dub.wav"])
-    assert ended.value.code == ExitCode.USAGE
-    assert "write ./-film.mp4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
