@@ -188,10 +188,17 @@ def write(
         raise UsageError(
             f"cannot make {folder} ({error.strerror}); choose another with --changed-only DIR"
         ) from None
-    before, made = _read(folder), {}
+    before = _read(folder)
+    made: dict[str, _Written] = {}
+    digests: dict[str, str] = {}
     clips: list[timeline.Clip] = []
     reel = tag(film.info, "reel_name") or reel_name(film.path.stem)
-    digests = {}
+
+    def note(*timelines: str) -> None:
+        """Say what is there, so that an export that was killed goes on, and finds what it left its own."""
+        shots, known = {**before.shots, **made}, {**before.digests, **digests}
+        _save(folder, _Note(of=of, shots=shots, timelines=[*before.timelines, *timelines], digests=known))
+
     for shot in film.changed():
         span = max(0, shot.start - form.handles), min(film.shots.count, shot.stop + form.handles)
         path = folder / f"{film.path.stem}.{shot.name}{_SUFFIXES[form.codec]}"
@@ -199,10 +206,8 @@ def write(
         known = before.shots.get(shot.name)
         own = _as_written(path, known, before.digests) if known and known.digest == digest else ""
         if not own:
-            if before.digests.pop(
-                path.name, ""
-            ):  # or a kill would make it look like a file that others changed
-                _save(folder, before)
+            before.digests.pop(path.name, "")  # or a kill would make it look like a file that others changed
+            note()
             _encode(film, span, path, form, reel)
             report(f"{path.name}: frames {span[0]} to {span[1]}, shot {shot.start} to {shot.stop}")
             own = sha256(path)
@@ -215,8 +220,9 @@ def write(
     if ".edl" not in suffixes:
         report(f"no .edl: it needs a rate that has timecode, and holds {timeline.EDL_EVENTS} shots")
     names = [f"{film.path.stem}.changed{suffix}" for suffix in suffixes]
-    both = {**before.shots, **made}
-    _save(folder, _Note(of=of, shots=both, timelines=[*before.timelines, *names], digests=digests))
+    for name in names:
+        before.digests.pop(name, "")
+    note(*names)
     for name in names:
         timeline.write(folder / name, f"{film.path.stem} changed shots", [[source], clips], film.clock)
     kept = {one.file for one in made.values()} | set(names)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -146,6 +149,42 @@ def test_a_delivered_file_that_was_changed_since_is_not_written_over(tmp_path: P
         changed.check(info, folder, form, force=True, of="film.fr.mkv")
         (folder / name).unlink()  # it is written again
         changed.check(info, folder, form, force=False, of="film.fr.mkv")
+
+
+def test_an_export_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one too: its folder was refused as one that holds other files."""
+    shots = [SimpleNamespace(name=f"{start:08d}", start=start, stop=start + 10) for start in (0, 20, 40)]
+    clock = SimpleNamespace()
+    info = SimpleNamespace(film=None)
+    film: Any = SimpleNamespace(
+        path=tmp_path / "film.mov", info=info, clock=clock, shots=SimpleNamespace(count=60),
+        film=None, changed=lambda: shots,
+    )  # fmt: skip
+    left, encoded = [2], []
+
+    def encode(_: Any, span: tuple[int, int], path: Path, *_how: Any) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        encoded.append(span)
+        path.write_text(str(span))
+
+    monkeypatch.setattr(changed, "_encode", encode)
+    monkeypatch.setattr(changed, "_digest", lambda film, span, form, reel: str(span))
+    monkeypatch.setattr(changed, "_fits_edl", lambda film, clips: False)
+    monkeypatch.setattr(changed, "tag", lambda info, name: "")
+    monkeypatch.setattr(
+        "dubcli.delivery.changed.timeline.write", lambda path, *_: path.write_text("a timeline")
+    )
+    monkeypatch.setattr("dubcli.media.encode.encoding", lambda *_: None)
+    folder, form = tmp_path / "changed", changed.Form(handles=0)
+    for _ in range(2):
+        changed.check(film, folder, form, force=False, of="film.fr.mov")
+        with suppress(KeyboardInterrupt):
+            changed.write(film, folder, form, {}, of="film.fr.mov")
+        left[0] = 1
+    assert encoded == [(0, 10), (20, 30), (40, 50)]
+    changed.check(film, folder, form, force=False, of="film.fr.mov")
 
 
 def test_the_dub_can_replace_the_sound(tmp_path: Path, dub: Path) -> None:
