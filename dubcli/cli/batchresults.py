@@ -131,7 +131,8 @@ def _finish(outcomes: Sequence[Outcome], why: str, lone: int = 0, *, json: bool)
         raise typer.Exit(int(code))
     if bad:
         error = PartialError(
-            f"{len(bad)} of {len(outcomes)} jobs are not done; type the same command to go on"
+            f"{len(bad)} of {counted(len(outcomes), 'job')} {'is' if len(bad) == 1 else 'are'} not done; "
+            "type the same command to go on"
         )
         error.exit_code = code
         raise error

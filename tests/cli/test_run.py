@@ -272,7 +272,7 @@ def test_batch_computes_a_film_once(place: Path, dubcli: Dubcli) -> None:
     assert "2 of 3 films are done" in page
     assert 'href="film.dub_de.dub/report.html"' in page
     assert done.stdout.count("done") == 2
-    assert "1 of 3 jobs are not done" in done.stderr
+    assert "1 of 3 jobs is not done" in done.stderr
     assert (place / "film.dub_fr.mp4").is_file()
     assert (place / "film.dub_de.mp4").is_file()
     ran = {(e["stage"], e["unit"]) for e in events_of(place / "film.dub_de.dub") if e["type"] == "unit.start"}
