@@ -106,7 +106,7 @@ def _write_page(outcomes: Sequence[Outcome], series: str) -> Path | None:
     return path
 
 
-def _finish(outcomes: Sequence[Outcome], why: str, lone: int = 0, *, json: bool) -> None:
+def _finish(outcomes: Sequence[Outcome], why: str, lone: int, *, json: bool) -> None:
     """Print what failed and end with the batch's code: a signal's, a full disk's, or 6 for failures."""
     from dubcli.batch.queue import STOPPED
     from dubcli.cli.progress import Json

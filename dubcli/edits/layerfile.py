@@ -43,9 +43,8 @@ def files(root: Path) -> dict[str, Path]:
         ConfigError: one of them is not whole.
     """
     folders = [path for path in sorted((root / FOLDER).glob("*")) if path.is_dir()]
-    found = {
-        path.name.removeprefix(_ASIDE): path for path in folders
-    }  # those aside come first, and so give way
+    # Those aside come first, and so give way.
+    found = {path.name.removeprefix(_ASIDE): path for path in folders}
     for path in found.values():
         load(path)
     return found

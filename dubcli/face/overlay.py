@@ -69,7 +69,7 @@ def lines(
         corners: (T, 2) raster position of the first pixel of each.
         meshes: of the face in each, (478, 3) in its pixels.
     """
-    seen = [picture if picture.dtype == np.uint8 else eight_bit(picture) for picture in pictures]
+    seen = [eight_bit(picture) for picture in pictures]
     count = len(seen)
     placed = [mesh[:, :2] + corner for mesh, corner in zip(meshes, corners, strict=True)]
     written: dict[int, Region] = {}

@@ -221,8 +221,8 @@ class _Sound:
             if missing:
                 yield np.zeros(round(missing * self._rate), np.float32)
                 count += round(missing * frame.sample_rate)
-            if shape != _shape(frame):
-                shape = _shape(frame)
+            if shape != (form := _shape(frame)):
+                shape = form
                 names = [channel.name for channel in frame.layout.channels]
                 pair = len(names) == 2
                 centre = names.index("FC") if "FC" in names and len(names) > 2 else None

@@ -93,7 +93,7 @@ def test_a_batch_that_was_stopped_says_so_once(media: Path, capsys: pytest.Captu
     (entry,) = listed_entries("one.mp4\tone_fr.wav", media)
     for code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         with pytest.raises(PartialError, match="1 of 1 job is not done; type the same command") as caught:
-            _finish([Outcome(entry, code, "stopped", 1.0)], "stopped", json=False)
+            _finish([Outcome(entry, code, "stopped", 1.0)], "stopped", 0, json=False)
         assert caught.value.exit_code == code
         assert capsys.readouterr().err.count("\n") == 1
 
